@@ -1,0 +1,42 @@
+# Every target makes the environment it needs in .venv; nothing else has to be installed but Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+
+.PHONY: help demo test check bench emulator clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/demo: pyproject.toml | $(BIN)/uv
+	$(UV) --editable '.[langchain,emulator]' --group demo
+	@touch $@
+
+$(VENV)/dev: pyproject.toml | $(BIN)/uv
+	$(UV) --editable '.[langchain,emulator]' --group dev
+	@touch $@
+
+demo: $(VENV)/demo  ## LangChain on the local emulator, or on AKI.IO when AKI_API_KEY is set
+	@$(BIN)/python notebooks/demo.py
+
+test: $(VENV)/dev  ## all tests, offline
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev  ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev  ## CPU per call beside the peers
+	$(BIN)/python -m tests.benchmarks
+
+emulator: $(VENV)/demo  ## a local stand-in for the services on port 8089
+	$(BIN)/python -m aki_transport.emulator --port 8089
+
+clean:  ## remove the environment and what was built
+	rm -rf $(VENV) dist

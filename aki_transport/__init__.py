@@ -1,0 +1,3 @@
+"""What LangChain and LlamaIndex on AKI.IO share."""
+
+__version__ = "0.1.0"
