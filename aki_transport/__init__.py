@@ -1,3 +1,61 @@
-"""What LangChain and LlamaIndex on AKI.IO share."""
+"""One transport for LangChain and LlamaIndex to AKI.IO, AACFlow, AK AI CORE and services that speak like them."""
 
-__version__ = "0.1.0"
+from aki_transport._version import __version__
+from aki_transport.catalog import ModelInfo
+from aki_transport.client import Client
+from aki_transport.errors import (
+    AKIError,
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ContextOverflowError,
+    InsufficientCreditsError,
+    InvalidResponseError,
+    JobError,
+    ModelFallbackError,
+    ModelLimitWarning,
+    ModelMismatchWarning,
+    ModelNotFoundError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    ServiceUnavailableError,
+    StreamInterruptedError,
+)
+from aki_transport.providers import PROVIDERS, Provider, Route
+from aki_transport.transport import Timeout
+
+__all__ = [
+    "PROVIDERS",
+    "AKIError",
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "Client",
+    "ConfigurationError",
+    "ContextOverflowError",
+    "InsufficientCreditsError",
+    "InvalidResponseError",
+    "JobError",
+    "ModelFallbackError",
+    "ModelInfo",
+    "ModelLimitWarning",
+    "ModelMismatchWarning",
+    "ModelNotFoundError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "Provider",
+    "RateLimitError",
+    "Route",
+    "ServerError",
+    "ServiceUnavailableError",
+    "StreamInterruptedError",
+    "Timeout",
+    "__version__",
+]

@@ -1,1 +1,8 @@
-"""LangChain on AKI.IO."""
+"""LangChain on AKI.IO, AACFlow, AK AI CORE and services that speak like them."""
+
+from aki_transport import __version__
+
+from langchain_aki.chat_models import ChatAKI
+from langchain_aki.registration import register_providers
+
+__all__ = ["ChatAKI", "__version__", "register_providers"]

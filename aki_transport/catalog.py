@@ -1,0 +1,156 @@
+"""Which models there are and what they can take: the service's own listing first, then the fallback table."""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, Literal, TypeAlias
+
+from pydantic_core import from_json
+
+from aki_transport.errors import InvalidResponseError
+
+Source: TypeAlias = Literal["user", "service", "table", "default"]
+
+# Small enough to be safe with any chat model of today, large enough to work with.
+_CAUTIOUS_CONTEXT = 32768
+_CAUTIOUS_OUTPUT = 8192
+_DATED = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4})$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What is known of a model; a capability that is None is unknown.
+
+    Args:
+        id: The ID that is sent.
+        context_window: Tokens that prompt and output share.
+        max_output: Tokens that one answer can have.
+        source: Where `context_window` came from: `"user"`, `"service"` (its listing), `"table"` (models.toml) or
+            `"default"` (a cautious guess).
+        output_source: Where `max_output` came from.
+        name: The display name.
+        tools: Whether it calls tools.
+        reasoning: Whether it thinks before it answers.
+        images: Whether it sees pictures.
+        structured_output: Whether it keeps to a JSON schema given as `response_format`.
+        aliases: Other names of the same model, sent as `id`.
+        endpoint: Its name on the native API.
+    """
+
+    id: str
+    context_window: int = _CAUTIOUS_CONTEXT
+    max_output: int = _CAUTIOUS_OUTPUT
+    source: Source = "default"
+    output_source: Source = "default"
+    name: str = ""
+    tools: bool | None = None
+    reasoning: bool | None = None
+    images: bool | None = None
+    structured_output: bool | None = None
+    aliases: tuple[str, ...] = ()
+    endpoint: str | None = None
+
+
+Listing: TypeAlias = Mapping[str, int]
+"""Model IDs as the service lists them, each with its `max_model_len`; 0 where the service does not say."""
+
+
+def read_listing(body: bytes) -> Listing:
+    """The models in the answer to `GET /models`.
+
+    Raises:
+        InvalidResponseError: The answer is no list of models.
+    """
+    try:
+        payload = from_json(body)
+    except ValueError as error:
+        raise InvalidResponseError(f"the model listing is not JSON: {error}") from None
+    rows = payload.get("data") if isinstance(payload, dict) else payload
+    if not isinstance(rows, list):
+        raise InvalidResponseError("the model listing holds no list of models")
+    models = {row["id"]: _length(row.get("max_model_len")) for row in rows if isinstance(row, dict) and _named(row)}
+    if not models:
+        raise InvalidResponseError("the model listing names no model")
+    return models
+
+
+def _named(row: Mapping[str, Any]) -> bool:
+    return isinstance(row.get("id"), str) and bool(row["id"])
+
+
+def _length(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+@cache
+def load_table(section: str | None) -> Mapping[str, ModelInfo]:
+    """The fallback table's rows of one provider; empty where it has none."""
+    text = (pkgutil.get_data("aki_transport", "models.toml") or b"").decode()
+    return {model: _row(model, fields) for model, fields in tomllib.loads(text).get(section or "", {}).items()}
+
+
+def _row(model: str, fields: Mapping[str, Any]) -> ModelInfo:
+    known = {name: value for name, value in fields.items() if name not in ("source", "aliases")}
+    return ModelInfo(id=model, aliases=tuple(fields.get("aliases", ())), source="table", output_source="table", **known)
+
+
+def resolve(model: str, table: Mapping[str, ModelInfo], listing: Listing | None) -> str | None:
+    """The ID to send for what the user wrote, or None if no model is known by it.
+
+    Args:
+        model: An ID, or an alias: a Hugging Face repository, an older ID, a native endpoint's name.
+        table: The fallback table.
+        listing: What the service lists; None if that could not be read, then the table decides.
+    """
+    known = table if listing is None else listing
+    if model in known:
+        return model
+    wanted = model.casefold()
+    for row in table.values():
+        if row.id in known and (wanted == row.id.casefold() or wanted in map(str.casefold, row.aliases)):
+            return row.id
+    return next((listed for listed in known if listed.casefold() == wanted), None)
+
+
+def closest(model: str, known: Mapping[str, Any]) -> tuple[str, ...]:
+    """Up to three IDs that look most like `model`, best first."""
+    plain = {listed.casefold(): listed for listed in known}
+    bare = model.casefold().rpartition("/")[2]
+    return tuple(plain[match] for match in get_close_matches(bare, plain, n=3, cutoff=0.4))
+
+
+def describe(
+    model: str,
+    table: Mapping[str, ModelInfo],
+    listing: Listing | None,
+    *,
+    context_window: int | None = None,
+    max_output: int | None = None,
+) -> ModelInfo:
+    """What is known of a model now: the user's word, then the service's listing, then the table, then caution."""
+    model = resolve(model, table, listing) or resolve(model, table, None) or model
+    info = table.get(model) or ModelInfo(id=model)
+    listed = listing.get(model, 0) if listing else 0
+    if listed:
+        info = replace(info, context_window=listed, source="service")
+    if context_window is not None:
+        info = replace(info, context_window=context_window, source="user")
+    if max_output is not None:
+        info = replace(info, max_output=max_output, output_source="user")
+    return info
+
+
+def same_model(asked: str, served: str, table: Mapping[str, ModelInfo]) -> bool:
+    """Whether two names mean one model: modulo aliases, case, a provider's prefix, a date behind one of them."""
+    one, other = _plain(asked, table), _plain(served, table)
+    return one == other or _DATED.sub("", one) == other or one == _DATED.sub("", other)
+
+
+def _plain(name: str, table: Mapping[str, ModelInfo]) -> str:
+    return (resolve(name, table, None) or name.rpartition("/")[2]).casefold()

@@ -1,0 +1,6 @@
+"""A local stand-in for the services: real sockets, deterministic answers, no key of anyone's."""
+
+from aki_transport.emulator.record import Seen
+from aki_transport.emulator.server import Emulator
+
+__all__ = ["Emulator", "Seen"]

@@ -1,0 +1,259 @@
+"""The constructor fields that every model class of both frameworks has, as one pydantic mixin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from difflib import get_close_matches
+from typing import Any, ClassVar, Self
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_serializer, model_validator
+
+from aki_transport.catalog import ModelInfo
+from aki_transport.client import Client, OnModelFallback, OnUnknownModel, as_timeout
+from aki_transport.errors import ConfigurationError
+from aki_transport.messages import SendReasoning
+from aki_transport.providers import Provider
+from aki_transport.transport import Timeout
+
+_RENAMED = {
+    **dict.fromkeys(("api_base", "openai_api_base", "endpoint", "url", "host"), "base_url"),
+    **dict.fromkeys(("model_name", "model_id", "deployment_name", "engine"), "model"),
+    **dict.fromkeys(("openai_api_key", "aki_api_key", "key", "token"), "api_key"),
+    **dict.fromkeys(("request_timeout", "stream_chunk_timeout"), "timeout"),
+    **dict.fromkeys(("model_kwargs", "additional_kwargs"), "extra_body"),
+    **dict.fromkeys(("max_completion_tokens", "max_new_tokens", "num_output", "max_gen_tokens"), "max_tokens"),
+    **dict.fromkeys(("headers", "extra_headers"), "default_headers"),
+    **dict.fromkeys(("stop_sequences",), "stop"),
+    **dict.fromkeys(("reasoning", "thinking", "effort"), "reasoning_effort"),
+    **dict.fromkeys(("async_http_client",), "http_async_client"),
+    **dict.fromkeys(("retries", "num_retries"), "max_retries"),
+    **dict.fromkeys(("max_input_tokens",), "context_window"),
+    **dict.fromkeys(("max_output_tokens",), "max_output"),
+}
+
+_CONNECTION = (
+    "provider",
+    "protocol",
+    "api_key",
+    "base_url",
+    "timeout",
+    "total_timeout",
+    "max_retries",
+    "default_headers",
+    "http_client",
+    "http_async_client",
+    "on_unknown_model",
+    "on_model_fallback",
+    "context_window",
+    "max_output",
+    "allow_insecure",
+)
+_SAMPLING = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_tokens",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "reasoning_effort",
+    "send_reasoning",
+)
+
+
+class ModelSettings(BaseModel):
+    """Which model, where, and how to ask it. Nothing that is None is sent."""
+
+    model_config = ConfigDict(protected_namespaces=(), arbitrary_types_allowed=True)
+
+    model: str = Field(min_length=1)
+    """Model ID, or a known alias of it (Hugging Face repository, older ID)."""
+    provider: str | Provider = "aki"
+    """`"aki"`, `"aacflow"`, `"ak_ai_core"`, or a `Provider` of your own."""
+    protocol: str = "openai"
+    """Which of the provider's interfaces to use: `"openai"`, `"anthropic"` or `"native"`."""
+    api_key: SecretStr | None = Field(default=None, repr=False)
+    """The key. Else the provider's environment variables are read at the first call (`AKI_API_KEY`, then
+    `AKI_IO_API_KEY`; `AACFLOW_API_KEY`; `AK_AI_CORE_API_KEY`). A key given here travels with a pickle; one from the
+    environment does not and is read again."""
+    base_url: str | None = None
+    """Full base of the chosen protocol (`…/v1`), instead of the provider's own."""
+
+    temperature: float | None = Field(default=None, allow_inf_nan=False)
+    """Randomness, 0 to 2 on the OpenAI protocol; the service's default is 1.0."""
+    top_p: float | None = Field(default=None, allow_inf_nan=False)
+    """Share of the likeliest tokens to choose from, 0 to 1."""
+    top_k: int | None = None
+    """Number of the likeliest tokens to choose from."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Most tokens of an answer. Not given, AKI.IO is asked for `min(8192, max_output)`, less where a long prompt leaves
+    less room (8192 is its documented default); other providers decide themselves."""
+    stop: list[str] | str | None = None
+    """Up to 4 texts that end the answer; they are not part of it."""
+    seed: int | None = None
+    """For answers that repeat, where the service knows it."""
+    presence_penalty: float | None = Field(default=None, allow_inf_nan=False)
+    """-2 to 2."""
+    frequency_penalty: float | None = Field(default=None, allow_inf_nan=False)
+    """-2 to 2."""
+    reasoning_effort: str | None = None
+    """`"low"`, `"medium"`, `"high"`, or `"none"` to switch thinking off, on models that think."""
+    send_reasoning: SendReasoning | None = None
+    """Whether earlier reasoning is sent back: `"never"`, `"tool_turns"` (within a tool-call turn that is still open) or
+    `"always"`. Default: the provider's (`"tool_turns"` on AKI.IO, else `"never"`)."""
+
+    timeout: float | Timeout | None = None
+    """Seconds for any single wait, or a `Timeout`. Default: 10 s to connect, 600 s for a blocking answer, 120 s between
+    the pieces of a stream."""
+    total_timeout: float | None = Field(default=None, gt=0)
+    """Seconds for a whole call with its repetitions."""
+    max_retries: int = Field(default=2, ge=0)
+    """Attempts after the first, for failures that a repetition can mend and that were not billed."""
+    default_headers: dict[str, str] | None = Field(default=None, repr=False, exclude=True)
+    """Sent with every call. Neither shown nor dumped, for they may hold secrets."""
+    extra_body: dict[str, Any] | None = None
+    """Further fields of the request's body, as they are."""
+    http_client: httpx.Client | None = Field(default=None, repr=False, exclude=True)
+    """A client of your own for sync calls; never closed here."""
+    http_async_client: httpx.AsyncClient | None = Field(default=None, repr=False, exclude=True)
+    """A client of your own for async calls; never closed here."""
+
+    context_window: int | None = Field(default=None, ge=1)
+    """Tokens, instead of what service and table say."""
+    max_output: int | None = Field(default=None, ge=1)
+    """Tokens, instead of what the table says."""
+    on_unknown_model: OnUnknownModel = "raise"
+    """What a model ID does that the service does not list, where the service would let another model answer in silence:
+    `"raise"` before anything is sent, `"warn"` or `"allow"`."""
+    on_model_fallback: OnModelFallback = "raise"
+    """What an answer of the provider's fallback model does: `"raise"` before any text, `"warn"` or `"ignore"`."""
+    allow_insecure: bool = False
+    """Take plain http for other hosts than this machine."""
+
+    identifying: ClassVar[tuple[str, ...]] = ("model", "provider", "protocol", *_SAMPLING, "stop", "extra_body")
+    """The fields that make two models answer differently."""
+
+    _made: tuple[tuple[Any, ...], Client] | None = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_arguments(cls, given: Any) -> Any:
+        if isinstance(given, Mapping):
+            known = {field.alias for field in cls.model_fields.values() if field.alias} | set(cls.model_fields)
+            for name in given:
+                if name not in known:
+                    raise unknown_argument(cls.__name__, name, known)
+            timeout = given.get("timeout")
+            if isinstance(timeout, httpx.Timeout):
+                return {**given, "timeout": as_timeout(timeout)}
+        return given
+
+    @model_validator(mode="after")
+    def _check_connection(self) -> Self:
+        self._client  # noqa: B018  made now, so that what is wrong with it is said now; this does no I/O
+        return self
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Go on to the framework's class, which this mixin comes before."""
+        super().model_post_init(context)
+
+    @field_serializer("provider", "timeout", when_used="unless-none")
+    def _as_plain(self, value: Any) -> Any:
+        return plain(value)
+
+    @property
+    def _client(self) -> Client:
+        wanted = tuple([getattr(self, name) for name in _CONNECTION])
+        made = self._made
+        if made is None or made[0] != wanted:
+            made = self._made = (wanted, Client(**dict(zip(_CONNECTION, wanted, strict=True))))
+        return made[1]
+
+    @property
+    def _provider(self) -> Provider:
+        return self._client.provider
+
+    def model_info(self) -> ModelInfo:
+        """What is known of the model now: context window, maximum output, capabilities, and where that was read.
+
+        Never asks the service and never raises; exact once the listing was read, which the first call does.
+        """
+        return self._client.model_info(self.model)
+
+    def refresh_models(self) -> tuple[ModelInfo, ...]:
+        """Read the service's model listing now, and give every model it names.
+
+        Raises:
+            AKIError: It could not be read.
+        """
+        return self._client.refresh_models()
+
+    async def arefresh_models(self) -> tuple[ModelInfo, ...]:
+        """`refresh_models`, async."""
+        return await self._client.arefresh_models()
+
+    def close(self) -> None:
+        """Give connections back; those that no other model of this process uses close. The model stays usable."""
+        self._client.close()
+
+    async def aclose(self) -> None:
+        """`close`, for the running event loop's connections too."""
+        await self._client.aclose()
+
+    def _settings_for(self, stop: Any, given: dict[str, Any]) -> dict[str, Any]:
+        """Arguments of a `ChatRequest` out of the fields and of what one call gives instead; takes them from `given`.
+
+        What is left in `given` is the framework's or unknown.
+        """
+        settings: dict[str, Any] = {"model": given.pop("model", None) or self.model}
+        for name in _SAMPLING:
+            value = given.pop(name) if name in given else getattr(self, name)
+            if value is not None:
+                settings[name] = value
+        own_stop = given.pop("stop", None)
+        stop = next((value for value in (stop, own_stop, self.stop) if value is not None), ())
+        settings["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
+        extra = given.pop("extra_body", None)
+        if self.extra_body or extra:
+            settings["extra_body"] = {**(self.extra_body or {}), **(extra or {})}
+        return settings
+
+    def __getstate__(self) -> dict[Any, Any]:
+        for name in ("http_client", "http_async_client"):
+            if getattr(self, name) is not None:
+                raise ConfigurationError(
+                    f"a {type(self).__name__} with {name}= cannot be pickled: its connections live in this process."
+                    " Leave it out, or make the model where it is used."
+                )
+        state = super().__getstate__()
+        private = state.get("__pydantic_private__")
+        return {**state, "__pydantic_private__": private and {**private, "_made": None}}
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        memo = {} if memo is None else memo
+        for shared in (self.http_client, self.http_async_client):
+            if shared is not None:
+                memo[id(shared)] = shared
+        memo[id(self._made)] = None
+        return super().__deepcopy__(memo)
+
+
+def unknown_argument(owner: str, name: str, known: set[str]) -> ConfigurationError:
+    """The error for an argument that there is not, with the name of ours that is meant."""
+    ours = _RENAMED.get(name)
+    if ours not in known:
+        ours = next(iter(get_close_matches(name, known, n=1)), None)
+    hint = f"; use {ours}=" if ours else ""
+    return ConfigurationError(f"{owner} has no argument {name!r}{hint}.")
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: a dataclass as a dict of what it holds."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def request_fields() -> frozenset[str]:
+    """The names a call may give instead of the constructor's."""
+    return frozenset({*_SAMPLING, "model", "stop", "extra_body"})

@@ -1,0 +1,184 @@
+"""Answers that are JSON of a given schema, from services that take the schema, only take tools, or take neither.
+
+Three ways to ask, tried in the order that fits what is known of the model. The answer is JSON text in every case, so
+whoever reads it need not know which way it came.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias
+
+from pydantic_core import from_json
+
+from aki_transport.catalog import ModelInfo
+from aki_transport.errors import AKIError, APIStatusError, BadRequestError, ContextOverflowError
+from aki_transport.messages import ChatDelta, ChatRequest, JsonSchema, Message, Tool, ToolNamed
+from aki_transport.transport import Decoder, Payload
+
+Way: TypeAlias = Literal["json_schema", "function_calling", "instruction"]
+
+_REFUSED = re.compile(
+    r"response_format|json_?\s?schema|structured|guided|grammar|tool|function|not support|unsupported", re.IGNORECASE
+)
+_FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
+
+
+def ways(request: ChatRequest, info: ModelInfo) -> tuple[Way, ...]:
+    """The ways to ask this model for the request's schema, best first; empty if it asks for none."""
+    if not isinstance(request.response_format, JsonSchema):
+        return ()
+    order: tuple[Way, ...]
+    if info.structured_output is False:
+        order = ("function_calling", "instruction")
+    elif info.structured_output is None and info.tools:
+        order = ("function_calling", "json_schema", "instruction")
+    else:
+        order = ("json_schema", "function_calling", "instruction")
+    if request.structured_first is not None:
+        order = (request.structured_first, *(way for way in order if way != request.structured_first))
+    if request.tools or info.tools is False:
+        # The forced tool would keep the model from using its own ones.
+        return tuple(way for way in order if way != "function_calling")
+    return order
+
+
+def ask(request: ChatRequest, way: Way) -> ChatRequest:
+    """The request said in one of the ways."""
+    wanted = request.response_format
+    if not isinstance(wanted, JsonSchema) or way == "json_schema":
+        return request
+    if way == "function_calling":
+        tool = Tool(
+            name=wanted.name,
+            description=wanted.description or "Give the answer in this form.",
+            parameters=wanted.schema,
+            strict=wanted.strict,
+        )
+        return replace(request, response_format=None, tools=(tool,), tool_choice=ToolNamed(wanted.name))
+    return replace(request, response_format=None, messages=_instructed(request.messages, wanted))
+
+
+def _instructed(messages: tuple[Message, ...], wanted: JsonSchema) -> tuple[Message, ...]:
+    schema = json.dumps(wanted.schema, ensure_ascii=False)
+    words = f"Answer with one JSON object and nothing else. It must fit this JSON schema:\n{schema}"
+    if messages and messages[0].role == "system" and isinstance(messages[0].content, str):
+        return (replace(messages[0], content=f"{messages[0].content}\n\n{words}"), *messages[1:])
+    return (Message(role="system", content=words), *messages)
+
+
+def is_refused(error: APIStatusError) -> bool:
+    """Whether a service's error says that it does not take this way of asking."""
+    return (
+        isinstance(error, BadRequestError)
+        and not isinstance(error, ContextOverflowError)
+        and _REFUSED.search(error.message) is not None
+    )
+
+
+class NoJsonError(AKIError):
+    """The service took no notice of the schema, and there is another way to ask. Never reaches a user."""
+
+
+class JsonDecoder:
+    """Turns the answer to one way of asking into JSON text.
+
+    Text that does not begin like JSON is held back until the answer's end: it may hold the JSON further on, or show
+    that the service took no notice of what was asked.
+
+    Args:
+        inner: Reads the answer.
+        way: How the request was said.
+        is_last: Whether no other way is left, so that an answer without JSON is given as it is.
+    """
+
+    def __init__(self, inner: Decoder[ChatDelta], way: Way, *, is_last: bool) -> None:
+        self._inner = inner
+        self._tool = way == "function_calling"
+        self._is_last = is_last
+        self._held = ""
+        self._flowing = False
+        self._called = False
+
+    @property
+    def finished(self) -> bool:
+        """The stream's terminator was read."""
+        return self._inner.finished
+
+    @property
+    def complete(self) -> bool:
+        """The answer is whole."""
+        return self._inner.complete
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return self._inner.text
+
+    def feed(self, payload: Payload) -> ChatDelta | None:
+        """What this payload adds, with the JSON as text."""
+        delta = self._inner.feed(payload)
+        return None if delta is None else self._as_text(delta)
+
+    def end(self) -> ChatDelta:
+        """The last item, the JSON as the text of its reply.
+
+        Raises:
+            NoJsonError: The answer holds none, and there is another way to ask.
+        """
+        delta = self._as_text(self._inner.end())
+        reply = delta.reply
+        if reply is None:
+            return delta
+        if self._tool and reply.tool_calls:
+            finish = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason
+            reply = replace(reply, text=reply.tool_calls[0].arguments or "{}", tool_calls=(), finish_reason=finish)
+            return delta._replace(text=delta.text if self._called else reply.text, reply=reply)
+        if reply.tool_calls or reply.refusal or self._flowing:
+            return delta._replace(reply=reply)
+        found = extract_json(reply.text)
+        if found is None and not self._is_last:
+            raise NoJsonError("the answer holds no JSON")
+        text = self._held if found is None else json.dumps(found, ensure_ascii=False)
+        return delta._replace(text=text, reply=replace(reply, text=text))
+
+    def _as_text(self, delta: ChatDelta) -> ChatDelta:
+        text = delta.text
+        if self._tool and delta.tool_calls:
+            arguments = "".join(call.arguments for call in delta.tool_calls if call.position == 0)
+            if arguments:
+                self._called = self._flowing = True
+                self._held = ""
+            text = arguments if self._called else text
+        elif self._called:
+            text = ""  # what a model says beside its tool call
+        if text and not self._flowing:
+            self._held += text
+            start = self._held.lstrip()
+            self._flowing = start[:1] in ("{", "[") and bool(start)
+            text = start if self._flowing else ""
+        return delta._replace(text=text, tool_calls=() if self._tool else delta.tool_calls)
+
+
+def extract_json(text: str) -> Any | None:
+    """The JSON object or list in a model's text: bare, in a fence, or behind and before other words; None if none."""
+    for candidate in _candidates(text):
+        try:
+            value = from_json(candidate)
+        except ValueError:
+            continue
+        if isinstance(value, dict | list):
+            return value
+    return None
+
+
+def _candidates(text: str) -> Iterator[str]:
+    yield text
+    yield from _FENCE.findall(text)
+    for opening, closing in (("{", "}"), ("[", "]")):
+        start, end = text.find(opening), text.rfind(closing)
+        if 0 <= start < end:
+            yield text[start : end + 1]

@@ -1,0 +1,105 @@
+"""httpx on aiohttp's connections: several times less CPU per concurrent call than httpx's own async layer.
+
+Its exceptions come out as httpx's, told apart by whether the call can have been received: only a failed connect cannot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import httpx
+from aiohttp.abc import AbstractCookieJar
+from yarl import URL
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """Sends httpx requests through one aiohttp session, which lives on the loop that made it.
+
+    Args:
+        ssl_context: For https.
+        max_connections: At once; further calls wait.
+        keepalive: Seconds that an idle connection is kept.
+    """
+
+    def __init__(self, ssl_context: ssl.SSLContext, *, max_connections: int, keepalive: float) -> None:
+        connector = aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=keepalive, ssl=ssl_context)
+        jar: AbstractCookieJar = aiohttp.DummyCookieJar()
+        self._session = aiohttp.ClientSession(
+            connector=connector, cookie_jar=jar, auto_decompress=False, skip_auto_headers=("User-Agent", "Accept")
+        )
+        # aiohttp's trust_env would also read passwords from ~/.netrc, so the proxies are looked up here.
+        self._proxies = getproxies()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send, and give the answer once its headers are in."""
+        times = request.extensions.get("timeout", {})
+        timeout = aiohttp.ClientTimeout(
+            connect=times.get("pool"), sock_connect=times.get("connect"), sock_read=times.get("read")
+        )
+        try:
+            answer = await self._session.request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=request.headers.multi_items(),
+                data=await request.aread() or None,
+                allow_redirects=False,
+                timeout=timeout,
+                proxy=self._proxy_for(request.url) if self._proxies else None,
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            failure = as_httpx(error, answering=False)
+        else:
+            return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer), request=request)
+        raise failure
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+    def _proxy_for(self, url: httpx.URL) -> str | None:
+        proxy = self._proxies.get(url.scheme) or self._proxies.get("all")
+        return None if proxy is None or proxy_bypass(url.host) else proxy
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        read = self._answer.content.readany
+        try:
+            while piece := await read():
+                yield piece
+        except (aiohttp.ClientError, OSError) as error:
+            failure = as_httpx(error, answering=True)
+        else:
+            return
+        raise failure
+
+    async def aclose(self) -> None:
+        # A connection whose answer was read to its end is already back in the pool; any other is of no more use.
+        self._answer.close()
+
+
+def as_httpx(error: Exception, *, answering: bool) -> httpx.TransportError | httpx.InvalidURL:
+    """httpx's exception for aiohttp's, with the cause as text."""
+    words = str(error) or type(error).__name__
+    match error:
+        case aiohttp.InvalidURL():
+            return httpx.InvalidURL(words)
+        case aiohttp.ClientHttpProxyError() | aiohttp.ClientProxyConnectionError():
+            return httpx.ProxyError(words)
+        case aiohttp.ClientConnectorError():
+            return httpx.ConnectError(words)
+        case aiohttp.ConnectionTimeoutError():
+            return httpx.ConnectTimeout(words)
+        case asyncio.TimeoutError():
+            return httpx.ReadTimeout(words)
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientResponseError() | aiohttp.ClientPayloadError():
+            return httpx.RemoteProtocolError(words)
+        case _:
+            return httpx.ReadError(words) if answering else httpx.WriteError(words)

@@ -1,0 +1,63 @@
+"""What is sent, as data, and how long it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One HTTP call, without its key and its base URL.
+
+    Args:
+        path: What follows the route's base URL.
+        body: The JSON body; None sends none.
+        method: The HTTP method.
+        headers: Headers of this call alone.
+        stream: Whether the answer is asked for as server-sent events.
+        repeatable: Whether it may be sent again after it may have been received. A chat call may; what starts a
+            billed job may not.
+        max_retries: Attempts after the first, instead of the transport's number.
+    """
+
+    path: str
+    body: Mapping[str, Any] | None = None
+    method: Literal["GET", "POST"] = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    stream: bool = False
+    repeatable: bool = True
+    max_retries: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeout:
+    """How long to wait, in seconds; None waits for ever.
+
+    Args:
+        connect: For a connection.
+        answer: For a blocking answer.
+        chunk: For the next piece of a stream.
+    """
+
+    connect: float | None = 10.0
+    answer: float | None = 600.0
+    chunk: float | None = 120.0
+
+    def within(self, seconds: float) -> Timeout:
+        """The same, none of them longer than `seconds`."""
+        return Timeout(
+            connect=_shorter(self.connect, seconds),
+            answer=_shorter(self.answer, seconds),
+            chunk=_shorter(self.chunk, seconds),
+        )
+
+    def for_httpx(self, *, stream: bool) -> dict[str, float | None]:
+        """The form that httpx transports read from a request's extensions."""
+        read = self.chunk if stream else self.answer
+        return {"connect": self.connect, "read": read, "write": self.answer, "pool": None}
+
+
+def _shorter(given: float | None, seconds: float) -> float:
+    return seconds if given is None else min(given, seconds)

@@ -1,0 +1,174 @@
+"""The models that a service lists: read once for all, whoever asks from however many threads and tasks at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+import warnings
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future, TimeoutError as FutureTimeoutError
+from contextlib import suppress
+
+from aki_transport.errors import AKIError
+
+log = logging.getLogger("aki_transport")
+
+LIFETIME = 3600.0
+"""Seconds for which a listing is believed."""
+
+SECOND_LOOK = 60.0
+"""Seconds after which an ID that is missing, or a failure, is a reason to read it again."""
+
+PATIENCE = 5.0
+"""Seconds that reading it may hold a call up, in all."""
+
+
+class Listing:
+    """One service's models for one key, shared by every client that asks it.
+
+    Args:
+        title: The provider's name in the warning.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._lock = threading.Lock()
+        self._models: Mapping[str, int] | None = None
+        self._read_at = 0.0
+        self._failed_at: float | None = None
+        self._flight: Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def known(self) -> Mapping[str, int] | None:
+        """What was read, without reading; None if nothing was."""
+        return self._models
+
+    def read(
+        self, fetch: Callable[[], Mapping[str, int]], *, wanted: str | None = None, force: bool = False
+    ) -> Mapping[str, int] | None:
+        """The models; reads them if nothing is known, it is old, or `wanted` is missing. Never raises but for `force`.
+
+        Args:
+            fetch: Asks the service, within `PATIENCE` seconds.
+            wanted: The ID that is looked for.
+            force: Read now, and raise if that fails.
+        """
+        give_up = time.monotonic() + PATIENCE
+        while force or self._is_due(wanted):
+            flight, leads = self._board(None)
+            if not leads:
+                if self._is_led_from_this_thread():
+                    break
+                with suppress(FutureTimeoutError):
+                    flight.result(timeout=max(give_up - time.monotonic(), 0))
+                if not flight.done():
+                    break
+                force = False
+                continue
+            try:
+                self._arrived(fetch())
+            except AKIError as error:
+                self._failed(error)
+                if force:
+                    raise
+            finally:
+                self._land(flight)
+            break
+        return self._models
+
+    async def aread(
+        self, fetch: Callable[[], Awaitable[Mapping[str, int]]], *, wanted: str | None = None, force: bool = False
+    ) -> Mapping[str, int] | None:
+        """`read`, async."""
+        give_up = time.monotonic() + PATIENCE
+        while force or self._is_due(wanted):
+            flight, leads = self._board(asyncio.get_running_loop())
+            if not leads:
+                # Shielded, because a waiter that is cancelled must not cancel the flight of all the others.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(give_up - time.monotonic(), 0)):
+                        await asyncio.shield(asyncio.wrap_future(flight))
+                if not flight.done():
+                    break
+                force = False
+                continue
+            try:
+                self._arrived(await fetch())
+            except AKIError as error:
+                self._failed(error)
+                if force:
+                    raise
+            finally:
+                self._land(flight)
+            break
+        return self._models
+
+    def _is_due(self, wanted: str | None) -> bool:
+        now = time.monotonic()
+        if self._failed_at is not None and now - self._failed_at < SECOND_LOOK:
+            return False
+        if self._models is None:
+            return True
+        age = now - self._read_at
+        return age > LIFETIME or (wanted is not None and wanted not in self._models and age > SECOND_LOOK)
+
+    def _board(self, loop: asyncio.AbstractEventLoop | None) -> tuple[Future[None], bool]:
+        """The flight under way and False, or a new one and True for its leader."""
+        with self._lock:
+            if self._flight is not None:
+                return self._flight, False
+            self._flight = Future()
+            self._loop = loop
+            return self._flight, True
+
+    def _land(self, flight: Future[None]) -> None:
+        with self._lock:
+            self._flight = None
+            self._loop = None
+        flight.set_result(None)
+
+    def _is_led_from_this_thread(self) -> bool:
+        """Whether the leader is a task of the loop that this blocking call holds up: waiting would be in vain."""
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
+
+    def _arrived(self, models: Mapping[str, int]) -> None:
+        self._models = models
+        self._read_at = time.monotonic()
+        self._failed_at = None
+
+    def _failed(self, error: AKIError) -> None:
+        first = self._failed_at is None
+        self._failed_at = time.monotonic()
+        log.info("the model listing could not be read: %s", error)
+        if first:
+            warnings.warn(
+                f"{self._title}: the model listing could not be read, the built-in table serves instead. {error}",
+                UserWarning,
+                stacklevel=2,
+            )
+
+
+_listings: dict[tuple[str, str, str], Listing] = {}
+_lock = threading.Lock()
+
+
+def listing_for(provider: str, title: str, base_url: str, key_digest: str) -> Listing:
+    """The one listing of this provider, base URL and key in this process."""
+    name = (provider, base_url, key_digest)
+    with _lock:
+        found = _listings.get(name)
+        if found is None:
+            found = _listings[name] = Listing(title)
+        return found
+
+
+def forget_listings() -> None:
+    """Forget everything read, as if the process had just started."""
+    with _lock:
+        _listings.clear()

@@ -1,0 +1,82 @@
+"""When to try again and how long to wait first. Pure: clocks and dice are handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+from aki_transport.errors import AKIError, APIConnectionError, APIStatusError, APITimeoutError
+
+LONGEST_RETRY_AFTER = 60.0
+"""Seconds; a server that asks for more is not waited for."""
+
+SLOW_FAILURE = 30.0
+"""Seconds; a 5xx that comes later than this belongs to work that goes on and is billed (AKI.IO's 503 after 60 s)."""
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 8.0
+_WORTH_REPEATING = frozenset({408, 429})
+
+
+def may_repeat(error: AKIError, *, repeatable: bool, never_sent: bool, seconds: float) -> bool:
+    """Whether a call that failed before its first payload may be sent again.
+
+    Args:
+        error: How it failed.
+        repeatable: Whether the call may be sent again although it may have been received.
+        never_sent: It provably never reached the service.
+        seconds: How long after sending it failed.
+    """
+    match error:
+        case APIStatusError() if error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER:
+            return False
+        case APIStatusError():
+            failed = error.status_code >= 500 and seconds <= SLOW_FAILURE  # noqa: PLR2004  server errors start here
+            return error.status_code in _WORTH_REPEATING or (repeatable and failed)
+        case APITimeoutError():
+            return never_sent
+        case APIConnectionError():
+            return never_sent or repeatable
+        case _:
+            return False
+
+
+def pause_before(attempt: int, retry_after: float | None, dice: float) -> float:
+    """Seconds to wait before an attempt: what the server asks for, else full jitter under a doubling bound.
+
+    Args:
+        attempt: 1 for the first repetition.
+        retry_after: Seconds that the server asks for.
+        dice: Evenly spread between 0 and 1.
+    """
+    if retry_after is not None:
+        return retry_after
+    return dice * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (attempt - 1))
+
+
+def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds to wait by `retry-after-ms` or `Retry-After` (seconds or an HTTP date); None if not said or unreadable.
+
+    Args:
+        headers: Names in lower case.
+        now: Seconds since the epoch.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    said = headers.get("retry-after")
+    seconds = _number(said)
+    if seconds is not None or said is None:
+        return seconds
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - now)
+    except ValueError:
+        return None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text is not None else None
+    except ValueError:
+        return None
+    return value if value is None or 0 <= value < float("inf") else None

@@ -1,0 +1,433 @@
+"""Sends calls and hands out what comes back: the only place that sends, sleeps or asks the time.
+
+The sync and the async half stand side by side and differ in their I/O alone; what they decide is in `_Turns`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing
+from typing import Any, Protocol, TypeVar
+
+import httpx
+from pydantic import SecretStr
+from pydantic_core import to_json
+
+from aki_transport.errors import (
+    AKIError,
+    APIStatusError,
+    APITimeoutError,
+    ConfigurationError,
+    StreamInterruptedError,
+    error_from_response,
+    request_id_of,
+)
+from aki_transport.transport.call import Call, Timeout
+from aki_transport.transport.deadline import cut_off
+from aki_transport.transport.events import MAX_BODY, MAX_ERROR_BODY, Payload, apayloads, aread_body, payloads, read_body
+from aki_transport.transport.failures import NEVER_SENT, describe_failure
+from aki_transport.transport.pools import arelease, loop_pool, release, thread_pool
+from aki_transport.transport.retry import may_repeat, pause_before, retry_after_seconds
+
+log = logging.getLogger("aki_transport")
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+_DRAIN = 0.25  # seconds for the bytes behind a stream's terminator, so that the connection can be used again
+_CAUGHT = (AKIError, httpx.TransportError, httpx.DecodingError, httpx.InvalidURL, TimeoutError)
+
+
+class Decoder(Protocol[T_co]):
+    """What reads a stream's payloads; a fresh one for each attempt."""
+
+    @property
+    def finished(self) -> bool:
+        """The stream's terminator was read; nothing more will follow."""
+
+    @property
+    def complete(self) -> bool:
+        """The answer is whole, even if the stream should break off now."""
+
+    def feed(self, payload: Payload) -> T_co | None:
+        """What this payload adds, if anything."""
+
+    def end(self) -> T_co:
+        """The last item, with the whole answer; raises if the answer is not whole."""
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+
+
+class Transport:
+    """Calls to one base URL.
+
+    Args:
+        title: The provider's name in messages.
+        base_url: Where paths start.
+        key: Asked for the key at each send; None where the service takes none.
+        key_in: `"bearer"`, `"x-api-key"` or `"body"`.
+        headers: Sent with every call.
+        timeout: Bounds on single waits.
+        total_timeout: Seconds for a whole call with its repetitions; None is no bound.
+        max_retries: Attempts after the first.
+        http_client: The user's own client, never closed here.
+        http_async_client: The user's own async client, never closed here.
+    """
+
+    def __init__(
+        self,
+        *,
+        title: str,
+        base_url: str,
+        key: Callable[[], SecretStr | None],
+        key_in: str,
+        headers: Mapping[str, str],
+        timeout: Timeout,
+        total_timeout: float | None = None,
+        max_retries: int = 2,
+        http_client: httpx.Client | None = None,
+        http_async_client: httpx.AsyncClient | None = None,
+    ) -> None:
+        self.title = title
+        self.base_url = base_url
+        self.timeout = timeout
+        self.total_timeout = total_timeout
+        self.max_retries = max_retries
+        self._key = key
+        self._key_in = key_in
+        self._headers = dict(headers)
+        self._http_client = http_client
+        self._http_async_client = http_async_client
+        self._urls: dict[str, httpx.URL] = {}
+
+    def send(self, call: Call, read: Callable[[Mapping[str, str], bytes], T], *, within: float | None = None) -> T:
+        """Send, read the whole answer and give what `read` makes of its headers and body.
+
+        Args:
+            call: What to send.
+            read: Makes the result; what it raises counts as a failure of the call.
+            within: Seconds for all of it with its repetitions, instead of `total_timeout`.
+
+        Raises:
+            AKIError: The call failed, with its repetitions.
+        """
+        turns = _Turns(self, call, within)
+        while True:
+            try:
+                response = self._open(turns)
+                try:
+                    with cut_off(response, turns.remaining()):
+                        body = read_body(response, MAX_BODY)
+                finally:
+                    response.close()
+                return read(response.headers, body)
+            except _CAUGHT as cause:
+                failure = cause
+            time.sleep(turns.pause(failure))
+
+    async def asend(
+        self, call: Call, read: Callable[[Mapping[str, str], bytes], T], *, within: float | None = None
+    ) -> T:
+        """`send`, async."""
+        turns = _Turns(self, call, within)
+        while True:
+            try:
+                async with asyncio.timeout(turns.remaining()):
+                    response = await self._aopen(turns)
+                    try:
+                        body = await aread_body(response, MAX_BODY)
+                    finally:
+                        await response.aclose()
+                return read(response.headers, body)
+            except _CAUGHT as cause:
+                failure = cause
+            await asyncio.sleep(turns.pause(failure))
+
+    def stream(self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]]) -> Iterator[T]:
+        """Send and give what the decoder makes of each payload, as they arrive.
+
+        Args:
+            call: What to send.
+            start: Makes the decoder from the answer's headers.
+
+        Raises:
+            AKIError: The call failed; before the first payload only after its repetitions.
+        """
+        turns = _Turns(self, call, None)
+        while True:
+            try:
+                response = self._open(turns)
+                try:
+                    decoder = turns.decoder = start(response.headers)
+                    events = payloads(response)
+                    with cut_off(response, turns.remaining()):
+                        for payload in events:
+                            item = decoder.feed(payload)
+                            turns.begun = True
+                            if item is not None:
+                                yield item
+                            if decoder.finished:
+                                break
+                    last = decoder.end()
+                    turns.ended = True
+                    yield last
+                    with cut_off(response, _DRAIN):
+                        for _ in events:
+                            pass
+                finally:
+                    response.close()
+            except _CAUGHT as cause:
+                failure = cause
+            else:
+                return
+            if turns.ended:
+                return
+            if turns.broke_off_after_the_answer(failure):
+                yield decoder.end()
+                return
+            time.sleep(turns.pause(failure))
+
+    async def astream(self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]]) -> AsyncGenerator[T, None]:
+        """`stream`, async."""
+        turns = _Turns(self, call, None)
+        while True:
+            try:
+                async with asyncio.timeout(turns.remaining()):
+                    response = await self._aopen(turns)
+                try:
+                    decoder = turns.decoder = start(response.headers)
+                    async with aclosing(_until(turns, apayloads(response))) as events:
+                        async for payload in events:
+                            item = decoder.feed(payload)
+                            turns.begun = True
+                            if item is not None:
+                                yield item
+                            if decoder.finished:
+                                break
+                        last = decoder.end()
+                        turns.ended = True
+                        yield last
+                        async with asyncio.timeout(_DRAIN):
+                            async for _ in events:
+                                pass
+                finally:
+                    await response.aclose()
+            except _CAUGHT as cause:
+                failure = cause
+            else:
+                return
+            if turns.ended:
+                return
+            if turns.broke_off_after_the_answer(failure):
+                yield decoder.end()
+                return
+            await asyncio.sleep(turns.pause(failure))
+
+    def close(self) -> None:
+        """Let go of the thread pool, which closes with its last user."""
+        release(self)
+
+    async def aclose(self) -> None:
+        """Let go of this loop's pool, which closes with its last user, and of the thread pool."""
+        await arelease(self)
+        release(self)
+
+    def _open(self, turns: _Turns) -> httpx.Response:
+        """Send one attempt; a response with a good status, or its error."""
+        client = self._http_client or thread_pool(self)
+        response = client.send(self._request(self._http_client, turns), stream=True, follow_redirects=False)
+        if not turns.accepted(response):
+            try:
+                with cut_off(response, turns.remaining()):
+                    body = read_body(response, MAX_ERROR_BODY)
+            finally:
+                response.close()
+            raise self._refusal(response, body)
+        return response
+
+    async def _aopen(self, turns: _Turns) -> httpx.Response:
+        """`_open`, async."""
+        client = self._http_async_client or await loop_pool(self)
+        response = await client.send(self._request(self._http_async_client, turns), stream=True, follow_redirects=False)
+        if not turns.accepted(response):
+            try:
+                body = await aread_body(response, MAX_ERROR_BODY)
+            finally:
+                await response.aclose()
+            raise self._refusal(response, body)
+        return response
+
+    def _request(self, users: httpx.Client | httpx.AsyncClient | None, turns: _Turns) -> httpx.Request:
+        """One attempt's request. The key is unwrapped in its arguments alone, so that no local variable holds it."""
+        call = turns.call
+        make = users.build_request if users is not None else httpx.Request
+        return make(
+            call.method,
+            self._url(call.path),
+            headers={**self._headers, **call.headers, **self._key_header()},
+            content=self._content(call),
+            extensions={"timeout": turns.next_attempt()},
+        )
+
+    def _key_header(self) -> dict[str, str]:
+        key = self._key()
+        if key is None or self._key_in == "body":
+            return {}
+        if self._key_in == "bearer":
+            return {"authorization": f"Bearer {key.get_secret_value()}"}
+        return {self._key_in: key.get_secret_value()}
+
+    def _content(self, call: Call) -> bytes | None:
+        if call.body is None:
+            return None
+        key = self._key() if self._key_in == "body" else None
+        try:
+            return to_json(call.body if key is None else {**call.body, "key": key.get_secret_value()})
+        except ValueError as error:
+            words = str(error)
+        raise ConfigurationError(f"the request cannot be written as JSON: {words}")
+
+    def signed(self, error: AKIError, response: httpx.Response | None) -> AKIError:
+        """The error with the provider's name and the request's ID, without the key should the service have echoed it."""
+        error.provider = error.provider or self.title
+        if error.request_id is None and response is not None:
+            error.request_id = request_id_of(response.headers)
+        key = self._key()
+        if key is not None:
+            error.redact(key.get_secret_value())
+        return error
+
+    def _url(self, path: str) -> httpx.URL:
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = httpx.URL(self.base_url + path)
+        return url
+
+    def _refusal(self, response: httpx.Response, body: bytes) -> APIStatusError:
+        """The error that a bad status stands for."""
+        return error_from_response(
+            response.status_code, response.headers, body, retry_after=retry_after_seconds(response.headers, time.time())
+        )
+
+
+class _Turns:
+    """The attempts of one call: how many, how long, and what to do after a failure."""
+
+    __slots__ = (
+        "_attempt",
+        "_deadline",
+        "_most",
+        "_response",
+        "_sent",
+        "_transport",
+        "begun",
+        "call",
+        "decoder",
+        "ended",
+    )
+
+    def __init__(self, transport: Transport, call: Call, within: float | None) -> None:
+        total = within if within is not None else transport.total_timeout
+        self._transport = transport
+        self._deadline = None if total is None else time.monotonic() + total
+        self._attempt = 0
+        self._most = 1 + (transport.max_retries if call.max_retries is None else call.max_retries)
+        self._sent = 0.0
+        self._response: httpx.Response | None = None
+        self.call = call
+        self.decoder: Decoder[Any] | None = None
+        self.begun = False
+        self.ended = False
+
+    def remaining(self) -> float | None:
+        """Seconds until the whole call's deadline."""
+        return None if self._deadline is None else self._deadline - time.monotonic()
+
+    def next_attempt(self) -> dict[str, float | None]:
+        """Count an attempt that is about to be sent, and give its timeouts in httpx's form."""
+        self._attempt += 1
+        self._sent = time.monotonic()
+        self._response = None
+        timeout = self._transport.timeout
+        if self._deadline is not None:
+            timeout = timeout.within(max(self._deadline - self._sent, 0.001))
+        return timeout.for_httpx(stream=self.call.stream)
+
+    def accepted(self, response: httpx.Response) -> bool:
+        """Note the answer; whether its status is a good one."""
+        self._response = response
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug(
+                "%s %s answered %d after %.0f ms (attempt %d, request %s)",
+                self.call.method,
+                self.call.path,
+                response.status_code,
+                1000 * (time.monotonic() - self._sent),
+                self._attempt,
+                request_id_of(response.headers),
+            )
+        return response.is_success
+
+    def broke_off_after_the_answer(self, failure: Exception) -> bool:
+        """Whether all that was lost is the end of a stream whose answer is whole."""
+        return not isinstance(failure, AKIError) and self.decoder is not None and self.decoder.complete
+
+    def pause(self, cause: Exception) -> float:
+        """Seconds to wait before the next attempt; raises the call's error if there is none."""
+        now = time.monotonic()
+        answering = self.begun or (self._response is not None and not self.call.stream)
+        text = self.decoder.text if self.decoder is not None else ""
+        error = describe_failure(cause, answering=answering, streaming=self.call.stream, partial_text=text)
+        if self._deadline is not None and now >= self._deadline:
+            error = self._out_of_time(error, text)
+        wait = pause_before(self._attempt, getattr(error, "retry_after", None), random.random())  # noqa: S311  no secret
+        if (
+            self.begun
+            or self._attempt >= self._most
+            or (isinstance(cause, httpx.TransportError) and answering)
+            or (self._deadline is not None and now + wait >= self._deadline)
+            or not may_repeat(
+                error,
+                repeatable=self.call.repeatable,
+                never_sent=isinstance(cause, NEVER_SENT),
+                seconds=now - self._sent,
+            )
+        ):
+            raise self._transport.signed(error, self._response)
+        log.info(
+            "%s %s failed with %s; attempt %d follows in %.1f s",
+            self.call.method,
+            self.call.path,
+            type(error).__name__,
+            self._attempt + 1,
+            wait,
+        )
+        return wait
+
+    def _out_of_time(self, error: AKIError, text: str) -> AKIError:
+        words = f"total_timeout passed ({error})"
+        if isinstance(error, StreamInterruptedError):
+            return StreamInterruptedError(words, partial_text=text)
+        return APITimeoutError(words)
+
+
+async def _until(turns: _Turns, events: AsyncGenerator[Payload, None]) -> AsyncGenerator[Payload, None]:
+    """The events, each awaited no longer than the call's deadline allows."""
+    async with aclosing(events):
+        if turns.remaining() is None:
+            async for payload in events:
+                yield payload
+            return
+        while True:
+            try:
+                async with asyncio.timeout(turns.remaining()):
+                    payload = await anext(events)
+            except StopAsyncIteration:
+                return
+            yield payload

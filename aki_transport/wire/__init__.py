@@ -1,0 +1,58 @@
+"""How requests and answers are said: one module per protocol, all with the functions that `Wire` lists.
+
+A wire is pure: values and dicts in, values out. It never sends, sleeps or asks the time. Every answer, whole or in
+pieces, comes to its decoder as payloads: the events of a stream, the one body of a blocking answer, or the states of a
+job, which the transport polls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from aki_transport.errors import APIStatusError, ConfigurationError
+from aki_transport.messages import ChatDelta, ChatRequest
+from aki_transport.transport import Call, Decoder
+from aki_transport.wire import openai
+
+
+class Wire(Protocol):
+    """What each module of this package offers."""
+
+    def models(self) -> Call:
+        """The call that lists the models."""
+
+    def chat(self, request: ChatRequest, *, stream: bool) -> Call:
+        """The call that says `request`."""
+
+    def decoder(
+        self,
+        request: ChatRequest,
+        headers: Mapping[str, str],
+        *,
+        on_model: Callable[[str], None],
+        empty_is_failure: bool,
+    ) -> Decoder[ChatDelta]:
+        """What reads the answer's payloads.
+
+        Args:
+            request: What was asked.
+            headers: The answer's headers.
+            on_model: Told the name of the model that answers, before anything of the answer is given out.
+            empty_is_failure: An answer with no content and 0 completion tokens is a failed worker.
+        """
+
+    def without_refused(self, request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
+        """The same request without the side matter that `error` refuses; None if it refuses anything else."""
+
+
+WIRES: Mapping[str, Wire] = {"openai": openai}
+
+
+def find_wire(protocol: str) -> Wire:
+    """The wire of that protocol."""
+    try:
+        return WIRES[protocol]
+    except KeyError:
+        built = ", ".join(map(repr, WIRES))
+        raise ConfigurationError(f"protocol={protocol!r} is not available in this version; use {built}.") from None

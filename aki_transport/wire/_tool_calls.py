@@ -1,0 +1,146 @@
+"""Tool calls out of the pieces that services send, however they number, name and repeat them.
+
+Seen at gateways: several calls in one piece, an index that is missing, reused or a string, an ID that is missing, comes
+late or is repeated, a name that is repeated, arguments as an object. A piece belongs to a call by its ID, else by its
+index, else to the call before it; what begins a call is a new ID, or a name where the call there is whole already.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from aki_transport.errors import InvalidResponseError
+from aki_transport.messages import ToolCall, ToolCallDelta
+
+
+class _Call:
+    __slots__ = ("id", "length", "name", "pieces", "position")
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        self.id: str | None = None
+        self.name: str | None = None
+        self.pieces: list[str] = []
+        self.length = 0
+
+    def is_whole(self) -> bool:
+        """Whether its arguments are a complete JSON object."""
+        if not self.pieces or not self.pieces[-1].rstrip().endswith("}"):
+            return False
+        try:
+            json.loads("".join(self.pieces))
+        except ValueError:
+            return False
+        return True
+
+    def is_said_again(self, arguments: str) -> bool:
+        """Whether these are its whole arguments once more."""
+        return (
+            bool(arguments) and len(arguments) == self.length and "".join(self.pieces) == arguments and self.is_whole()
+        )
+
+
+class ToolCallReader:
+    """Puts the tool calls of one answer together."""
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._by_id: dict[str, _Call] = {}
+        self._by_index: dict[int, _Call] = {}
+
+    def feed(self, pieces: Any) -> tuple[ToolCallDelta, ...]:
+        """What one payload's tool calls add; indices are counted anew from 0 in the order of appearance."""
+        if isinstance(pieces, dict):
+            pieces = [pieces]
+        if not isinstance(pieces, list):
+            raise InvalidResponseError(f"tool_calls is {type(pieces).__name__}, not a list")
+        begun: set[int] = set()
+        return tuple(delta for piece in pieces if (delta := self._feed_one(piece, begun)) is not None)
+
+    def end(self) -> tuple[ToolCallDelta, ...]:
+        """IDs for the calls to which the service gave none."""
+        late = []
+        for call in self._calls:
+            if call.id is None:
+                call.id = f"call_{uuid4().hex[:24]}"
+                late.append(ToolCallDelta(call.position, id=call.id))
+        return tuple(late)
+
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The calls, in the order in which they began."""
+        return tuple(ToolCall(call.id or "", call.name or "", "".join(call.pieces)) for call in self._calls)
+
+    def _feed_one(self, piece: Any, begun: set[int]) -> ToolCallDelta | None:
+        if not isinstance(piece, dict):
+            raise InvalidResponseError(f"a tool call is {type(piece).__name__}, not an object")
+        function = piece.get("function")
+        if not isinstance(function, dict):
+            function = piece
+        given_id = piece.get("id") or None
+        name = function.get("name") or None
+        arguments = _text(function.get("arguments"))
+        call = self._call_for(given_id, _index(piece.get("index")), name, arguments, begun)
+        new_id = given_id if call.id is None else None
+        if new_id is not None:
+            call.id = new_id
+            self._by_id[new_id] = call
+        new_name = name if call.name is None else None
+        if new_name is not None:
+            call.name = new_name
+        if call.is_said_again(arguments):
+            arguments = ""
+        if arguments:
+            call.pieces.append(arguments)
+            call.length += len(arguments)
+        if new_id is None and new_name is None and not arguments:
+            return None
+        return ToolCallDelta(call.position, new_id, new_name, arguments)
+
+    def _call_for(
+        self, given_id: str | None, index: int | None, name: str | None, arguments: str, begun: set[int]
+    ) -> _Call:
+        if given_id is not None and given_id in self._by_id:
+            return self._by_id[given_id]
+        there = self._by_index.get(index) if index is not None else (self._calls[-1] if self._calls else None)
+        if there is not None and not self._begins_another(there, given_id, index, name, arguments, begun):
+            return there
+        call = _Call(len(self._calls))
+        self._calls.append(call)
+        if index is not None:
+            self._by_index[index] = call
+        begun.add(call.position)
+        return call
+
+    @staticmethod
+    def _begins_another(
+        there: _Call, given_id: str | None, index: int | None, name: str | None, arguments: str, begun: set[int]
+    ) -> bool:
+        if given_id is not None and there.id is not None:
+            return True
+        if name is None or there.name is None:
+            return False
+        if name != there.name or (index is None and there.position in begun):
+            return True
+        # The same name again: a repetition while the call there still grows, another call once it is whole.
+        return bool(arguments) and there.is_whole() and not there.is_said_again(arguments)
+
+
+def _index(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    return int(value) if isinstance(value, str) and value.isdigit() else None
+
+
+def _text(arguments: Any) -> str:
+    """Arguments as JSON text; some services send the object itself."""
+    if isinstance(arguments, str):
+        return arguments
+    if arguments is None:
+        return ""
+    if isinstance(arguments, dict):
+        return json.dumps(arguments, ensure_ascii=False)
+    raise InvalidResponseError(f"a tool call's arguments are {type(arguments).__name__}, not text or an object")

@@ -1,0 +1,157 @@
+"""The transport's answers to LangChain's messages and chunks."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from aki_transport import ModelLimitWarning
+from aki_transport.messages import ChatDelta, ChatReply, ToolCallDelta, Usage
+from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+
+def to_result(reply: ChatReply, provider: str) -> ChatResult:
+    """A whole answer."""
+    calls, invalid = _tool_calls(reply)
+    message = AIMessage(
+        content=reply.text,
+        additional_kwargs=_additional(reply.reasoning, reply.refusal),
+        tool_calls=calls,
+        invalid_tool_calls=invalid,
+        usage_metadata=usage_metadata(reply.usage),
+        response_metadata=response_metadata(reply, provider),
+    )
+    output = {"model_name": reply.model, "model_provider": provider}
+    return ChatResult(generations=[ChatGeneration(message=message)], llm_output=output)
+
+
+def to_chunks(delta: ChatDelta, provider: str, *, as_blocks: bool) -> Iterator[ChatGenerationChunk]:
+    """What one delta adds. Reasoning and text come apart, for LangChain's events keep one block per chunk.
+
+    Args:
+        delta: What the service sent.
+        provider: The provider's name.
+        as_blocks: Content as standard blocks. Their indices are texts, since whole numbers collide with those that
+            LangChain gives to tool calls.
+    """
+    text, reasoning, refusal, calls, reply, _ = delta
+    if reasoning:
+        yield _chunk(
+            provider,
+            [{"type": "reasoning", "reasoning": reasoning, "index": "lc_rs_0"}] if as_blocks else "",
+            {} if as_blocks else {"reasoning_content": reasoning},
+        )
+    if text:
+        yield _chunk(provider, [{"type": "text", "text": text, "index": "lc_txt_0"}] if as_blocks else text)
+    if refusal:
+        yield _chunk(provider, [] if as_blocks else "", {"refusal": refusal})
+    if calls:
+        yield _call_chunk(calls, provider, as_blocks=as_blocks)
+    if reply is not None:
+        _warn_of_cut_calls(reply)
+        yield ChatGenerationChunk(
+            message=AIMessageChunk(
+                content=[] if as_blocks else "",
+                usage_metadata=usage_metadata(reply.usage),
+                response_metadata=response_metadata(reply, provider),
+                chunk_position="last",
+            )
+        )
+
+
+def _chunk(provider: str, content: Any, additional: dict[str, Any] | None = None) -> ChatGenerationChunk:
+    return ChatGenerationChunk(
+        message=AIMessageChunk(
+            content=content, additional_kwargs=additional or {}, response_metadata={"model_provider": provider}
+        )
+    )
+
+
+def _call_chunk(calls: tuple[ToolCallDelta, ...], provider: str, *, as_blocks: bool) -> ChatGenerationChunk:
+    return ChatGenerationChunk(
+        message=AIMessageChunk(
+            content=[] if as_blocks else "",
+            tool_call_chunks=[
+                tool_call_chunk(name=call.name, args=call.arguments, id=call.id, index=call.position) for call in calls
+            ],
+            response_metadata={"model_provider": provider},
+        )
+    )
+
+
+def _additional(reasoning: str, refusal: str) -> dict[str, Any]:
+    said = {"reasoning_content": reasoning, "refusal": refusal}
+    return {name: value for name, value in said.items() if value}
+
+
+def _tool_calls(reply: ChatReply) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+    """The calls whose arguments are a JSON object, and the others with what is wrong with them."""
+    calls, invalid = [], []
+    for call in reply.tool_calls:
+        try:
+            arguments = json.loads(call.arguments, strict=False) if call.arguments else {}
+        except ValueError as error:
+            words = f"the arguments of {call.name} are not valid JSON: {error}"
+        else:
+            if isinstance(arguments, dict) or arguments is None:
+                calls.append(tool_call(name=call.name, args=arguments or {}, id=call.id))
+                continue
+            words = f"the arguments of {call.name} are no JSON object"
+        invalid.append(invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=words))
+    return calls, invalid
+
+
+def _warn_of_cut_calls(reply: ChatReply) -> None:
+    """LangChain completes broken JSON when it adds chunks up, so a call that was cut would pass for a whole one."""
+    if reply.finish_reason == "length":
+        for call in _tool_calls(reply)[1]:
+            warnings.warn(
+                f"the answer was cut at max_tokens within the arguments of the tool call {call['name']!r}: {call['args']}",
+                ModelLimitWarning,
+                stacklevel=2,
+            )
+
+
+def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
+    """Tokens as LangChain counts them."""
+    if usage is None:
+        return None
+    counted = UsageMetadata(
+        input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=usage.total_tokens
+    )
+    of_input: InputTokenDetails = _given(
+        cache_read=usage.cached_tokens, cache_creation=usage.cache_creation_tokens, audio=usage.audio_input_tokens
+    )
+    of_output: OutputTokenDetails = _given(reasoning=usage.reasoning_tokens, audio=usage.audio_output_tokens)
+    if of_input:
+        counted["input_token_details"] = of_input
+    if of_output:
+        counted["output_token_details"] = of_output
+    return counted
+
+
+def response_metadata(reply: ChatReply, provider: str) -> dict[str, Any]:
+    """What is known of the answer beside its content."""
+    return {
+        "model_provider": provider,
+        "model_name": reply.model,
+        **_given(
+            finish_reason=reply.finish_reason,
+            stop_reason=reply.stop_reason,
+            id=reply.id,
+            request_id=reply.request_id,
+            credits_used=reply.credits_used,
+            credits_remaining=reply.credits_remaining,
+            system_fingerprint=reply.system_fingerprint,
+            logprobs=reply.logprobs,
+        ),
+    }
+
+
+def _given(**values: Any) -> Any:
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,460 @@
+"""`ChatAKI`: chat models of AKI.IO, AACFlow, AK AI CORE and services like them, in LangChain."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from operator import itemgetter
+from typing import Any, Literal, Self, cast
+
+from aki_transport import __version__
+from aki_transport.catalog import ModelInfo
+from aki_transport.messages import ChatRequest, JsonObject, JsonSchema, ResponseFormat, ToolChoice, ToolNamed
+from aki_transport.settings import ModelSettings, plain, request_fields, unknown_argument
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.utils import count_tokens_approximately
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import PrivateAttr, model_validator
+
+from langchain_aki import _blocks
+from langchain_aki._messages_in import to_messages
+from langchain_aki._messages_out import to_chunks, to_result
+from langchain_aki._structured import StructuredOutputParser, class_of
+from langchain_aki.errors import ConfigurationError, translated
+
+StructuredMethod = Literal["json_schema", "function_calling", "json_mode"]
+
+_CALL_ARGUMENTS = request_fields() | {
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "response_format",
+    "structured_method",
+    "stream",
+    "strict",
+}
+
+
+class ChatAKI(ModelSettings, BaseChatModel):
+    """A chat model, with nothing lost: reasoning, usage, tool calls, refusals, and which model really answered.
+
+    See `aki_transport.settings.ModelSettings` for the fields that say which model, where, and how to ask it.
+
+    Raises:
+        ConfigurationError: An argument is unknown, or no call can be made with it.
+
+    Example:
+        >>> model = ChatAKI(model="qwen3.6-35b", temperature=0)
+        >>> model.profile["max_input_tokens"]
+        262144
+    """
+
+    streaming: bool = False
+    """Whether `invoke` streams behind the scenes, so that callbacks get tokens as they come."""
+
+    _profiled: ModelInfo | None = PrivateAttr(default=None)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _raise_as_langchain(cls, data: Any, handler: Callable[[Any], Self]) -> Self:
+        with translated():
+            return handler(data)
+
+    @model_validator(mode="after")
+    def _set_aki_version(self) -> Self:
+        self._add_version("langchain-aki", __version__)
+        _blocks.register(self._provider.name)
+        return self
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | bool | dict[str, Any] | None = None,
+        strict: bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        response_format: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """This model with tools.
+
+        Args:
+            tools: Functions, LangChain tools, pydantic classes, TypedDicts or JSON schemas.
+            tool_choice: `"auto"`, `"none"`, `"any"` / `"required"` / True, a tool's name, or OpenAI's dict.
+            strict: Whether arguments must fit the schema exactly, where the service can enforce that.
+            parallel_tool_calls: Whether one answer may hold several calls.
+            response_format: Form of the final answer, in OpenAI's terms.
+            **kwargs: Further arguments of the call, e.g. `temperature`.
+
+        Raises:
+            ConfigurationError: `tool_choice` names no tool.
+        """
+        bound = dict(kwargs)
+        formatted = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        if formatted:
+            bound["tools"] = formatted
+            if tool_choice is not None:
+                bound["tool_choice"] = _tool_choice(tool_choice, formatted)
+            if parallel_tool_calls is not None:
+                bound["parallel_tool_calls"] = parallel_tool_calls
+        if response_format is not None:
+            bound["response_format"] = response_format
+        return self.bind(**bound)
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        method: StructuredMethod | None = None,
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """This model with answers that are objects of a schema.
+
+        Args:
+            schema: A pydantic class, a TypedDict, or a JSON schema with a title; only `method="json_mode"` can do
+                without.
+            method: `"json_schema"` (the service keeps to the schema), `"function_calling"` (a forced tool call) or
+                `"json_mode"` (any JSON; say in the prompt what it shall hold). Default: what is known to work on the
+                model, falling back to the next within the same run where the service refuses or ignores one.
+            include_raw: Give a dict with `raw`, `parsed` and `parsing_error` instead of raising.
+            strict: Whether the answer must fit the schema exactly, where the service can enforce that.
+            **kwargs: Further arguments of the call, e.g. `tools`.
+
+        Raises:
+            ConfigurationError: There is no schema, or the method is unknown.
+        """
+        if method not in (None, "json_schema", "function_calling", "json_mode"):
+            raise ConfigurationError(
+                f"method={method!r} is unknown; use 'json_schema', 'function_calling', 'json_mode' or nothing."
+            )
+        traced = {"kwargs": {"method": method or "json_schema"}, "schema": schema}
+        parser = StructuredOutputParser(schema_type=class_of(schema))
+        bound: Runnable[LanguageModelInput, AIMessage]
+        if method == "json_mode":
+            bound = self.bind(
+                response_format={"type": "json_object"},
+                ls_structured_output_format=traced if schema is not None else None,
+                **kwargs,
+            )
+            return _with_parser(bound, parser, include_raw=include_raw)
+        if schema is None:
+            raise ConfigurationError(f"with_structured_output(method={method!r}) needs a schema.")
+        function = convert_to_openai_tool(schema, strict=strict)["function"]
+        if method == "function_calling":
+            parser.tool_name = function["name"]
+            bound = self.bind_tools(
+                [schema],
+                tool_choice=function["name"],
+                strict=strict,
+                parallel_tool_calls=False,
+                ls_structured_output_format=traced,
+                **kwargs,
+            )
+            return _with_parser(bound, parser, include_raw=include_raw)
+        wanted = {"name": function["name"], "schema": function["parameters"]}
+        if function.get("description"):
+            wanted["description"] = function["description"]
+        if strict is not None:
+            wanted["strict"] = strict
+        bound = self.bind(
+            response_format={"type": "json_schema", "json_schema": wanted},
+            structured_method=method,
+            ls_structured_output_format=traced,
+            **kwargs,
+        )
+        return _with_parser(bound, parser, include_raw=include_raw)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        with translated():
+            request = self._request(messages, stop, kwargs)
+            reply = self._client.chat(request)
+        self._learn()
+        _warn_of_missing_call(request, called=bool(reply.tool_calls))
+        return to_result(reply, self._provider.name)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        with translated():
+            request = self._request(messages, stop, kwargs)
+            reply = await self._client.achat(request)
+        self._learn()
+        _warn_of_missing_call(request, called=bool(reply.tool_calls))
+        return to_result(reply, self._provider.name)
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        provider, as_blocks = self._provider.name, self.output_version == "v1"
+        with translated():
+            request = self._request(messages, stop, kwargs)
+            for delta in self._client.stream(request):
+                if delta.reply is not None:
+                    self._learn()
+                    _warn_of_missing_call(request, called=bool(delta.reply.tool_calls))
+                for chunk in to_chunks(delta, provider, as_blocks=as_blocks):
+                    if run_manager is not None:
+                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        provider, as_blocks = self._provider.name, self.output_version == "v1"
+        with translated():
+            request = self._request(messages, stop, kwargs)
+            async with aclosing(self._client.astream(request)) as deltas:
+                async for delta in deltas:
+                    if delta.reply is not None:
+                        self._learn()
+                        _warn_of_missing_call(request, called=bool(delta.reply.tool_calls))
+                    for chunk in to_chunks(delta, provider, as_blocks=as_blocks):
+                        if run_manager is not None:
+                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield chunk
+
+    def _request(self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]) -> ChatRequest:
+        """One call's request: the constructor's fields, and what the call gives instead of them."""
+        given = dict(given)
+        for name in given:
+            if name not in _CALL_ARGUMENTS:
+                raise unknown_argument("A call", name, set(_CALL_ARGUMENTS))
+        settings = self._settings_for(stop, given)
+        tools = given.get("tools") or ()
+        return ChatRequest(
+            messages=to_messages(messages),
+            tools=tuple(tools),
+            tool_choice=_choice(given.get("tool_choice")) if tools else None,
+            parallel_tool_calls=given.get("parallel_tool_calls"),
+            response_format=_response_format(given.get("response_format"), given.get("strict")),
+            structured_first=given.get("structured_method"),
+            **settings,
+        )
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        self._profiled = self.model_info()
+        return _profile(self._profiled)
+
+    def _learn(self) -> None:
+        """Let the profile say what is known now; one that the user gave stays."""
+        if self._profiled is not None:
+            info = self.model_info()
+            if info is not self._profiled:
+                self._profiled = info
+                self.profile = _profile(info)
+
+    def refresh_models(self) -> tuple[ModelInfo, ...]:
+        """Read the service's model listing now, which makes `profile` exact; gives every model it names.
+
+        Raises:
+            AKIError: It could not be read.
+        """
+        with translated():
+            models = super().refresh_models()
+        self._learn()
+        return models
+
+    async def arefresh_models(self) -> tuple[ModelInfo, ...]:
+        """`refresh_models`, async."""
+        with translated():
+            models = await super().arefresh_models()
+        self._learn()
+        return models
+
+    def get_num_tokens(self, text: str) -> int:
+        """About how many tokens a text has, counted offline (4 characters each), or exactly by `custom_get_token_ids`."""
+        if self.custom_get_token_ids is not None:
+            return super().get_num_tokens(text)
+        return count_tokens_approximately([text])
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
+        """About how many tokens a conversation has, counted offline, or by `custom_get_token_ids`."""
+        if self.custom_get_token_ids is not None:
+            return super().get_num_tokens_from_messages(messages, tools)
+        formatted: list[BaseTool | dict[str, Any]] | None = None
+        if tools is not None:
+            formatted = [convert_to_openai_tool(tool) for tool in tools]
+        return count_tokens_approximately(messages, tools=formatted)
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Token IDs by `custom_get_token_ids`.
+
+        Raises:
+            ConfigurationError: There is none; the services publish no tokenizer, and none is downloaded.
+        """
+        if self.custom_get_token_ids is None:
+            raise ConfigurationError(
+                "there is no tokenizer at hand; pass custom_get_token_ids=, or use get_num_tokens()."
+            )
+        return super().get_token_ids(text)
+
+    @property
+    def _llm_type(self) -> str:
+        return "aki-chat"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        """What makes two models answer differently; never the key."""
+        names = (*ModelSettings.identifying, "output_version")
+        found = {name: plain(getattr(self, name)) for name in names}
+        found["base_url"] = self._client.base_url
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """The cache's key: by what makes the answer differ, not by timeouts and retries."""
+        return f"{self._llm_type} {sorted(self._identifying_params.items())} {stop} {sorted(kwargs.items())}"
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop, **kwargs)
+        params["ls_provider"] = self._provider.name
+        return params
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Fields that a dump names by their environment variable instead of showing them."""
+        variables = self._provider.key_variables
+        return {"api_key": variables[0] if variables else f"{self._provider.name.upper()}_API_KEY"}
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """Fields that a dump holds in a plainer form."""
+        return {
+            name: plain(value) for name in ("provider", "timeout") if (value := getattr(self, name)) != plain(value)
+        }
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Models dump and load."""
+        return True
+
+    @classmethod
+    def get_lc_namespace(cls) -> list[str]:
+        """Where `load` finds the class."""
+        return ["langchain_aki", "chat_models"]
+
+
+def _tool_choice(choice: str | bool | dict[str, Any], tools: list[dict[str, Any]]) -> str | dict[str, Any] | None:
+    """The choice in OpenAI's words."""
+    if choice is True or choice == "any":
+        return "required"
+    if choice is False:
+        return None
+    if isinstance(choice, dict) or choice in ("auto", "none", "required"):
+        return choice
+    names = [tool["function"]["name"] for tool in tools if "function" in tool]
+    if choice not in names:
+        raise ConfigurationError(
+            f"tool_choice={choice!r} names no tool; there are {', '.join(map(repr, names))}, or use 'auto', 'any', 'none'."
+        )
+    return {"type": "function", "function": {"name": choice}}
+
+
+def _choice(choice: Any) -> ToolChoice | None:
+    match choice:
+        case None | False:
+            return None
+        case True | "any" | "required":
+            return "required"
+        case "auto":
+            return "auto"
+        case "none":
+            return "none"
+        case {"function": {"name": str(name)}} | {"name": str(name)} | str(name):
+            return ToolNamed(name)
+        case {"type": str(kind)}:
+            return _choice(kind)
+        case _:
+            raise ConfigurationError(f"tool_choice={choice!r} is not understood; use 'auto', 'any', 'none' or a name.")
+
+
+def _response_format(wanted: Any, strict: bool | None) -> ResponseFormat | None:
+    match wanted:
+        case None:
+            return None
+        case {"type": "json_object"}:
+            return JsonObject()
+        case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema} as fields}:
+            return JsonSchema(
+                name=fields.get("name", "answer"),
+                schema=schema,
+                description=fields.get("description"),
+                strict=fields.get("strict", strict),
+            )
+        case {"type": "text"}:
+            return None
+        case Mapping():
+            return wanted
+        case type():
+            function = convert_to_openai_tool(wanted, strict=strict)["function"]
+            return JsonSchema(name=function["name"], schema=function["parameters"], strict=strict)
+        case _:
+            raise ConfigurationError(f"response_format={wanted!r} is no OpenAI response format and no class.")
+
+
+def _with_parser(
+    bound: Runnable[LanguageModelInput, AIMessage], parser: StructuredOutputParser, *, include_raw: bool
+) -> Runnable[LanguageModelInput, Any]:
+    if not include_raw:
+        return bound | parser
+    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+    failed = RunnablePassthrough.assign(parsed=lambda _: None)
+    return RunnableMap(raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+
+
+def _warn_of_missing_call(request: ChatRequest, *, called: bool) -> None:
+    if called or not request.tools:
+        return
+    if request.tool_choice == "required" or isinstance(request.tool_choice, ToolNamed):
+        warnings.warn(
+            f"{request.model} was told to call a tool (tool_choice={request.tool_choice!r}) and called none.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _profile(info: ModelInfo) -> ModelProfile:
+    """What is known of the model, in LangChain's words; what is unknown is left out."""
+    known: dict[str, Any] = {
+        "name": info.name or None,
+        "max_input_tokens": info.context_window,
+        "max_output_tokens": info.max_output,
+        "text_inputs": True,
+        "text_outputs": True,
+        "image_inputs": info.images,
+        "image_url_inputs": info.images,
+        "image_tool_message": info.images,
+        "reasoning_output": info.reasoning,
+        "tool_calling": info.tools,
+        "tool_choice": info.tools,
+        "tool_call_streaming": info.tools,
+        # False, not unknown: LangChain would otherwise guess from the model's name.
+        "structured_output": bool(info.structured_output),
+    }
+    return cast("ModelProfile", {name: value for name, value in known.items() if value is not None})

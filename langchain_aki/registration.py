@@ -1,0 +1,50 @@
+"""Makes `init_chat_model("aki:…")` and `create_agent("aki:…")` know this package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aki_transport import PROVIDERS
+
+from langchain_aki.chat_models import ChatAKI
+from langchain_aki.errors import ConfigurationError
+
+
+def register_providers() -> None:
+    """Let LangChain make models by a name like `"aki:qwen3.6-35b"`, `"aacflow:…"` or `"ak_ai_core:…"`.
+
+    May be called any number of times. LangChain has no public way to register a provider, so this adds rows to the
+    table that `init_chat_model` reads; it is checked first that the table still has the known form.
+
+    Raises:
+        ConfigurationError: `langchain` is not installed, or keeps its providers in another way by now.
+
+    Example:
+        >>> register_providers()
+        >>> from langchain.chat_models import init_chat_model
+        >>> init_chat_model("aki:qwen3.6-35b").model
+        'qwen3.6-35b'
+    """
+    try:
+        from langchain.chat_models import base  # noqa: PLC0415  langchain is no dependency of this package
+    except ImportError:
+        raise ConfigurationError("register_providers() needs the package langchain: pip install langchain") from None
+    table = getattr(base, "_BUILTIN_PROVIDERS", None)
+    sample = table.get("openai") if isinstance(table, dict) else None
+    if not (isinstance(table, dict) and isinstance(sample, tuple) and len(sample) == 3 and callable(sample[2])):  # noqa: PLR2004
+        raise ConfigurationError(
+            "this version of langchain keeps its providers in a way that is not known here;"
+            ' make the model directly: ChatAKI(model="qwen3.6-35b").'
+        )
+    for name in PROVIDERS:
+        table[name] = ("langchain_aki", "ChatAKI", _maker(name))
+    forget = getattr(getattr(base, "_get_chat_model_creator", None), "cache_clear", None)
+    if forget is not None:
+        forget()
+
+
+def _maker(provider: str) -> Any:
+    def make(cls: type[ChatAKI], **kwargs: Any) -> ChatAKI:
+        return cls(**{"provider": provider, **kwargs})
+
+    return make

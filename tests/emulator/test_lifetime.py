@@ -1,0 +1,142 @@
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from aki_transport.emulator import Emulator
+from aki_transport.emulator.__main__ import main
+
+
+def descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_twenty_starts_and_stops_leave_no_thread_and_no_descriptor():
+    with Emulator() as emulator:
+        httpx.get(f"{emulator.openai_url}/models")
+    before = threading.active_count(), descriptors()
+    for _ in range(20):
+        with Emulator() as emulator:
+            assert httpx.get(f"{emulator.openai_url}/models").status_code == 401
+    assert (threading.active_count(), descriptors()) == before
+
+
+def test_it_starts_at_once_and_stops_while_clients_hold_on():
+    began = time.perf_counter()
+    emulator = Emulator().start()
+    assert time.perf_counter() - began < 0.5
+    headers = {"authorization": f"Bearer {emulator.key}"}
+    with httpx.Client(base_url=emulator.openai_url, headers=headers) as kept:
+        kept.get("/models")
+        with (
+            socket.create_connection((emulator.host, emulator.port)) as idle,
+            kept.stream(
+                "POST",
+                "/chat/completions",
+                json={"model": "gpt-oss-120b", "stream": True, "messages": [{"role": "user", "content": "Hello"}]},
+                headers={"x-emulator-fault": "chunk-delay=5"},
+            ),
+        ):
+            request = "GET /v1/models HTTP/1.1\r\nhost: x\r\nx-emulator-fault: hang\r\n\r\n"
+            idle.sendall(request.encode())
+            began = time.perf_counter()
+            emulator.stop()
+            assert time.perf_counter() - began < 0.5
+            assert idle.recv(1) == b""
+
+
+def test_it_can_be_started_again_on_the_same_port():
+    with Emulator() as first:
+        port = first.port
+    with Emulator(port=port) as second:
+        assert second.url == f"http://127.0.0.1:{port}"
+        assert httpx.get(f"{second.openai_url}/models").status_code == 401
+
+
+def test_a_stopped_one_has_no_address_and_a_running_one_does_not_start_twice():
+    emulator = Emulator()
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = emulator.url
+    with emulator, pytest.raises(RuntimeError, match="already running"):
+        emulator.start()
+    emulator.stop()
+
+
+def test_a_port_that_is_taken_is_an_error_at_once():
+    with Emulator() as emulator, pytest.raises(OSError, match="in use"):
+        Emulator(port=emulator.port).start()
+
+
+def test_it_leaves_the_logging_of_the_process_alone(caplog):
+    caplog.set_level(0)
+    with Emulator() as emulator, socket.create_connection((emulator.host, emulator.port)) as broken:
+        broken.sendall(b"nonsense\r\n\r\n")
+        broken.recv(100)
+    assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
+
+
+async def test_five_hundred_clients_at_once_are_all_answered():
+    def request(number):
+        body = f'{{"model":"llama3-chat-8b","messages":[{{"role":"user","content":"Say {number}!"}}]}}'
+        head = (
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer aki-test\r\n"
+            f"connection: close\r\ncontent-length: {len(body)}"
+        )
+        return f"{head}\r\n\r\n{body}".encode()
+
+    async def one(emulator, number):
+        reader, writer = await asyncio.open_connection(emulator.host, emulator.port)
+        writer.write(request(number))
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return f'"{number}!"'.encode() in answer
+
+    with Emulator() as emulator:
+        assert all(await asyncio.gather(*(one(emulator, number) for number in range(500))))
+        assert emulator.count("/chat/completions") == 500
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_prints_its_address_and_ends_with_ctrl_c(end):
+    command = [sys.executable, "-m", "aki_transport.emulator", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own command
+        line = process.stdout.readline()
+        url = next(word for word in line.split() if word.startswith("http"))
+        assert "aki-test" in line
+        assert httpx.get(f"{url}/models", headers={"authorization": "Bearer aki-test"}).status_code == 200
+        process.send_signal(end)
+        assert process.wait(10) == 0
+        assert process.stderr.read() == ""
+
+
+def test_the_commands_help_lists_every_fault(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = capsys.readouterr().out
+    assert all(fault in listed for fault in ("drop=N", "chunk-delay=SECONDS", "retry-after=TEXT", "hang"))
+
+
+def test_the_command_says_when_the_port_is_taken():
+    with Emulator() as emulator:
+        command = [sys.executable, "-m", "aki_transport.emulator", "--port", str(emulator.port)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603  # our own command
+    assert done.returncode == 1
+    assert "cannot listen" in done.stderr
+
+
+def test_an_answer_does_not_wait_for_an_acknowledgement():
+    with Emulator() as emulator, httpx.Client(base_url=emulator.openai_url) as client:
+        client.get("/models")
+        began = time.perf_counter()
+        for _ in range(20):
+            client.get("/models")
+        # Nagle's algorithm against delayed acknowledgements costs 40 ms a request.
+        assert time.perf_counter() - began < 0.4

@@ -1,0 +1,206 @@
+import json
+
+import openai
+import pytest
+
+
+def tool(name, description="", required=None, **properties):
+    properties = {key: value if isinstance(value, dict) else {"type": value} for key, value in properties.items()}
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties) if required is None else required,
+    }
+    return {"type": "function", "function": {"name": name, "description": description, "parameters": schema}}
+
+
+MAGIC = tool("magic_function", "Apply a magic function to an input.", input="integer")
+WEATHER = tool("get_weather", "Get the weather at a location.", location="string")
+CALCULATOR = tool("calculator", "Evaluate an arithmetic expression.", expression="string")
+MULTIPLY = tool("multiply", "Multiply two numbers.", a="number", b="number")
+ADD = tool("add", "Add two integers.", a="integer", b="integer")
+DOCS = tool("search_docs", "Search the documentation of the project.", query="string")
+CUSTOMER = tool("create_customer", "Create a customer.", customer_name="string")
+GREETING = tool("greeting_generator", "Generate a greeting in a particular style.", answer_style="string")
+MAIL = tool("send_email", "Send an email.", to={"type": "string", "format": "email"}, subject="string", body="string")
+UNITS = tool("get_weather", "", ["city"], city="string", unit={"type": "string", "enum": ["celsius", "fahrenheit"]})
+REPORT = tool("WeatherReport", "The final weather report.", city="string", temperature="number")
+
+
+def ask(client, text, tools, history=(), **options):
+    messages = [{"role": "user", "content": text}, *history]
+    answer = client.chat.completions.create(model="llama3-chat-70b", messages=messages, tools=tools, **options)
+    return answer.choices[0]
+
+
+def calls(choice):
+    return [(call.function.name, json.loads(call.function.arguments)) for call in choice.message.tool_calls or []]
+
+
+def done(name, arguments, result, number=1):
+    call = {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+    return (
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": f"call_{number}", "content": result},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "tools", "expected"),
+    [
+        ("What is the value of magic_function(3)? Use the tool.", [MAGIC], [("magic_function", {"input": 3})]),
+        ("What is the weather in San Francisco, CA?", [WEATHER], [("get_weather", {"location": "San Francisco, CA"})]),
+        ("what's the weather in paris", [WEATHER], [("get_weather", {"location": "Paris"})]),
+        (
+            "What is the weather in Paris, Rome and Berlin?",
+            [CALCULATOR, WEATHER],
+            [("get_weather", {"location": city}) for city in ("Paris", "Rome", "Berlin")],
+        ),
+        (
+            "What's the weather in Paris, France and what is 17 * 23?",
+            [WEATHER, CALCULATOR],
+            [("get_weather", {"location": "Paris, France"}), ("calculator", {"expression": "17 * 23"})],
+        ),
+        ("What is 2*3 and 4*5?", [MULTIPLY], [("multiply", {"a": 2, "b": 3}), ("multiply", {"a": 4, "b": 5})]),
+        ("What is 2*3 and 4+5?", [MULTIPLY, ADD], [("multiply", {"a": 2, "b": 3}), ("add", {"a": 4, "b": 5})]),
+        ("What is 3 plus 4?", [MULTIPLY, ADD], [("add", {"a": 3, "b": 4})]),
+        ("Create a customer named '你好啊集团'.", [CUSTOMER], [("create_customer", {"customer_name": "你好啊集团"})]),
+        (
+            "Register the customer Jürgen Müller.",
+            [CUSTOMER],
+            [("create_customer", {"customer_name": "Jürgen Müller"})],
+        ),
+        (
+            "Send an email to bob@example.org with subject 'Hi' and body 'See you'",
+            [MAIL],
+            [("send_email", {"to": "bob@example.org", "subject": "Hi", "body": "See you"})],
+        ),
+        ("The weather in Berlin in Fahrenheit?", [UNITS], [("get_weather", {"city": "Berlin", "unit": "fahrenheit"})]),
+        ("The weather in Berlin?", [UNITS], [("get_weather", {"city": "Berlin"})]),
+        (
+            "How many retries are made?",
+            [CALCULATOR, DOCS],
+            [("search_docs", {"query": "How many retries are made?"})],
+        ),
+        ("Hello!", [MAGIC, WEATHER, DOCS], []),
+        ("Thanks.", [MAGIC, WEATHER, DOCS], []),
+    ],
+)
+def test_the_prompt_decides_which_tools_are_called_with_what(client, text, tools, expected):
+    choice = ask(client, text, tools)
+    assert calls(choice) == expected
+    assert choice.finish_reason == ("tool_calls" if expected else "stop")
+
+
+def test_every_call_has_an_id_of_its_own(client):
+    choice = ask(client, "Weather in Paris and in Berlin", [WEATHER])
+    assert len({call.id for call in choice.message.tool_calls}) == 2
+    assert choice.message.content is None
+
+
+def test_choice_none_brings_text(client):
+    choice = ask(client, "What is 6 * 7?", [CALCULATOR], tool_choice="none")
+    assert calls(choice) == []
+    assert choice.message.content == "6 * 7 = 42."
+
+
+def test_choice_required_brings_a_call_for_any_prompt(client):
+    assert calls(ask(client, "Hello!", [MAGIC, WEATHER], tool_choice="required"))
+    (call,) = calls(ask(client, "Using the tool, generate a Pirate greeting.", [GREETING], tool_choice="required"))
+    assert call == ("greeting_generator", {"answer_style": "Pirate"})
+
+
+def test_a_named_choice_brings_that_tool(client):
+    choice = {"type": "function", "function": {"name": "get_weather"}}
+    (call,) = calls(ask(client, "Hello!", [MAGIC, WEATHER], tool_choice=choice))
+    assert call[0] == "get_weather"
+
+
+def test_a_choice_that_names_no_tool_is_refused(client):
+    with pytest.raises(openai.NotFoundError, match="tool_choice"):
+        ask(client, "Hello", [MAGIC], tool_choice={"type": "function", "function": {"name": "other"}})
+
+
+def test_a_tool_without_arguments_gets_an_empty_object(client):
+    bare = {"type": "function", "function": {"name": "magic_function_no_args", "description": "Calculate magic."}}
+    assert calls(ask(client, "What is magic_function_no_args()?", [bare])) == [("magic_function_no_args", {})]
+
+
+def test_without_parallel_calls_they_come_one_after_the_other(client):
+    text = "Weather in Paris and in Berlin"
+    first = calls(ask(client, text, [WEATHER], parallel_tool_calls=False))
+    assert first == [("get_weather", {"location": "Paris"})]
+    history = done("get_weather", {"location": "Paris"}, "Paris: 20 °C")
+    second = calls(ask(client, text, [WEATHER], history, parallel_tool_calls=False))
+    assert second == [("get_weather", {"location": "Berlin"})]
+
+
+@pytest.mark.parametrize(
+    ("text", "tools", "history", "answer"),
+    [
+        (
+            "What is the weather in Paris?",
+            [WEATHER],
+            done("get_weather", {"location": "Paris"}, "It's sunny."),
+            "Paris: It's sunny.",
+        ),
+        ("What is 17 * 23?", [CALCULATOR], done("calculator", {"expression": "17 * 23"}, "391"), "17 * 23 = 391."),
+        (
+            "What is the weather in Berlin?",
+            [UNITS],
+            done("get_weather", {"city": "Berlin"}, '{"temperature": 21, "sky": "clear"}'),
+            "Berlin: temperature: 21, sky: clear.",
+        ),
+        (
+            "How many retries are made?",
+            [DOCS],
+            done(
+                "search_docs", {"query": "retries"}, "[guide.md]\nTwo retries are made by default.\n" + "Filler. " * 80
+            ),
+            "Two retries are made by default. [guide.md]",
+        ),
+    ],
+)
+def test_results_are_told_and_the_tool_is_not_called_again(client, text, tools, history, answer):
+    choice = ask(client, text, tools, history)
+    assert calls(choice) == []
+    assert choice.message.content == answer
+
+
+def test_a_forced_call_after_the_results_is_the_other_tool_filled_from_them(client):
+    history = done("get_weather", {"city": "Berlin"}, '{"temperature": 21, "sky": "clear"}')
+    text = "What is the weather in Berlin?"
+    assert calls(ask(client, text, [UNITS, REPORT], tool_choice="required"))[0][0] == "get_weather"
+    choice = ask(client, text, [UNITS, REPORT], history, tool_choice="required")
+    assert calls(choice) == [("WeatherReport", {"city": "Berlin", "temperature": 21})]
+
+
+def test_calls_are_streamed_name_first_and_arguments_in_pieces(client):
+    messages = [{"role": "user", "content": "Weather in Paris and in Berlin"}]
+    stream = client.chat.completions.create(model="llama3-chat-70b", messages=messages, tools=[WEATHER], stream=True)
+    choices = [chunk.choices[0] for chunk in stream]
+    deltas = [delta for choice in choices for delta in choice.delta.tool_calls or []]
+    starts = [delta for delta in deltas if delta.id]
+    assert [(start.index, start.function.name, start.function.arguments) for start in starts] == [
+        (0, "get_weather", ""),
+        (1, "get_weather", ""),
+    ]
+    pieces = [delta.function.arguments for delta in deltas if delta.index == 1 and not delta.id]
+    assert len(pieces) > 2
+    assert json.loads("".join(pieces)) == {"location": "Berlin"}
+    assert choices[-1].finish_reason == "tool_calls"
+
+
+def test_a_limit_cuts_the_arguments_too(client):
+    choice = ask(client, "Weather in Paris", [WEATHER], max_tokens=6)
+    assert choice.finish_reason == "length"
+    with pytest.raises(ValueError, match=r"."):
+        calls(choice)
+
+
+def test_history_of_another_service_is_taken(client):
+    history = [
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "x"}, {"type": "text", "text": "Hi"}]},
+        {"role": "user", "content": "Hello"},
+    ]
+    assert ask(client, "Hello", [MAGIC], history).message.content

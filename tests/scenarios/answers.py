@@ -1,0 +1,303 @@
+"""Oddities of what an answer holds: choices, text, finish reasons, headers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.scenarios.table import (
+    ABSENT,
+    COUNT,
+    HELLO,
+    HELLO_REPLY,
+    HELLO_STREAM,
+    ROLE,
+    STOP,
+    Expect,
+    Fails,
+    Scenario,
+    chunk,
+    replied,
+    reply,
+    streamed,
+    tokens,
+)
+from tests.script_server import json_answer, sse
+
+_NOTHING = tokens(5, 0)
+_INVALID = Fails(error="InvalidResponseError")
+
+CHOICES = (
+    Scenario(
+        name="plain",
+        why="WIRE §1: an answer as documented, the measure for all other rows.",
+        blocking=HELLO_REPLY,
+        stream=HELLO_STREAM,
+        expect=HELLO,
+    ),
+    Scenario(
+        name="choices-empty",
+        why="WIRE §6: `choices` empty; in a stream there may be no other event.",
+        blocking=replied(top={"choices": []}),
+        stream=sse(chunk(top={"choices": []}), chunk(top={"choices": []})),
+        expect=_INVALID,
+        expect_stream=Fails(error="ServerError"),
+    ),
+    Scenario(
+        name="choices-null",
+        why="WIRE §6: `choices` null.",
+        blocking=replied(top={"choices": None}),
+        stream=sse(chunk(top={"choices": None}), chunk(top={"choices": None})),
+        expect=_INVALID,
+        expect_stream=Fails(error="ServerError"),
+    ),
+    Scenario(
+        name="choices-missing",
+        why="WIRE §6: no `choices` at all.",
+        blocking=replied(top={"choices": ABSENT}),
+        stream=sse(chunk(top={"choices": ABSENT})),
+        expect=_INVALID,
+        expect_stream=Fails(error="ServerError"),
+    ),
+    Scenario(
+        name="choices-empty-between",
+        why="WIRE §6: events without choices between those that have some, e.g. a content filter's first report.",
+        blocking=None,
+        stream=streamed(chunk(top={"choices": []}), "Hel", chunk(top={"choices": None}), "lo"),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="choices-beyond-the-first",
+        why="Gateways that ignore `n` may send a second choice.",
+        blocking=json_answer(
+            {**reply(), "choices": [reply()["choices"][0], {**reply("Bye")["choices"][0], "index": 1}]}
+        ),
+        stream=streamed("Hel", chunk(top={"choices": [{"index": 1, "delta": {"content": "Bye"}}]}), "lo"),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="choices-in-reverse-order",
+        why="The index says which choice is the first, not the place in the list.",
+        blocking=json_answer(
+            {**reply(), "choices": [{**reply("Bye")["choices"][0], "index": 1}, reply()["choices"][0]]}
+        ),
+        stream=streamed(
+            chunk(
+                top={
+                    "choices": [{"index": 1, "delta": {"content": "Bye"}}, {"index": 0, "delta": {"content": "Hello"}}]
+                }
+            )
+        ),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="choice-without-index",
+        why="Small gateways leave the index of the only choice out.",
+        blocking=replied(
+            top={"choices": [{"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}
+        ),
+        stream=streamed(*(chunk(top={"choices": [{"delta": {"content": text}}]}) for text in ("Hel", "lo"))),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="empty-answer",
+        why="WIRE §1 [open]: a worker failure looks like an empty 200 answer with 0 completion tokens.",
+        blocking=replied("", top={"usage": _NOTHING}),
+        stream=sse(ROLE, STOP, chunk(top={"choices": [], "usage": _NOTHING})),
+        expect=Fails(error="ServerError"),
+        requests=3,
+        requests_stream=1,
+    ),
+    Scenario(
+        name="empty-answer-then-a-good-one",
+        why="DESIGN §6: the empty answer is retryable.",
+        blocking=replied("", top={"usage": _NOTHING}),
+        stream=None,
+        expect=HELLO,
+        requests=2,
+        then=(HELLO_REPLY,),
+    ),
+    Scenario(
+        name="empty-answer-with-tokens",
+        why="A stop sequence at once gives an empty text for which tokens were counted: an answer.",
+        blocking=replied("", top={"usage": tokens(5, 1)}),
+        stream=sse(ROLE, STOP, chunk(top={"choices": [], "usage": tokens(5, 1)})),
+        expect=Expect(usage=(5, 1, 6)),
+    ),
+    Scenario(
+        name="empty-answer-elsewhere",
+        why="DESIGN §6: only on AKI does an empty answer with 0 completion tokens mean a failed worker.",
+        blocking=replied("", top={"usage": _NOTHING}),
+        stream=sse(ROLE, STOP, chunk(top={"choices": [], "usage": _NOTHING})),
+        expect=Expect(usage=(5, 0, 5)),
+        provider="aacflow",
+    ),
+)
+
+CONTENT = (
+    Scenario(
+        name="content-null",
+        why="WIRE §6: `content` null.",
+        blocking=replied(None),
+        stream=streamed(chunk(None)),
+        expect=Expect(),
+    ),
+    Scenario(
+        name="content-null-between",
+        why="WIRE §6: `content` null in events beside those with text.",
+        blocking=None,
+        stream=sse(
+            chunk(None, role="assistant"), chunk("Hel"), chunk(None), chunk("lo"), chunk(None, finish="stop"), COUNT
+        ),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="content-in-parts",
+        why="WIRE §6: `content` as a list of parts.",
+        blocking=replied([{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]),
+        stream=streamed(chunk([{"type": "text", "text": "Hel"}]), chunk([{"type": "text", "text": "lo"}])),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="message-in-place-of-delta",
+        why="Gateways that re-use the blocking shape send `message` in each event.",
+        blocking=None,
+        stream=sse(
+            *(chunk(top={"choices": [{"index": 0, "message": {"content": text}}]}) for text in ("Hel", "lo")),
+            STOP,
+            COUNT,
+        ),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="delta-null",
+        why="The last event of some gateways has a finish reason and `delta` null.",
+        blocking=None,
+        stream=sse(
+            chunk("Hello"), chunk(top={"choices": [{"index": 0, "delta": None, "finish_reason": "stop"}]}), COUNT
+        ),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="delta-missing",
+        why="The same without the field.",
+        blocking=None,
+        stream=sse(chunk("Hello"), chunk(top={"choices": [{"index": 0, "finish_reason": "stop"}]}), COUNT),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="role-in-every-event",
+        why="WIRE §1 [open]: every event repeats the role.",
+        blocking=None,
+        stream=streamed(*(chunk(text, role="assistant") for text in ("Hel", "lo"))),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="created-changes",
+        why="WIRE §1 [open]: `created` changes per event and may be a string.",
+        blocking=replied(top={"created": "2026-01-01", "id": None}),
+        stream=streamed(chunk("Hel", top={"created": "1767225601", "id": None}), chunk("lo", top={"created": 1.5})),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="unknown-fields",
+        why="WIRE §6: gateways add fields of their own at every level.",
+        blocking=replied(x_extra={"a": [1]}, top={"x_gateway": {"region": "eu"}, "usage": tokens(cost="0.1", x=None)}),
+        stream=streamed(chunk("Hello", x_extra={"a": [1]}, top={"x_gateway": {"region": "eu"}, "nonce": "abc"})),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="fields-null",
+        why="Servers generated from a schema send every optional field as null, `error` among them.",
+        blocking=replied(
+            tool_calls=None,
+            refusal=None,
+            function_call=None,
+            reasoning_content=None,
+            top={"error": None, "service_tier": None},
+        ),
+        stream=streamed(
+            chunk(
+                "Hello",
+                role=None,
+                tool_calls=None,
+                refusal=None,
+                reasoning_content=None,
+                top={"error": None, "usage": None},
+            )
+        ),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="refusal",
+        why="WIRE §6: the refusal field.",
+        blocking=replied(None, refusal="I can't help with that."),
+        stream=streamed(chunk(refusal="I can't "), chunk(refusal="help with that.")),
+        expect=Expect(refusal="I can't help with that."),
+    ),
+)
+
+FINISH = (
+    Scenario(
+        name="finish-length",
+        why="WIRE §1: the maximum output was reached.",
+        blocking=replied(finish="length"),
+        stream=streamed("Hello", finish="length"),
+        expect=replace(HELLO, finish_reason="length"),
+    ),
+    Scenario(
+        name="finish-content-filter",
+        why="OpenAI's words: the text was cut by a filter.",
+        blocking=replied("Hel", finish="content_filter"),
+        stream=streamed("Hel", finish="content_filter"),
+        expect=Expect(text="Hel", finish_reason="content_filter"),
+    ),
+    Scenario(
+        name="finish-twice",
+        why="Gateways repeat the finish reason in the event that carries the usage.",
+        blocking=None,
+        stream=sse(chunk("Hello"), STOP, chunk(finish="stop", top={"usage": tokens()})),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="finish-with-the-text",
+        why="The whole answer in a single event.",
+        blocking=None,
+        stream=sse(chunk("Hello", role="assistant", finish="stop", top={"usage": tokens()})),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="finish-empty-until-the-end",
+        why="Gateways send a finish reason of no characters in each event but the last.",
+        blocking=None,
+        stream=sse(chunk("Hel", finish=""), chunk("lo", finish=""), STOP, COUNT),
+        expect=HELLO,
+    ),
+)
+
+HEADERS = (
+    Scenario(
+        name="request-id",
+        why="WIRE §4: `X-Request-Id`.",
+        blocking=json_answer(reply(), x_request_id="req-42"),
+        stream=streamed("Hel", "lo", x_request_id="req-42"),
+        expect=replace(HELLO, request_id="req-42"),
+    ),
+    Scenario(
+        name="credits",
+        why="WIRE §4: `X-Credits-Used` and `X-Credits-Remaining`, USD with 6 decimals.",
+        blocking=json_answer(reply(), x_credits_used="0.000125", x_credits_remaining="9.874000"),
+        stream=streamed("Hel", "lo", x_credits_used="0.000125", x_credits_remaining="9.874000"),
+        expect=replace(HELLO, credits=(0.000125, 9.874)),
+        provider="aacflow",
+    ),
+    Scenario(
+        name="credits-unreadable",
+        why="WIRE §6: a header that is no number must not cost the answer.",
+        blocking=json_answer(reply(), x_credits_used="n/a", x_credits_remaining=""),
+        stream=streamed("Hel", "lo", x_credits_used="n/a", x_credits_remaining=""),
+        expect=HELLO,
+        provider="aacflow",
+    ),
+)
+
+ROWS = (*CHOICES, *CONTENT, *FINISH, *HEADERS)

@@ -1,0 +1,224 @@
+"""Context-length refusals, in the words and with the statuses of as many servers, and what only sounds like one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.scenarios.refusals import refused
+from tests.scenarios.table import Scenario
+from tests.script_server import json_answer
+
+
+def _overflow(server: str, status: int, message: str, *, code: Any = None, kind: str | None = None) -> Scenario:
+    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    said = code if isinstance(code, str) else None
+    return refused(
+        f"overflow-{server.lower().replace(' ', '-').replace('.', '-')}-{status}",
+        f"WIRE §6: context-length errors in many words; {server}'s.",
+        json_answer(body, status),
+        "ContextOverflowError",
+        message,
+        code=said,
+    )
+
+
+_WORDINGS = (
+    _overflow(
+        "OpenAI",
+        400,
+        "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens. "
+        "Please reduce the length of the messages.",
+        kind="invalid_request_error",
+        code="context_length_exceeded",
+    ),
+    _overflow(
+        "OpenAI Responses",
+        400,
+        "Your input exceeds the context window of this model. Please adjust your input and try again.",
+        kind="invalid_request_error",
+        code="context_length_exceeded",
+    ),
+    _overflow(
+        "vLLM",
+        400,
+        "This model's maximum context length is 32768 tokens. However, you requested 40960 tokens (32768 in the "
+        "messages, 8192 in the completion). Please reduce the length of the messages or completion.",
+        kind="BadRequestError",
+        code=400,
+    ),
+    _overflow(
+        "vLLM output",
+        400,
+        "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 32768 "
+        "tokens and your request has 30000 input tokens (8192 > 32768 - 30000).",
+        kind="BadRequestError",
+        code=400,
+    ),
+    _overflow(
+        "vLLM engine",
+        400,
+        "The decoder prompt (length 40000) is longer than the maximum model length of 32768. Make sure that "
+        "`max_model_len` is no smaller than the number of text tokens.",
+        kind="BadRequestError",
+        code=400,
+    ),
+    _overflow(
+        "llama.cpp",
+        400,
+        "request (9000 tokens) exceeds the available context size (8192 tokens), try increasing it",
+        kind="exceed_context_size_error",
+        code=400,
+    ),
+    _overflow(
+        "SGLang",
+        400,
+        "The input (40000 tokens) is longer than the model's context length (32768 tokens).",
+        kind="BadRequestError",
+        code=400,
+    ),
+    _overflow(
+        "SGLang truncate",
+        400,
+        "Input length (40000 tokens) exceeds the maximum allowed length (32768 tokens). Use a shorter input or enable "
+        "--allow-auto-truncate.",
+    ),
+    _overflow("Anthropic", 400, "prompt is too long: 210000 tokens > 200000 maximum", kind="invalid_request_error"),
+    _overflow(
+        "Google",
+        400,
+        "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+        code=400,
+    ),
+    _overflow(
+        "Mistral",
+        422,
+        "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
+        kind="invalid_request_invalid_args",
+    ),
+    _overflow(
+        "OpenRouter",
+        400,
+        "This endpoint's maximum context length is 131072 tokens. However, you requested about 140000 tokens "
+        "(139000 of text input, 1000 in the output).",
+        code=400,
+    ),
+    _overflow(
+        "Groq",
+        413,
+        "Please reduce the length of the messages or completion.",
+        kind="invalid_request_error",
+        code="context_length_exceeded",
+    ),
+    _overflow(
+        "Cohere", 400, "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000"
+    ),
+    _overflow("Ollama", 400, "input length exceeds maximum context length"),
+    _overflow(
+        "LM Studio",
+        400,
+        "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded with context "
+        "length of only 4096 tokens, which is not enough.",
+    ),
+    _overflow("LiteLLM", 413, "ContextWindowExceededError: the request is larger than the model's context window"),
+    _overflow("proxy", 422, "The conversation is too long for this model's context window of 32768 tokens."),
+)
+
+_ENVELOPES = (
+    refused(
+        "overflow-tgi-422",
+        "WIRE §6: TGI's words, in its own envelope.",
+        json_answer(
+            {
+                "error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. "
+                "Given: 5000 `inputs` tokens and 512 `max_new_tokens`",
+                "error_type": "validation",
+            },
+            422,
+        ),
+        "ContextOverflowError",
+        "must be <= 4096",
+    ),
+    refused(
+        "overflow-detail-413",
+        "WIRE §6: in FastAPI's envelope.",
+        json_answer({"detail": "Prompt length 40000 exceeds the maximum context length 32768"}, 413),
+        "ContextOverflowError",
+        "40000",
+    ),
+    refused(
+        "overflow-text-400",
+        "WIRE §5: in a text.",
+        json_answer({"error": "context length exceeded: 140000 > 131072"}, 400),
+        "ContextOverflowError",
+        "140000 > 131072",
+        provider="ak_ai_core",
+    ),
+    refused(
+        "overflow-request-failed-404",
+        "WIRE §1: AKI reports request failures as 404 `request_failed`; the words say which.",
+        json_answer(
+            {
+                "error": {
+                    "message": "Prompt length of 140000 tokens exceeds the maximum context length of 131072",
+                    "type": "invalid_request_error",
+                    "param": None,
+                    "code": "request_failed",
+                }
+            },
+            404,
+        ),
+        "ContextOverflowError",
+        "131072",
+    ),
+)
+
+_LOOKALIKES = (
+    refused(
+        "too-much-output-400",
+        "OpenAI's words for an output over the model's limit: no shorter conversation would help.",
+        json_answer(
+            {
+                "error": {
+                    "message": "max_tokens is too large: 100000. This model supports at most 16384 completion tokens, "
+                    "whereas you provided 100000.",
+                    "type": "invalid_request_error",
+                    "param": "max_tokens",
+                    "code": "invalid_value",
+                }
+            },
+            400,
+        ),
+        "BadRequestError",
+        "at most 16384 completion tokens",
+        code="invalid_value",
+    ),
+    refused(
+        "too-large-for-the-minute-429",
+        "Groq's words for a rate limit in tokens: it sounds like the context window and is not.",
+        json_answer(
+            {
+                "error": {
+                    "message": "Request too large for model on tokens per minute (TPM): Limit 6000, Requested 9000, "
+                    "please reduce your message size and try again.",
+                    "type": "tokens",
+                    "code": "rate_limit_exceeded",
+                }
+            },
+            429,
+        ),
+        "RateLimitError",
+        "Limit 6000, Requested 9000",
+        code="rate_limit_exceeded",
+        requests=3,
+    ),
+    refused(
+        "image-too-large-400",
+        "An image over the limit is no conversation over the limit.",
+        json_answer({"error": {"message": "image exceeds the maximum size of 5 MB", "code": "invalid_image"}}, 400),
+        "BadRequestError",
+        "maximum size of 5 MB",
+        code="invalid_image",
+    ),
+)
+
+ROWS = (*_WORDINGS, *_ENVELOPES, *_LOOKALIKES)

@@ -1,0 +1,123 @@
+"""Oddities of how tokens are counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.scenarios.table import (
+    ABSENT,
+    COUNT,
+    HELLO,
+    STOP,
+    Scenario,
+    chunk,
+    replied,
+    tokens,
+)
+from tests.script_server import json_answer, sse
+
+ROWS = (
+    Scenario(
+        name="usage-cumulative",
+        why="WIRE §6: usage on every event, cumulative; peers add it up (research/langchain.md §4).",
+        blocking=None,
+        stream=sse(
+            chunk("Hel", top={"usage": tokens(5, 1)}),
+            chunk("lo", top={"usage": tokens(5, 2)}),
+            chunk(finish="stop", top={"usage": tokens(5, 3)}),
+        ),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="usage-cumulative-then-again",
+        why="WIRE §6: usage on every event and once more in a last one with empty choices.",
+        blocking=None,
+        stream=sse(chunk("Hello", top={"usage": tokens(5, 2)}), chunk(finish="stop", top={"usage": tokens()}), COUNT),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="usage-null-after-all",
+        why="A later null does not take back what was counted.",
+        blocking=None,
+        stream=sse(chunk("Hello", top={"usage": tokens()}), chunk(finish="stop", top={"usage": None})),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="usage-with-choices-null",
+        why="WIRE §6: the last event has the usage and `choices` null.",
+        blocking=None,
+        stream=sse(chunk("Hello"), STOP, chunk(top={"choices": None, "usage": tokens()})),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="usage-null",
+        why="WIRE §6: usage null throughout.",
+        blocking=replied(top={"usage": None}),
+        stream=sse(chunk("Hello", top={"usage": None}), chunk(finish="stop", top={"usage": None})),
+        expect=replace(HELLO, usage=None),
+    ),
+    Scenario(
+        name="usage-missing",
+        why="WIRE §1 [open]: no usage event, even when asked.",
+        blocking=replied(top={"usage": ABSENT}),
+        stream=sse(chunk("Hello"), STOP),
+        expect=replace(HELLO, usage=None),
+    ),
+    Scenario(
+        name="usage-without-total",
+        why="Gateways leave the sum to the reader.",
+        blocking=replied(top={"usage": tokens(total_tokens=ABSENT)}),
+        stream=sse(chunk("Hello"), STOP, chunk(top={"choices": [], "usage": tokens(total_tokens=ABSENT)})),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="usage-details",
+        why="OpenAI's details: tokens from the cache and tokens of reasoning.",
+        blocking=replied(
+            top={
+                "usage": tokens(
+                    prompt_tokens_details={"cached_tokens": 4}, completion_tokens_details={"reasoning_tokens": 2}
+                )
+            }
+        ),
+        stream=sse(
+            chunk("Hello"),
+            STOP,
+            chunk(
+                top={
+                    "choices": [],
+                    "usage": tokens(
+                        prompt_tokens_details={"cached_tokens": 4}, completion_tokens_details={"reasoning_tokens": 2}
+                    ),
+                }
+            ),
+        ),
+        expect=replace(HELLO, cached_tokens=4, reasoning_tokens=2),
+    ),
+    Scenario(
+        name="usage-details-null",
+        why="vLLM sends the details as null where it does not count them.",
+        blocking=replied(
+            top={"usage": tokens(prompt_tokens_details=None, completion_tokens_details={"reasoning_tokens": None})}
+        ),
+        stream=sse(chunk("Hello"), STOP, chunk(top={"choices": [], "usage": tokens(prompt_tokens_details=None)})),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="stream-options-refused",
+        why="DESIGN §8: a server that does not know `stream_options` is asked again without it.",
+        blocking=None,
+        stream=json_answer(
+            {
+                "error": {
+                    "message": "Unrecognized request argument supplied: stream_options",
+                    "type": "invalid_request_error",
+                }
+            },
+            status=400,
+        ),
+        expect=replace(HELLO, usage=None),
+        requests=2,
+        then=(sse(chunk("Hello"), STOP),),
+    ),
+)
