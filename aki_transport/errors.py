@@ -1,7 +1,7 @@
 """What can go wrong, as one tree.
 
     AKIError                              provider, model, request_id where known
-    ├── ConfigurationError                before any I/O: no key, unknown provider or protocol, insecure URL, bad argument
+    ├── ConfigurationError                before any I/O: no key, unknown provider, insecure URL, bad argument
     ├── APIConnectionError                never reached, or lost before any answer
     │   ├── APITimeoutError
     │   └── StreamInterruptedError        .partial_text holds what had arrived
@@ -340,7 +340,7 @@ _BROAD = frozenset({"invalid_request_error", "api_error", "server_error", "not_f
 
 # Wordings seen at vLLM, llama.cpp, TGI, SGLang, LiteLLM, OpenAI, Anthropic and the services here.
 _OVERFLOW = re.compile(
-    r"""maximum\ context\ length | context[ _-]?(length|window|size)[^.]{0,60}(exceed|limit|too|smaller)
+    r"""maximum\ context\ length | context[ _-]?(length|window|size)[^.]{0,60}(exceed|limit|too|smaller|only)
       | exceed\w*[^.]{0,80}\b(context|n_ctx|max_model_len|maximum\ (model|prompt|input|sequence)\ length)
       | (prompt|input|message|conversation|request)s?\ (is|are|was|were)?\s*too\ (long|large\ for)
       | (longer|larger)\ than\ the\ (maximum\ )?(model|context|prompt|input)
@@ -377,6 +377,13 @@ def error_from_response(
 def error_from_payload(payload: Mapping[str, Any]) -> APIStatusError:
     """The error that an object inside a good answer, or inside a stream, stands for."""
     return _build(httpx.codes.OK, {}, payload, None)
+
+
+def is_error(payload: Mapping[str, Any]) -> bool:
+    """Whether an object inside a good answer stands for an error."""
+    if payload.get("error") or payload.get("object") == "error":
+        return True
+    return "choices" not in payload and _STATUS.fullmatch(str(payload.get("status"))) is not None
 
 
 def _build(status: int, headers: Mapping[str, str], body: Any, retry_after: float | None) -> APIStatusError:

@@ -11,7 +11,8 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_serializer, model_validator
 
 from aki_transport.catalog import ModelInfo
-from aki_transport.client import Client, OnModelFallback, OnUnknownModel, as_timeout
+from aki_transport.client import Client, as_timeout
+from aki_transport.directory import OnModelFallback, OnUnknownModel
 from aki_transport.errors import ConfigurationError
 from aki_transport.messages import SendReasoning
 from aki_transport.providers import Provider

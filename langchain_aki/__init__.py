@@ -1,7 +1,6 @@
 """LangChain on AKI.IO, AACFlow, AK AI CORE and services that speak like them."""
 
 from aki_transport import __version__
-
 from langchain_aki.chat_models import ChatAKI
 from langchain_aki.registration import register_providers
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aki_transport.messages import Audio, File, Image, Message, Part, Role, Text, ToolCall
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
@@ -17,6 +16,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from aki_transport.messages import Audio, File, Image, Message, Part, Role, Text, ToolCall
 from langchain_aki.errors import ConfigurationError
 
 _ROLES: Mapping[str, Role] = {

@@ -7,12 +7,13 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from aki_transport import ModelLimitWarning
-from aki_transport.messages import ChatDelta, ChatReply, ToolCallDelta, Usage
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from aki_transport import ModelLimitWarning
+from aki_transport.messages import ChatDelta, ChatReply, ToolCallDelta, Usage
 
 
 def to_result(reply: ChatReply, provider: str) -> ChatResult:
@@ -111,7 +112,7 @@ def _warn_of_cut_calls(reply: ChatReply) -> None:
     if reply.finish_reason == "length":
         for call in _tool_calls(reply)[1]:
             warnings.warn(
-                f"the answer was cut at max_tokens within the arguments of the tool call {call['name']!r}: {call['args']}",
+                f"the answer was cut at max_tokens within the arguments of {call['name']!r}: {call['args']}",
                 ModelLimitWarning,
                 stacklevel=2,
             )

@@ -8,10 +8,6 @@ from contextlib import aclosing
 from operator import itemgetter
 from typing import Any, Literal, Self, cast
 
-from aki_transport import __version__
-from aki_transport.catalog import ModelInfo
-from aki_transport.messages import ChatRequest, JsonObject, JsonSchema, ResponseFormat, ToolChoice, ToolNamed
-from aki_transport.settings import ModelSettings, plain, request_fields, unknown_argument
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
@@ -23,6 +19,10 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr, model_validator
 
+from aki_transport import __version__
+from aki_transport.catalog import ModelInfo
+from aki_transport.messages import ChatRequest, JsonObject, JsonSchema, ResponseFormat, ToolChoice, ToolNamed
+from aki_transport.settings import ModelSettings, plain, request_fields, unknown_argument
 from langchain_aki import _blocks
 from langchain_aki._messages_in import to_messages
 from langchain_aki._messages_out import to_chunks, to_result
@@ -177,7 +177,7 @@ class ChatAKI(ModelSettings, BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  LangChain's signature
         **kwargs: Any,
     ) -> ChatResult:
         with translated():
@@ -191,7 +191,7 @@ class ChatAKI(ModelSettings, BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  LangChain's signature
         **kwargs: Any,
     ) -> ChatResult:
         with translated():
@@ -289,7 +289,7 @@ class ChatAKI(ModelSettings, BaseChatModel):
         return models
 
     def get_num_tokens(self, text: str) -> int:
-        """About how many tokens a text has, counted offline (4 characters each), or exactly by `custom_get_token_ids`."""
+        """About how many tokens a text has, counted offline, or exactly by `custom_get_token_ids`."""
         if self.custom_get_token_ids is not None:
             return super().get_num_tokens(text)
         return count_tokens_approximately([text])
@@ -371,7 +371,7 @@ def _tool_choice(choice: str | bool | dict[str, Any], tools: list[dict[str, Any]
     names = [tool["function"]["name"] for tool in tools if "function" in tool]
     if choice not in names:
         raise ConfigurationError(
-            f"tool_choice={choice!r} names no tool; there are {', '.join(map(repr, names))}, or use 'auto', 'any', 'none'."
+            f"tool_choice={choice!r} names no tool; use {', '.join(map(repr, names))}, 'auto', 'any' or 'none'."
         )
     return {"type": "function", "function": {"name": choice}}
 

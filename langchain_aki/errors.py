@@ -9,8 +9,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import aki_transport.errors as base
 from langchain_core import exceptions as lc
+
+import aki_transport.errors as base
 
 if TYPE_CHECKING or not hasattr(lc, "ModelRefusalError"):  # LangChain has its own since langchain-core 1.7.5
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from aki_transport import PROVIDERS
-
 from langchain_aki.chat_models import ChatAKI
 from langchain_aki.errors import ConfigurationError
 
 
 def register_providers() -> None:
-    """Let LangChain make models by a name like `"aki:qwen3.6-35b"`, `"aacflow:…"` or `"ak_ai_core:…"`.
+    """Let LangChain make models by a name like `"aki:qwen3.6-35b"`, `"aacflow:…"` or `"ak_ai_core:…"`, and load dumps.
 
     May be called any number of times. LangChain has no public way to register a provider, so this adds rows to the
-    table that `init_chat_model` reads; it is checked first that the table still has the known form.
+    table that `init_chat_model` reads, and the class to those that `langchain_core.load.load(…, allowed_objects="all")`
+    takes; it is checked first that the tables still have the known form.
 
     Raises:
         ConfigurationError: `langchain` is not installed, or keeps its providers in another way by now.
@@ -38,7 +40,16 @@ def register_providers() -> None:
         )
     for name in PROVIDERS:
         table[name] = ("langchain_aki", "ChatAKI", _maker(name))
-    forget = getattr(getattr(base, "_get_chat_model_creator", None), "cache_clear", None)
+    _forget(base, "_get_chat_model_creator", "cache_clear")
+    loader = import_module("langchain_core.load.load")  # by name: the package's attribute `load` is a function
+    path = tuple(ChatAKI.lc_id())
+    loader.ALL_SERIALIZABLE_MAPPINGS[path] = path
+    _forget(loader, "_default_class_paths_cache", "clear")
+
+
+def _forget(module: ModuleType, name: str, how: str) -> None:
+    """Empty a cache that LangChain filled from a table before the table had our rows."""
+    forget = getattr(getattr(module, name, None), how, None)
     if forget is not None:
         forget()
 

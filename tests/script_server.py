@@ -230,16 +230,17 @@ class ScriptServer:
                 await writer.wait_closed()
 
     def _answer(self, request: Request) -> Answer:
+        scripted = self._next(request)
+        return scripted(request) if callable(scripted) else scripted
+
+    def _next(self, request: Request) -> Scripted:
         if request.method == "GET" and request.path.endswith("/models"):
             self.listings.append(request)
-            rows = {"object": "list", "data": self.models}
-            scripted = self.listing or json_answer(rows, end="keep-alive")
-        else:
-            self.requests.append(request)
-            scripted = self._script.popleft() if self._script else self.always
-            if scripted is None:
-                return text_answer(f"the script has no answer to request {len(self.requests)}", 418)
-        return scripted(request) if callable(scripted) else scripted
+            return self.listing or json_answer({"object": "list", "data": self.models}, end="keep-alive")
+        self.requests.append(request)
+        if self._script:
+            return self._script.popleft()
+        return self.always or text_answer(f"the script has no answer to request {len(self.requests)}", 418)
 
 
 async def _read(reader: asyncio.StreamReader) -> Request:

@@ -86,7 +86,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 def as_httpx(error: Exception, *, answering: bool) -> httpx.TransportError | httpx.InvalidURL:
-    """httpx's exception for aiohttp's, with the cause as text."""
+    """Httpx's exception for aiohttp's, with the cause as text."""
     words = str(error) or type(error).__name__
     match error:
         case aiohttp.InvalidURL():

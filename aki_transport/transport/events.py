@@ -52,6 +52,7 @@ def payloads(response: httpx.Response) -> Iterator[Payload]:
     for event in EventSource(httpx.Response(200, headers=_SSE, stream=stream)).iter_sse():
         stream.pending = 0
         yield Payload(event.event, event.data)
+    stream.check()
 
 
 async def apayloads(response: httpx.Response) -> AsyncGenerator[Payload, None]:
@@ -67,12 +68,13 @@ async def apayloads(response: httpx.Response) -> AsyncGenerator[Payload, None]:
             yield Payload(event.event, event.data)
     finally:
         await events.aclose()
+    stream.check()
 
 
 def is_stream(response: httpx.Response) -> bool:
     """Whether the body is to be read as events. A content type that says nothing of use is taken for a stream."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return not (kind.endswith("json") or kind.endswith("html"))
+    return not (kind.endswith(("json", "html")))
 
 
 class _EventBytes(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -84,6 +86,8 @@ class _EventBytes(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
+        self._size = 0
+        self._start = b""
         self.pending = 0
 
     def __iter__(self) -> Iterator[bytes]:
@@ -106,7 +110,15 @@ class _EventBytes(httpx.SyncByteStream, httpx.AsyncByteStream):
                 head = None
         yield (head or b"") + b"\n\n"
 
+    def check(self) -> None:
+        """Raise if what ended was no stream of events at all."""
+        if self.pending == self._size > 0 and "event-stream" not in self._response.headers.get("content-type", ""):
+            raise InvalidResponseError(f"the answer is no stream of events: {self._start.decode('utf-8', 'replace')!r}")
+
     def _counted(self, piece: bytes) -> bytes:
+        if not self._size:
+            self._start = piece[:200]
+        self._size += len(piece)
         self.pending = _bounded(self.pending + len(piece), MAX_EVENT)
         return piece
 

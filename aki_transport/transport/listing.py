@@ -8,7 +8,8 @@ import threading
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Future, TimeoutError as FutureTimeoutError
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 
 from aki_transport.errors import AKIError

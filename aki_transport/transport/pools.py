@@ -40,7 +40,7 @@ class _ThreadPool:
         limits = httpx.Limits(
             max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE
         )
-        self.client = httpx.Client(verify=_ssl_context(), limits=limits, timeout=None, follow_redirects=False)
+        self.client = httpx.Client(verify=_ssl_context(), limits=limits, follow_redirects=False)
 
 
 class _LoopPool:
@@ -53,7 +53,7 @@ class _LoopPool:
         self.loop = weakref.ref(loop)
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         transport = AiohttpTransport(_ssl_context(), max_connections=MAX_CONNECTIONS, keepalive=KEEPALIVE)
-        self.client = httpx.AsyncClient(transport=transport, timeout=None, follow_redirects=False)
+        self.client = httpx.AsyncClient(transport=transport, follow_redirects=False)
         self.closer = _close_with_loop(self, id(loop))
 
 

@@ -294,7 +294,7 @@ class Transport:
         raise ConfigurationError(f"the request cannot be written as JSON: {words}")
 
     def signed(self, error: AKIError, response: httpx.Response | None) -> AKIError:
-        """The error with the provider's name and the request's ID, without the key should the service have echoed it."""
+        """The error with provider and request ID, and without the key should the service have echoed it."""
         error.provider = error.provider or self.title
         if error.request_id is None and response is not None:
             error.request_id = request_id_of(response.headers)

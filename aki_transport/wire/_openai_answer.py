@@ -12,13 +12,15 @@ from aki_transport.errors import (
     ServerError,
     StreamInterruptedError,
     error_from_payload,
+    is_error,
     request_id_of,
 )
-from aki_transport.messages import ChatDelta, ChatReply, ToolCall, Usage
+from aki_transport.messages import ChatDelta, ChatReply, Usage
 from aki_transport.transport import Payload
 from aki_transport.wire._think import ThinkSplitter
 from aki_transport.wire._tool_calls import ToolCallReader
 
+_BOM = b"\xef\xbb\xbf"
 _FINISH = {"function_call": "tool_calls", "eos": "stop", "end_turn": "stop", "max_tokens": "length"}
 
 
@@ -69,6 +71,8 @@ class OpenAIDecoder:
             ModelFallbackError: It comes from another model than the one that was asked.
         """
         event, data = payload
+        if self._broken is not None:
+            raise InvalidResponseError(self._broken)
         if data == "[DONE]":
             self.finished = self.complete = True
             return None
@@ -113,12 +117,12 @@ class OpenAIDecoder:
         return ChatDelta(text, reasoning, "", late, reply, reply.raw)
 
     def _parsed(self, event: str, data: str | bytes) -> Mapping[str, Any] | None:
-        if self._broken is not None:
-            raise InvalidResponseError(self._broken)
         try:
-            chunk = from_json(data)
+            chunk = from_json(data.removeprefix(_BOM) if isinstance(data, bytes) else data)
         except ValueError as error:
             shown = data[:200] if isinstance(data, str) else data[:200].decode("utf-8", "replace")
+            if event == "error":
+                raise error_from_payload({"error": shown}) from None
             self._broken = f"the answer is not JSON ({error}): {shown!r}"
             if event == "body":
                 raise InvalidResponseError(self._broken) from None
@@ -126,7 +130,7 @@ class OpenAIDecoder:
             return None
         if not isinstance(chunk, dict):
             raise InvalidResponseError(f"the answer is {type(chunk).__name__}, not an object")
-        if chunk.get("error") or event == "error" or chunk.get("object") == "error":
+        if event == "error" or is_error(chunk):
             raise error_from_payload(chunk)
         return chunk
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from aki_transport.emulator import Emulator
-from langchain_aki import ChatAKI
 from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
+from aki_transport.emulator import Emulator
+from langchain_aki import ChatAKI, register_providers
 from tests.pictures import a_png
 
 
@@ -30,6 +30,11 @@ def pictures_from_here(monkeypatch):
         return httpx.Response(200, content=a_png(), request=httpx.Request("GET", url))
 
     monkeypatch.setattr("langchain_tests.integration_tests.chat_models.httpx.get", get)
+
+
+@pytest.fixture(autouse=True)
+def known_to_langchain():
+    register_providers()
 
 
 class TestAlone(ChatModelUnitTests):

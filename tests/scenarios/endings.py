@@ -106,9 +106,9 @@ INTERRUPTED = (
     ),
     _stream(
         "cut-before-any-event",
-        "DESIGN §7: a stream is retried until its first payload.",
+        "DESIGN §6, §7: headers alone are no answer; a stream is retried until its first payload.",
         sse(b"", done=False, end="cut"),
-        _lost(""),
+        Fails(error="APIConnectionError"),
         requests=3,
     ),
     _stream(

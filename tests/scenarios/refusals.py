@@ -32,7 +32,7 @@ def page(title: str) -> Answer:
     return text_answer(_GATEWAY_PAGE.format(title), int(title[:3]), content_type="text/html")
 
 
-def envelope(status: int, message: str, kind: str | None, code: str | int | None, **headers: str) -> Answer:
+def envelope(status: int, message: str, kind: str | None, code: str | int | None, **headers: Any) -> Answer:
     """OpenAI\'s envelope."""
     return json_answer({"error": {"message": message, "type": kind, "param": None, "code": code}}, status, **headers)
 

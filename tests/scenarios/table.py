@@ -200,9 +200,9 @@ def replied(
     return json_answer(reply(text, finish=finish, top=top, **message))
 
 
-def streamed(*events: Mapping[str, Any] | str, finish: str | None = "stop", **headers: str) -> Answer:
+def streamed(*events: Mapping[str, Any] | str, finish: str | None = "stop", **options: Any) -> Answer:
     """A whole stream: role, these events (a text stands for a chunk of it), finish reason, usage, `[DONE]`."""
-    return sse(ROLE, *spoken(events), chunk(finish=finish), COUNT, **headers)
+    return sse(ROLE, *spoken(events), chunk(finish=finish), COUNT, **options)
 
 
 def broken(*events: Mapping[str, Any] | str, end: End = "close") -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.scenarios.table import ABSENT
 from tests.scenarios.tool_calls import ADDED, IN_PARIS, PARIS, SUM, asked, asked_in, call, tool_row
 
-_ANYWHERE = ("get_weather", {})
+_ANYWHERE: tuple[str, dict[str, str]] = ("get_weather", {})
 
 ROWS = (
     tool_row(

@@ -1,0 +1,105 @@
+"""One request on its way: how it is said, and how else it can be said if the service refuses that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from aki_transport import structured
+from aki_transport.catalog import Listing
+from aki_transport.directory import Directory
+from aki_transport.errors import APIStatusError
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest
+from aki_transport.providers import Route
+from aki_transport.structured import JsonDecoder, NoJsonError, Way
+from aki_transport.transport import Call, Decoder, Payload
+from aki_transport.wire import Wire
+
+
+@dataclass(slots=True)
+class Refused:
+    """What a service has refused so far, so that it is not asked for again."""
+
+    usage_in_streams: bool = False
+    ways: set[tuple[str, Way]] = field(default_factory=set)
+
+
+class Asking:
+    """A request, prepared for one route.
+
+    Args:
+        request: As the user asked.
+        wire: How it is said.
+        route: Where.
+        directory: What is known of models.
+        listing: What the service lists.
+        refused: What the service refused before; what it refuses now is noted there.
+
+    Raises:
+        ModelNotFoundError: Nothing may be sent, for another model would answer.
+    """
+
+    def __init__(
+        self,
+        request: ChatRequest,
+        *,
+        wire: Wire,
+        route: Route,
+        directory: Directory,
+        listing: Listing | None,
+        refused: Refused,
+    ) -> None:
+        model = directory.resolve(request.model, listing)
+        info = directory.info(model, listing)
+        self.given = False
+        self._wire = wire
+        self._route = route
+        self._directory = directory
+        self._refused = refused
+        self._request = replace(
+            request,
+            model=model,
+            max_tokens=directory.output_bound(request, info, route.default_max_tokens),
+            send_reasoning=request.send_reasoning or route.send_reasoning,
+            include_usage=request.include_usage and not refused.usage_in_streams,
+        )
+        ways = structured.ways(request, info)
+        self._ways = [way for way in ways if (model, way) not in refused.ways] or list(ways[-1:])
+
+    def call(self, *, stream: bool) -> Call:
+        """The request as it is said now."""
+        request = structured.ask(self._request, self._ways[0]) if self._ways else self._request
+        return self._wire.chat(request, stream=stream)
+
+    def decoder(self, headers: Mapping[str, str]) -> Decoder[ChatDelta]:
+        """What reads the answer to it."""
+        inner = self._wire.decoder(
+            self._request, headers, on_model=self._check_served, empty_is_failure=self._route.empty_is_failure
+        )
+        return JsonDecoder(inner, self._ways[0], is_last=len(self._ways) == 1) if self._ways else inner
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> ChatReply:
+        """The whole answer out of a blocking one."""
+        decoder = self.decoder(headers)
+        decoder.feed(Payload("body", body))
+        reply = decoder.end().reply
+        assert reply is not None  # noqa: S101  the last delta always has one
+        return reply
+
+    def say_otherwise(self, refusal: APIStatusError | NoJsonError) -> None:
+        """Change how the request is said; raises `refusal` where it cannot be said in another way."""
+        if isinstance(refusal, APIStatusError):
+            if self.given:
+                raise refusal
+            smaller = self._wire.without_refused(self._request, refusal)
+            if smaller is not None:
+                self._refused.usage_in_streams = not smaller.include_usage
+                self._request = smaller
+                return
+            if len(self._ways) < 2 or not structured.is_refused(refusal):  # noqa: PLR2004  one way is no choice
+                raise refusal
+            self._refused.ways.add((self._request.model, self._ways[0]))
+        self._ways = self._ways[1:]
+
+    def _check_served(self, served: str) -> None:
+        self._directory.check_served(self._request.model, served)

@@ -1,0 +1,155 @@
+"""The models of one service as one client sees them: what an ID means, what a model takes, and which one answered."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from aki_transport import catalog
+from aki_transport.catalog import ModelInfo
+from aki_transport.errors import ModelFallbackError, ModelLimitWarning, ModelMismatchWarning, ModelNotFoundError
+from aki_transport.messages import ChatRequest, Text
+from aki_transport.providers import Provider
+
+OnUnknownModel: TypeAlias = Literal["raise", "warn", "allow"]
+OnModelFallback: TypeAlias = Literal["raise", "warn", "ignore"]
+
+_LEAST_OUTPUT = 1024  # tokens that an answer gets however long its prompt
+_BYTES_PER_TOKEN = 4
+_TOKENS_PER_PICTURE = 1024
+
+
+class Directory:
+    """Answers questions about models. Pure but for warnings: the listing is handed in.
+
+    Args:
+        provider: The service.
+        on_unknown_model: What an ID does that the service does not list.
+        on_model_fallback: What the answer of another model does.
+        context_window: The user's word on it, in tokens.
+        max_output: The user's word on it, in tokens.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        on_unknown_model: OnUnknownModel,
+        on_model_fallback: OnModelFallback,
+        context_window: int | None,
+        max_output: int | None,
+    ) -> None:
+        self._provider = provider
+        self._table = catalog.load_table(provider.catalog)
+        self._on_unknown_model = on_unknown_model
+        self._on_model_fallback = on_model_fallback
+        self._context_window = context_window
+        self._max_output = max_output
+        self._infos: dict[str, tuple[catalog.Listing | None, ModelInfo]] = {}
+        self._said: set[tuple[str, str]] = set()
+
+    def info(self, model: str, listing: catalog.Listing | None) -> ModelInfo:
+        """What is known of a model."""
+        cached = self._infos.get(model)
+        if cached is not None and cached[0] is listing:
+            return cached[1]
+        info = catalog.describe(
+            model, self._table, listing, context_window=self._context_window, max_output=self._max_output
+        )
+        self._infos[model] = (listing, info)
+        return info
+
+    def all(self, listing: catalog.Listing | None) -> tuple[ModelInfo, ...]:
+        """Every model that the service lists; the table's where the listing is not known."""
+        known: Mapping[str, object] = self._table if listing is None else listing
+        return tuple(catalog.describe(model, self._table, listing) for model in known)
+
+    def id_of(self, model: str, listing: catalog.Listing | None) -> str:
+        """The ID that a name stands for, or the name itself."""
+        return catalog.resolve(model, self._table, listing) or model
+
+    def resolve(self, model: str, listing: catalog.Listing | None) -> str:
+        """The ID to send.
+
+        Raises:
+            ModelNotFoundError: The service does not list it and would answer with another model in silence.
+        """
+        found = catalog.resolve(model, self._table, listing)
+        fallback = self._provider.fallback_model
+        if found is not None or listing is None or fallback is None or self._on_unknown_model == "allow":
+            return found or model
+        near = catalog.closest(model, listing)
+        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        words = (
+            f"no model {model!r}.{hint} The service would let {fallback} answer in silence."
+            f" It lists: {', '.join(sorted(listing))}."
+        )
+        if self._on_unknown_model == "raise":
+            raise ModelNotFoundError(
+                f"{words} Nothing was sent.",
+                closest=near,
+                available=tuple(listing),
+                provider=self._provider.title,
+                model=model,
+            )
+        self._warn_once(("unknown", model), words, ModelMismatchWarning)
+        return model
+
+    def check_served(self, asked: str, served: str) -> None:
+        """Raise or warn where another model answers than the one that was asked.
+
+        Raises:
+            ModelFallbackError: The service's fallback model answers.
+        """
+        fallback = self._provider.fallback_model
+        if fallback is None or served == asked or (asked, served) in self._said or self._on_model_fallback == "ignore":
+            return
+        if catalog.same_model(asked, served, self._table):
+            self._said.add((asked, served))
+            return
+        words = f"{asked!r} was asked, but {served!r} answers"
+        if self._on_model_fallback == "raise" and catalog.same_model(fallback, served, self._table):
+            raise ModelFallbackError(
+                f"{words}: the service's fallback for models it does not know or cannot serve."
+                " Nothing of that answer was used; on_model_fallback='warn' would take it.",
+                requested=asked,
+                served=served,
+                provider=self._provider.title,
+                model=asked,
+            )
+        self._warn_once((asked, served), f"{words}.", ModelMismatchWarning)
+
+    def output_bound(self, request: ChatRequest, info: ModelInfo, default: int | None) -> int | None:
+        """The `max_tokens` to send: the user's own, or the route's default where that fits beside the prompt."""
+        wanted = request.max_tokens
+        if wanted is not None:
+            if info.output_source != "default" and wanted > info.max_output:
+                words = f"max_tokens={wanted} is more than the {info.max_output} that {info.id} is known to give."
+                self._warn_once(("limit", f"{info.id} {wanted}"), words, ModelLimitWarning)
+            return wanted
+        if default is None:
+            return None
+        bound = min(default, info.max_output)
+        room = info.context_window - _estimate(request)
+        return bound if room >= bound else max(room, min(_LEAST_OUTPUT, bound))
+
+    def _warn_once(self, about: tuple[str, str], words: str, category: type[Warning]) -> None:
+        if about not in self._said:
+            self._said.add(about)
+            warnings.warn(f"{self._provider.title}: {words}", category, stacklevel=2)
+
+
+def _estimate(request: ChatRequest) -> int:
+    """Cautiously, the prompt's tokens: UTF-8 bytes / 4, which characters alone never exceed."""
+    size = pictures = 0
+    for message in request.messages:
+        if isinstance(message.content, str):
+            size += len(message.content.encode("utf-8", "replace"))
+            continue
+        for part in message.content:
+            if isinstance(part, Text):
+                size += len(part.text.encode("utf-8", "replace"))
+            else:
+                pictures += 1
+    return size // _BYTES_PER_TOKEN + pictures * _TOKENS_PER_PICTURE

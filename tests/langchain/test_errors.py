@@ -1,0 +1,306 @@
+"""Errors as LangChain knows them: its classes, its middleware, its traces."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import ModelRetryMiddleware, SummarizationMiddleware
+from langchain_core import exceptions as lc
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.prompts import ChatPromptTemplate
+
+import aki_transport.errors as base
+import langchain_aki.errors as ours
+from tests.langchain.asking import IN_LANGCHAIN, WAYS, Way, ask, is_streamed, model_at
+from tests.scenarios import KEY, chunk, replied, streamed
+from tests.script_server import Answer, ScriptServer, json_answer, sse
+
+BUSY = json_answer({"error": {"message": "busy", "type": "server_error", "code": None}}, 503)
+WRONG_KEY = json_answer({"error": {"message": "bad key", "type": None, "code": "invalid_api_key"}}, 401)
+OVERFLOW = json_answer({"error": {"message": "This model's maximum context length is 10 tokens.", "code": None}}, 400)
+SLOW_DOWN = json_answer(
+    {"error": {"message": "slow down", "type": None, "code": "rate_limit_exceeded"}},
+    429,
+    retry_after="70",
+    x_request_id="req-9",
+    set_cookie="session=secret",
+)
+BY_STATUS = {
+    400: "BadRequestError",
+    401: "AuthenticationError",
+    402: "InsufficientCreditsError",
+    403: "PermissionDeniedError",
+    404: "NotFoundError",
+    405: "BadRequestError",
+    408: "APIStatusError",
+    409: "BadRequestError",
+    413: "BadRequestError",
+    418: "APIStatusError",
+    422: "BadRequestError",
+    429: "RateLimitError",
+    500: "ServerError",
+    503: "ServiceUnavailableError",
+    529: "ServerError",
+}
+
+
+class Ears(BaseCallbackHandler):
+    """Keeps what a tracing handler hears."""
+
+    def __init__(self) -> None:
+        self.errors: list[tuple[BaseException, Any]] = []
+        self.ends = 0
+        self.starts = 0
+
+    def on_chat_model_start(self, *_: Any, **__: Any) -> None:
+        self.starts += 1
+
+    def on_llm_error(self, error: BaseException, *, response: Any = None, **_: Any) -> None:
+        self.errors.append((error, response))
+
+    def on_llm_end(self, *_: Any, **__: Any) -> None:
+        self.ends += 1
+
+
+def caught(model: Any, way: Way = "invoke", question: Any = "hi") -> Any:
+    with pytest.raises(base.AKIError) as error:
+        ask(model, way, question)
+    return error.value
+
+
+def served(text: str = "Hello") -> Answer:
+    return replied(text)
+
+
+@pytest.mark.parametrize("name", sorted(IN_LANGCHAIN))
+def test_each_class_of_the_transport_has_a_twin_that_langchain_knows(name: str):
+    twin = getattr(ours, name)
+    in_langchain, retryable = IN_LANGCHAIN[name]
+    assert issubclass(twin, (getattr(base, name)))
+    assert issubclass(twin, in_langchain)
+    assert issubclass(twin, ours.AKIError)
+    assert twin.is_retryable is retryable
+    others = {cls for cls, _ in IN_LANGCHAIN.values()} - {in_langchain, lc.ModelError}
+    allowed = lc.ModelInvalidRequestError if name == "ContextOverflowError" else None
+    allowed = lc.ModelConnectionError if name == "APITimeoutError" else allowed
+    assert not [cls for cls in others if issubclass(twin, cls) and cls is not allowed]
+
+
+def test_no_class_of_the_transport_lacks_its_twin():
+    made = {name for name, cls in vars(base).items() if inspect.isclass(cls) and issubclass(cls, base.AKIError)}
+    assert made <= set(vars(ours))
+    assert made - {"AKIError"} == set(IN_LANGCHAIN)
+    assert set(ours.__all__) - {"ModelRefusalError"} == made
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("status", BY_STATUS)
+def test_a_status_gives_its_class(server: ScriptServer, status: int, way: Way):
+    server.always = json_answer({"error": {"message": "no way", "type": None, "code": None}}, status)
+    error = caught(model_at(server, max_retries=0), way)
+    name = BY_STATUS[status]
+    assert type(error) is getattr(ours, name)
+    assert isinstance(error, IN_LANGCHAIN[name][0])
+    assert error.is_retryable is (IN_LANGCHAIN[name][1] or status == 408)
+    assert (error.status_code, error.provider) == (status, "AKI.IO")
+    assert "no way" in str(error)
+
+
+def test_an_error_keeps_the_answer_without_request_cookie_and_key(server: ScriptServer):
+    server.say(SLOW_DOWN)
+    error = caught(model_at(server))
+    assert (error.retry_after, error.request_id, error.code) == (70, "req-9", "rate_limit_exceeded")
+    assert error.response.status_code == 429
+    assert error.response.json()["error"]["message"] == "slow down"
+    assert error.response.headers["retry-after"] == "70"
+    assert "set-cookie" not in error.response.headers
+    with pytest.raises(RuntimeError):
+        error.response.request  # noqa: B018  it has none
+    assert error.response is not error.response
+    assert error.__cause__ is None
+    assert error.__suppress_context__ or error.__context__ is None
+
+
+def test_an_error_is_caught_by_each_of_its_names(server: ScriptServer):
+    server.always = SLOW_DOWN
+    for name in (base.RateLimitError, ours.RateLimitError, lc.ModelRateLimitError, base.AKIError, lc.ModelError):
+        with pytest.raises(name):
+            model_at(server).invoke("hi")
+
+
+@pytest.mark.parametrize("remade", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])  # noqa: S301
+def test_an_error_survives_pickling_and_copying(server: ScriptServer, remade: Any):
+    server.say(SLOW_DOWN)
+    error = caught(model_at(server))
+    again = remade(error)
+    assert type(again) is ours.RateLimitError
+    assert str(again) == str(error)
+    assert (again.retry_after, again.request_id, again.response.status_code) == (70, "req-9", 429)
+    assert again.is_retryable
+
+
+def test_an_interrupted_stream_is_pickled_with_its_text(server: ScriptServer):
+    server.say(sse(chunk("Hel"), done=False))
+    error = pickle.loads(pickle.dumps(caught(model_at(server), "stream")))  # noqa: S301
+    assert (type(error), error.partial_text) == (ours.StreamInterruptedError, "Hel")
+
+
+def test_an_unknown_model_is_langchains_model_not_found_before_anything_is_sent(server: ScriptServer):
+    error = caught(model_at(server, model="qwen3.6-36b"))
+    assert isinstance(error, lc.ModelNotFoundError)
+    assert error.closest[0] == "qwen3.6-35b"
+    assert "qwen3.6-35b" in str(error)
+    assert not server.requests
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_missing_key_is_said_before_anything_is_sent(server: ScriptServer, way: Way):
+    error = caught(model_at(server, api_key=None), way)
+    assert type(error) is ours.ConfigurationError
+    assert "AKI_API_KEY" in str(error)
+    assert not server.requests
+
+
+def test_the_key_is_in_no_traceback_local(server: ScriptServer):
+    server.say(SLOW_DOWN)
+    with pytest.raises(ours.RateLimitError) as found:
+        model_at(server).invoke("hi")
+    for entry in found.traceback:
+        for name, value in entry.frame.f_locals.items():
+            if entry.path.name.startswith("test_") or name == "self":
+                continue
+            assert KEY not in repr(value), (entry.path, name)
+
+
+@pytest.mark.parametrize(
+    ("answer", "requests"),
+    [(BUSY, 3), (WRONG_KEY, 1), (OVERFLOW, 1), (json_answer({"error": "no"}, 402), 1)],
+    ids=["503", "401", "overflow", "402"],
+)
+def test_the_retry_middleware_repeats_what_may_succeed(server: ScriptServer, answer: Answer, requests: int):
+    server.always = answer
+    retry = ModelRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure="error")
+    agent = create_agent(model_at(server, max_retries=0), middleware=[retry])
+    with pytest.raises(base.AKIError):
+        agent.invoke({"messages": "hi"})
+    assert len(server.requests) == requests
+
+
+async def test_the_retry_middleware_repeats_async_calls(server: ScriptServer):
+    server.say(BUSY, served())
+    retry = ModelRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure="error")
+    agent = create_agent(model_at(server, max_retries=0), middleware=[retry])
+    answer = await agent.ainvoke({"messages": "hi"})
+    assert answer["messages"][-1].text == "Hello"
+    assert len(server.requests) == 2
+
+
+def test_the_retry_middleware_leaves_a_model_fallback_alone(server: ScriptServer):
+    server.always = replied(top={"model": "minimax-m2.5-230b"})
+    agent = create_agent(model_at(server), middleware=[ModelRetryMiddleware(initial_delay=0, on_failure="error")])
+    with pytest.raises(ours.ModelFallbackError):
+        agent.invoke({"messages": "hi"})
+    assert len(server.requests) == 1
+
+
+def test_the_summarization_middleware_cuts_a_history_that_overflows(server: ScriptServer):
+    server.say(OVERFLOW, served("A summary."), served("Hello"))
+    model = model_at(server)
+    summarize = SummarizationMiddleware(model, trigger=("messages", 4), keep=("messages", 2))
+    agent = create_agent(model, middleware=[summarize])
+    said = [HumanMessage(f"{'word ' * 300}{n}") if n % 2 == 0 else AIMessage(f"{'word ' * 300}{n}") for n in range(9)]
+    answer = agent.invoke({"messages": said})
+    assert answer["messages"][-1].text == "Hello"
+    first, second, last = (len(request.body) for request in server.requests)
+    assert second < first
+    assert "A summary." in str(server.requests[2].json)
+    assert last < first
+
+
+def test_the_summarization_middleware_reads_the_context_window(server: ScriptServer):
+    server.say(served("A summary."), served("Hello"))
+    model = model_at(server, context_window=1000)
+    agent = create_agent(model, middleware=[SummarizationMiddleware(model, trigger=("fraction", 0.5))])
+    said = [HumanMessage("word " * 100) for _ in range(40)]
+    assert agent.invoke({"messages": said})["messages"][-1].text == "Hello"
+    assert len(server.requests) == 2
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_with_retry_acts_on_langchains_classes(server: ScriptServer):
+    server.say(BUSY, served())
+    model = model_at(server, max_retries=0)
+    again = model.with_retry(
+        retry_if_exception_type=(lc.ModelAPIError,),
+        stop_after_attempt=2,
+        exponential_jitter_params={"initial": 0.001, "max": 0.001},
+    )
+    assert again.invoke("hi").text == "Hello"
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_with_fallbacks_goes_on_to_the_next_model(server: ScriptServer, way: Way):
+    server.say(WRONG_KEY, streamed("Hello") if is_streamed(way) else served())
+    model = model_at(server).with_fallbacks(
+        [model_at(server, model="gpt-oss-120b", on_model_fallback="ignore")],
+        exceptions_to_handle=(lc.ModelAuthenticationError,),
+    )
+    assert ask(model, way, "hi").text == "Hello"
+    assert [request.json["model"] for request in server.requests] == ["qwen3.6-35b", "gpt-oss-120b"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_handler_hears_of_a_refusal_once_with_the_answer(server: ScriptServer, way: Way):
+    ears = Ears()
+    server.say(SLOW_DOWN)
+    caught(model_at(server, callbacks=[ears]), way)
+    ((error, response),) = ears.errors
+    assert (ears.starts, ears.ends) == (1, 0)
+    assert isinstance(error, ours.RateLimitError)
+    traced = response.generations[0][0] if way in ("stream", "astream") else response.generations[0]
+    traced = traced[0] if isinstance(traced, list) else traced
+    assert traced.message.response_metadata["status_code"] == 429
+    assert traced.message.response_metadata["request_id"] == "req-9"
+    assert KEY not in str(traced.message.response_metadata)
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+def test_a_handler_hears_of_an_interrupted_stream_once_with_the_partial_text(server: ScriptServer, way: Way):
+    ears = Ears()
+    server.say(sse(chunk("Hel"), chunk("lo"), done=False))
+    error = caught(model_at(server, callbacks=[ears]), way)
+    ((heard, response),) = ears.errors
+    assert heard is error
+    assert error.partial_text == "Hello"
+    assert response.generations[0][0].message.text == "Hello"
+    assert ears.ends == 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_streamed_error_gives_the_text_before_it(server: ScriptServer, way: Way):
+    ears = Ears()
+    server.say(sse(chunk("Hel"), {"error": {"message": "Worker died", "code": 500}}))
+    error = caught(model_at(server, callbacks=[ears], streaming=True), way)
+    assert isinstance(error, lc.ModelAPIError)
+    assert len(ears.errors) == 1
+
+
+def test_batch_gives_errors_as_results_where_asked_to(server: ScriptServer):
+    server.always = WRONG_KEY
+    found = model_at(server).batch(["a", "b"], return_exceptions=True)
+    assert [type(error) for error in found] == [ours.AuthenticationError] * 2
+
+
+def test_an_error_passes_a_chain_as_it_is(server: ScriptServer):
+    server.say(WRONG_KEY)
+    chain = ChatPromptTemplate.from_messages([("user", "{q}")]) | model_at(server)
+    with pytest.raises(ours.AuthenticationError):
+        chain.invoke({"q": "hi"})
