@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
-from typing import Any, Self
+from typing import Self
 
-import httpx
 from pydantic import SecretStr
 
 from aki_transport._version import __version__
@@ -19,7 +18,7 @@ from aki_transport.errors import APIStatusError, ConfigurationError
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest
 from aki_transport.providers import Provider, find_provider
 from aki_transport.structured import NoJsonError
-from aki_transport.transport import Timeout, Transport
+from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, Transport, as_timeout, users_client
 from aki_transport.transport.listing import PATIENCE, Listing, listing_for
 from aki_transport.wire import find_wire
 
@@ -67,8 +66,8 @@ class Client:
         total_timeout: float | None = None,
         max_retries: int = 2,
         default_headers: Mapping[str, str] | None = None,
-        http_client: httpx.Client | None = None,
-        http_async_client: httpx.AsyncClient | None = None,
+        http_client: HttpClient | None = None,
+        http_async_client: HttpAsyncClient | None = None,
         on_unknown_model: OnUnknownModel = "raise",
         on_model_fallback: OnModelFallback = "raise",
         context_window: int | None = None,
@@ -97,8 +96,8 @@ class Client:
             timeout=as_timeout(timeout),
             total_timeout=total_timeout,
             max_retries=max_retries,
-            http_client=_users(http_client, httpx.Client, "http_client"),
-            http_async_client=_users(http_async_client, httpx.AsyncClient, "http_async_client"),
+            http_client=users_client(http_client, HttpClient, "http_client"),
+            http_async_client=users_client(http_async_client, HttpAsyncClient, "http_async_client"),
         )
         self._directory = Directory(
             self.provider,
@@ -261,27 +260,3 @@ class Client:
             return self._listing_here().known
         except ConfigurationError:
             return None  # no key yet, so nothing can have been read with it
-
-
-def as_timeout(given: Any) -> Timeout:
-    """A `Timeout` from a number of seconds, an `httpx.Timeout` or a mapping of our fields."""
-    match given:
-        case None:
-            return Timeout()
-        case Timeout():
-            return given
-        case bool():
-            pass
-        case int() | float() if given > 0:
-            return Timeout(connect=min(10.0, given), answer=float(given), chunk=float(given))
-        case httpx.Timeout():
-            return Timeout(connect=given.connect, answer=given.read, chunk=given.read)
-    raise ConfigurationError(f"timeout={given!r} is no number of seconds above 0 and no Timeout.")
-
-
-def _users(client: Any, kind: type[Any], field: str) -> Any:
-    """The user's client, if it is one."""
-    if client is None or isinstance(client, kind):
-        return client
-    found = f"{type(client).__module__}.{type(client).__qualname__}"
-    raise ConfigurationError(f"{field}= takes an httpx.{kind.__name__}, not {found}.")

@@ -7,16 +7,15 @@ from dataclasses import asdict, is_dataclass
 from difflib import get_close_matches
 from typing import Any, ClassVar, Self
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_serializer, model_validator
 
 from aki_transport.catalog import ModelInfo
-from aki_transport.client import Client, as_timeout
+from aki_transport.client import Client
 from aki_transport.directory import OnModelFallback, OnUnknownModel
 from aki_transport.errors import ConfigurationError
 from aki_transport.messages import SendReasoning
 from aki_transport.providers import Provider
-from aki_transport.transport import Timeout
+from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout
 
 _RENAMED = {
     **dict.fromkeys(("api_base", "openai_api_base", "endpoint", "url", "host"), "base_url"),
@@ -116,9 +115,9 @@ class ModelSettings(BaseModel):
     """Sent with every call. Neither shown nor dumped, for they may hold secrets."""
     extra_body: dict[str, Any] | None = None
     """Further fields of the request's body, as they are."""
-    http_client: httpx.Client | None = Field(default=None, repr=False, exclude=True)
+    http_client: HttpClient | None = Field(default=None, repr=False, exclude=True)
     """A client of your own for sync calls; never closed here."""
-    http_async_client: httpx.AsyncClient | None = Field(default=None, repr=False, exclude=True)
+    http_async_client: HttpAsyncClient | None = Field(default=None, repr=False, exclude=True)
     """A client of your own for async calls; never closed here."""
 
     context_window: int | None = Field(default=None, ge=1)
@@ -147,7 +146,7 @@ class ModelSettings(BaseModel):
                 if name not in known:
                     raise unknown_argument(cls.__name__, name, known)
             timeout = given.get("timeout")
-            if isinstance(timeout, httpx.Timeout):
+            if timeout is not None and not isinstance(timeout, int | float | Mapping):
                 return {**given, "timeout": as_timeout(timeout)}
         return given
 

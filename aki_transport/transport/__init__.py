@@ -1,7 +1,18 @@
 """Calls to bytes to payloads: connections, retries, deadlines, event streams."""
 
-from aki_transport.transport.call import Call, Timeout
+from aki_transport.transport.call import Call, Timeout, as_timeout
 from aki_transport.transport.events import Payload
+from aki_transport.transport.pools import HttpAsyncClient, HttpClient, users_client
 from aki_transport.transport.sender import Decoder, Transport
 
-__all__ = ["Call", "Decoder", "Payload", "Timeout", "Transport"]
+__all__ = [
+    "Call",
+    "Decoder",
+    "HttpAsyncClient",
+    "HttpClient",
+    "Payload",
+    "Timeout",
+    "Transport",
+    "as_timeout",
+    "users_client",
+]

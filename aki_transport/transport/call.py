@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import httpx
+
+from aki_transport.errors import ConfigurationError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -61,3 +65,19 @@ class Timeout:
 
 def _shorter(given: float | None, seconds: float) -> float:
     return seconds if given is None else min(given, seconds)
+
+
+def as_timeout(given: Any) -> Timeout:
+    """A `Timeout` from a number of seconds, an `httpx.Timeout` or a mapping of our fields."""
+    match given:
+        case None:
+            return Timeout()
+        case Timeout():
+            return given
+        case bool():
+            pass
+        case int() | float() if given > 0:
+            return Timeout(connect=min(10.0, given), answer=float(given), chunk=float(given))
+        case httpx.Timeout():
+            return Timeout(connect=given.connect, answer=given.read, chunk=given.read)
+    raise ConfigurationError(f"timeout={given!r} is no number of seconds above 0 and no Timeout.")

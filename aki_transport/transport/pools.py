@@ -18,6 +18,11 @@ from typing import Any
 
 import httpx
 
+from aki_transport.errors import ConfigurationError
+
+HttpClient = httpx.Client
+HttpAsyncClient = httpx.AsyncClient
+
 MAX_CONNECTIONS = 1000
 KEEPALIVE = 10.0
 """Seconds; AKI.IO's server closes idle connections after 15."""
@@ -135,3 +140,11 @@ def _close_thread_pool() -> None:
     pool = _threads
     if pool is not None and pool.process == os.getpid():
         pool.client.close()
+
+
+def users_client(client: Any, kind: type[Any], field: str) -> Any:
+    """The user's client, if it is one."""
+    if client is None or isinstance(client, kind):
+        return client
+    found = f"{type(client).__module__}.{type(client).__qualname__}"
+    raise ConfigurationError(f"{field}= takes an httpx.{kind.__name__}, not {found}.")

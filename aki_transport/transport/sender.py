@@ -1,39 +1,28 @@
 """Sends calls and hands out what comes back: the only place that sends, sleeps or asks the time.
 
-The sync and the async half stand side by side and differ in their I/O alone; what they decide is in `_Turns`.
+The sync and the async half stand side by side and differ in their I/O alone; what they decide is in `Turns`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import random
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import httpx
 from pydantic import SecretStr
 from pydantic_core import to_json
 
-from aki_transport.errors import (
-    AKIError,
-    APIStatusError,
-    APITimeoutError,
-    ConfigurationError,
-    StreamInterruptedError,
-    error_from_response,
-    request_id_of,
-)
+from aki_transport.envelopes import error_from_response, request_id_of
+from aki_transport.errors import AKIError, APIStatusError, ConfigurationError
 from aki_transport.transport.call import Call, Timeout
 from aki_transport.transport.deadline import cut_off
 from aki_transport.transport.events import MAX_BODY, MAX_ERROR_BODY, Payload, apayloads, aread_body, payloads, read_body
-from aki_transport.transport.failures import NEVER_SENT, describe_failure
 from aki_transport.transport.pools import arelease, loop_pool, release, thread_pool
-from aki_transport.transport.retry import may_repeat, pause_before, retry_after_seconds
-
-log = logging.getLogger("aki_transport")
+from aki_transport.transport.retry import retry_after_seconds
+from aki_transport.transport.turns import Turns
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -117,7 +106,7 @@ class Transport:
         Raises:
             AKIError: The call failed, with its repetitions.
         """
-        turns = _Turns(self, call, within)
+        turns = Turns(self, call, within)
         while True:
             try:
                 response = self._open(turns)
@@ -135,7 +124,7 @@ class Transport:
         self, call: Call, read: Callable[[Mapping[str, str], bytes], T], *, within: float | None = None
     ) -> T:
         """`send`, async."""
-        turns = _Turns(self, call, within)
+        turns = Turns(self, call, within)
         while True:
             try:
                 async with asyncio.timeout(turns.remaining()):
@@ -159,7 +148,7 @@ class Transport:
         Raises:
             AKIError: The call failed; before the first payload only after its repetitions.
         """
-        turns = _Turns(self, call, None)
+        turns = Turns(self, call, None)
         while True:
             try:
                 response = self._open(turns)
@@ -195,7 +184,7 @@ class Transport:
 
     async def astream(self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]]) -> AsyncGenerator[T, None]:
         """`stream`, async."""
-        turns = _Turns(self, call, None)
+        turns = Turns(self, call, None)
         while True:
             try:
                 async with asyncio.timeout(turns.remaining()):
@@ -238,7 +227,7 @@ class Transport:
         await arelease(self)
         release(self)
 
-    def _open(self, turns: _Turns) -> httpx.Response:
+    def _open(self, turns: Turns) -> httpx.Response:
         """Send one attempt; a response with a good status, or its error."""
         client = self._http_client or thread_pool(self)
         response = client.send(self._request(self._http_client, turns), stream=True, follow_redirects=False)
@@ -251,7 +240,7 @@ class Transport:
             raise self._refusal(response, body)
         return response
 
-    async def _aopen(self, turns: _Turns) -> httpx.Response:
+    async def _aopen(self, turns: Turns) -> httpx.Response:
         """`_open`, async."""
         client = self._http_async_client or await loop_pool(self)
         response = await client.send(self._request(self._http_async_client, turns), stream=True, follow_redirects=False)
@@ -263,7 +252,7 @@ class Transport:
             raise self._refusal(response, body)
         return response
 
-    def _request(self, users: httpx.Client | httpx.AsyncClient | None, turns: _Turns) -> httpx.Request:
+    def _request(self, users: httpx.Client | httpx.AsyncClient | None, turns: Turns) -> httpx.Request:
         """One attempt's request. The key is unwrapped in its arguments alone, so that no local variable holds it."""
         call = turns.call
         make = users.build_request if users is not None else httpx.Request
@@ -316,108 +305,7 @@ class Transport:
         )
 
 
-class _Turns:
-    """The attempts of one call: how many, how long, and what to do after a failure."""
-
-    __slots__ = (
-        "_attempt",
-        "_deadline",
-        "_most",
-        "_response",
-        "_sent",
-        "_transport",
-        "begun",
-        "call",
-        "decoder",
-        "ended",
-    )
-
-    def __init__(self, transport: Transport, call: Call, within: float | None) -> None:
-        total = within if within is not None else transport.total_timeout
-        self._transport = transport
-        self._deadline = None if total is None else time.monotonic() + total
-        self._attempt = 0
-        self._most = 1 + (transport.max_retries if call.max_retries is None else call.max_retries)
-        self._sent = 0.0
-        self._response: httpx.Response | None = None
-        self.call = call
-        self.decoder: Decoder[Any] | None = None
-        self.begun = False
-        self.ended = False
-
-    def remaining(self) -> float | None:
-        """Seconds until the whole call's deadline."""
-        return None if self._deadline is None else self._deadline - time.monotonic()
-
-    def next_attempt(self) -> dict[str, float | None]:
-        """Count an attempt that is about to be sent, and give its timeouts in httpx's form."""
-        self._attempt += 1
-        self._sent = time.monotonic()
-        self._response = None
-        timeout = self._transport.timeout
-        if self._deadline is not None:
-            timeout = timeout.within(max(self._deadline - self._sent, 0.001))
-        return timeout.for_httpx(stream=self.call.stream)
-
-    def accepted(self, response: httpx.Response) -> bool:
-        """Note the answer; whether its status is a good one."""
-        self._response = response
-        if log.isEnabledFor(logging.DEBUG):
-            log.debug(
-                "%s %s answered %d after %.0f ms (attempt %d, request %s)",
-                self.call.method,
-                self.call.path,
-                response.status_code,
-                1000 * (time.monotonic() - self._sent),
-                self._attempt,
-                request_id_of(response.headers),
-            )
-        return response.is_success
-
-    def broke_off_after_the_answer(self, failure: Exception) -> bool:
-        """Whether all that was lost is the end of a stream whose answer is whole."""
-        return not isinstance(failure, AKIError) and self.decoder is not None and self.decoder.complete
-
-    def pause(self, cause: Exception) -> float:
-        """Seconds to wait before the next attempt; raises the call's error if there is none."""
-        now = time.monotonic()
-        answering = self.begun or (self._response is not None and not self.call.stream)
-        text = self.decoder.text if self.decoder is not None else ""
-        error = describe_failure(cause, answering=answering, streaming=self.call.stream, partial_text=text)
-        if self._deadline is not None and now >= self._deadline:
-            error = self._out_of_time(error, text)
-        wait = pause_before(self._attempt, getattr(error, "retry_after", None), random.random())  # noqa: S311  no secret
-        if (
-            self.begun
-            or self._attempt >= self._most
-            or (isinstance(cause, httpx.TransportError) and answering)
-            or (self._deadline is not None and now + wait >= self._deadline)
-            or not may_repeat(
-                error,
-                repeatable=self.call.repeatable,
-                never_sent=isinstance(cause, NEVER_SENT),
-                seconds=now - self._sent,
-            )
-        ):
-            raise self._transport.signed(error, self._response)
-        log.info(
-            "%s %s failed with %s; attempt %d follows in %.1f s",
-            self.call.method,
-            self.call.path,
-            type(error).__name__,
-            self._attempt + 1,
-            wait,
-        )
-        return wait
-
-    def _out_of_time(self, error: AKIError, text: str) -> AKIError:
-        words = f"total_timeout passed ({error})"
-        if isinstance(error, StreamInterruptedError):
-            return StreamInterruptedError(words, partial_text=text)
-        return APITimeoutError(words)
-
-
-async def _until(turns: _Turns, events: AsyncGenerator[Payload, None]) -> AsyncGenerator[Payload, None]:
+async def _until(turns: Turns, events: AsyncGenerator[Payload, None]) -> AsyncGenerator[Payload, None]:
     """The events, each awaited no longer than the call's deadline allows."""
     async with aclosing(events):
         if turns.remaining() is None:

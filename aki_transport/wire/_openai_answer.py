@@ -7,13 +7,11 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from aki_transport.envelopes import error_from_payload, is_error, request_id_of
 from aki_transport.errors import (
     InvalidResponseError,
     ServerError,
     StreamInterruptedError,
-    error_from_payload,
-    is_error,
-    request_id_of,
 )
 from aki_transport.messages import ChatDelta, ChatReply, Usage
 from aki_transport.transport import Payload

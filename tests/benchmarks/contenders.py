@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any, Literal, Protocol
 
@@ -12,11 +13,6 @@ Part = Literal["ours", "peer", "http", "alone"]
 
 class Driver(Protocol):
     """Uses one contender as its users would; each framework has one, for all its contenders."""
-
-    def __init__(self, make: Callable[[str], Any], url: str) -> None: ...
-
-    def make(self) -> object:
-        """A new model or client."""
 
     def call(self) -> str:
         """The text of a blocking answer."""
@@ -40,8 +36,8 @@ class Contender:
         framework: Whose table it stands in; empty where it belongs to every framework.
         part: `"ours"`, the `"peer"` that ratios are taken to, plain `"http"`, or the framework `"alone"`.
         module: What its user imports; measured as the import.
-        drives: The module with its `Driver` and its make-function.
-        make: The name of the function there that makes its model for a server's address.
+        drives: The module with its make-function and with the `Driver` for what that makes.
+        make: The name of that function; it takes the server's address.
     """
 
     name: str
@@ -51,10 +47,14 @@ class Contender:
     drives: str
     make: str
 
+    def maker(self, url: str) -> Callable[[], Any]:
+        """What makes a model or client of it for the server there; imports what that needs."""
+        return partial(getattr(import_module(self.drives), self.make), url)
+
     def driver(self, url: str) -> Driver:
-        """What drives it against the server there; imports it."""
-        module = import_module(self.drives)
-        driver: Driver = module.Driver(getattr(module, self.make), url)
+        """What drives one of it."""
+        made = self.maker(url)()
+        driver: Driver = import_module(self.drives).Driver(made)
         return driver
 
 

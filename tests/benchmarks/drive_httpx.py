@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -17,14 +16,9 @@ _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=1000)
 class Driver:
     """Drives httpx, its sync and its async client."""
 
-    def __init__(self, make: Callable[[str], httpx.Client], url: str) -> None:
-        self._make, self._url = make, url
-        self._client = make(url)
-        self._async = httpx.AsyncClient(base_url=f"{url}/v1", headers=self._client.headers, limits=_LIMITS)
-
-    def make(self) -> object:
-        """A new client."""
-        return self._make(self._url)
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+        self._async = httpx.AsyncClient(base_url=client.base_url, headers=client.headers, limits=_LIMITS)
 
     def call(self) -> str:
         """The text of a blocking answer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from typing import Any
 
@@ -17,13 +17,8 @@ from tests.benchmarks.asking import ANSWER, MODEL, WORDS, pieces_in, question
 class Driver:
     """Drives a chat model through its public methods."""
 
-    def __init__(self, make: Callable[[str], BaseChatModel], url: str) -> None:
-        self._make, self._url = make, url
-        self._model = make(url)
-
-    def make(self) -> object:
-        """A new model."""
-        return self._make(self._url)
+    def __init__(self, model: BaseChatModel) -> None:
+        self._model = model
 
     def call(self) -> str:
         """The text of a blocking answer."""
@@ -61,9 +56,7 @@ def chat_openai(url: str) -> BaseChatModel:
     """What one would use instead of ours, asking for usage in streams as ours does by default."""
     from langchain_openai import ChatOpenAI  # noqa: PLC0415  see above
 
-    return ChatOpenAI(
-        model=MODEL, base_url=f"{url}/v1", api_key="x", max_retries=0, temperature=0, stream_usage=True
-    )
+    return ChatOpenAI(model=MODEL, base_url=f"{url}/v1", api_key="x", max_retries=0, temperature=0, stream_usage=True)
 
 
 def ready_made(_url: str) -> BaseChatModel:

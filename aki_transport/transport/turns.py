@@ -1,0 +1,142 @@
+"""The attempts of one call: how many, how long, and what to do after a failure."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from typing import Protocol
+
+import httpx
+
+from aki_transport.envelopes import request_id_of
+from aki_transport.errors import AKIError, APITimeoutError, StreamInterruptedError
+from aki_transport.transport.call import Call, Timeout
+from aki_transport.transport.failures import NEVER_SENT, describe_failure
+from aki_transport.transport.retry import may_repeat, pause_before
+
+log = logging.getLogger("aki_transport")
+
+
+class Decoder(Protocol):
+    """As much of a decoder as a failure is judged by."""
+
+    @property
+    def complete(self) -> bool:
+        """The answer is whole."""
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+
+
+class Bounds(Protocol):
+    """The transport's own numbers, and how it signs errors."""
+
+    timeout: Timeout
+    total_timeout: float | None
+    max_retries: int
+
+    def signed(self, error: AKIError, response: httpx.Response | None) -> AKIError:
+        """The error with what the transport knows about its call."""
+
+
+class Turns:
+    """The attempts of one call: how many, how long, and what to do after a failure."""
+
+    __slots__ = (
+        "_attempt",
+        "_deadline",
+        "_most",
+        "_response",
+        "_sent",
+        "_transport",
+        "begun",
+        "call",
+        "decoder",
+        "ended",
+    )
+
+    def __init__(self, transport: Bounds, call: Call, within: float | None) -> None:
+        total = within if within is not None else transport.total_timeout
+        self._transport = transport
+        self._deadline = None if total is None else time.monotonic() + total
+        self._attempt = 0
+        self._most = 1 + (transport.max_retries if call.max_retries is None else call.max_retries)
+        self._sent = 0.0
+        self._response: httpx.Response | None = None
+        self.call = call
+        self.decoder: Decoder | None = None
+        self.begun = False
+        self.ended = False
+
+    def remaining(self) -> float | None:
+        """Seconds until the whole call's deadline."""
+        return None if self._deadline is None else self._deadline - time.monotonic()
+
+    def next_attempt(self) -> dict[str, float | None]:
+        """Count an attempt that is about to be sent, and give its timeouts in httpx's form."""
+        self._attempt += 1
+        self._sent = time.monotonic()
+        self._response = None
+        timeout = self._transport.timeout
+        if self._deadline is not None:
+            timeout = timeout.within(max(self._deadline - self._sent, 0.001))
+        return timeout.for_httpx(stream=self.call.stream)
+
+    def accepted(self, response: httpx.Response) -> bool:
+        """Note the answer; whether its status is a good one."""
+        self._response = response
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug(
+                "%s %s answered %d after %.0f ms (attempt %d, request %s)",
+                self.call.method,
+                self.call.path,
+                response.status_code,
+                1000 * (time.monotonic() - self._sent),
+                self._attempt,
+                request_id_of(response.headers),
+            )
+        return response.is_success
+
+    def broke_off_after_the_answer(self, failure: Exception) -> bool:
+        """Whether all that was lost is the end of a stream whose answer is whole."""
+        return not isinstance(failure, AKIError) and self.decoder is not None and self.decoder.complete
+
+    def pause(self, cause: Exception) -> float:
+        """Seconds to wait before the next attempt; raises the call's error if there is none."""
+        now = time.monotonic()
+        answering = self.begun or (self._response is not None and not self.call.stream)
+        text = self.decoder.text if self.decoder is not None else ""
+        error = describe_failure(cause, answering=answering, streaming=self.call.stream, partial_text=text)
+        if self._deadline is not None and now >= self._deadline:
+            error = self._out_of_time(error, text)
+        wait = pause_before(self._attempt, getattr(error, "retry_after", None), random.random())  # noqa: S311  no secret
+        if (
+            self.begun
+            or self._attempt >= self._most
+            or (isinstance(cause, httpx.TransportError) and answering)
+            or (self._deadline is not None and now + wait >= self._deadline)
+            or not may_repeat(
+                error,
+                repeatable=self.call.repeatable,
+                never_sent=isinstance(cause, NEVER_SENT),
+                seconds=now - self._sent,
+            )
+        ):
+            raise self._transport.signed(error, self._response)
+        log.info(
+            "%s %s failed with %s; attempt %d follows in %.1f s",
+            self.call.method,
+            self.call.path,
+            type(error).__name__,
+            self._attempt + 1,
+            wait,
+        )
+        return wait
+
+    def _out_of_time(self, error: AKIError, text: str) -> AKIError:
+        words = f"total_timeout passed ({error})"
+        if isinstance(error, StreamInterruptedError):
+            return StreamInterruptedError(words, partial_text=text)
+        return APITimeoutError(words)

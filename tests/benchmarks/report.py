@@ -1,0 +1,147 @@
+"""Medians, ratios and aims, as a table to read and as JSON to keep."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from statistics import median
+from typing import Any
+
+from tests.benchmarks.contenders import Contender, Part
+from tests.benchmarks.modes import Against, Mode
+from tests.benchmarks.rounds import Figures
+
+_PACKAGES = ("aki-integrations", "langchain-core", "langchain-openai", "openai", "httpx", "aiohttp", "pydantic")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One contender in one mode, or the floor there (without a part); `value` is the median of `rounds`."""
+
+    framework: str
+    mode: Mode
+    name: str
+    part: Part | None
+    value: float
+    rounds: tuple[float, ...] = ()
+    ratios: dict[Against, float]
+
+    @property
+    def per_chunk(self) -> float | None:
+        """Microseconds for each piece of a stream."""
+        return 1000 * self.value / self.mode.chunks if self.mode.chunks else None
+
+    @property
+    def aims(self) -> tuple[tuple[Against, float, bool], ...]:
+        """Each of the mode's aims for what is ours: against what, the bound, and whether it is met."""
+        if self.part != "ours":
+            return ()
+        return tuple((against, bound, self.ratios[against] <= bound) for against, bound in self.mode.aims.items())
+
+
+def lines_of(modes: Sequence[Mode], contenders: Sequence[Contender], figures: Figures) -> list[Line]:
+    """A line for every mode, contender and floor, framework by framework."""
+    frameworks = dict.fromkeys(row.framework for row in contenders if row.framework)
+    return [
+        line
+        for framework in frameworks
+        for mode in modes
+        for line in _lines(framework, mode, [row for row in contenders if row.framework in ("", framework)], figures)
+    ]
+
+
+def _lines(framework: str, mode: Mode, contenders: Sequence[Contender], figures: Figures) -> Iterator[Line]:
+    values = {row.name: median(figures[mode.key, row.name]) for row in contenders}
+    peer = next((values[row.name] for row in contenders if row.part == "peer"), None)
+    floor = sum(values[row.name] for row in contenders if row.part in mode.floor)
+    for row in contenders:
+        value = values[row.name]
+        ratios: dict[Against, float] = {}
+        if peer:
+            ratios["peer"] = value / peer
+        if floor:
+            ratios["floor"] = value / floor
+        if mode.shorter:
+            ratios["shorter"] = value / median(figures[mode.shorter, row.name])
+        yield Line(
+            framework=framework,
+            mode=mode,
+            name=row.name,
+            part=row.part,
+            value=value,
+            rounds=tuple(figures[mode.key, row.name]),
+            ratios=ratios,
+        )
+    if len(mode.floor) > 1:
+        ratios = {"floor": 1.0} if not peer else {"peer": floor / peer, "floor": 1.0}
+        yield Line(framework=framework, mode=mode, name="floor", part=None, value=floor, ratios=ratios)
+
+
+def table(lines: Sequence[Line]) -> str:
+    """The lines in columns, one block for each framework and mode."""
+    blocks: list[str] = []
+    previous: tuple[str, str] | None = None
+    peers = {line.framework: line.name for line in lines if line.part == "peer"}
+    columns = "{:<41} {:<16} {:>9} {:>2} {:>9} {:>14} {:>9} {:>7}  {}"
+    for line in lines:
+        peer = peers.get(line.framework, "peer")
+        if previous is None or previous[0] != line.framework:
+            heads = ("contender", "median", "", "µs/chunk", f"of {peer}", "of floor", "growth", "aim")
+            head = columns.format(line.framework, *heads)
+            blocks += [head, "-" * (len(head) + 24)]
+        elif previous[1] != line.mode.key:
+            blocks.append("")
+        title = line.mode.title if previous != (line.framework, line.mode.key) else ""
+        previous = (line.framework, line.mode.key)
+        named = {"peer": peer, "floor": "floor", "shorter": "the shorter"}
+        aims = ", ".join(
+            f"≤ {bound:.2f} of {named[against]}: {'met' if met else 'NOT MET'}" for against, bound, met in line.aims
+        )
+        ratios = [f"{line.ratios[name]:.2f}" if name in line.ratios else "" for name in ("peer", "floor", "shorter")]
+        per_chunk = "" if line.per_chunk is None else f"{line.per_chunk:.1f}"
+        cells = (title, line.name, _digits(line.value), line.mode.unit, per_chunk, *ratios, aims)
+        blocks.append(columns.format(*cells).rstrip())
+    return "\n".join(blocks)
+
+
+def _digits(value: float) -> str:
+    return f"{value:.1f}" if value >= 100 else f"{value:.3f}" if value < 10 else f"{value:.2f}"  # noqa: PLR2004
+
+
+def circumstances() -> dict[str, Any]:
+    """On what it was measured: cores, Python, versions."""
+    return {
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": {name: found for name in _PACKAGES if (found := _version(name))},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def as_json(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """The lines with every round's figure."""
+    return [
+        {
+            "framework": line.framework,
+            "mode": line.mode.key,
+            "contender": line.name,
+            "part": line.part or "floor",
+            "unit": line.mode.unit,
+            "median": line.value,
+            "rounds": line.rounds,
+            "us_per_chunk": line.per_chunk,
+            "ratios": line.ratios,
+            "aims": [{"against": against, "at_most": bound, "met": met} for against, bound, met in line.aims],
+        }
+        for line in lines
+    ]

@@ -1,0 +1,179 @@
+"""Runs the modes: a server and one process per contender, asked in turn (A B C, A B C, …) so that noise hits all alike."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+from tests.benchmarks.contenders import Contender
+from tests.benchmarks.modes import Mode
+from tests.benchmarks.worker import Order
+
+Figures: TypeAlias = Mapping[tuple[str, str], Sequence[float]]
+"""What was measured in each round, in ms or MB, by the mode's key and the contender's name."""
+
+_ROOT = Path(__file__).parents[2]
+_FRESH = "from tests.benchmarks.fresh import main; main()"
+# What could send a call through a proxy, trace it, or change what a contender does.
+_UNWANTED = ("HTTP_", "HTTPS_", "ALL_", "NO_PROXY", "LANGSMITH_", "LANGCHAIN_", "OPENAI_", "AKI_", "PYTHON")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much is measured.
+
+    Args:
+        rounds: Of each mode that runs in a process that stays.
+        fresh: Of each figure that needs a fresh process.
+        calls: Most blocking calls, or batches of async ones, in a round.
+        streams: Most streams in a round.
+        chunks: Most pieces of a stream.
+        concurrency: Most at once.
+        models: Made after the first.
+    """
+
+    rounds: int
+    fresh: int
+    calls: int
+    streams: int
+    chunks: int = sys.maxsize
+    concurrency: int = sys.maxsize
+    models: int = 100
+
+    def of(self, order: Order) -> Order:
+        """The order, no larger than this."""
+        most = self.calls if order.kind in ("call", "acall") else self.streams
+        return replace(
+            order,
+            count=min(order.count, most),
+            chunks=min(order.chunks, self.chunks),
+            concurrency=min(order.concurrency, self.concurrency),
+        )
+
+
+FULL = Effort(rounds=9, fresh=7, calls=sys.maxsize, streams=sys.maxsize)
+QUICK = Effort(rounds=2, fresh=2, calls=50, streams=3)
+
+
+class Worker:
+    """One contender's process."""
+
+    def __init__(self, contender: Contender, url: str) -> None:
+        self._name = contender.name
+        self._process = _started("-m", "tests.benchmarks.worker", contender.name, url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _end(self._process)
+
+    def await_ready(self) -> None:
+        """Wait until it has imported what it needs."""
+        self._answer()
+
+    def carry_out(self, order: Order) -> dict[str, float]:
+        """CPU seconds of one call or stream as `cpu`, and its most memory so far in MB as `peak`."""
+        if self._process.stdin is not None:
+            self._process.stdin.write(f"{json.dumps(asdict(order))}\n")
+            self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        line = self._process.stdout.readline() if self._process.stdout is not None else ""
+        if not line:
+            raise RuntimeError(f"the process of {self._name} ended; what it said stands above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def measured(
+    modes: Sequence[Mode], contenders: Sequence[Contender], effort: Effort, tell: Callable[[str], object]
+) -> Figures:
+    """The figures of every mode and contender.
+
+    Args:
+        modes: What to measure.
+        contenders: Of whom.
+        effort: How much.
+        tell: Told what is measured now.
+    """
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    with _server() as url:
+        with ExitStack() as stack:
+            lasting = [mode for mode in modes if mode.measured == "order"]
+            workers = {row.name: stack.enter_context(Worker(row, url)) for row in contenders} if lasting else {}
+            for worker in workers.values():
+                worker.await_ready()
+            for mode in lasting:
+                tell(mode.title)
+                for _ in range(effort.rounds):
+                    for name, worker in workers.items():
+                        answer = worker.carry_out(effort.of(mode.orders[0]))
+                        found[mode.key, name].append(1000 * answer["cpu"])
+        fresh = [mode for mode in modes if mode.measured == "fresh"]
+        if fresh:
+            tell("imports and models in fresh processes")
+        for turn in range(effort.fresh + 1 if fresh else 0):
+            for row in contenders:
+                figures = _fresh(row, url, effort.models)
+                for mode in fresh if turn else ():  # the first one reads the modules' files into the system's cache
+                    value = figures[mode.figure]
+                    found[mode.key, row.name].append(value if mode.unit == "MB" else 1000 * value)
+        for mode in modes:
+            if mode.measured == "peak":
+                tell(mode.title)
+                for row in contenders:
+                    with Worker(row, url) as worker:
+                        worker.await_ready()
+                        peaks = [worker.carry_out(effort.of(order))["peak"] for order in mode.orders]
+                    found[mode.key, row.name].append(peaks[-1])
+    return found
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    process = _started("-m", "tests.benchmarks.server")
+    try:
+        port = process.stdout.readline().strip() if process.stdout is not None else ""
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        _end(process)
+
+
+def _fresh(contender: Contender, url: str, models: int) -> dict[str, float]:
+    with _started("-c", _FRESH, contender.module, contender.name, url, str(models)) as process:
+        written, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"a fresh process of {contender.name} failed; what it said stands above")
+    figures: dict[str, float] = json.loads(written)
+    return figures
+
+
+def _started(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603  our own modules
+        [sys.executable, *arguments],
+        cwd=_ROOT,
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Close its standard input, at which it ends."""
+    process.communicate()
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(_UNWANTED)}
+    return {**kept, "LANGSMITH_TRACING": "false"}

@@ -1,0 +1,98 @@
+"""One contender's process: carries out orders that come as lines of JSON, and answers each with its CPU seconds.
+
+`python -m tests.benchmarks.worker CONTENDER URL` ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from tests.benchmarks.contenders import Driver, find_contender
+from tests.benchmarks.memory import memory_mb
+
+Kind = Literal["call", "stream", "acall", "astream"]
+
+_WARM_UP = 50  # pieces of a stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to measure: `count` times `concurrency` calls at once, or streams of `chunks` pieces."""
+
+    kind: Kind
+    count: int
+    concurrency: int = 1
+    chunks: int = 0
+
+
+def main() -> None:
+    """Answer orders until there are no more."""
+    name, url = sys.argv[1:]
+    driver = find_contender(name).driver(url)
+    with asyncio.Runner() as runner:
+        _say({"ready": name})
+        for line in sys.stdin:
+            order = Order(**json.loads(line))
+            _say({"cpu": measure(driver, order, runner), "peak": memory_mb("VmHWM")})
+
+
+def measure(driver: Driver, order: Order, runner: asyncio.Runner) -> float:
+    """CPU seconds of one call or stream, all threads of this process counted, garbage collection left on."""
+    # Before each measurement, not once: connections that idled while others were measured may have been closed.
+    _work(driver, replace(order, chunks=min(order.chunks, _WARM_UP)), runner)()
+    work = _work(driver, order, runner)
+    start = time.process_time()
+    for _ in range(order.count):
+        work()
+    return (time.process_time() - start) / (order.count * order.concurrency)
+
+
+def _work(driver: Driver, order: Order, runner: asyncio.Runner) -> Callable[[], None]:
+    match order.kind:
+        case "call":
+            return lambda: _check_text(driver.call())
+        case "stream":
+            return lambda: _check_count(driver.stream(order.chunks), order.chunks)
+        case "acall":
+
+            async def calls() -> None:
+                for text in await _at_once(driver.acall, order.concurrency):
+                    _check_text(text)
+
+            return lambda: runner.run(calls())
+        case "astream":
+
+            async def streams() -> None:
+                for count in await _at_once(lambda: driver.astream(order.chunks), order.concurrency):
+                    _check_count(count, order.chunks)
+
+            return lambda: runner.run(streams())
+
+
+async def _at_once(start: Callable[[], Coroutine[Any, Any, Any]], concurrency: int) -> list[Any]:
+    return await asyncio.gather(*(start() for _ in range(concurrency)))
+
+
+def _check_text(text: str) -> None:
+    if not text:
+        raise RuntimeError("an answer came without its text")
+
+
+def _check_count(found: int, wanted: int) -> None:
+    if found != wanted:
+        raise RuntimeError(f"a stream of {wanted} pieces came as {found}")
+
+
+def _say(value: Any) -> None:
+    sys.stdout.write(f"{json.dumps(value)}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""The README's code runs, and its tables say what the code does."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import aki_transport.errors
+import langchain_aki.errors
+from aki_transport import PROVIDERS
+from aki_transport.catalog import load_table
+from aki_transport.emulator import Emulator
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def at_the_emulator(monkeypatch):
+    """The provider's row, with the emulator's address in place of the service's."""
+    with Emulator() as service:
+        row = PROVIDERS["aki"]
+        routes = tuple(replace(route, base_url=service.openai_url) for route in row.routes)
+        monkeypatch.setitem(PROVIDERS, "aki", replace(row, routes=routes))
+        monkeypatch.setenv("AKI_API_KEY", service.key)
+        yield service
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=[f"block-{number}" for number in range(1, len(BLOCKS) + 1)])
+@pytest.mark.usefixtures("at_the_emulator")
+def test_code_of_the_readme_runs(block, capsys):
+    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102  our own page
+    assert capsys.readouterr().out
+
+
+def test_model_table_is_the_catalog():
+    said = re.findall(r"^\| `([^`]+)` \| (\d+) \| (\d+) \|", README, re.MULTILINE)
+    known = [(row.id, str(row.context_window), str(row.max_output)) for row in load_table("aki").values()]
+    assert sorted(said) == sorted(known)
+
+
+def test_error_table_names_every_error_and_its_langchain_class():
+    rows = re.findall(r"^\| (`\w+Error`(?:, `\w+Error`)*) \| .* \| `(\w+)` \| .* \|$", README, re.MULTILINE)
+    named = {}
+    for names, theirs in rows:
+        for name in re.findall(r"\w+Error", names):
+            named[name] = theirs
+    ours = {name for name in langchain_aki.errors.__all__ if name not in ("AKIError", "APIStatusError", "JobError")}
+    assert set(named) == ours - {"ModelRefusalError"}
+    for name, theirs in named.items():
+        assert theirs in [cls.__name__ for cls in getattr(langchain_aki.errors, name).__mro__]
+        assert hasattr(aki_transport.errors, name)

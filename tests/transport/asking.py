@@ -1,0 +1,147 @@
+"""One question asked in the four ways a client can be asked, and what stands in for clocks and dice meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from aki_transport import Client
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Message, ToolCall
+from aki_transport.transport import sender
+from tests.script_server import Answer, ScriptServer
+
+MODEL = "qwen3.6-35b"
+KEY = "aki-5ecret-0f-the-te5ts"
+
+
+def request_for(model: str = MODEL, text: str = "hi", **fields: Any) -> ChatRequest:
+    return ChatRequest(model=model, messages=(Message(role="user", content=text),), **fields)
+
+
+def client_for(server: ScriptServer, **fields: Any) -> Client:
+    return Client(**{"api_key": KEY, "base_url": server.openai_url, **fields})
+
+
+def alive(answer: Answer) -> Answer:
+    """The same answer on a connection that stays open for the next one."""
+    return replace(answer, end="keep-alive")
+
+
+@contextmanager
+def patient(seconds: float) -> Iterator[None]:
+    """Fails if the block takes longer."""
+    begun = time.monotonic()
+    yield
+    taken = time.monotonic() - begun
+    assert taken < seconds, f"took {taken:.2f} s"
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """`asyncio.run`, no longer than a test may last."""
+
+    async def bounded() -> Any:
+        async with asyncio.timeout(60):
+            return await coroutine
+
+    return asyncio.run(bounded())
+
+
+def added_up(deltas: Iterable[ChatDelta]) -> ChatReply:
+    """The reply of a stream whose pieces, added up, give the same."""
+    deltas = list(deltas)
+    assert deltas, "the stream gave nothing"
+    assert [delta.reply for delta in deltas[:-1]] == [None] * (len(deltas) - 1)
+    reply = deltas[-1].reply
+    assert reply is not None
+    assert "".join(delta.text for delta in deltas) == reply.text
+    assert "".join(delta.reasoning for delta in deltas) == reply.reasoning
+    assert "".join(delta.refusal for delta in deltas) == reply.refusal
+    calls: dict[int, ToolCall] = {}
+    for piece in (piece for delta in deltas for piece in delta.tool_calls):
+        so_far = calls.get(piece.position, ToolCall("", "", ""))
+        calls[piece.position] = ToolCall(
+            so_far.id + (piece.id or ""), so_far.name + (piece.name or ""), so_far.arguments + piece.arguments
+        )
+    assert tuple(calls[position] for position in sorted(calls)) == reply.tool_calls
+    return reply
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a question is asked: blocking or streamed, sync or async."""
+
+    streamed: bool
+    is_async: bool
+
+    def __str__(self) -> str:
+        return ("a" if self.is_async else "") + ("stream" if self.streamed else "chat")
+
+    def ask(self, client: Client, request: ChatRequest | None = None) -> ChatReply:
+        return added_up(self.deltas(client, request)) if self.streamed else self._whole(client, request)
+
+    def deltas(self, client: Client, request: ChatRequest | None = None) -> list[ChatDelta]:
+        """What had come before an error is given up; use it where none is expected."""
+        request = request or request_for()
+        if not self.is_async:
+            return list(client.stream(request))
+
+        async def collect() -> list[ChatDelta]:
+            return [delta async for delta in client.astream(request)]
+
+        return run(collect())
+
+    async def aask(self, client: Client, request: ChatRequest | None = None) -> ChatReply:
+        """Within a running loop; for the async ways alone."""
+        request = request or request_for()
+        if self.streamed:
+            return added_up([delta async for delta in client.astream(request)])
+        return await client.achat(request)
+
+    def _whole(self, client: Client, request: ChatRequest | None) -> ChatReply:
+        request = request or request_for()
+        return run(client.achat(request)) if self.is_async else client.chat(request)
+
+
+WAYS = tuple(Way(streamed=streamed, is_async=is_async) for is_async in (False, True) for streamed in (False, True))
+
+
+class Clock:
+    """Stands in for the sender's modules `time`, `asyncio` and `random`: no pause is slept, each is noted.
+
+    Attributes:
+        pauses: Seconds of each pause that was asked for.
+        passed: Seconds that are added to the true time.
+        dice: What the dice show.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.pauses: list[float] = []
+        self.passed = 0.0
+        self.dice = 1.0
+        clock = self
+
+        class Time:
+            time = staticmethod(lambda: time.time() + clock.passed)
+            monotonic = staticmethod(lambda: time.monotonic() + clock.passed)
+            sleep = staticmethod(clock.pauses.append)
+
+        class Asyncio:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(asyncio, name)
+
+            @staticmethod
+            async def sleep(seconds: float) -> None:
+                clock.pauses.append(seconds)
+
+        class Dice:
+            random = staticmethod(lambda: clock.dice)
+
+        monkeypatch.setattr(sender, "time", Time)
+        monkeypatch.setattr(sender, "asyncio", Asyncio())
+        monkeypatch.setattr(sender, "random", Dice)

@@ -1,0 +1,58 @@
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from aki_transport.emulator import Emulator
+from aki_transport.transport.listing import forget_listings
+from tests.script_server import ScriptServer
+from tests.transport.asking import WAYS, Clock, Way
+
+_OTHERS = ("AKI_", "AACFLOW_", "AK_AI_CORE_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_")
+
+
+@pytest.fixture(autouse=True)
+def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No listing read, no key and no proxy in the environment."""
+    forget_listings()
+    for name in list(os.environ):
+        if name.startswith(_OTHERS) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptServer]:
+    with ScriptServer() as server:
+        yield server
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.fixture(params=WAYS, ids=str)
+def way(request: pytest.FixtureRequest) -> Way:
+    return request.param
+
+
+@pytest.fixture(params=[way for way in WAYS if way.streamed], ids=str)
+def stream_way(request: pytest.FixtureRequest) -> Way:
+    return request.param
+
+
+@pytest.fixture(params=[way for way in WAYS if not way.streamed], ids=str)
+def chat_way(request: pytest.FixtureRequest) -> Way:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Emulator]:
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emu(running: Emulator) -> Emulator:
+    running.reset()
+    return running

@@ -1,0 +1,109 @@
+"""Every row of the table of oddities, through the client in the four ways."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+import pytest
+
+from aki_transport import AKIError, APIStatusError, StreamInterruptedError, errors
+from aki_transport.messages import ChatReply, ToolCall
+from tests.scenarios import ERRORS, KEY, SCENARIOS, TOOLS, Expect, Fails, Scenario
+from tests.script_server import ScriptServer
+from tests.transport.asking import WAYS, Clock, Way, client_for, request_for
+
+ASKED = [
+    pytest.param(row, way, id=f"{row.name}-{way}")
+    for row in (*SCENARIOS, *ERRORS)
+    for way in WAYS
+    if row.applies(streamed=way.streamed)
+]
+
+
+def asked(row: Scenario, way: Way, server: ScriptServer, **fields: Any) -> ChatReply:
+    server.say(*row.script(streamed=way.streamed))
+    client = client_for(server, provider=row.provider, api_key=KEY, **fields)
+    return way.ask(client, request_for(row.model, row.ask, tools=TOOLS if row.tools else ()))
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(("row", "way"), ASKED)
+def test_the_answer_or_the_error_is_the_row_s(row: Scenario, way: Way, server: ScriptServer) -> None:
+    outcome = row.outcome(streamed=way.streamed)
+    if isinstance(outcome, Expect):
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            reply = asked(row, way, server)
+        assert [type(warning.message).__name__ for warning in warned] == [outcome.warns] * bool(outcome.warns)
+        compare(reply, outcome)
+    else:
+        with pytest.raises(AKIError) as caught:
+            asked(row, way, server)
+        compare_error(caught.value, outcome)
+    assert len(server.requests) == row.attempts(streamed=way.streamed)
+
+
+def compare(reply: ChatReply, wanted: Expect) -> None:
+    assert reply.text == wanted.text
+    assert reply.reasoning == wanted.reasoning
+    assert reply.refusal == (wanted.refusal or "")
+    assert reply.finish_reason == wanted.finish_reason
+    assert reply.model == wanted.model
+    good = [(call.name, json.loads(call.arguments)) for call in reply.tool_calls if is_object(call)]
+    bad = [(call.name, call.arguments) for call in reply.tool_calls if not is_object(call)]
+    assert (tuple(good), tuple(bad)) == (wanted.tool_calls, wanted.invalid_tool_calls)
+    ids = [call.id for call in reply.tool_calls]
+    assert all(ids)
+    assert len(set(ids)) == len(ids)
+    for got, expected in zip(ids, wanted.tool_ids, strict=False):
+        assert expected in (None, got)
+    usage = reply.usage
+    assert (None if usage is None else (usage.input_tokens, usage.output_tokens, usage.total_tokens)) == wanted.usage
+    if wanted.reasoning_tokens is not None:
+        assert usage.reasoning_tokens == wanted.reasoning_tokens
+    if wanted.cached_tokens is not None:
+        assert usage.cached_tokens == wanted.cached_tokens
+    if wanted.request_id is not None:
+        assert reply.request_id == wanted.request_id
+    if wanted.credits is not None:
+        assert (reply.credits_used, reply.credits_remaining) == wanted.credits
+
+
+def is_object(call: ToolCall) -> bool:
+    try:
+        return isinstance(json.loads(call.arguments), dict)
+    except ValueError:
+        return False
+
+
+def compare_error(error: AKIError, wanted: Fails) -> None:
+    assert type(error) is getattr(errors, wanted.error), repr(error)
+    for words in wanted.says:
+        assert words in str(error)
+    assert error.provider is not None
+    assert error.provider in str(error)
+    if wanted.request_id is not None:
+        assert error.request_id == wanted.request_id
+    if wanted.partial_text is not None:
+        assert isinstance(error, StreamInterruptedError)
+        assert error.partial_text == wanted.partial_text
+    if isinstance(error, APIStatusError):
+        if wanted.status is not None:
+            assert error.status_code == wanted.status
+        assert wanted.code in (None, error.code)
+        if wanted.retry_after is not None:
+            assert error.retry_after == pytest.approx(wanted.retry_after)
+
+
+@pytest.mark.parametrize(("row", "way"), [param for param in ASKED if "retry-after" in param.id])
+def test_each_pause_is_what_the_row_s_server_asks_for(
+    row: Scenario, way: Way, server: ScriptServer, clock: Clock
+) -> None:
+    wanted = row.outcome(streamed=way.streamed)
+    with pytest.raises(AKIError):
+        asked(row, way, server)
+    seconds = getattr(wanted, "retry_after", None)
+    if seconds is not None:
+        assert clock.pauses == pytest.approx([seconds] * (row.attempts(streamed=way.streamed) - 1))
