@@ -69,8 +69,8 @@ class Pages(BaseRetriever):
 
 
 def split(page: str) -> Iterator[Document]:
-    """The sections of a Markdown file; a `#` within a fence begins none."""
-    for part in re.split(r"^(?=#{1,3} [A-Z])", (ROOT / page).read_text("utf-8"), flags=re.MULTILINE):
+    """The sections of a Markdown file."""
+    for part in re.split(r"^(?=## )", (ROOT / page).read_text("utf-8"), flags=re.MULTILINE):
         heading = part.partition("\n")[0].lstrip("# ")
         if part.strip():
             yield Document(part.strip(), metadata={"source": f"{page}, {heading}"})
@@ -78,8 +78,11 @@ def split(page: str) -> Iterator[Document]:
 
 def tokens(texts: list[str]) -> Any:
     """Words as BM25 compares them."""
-    return bm25s.tokenize(texts, stopwords="en", stemmer=lambda word: re.sub(r"(?:s|ed|ing)$", "", word), show_progress=False)
+    return bm25s.tokenize(texts, stopwords="en", stemmer=stems, show_progress=False)
 
+
+def stems(words):
+    return [re.sub(r"(?:s|ed|ing)$", "", word) for word in words]
 
 def quoted(sections: list[Document]) -> str:
     """The passages of a prompt, each under its source."""

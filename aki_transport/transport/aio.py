@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -60,9 +61,24 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Close every connection."""
         await self._session.close()
 
+    def abandon(self) -> None:
+        """Let go of every connection of a loop that was closed without closing what ran on it.
+
+        Without this, aiohttp would complain on stderr of a session that nobody closed.
+        """
+        connector = self._session.connector
+        self._session.detach()
+        if connector is not None:
+            with suppress(StopIteration):
+                _awaited(connector.close()).send(None)  # ends at once, as there is no loop to wait for
+
     def _proxy_for(self, url: httpx.URL) -> str | None:
         proxy = self._proxies.get(url.scheme) or self._proxies.get("all")
         return None if proxy is None or proxy_bypass(url.host) else proxy
+
+
+async def _awaited(waiter: Awaitable[None]) -> None:
+    await waiter
 
 
 class _Body(httpx.AsyncByteStream):

@@ -57,8 +57,8 @@ class _LoopPool:
 
         self.loop = weakref.ref(loop)
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
-        transport = AiohttpTransport(_ssl_context(), max_connections=MAX_CONNECTIONS, keepalive=KEEPALIVE)
-        self.client = httpx.AsyncClient(transport=transport, follow_redirects=False)
+        self.transport = AiohttpTransport(_ssl_context(), max_connections=MAX_CONNECTIONS, keepalive=KEEPALIVE)
+        self.client = httpx.AsyncClient(transport=self.transport, follow_redirects=False)
         self.closer = _close_with_loop(self, id(loop))
 
 
@@ -90,14 +90,19 @@ async def loop_pool(user: object) -> httpx.AsyncClient:
     loop = asyncio.get_running_loop()
     pool = _loops.get(id(loop))
     if pool is None or pool.loop() is not loop:
-        for key, other in list(_loops.items()):
-            owner = other.loop()
-            if owner is None or owner.is_closed():
-                _loops.pop(key, None)
+        _abandon_closed_loops()
         pool = _loops[id(loop)] = _LoopPool(loop)
         await anext(pool.closer)
     pool.users.add(user)
     return pool.client
+
+
+def _abandon_closed_loops() -> None:
+    """Forget the pools of loops that were closed without `shutdown_asyncgens`."""
+    for key, pool in list(_loops.items()):
+        owner = pool.loop()
+        if (owner is None or owner.is_closed()) and _loops.pop(key, None) is pool:
+            pool.transport.abandon()
 
 
 async def _close_with_loop(pool: _LoopPool, key: int) -> AsyncGenerator[None, None]:
@@ -136,7 +141,8 @@ async def arelease(user: object) -> None:
 
 
 @atexit.register
-def _close_thread_pool() -> None:
+def _close_at_exit() -> None:
+    _abandon_closed_loops()
     pool = _threads
     if pool is not None and pool.process == os.getpid():
         pool.client.close()

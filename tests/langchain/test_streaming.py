@@ -253,7 +253,7 @@ def test_a_handler_hears_each_token_once_in_events_v3(server: ScriptServer):
     ears = Tokens()
     server.say(streamed("Hel", "lo"))
     list(model_at(server).stream_events("hi", version="v3", config={"callbacks": [ears]}))
-    assert "".join(ears.heard) in ("Hello", "")
+    assert "".join(ears.heard) == "Hello"
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
