@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
-from difflib import get_close_matches
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_serializer, model_validator
 
+from aki_transport.arguments import unknown_argument
 from aki_transport.catalog import ModelInfo
 from aki_transport.client import Client
 from aki_transport.directory import OnModelFallback, OnUnknownModel
@@ -16,22 +16,6 @@ from aki_transport.errors import ConfigurationError
 from aki_transport.messages import SendReasoning
 from aki_transport.providers import Provider
 from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout
-
-_RENAMED = {
-    **dict.fromkeys(("api_base", "openai_api_base", "endpoint", "url", "host"), "base_url"),
-    **dict.fromkeys(("model_name", "model_id", "deployment_name", "engine"), "model"),
-    **dict.fromkeys(("openai_api_key", "aki_api_key", "key", "token"), "api_key"),
-    **dict.fromkeys(("request_timeout", "stream_chunk_timeout"), "timeout"),
-    **dict.fromkeys(("model_kwargs", "additional_kwargs"), "extra_body"),
-    **dict.fromkeys(("max_completion_tokens", "max_new_tokens", "num_output", "max_gen_tokens"), "max_tokens"),
-    **dict.fromkeys(("headers", "extra_headers"), "default_headers"),
-    **dict.fromkeys(("stop_sequences",), "stop"),
-    **dict.fromkeys(("reasoning", "thinking", "effort"), "reasoning_effort"),
-    **dict.fromkeys(("async_http_client",), "http_async_client"),
-    **dict.fromkeys(("retries", "num_retries"), "max_retries"),
-    **dict.fromkeys(("max_input_tokens",), "context_window"),
-    **dict.fromkeys(("max_output_tokens",), "max_output"),
-}
 
 _CONNECTION = (
     "provider",
@@ -238,15 +222,6 @@ class ModelSettings(BaseModel):
                 memo[id(shared)] = shared
         memo[id(self._made)] = None
         return super().__deepcopy__(memo)
-
-
-def unknown_argument(owner: str, name: str, known: set[str]) -> ConfigurationError:
-    """The error for an argument that there is not, with the name of ours that is meant."""
-    ours = _RENAMED.get(name)
-    if ours not in known:
-        ours = next(iter(get_close_matches(name, known, n=1)), None)
-    hint = f"; use {ours}=" if ours else ""
-    return ConfigurationError(f"{owner} has no argument {name!r}{hint}.")
 
 
 def plain(value: Any) -> Any:

@@ -31,6 +31,7 @@ _ROLES: Mapping[str, Role] = {
 _SAID_ELSEWHERE = frozenset(
     {"tool_use", "tool_call", "tool_call_chunk", "invalid_tool_call", "function_call", "input_json_delta", "cachePoint"}
 )
+_SOUND = {"mpeg": "mp3", "wave": "wav"}  # MIME subtypes, by the names that OpenAI gives the formats
 _THINKING = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
 
 
@@ -158,7 +159,8 @@ def _part(block: Mapping[str, Any]) -> Part:
     if kind in ("file", "document") and found.get("base64"):
         return File(base64=found["base64"], mime_type=found.get("mime_type"), filename=_filename(block))
     if kind == "audio" and found.get("base64"):
-        return Audio(found["base64"], (found.get("mime_type") or "audio/wav").rpartition("/")[2])
+        form = (found.get("mime_type") or "audio/wav").rpartition("/")[2].removeprefix("x-")
+        return Audio(found["base64"], _SOUND.get(form, form))
     raise _unknown(block)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from operator import itemgetter
 from typing import Any, Literal, Self, cast
@@ -20,9 +20,10 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr, model_validator
 
 from aki_transport import __version__
+from aki_transport.arguments import as_response_format, as_tool_choice, unknown_argument
 from aki_transport.catalog import ModelInfo
-from aki_transport.messages import ChatRequest, JsonObject, JsonSchema, ResponseFormat, ToolChoice, ToolNamed
-from aki_transport.settings import ModelSettings, plain, request_fields, unknown_argument
+from aki_transport.messages import ChatRequest, JsonSchema, ResponseFormat, ToolNamed
+from aki_transport.settings import ModelSettings, plain, request_fields
 from langchain_aki import _blocks
 from langchain_aki._messages_in import to_messages
 from langchain_aki._messages_out import to_chunks, to_result
@@ -251,7 +252,7 @@ class ChatAKI(ModelSettings, BaseChatModel):
         return ChatRequest(
             messages=to_messages(messages),
             tools=tuple(tools),
-            tool_choice=_choice(given.get("tool_choice")) if tools else None,
+            tool_choice=as_tool_choice(given.get("tool_choice")) if tools else None,
             parallel_tool_calls=given.get("parallel_tool_calls"),
             response_format=_response_format(given.get("response_format"), given.get("strict")),
             structured_first=given.get("structured_method"),
@@ -376,46 +377,11 @@ def _tool_choice(choice: str | bool | dict[str, Any], tools: list[dict[str, Any]
     return {"type": "function", "function": {"name": choice}}
 
 
-def _choice(choice: Any) -> ToolChoice | None:
-    match choice:
-        case None | False:
-            return None
-        case True | "any" | "required":
-            return "required"
-        case "auto":
-            return "auto"
-        case "none":
-            return "none"
-        case {"function": {"name": str(name)}} | {"name": str(name)} | str(name):
-            return ToolNamed(name)
-        case {"type": str(kind)}:
-            return _choice(kind)
-        case _:
-            raise ConfigurationError(f"tool_choice={choice!r} is not understood; use 'auto', 'any', 'none' or a name.")
-
-
 def _response_format(wanted: Any, strict: bool | None) -> ResponseFormat | None:
-    match wanted:
-        case None:
-            return None
-        case {"type": "json_object"}:
-            return JsonObject()
-        case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema} as fields}:
-            return JsonSchema(
-                name=fields.get("name", "answer"),
-                schema=schema,
-                description=fields.get("description"),
-                strict=fields.get("strict", strict),
-            )
-        case {"type": "text"}:
-            return None
-        case Mapping():
-            return wanted
-        case type():
-            function = convert_to_openai_tool(wanted, strict=strict)["function"]
-            return JsonSchema(name=function["name"], schema=function["parameters"], strict=strict)
-        case _:
-            raise ConfigurationError(f"response_format={wanted!r} is no OpenAI response format and no class.")
+    if isinstance(wanted, type):
+        function = convert_to_openai_tool(wanted, strict=strict)["function"]
+        return JsonSchema(name=function["name"], schema=function["parameters"], strict=strict)
+    return as_response_format(wanted, strict)
 
 
 def _with_parser(

@@ -6,13 +6,19 @@ from collections import Counter
 from dataclasses import dataclass
 
 from aki_transport.emulator.passages import Unit, units
+from aki_transport.emulator.tables import extreme
 from aki_transport.emulator.words import content
 
 _INSTRUCTION = re.compile(
-    r"\W*(?:you\b|your\b|answer\b|use\b|using\b|reply\b|respond\b|do not\b|don'?t\b|never\b|always\b|please\b|keep\b"
-    r"|be\b|cite\b|if you\b|if the (?:answer|context|passages?|documents?)\b|given\b|based on\b|only\b|think\b|say\b"
-    r"|write\b|return\b|helpful\b|(?:the )?following\b|below\b|context\b|here (?:is|are)\b"
-    r"|(?:question|query|answer|human|assistant|user|helpful answer)\s*:)",
+    r"\W*(?:answer\b|reply\b|respond\b|cite\b|if you (?:do not|don'?t|are not|cannot)\b"
+    r"|if the (?:answer|context|passages?|documents?)\b|based on\b|think\b|helpful\b|(?:the )?following\b|below\b"
+    r"|context\b|here (?:is|are)\b|(?:question|query|answer|human|assistant|user|helpful answer)\s*:)",
+    re.IGNORECASE,
+)
+# Said to the model where no source stands above it, else to the reader of that source.
+_ADVICE = re.compile(
+    r"\W*(?:you\b|your\b|use\b|using\b|do not\b|don'?t\b|never\b|always\b|please\b|keep\b|be\b|if you\b|given\b|only\b"
+    r"|say\b|write\b|return\b)",
     re.IGNORECASE,
 )
 _META = re.compile(
@@ -29,12 +35,21 @@ _COUNTS = re.compile(
     r"\bhow (?:many|much|long|large|big|old|often|fast)\b|\bwhat (?:number|size|limit|port|version)\b", re.IGNORECASE
 )
 _DEFINES = re.compile(
-    r"^(?:what|who)(?:'s| is| are| was)\s+(?:an?\s+|the\s+)?[\w.-]+(?:\s+[\w.-]+)?\s*\?*$", re.IGNORECASE
+    r"^(?:what|who)(?:'s| is| are| was| does| do)\s+(?:an?\s+|the\s+)?[\w.-]+(?:\s+[\w.-]+)?\s*\?*$", re.IGNORECASE
+)
+# "How many times" asks for a number and names nothing.
+_FRAME = re.compile(r"\bhow (?:many times|often|come)\b|\bwhat (?:kind|sort) of\b", re.IGNORECASE)
+_POINTER = re.compile(r"\W*(?:see|cf\.?|more (?:in|on)|read)\s", re.IGNORECASE)
+# Means nothing without the sentence before it.
+_LEANS = re.compile(
+    r"\W*(?:it|they|this|that|these|those|both|he|she|not given|otherwise|then)\b|.*\b(?:that|this|these|them)\.?$",
+    re.IGNORECASE | re.DOTALL,
 )
 _ASKS_COMMAND = re.compile(r"\b(?:command|how (?:do|can|to)|run|start|install|import)\b", re.IGNORECASE)
 
 _HEADING_WEIGHT = 0.35
 _SECOND_AT_LEAST = 0.6
+_SECOND_ELSEWHERE_AT_LEAST = 0.85
 _LEAST_FRESH = 0.3
 _LEAST_COVERED = 0.34
 _SURE_COVERED = 0.5
@@ -76,10 +91,12 @@ def extract(question: str, context: str, *, sure: bool) -> str | None:
         context: Where to look.
         sure: Whether the context is known to be one, so that a weaker match will do.
     """
-    asked = list(dict.fromkeys(content(question)))
+    asked = list(dict.fromkeys(content(_FRAME.sub(" ", question))))
     known = [unit for unit in units(context) if _quotable(unit, question)]
     if not asked or not known:
         return None
+    if found := extreme(question, known):
+        return found
     ranked = _rank(question, asked, known)
     least = _LEAST_COVERED if sure else _SURE_COVERED
     if not ranked or ranked[0].covered < least:
@@ -91,6 +108,8 @@ def extract(question: str, context: str, *, sure: bool) -> str | None:
     chosen.sort(key=lambda each: each.order)
     sources = dict.fromkeys(each.unit.source for each in chosen if each.unit.source)
     said = " ".join(_closed(each.unit) for each in chosen)
+    if len(chosen) == 1 and best.unit.before and _LEANS.match(best.unit.text):
+        said = f"{best.unit.before} {said}"
     return " ".join([said, *(f"[{source}]" for source in sources)])
 
 
@@ -102,7 +121,11 @@ def _quotable(unit: Unit, question: str) -> bool:
     plain = unit.text.strip()
     if plain.rstrip("?. ") in question or question.strip() in plain:
         return False
-    return unit.is_code or not (_INSTRUCTION.match(plain) or (_META.search(plain) and unit.source is None))
+    if unit.is_code:
+        return True
+    if unit.source is None and (_ADVICE.match(plain) or _META.search(plain)):
+        return False
+    return not _INSTRUCTION.match(plain)
 
 
 def _rank(question: str, asked: list[str], known: list[Unit]) -> list[_Ranked]:
@@ -128,8 +151,10 @@ def _rank(question: str, asked: list[str], known: list[Unit]) -> list[_Ranked]:
 
 def _suits(question: str, asked: list[str], unit: Unit) -> float:
     factor = 1.0
-    if unit.text.endswith("?"):
+    if unit.text.endswith("?") or _POINTER.match(unit.text):
         factor *= 0.5
+    if unit.text.endswith(":"):
+        factor *= 0.7
     if unit.is_code:
         factor *= 1.3 if _ASKS_COMMAND.search(question) else 0.6
     if _COUNTS.search(question) and re.search(r"\d", unit.text):
@@ -142,7 +167,8 @@ def _suits(question: str, asked: list[str], unit: Unit) -> float:
 
 def _adds(second: _Ranked, best: _Ranked) -> bool:
     fresh = sum(share for word, share in second.shares.items() if word not in best.shares)
-    return fresh >= _LEAST_FRESH and second.score >= _SECOND_AT_LEAST * best.score
+    least = _SECOND_AT_LEAST if second.unit.source == best.unit.source else _SECOND_ELSEWHERE_AT_LEAST
+    return fresh >= _LEAST_FRESH and second.score >= least * best.score
 
 
 def _closed(unit: Unit) -> str:

@@ -38,6 +38,8 @@ _CALENDAR = frozenset(
     october november december
     """.split()  # noqa: SIM905  # reads better than a list
 )
+# Written large, and no names.
+_FORMATS = frozenset("json xml yaml csv html markdown pdf api url id".split())  # noqa: SIM905  # as above
 _COUNTRIES = (
     r"Germany|France|Italy|Spain|Austria|Switzerland|Poland|Netherlands|Belgium|Portugal|Greece|Sweden|Norway|Denmark|Finland"
     r"|Ireland|England|Scotland|UK|USA|US|United Kingdom|United States|Canada|Mexico|Brazil|Argentina|Japan|China|India"
@@ -119,7 +121,7 @@ def names(text: str) -> list[str]:
         while parts and parts[0].lower().rstrip("’'s") in STOP | _STARTERS | _CALENDAR | {"i"}:
             parts.pop(0)
         name = " ".join(parts).removesuffix("’s").rstrip(".")
-        if name and name.lower() not in _CALENDAR and name.lower() not in STOP:
+        if name and name.lower() not in _CALENDAR | STOP | _FORMATS:
             found.append(name)
     return found
 

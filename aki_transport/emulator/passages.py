@@ -1,7 +1,9 @@
 """Passages in a prompt: units of text that can be quoted as an answer, each with its source."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from aki_transport.emulator.words import content, sentences
 
@@ -24,6 +26,7 @@ _ROW = re.compile(r"\s*\|(.+)\|\s*$")
 _TABLE_RULE = re.compile(r"[\s|:-]+$")
 _BULLET = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+(?:\[[ x]\]\s+)?")
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
+_MARKED = re.compile(r"([*`'\"]+)([^*`'\"]+)\1")
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\([^)\s]+\)")
 
 
@@ -37,6 +40,12 @@ class Unit:
     near: frozenset[str]
     source: str | None
     is_code: bool = False
+    # The sentence before it in its paragraph.
+    before: str = ""
+    # A row of a table: the table's number from 1 on, the first cell, and the others by their columns.
+    table: int = 0
+    subject: str = ""
+    cells: Mapping[str, str] = field(default_factory=dict)
 
 
 def units(text: str) -> list[Unit]:
@@ -58,6 +67,7 @@ class _Reader:
         self._open: list[str] = []
         self._in_code = False
         self._columns: list[str] | None = None
+        self._tables = 0
 
     def line(self, line: str) -> None:
         if _FENCE.match(line):
@@ -81,7 +91,9 @@ class _Reader:
             self.flush()
             self._heading = heading.group(1)
             return
-        line = _CONTENT.sub("", _TAG.sub(" ", line), count=1) if not self._open else _TAG.sub(" ", line)
+        line = _TAG.sub(" ", line)
+        if not self._open and (begun := _CONTENT.match(line)):
+            line = line[begun.end() :]
         if not line.strip() or _RULE.match(line):
             self.flush()
             return
@@ -91,14 +103,15 @@ class _Reader:
         self._open.append(line.strip())
 
     def flush(self) -> None:
-        before: frozenset[str] = frozenset()
+        before = ""
         for sentence in sentences(" ".join(self._open)):
-            before = self._add(sentence, before=before)
+            self._add(sentence, before=before)
+            before = sentence
         self._open = []
 
     def _label(self, label: str) -> None:
         metadata = _METADATA_SOURCE.search(label)
-        label = metadata.group(1) if metadata else label.strip(" *`'\"")
+        label = metadata.group(1) if metadata else _unquoted(label.strip())
         # A new passage begins under no heading; `[1] [a.md]` keeps the name.
         if not (label.isdigit() and self._source and not self.found):
             self._source = label
@@ -110,19 +123,25 @@ class _Reader:
             return
         if self._columns is None:
             self._columns = cells
+            self._tables += 1
             return
         first, *rest = cells
-        named = [
-            f"{column}: {cell}" if column else cell
-            for column, cell in zip(self._columns[1:], rest, strict=False)
-            if cell
-        ]
-        self._add(f"{first}: {'; '.join(named)}" if named else first)
+        known = {column: cell for column, cell in zip(self._columns[1:], rest, strict=False) if cell}
+        named = [f"{column}: {cell}" if column and len(known) > 1 else cell for column, cell in known.items()]
+        text = f"{first}: {'; '.join(named)}" if named else first
+        self._add(text, above=" ".join(known), table=self._tables, subject=_plain(first), cells=known)
 
-    def _add(self, text: str, *, is_code: bool = False, before: frozenset[str] = frozenset()) -> frozenset[str]:
-        plain = text if is_code else _LINK.sub(r"\1", _BOLD.sub(r"\1", text))
-        words = frozenset(content(plain))
-        if words:
-            near = frozenset(content(self._heading)) | before
-            self.found.append(Unit(plain, words, near - words, self._source, is_code))
-        return words
+    def _add(self, text: str, *, is_code: bool = False, before: str = "", above: str = "", **row: Any) -> None:
+        text = text if is_code else _plain(text)
+        if words := frozenset(content(text)):
+            near = frozenset(content(f"{self._heading} {above} {before}")) - words
+            self.found.append(Unit(text, words, near, self._source, is_code, _plain(before), **row))
+
+
+def _unquoted(label: str) -> str:
+    marked = _MARKED.fullmatch(label)
+    return marked.group(2) if marked else label
+
+
+def _plain(text: str) -> str:
+    return _LINK.sub(r"\1", _BOLD.sub(r"\1", text))

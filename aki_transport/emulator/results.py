@@ -42,10 +42,13 @@ def _one(question: str, result: Result) -> str:
     text = result.text.strip()
     if not text:
         return f"The tool {result.call.name} returned nothing."
-    if len(text.split()) > _LONG:
-        return extract(question, text, sure=True) or shorten(text, _LONGEST)
     arguments = _json(result.call.arguments)
     inputs = list(arguments.values()) if isinstance(arguments, dict) else []
+    if len(text.split()) > _LONG:
+        # What was looked up, then all that was asked: one question may hold several.
+        looked_up = " ".join(each for each in inputs if isinstance(each, str))
+        found = (extract(each, text, sure=True) for each in (looked_up, question) if each)
+        return next(filter(None, found), None) or shorten(text, _LONGEST)
     match _json(text):
         case dict(value):
             return f"{_about(inputs)}{_pairs(value)}."

@@ -19,6 +19,10 @@ _KEY = re.compile(r"[A-Za-z_]\w*$")
 _KEYS = re.compile(
     r"\b(?:keys?|fields?|properties|attributes)\b\s*:?\s*(?:named|called)?\s*((?:[\"'`]?\w+[\"'`]?(?:\s*,\s*|\s+and\s+)?)+)"
 )
+_LISTED = re.compile(
+    r"\bJSON\b(?:\s+(?:object|document))?\s+(?:with|of|containing|holding|that (?:has|holds))\s+(?:an?\s+|the\s+)?"
+    r"(\w+(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+)(?:an?\s+|the\s+)?\w+)*)(?=\s*(?:[:.;]|$))"
+)
 # A sentence that orders JSON, not one of a passage that speaks of it.
 _ORDER = re.compile(
     r"\W*(?:please\s+)?(?:the output|output|your|return|respond|reply|answer|give|format|write|provide|produce|tell"
@@ -62,8 +66,8 @@ def _instructed(text: str) -> dict[str, Any] | None:
     if examples := [value for value in written if value and all(_KEY.match(key) for key in value)]:
         return _object(list(examples[-1]), examples[-1])
     keys = [key for order in orders for key in quoted(order) if _KEY.match(key)]
-    if not keys and (named := _KEYS.search(" ".join(orders))):
-        keys = re.findall(r"\w+", re.sub(r"\band\b", " ", named.group(1)))
+    if not keys and (named := _KEYS.search(" ".join(orders)) or _LISTED.search(" ".join(orders))):
+        keys = re.findall(r"\w+", re.sub(r"\b(?:and|an?|the)\b", " ", named.group(1)))
     return _object(list(dict.fromkeys(keys))) if keys else None
 
 

@@ -11,22 +11,40 @@ STOP = frozenset(
     once only or other our out over own please same shall she should so some such than that the their them then
     there these they this those through to too under until up us very was we were what when where whether which
     while who whom whose why will with within without would you your tell give want need know say says said does
-    happen happens made make makes get gets s t re ve ll d m don doesn isn aren
+    happen happens made make makes get gets needs needed s t re ve ll d m don doesn isn aren
     """.split()  # noqa: SIM905  # reads better than a list
 )
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SUFFIXES = ("ations", "ation", "ings", "ing", "ied", "ies", "ers", "er", "es", "ed", "ly", "s", "e", "y")
 _SHORTEST_STEM = 3
+_IRREGULAR = {
+    form: verb
+    for verb, forms in {
+        "break": "broke broken",
+        "choose": "chose chosen",
+        "fall": "fell fallen",
+        "find": "found",
+        "hold": "held",
+        "keep": "kept",
+        "lose": "lost",
+        "run": "ran running",
+        "send": "sent",
+        "speak": "spoke spoken",
+        "write": "wrote written",
+    }.items()
+    for form in forms.split()
+}
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]`*_]*\s+|[。！？]")
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|no|dr|mr|mrs|ms|st|approx|incl|resp|fig)|\b[A-Z])\.$", re.IGNORECASE
+    # One small letter is a unit at the end of a sentence ("60 s."), a capital one an initial.
+    r"\b(?:(?i:e\.g|i\.e|etc|vs|cf|no|dr|mr|mrs|ms|st|approx|incl|resp|fig)|[A-Z])\.$"
 )
 
 
 def stem(word: str) -> str:
     """A word without its ending; only good for comparing with another stem."""
-    word = word.lower()
+    word = _IRREGULAR.get(word.lower(), word.lower())
     for suffix in _SUFFIXES:
         base = word.removesuffix(suffix)
         if base != word and len(base) >= _SHORTEST_STEM:
@@ -42,8 +60,14 @@ def stems(words: str) -> frozenset[str]:
 
 
 def content(text: str) -> list[str]:
-    """The stems of the words that carry meaning, in order; identifiers fall into their parts."""
-    return [stem(word) for word in _WORD.findall(text) if word.lower() not in STOP]
+    """The stems of the words that carry meaning, in order; `maxRetries` counts as itself and as its parts."""
+    words = (each for word in _WORD.findall(text) for each in _as_parts(word))
+    return [stem(word) for word in words if word.lower() not in STOP]
+
+
+def _as_parts(word: str) -> list[str]:
+    parts = _CAMEL.split(word)
+    return [word, *parts] if len(parts) > 1 else parts
 
 
 def name_parts(name: str) -> str:

@@ -30,7 +30,7 @@ def a_fresh_start(monkeypatch):
 @pytest.fixture
 def no_waiting(monkeypatch):
     """Repetitions follow at once."""
-    monkeypatch.setattr("aki_transport.transport.sender.pause_before", lambda *_: 0.0)
+    monkeypatch.setattr("aki_transport.transport.turns.pause_before", lambda *_: 0.0)
 
 
 @pytest.fixture

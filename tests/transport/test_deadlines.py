@@ -1,0 +1,109 @@
+"""`total_timeout` bounds the whole call, whatever takes the time."""
+
+from __future__ import annotations
+
+import pytest
+
+from aki_transport import AKIError, APITimeoutError, RateLimitError, StreamInterruptedError
+from aki_transport.messages import JsonObject, JsonSchema
+from aki_transport.transport.pools import thread_pool
+from tests.scenarios import chunk, replied, streamed
+from tests.script_server import Answer, ScriptServer, json_answer, sse
+from tests.transport.asking import Way, client_for, patient, request_for
+
+TOTAL = 0.4
+BOUND = 1.0
+SLOWLY = Answer(headers={"content-type": "application/json"}, chunks=(b" ",) * 200, chunk_delay=0.05)
+
+
+def test_a_server_that_hangs(way: Way, server: ScriptServer) -> None:
+    server.always = Answer(end="hang")
+    with patient(BOUND), pytest.raises(APITimeoutError, match="AKI.IO: total_timeout passed"):
+        way.ask(client_for(server, total_timeout=TOTAL))
+    assert len(server.requests) == 1
+
+
+def test_a_body_that_trickles(way: Way, server: ScriptServer) -> None:
+    server.always = SLOWLY
+    with patient(BOUND), pytest.raises(APITimeoutError, match="total_timeout passed"):
+        way.ask(client_for(server, total_timeout=TOTAL))
+    assert len(server.requests) == 1
+
+
+def test_an_error_page_that_trickles(way: Way, server: ScriptServer) -> None:
+    server.always = Answer(status=400, chunks=(b"x",) * 200, chunk_delay=0.05)
+    with patient(BOUND), pytest.raises(AKIError):
+        way.ask(client_for(server, total_timeout=TOTAL))
+
+
+def test_a_body_without_a_length_that_trickles(chat_way: Way, server: ScriptServer) -> None:
+    server.always = Answer(headers={"connection": "close"}, chunks=(b"{",) * 200, chunk_delay=0.05, chunked=False)
+    with patient(BOUND), pytest.raises(APITimeoutError):
+        chat_way.ask(client_for(server, total_timeout=TOTAL))
+
+
+def test_a_stream_that_trickles(stream_way: Way, server: ScriptServer) -> None:
+    server.always = Answer(
+        headers={"content-type": "text/event-stream"},
+        chunks=tuple(piece for _ in range(200) for piece in sse(chunk("x"), done=False).chunks),
+        chunk_delay=0.05,
+    )
+    with patient(BOUND), pytest.raises(StreamInterruptedError, match="total_timeout passed") as caught:
+        stream_way.ask(client_for(server, total_timeout=TOTAL))
+    assert 3 <= len(caught.value.partial_text) <= 12
+    assert len(server.requests) == 1
+
+
+def test_a_stream_of_comments(stream_way: Way, server: ScriptServer) -> None:
+    server.always = Answer(
+        headers={"content-type": "text/event-stream"}, chunks=(b": still here\n\n",) * 200, chunk_delay=0.05
+    )
+    with patient(BOUND), pytest.raises(AKIError, match="total_timeout passed"):
+        stream_way.ask(client_for(server, total_timeout=TOTAL))
+    assert len(server.requests) == 1
+
+
+def test_a_pause_that_would_exceed_it_is_not_begun(way: Way, server: ScriptServer) -> None:
+    server.always = json_answer({"error": {"message": "Not now"}}, 429, retry_after="5")
+    with patient(BOUND), pytest.raises(RateLimitError, match="Not now"):
+        way.ask(client_for(server, total_timeout=1.5))
+    assert len(server.requests) == 1
+
+
+def test_attempts_share_it(way: Way, server: ScriptServer) -> None:
+    server.always = Answer(
+        status=503, headers={"retry-after": "0.05"}, chunks=(b"",), delay=0.15, chunked=False
+    )
+    with patient(BOUND), pytest.raises(AKIError):
+        way.ask(client_for(server, total_timeout=TOTAL, max_retries=50))
+    assert 1 < len(server.requests) < 5
+
+
+def test_a_listing_that_hangs_counts_too(way: Way, server: ScriptServer) -> None:
+    server.listing = Answer(end="hang")
+    server.always = streamed("Hello") if way.streamed else replied()
+    with patient(BOUND), pytest.warns(UserWarning, match="listing"), pytest.raises(APITimeoutError):
+        way.ask(client_for(server, total_timeout=TOTAL))
+
+
+def test_another_way_of_asking_begins_no_new_count(way: Way, server: ScriptServer) -> None:
+    server.always = json_answer({"error": {"message": "response_format is not supported"}}, 400)
+    server.always = Answer(**{**server.always.__dict__, "delay": 0.3})
+    wanted = JsonSchema(name="x", schema={"type": "object"})
+    with patient(0.75), pytest.raises(AKIError):
+        way.ask(client_for(server, total_timeout=TOTAL), request_for(response_format=wanted))
+
+
+def test_a_call_in_time_is_not_disturbed(way: Way, server: ScriptServer) -> None:
+    server.always = streamed("Hel", "lo", end="keep-alive") if way.streamed else replied()
+    client = client_for(server, total_timeout=5)
+    assert [way.ask(client, request_for(response_format=JsonObject())).text for _ in range(3)] == ["Hello"] * 3
+
+
+def test_a_deadline_that_passes_between_calls_cuts_nothing(server: ScriptServer) -> None:
+    server.always = Answer(**{**replied().__dict__, "end": "keep-alive"})
+    client = client_for(server, total_timeout=0.2)
+    client.chat(request_for())
+    server.say(Answer(**{**replied().__dict__, "delay": 0.3}))
+    assert thread_pool(client._transport) is thread_pool(client._transport)
+    assert client_for(server).chat(request_for()).text == "Hello"
