@@ -15,7 +15,7 @@ from aki_transport.directory import OnModelFallback, OnUnknownModel
 from aki_transport.errors import ConfigurationError
 from aki_transport.messages import SendReasoning
 from aki_transport.providers import Provider
-from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout
+from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
 
 _CONNECTION = (
     "provider",
@@ -123,12 +123,14 @@ class ModelSettings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_unknown_arguments(cls, given: Any) -> Any:
+    def _check_arguments(cls, given: Any) -> Any:
         if isinstance(given, Mapping):
             known = {field.alias for field in cls.model_fields.values() if field.alias} | set(cls.model_fields)
             for name in given:
                 if name not in known:
                     raise unknown_argument(cls.__name__, name, known)
+            users_client(given.get("http_client"), HttpClient, "http_client")
+            users_client(given.get("http_async_client"), HttpAsyncClient, "http_async_client")
             timeout = given.get("timeout")
             if timeout is not None and not isinstance(timeout, int | float | Mapping):
                 return {**given, "timeout": as_timeout(timeout)}
@@ -149,6 +151,10 @@ class ModelSettings(BaseModel):
 
     @property
     def _client(self) -> Client:
+        return self._connected()
+
+    def _connected(self) -> Client:
+        """The client of the fields as they are now; another one if they were changed."""
         wanted = tuple([getattr(self, name) for name in _CONNECTION])
         made = self._made
         if made is None or made[0] != wanted:

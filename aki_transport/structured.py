@@ -137,8 +137,8 @@ class JsonDecoder:
             finish = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason
             reply = replace(reply, text=reply.tool_calls[0].arguments or "{}", tool_calls=(), finish_reason=finish)
             return delta._replace(text=delta.text if self._called else reply.text, reply=reply)
-        if reply.tool_calls or reply.refusal or self._flowing:
-            return delta._replace(reply=reply)
+        if reply.tool_calls or reply.refusal or reply.finish_reason == "content_filter" or self._flowing:
+            return delta._replace(text=delta.text or self._held, reply=reply)
         found = extract_json(reply.text)
         if found is None and not self._is_last:
             raise NoJsonError("the answer holds no JSON")

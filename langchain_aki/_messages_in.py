@@ -168,7 +168,12 @@ def _source(block: Mapping[str, Any]) -> dict[str, Any]:
     """Where a block's data is, by our names: `url`, `base64` with `mime_type`, or `file_id`."""
     source = block.get("source")
     if isinstance(source, Mapping):  # Anthropic
-        return {"url": source.get("url"), "base64": source.get("data"), "mime_type": source.get("media_type")}
+        return {
+            "url": source.get("url"),
+            "base64": source.get("data"),
+            "mime_type": source.get("media_type"),
+            "file_id": source.get("file_id"),
+        }
     form = block.get("source_type")
     if form is not None:  # the first generation of LangChain's blocks
         return {

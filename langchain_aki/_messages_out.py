@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +10,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, 
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.utils.json import parse_partial_json
 
-from aki_transport import ModelLimitWarning
 from aki_transport.messages import ChatDelta, ChatReply, ToolCallDelta, Usage
 
 
@@ -54,7 +53,9 @@ def to_chunks(delta: ChatDelta, provider: str, *, as_blocks: bool) -> Iterator[C
     if calls:
         yield _call_chunk(calls, provider, as_blocks=as_blocks)
     if reply is not None:
-        _warn_of_cut_calls(reply)
+        broken = _marks_of_broken_calls(reply)
+        if broken:
+            yield _call_chunk(broken, provider, as_blocks=as_blocks)
         yield ChatGenerationChunk(
             message=AIMessageChunk(
                 content=[] if as_blocks else "",
@@ -107,15 +108,41 @@ def _tool_calls(reply: ChatReply) -> tuple[list[ToolCall], list[InvalidToolCall]
     return calls, invalid
 
 
-def _warn_of_cut_calls(reply: ChatReply) -> None:
-    """LangChain completes broken JSON when it adds chunks up, so a call that was cut would pass for a whole one."""
-    if reply.finish_reason == "length":
-        for call in _tool_calls(reply)[1]:
-            warnings.warn(
-                f"the answer was cut at max_tokens within the arguments of {call['name']!r}: {call['args']}",
-                ModelLimitWarning,
-                stacklevel=2,
-            )
+def _marks_of_broken_calls(reply: ChatReply) -> tuple[ToolCallDelta, ...]:
+    """What makes LangChain see that a call's arguments are broken.
+
+    Adding up chunks it completes broken JSON, so that a call that was cut off would be made with what had arrived. A
+    closing bracket in the wrong place is the one thing it does not mend: the call is listed as invalid.
+    """
+    invalid = {call["id"] for call in _tool_calls(reply)[1]}
+    return tuple(
+        ToolCallDelta(position, arguments=_wrong_bracket(call.arguments))
+        for position, call in enumerate(reply.tool_calls)
+        if call.id in invalid and _is_mended(call.arguments)
+    )
+
+
+def _is_mended(text: str) -> bool:
+    try:
+        return isinstance(parse_partial_json(text), dict)
+    except ValueError:
+        return False
+
+
+def _wrong_bracket(text: str) -> str:
+    """What to put behind unfinished JSON so that its brackets do not match."""
+    within, escaped, open_brackets = False, False, [""]
+    for char in text:
+        if within:
+            within = escaped or char != '"'
+            escaped = char == "\\" and not escaped
+        elif char == '"':
+            within = True
+        elif char in "{[":
+            open_brackets.append(char)
+        elif char in "}]" and len(open_brackets) > 1:
+            open_brackets.pop()
+    return ("\\" if escaped else "") + ('"' if within else "") + ("}" if open_brackets[-1] == "[" else "]")
 
 
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:

@@ -9,6 +9,7 @@ from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, BaseMessage, BaseMessageChunk
 from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation
+from langchain_core.runnables import AddableDict
 from langchain_core.utils.json import parse_partial_json
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import ConfigDict, TypeAdapter
@@ -117,6 +118,37 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         final = self._final(whole)
         if final != last:
             yield final
+
+    def with_raw(self, pieces: Iterator[BaseMessage]) -> Iterator[AddableDict]:
+        """The answer as it comes as `raw`, the object as `parsed`, what is wrong with it as `parsing_error`."""
+        whole: ChatGeneration | None = None
+        last = None
+        for piece in pieces:
+            yield AddableDict(raw=piece)
+            whole, made = self._added(whole, piece)
+            if made is not None and made != last:
+                last = made
+                yield AddableDict(parsed=made)
+        yield self._outcome(whole, last)
+
+    async def awith_raw(self, pieces: AsyncIterator[BaseMessage]) -> AsyncIterator[AddableDict]:
+        """`with_raw`, async."""
+        whole: ChatGeneration | None = None
+        last = None
+        async for piece in pieces:
+            yield AddableDict(raw=piece)
+            whole, made = self._added(whole, piece)
+            if made is not None and made != last:
+                last = made
+                yield AddableDict(parsed=made)
+        yield self._outcome(whole, last)
+
+    def _outcome(self, whole: ChatGeneration | None, last: Any) -> AddableDict:
+        try:
+            final = self._final(whole)
+        except (OutputParserException, ModelRefusalError) as error:
+            return AddableDict(parsed=None, parsing_error=error)
+        return AddableDict(parsing_error=None) if final == last else AddableDict(parsed=final, parsing_error=None)
 
     def _added(self, whole: ChatGeneration | None, piece: str | BaseMessage) -> tuple[ChatGeneration | None, Any]:
         if isinstance(piece, BaseMessageChunk):

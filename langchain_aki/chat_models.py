@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from operator import itemgetter
 from typing import Any, Literal, Self, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -14,12 +14,12 @@ from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.runnables import Runnable, RunnableGenerator
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr, model_validator
 
-from aki_transport import __version__
+from aki_transport import Client, __version__
 from aki_transport.arguments import as_response_format, as_tool_choice, unknown_argument
 from aki_transport.catalog import ModelInfo
 from aki_transport.messages import ChatRequest, JsonSchema, ResponseFormat, ToolNamed
@@ -32,6 +32,8 @@ from langchain_aki.errors import ConfigurationError, translated
 
 StructuredMethod = Literal["json_schema", "function_calling", "json_mode"]
 
+# A format that a caller spells out is asked for first; with_structured_output() leaves the choice to what is known.
+_FIRST: Mapping[str | None, Literal["json_schema"] | None] = {"json_schema": "json_schema", None: None}
 _CALL_ARGUMENTS = request_fields() | {
     "tools",
     "tool_choice",
@@ -255,9 +257,22 @@ class ChatAKI(ModelSettings, BaseChatModel):
             tool_choice=as_tool_choice(given.get("tool_choice")) if tools else None,
             parallel_tool_calls=given.get("parallel_tool_calls"),
             response_format=_response_format(given.get("response_format"), given.get("strict")),
-            structured_first=given.get("structured_method"),
+            structured_first=_FIRST[given.get("structured_method", "json_schema")],
             **settings,
         )
+
+    def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
+        """One summary of a batch: the names in its last answer."""
+        return {name: value for output in llm_outputs for name, value in (output or {}).items()}
+
+    @property
+    def _client(self) -> Client:
+        with translated():
+            return self._connected()
+
+    def __getstate__(self) -> dict[Any, Any]:
+        with translated():
+            return super().__getstate__()
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         self._profiled = self.model_info()
@@ -293,7 +308,7 @@ class ChatAKI(ModelSettings, BaseChatModel):
         """About how many tokens a text has, counted offline, or exactly by `custom_get_token_ids`."""
         if self.custom_get_token_ids is not None:
             return super().get_num_tokens(text)
-        return count_tokens_approximately([text])
+        return math.ceil(len(text.encode("utf-8", "replace")) / 4)
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """About how many tokens a conversation has, counted offline, or by `custom_get_token_ids`."""
@@ -333,6 +348,7 @@ class ChatAKI(ModelSettings, BaseChatModel):
         return f"{self._llm_type} {sorted(self._identifying_params.items())} {stop} {sorted(kwargs.items())}"
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        stop = stop or ([self.stop] if isinstance(self.stop, str) else self.stop)
         params = super()._get_ls_params(stop=stop, **kwargs)
         params["ls_provider"] = self._provider.name
         return params
@@ -362,19 +378,16 @@ class ChatAKI(ModelSettings, BaseChatModel):
 
 
 def _tool_choice(choice: str | bool | dict[str, Any], tools: list[dict[str, Any]]) -> str | dict[str, Any] | None:
-    """The choice in OpenAI's words."""
-    if choice is True or choice == "any":
-        return "required"
-    if choice is False:
-        return None
-    if isinstance(choice, dict) or choice in ("auto", "none", "required"):
-        return choice
+    """The choice in OpenAI's words, which bindings and traces hold."""
+    wanted = as_tool_choice(choice)
+    if not isinstance(wanted, ToolNamed):
+        return wanted
     names = [tool["function"]["name"] for tool in tools if "function" in tool]
-    if choice not in names:
+    if wanted.name not in names:
         raise ConfigurationError(
             f"tool_choice={choice!r} names no tool; use {', '.join(map(repr, names))}, 'auto', 'any' or 'none'."
         )
-    return {"type": "function", "function": {"name": choice}}
+    return {"type": "function", "function": {"name": wanted.name}}
 
 
 def _response_format(wanted: Any, strict: bool | None) -> ResponseFormat | None:
@@ -389,9 +402,7 @@ def _with_parser(
 ) -> Runnable[LanguageModelInput, Any]:
     if not include_raw:
         return bound | parser
-    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
-    failed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+    return bound | RunnableGenerator(parser.with_raw, parser.awith_raw)
 
 
 def _warn_of_missing_call(request: ChatRequest, *, called: bool) -> None:

@@ -44,6 +44,8 @@ def register_providers() -> None:
     loader = import_module("langchain_core.load.load")  # by name: the package's attribute `load` is a function
     path = tuple(ChatAKI.lc_id())
     loader.ALL_SERIALIZABLE_MAPPINGS[path] = path
+    if path[0] not in loader.DEFAULT_NAMESPACES:
+        loader.DEFAULT_NAMESPACES.append(path[0])
     _forget(loader, "_default_class_paths_cache", "clear")
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from time import perf_counter
 from typing import Any
 
@@ -17,10 +18,10 @@ import bm25s
 from langchain.agents import create_agent
 from langchain_core.callbacks import CallbackManagerForRetrieverRun, get_usage_metadata_callback
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessageChunk
-from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.messages import HumanMessage
+from langchain_core.prompts import ChatPromptTemplate, PromptTemplate, format_document
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.tools import tool
+from langchain_core.tools import create_retriever_tool, tool
 
 from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
@@ -35,13 +36,10 @@ QUESTIONS = (
     "What happens when a stream breaks off half-way?",
     "Does a key from the environment go to any host?",
 )
-TASK = "Look up in the documents how I add a provider, and work out what 250000 tokens cost at 0.45 dollars per million."
-PROMPT = ChatPromptTemplate(
-    [
-        ("system", "Answer briefly from the passages, with their source in brackets.\n\nPassages:\n\n{passages}"),
-        ("human", "{question}"),
-    ]
-)
+TASK = "Look up in the documents how I add a provider, and work out what 250000 tokens cost at 0.45 USD per million."
+RULES = "Answer briefly from the passages, with their source in brackets.\n\nPassages:\n\n{passages}"
+PROMPT = ChatPromptTemplate([("system", RULES), ("human", "{question}")])
+PASSAGE = PromptTemplate.from_template("[{source}]\n{page_content}")
 
 
 class Sections(BaseRetriever):
@@ -71,20 +69,21 @@ def _words(*texts: str) -> Any:
     return bm25s.tokenize(list(texts), stopwords="en", show_progress=False)
 
 
-def quoted(documents: list[Document]) -> str:
-    """Passages for a prompt, each under its source."""
-    return "\n\n".join(f"[{each.metadata['source']}]\n{each.page_content}" for each in documents)
+@tool
+def token_cost(tokens: int, usd_per_million: float) -> str:
+    """What a number of tokens costs at a price per million."""
+    return f"{tokens:,} tokens cost {tokens * usd_per_million / 1e6:.4f} USD."
 
 
 @contextmanager
 def connect() -> Iterator[dict[str, str]]:
     """The service to talk to, as arguments of `ChatAKI`: none of them for AKI.IO, else a local emulator's."""
-    if any(os.environ.get(variable) for variable in PROVIDERS["aki"].key_variables):
+    if any(os.environ.get(variable, "").strip() for variable in PROVIDERS["aki"].key_variables):
         print("Talking to AKI.IO at", PROVIDERS["aki"].route("openai").base_url)
         yield {}
     else:
         with Emulator() as emulator:
-            print(f"Talking to the emulator at {emulator.openai_url} (AKI.IO itself once AKI_API_KEY is set)")
+            print(f"Talking to the emulator at {emulator.openai_url}; with AKI_API_KEY set, to AKI.IO itself")
             yield {"base_url": emulator.openai_url, "api_key": emulator.key}
 
 
@@ -94,49 +93,34 @@ def show_models(model: ChatAKI) -> None:
     for info in model.refresh_models():
         window, output = f"{info.context_window:>15,}  {info.source:9}", f"{info.max_output:>15,}  {info.output_source}"
         print(f"{info.id:22}{window}{output}")
+    print("service: its own listing; table: models.toml of this package; default: a cautious guess")
 
 
 def answer(model: ChatAKI, sections: Sections, question: str) -> None:
     """A question answered from the documents, as the answer comes."""
     found = sections.invoke(question)
-    thinking = False
-    for chunk in (PROMPT | model).stream({"passages": quoted(found), "question": question}):
-        for block in chunk.content_blocks:
-            if block["type"] == "reasoning":
-                print("" if thinking else "(thinking) ", block["reasoning"], sep="", end="", flush=True)
-                thinking = True
-            elif block["type"] == "text":
-                print("\n" if thinking else "", block["text"], sep="", end="", flush=True)
-                thinking = False
-    print("\nRead:", "; ".join(each.metadata["source"] for each in found))
+    passages = "\n\n".join(format_document(each, PASSAGE) for each in found)
+    shown = ""
+    for chunk in (PROMPT | model).stream({"passages": passages, "question": question}):
+        for kind, text in ((block["type"], block.get(block["type"], "")) for block in chunk.content_blocks):
+            if kind != shown:
+                print("\n" if shown else "", "answer: " if kind == "text" else f"{kind}: ", sep="", end="")
+            print(text, end="", flush=True)
+            shown = kind
+    print("\nsources:", "; ".join(each.metadata["source"] for each in found))
 
 
 def run_agent(model: ChatAKI, sections: Sections, task: str) -> None:
     """An agent with two tools, its steps as they come."""
-
-    @tool
-    def search_documents(query: str) -> str:
-        """Search the project's documents."""
-        return quoted(sections.invoke(query))
-
-    @tool
-    def token_cost(tokens: int, dollars_per_million: float) -> str:
-        """What a number of tokens costs at a price per million."""
-        return f"{tokens:,} tokens cost {tokens * dollars_per_million / 1e6:.4f} dollars."
-
-    agent = create_agent(model, tools=[search_documents, token_cost])
-    asked = {"messages": [("user", task)]}
-    for mode, step in agent.stream(asked, stream_mode=["messages", "updates"]):
-        if mode == "messages":
-            if isinstance(step[0], AIMessageChunk):
-                print(step[0].text, end="", flush=True)
-            continue
-        for message in [each for update in step.values() for each in update["messages"]]:
+    search = create_retriever_tool(sections, "search_documents", "Search the documents.", document_prompt=PASSAGE)
+    agent = create_agent(model, tools=[search, token_cost])
+    print("task:", task)
+    for update in agent.stream({"messages": [HumanMessage(task)]}, stream_mode="updates"):
+        for message in (message for node in update.values() for message in node["messages"]):
             for call in getattr(message, "tool_calls", ()):
-                print(f"calls {call['name']}({', '.join(f'{name}={value!r}' for name, value in call['args'].items())})")
-            if message.type == "tool":
-                print(f"{message.name} gives {' '.join(message.text.split())[:90]}")
-    print()
+                print(f"calls {call['name']}:", ", ".join(f"{name}={value}" for name, value in call["args"].items()))
+            if message.text:
+                print(f"{message.name}: {shorten(message.text, 90)}" if message.name else f"answer: {message.text}")
 
 
 def ask_misspelled(settings: dict[str, str]) -> None:
@@ -154,27 +138,26 @@ def step(title: str, spent: list[str]) -> Iterator[None]:
     start = perf_counter()
     with get_usage_metadata_callback() as counted:
         yield
-    used = list(counted.usage_metadata.values())
-    tokens = [sum(each[kind] for each in used) for kind in ("input_tokens", "output_tokens")]
-    spent.append(f"{title[:54]:56}{tokens[0]:>8,}{tokens[1]:>8,}{perf_counter() - start:>9.2f}")
+    used = counted.usage_metadata.values()
+    read, written = sum(each["input_tokens"] for each in used), sum(each["output_tokens"] for each in used)
+    spent.append(f"{title:50}{read:>10,}{written:>10,}{perf_counter() - start:>10.2f}")
 
 
 def main() -> None:
     """Everything, in order."""
-    spent: list[str] = []
+    spent = [f"\n{'step':50}{'tokens in':>10}{'out':>10}{'seconds':>10}"]
     with connect() as settings:
-        model = ChatAKI(model=MODEL, **settings)
-        sections = Sections.read()
+        model, sections = ChatAKI(model=MODEL, **settings), Sections.read()
         with step("Models and their limits", spent):
             show_models(model)
         for question in QUESTIONS:
             with step(question, spent):
                 answer(model, sections, question)
-        with step(f"An agent: {TASK}", spent):
+        with step("An agent with two tools", spent):
             run_agent(model, sections, TASK)
         with step(f"A misspelled model: {MISSPELLED}", spent):
             ask_misspelled(settings)
-    print(f"\n{'step':56}{'in':>8}{'out':>8}{'seconds':>9}", *spent, sep="\n")
+    print(*spent, sep="\n")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ _TOOL_TALK = re.compile(
 )
 _LEAD_IN = re.compile(
     r"^\s*(?:please|hi|hello|hey|can you|could you|would you|i want to|i need to|search(?:\s+the\s+\w+)?(?:\s+for)?"
-    r"|look\s+up|find(?:\s+out)?|tell\s+me(?:\s+about)?)\b[\s,:]*",
+    r"|(?:look\s+up|find(?:\s+out)?)(?:\s+in\s+(?:the|our|your)\s+\w+(?=\s+\w))?|tell\s+me(?:\s+about)?)\b[\s,:]*",
     re.IGNORECASE,
 )
 _LONGEST_PHRASE = 300

@@ -14,6 +14,7 @@ from aki_transport.emulator.words import name_parts, shorten
 _LONG = 60  # words; from here on a result is read like a context
 _SENTENCE = 4
 _LONGEST = 600
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _ENDS = '.!?…`)"]'
 
 
@@ -78,9 +79,8 @@ def _about(inputs: list[Any]) -> str:
 
 def _mentions(text: str, inputs: Iterable[Any]) -> bool:
     values = [str(each) for each in inputs]
-    return (
-        not values or any(each and each.lower() in text.lower() for each in values) or max(map(len, values)) > len(text)
-    )
+    plain = _THOUSANDS.sub("", text.lower())
+    return not values or any(each and each.lower() in plain for each in values) or max(map(len, values)) > len(text)
 
 
 def _pairs(value: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 MODEL = "qwen3.6-35b"
 
@@ -11,15 +12,25 @@ WORDS = (" Europe", " hosts", " open", " models", ",", " and", " every", " token
 ANSWER = "".join(WORDS[position % len(WORDS)] for position in range(200))
 """About 200 tokens."""
 
-_PIECES = re.compile(r" in (\d+) pieces\.")
+WAIT = 50
+"""Milliseconds before an async answer, so that the calls of a batch are all under way at once."""
+
+_WANTED = re.compile(r" in (\d+) pieces after (\d+) ms\.")
 
 
-def question(chunks: int) -> str:
-    """The prompt; it also tells the server how many pieces of text to stream, 0 for a blocking answer."""
-    return f"Who hosts open models in Europe, and what is counted there? Answer in {chunks} pieces."
+class Wanted(NamedTuple):
+    """What a prompt tells the server: the pieces of a stream, and the milliseconds to wait before it."""
+
+    pieces: int
+    wait: int
 
 
-def pieces_in(text: str) -> int:
-    """How many pieces a prompt asks for."""
-    found = _PIECES.search(text)
-    return int(found[1]) if found else 0
+def question(chunks: int, wait: int = 0) -> str:
+    """The prompt that asks for a stream of that many pieces of text, or with 0 for a blocking answer."""
+    return f"Who hosts open models in Europe, and what is counted there? Answer in {chunks} pieces after {wait} ms."
+
+
+def wanted(prompt: str) -> Wanted:
+    """What a prompt asks for."""
+    found = _WANTED.search(prompt)
+    return Wanted(int(found[1]), int(found[2])) if found else Wanted(0, 0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from tests.benchmarks.asking import MODEL, question
+from tests.benchmarks.asking import MODEL, WAIT, question
 
 # httpx keeps 20 idle connections by default, so 100 at once would connect anew for most calls.
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=1000)
@@ -36,13 +36,13 @@ class Driver:
 
     async def acall(self) -> str:
         """`call`, async."""
-        answer = await self._async.post("/chat/completions", json=_body(0))
+        answer = await self._async.post("/chat/completions", json=_body(0, WAIT))
         return _text(answer.raise_for_status().json())
 
     async def astream(self, chunks: int) -> int:
         """`stream`, async."""
         count = 0
-        async with self._async.stream("POST", "/chat/completions", json=_body(chunks)) as answer:
+        async with self._async.stream("POST", "/chat/completions", json=_body(chunks, WAIT)) as answer:
             async for line in answer.raise_for_status().aiter_lines():
                 if _has_text(line):
                     count += 1
@@ -54,10 +54,10 @@ def client(url: str) -> httpx.Client:
     return httpx.Client(base_url=f"{url}/v1", headers={"authorization": "Bearer aki-test"}, limits=_LIMITS)
 
 
-def _body(chunks: int) -> dict[str, Any]:
+def _body(chunks: int, wait: int = 0) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": MODEL,
-        "messages": [{"role": "user", "content": question(chunks)}],
+        "messages": [{"role": "user", "content": question(chunks, wait)}],
         "temperature": 0,
     }
     return {**body, "stream": True, "stream_options": {"include_usage": True}} if chunks else body

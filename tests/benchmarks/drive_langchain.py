@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from functools import cache
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -11,7 +10,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from tests.benchmarks.asking import ANSWER, MODEL, WORDS, pieces_in, question
+from tests.benchmarks.asking import ANSWER, MODEL, WAIT, WORDS, question, wanted
 
 
 class Driver:
@@ -34,12 +33,12 @@ class Driver:
 
     async def acall(self) -> str:
         """`call`, async."""
-        return str((await self._model.ainvoke(question(0))).content)
+        return str((await self._model.ainvoke(question(0, WAIT))).content)
 
     async def astream(self, chunks: int) -> int:
         """`stream`, async."""
         count = 0
-        async for chunk in self._model.astream(question(chunks)):
+        async for chunk in self._model.astream(question(chunks, WAIT)):
             if chunk.content:
                 count += 1
         return count
@@ -65,43 +64,43 @@ def ready_made(_url: str) -> BaseChatModel:
 
 
 class ReadyMade(BaseChatModel):
-    """Gives answers that were made before, without any network."""
+    """Gives texts that are there already, without any network."""
 
     def _generate(
         self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        messages: list[BaseMessage],  # noqa: ARG002
+        stop: list[str] | None = None,  # noqa: ARG002  LangChain's signature
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
     ) -> ChatResult:
         return ChatResult(generations=[ChatGeneration(message=AIMessage(ANSWER))])
 
     async def _agenerate(
         self,
         messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        stop: list[str] | None = None,  # noqa: ARG002  LangChain's signature
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
     ) -> ChatResult:
         return self._generate(messages)
 
     def _stream(
         self,
         messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        stop: list[str] | None = None,  # noqa: ARG002  LangChain's signature
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
     ) -> Iterator[ChatGenerationChunk]:
-        yield from _chunks(pieces_in(str(messages[-1].content)))
+        yield from _chunks(wanted(str(messages[-1].content)).pieces)
 
     async def _astream(
         self,
         messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        stop: list[str] | None = None,  # noqa: ARG002  LangChain's signature
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
     ) -> AsyncIterator[ChatGenerationChunk]:
-        for chunk in _chunks(pieces_in(str(messages[-1].content))):
+        for chunk in _chunks(wanted(str(messages[-1].content)).pieces):
             yield chunk
 
     @property
@@ -109,9 +108,7 @@ class ReadyMade(BaseChatModel):
         return "ready-made"
 
 
-@cache
-def _chunks(count: int) -> tuple[ChatGenerationChunk, ...]:
-    """The same objects for every stream: making them is no part of what the framework costs."""
-    return tuple(
-        ChatGenerationChunk(message=AIMessageChunk(content=WORDS[position % len(WORDS)])) for position in range(count)
-    )
+def _chunks(count: int) -> Iterator[ChatGenerationChunk]:
+    """Text that was there before, in new objects: LangChain writes into a chunk, so that none can be given twice."""
+    for position in range(count):
+        yield ChatGenerationChunk(message=AIMessageChunk(content=WORDS[position % len(WORDS)]))

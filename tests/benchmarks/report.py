@@ -108,7 +108,7 @@ def table(lines: Sequence[Line]) -> str:
 
 
 def _digits(value: float) -> str:
-    return f"{value:.1f}" if value >= 100 else f"{value:.3f}" if value < 10 else f"{value:.2f}"  # noqa: PLR2004
+    return f"{value:.1f}" if value >= 100 else f"{value:.3f}" if value < 10 else f"{value:.2f}"
 
 
 def circumstances() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Runs the modes: a server and one process per contender, asked in turn (A B C, A B C, …) so that noise hits all alike."""
+"""Runs the modes: one process per contender, asked in turn (A B C, A B C, …) so that noise hits all alike."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Effort:
         )
 
 
-FULL = Effort(rounds=9, fresh=7, calls=sys.maxsize, streams=sys.maxsize)
-QUICK = Effort(rounds=2, fresh=2, calls=50, streams=3)
+FULL = Effort(rounds=7, fresh=7, calls=sys.maxsize, streams=sys.maxsize)
+QUICK = Effort(rounds=2, fresh=1, calls=50, streams=3)
 
 
 class Worker:
@@ -108,11 +108,8 @@ def measured(
     """
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     with _server() as url:
-        with ExitStack() as stack:
-            lasting = [mode for mode in modes if mode.measured == "order"]
-            workers = {row.name: stack.enter_context(Worker(row, url)) for row in contenders} if lasting else {}
-            for worker in workers.values():
-                worker.await_ready()
+        lasting = [mode for mode in modes if mode.measured == "order"]
+        with _workers(contenders if lasting else (), url) as workers:
             for mode in lasting:
                 tell(mode.title)
                 for _ in range(effort.rounds):
@@ -122,21 +119,30 @@ def measured(
         fresh = [mode for mode in modes if mode.measured == "fresh"]
         if fresh:
             tell("imports and models in fresh processes")
-        for turn in range(effort.fresh + 1 if fresh else 0):
+        for _ in range(effort.fresh if fresh else 0):
             for row in contenders:
                 figures = _fresh(row, url, effort.models)
-                for mode in fresh if turn else ():  # the first one reads the modules' files into the system's cache
+                for mode in fresh:
                     value = figures[mode.figure]
                     found[mode.key, row.name].append(value if mode.unit == "MB" else 1000 * value)
         for mode in modes:
             if mode.measured == "peak":
                 tell(mode.title)
-                for row in contenders:
-                    with Worker(row, url) as worker:
-                        worker.await_ready()
+                with _workers(contenders, url) as workers:
+                    for name, worker in workers.items():
                         peaks = [worker.carry_out(effort.of(order))["peak"] for order in mode.orders]
-                    found[mode.key, row.name].append(peaks[-1])
+                        found[mode.key, name].append(peaks[-1])
     return found
+
+
+@contextmanager
+def _workers(contenders: Sequence[Contender], url: str) -> Iterator[Mapping[str, Worker]]:
+    """A new process for each, by name."""
+    with ExitStack() as stack:
+        workers = {row.name: stack.enter_context(Worker(row, url)) for row in contenders}
+        for worker in workers.values():
+            worker.await_ready()
+        yield workers
 
 
 @contextmanager

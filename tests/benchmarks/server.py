@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from tests.benchmarks.asking import ANSWER, MODEL, WORDS, pieces_in
+from tests.benchmarks.asking import ANSWER, MODEL, WORDS, wanted
 
 _EVENTS_PER_WRITE = 50
 _MODELS = (MODEL, "llama3-chat-70b", "minimax-m2.5-230b", "gpt-oss-120b")
@@ -38,9 +39,16 @@ class Answering(asyncio.Protocol):
             if len(self._held) < end:
                 return
             body, self._held = self._held[found + 4 : end], self._held[end:]
-            for piece in _answer(head, body):
-                if self._transport is not None:
-                    self._transport.write(piece)
+            pieces, wait = _answer(head, body)
+            if wait:
+                asyncio.get_running_loop().call_later(wait / 1000, self._write, pieces)
+            else:
+                self._write(pieces)
+
+    def _write(self, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
+            if self._transport is not None:
+                self._transport.write(piece)
 
 
 def _length(head: bytes) -> int:
@@ -51,13 +59,13 @@ def _length(head: bytes) -> int:
     return 0
 
 
-def _answer(head: bytes, body: bytes) -> tuple[bytes, ...]:
+def _answer(head: bytes, body: bytes) -> tuple[tuple[bytes, ...], int]:
+    """What to write, and the milliseconds to wait before."""
     if head.startswith(b"GET /v1/models "):
-        return _listing()
+        return _listing(), 0
     asked = json.loads(body)
-    if asked.get("stream"):
-        return _streamed(pieces_in(str(asked["messages"][-1]["content"])))
-    return _whole()
+    pieces, wait = wanted(str(asked["messages"][-1]["content"]))
+    return (_streamed(pieces) if asked.get("stream") else _whole()), wait
 
 
 @cache

@@ -26,7 +26,12 @@ PARIS = '{"city": "Paris"}'
 
 
 def called(name: str, arguments: str, index: int) -> dict[str, Any]:
-    return {"index": index, "id": f"call_{index}", "type": "function", "function": {"name": name, "arguments": arguments}}
+    return {
+        "index": index,
+        "id": f"call_{index}",
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
 
 
 TWO_CALLS = (
@@ -162,7 +167,9 @@ def test_metadata_and_usage_come_once(server: ScriptServer, way: Way, version: s
 def test_metadata_of_a_stream_are_those_of_a_blocking_answer(server: ScriptServer, way: Way):
     head = {"x_request_id": "req-1", "x_credits_used": "0.000123", "x_credits_remaining": "9.5"}
     body = replied()
-    server.say(Answer(headers={**body.headers, **{k.replace("_", "-"): v for k, v in head.items()}}, chunks=body.chunks))
+    server.say(
+        Answer(headers={**body.headers, **{k.replace("_", "-"): v for k, v in head.items()}}, chunks=body.chunks)
+    )
     server.say(streamed("Hel", "lo", **head))
     whole = model_at(server).invoke("hi")
     streamed_whole = ask(model_at(server), way, "hi")
@@ -345,7 +352,9 @@ async def test_an_agent_streams_tokens_and_steps(server: ScriptServer):
         return f"sunny in {city}"
 
     server.say(
-        streamed(chunk(reasoning_content="hm"), chunk(tool_calls=[called("get_weather", PARIS, 0)]), finish="tool_calls"),
+        streamed(
+            chunk(reasoning_content="hm"), chunk(tool_calls=[called("get_weather", PARIS, 0)]), finish="tool_calls"
+        ),
         streamed("It is ", "sunny."),
     )
     agent = create_agent(model_at(server), tools=[get_weather])

@@ -141,7 +141,9 @@ def test_a_method_that_was_named_is_the_one_that_is_used(server: ScriptServer, m
     assert asked_for(server) == [said_as]
 
 
-@pytest.mark.parametrize(("strict", "method"), [(s, m) for s in (True, False) for m in ("json_schema", "function_calling")])
+@pytest.mark.parametrize(
+    ("strict", "method"), [(s, m) for s in (True, False) for m in ("json_schema", "function_calling")]
+)
 def test_strict_is_sent_where_given(server: ScriptServer, strict: bool, method: Any):  # noqa: FBT001
     server.always = obedient
     model_at(server).with_structured_output(Joke, method=method, strict=strict).invoke("a joke")
@@ -353,13 +355,11 @@ def test_one_run_is_traced_however_often_is_asked(server: ScriptServer, method: 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_reasoning_and_usage_of_the_raw_answer_stay(server: ScriptServer, method: Any):
-    server.always = lambda request: (
-        replied(
-            None if request.json.get("tools") else TEXT,
-            reasoning_content="hm",
-            finish="stop",
-            tool_calls=[{"id": "c", "function": {"name": "Joke", "arguments": TEXT}}] if request.json.get("tools") else [],
-        )
+    server.always = lambda request: replied(
+        None if request.json.get("tools") else TEXT,
+        reasoning_content="hm",
+        finish="stop",
+        tool_calls=[{"id": "c", "function": {"name": "Joke", "arguments": TEXT}}] if request.json.get("tools") else [],
     )
     raw = model_at(server).with_structured_output(Joke, method=method, include_raw=True).invoke("a joke")["raw"]
     assert raw.additional_kwargs["reasoning_content"] == "hm"

@@ -217,7 +217,12 @@ def test_a_free_choice_without_a_call_is_no_reason_to_warn(server: ScriptServer,
 def test_a_call_cut_at_max_tokens_does_not_pass_for_a_whole_one(server: ScriptServer, way: Way):
     cut = ("get_weather", '{"city": "New York", "days": 1')
     server.say(calling(cut, finish="length"))
-    server.say(streamed(chunk(tool_calls=[{"index": 0, "id": "c", "function": {"name": cut[0], "arguments": cut[1]}}]), finish="length"))
+    server.say(
+        streamed(
+            chunk(tool_calls=[{"index": 0, "id": "c", "function": {"name": cut[0], "arguments": cut[1]}}]),
+            finish="length",
+        )
+    )
     if is_streamed(way):
         model_at(server).invoke("hi")
     with warnings.catch_warnings():
@@ -355,7 +360,9 @@ def test_an_agent_of_standard_blocks_keeps_its_calls(server: ScriptServer):
     check_loop(server, agent.invoke({"messages": "hi"})["messages"])
 
 
-@pytest.mark.parametrize("wanted", [ToolStrategy(Forecast), Forecast, AutoStrategy(Forecast)], ids=["tool", "auto", "named"])
+@pytest.mark.parametrize(
+    "wanted", [ToolStrategy(Forecast), Forecast, AutoStrategy(Forecast)], ids=["tool", "auto", "named"]
+)
 def test_an_agent_gives_its_answer_by_a_tool(server: ScriptServer, wanted: Any):
     server.say(calling(LOOP[0]), calling(("Forecast", '{"city": "Paris", "sky": "sunny"}')))
     found = agent_at(server, response_format=wanted).invoke({"messages": "hi"})["structured_response"]

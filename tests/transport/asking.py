@@ -13,7 +13,7 @@ import pytest
 
 from aki_transport import Client
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Message, ToolCall
-from aki_transport.transport import sender
+from aki_transport.transport import listing, sender, turns
 from tests.script_server import Answer, ScriptServer
 
 MODEL = "qwen3.6-35b"
@@ -112,7 +112,7 @@ WAYS = tuple(Way(streamed=streamed, is_async=is_async) for is_async in (False, T
 
 
 class Clock:
-    """Stands in for the sender's modules `time`, `asyncio` and `random`: no pause is slept, each is noted.
+    """Stands in for the modules `time`, `asyncio` and `random` in the transport: no pause is slept, each is noted.
 
     Attributes:
         pauses: Seconds of each pause that was asked for.
@@ -142,6 +142,7 @@ class Clock:
         class Dice:
             random = staticmethod(lambda: clock.dice)
 
-        monkeypatch.setattr(sender, "time", Time)
+        for module in (sender, turns, listing):
+            monkeypatch.setattr(module, "time", Time)
         monkeypatch.setattr(sender, "asyncio", Asyncio())
-        monkeypatch.setattr(sender, "random", Dice)
+        monkeypatch.setattr(turns, "random", Dice)

@@ -231,7 +231,7 @@ def test_proxies_from_the_environment_are_used(
     with tiny_proxy(server) as (address, seen):
         monkeypatch.setenv(variable, written.format(address))
         assert chat_way.ask(client_for(server, base_url="http://target.invalid/v1", allow_insecure=True)).text
-    assert any("POST http://target.invalid/v1/chat/completions" in line for line in seen)
+    assert any("http://target.invalid/v1/" in line for line in seen)
     assert any("proxy-auth" in line.lower() for line in seen) == ("@" in written)
 
 

@@ -1,0 +1,383 @@
+"""Whatever arrives, in whatever pieces, gives the same answer as the whole, or an error of ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from aki_transport import AKIError, InvalidResponseError
+from aki_transport.messages import ChatDelta, ChatReply, ToolCall
+from aki_transport.transport.events import Payload, payloads
+from aki_transport.wire import openai
+from aki_transport.wire._think import ThinkSplitter
+from aki_transport.wire._tool_calls import ToolCallReader
+from tests.scenarios import SCENARIOS, Scenario, chunk, reply
+from tests.transport.asking import MODEL, added_up, request_for
+
+more = settings(max_examples=300, deadline=None)
+
+# What JSON can hold in the place of anything, and what only the parsers of the world take for JSON.
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([10**30, -1, 0, float("nan"), float("inf"), -float("inf"), 1e308, "", "²", "0", "stop", "null"]),
+    st.floats(),
+    st.text(max_size=8),
+)
+anything = st.recursive(
+    leaves,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=8,
+)
+
+
+def decode(events: list[Payload]) -> list[ChatDelta]:
+    decoder = openai.decoder(request_for(), {}, on_model=lambda _: None, empty_is_failure=False)
+    deltas = [delta for event in events if (delta := decoder.feed(event)) is not None]
+    return [*deltas, decoder.end()]
+
+
+def read(body: Any) -> ChatReply:
+    return added_up(decode([Payload("body", json.dumps(body).encode())]))
+
+
+def stream(*chunks: Any, done: bool = True) -> ChatReply:
+    events = [Payload("message", json.dumps(said)) for said in chunks]
+    return added_up(decode([*events, Payload("message", "[DONE]")] if done else events))
+
+
+def ours_or_a_reply(ask: Callable[[], ChatReply]) -> None:
+    try:
+        answer = ask()
+    except AKIError:
+        return
+    check(answer)
+
+
+def check(answer: ChatReply) -> None:
+    """A reply whose fields are what their types say, and can be shown, compared and written."""
+    for name in ("text", "reasoning", "refusal", "model"):
+        assert isinstance(getattr(answer, name), str), name
+    for name in ("id", "finish_reason", "stop_reason", "request_id", "system_fingerprint"):
+        assert isinstance(getattr(answer, name), str | None), name
+    for call in answer.tool_calls:
+        assert all(isinstance(part, str) for part in (call.id, call.name, call.arguments))
+    if answer.usage is not None:
+        for name in answer.usage.__dataclass_fields__:
+            assert type(getattr(answer.usage, name)) in (int, type(None)), name
+    assert isinstance(answer.raw, dict)
+    repr(answer)
+    json.dumps(answer.raw)
+
+
+def placed(body: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """The same body with this value at this place."""
+    if not path:
+        return value
+    first, *rest = path
+    inner = body[first] if (isinstance(body, list) and first < len(body)) or first in body else {}
+    changed = placed(inner, tuple(rest), value)
+    if isinstance(body, list):
+        return [changed if at == first else part for at, part in enumerate(body)]
+    return {**body, first: changed}
+
+
+CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+WHOLE = reply(
+    "Hello",
+    reasoning_content="Hm",
+    tool_calls=[CALL, {**CALL, "id": "call_2", "index": 1}],
+    top={"usage": {"prompt_tokens": 1, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}}},
+)
+_MESSAGE = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call", "role", "thinking")
+_CALL = (("index",), ("id",), ("type",), ("function",), ("function", "name"), ("function", "arguments"))
+_TOP = ("id", "model", "created", "object", "choices", "usage", "system_fingerprint", "error", "status", "service_tier")
+_USAGE = (
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "prompt_tokens_details",
+    "completion_tokens_details",
+    "input_tokens",
+)
+
+
+def places(inner: str) -> list[tuple[Any, ...]]:
+    said = ("choices", 0, inner)
+    return [
+        (),
+        *((name,) for name in _TOP),
+        *(("usage", name) for name in _USAGE),
+        ("usage", "prompt_tokens_details", "cached_tokens"),
+        ("choices", 0),
+        *(("choices", 0, name) for name in ("index", "finish_reason", "logprobs", "delta", "message")),
+        ("choices", 0, "logprobs", "content"),
+        *((*said, name) for name in _MESSAGE),
+        (*said, "content", "text"),
+        (*said, "tool_calls", 0),
+        *((*said, "tool_calls", 0, *path) for path in _CALL),
+        *((*said, "tool_calls", 1, *path) for path in _CALL),
+        (*said, "function_call", "name"),
+        (*said, "function_call", "arguments"),
+    ]
+
+
+@pytest.mark.parametrize("path", places("message"), ids=lambda path: ".".join(map(str, path)) or "all")
+@more
+@given(value=anything)
+def test_any_json_in_any_place_of_a_blocking_answer(path: tuple[Any, ...], value: Any) -> None:
+    ours_or_a_reply(lambda: read(placed(WHOLE, path, value)))
+
+
+START = chunk("Hel", reasoning_content="Hm", tool_calls=[CALL, {**CALL, "index": 1, "id": "call_2"}])
+LAST = chunk(finish="stop", top={"usage": {"prompt_tokens": 1, "completion_tokens": 2}})
+
+
+@pytest.mark.parametrize("path", places("delta"), ids=lambda path: ".".join(map(str, path)) or "all")
+@more
+@given(value=anything, at=st.integers(0, 2))
+def test_any_json_in_any_place_of_a_stream(path: tuple[Any, ...], value: Any, at: int) -> None:
+    chunks = [START, chunk("lo", tool_calls=[CALL]), LAST]
+    chunks[at] = placed(chunks[at], path, value)
+    ours_or_a_reply(lambda: stream(*chunks))
+    ours_or_a_reply(lambda: stream(*chunks, done=False))
+
+
+@more
+@given(st.lists(anything, max_size=4))
+def test_any_json_as_a_stream(values: list[Any]) -> None:
+    ours_or_a_reply(lambda: stream(*values))
+
+
+@more
+@given(st.one_of(st.text(), st.binary()), st.sampled_from(["message", "error", "body", "ping"]))
+@example("[" * 100_000, "body")
+@example('{"a":' * 100_000, "message")
+@example('{"choices": [], "choices": 1}', "body")
+@example('{"created": ' + "9" * 10_000 + "}", "body")
+@example('{"error": {"code": ' + "9" * 10_000 + "}}", "body")
+@example('{"error": ' + "[" * 150 + "]" * 150 + "}", "body")
+def test_any_bytes_as_an_event(data: str | bytes, event: str) -> None:
+    ours_or_a_reply(lambda: added_up(decode([Payload(event, data), Payload("message", "[DONE]")])))
+
+
+@pytest.mark.parametrize("depth", [100, 1_000, 100_000])
+def test_deep_arguments_are_kept_as_they_are(depth: int) -> None:
+    deep = '{"a":' * depth + "1" + "}" * depth
+    pieces = [
+        chunk(tool_calls=[{"index": 0, "id": "call_1", "function": {"name": "add", "arguments": deep}}]),
+        chunk(tool_calls=[{"index": 0, "function": {"name": "add", "arguments": deep}}]),
+        LAST,
+    ]
+    ours_or_a_reply(lambda: stream(*pieces))
+
+
+def test_arguments_with_a_huge_number_are_kept_as_they_are() -> None:
+    arguments = '{"a": ' + "9" * 5_000 + "}"
+    piece = chunk(tool_calls=[{"index": 0, "id": "call_1", "function": {"name": "add", "arguments": arguments}}])
+    assert stream(piece, LAST).tool_calls == (ToolCall("call_1", "add", arguments),)
+
+
+# Events from bytes
+
+
+class Pieces(httpx.SyncByteStream):
+    def __init__(self, body: bytes, cuts: list[int]) -> None:
+        edges = [0, *sorted(cut % (len(body) + 1) for cut in cuts), len(body)]
+        self._pieces = [body[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._pieces
+
+
+def events(body: bytes, cuts: list[int]) -> list[Payload]:
+    headers = {"content-type": "text/event-stream"}
+    return list(payloads(httpx.Response(200, headers=headers, stream=Pieces(body, cuts))))
+
+
+cuts = st.lists(st.integers(0, 10**6), max_size=30)
+texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\n\0"), max_size=20)
+
+
+@more
+@given(
+    st.lists(texts.filter(bool), min_size=1, max_size=6),
+    cuts,
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from(["data: ", "data:"]),
+    st.booleans(),
+)
+def test_any_split_of_the_bytes_gives_the_same_events(
+    data: list[str],
+    cut: list[int],
+    newline: str,
+    prefix: str,
+    bom: bool,  # noqa: FBT001  drawn
+) -> None:
+    written = "".join(f": note\n{prefix}{each}{newline}{newline}" for each in data)
+    body = b"\xef\xbb\xbf" * bom + written.encode()
+    whole = events(body, [])
+    assert events(body, cut) == whole
+    if prefix == "data: ":
+        assert [event.data for event in whole] == data
+
+
+@pytest.mark.parametrize("row", [row for row in SCENARIOS if row.stream is not None], ids=lambda row: row.name)
+@settings(max_examples=25, deadline=None)
+@given(cut=cuts)
+def test_any_split_of_a_row_s_bytes_gives_the_same_reply(row: Scenario, cut: list[int]) -> None:
+    kind = row.stream.headers.get("content-type", "")
+    body = b"".join(row.stream.chunks)
+
+    def outcome(at: list[int]) -> Any:
+        response = httpx.Response(200, headers={"content-type": kind}, stream=Pieces(body, at))
+        try:
+            answer = added_up(decode(list(payloads(response))))
+        except AKIError as error:
+            return str(error)
+        made_up = {call.id for call in answer.tool_calls if call.id.startswith("call_") and len(call.id) > 20}
+        calls = [(None if call.id in made_up else call.id, call.name, call.arguments) for call in answer.tool_calls]
+        return answer.text, answer.reasoning, answer.refusal, calls, answer.usage, answer.finish_reason, answer.model
+
+    assert outcome(cut) == outcome([])
+
+
+# Reasoning inside the text
+
+parts = st.text(st.sampled_from("ab<>/think \n"), max_size=12)
+
+
+@more
+@given(
+    st.one_of(
+        st.text(st.sampled_from("<>/think ab\n"), max_size=40),
+        st.builds("{}<think>{}</think>{}".format, st.sampled_from(["", " ", "\n", "x"]), parts, parts),
+        st.builds("<think>{}".format, parts),
+    ),
+    cuts,
+)
+def test_any_split_of_text_gives_the_same_reasoning(text: str, cut: list[int]) -> None:
+    def split(pieces: list[str]) -> tuple[str, str]:
+        splitter = ThinkSplitter()
+        given_out = [splitter.feed(piece) for piece in pieces] + [splitter.flush()]
+        return "".join(answer for answer, _ in given_out), "".join(thought for _, thought in given_out)
+
+    edges = [0, *sorted(at % (len(text) + 1) for at in cut), len(text)]
+    assert split([text[a:b] for a, b in zip(edges, edges[1:], strict=False)]) == split([text])
+
+
+@more
+@given(st.text(max_size=30).filter(lambda text: not text.lstrip().startswith("<")))
+def test_text_without_a_tag_at_its_start_is_answer_alone(text: str) -> None:
+    splitter = ThinkSplitter()
+    answer, thought = splitter.feed(text)
+    rest, more_thought = splitter.flush()
+    assert (answer + rest, thought + more_thought) == (text, "")
+
+
+# Tool calls from pieces
+
+arguments = st.dictionaries(st.text(max_size=4), st.one_of(st.integers(), st.text(max_size=6)), max_size=3).map(
+    lambda value: json.dumps(value, ensure_ascii=False)
+)
+
+
+@st.composite
+def interleaved(draw: st.DrawFn) -> tuple[list[ToolCall], list[dict[str, Any]]]:
+    """Calls, and their pieces in any order that keeps each call's own."""
+    names = draw(st.lists(st.sampled_from(["add", "get", "say"]), min_size=1, max_size=4))
+    calls = [ToolCall(f"id{n}", name, draw(arguments)) for n, name in enumerate(names)]
+    repeats_id, repeats_name = draw(st.booleans()), draw(st.booleans())
+    queues = []
+    for index, call in enumerate(calls):
+        at = sorted(draw(st.lists(st.integers(0, len(call.arguments)), max_size=3)))
+        edges = [0, *at, len(call.arguments)]
+        said = [call.arguments[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        queue = [{"index": index, "id": call.id, "function": {"name": call.name, "arguments": ""}}]
+        for piece in said:
+            function = {"arguments": piece, **({"name": call.name} if repeats_name else {})}
+            queue.append({"index": index, "function": function, **({"id": call.id} if repeats_id else {})})
+        queues.append(queue)
+    order = [queue.pop(0) for queue in queues]  # they begin in their order
+    while any(queues):
+        order.append(draw(st.sampled_from([queue for queue in queues if queue])).pop(0))
+    return calls, order
+
+
+@more
+@given(interleaved(), st.data())
+def test_any_interleaving_by_index_gives_the_calls(
+    drawn: tuple[list[ToolCall], list[dict[str, Any]]], data: st.DataObject
+) -> None:
+    calls, pieces = drawn
+    reader = ToolCallReader()
+    while pieces:
+        size = data.draw(st.integers(1, len(pieces)))
+        reader.feed(pieces[:size])
+        pieces = pieces[size:]
+    reader.end()
+    assert list(reader.calls()) == calls
+
+
+@more
+@given(st.lists(anything, max_size=5))
+def test_any_json_as_tool_calls(values: list[Any]) -> None:
+    reader = ToolCallReader()
+    try:
+        for value in values:
+            reader.feed(value)
+            reader.feed([{"index": 0, "id": "a", "function": value}, {"index": value}, {"id": value}])
+        reader.end()
+    except InvalidResponseError:
+        return
+    for call in reader.calls():
+        assert all(isinstance(part, str) for part in call)
+
+
+# Blocking and streamed
+
+
+@more
+@given(
+    text=st.text(max_size=30),
+    thought=st.text(max_size=10),
+    names=st.lists(st.tuples(st.sampled_from(["add", "get"]), arguments), max_size=3),
+    finish=st.sampled_from(["stop", "length", "tool_calls", "content_filter"]),
+    size=st.integers(1, 10),
+)
+def test_a_stream_adds_up_to_the_blocking_reply(
+    text: str, thought: str, names: list[tuple[str, str]], finish: str, size: int
+) -> None:
+    calls = [
+        {"index": n, "id": f"id{n}", "type": "function", "function": {"name": name, "arguments": said}}
+        for n, (name, said) in enumerate(names)
+    ]
+    usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    message = {"reasoning_content": thought, **({"tool_calls": calls} if calls else {})}
+    blocking = read(reply(text, finish=finish, top={"usage": usage}, **message))
+    cut = lambda whole: [whole[at : at + size] for at in range(0, len(whole), size)]  # noqa: E731  local and short
+    pieces: list[Any] = [chunk("", role="assistant")]
+    pieces += [chunk(reasoning_content=piece) for piece in cut(thought)]
+    pieces += [chunk(piece) for piece in cut(text)]
+    for call in calls:
+        said = call["function"]["arguments"]
+        pieces.append(chunk(tool_calls=[{**call, "function": {**call["function"], "arguments": ""}}]))
+        pieces += [chunk(tool_calls=[{"index": call["index"], "function": {"arguments": p}}]) for p in cut(said)]
+    pieces += [chunk(finish=finish), chunk(top={"choices": [], "usage": usage})]
+    streamed = stream(*pieces)
+    for name in ("text", "reasoning", "refusal", "tool_calls", "finish_reason", "stop_reason", "usage", "model", "id"):
+        assert getattr(streamed, name) == getattr(blocking, name), name
+
+
+def test_raw_of_a_stream_is_completed() -> None:
+    answer = stream(chunk("Hello"), chunk(finish="stop"), chunk(top={"choices": [], "usage": {"prompt_tokens": 1}}))
+    assert answer.raw["model"] == MODEL
+    assert answer.raw["usage"] == {"prompt_tokens": 1}
+    assert answer.raw["choices"][0]["finish_reason"] == "stop"
