@@ -7,6 +7,7 @@
     │   └── StreamInterruptedError        .partial_text holds what had arrived
     ├── InvalidResponseError              an answer that is not what the wire promises
     ├── ModelFallbackError                .requested, .served
+    ├── ModelRefusalError                 .refusal; where an object was asked for
     ├── JobError                          .job_id, .state
     └── APIStatusError                    status_code, code, type, message, retry_after, body, response
         ├── BadRequestError               400, 405, 409, 413, 422
@@ -141,6 +142,20 @@ class ModelFallbackError(AKIError):
         super().__init__(message, **where)
         self.requested = requested
         self.served = served
+
+
+class ModelRefusalError(AKIError):
+    """The model refused to give what was asked for.
+
+    Args:
+        message: What happened.
+        refusal: The model's words.
+        **where: `provider`, `model`, `request_id`.
+    """
+
+    def __init__(self, message: str, *, refusal: str, **where: str | None) -> None:
+        super().__init__(message, **where)
+        self.refusal = refusal
 
 
 class JobError(AKIError):

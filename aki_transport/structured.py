@@ -140,7 +140,7 @@ class JsonDecoder:
         if reply.tool_calls or reply.refusal or reply.finish_reason == "content_filter" or self._flowing:
             return delta._replace(text=delta.text or self._held, reply=reply)
         found = extract_json(reply.text)
-        if found is None and not self._is_last:
+        if found is None and not self._is_last and reply.finish_reason != "length":
             raise NoJsonError("the answer holds no JSON")
         text = self._held if found is None else json.dumps(found, ensure_ascii=False)
         return delta._replace(text=text, reply=replace(reply, text=text))

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.utils.json import parse_partial_json
 
 from aki_transport.messages import ChatDelta, ChatReply, ToolCallDelta, Usage
+from aki_transport.tool_arguments import read_calls
 
 
 def to_result(reply: ChatReply, provider: str) -> ChatResult:
     """A whole answer."""
-    calls, invalid = _tool_calls(reply)
+    read = read_calls(reply)
     message = AIMessage(
         content=reply.text,
         additional_kwargs=_additional(reply.reasoning, reply.refusal),
-        tool_calls=calls,
-        invalid_tool_calls=invalid,
+        tool_calls=[
+            tool_call(name=call.name, args=arguments, id=call.id)
+            for call, arguments, _ in read
+            if arguments is not None
+        ],
+        invalid_tool_calls=[
+            invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=wrong)
+            for call, arguments, wrong in read
+            if arguments is None
+        ],
         usage_metadata=usage_metadata(reply.usage),
         response_metadata=response_metadata(reply, provider),
     )
@@ -91,40 +99,22 @@ def _additional(reasoning: str, refusal: str) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value}
 
 
-def _tool_calls(reply: ChatReply) -> tuple[list[ToolCall], list[InvalidToolCall]]:
-    """The calls whose arguments are a JSON object, and the others with what is wrong with them."""
-    calls, invalid = [], []
-    for call in reply.tool_calls:
-        try:
-            arguments = json.loads(call.arguments, strict=False) if call.arguments else {}
-        except ValueError as error:
-            words = f"the arguments of {call.name} are not valid JSON: {error}"
-        else:
-            if isinstance(arguments, dict) or arguments is None:
-                calls.append(tool_call(name=call.name, args=arguments or {}, id=call.id))
-                continue
-            words = f"the arguments of {call.name} are no JSON object"
-        invalid.append(invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=words))
-    return calls, invalid
-
-
 def _marks_of_broken_calls(reply: ChatReply) -> tuple[ToolCallDelta, ...]:
     """What makes LangChain see that a call's arguments are broken.
 
     Adding up chunks it completes broken JSON, so that a call that was cut off would be made with what had arrived. A
     closing bracket in the wrong place is the one thing it does not mend: the call is listed as invalid.
     """
-    invalid = {call["id"] for call in _tool_calls(reply)[1]}
     return tuple(
-        ToolCallDelta(position, arguments=_wrong_bracket(call.arguments))
-        for position, call in enumerate(reply.tool_calls)
-        if call.id in invalid and _is_mended(call.arguments)
+        ToolCallDelta(position, arguments=_wrong_bracket(read.call.arguments))
+        for position, read in enumerate(read_calls(reply))
+        if read.arguments is None and _is_mended(read.call.arguments)
     )
 
 
 def _is_mended(text: str) -> bool:
     try:
-        return isinstance(parse_partial_json(text), dict)
+        return not text or isinstance(parse_partial_json(text), dict)
     except ValueError:
         return False
 

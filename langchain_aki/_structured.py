@@ -65,7 +65,8 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         refusal = message.additional_kwargs.get("refusal")
         finish = message.response_metadata.get("finish_reason")
         if refusal or (finish == "content_filter" and not message.text):
-            raise ModelRefusalError(f"the model refused: {refusal or finish}", raw_message=message)
+            words = str(refusal or finish)
+            raise ModelRefusalError(f"the model refused: {words}", refusal=words, raw_message=message)
         if isinstance(message, AIMessage) and message.tool_calls:
             for call in message.tool_calls:
                 if call["name"] == self.tool_name or self.tool_name is None:

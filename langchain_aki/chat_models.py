@@ -101,10 +101,11 @@ class ChatAKI(ModelSettings, BaseChatModel):
         """
         bound = dict(kwargs)
         formatted = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        choice = _tool_choice(tool_choice, formatted)
         if formatted:
             bound["tools"] = formatted
-            if tool_choice is not None:
-                bound["tool_choice"] = _tool_choice(tool_choice, formatted)
+            if choice is not None:
+                bound["tool_choice"] = choice
             if parallel_tool_calls is not None:
                 bound["parallel_tool_calls"] = parallel_tool_calls
         if response_format is not None:
@@ -377,7 +378,9 @@ class ChatAKI(ModelSettings, BaseChatModel):
         return ["langchain_aki", "chat_models"]
 
 
-def _tool_choice(choice: str | bool | dict[str, Any], tools: list[dict[str, Any]]) -> str | dict[str, Any] | None:
+def _tool_choice(
+    choice: str | bool | dict[str, Any] | None, tools: list[dict[str, Any]]
+) -> str | dict[str, Any] | None:
     """The choice in OpenAI's words, which bindings and traces hold."""
     wanted = as_tool_choice(choice)
     if not isinstance(wanted, ToolNamed):

@@ -7,28 +7,11 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
 
 from langchain_core import exceptions as lc
+from langchain_core.messages import BaseMessage
 
 import aki_transport.errors as base
-
-if TYPE_CHECKING or not hasattr(lc, "ModelRefusalError"):  # LangChain has its own since langchain-core 1.7.5
-
-    class ModelRefusalError(lc.ModelError):
-        """The model refused to produce what was asked for.
-
-        Args:
-            message: What the model said.
-            raw_message: The answer that holds the refusal.
-        """
-
-        def __init__(self, message: str, *, raw_message: Any = None) -> None:
-            super().__init__(message)
-            self.raw_message = raw_message
-
-else:
-    ModelRefusalError = lc.ModelRefusalError
 
 
 class AKIError(base.AKIError, lc.ModelError):
@@ -57,6 +40,24 @@ class InvalidResponseError(base.InvalidResponseError, AKIError):
 
 class ModelFallbackError(base.ModelFallbackError, AKIError):
     """Another model answered than the one that was asked."""
+
+
+# LangChain has a class of its own for this since langchain-core 1.7.5.
+_Refusal: type[lc.ModelError] = getattr(lc, "ModelRefusalError", lc.ModelError)
+
+
+class ModelRefusalError(base.ModelRefusalError, AKIError, _Refusal):  # type: ignore[misc, valid-type]
+    """The model refused to give what was asked for.
+
+    Args:
+        message: What happened.
+        refusal: The model's words.
+        raw_message: The answer that holds the refusal.
+    """
+
+    def __init__(self, message: str, *, refusal: str, raw_message: BaseMessage | None = None) -> None:
+        super().__init__(message, refusal=refusal)
+        self.raw_message = raw_message
 
 
 class JobError(base.JobError, AKIError):

@@ -161,7 +161,7 @@ def _suits(question: str, asked: list[str], unit: Unit) -> float:
         factor *= 1.25
     if _DEFINES.match(question) and re.search(r"\b(?:is|are|means|was)\b|:", unit.text[:80]):
         start = content(unit.text[:60])[:3]
-        factor *= 1.3 if set(start) & set(asked) else 1.0
+        factor *= 1.6 if start[:1] == asked[:1] else 1.3 if set(start) & set(asked) else 1.0
     return factor
 
 

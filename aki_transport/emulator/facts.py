@@ -19,7 +19,7 @@ _QUOTED = re.compile(
 )
 _UPPER = r"[A-ZÀ-ÖØ-Þ]"
 _NAME = re.compile(
-    rf"\b{_UPPER}[\w’.-]*\w(?:\s+(?:(?:de|da|del|la|le|van|von|der|of|the|am|an)\s+)*{_UPPER}[\w’.-]*\w)*|\b{_UPPER}\b"
+    rf"\b(?:(?:Dr|Prof|Mr|Mrs|Ms)\.\s+)?{_UPPER}[\w’.-]*\w(?:\s+(?:(?:de|da|del|la|le|van|von|der|of|the|am|an)\s+)*{_UPPER}[\w’.-]*\w)*|\b{_UPPER}\b"
 )
 _STARTERS = frozenset(
     """
@@ -30,6 +30,8 @@ _STARTERS = frozenset(
     ok greetings dear
     """.split()  # noqa: SIM905  # reads better than a list
 )
+# "with name and age: Anna is 31" lists fields; the last of them is no label of the sentence behind it.
+_SENTENCE = re.compile(rf"{_UPPER}[\w’-]*(?:\s+{_UPPER}[\w’-]*)*\s+(?:is|are|was|were|has|have|lives|turned)\b")
 # A verb that begins a sentence: "Register the customer".
 _ORDER = re.compile(rf"{_UPPER}\w+\s+(?:the|an?|me|my|our|all|some|this|that|these|how|what|up|out|with)\b")
 _CALENDAR = frozenset(
@@ -43,9 +45,10 @@ _FORMATS = frozenset("json xml yaml csv html markdown pdf api url id".split())  
 _COUNTRIES = (
     r"Germany|France|Italy|Spain|Austria|Switzerland|Poland|Netherlands|Belgium|Portugal|Greece|Sweden|Norway|Denmark|Finland"
     r"|Ireland|England|Scotland|UK|USA|US|United Kingdom|United States|Canada|Mexico|Brazil|Argentina|Japan|China|India"
-    r"|Australia|Texas|California|Ohio|Florida|Georgia|Ontario|Bavaria"
+    r"|Australia"
 )
-_REGION = re.compile(rf",\s*(?:{_COUNTRIES}|[A-Z]{{2}})\b")
+_REGIONS = rf"{_COUNTRIES}|Texas|California|Ohio|Florida|Georgia|Ontario|Bavaria"
+_REGION = re.compile(rf",\s*(?:{_REGIONS}|[A-Z]{{2}})\b")
 _SMALL_PLACE = re.compile(r"\b(?:in|at|near|for|from|to)\s+([^\W\d_]+(?:\s+[^\W\d_]+)?)")
 _SPOKEN_NUMBERS = {
     word: value
@@ -129,7 +132,7 @@ def names(text: str) -> list[str]:
 def places(text: str) -> list[str]:
     """Names that may be places, with the region written after them; small letters after a preposition if need be."""
     found: list[str] = []
-    whole = set(re.findall(_COUNTRIES, text))
+    whole = set(re.findall(_REGIONS, text))
     for name in names(text):
         at = text.find(name)
         region = _REGION.match(text, at + len(name))
@@ -142,6 +145,11 @@ def places(text: str) -> list[str]:
         return after or found
     small = ([word for word in match.split() if word not in STOP] for match in _SMALL_PLACE.findall(text.lower()))
     return [" ".join(parts).title() for parts in small if parts]
+
+
+def countries(text: str) -> list[str]:
+    """Names of countries."""
+    return re.findall(rf"\b(?:{_COUNTRIES})\b", text)
 
 
 def has_region(text: str) -> bool:
@@ -167,6 +175,8 @@ def labelled(text: str, label: str, *, loose: bool = True) -> str | None:
     if found is None:
         return None
     value = found.group(1).strip()
+    if _SENTENCE.match(value) and text[: found.start()].rstrip().endswith(("and", ",")):
+        return None
     if value[0] in "\"'`":
         return value.strip("\"'`") or None
     # An unquoted value ends with its clause.

@@ -11,6 +11,7 @@ from aki_transport.emulator.words import content, name_parts, shorten, stems
 
 PLACE = stems("city location place town country region address origin destination where area")
 FORMULA = stems("expression formula equation calculation expr math calc arithmetic")
+_COUNTRY = stems("country nation")
 _PERSON = stems("name person user author customer employee recipient who owner artist company")
 _REQUEST = stems("query question search text input prompt message content request topic subject task keyword term")
 _ADDRESSES: dict[str, Callable[[str], list[str]]] = {
@@ -113,6 +114,7 @@ class Hints:
             lambda: self._next("expression", expressions(self._text)) if about & FORMULA else None,
             lambda: self._write(name),
             lambda: facts.labelled(self._text, name, loose=not about & _REQUEST),
+            lambda: self._next("country", facts.countries(self._text)) if about & _COUNTRY else None,
             lambda: self._next("place", facts.places(self._text)) if about & PLACE else None,
             lambda: self._next("quoted", facts.quoted(self._text)),
             lambda: self._next("name", facts.names(self._text)) if about & _PERSON else None,

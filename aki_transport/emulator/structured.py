@@ -13,7 +13,7 @@ from aki_transport.emulator.numeric import Unfillable
 from aki_transport.emulator.prompt import Prompt
 from aki_transport.emulator.results import results
 from aki_transport.emulator.schema import Filler
-from aki_transport.emulator.words import content, sentences, shorten
+from aki_transport.emulator.words import content, name_parts, sentences, shorten, stems
 
 _KEY = re.compile(r"[A-Za-z_]\w*$")
 _KEYS = re.compile(
@@ -29,6 +29,7 @@ _ORDER = re.compile(
     r"|only|use|extract|create|generate)\b.*\bJSON\b",
     re.IGNORECASE,
 )
+_AMOUNTS = stems("age count total price cost amount quantity number year score rating size length width height weight")
 _WRITTEN = frozenset(
     """
     answer response reply result text explanation summary description reason rationale story
@@ -79,6 +80,8 @@ def _object(keys: list[str], example: dict[str, Any] | None = None) -> dict[str,
         value = (example or {}).get(key, "")
         kind = next((name for each, name in kinds.items() if isinstance(value, each)), "string")
         properties[key] = {"type": kind, **({"items": {"type": "string"}} if kind == "array" else {})}
+        if example is None and _AMOUNTS & set(content(name_parts(key))):
+            properties[key] = {"type": ["integer", "number", "string"]}
     return {"type": "object", "properties": properties, "required": keys}
 
 

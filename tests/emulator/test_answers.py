@@ -55,6 +55,48 @@ def test_the_sentence_that_answers_is_quoted_with_its_source(client, question, a
     assert ask(client, ("user", f"{RULES}Context:\n{PASSAGES}\n\nQuestion: {question}\nAnswer:")) == answer
 
 
+LIMITS = """\
+| ID | context window | maximum output |
+|---|---|---|
+| `apertus` | 65536 | 8,192 |
+| `gemma` | 262144 | 32,768 |
+| `qwen` | 262144 | 32,768 |
+
+Waits are cut at 60 s. A stream that broke is not begun again. It raises `BrokenStreamError`.
+Please report what is not safe to the maintainers. See SECURITY.md for what is not safe.
+
+| there | here |
+|---|---|
+| `api_base` | `base_url` |
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (
+            "Which models have the largest context window?",
+            "`gemma` and `qwen` have the largest context window: 262144.",
+        ),
+        ("Which model has the smallest maximum output?", "`apertus` has the smallest maximum output: 8,192."),
+        ("Which stream breaks?", "A stream that broke is not begun again."),
+        ("What raises BrokenStreamError?", "A stream that broke is not begun again. It raises `BrokenStreamError`."),
+        ("How do I report what is not safe?", "Please report what is not safe to the maintainers."),
+        ("What is api_base here?", "`api_base`: `base_url`"),
+    ],
+)
+def test_tables_and_sentences_are_read_as_a_reader_does(client, question, answer):
+    passages = f"[limits.md, `there` and `here`]\n{LIMITS}"
+    assert ask(client, ("system", RULES + passages), ("user", question)) == f"{answer} [limits.md, `there` and `here`]"
+
+
+@pytest.mark.parametrize("question", ["How many times is a call retried?", "Which error has no credits?"])
+def test_a_word_counts_in_its_forms_and_within_identifiers(client, question):
+    text = "A call is retried twice.\n\n`NoCreditsError` is an error of the account. Times change."
+    answers = {"How many": "A call is retried twice.", "Which er": "`NoCreditsError` is an error of the account."}
+    assert ask(client, ("system", f"Context:\n{text}"), ("user", question)) == answers[question[:8]]
+
+
 @pytest.mark.parametrize(
     "labelled",
     [

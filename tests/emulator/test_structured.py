@@ -166,6 +166,37 @@ def test_fields_are_filled_from_the_prompt(client):
     }
 
 
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+}
+CITY = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "country": {"type": "string"}},
+    "required": ["name", "country"],
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "schema", "expected"),
+    [
+        ("Give JSON with name and age: Anna is 31 years old.", PERSON, {"name": "Anna", "age": 31}),
+        ("Give JSON with name and age: Anna is 31 years old.", None, {"name": "Anna", "age": 31}),
+        ("Return JSON with the keys name and age. Bob turned 40.", None, {"name": "Bob", "age": 40}),
+        ("Dr. Maria Schmidt, 45, lives in Hamburg.", PERSON, {"name": "Dr. Maria Schmidt", "age": 45}),
+        ("Munich is a city in Germany.", CITY, {"name": "Munich", "country": "Germany"}),
+        (
+            "Give JSON with name and country: Paris is the capital of France.",
+            CITY,
+            {"name": "Paris", "country": "France"},
+        ),
+    ],
+)
+def test_what_is_asked_for_is_not_taken_for_its_form(client, text, schema, expected):
+    assert ask(client, text, schema) == expected
+
+
 def test_a_joke_has_both_its_parts(client):
     joke = ask(client, "Tell me a joke about cats.", JOKE)
     assert joke.keys() == {"setup", "punchline"}

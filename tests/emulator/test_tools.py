@@ -167,6 +167,22 @@ def test_results_are_told_and_the_tool_is_not_called_again(client, text, tools, 
     assert choice.message.content == answer
 
 
+def test_two_results_answer_each_its_own_part(client):
+    cost = tool("token_cost", "What tokens cost.", tokens="integer", price="number")
+    text = "Look up in the docs how many retries are made, and work out what 250000 tokens cost at 0.45."
+    asked = ask(client, text, [DOCS, cost])
+    query, amount = {"query": "how many retries are made"}, {"tokens": 250000, "price": 0.45}
+    assert calls(asked) == [("search_docs", query), ("token_cost", amount)]
+    guide = "[guide.md]\nTwo retries are made by default. What tokens cost, the service says. " + "Filler. " * 80
+    history = [
+        {"role": "assistant", "content": None, "tool_calls": asked.message.model_dump()["tool_calls"]},
+        {"role": "tool", "tool_call_id": asked.message.tool_calls[0].id, "content": guide},
+        {"role": "tool", "tool_call_id": asked.message.tool_calls[1].id, "content": "250,000 tokens cost 0.11."},
+    ]
+    answer = ask(client, text, [DOCS, cost], history)
+    assert answer.message.content == "Two retries are made by default. [guide.md] 250,000 tokens cost 0.11."
+
+
 def test_a_forced_call_after_the_results_is_the_other_tool_filled_from_them(client):
     history = done("get_weather", {"city": "Berlin"}, '{"temperature": 21, "sky": "clear"}')
     text = "What is the weather in Berlin?"

@@ -16,6 +16,7 @@ from tests.scenarios import KEY, MODEL, Expect, Fails
 from tests.script_server import ScriptServer
 
 Way: TypeAlias = Literal["invoke", "ainvoke", "stream", "astream"]
+LONGEST_MARK = 3
 WAYS: tuple[Way, ...] = ("invoke", "ainvoke", "stream", "astream")
 
 # Class of ours -> LangChain's class, and whether a repetition may help.
@@ -95,7 +96,7 @@ def check_answer(message: AIMessage, expect: Expect) -> None:
     assert [block["args"] for block in blocks if block["type"] == "tool_call"] == [
         args for _, args in expect.tool_calls
     ]
-    assert [(call["name"], call["args"]) for call in message.invalid_tool_calls] == list(expect.invalid_tool_calls)
+    _check_invalid_calls(message, expect)
     _check_ids(message, expect)
     assert metadata.get("finish_reason") == expect.finish_reason
     assert metadata["model_name"] == expect.model
@@ -107,6 +108,19 @@ def check_answer(message: AIMessage, expect: Expect) -> None:
         assert (metadata["credits_used"], metadata["credits_remaining"]) == expect.credits
     if isinstance(message, AIMessageChunk):
         assert message.chunk_position == "last"
+
+
+def _check_invalid_calls(message: AIMessage, expect: Expect) -> None:
+    found = [(call["name"], call["args"]) for call in message.invalid_tool_calls]
+    if not isinstance(message, AIMessageChunk):
+        assert found == list(expect.invalid_tool_calls)
+        return
+    # LangChain mends broken JSON when it adds chunks up; a mark behind it keeps the call from passing for a whole one.
+    assert len(found) == len(expect.invalid_tool_calls)
+    for (name, text), (wanted_name, wanted) in zip(found, expect.invalid_tool_calls, strict=True):
+        assert name == wanted_name
+        assert text.startswith(wanted)
+        assert len(text) - len(wanted) <= LONGEST_MARK
 
 
 def _check_ids(message: AIMessage, expect: Expect) -> None:

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import aki_transport
 import langchain_aki
-import pytest
 
 TRANSPORT = Path(aki_transport.__file__).parent
 LANGCHAIN = Path(langchain_aki.__file__).parent
@@ -117,9 +118,7 @@ def test_aiohttp_is_imported_by_the_transport_alone(path: Path):
     assert (TRANSPORT / "transport") in path.parents or "aiohttp" not in roots(path)
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in files(LANGCHAIN) if path.name not in {"registration.py"}], ids=name_of
-)
+@pytest.mark.parametrize("path", [path for path in files(LANGCHAIN) if path.name != "registration.py"], ids=name_of)
 def test_langchain_itself_is_imported_by_the_registration_alone(path: Path):
     assert "langchain" not in roots(path)
 

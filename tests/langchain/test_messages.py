@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import langchain_aki.errors as ours
 import pytest
 from langchain_core.messages import (
     AIMessage,
@@ -19,6 +18,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+import langchain_aki.errors as ours
 from tests.langchain.asking import ask, model_at
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import ScriptServer

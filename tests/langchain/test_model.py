@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import pickle
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import httpx
-import langchain_aki.errors as ours
 import pytest
-from aki_transport import PROVIDERS, Provider, Route, Timeout, __version__
-from aki_transport.emulator import Emulator
 from langchain.agents import create_agent
 from langchain.chat_models import base as langchain_table
 from langchain.chat_models import init_chat_model
-from langchain_aki import ChatAKI, register_providers
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumpd, dumps, load, loads
@@ -26,6 +22,10 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import ConfigurableField
 from pydantic import BaseModel, SecretStr, ValidationError
 
+import langchain_aki.errors as ours
+from aki_transport import PROVIDERS, Provider, Route, Timeout, __version__
+from aki_transport.emulator import Emulator
+from langchain_aki import ChatAKI, register_providers
 from tests.langchain.asking import WAYS, Way, ask, is_streamed, model_at
 from tests.scenarios import KEY, MODEL, replied, streamed
 from tests.script_server import ScriptServer, json_answer
@@ -151,7 +151,7 @@ def test_what_cannot_work_is_refused_when_the_model_is_made(wrong: dict[str, Any
         {"model": None},
         {"total_timeout": 0},
     ],
-    ids=lambda wrong: "-".join(wrong),
+    ids="-".join,
 )
 def test_a_value_out_of_its_range_is_refused_when_the_model_is_made(wrong: dict[str, Any]):
     with pytest.raises((ValidationError, ours.ConfigurationError)):
@@ -570,7 +570,7 @@ def test_a_trace_names_our_version_and_holds_no_key(server: ScriptServer):
     heard: list[dict[str, Any]] = []
 
     class Ears(BaseCallbackHandler):
-        def on_chat_model_start(self, serialized: Any, messages: Any, **given: Any) -> None:
+        def on_chat_model_start(self, serialized: Any, *_: Any, **given: Any) -> None:
             heard.append({"serialized": serialized, **given})
 
     server.say(replied())
@@ -797,12 +797,16 @@ def test_the_provider_of_another_package_keeps_its_translator(server: ScriptServ
     assert get_translator("openai") is before
 
 
-def test_models_are_made_in_no_time():
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_models_take_no_thread_and_no_file():
     threads = threading.active_count()
-    files = len(os.listdir("/proc/self/fd"))
+    files = open_files()
     kept = [a_model(timeout=n + 1) for n in range(200)]
     assert len(kept) == 200
-    assert len(os.listdir("/proc/self/fd")) == files
+    assert open_files() == files
     assert threading.active_count() == threads
 
 

@@ -7,16 +7,16 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import langchain_aki.errors as ours
 import pytest
-from aki_transport.emulator import Emulator
-from langchain_aki import ChatAKI
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import OutputParserException
 from pydantic import BaseModel
 from pydantic.v1 import BaseModel as OldBaseModel
 from typing_extensions import TypedDict
 
+import langchain_aki.errors as ours
+from aki_transport.emulator import Emulator
+from langchain_aki import ChatAKI
 from tests.langchain.asking import WAYS, Way, is_streamed, last_of, model_at, pieces_of
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, json_answer
@@ -144,7 +144,7 @@ def test_a_method_that_was_named_is_the_one_that_is_used(server: ScriptServer, m
 @pytest.mark.parametrize(
     ("strict", "method"), [(s, m) for s in (True, False) for m in ("json_schema", "function_calling")]
 )
-def test_strict_is_sent_where_given(server: ScriptServer, strict: bool, method: Any):  # noqa: FBT001
+def test_strict_is_sent_where_given(server: ScriptServer, strict: bool, method: Any):
     server.always = obedient
     model_at(server).with_structured_output(Joke, method=method, strict=strict).invoke("a joke")
     body = server.requests[0].json
@@ -319,6 +319,24 @@ def test_an_object_cut_at_max_tokens_is_an_error(server: ScriptServer, method: A
     server.always = lambda request: said(
         '{"setup": "Why?", "punchline": "Bec', stream=request.json.get("stream"), finish="length"
     )
+    with pytest.raises(OutputParserException, match="max_tokens"):
+        _quietly(lambda: pieces_of(model_at(server).with_structured_output(Joke, method=method), way, "a joke"))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("begun", ["words", "reasoning"])
+def test_an_answer_cut_before_its_object_is_not_asked_for_and_billed_again(
+    server: ScriptServer, begun: str, method: Any, way: Way
+):
+    def cut(request: Request) -> Answer:
+        stream = request.json.get("stream")
+        if begun == "words":
+            return said("Sure, here is", stream=stream, finish="length")
+        return said(None, stream=stream, finish="length", reasoning_content="hm")
+
+    server.always = cut
     with pytest.raises(OutputParserException, match="max_tokens"):
         _quietly(lambda: pieces_of(model_at(server).with_structured_output(Joke, method=method), way, "a joke"))
     assert len(server.requests) == 1

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import warnings
+from functools import partial
 from typing import Any
 
-import langchain_aki.errors as ours
 import pytest
-from aki_transport.emulator import Emulator
 from langchain.agents import create_agent
 from langchain.agents.structured_output import AutoStrategy, ProviderStrategy, ToolStrategy
-from langchain_aki import ChatAKI
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool, tool
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
+import langchain_aki.errors as ours
+from aki_transport.emulator import Emulator
+from langchain_aki import ChatAKI
 from tests.langchain.asking import WAYS, Way, ask, is_streamed, model_at
 from tests.scenarios import chunk, replied, streamed
-from tests.script_server import Answer, ScriptServer
+from tests.script_server import Answer, Request, ScriptServer
 
 DATA = "iVBORw0KGgo="
 
@@ -154,7 +155,7 @@ def test_no_tool_choice_is_not_sent(server: ScriptServer, choice: Any):
 
 
 def test_a_tool_choice_that_names_no_tool_is_refused():
-    with pytest.raises(ours.ConfigurationError, match="'subtract'.*'get_weather', 'add'"):
+    with pytest.raises(ours.ConfigurationError, match=r"'subtract'.*'get_weather', 'add'"):
         ChatAKI(model="qwen3.6-35b").bind_tools([get_weather, add], tool_choice="subtract")
 
 
@@ -166,7 +167,7 @@ def test_a_tool_choice_as_dict_that_names_no_tool_is_refused():
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_parallel_tool_calls_are_sent_where_given(server: ScriptServer, value: bool):  # noqa: FBT001
+def test_parallel_tool_calls_are_sent_where_given(server: ScriptServer, value: bool):
     server.say(replied(), replied())
     model_at(server).bind_tools([add], parallel_tool_calls=value).invoke("hi")
     assert sent(server)["parallel_tool_calls"] is value
@@ -175,7 +176,7 @@ def test_parallel_tool_calls_are_sent_where_given(server: ScriptServer, value: b
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_strict_is_sent_where_given(server: ScriptServer, value: bool):  # noqa: FBT001
+def test_strict_is_sent_where_given(server: ScriptServer, value: bool):
     server.say(replied())
     model_at(server).bind_tools([add], strict=value).invoke("hi")
     assert sent(server)["tools"][0]["function"]["strict"] is value
@@ -213,23 +214,65 @@ def test_a_free_choice_without_a_call_is_no_reason_to_warn(server: ScriptServer,
         model_at(server).bind_tools([add], tool_choice=choice).invoke("hi")
 
 
+CUTS = {
+    "numbers": '{"a": 1, "b": [1, 2, {"c": -1.5e3}], "d": true, "e": null}',
+    "texts": '{"city": "New York", "note": "say \\"hi\\" \\\\ \\u00fc [not] {this}"}',
+    "nested": '{"a": {"b": {"c": ["x", ["y"]]}}}',
+}
+
+
+def cut(name: str, arguments: str, request: Request) -> Answer:
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": name, "arguments": arguments}}
+    if request.json.get("stream"):
+        return streamed(chunk(tool_calls=[call]), finish="length")
+    return replied(None, tool_calls=[call], finish="length")
+
+
+@pytest.mark.parametrize("version", ["v0", "v1"])
+@pytest.mark.parametrize("way", ["invoke", "stream"])
+@pytest.mark.parametrize("kind", CUTS)
+def test_a_call_cut_anywhere_does_not_pass_for_a_whole_one(server: ScriptServer, kind: str, way: Way, version: str):
+    model = model_at(server, output_version=version).bind_tools([get_weather])
+    for end in range(1, len(CUTS[kind])):
+        text = CUTS[kind][:end]
+        server.always = partial(cut, "get_weather", text)
+        answer = ask(model, way, "hi")
+        assert not answer.tool_calls, text
+        (broken,) = answer.invalid_tool_calls
+        assert broken["args"].startswith(text)
+        assert "tool_call" not in [block["type"] for block in answer.content_blocks]
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+@pytest.mark.parametrize("kind", CUTS)
+def test_a_call_cut_anywhere_does_not_pass_for_a_whole_one_in_events_v3(server: ScriptServer, kind: str):
+    model = model_at(server).bind_tools([get_weather])
+    for end in range(1, len(CUTS[kind])):
+        server.always = partial(cut, "get_weather", CUTS[kind][:end])
+        assert not model.stream_events("hi", version="v3").output.tool_calls, CUTS[kind][:end]
+
+
 @pytest.mark.parametrize("way", WAYS)
-def test_a_call_cut_at_max_tokens_does_not_pass_for_a_whole_one(server: ScriptServer, way: Way):
-    cut = ("get_weather", '{"city": "New York", "days": 1')
-    server.say(calling(cut, finish="length"))
-    server.say(
-        streamed(
-            chunk(tool_calls=[{"index": 0, "id": "c", "function": {"name": cut[0], "arguments": cut[1]}}]),
-            finish="length",
-        )
-    )
-    if is_streamed(way):
-        model_at(server).invoke("hi")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        answer = ask(model_at(server).bind_tools([get_weather]), way, "hi")
+def test_a_call_cut_before_its_arguments_does_not_pass_for_one_without_any(server: ScriptServer, way: Way):
+    server.always = partial(cut, "get_weather", "")
+    answer = ask(model_at(server).bind_tools([get_weather]), way, "hi")
     assert not answer.tool_calls
-    assert [call["args"] for call in answer.invalid_tool_calls] == [cut[1]]
+    assert [call["name"] for call in answer.invalid_tool_calls] == ["get_weather"]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_an_agent_does_not_run_a_call_that_was_cut(server: ScriptServer, streaming: bool):
+    ran: list[str] = []
+
+    def write(path: str, text: str = "") -> str:
+        """Write a file."""
+        ran.append(path + text)
+        return "written"
+
+    server.always = partial(cut, "write", '{"path": "a.txt", "text": "half of')
+    agent = create_agent(model_at(server, streaming=streaming), tools=[write])
+    agent.invoke({"messages": "hi"}, {"recursion_limit": 4})
+    assert not ran
 
 
 def test_several_calls_and_text_beside_them_are_kept(server: ScriptServer):

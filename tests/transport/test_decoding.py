@@ -82,11 +82,10 @@ def placed(body: Any, path: tuple[Any, ...], value: Any) -> Any:
     if not path:
         return value
     first, *rest = path
-    inner = body[first] if (isinstance(body, list) and first < len(body)) or first in body else {}
-    changed = placed(inner, tuple(rest), value)
     if isinstance(body, list):
-        return [changed if at == first else part for at, part in enumerate(body)]
-    return {**body, first: changed}
+        return [placed(part, tuple(rest), value) if at == first else part for at, part in enumerate(body)]
+    fields = body if isinstance(body, dict) else {}
+    return {**fields, first: placed(fields.get(first), tuple(rest), value)}
 
 
 CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}

@@ -454,7 +454,7 @@ def test_sockets_do_not_grow_with_clients(server: ScriptServer) -> None:
     assert open_sockets() <= before
 
     async def ask() -> int:
-        for client in clients:
+        for client in clients[:50]:
             await client.achat(request_for())
         return open_sockets()
 

@@ -1,0 +1,322 @@
+"""What is sent: all that was asked for, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aki_transport import Client, ConfigurationError, ModelLimitWarning
+from aki_transport.messages import (
+    Audio,
+    ChatRequest,
+    File,
+    Image,
+    JsonObject,
+    JsonSchema,
+    Message,
+    Text,
+    Tool,
+    ToolCall,
+    ToolNamed,
+)
+from aki_transport.wire import openai
+from tests.scenarios import replied, streamed
+from tests.script_server import ScriptServer
+from tests.transport.asking import MODEL, Way, client_for, request_for
+
+USER = {"role": "user", "content": "hi"}
+
+
+def sent(way: Way, server: ScriptServer, request: ChatRequest, **fields: Any) -> dict[str, Any]:
+    server.say(streamed("Hello") if way.streamed else replied())
+    way.ask(client_for(server, **{"on_model_fallback": "ignore", **fields}), request)
+    return server.requests[-1].json
+
+
+def said(request: ChatRequest, *, stream: bool = False) -> dict[str, Any]:
+    return json.loads(json.dumps(openai.chat(request, stream=stream).body))
+
+
+def test_a_bare_request_to_aki(way: Way, server: ScriptServer) -> None:
+    body = {"model": MODEL, "messages": [USER], "max_tokens": 8192}
+    if way.streamed:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    assert sent(way, server, request_for()) == body
+
+
+@pytest.mark.parametrize("provider", ["aacflow", "ak_ai_core"])
+def test_a_bare_request_to_another(way: Way, provider: str, server: ScriptServer) -> None:
+    body = {"model": MODEL, "messages": [USER]}
+    if way.streamed:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    assert sent(way, server, request_for(), provider=provider) == body
+
+
+def test_zero_is_a_value_and_is_sent(way: Way, server: ScriptServer) -> None:
+    zeros = {
+        "temperature": 0,
+        "top_p": 0.0,
+        "top_k": 0,
+        "seed": 0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0,
+        "max_tokens": 0,
+    }
+    body = sent(way, server, request_for(**zeros))
+    assert {name: body[name] for name in zeros} == zeros
+
+
+def test_everything_that_is_given_is_sent(way: Way, server: ScriptServer) -> None:
+    given_ = {
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "top_k": 40,
+        "seed": 7,
+        "presence_penalty": -1.0,
+        "frequency_penalty": 1.5,
+        "max_tokens": 100,
+        "reasoning_effort": "none",
+    }
+    body = sent(way, server, request_for(stop=("a", "b"), **given_))
+    assert {name: body[name] for name in given_} == given_
+    assert body["stop"] == ["a", "b"]
+    extra = {"stream", "stream_options"} if way.streamed else set()
+    assert set(body) == {*given_, "model", "messages", "stop", *extra}
+
+
+def test_usage_is_not_asked_for_where_that_is_not_wanted(stream_way: Way, server: ScriptServer) -> None:
+    assert "stream_options" not in sent(stream_way, server, request_for(include_usage=False))
+
+
+def test_extra_fields_win(way: Way, server: ScriptServer) -> None:
+    extra = {"temperature": 1, "max_tokens": 5, "chat_template_kwargs": {"enable_thinking": False}}
+    body = sent(way, server, request_for(temperature=0.2, extra_body=extra))
+    assert {name: body[name] for name in extra} == extra
+
+
+TOOL = Tool(name="add", description="Sums", parameters={"type": "object", "properties": {"a": {"type": "integer"}}})
+
+
+def test_tools_are_sent_in_openai_s_form() -> None:
+    own = {"type": "web_search"}
+    body = said(request_for(tools=(TOOL, Tool(name="now"), replace(TOOL, strict=True), own)))
+    function = {"name": "add", "description": "Sums", "parameters": TOOL.parameters}
+    now = {"name": "now", "description": "", "parameters": {"type": "object", "properties": {}}}
+    assert body["tools"] == [
+        {"type": "function", "function": function},
+        {"type": "function", "function": now},
+        {"type": "function", "function": {**function, "strict": True}},
+        own,
+    ]
+    assert set(body) == {"model", "messages", "tools"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "form"),
+    [
+        ("auto", "auto"),
+        ("none", "none"),
+        ("required", "required"),
+        (ToolNamed("add"), {"type": "function", "function": {"name": "add"}}),
+    ],
+)
+def test_each_tool_choice_has_its_form(choice: Any, form: Any) -> None:
+    assert said(request_for(tools=(TOOL,), tool_choice=choice))["tool_choice"] == form
+    assert "tool_choice" not in said(request_for(tool_choice=choice))
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_parallel_tool_calls_go_with_tools_alone(*, parallel: bool) -> None:
+    assert said(request_for(tools=(TOOL,), parallel_tool_calls=parallel))["parallel_tool_calls"] is parallel
+    assert "parallel_tool_calls" not in said(request_for(parallel_tool_calls=parallel))
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "form"),
+    [
+        (JsonObject(), {"type": "json_object"}),
+        (JsonSchema(name="x", schema=SCHEMA), {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}),
+        (
+            JsonSchema(name="x", schema=SCHEMA, description="d", strict=False),
+            {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA, "description": "d", "strict": False}},
+        ),
+        ({"type": "grammar", "grammar": "g"}, {"type": "grammar", "grammar": "g"}),
+    ],
+)
+def test_each_response_format_has_its_form(wanted: Any, form: Any) -> None:
+    assert said(request_for(response_format=wanted))["response_format"] == form
+
+
+CALL = ToolCall("call_1", "add", '{"a": 1}')
+ASKED = Message(role="user", content="add")
+CALLED = Message(role="assistant", content="", reasoning="I add.", tool_calls=(CALL,))
+RESULT = Message(role="tool", content="1", tool_call_id="call_1")
+ANSWERED = Message(role="assistant", content="1", reasoning="Done.")
+
+
+def reasoned(*messages: Message, send: str | None) -> list[str | None]:
+    body = said(ChatRequest(model=MODEL, messages=messages, send_reasoning=send))
+    return [message.get("reasoning_content") for message in body["messages"]]
+
+
+def test_reasoning_goes_back_in_open_tool_turns_alone() -> None:
+    whole = (ASKED, CALLED, RESULT, ANSWERED)
+    assert reasoned(*whole[:3], send="tool_turns") == [None, "I add.", None]
+    assert reasoned(*whole, ASKED, send="tool_turns") == [None] * 5
+    assert reasoned(*whole, ASKED, CALLED, RESULT, send="tool_turns") == [None] * 5 + ["I add.", None]
+    assert reasoned(*whole, ASKED, send="always") == [None, "I add.", None, "Done.", None]
+    assert reasoned(*whole, ASKED, CALLED, RESULT, send="never") == [None] * 7
+    assert reasoned(*whole[:3], send=None) == [None] * 3
+
+
+@pytest.mark.parametrize(("provider", "sends"), [("aki", True), ("aacflow", False), ("ak_ai_core", False)])
+def test_reasoning_goes_back_to_aki_alone(chat_way: Way, provider: str, server: ScriptServer, *, sends: bool) -> None:
+    request = ChatRequest(model=MODEL, messages=(ASKED, CALLED, RESULT))
+    messages = sent(chat_way, server, request, provider=provider)["messages"]
+    assert ("reasoning_content" in messages[1]) is sends
+
+
+def test_a_conversation_with_tools_is_sent_in_full() -> None:
+    body = said(ChatRequest(model=MODEL, messages=(Message(role="system", content="s"), ASKED, CALLED, RESULT)))
+    assert body["messages"] == [
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": "add"},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [
+                {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+            ],
+        },
+        {"role": "tool", "content": "1", "tool_call_id": "call_1"},
+    ]
+
+
+PICTURE = Image(base64="QUJD", mime_type="image/png")
+PICTURE_SAID = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
+
+
+def test_pictures_of_tool_results_follow_all_of_them_as_the_user_s() -> None:
+    one = Message(role="tool", content=(Text("see"), PICTURE), tool_call_id="call_1")
+    two = Message(role="tool", content=(PICTURE,), tool_call_id="call_2")
+    messages = said(ChatRequest(model=MODEL, messages=(ASKED, CALLED, one, two, ANSWERED)))["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "tool", "user", "assistant"]
+    assert all(isinstance(message["content"], str) for message in messages[2:4])
+    assert messages[2]["content"].startswith("see")
+    assert messages[4]["content"][1:] == [PICTURE_SAID, PICTURE_SAID]
+    last = said(ChatRequest(model=MODEL, messages=(ASKED, CALLED, one)))["messages"]
+    assert [message["role"] for message in last] == ["user", "assistant", "tool", "user"]
+
+
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        ((Text("a"),), "a"),
+        ((Text("a"), Text("b")), [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]),
+        ((PICTURE,), [PICTURE_SAID]),
+        (
+            (Image(url="https://x/y.png", detail="low"),),
+            [{"type": "image_url", "image_url": {"url": "https://x/y.png", "detail": "low"}}],
+        ),
+        (
+            (File(base64="QQ==", mime_type="application/pdf", filename="a.pdf"),),
+            [{"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,QQ=="}}],
+        ),
+        ((File(file_id="f1"),), [{"type": "file", "file": {"file_id": "f1"}}]),
+        ((Audio("QQ==", "wav"),), [{"type": "input_audio", "input_audio": {"data": "QQ==", "format": "wav"}}]),
+    ],
+)
+def test_each_part_has_its_form(content: Any, form: Any) -> None:
+    body = said(ChatRequest(model=MODEL, messages=(Message(role="user", content=content),)))
+    assert body["messages"][0]["content"] == form
+
+
+def test_the_output_is_bound_by_what_the_model_can_give(way: Way, server: ScriptServer) -> None:
+    assert sent(way, server, request_for(), max_output=500)["max_tokens"] == 500
+    assert sent(way, server, request_for("minimax-m2.5-230b"))["max_tokens"] == 8192
+
+
+@pytest.mark.parametrize(
+    ("tokens", "bound"), [(100, 8192), (24_000, 8192), (30_000, 2768), (32_000, 1024), (200_000, 1024)]
+)
+def test_a_long_prompt_lowers_the_output_that_nobody_asked_for(
+    way: Way, tokens: int, bound: int, server: ScriptServer
+) -> None:
+    body = sent(way, server, request_for(text="x" * 4 * tokens), context_window=32768)
+    assert body["max_tokens"] == bound
+
+
+@given(st.integers(0, 400_000), st.integers(1, 300_000), st.integers(1, 40_000))
+def test_the_output_that_nobody_asked_for_fits_or_is_small(size: int, window: int, most: int) -> None:
+    client = Client(context_window=window, max_output=most)
+    bound = client._asking(request_for(text="x" * size)).call(stream=False).body["max_tokens"]
+    assert min(1024, most) <= bound <= min(8192, most)
+    assert bound == min(1024, most) or bound + size // 4 <= window
+
+
+def test_what_the_user_gives_is_never_altered(way: Way, server: ScriptServer) -> None:
+    request = request_for(text="x" * 200_000, max_tokens=20_000)
+    assert sent(way, server, request, context_window=32768)["max_tokens"] == 20_000
+
+
+def test_more_output_than_the_model_can_give_warns_once(way: Way, server: ScriptServer) -> None:
+    server.always = streamed("Hello") if way.streamed else replied()
+    client = client_for(server)
+    with pytest.warns(ModelLimitWarning, match="32769") as warned:
+        way.ask(client, request_for(max_tokens=32_769))
+        way.ask(client, request_for(max_tokens=32_769))
+    assert len(warned) == 1
+    assert [request.json["max_tokens"] for request in server.requests] == [32_769] * 2
+
+
+def test_at_the_limit_nothing_warns(way: Way, server: ScriptServer) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sent(way, server, request_for(max_tokens=32_768))
+
+
+LOOP: dict[str, Any] = {}
+LOOP["again"] = LOOP
+DEEP: list[Any] = []
+for _ in range(100_000):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [object(), float("nan"), float("inf"), -float("inf"), LOOP, "\ud800", {1: object()}, b"\xff", DEEP],
+    ids=["object", "nan", "inf", "-inf", "loop", "surrogate", "nested", "bytes", "deep"],
+)
+def test_what_json_cannot_hold_is_refused_before_sending(way: Way, value: Any, server: ScriptServer) -> None:
+    with pytest.raises(ConfigurationError, match="JSON"):
+        way.ask(client_for(server), request_for(extra_body={"odd": value}))
+    assert server.requests == []
+
+
+def test_a_temperature_that_is_no_number_is_refused(way: Way, server: ScriptServer) -> None:
+    with pytest.raises(ConfigurationError, match="JSON"):
+        way.ask(client_for(server), request_for(temperature=float("nan")))
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("text", ["Grüße", "👋🏽", "\0", "\u2028", '"\\/', "", "a\r\nb"])
+def test_any_text_arrives_as_it_is(way: Way, text: str, server: ScriptServer) -> None:
+    assert sent(way, server, request_for(text=text))["messages"][0]["content"] == text
+
+
+def test_what_is_handed_in_is_not_changed(way: Way, server: ScriptServer) -> None:
+    extra: dict[str, Any] = {"a": {"b": 1}}
+    request = request_for(tools=(TOOL,), extra_body=extra, response_format=JsonObject())
+    before = repr(request)
+    sent(way, server, request)
+    assert repr(request) == before
+    assert extra == {"a": {"b": 1}}

@@ -1,0 +1,449 @@
+"""Which models there are: read once, believed for a while, and never the reason that a call fails."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from aki_transport import AKIError, Client, ModelNotFoundError, NotFoundError, ServerError
+from aki_transport.transport import listing as listing_module
+from aki_transport.transport.listing import LIFETIME, PATIENCE, SECOND_LOOK
+from tests.scenarios import replied, streamed
+from tests.script_server import MODELS, Answer, Request, ScriptServer, json_answer, sse, text_answer
+from tests.transport.asking import KEY, MODEL, Clock, Way, alive, client_for, patient, request_for, run
+
+
+def good(request: Request) -> Answer:
+    """Whatever model is asked, it answers."""
+    model = request.json["model"]
+    if request.json.get("stream"):
+        return alive(
+            sse({"model": model, "choices": [{"delta": {"content": "Hello"}, "finish_reason": "stop"}]})
+        )
+    return alive(json_answer({"model": model, "choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}))
+
+
+@pytest.fixture
+def server() -> Any:
+    with ScriptServer(always=good) as server:
+        yield server
+
+
+def slow_listing(server: ScriptServer, seconds: float) -> None:
+    server.listing = replace(json_answer({"data": list(MODELS)}), delay=seconds)
+
+
+def test_the_listing_is_read_once_by_twenty_threads(server: ScriptServer) -> None:
+    slow_listing(server, 0.2)
+    together = threading.Barrier(20)
+
+    def ask(_: int) -> str:
+        together.wait(10)
+        return client_for(server).chat(request_for()).text
+
+    with ThreadPoolExecutor(20) as threads:
+        assert set(threads.map(ask, range(20))) == {"Hello"}
+    assert (len(server.listings), len(server.requests)) == (1, 20)
+
+
+def test_the_listing_is_read_once_by_two_hundred_tasks(server: ScriptServer) -> None:
+    slow_listing(server, 0.2)
+
+    async def ask() -> set[str]:
+        clients = [client_for(server) for _ in range(200)]
+        return {answer.text for answer in await asyncio.gather(*(c.achat(request_for()) for c in clients))}
+
+    assert run(ask()) == {"Hello"}
+    assert (len(server.listings), len(server.requests)) == (1, 200)
+
+
+def test_the_listing_is_read_once_by_threads_and_tasks_together(server: ScriptServer) -> None:
+    slow_listing(server, 0.2)
+    client = client_for(server)
+    together = threading.Barrier(20)
+
+    def ask(number: int) -> str:
+        together.wait(10)
+        return Way(streamed=False, is_async=number % 2 == 0).ask(client).text
+
+    with ThreadPoolExecutor(20) as threads:
+        assert set(threads.map(ask, range(20))) == {"Hello"}
+    assert len(server.listings) == 1
+
+
+def test_each_key_has_a_listing_of_its_own(server: ScriptServer) -> None:
+    client_for(server).chat(request_for())
+    client_for(server, api_key="another").chat(request_for())
+    client_for(server).chat(request_for())
+    assert len(server.listings) == 2
+
+
+BROKEN = {
+    "500": json_answer({"error": {"message": "Broken"}}, 500),
+    "401": json_answer({"error": {"message": "Wrong key", "code": "invalid_api_key"}}, 401),
+    "403": json_answer({"error": "no"}, 403),
+    "404": json_answer({"status": 404, "description": "no such route"}, 404),
+    "429": json_answer({"error": {"message": "Slow down"}}, 429, retry_after="30"),
+    "302": text_answer("", 302, location="https://example.com/"),
+    "html": text_answer("<html>Login</html>", content_type="text/html"),
+    "nothing": text_answer(""),
+    "empty": json_answer({"data": []}),
+    "empty-list": json_answer([]),
+    "null": json_answer(None),
+    "number": json_answer(3),
+    "other": json_answer({"models": ["a"]}),
+    "data-object": json_answer({"data": {"id": "a"}}),
+    "ids-of-no-text": json_answer({"data": [{"id": 1}, {"id": None}, {"id": ""}, {"name": "a"}, "b", None, 3]}),
+    "cut": Answer(chunks=(b'{"data": [',), end="cut"),
+    "deep": text_answer("[" * 100_000, content_type="application/json"),
+    "no-utf8": Answer(chunks=(b'\xff\xfe{"data"',)),
+    "broken-gzip": text_answer("x", content_encoding="gzip"),
+}
+
+
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
+def test_a_listing_that_cannot_be_read_costs_one_warning(way: Way, answer: Answer, server: ScriptServer) -> None:
+    server.listing = answer
+    client = client_for(server)
+    with pytest.warns(UserWarning, match="AKI.IO: the model listing could not be read") as warned, patient(2):
+        assert way.ask(client).text == "Hello"
+        assert way.ask(client).text == "Hello"
+        assert way.ask(client_for(server)).text == "Hello"
+    assert len(warned) == 1
+    assert (len(server.listings), len(server.requests)) == (1, 3)
+
+
+def test_a_listing_whose_connection_breaks_is_asked_for_once(way: Way, server: ScriptServer) -> None:
+    server.listing = Answer(end="reset")
+    with pytest.warns(UserWarning, match="listing") as warned:
+        assert way.ask(client_for(server)).text == "Hello"
+    assert (len(warned), len(server.listings)) == (1, 1)
+
+
+def test_without_a_listing_an_alias_is_resolved_by_the_table(way: Way, server: ScriptServer) -> None:
+    server.listing = BROKEN["500"]
+    with pytest.warns(UserWarning, match="listing"):
+        way.ask(client_for(server), request_for("Qwen/Qwen3.6-35B"))
+    assert server.requests[0].json["model"] == MODEL
+
+
+def test_without_a_listing_an_unknown_model_is_sent(way: Way, server: ScriptServer) -> None:
+    server.listing = BROKEN["500"]
+    with pytest.warns(UserWarning, match="listing"):
+        way.ask(client_for(server), request_for("glm5.3-754b"))
+    assert server.requests[0].json["model"] == "glm5.3-754b"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(end="hang"), Answer(chunks=(b" ",) * 1000, chunk_delay=0.05), Answer(chunks=(b"",), end="hang")],
+    ids=["hangs", "trickles", "headers-alone"],
+)
+def test_a_listing_that_hangs_holds_up_for_five_seconds(chat_way: Way, answer: Answer, server: ScriptServer) -> None:
+    server.listing = answer
+    begun = time.monotonic()
+    with pytest.warns(UserWarning, match="listing") as warned, patient(PATIENCE + 1):
+        assert chat_way.ask(client_for(server)).text == "Hello"
+    assert time.monotonic() - begun > PATIENCE - 0.5
+    assert len(warned) == 1
+
+
+def test_whoever_waits_for_a_listing_that_hangs_waits_no_longer(
+    server: ScriptServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing_module, "PATIENCE", 0.5)
+    monkeypatch.setattr("aki_transport.client.PATIENCE", 0.5)
+    server.listing = Answer(end="hang")
+
+    async def ask() -> None:
+        client = client_for(server)
+        await asyncio.gather(*(client.achat(request_for()) for _ in range(20)))
+
+    with pytest.warns(UserWarning, match="listing") as warned, patient(2):
+        run(ask())
+    assert (len(warned), len(server.listings)) == (1, 1)
+
+
+def test_a_cancelled_leader_is_followed_by_another(server: ScriptServer) -> None:
+    slow_listing(server, 0.3)
+
+    async def ask() -> set[str]:
+        client = client_for(server)
+        leader = asyncio.create_task(client.achat(request_for()))
+        while not server.listings:
+            await asyncio.sleep(0.005)
+        others = [asyncio.create_task(client.achat(request_for())) for _ in range(5)]
+        await asyncio.sleep(0.02)
+        leader.cancel()
+        return {answer.text for answer in await asyncio.gather(*others)}
+
+    with patient(3):
+        assert run(ask()) == {"Hello"}
+    assert len(server.listings) == 2
+
+
+def test_a_cancelled_waiter_disturbs_nobody(server: ScriptServer) -> None:
+    slow_listing(server, 0.3)
+
+    async def ask() -> set[str]:
+        client = client_for(server)
+        tasks = [asyncio.create_task(client.achat(request_for())) for _ in range(6)]
+        while not server.listings:
+            await asyncio.sleep(0.005)
+        tasks[3].cancel()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(answers.pop(3), asyncio.CancelledError)
+        return {answer.text for answer in answers if not isinstance(answer, BaseException)}
+
+    assert run(ask()) == {"Hello"}
+    assert len(server.listings) == 1
+
+
+def test_a_loop_that_ends_while_it_waits_disturbs_nobody(
+    server: ScriptServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow_listing(server, 0.5)
+    client = client_for(server)
+    leader = threading.Thread(target=client.chat, args=(request_for(),))
+    leader.start()
+    while not server.listings:
+        time.sleep(0.005)
+
+    async def give_up() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await client.achat(request_for())
+
+    run(give_up())
+    leader.join()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_blocking_call_within_the_leader_s_loop_does_not_wait(server: ScriptServer) -> None:
+    slow_listing(server, 0.5)
+
+    async def ask() -> str:
+        client = client_for(server)
+        leader = asyncio.create_task(client.achat(request_for()))
+        while not server.listings:
+            await asyncio.sleep(0.005)
+        with patient(0.4):
+            text = client.chat(request_for()).text  # blocks the loop, as notebooks do
+        await leader
+        return text
+
+    assert run(ask()) == "Hello"
+
+
+def test_an_unknown_id_raises_before_anything_is_sent(way: Way, server: ScriptServer) -> None:
+    with pytest.raises(ModelNotFoundError) as caught:
+        way.ask(client_for(server), request_for("qwen3.6-53b"))
+    error = caught.value
+    assert error.closest[0] == MODEL
+    assert set(error.available) == {row["id"] for row in MODELS}
+    assert all(row["id"] in str(error) for row in MODELS)
+    assert "AKI.IO" in str(error)
+    assert "Did you mean 'qwen3.6-35b'" in str(error)
+    assert isinstance(error, NotFoundError)
+    assert error.status_code == 404
+    assert server.requests == []
+
+
+def test_an_unknown_id_may_be_sent_with_a_warning(way: Way, server: ScriptServer) -> None:
+    client = client_for(server, on_unknown_model="warn")
+    with pytest.warns(UserWarning, match="no model 'qwen9'") as warned:
+        way.ask(client, request_for("qwen9"))
+        way.ask(client, request_for("qwen9"))
+    assert len(warned) == 1
+    assert [request.json["model"] for request in server.requests] == ["qwen9", "qwen9"]
+
+
+def test_an_unknown_id_may_be_sent_without_a_word(way: Way, server: ScriptServer) -> None:
+    way.ask(client_for(server, on_unknown_model="allow"), request_for("qwen9"))
+    assert server.requests[0].json["model"] == "qwen9"
+
+
+def test_providers_that_refuse_unknown_models_are_not_asked_for_a_listing(way: Way, server: ScriptServer) -> None:
+    way.ask(client_for(server, provider="aacflow"), request_for("gpt-4o-mini"))
+    assert (server.listings, server.requests[0].json["model"]) == ([], "gpt-4o-mini")
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("Qwen/Qwen3.6-35B", MODEL),
+        ("qwen/qwen3.6-35b", MODEL),
+        ("qwen3.6-chat-35b", MODEL),
+        ("QWEN3.6-35B", MODEL),
+        ("meta-llama/Llama-3.3-70B-Instruct", "llama3-chat-70b"),
+        ("gpt_oss_chat", "gpt-oss-120b"),
+    ],
+)
+def test_other_names_are_resolved(way: Way, written: str, sent: str, server: ScriptServer) -> None:
+    way.ask(client_for(server), request_for(written))
+    assert server.requests[0].json["model"] == sent
+
+
+def test_an_alias_whose_target_is_not_listed_is_unknown(way: Way, server: ScriptServer) -> None:
+    with pytest.raises(ModelNotFoundError):
+        way.ask(client_for(server), request_for("swiss-ai/Apertus-70B-2509"))
+    assert server.requests == []
+
+
+def test_an_id_that_is_itself_listed_goes_out_as_it_is(way: Way, server: ScriptServer) -> None:
+    server.models.append({"id": "qwen3.6-chat-35b"})
+    way.ask(client_for(server), request_for("qwen3.6-chat-35b"))
+    assert server.requests[0].json["model"] == "qwen3.6-chat-35b"
+
+
+def test_a_new_id_that_the_table_does_not_know_is_sent(way: Way, server: ScriptServer) -> None:
+    server.models.append({"id": "glm5.3-754b", "created": "yesterday"})
+    way.ask(client_for(server), request_for("glm5.3-754b"))
+    assert server.requests[0].json["model"] == "glm5.3-754b"
+
+
+@pytest.mark.parametrize(
+    ("said", "window", "source"),
+    [
+        (40960, 40960, "service"),
+        (0, 262144, "table"),
+        (-1, 262144, "table"),
+        (None, 262144, "table"),
+        ("lots", 262144, "table"),
+        (True, 262144, "table"),
+    ],
+)
+def test_the_listed_length_is_used_where_it_says_something(
+    said: Any, window: int, source: str, server: ScriptServer
+) -> None:
+    server.models[:] = [{"id": MODEL, "max_model_len": said}]
+    client = client_for(server)
+    assert (client.model_info(MODEL).context_window, client.model_info(MODEL).source) == (262144, "table")
+    client.chat(request_for())
+    assert (client.model_info(MODEL).context_window, client.model_info(MODEL).source) == (window, source)
+
+
+def test_an_unknown_model_s_limits_are_cautious(server: ScriptServer) -> None:
+    info = client_for(server).model_info("glm5.3-754b")
+    assert (info.context_window, info.max_output, info.source, info.tools) == (32768, 8192, "default", None)
+
+
+def test_the_user_s_word_wins(server: ScriptServer) -> None:
+    server.models[:] = [{"id": MODEL, "max_model_len": 40960}]
+    client = client_for(server, context_window=1000, max_output=100)
+    client.chat(request_for())
+    info = client.model_info(MODEL)
+    assert (info.context_window, info.source, info.max_output, info.output_source) == (1000, "user", 100, "user")
+
+
+def test_what_is_known_of_a_model_never_asks_or_raises(server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AKI_API_KEY", raising=False)
+    assert Client().model_info("Qwen/Qwen3.6-35B").id == MODEL
+    assert Client().model_info("").id == ""
+    client_for(server).model_info(MODEL)
+    assert server.listings == []
+
+
+def test_the_listing_is_believed_for_an_hour(way: Way, server: ScriptServer, clock: Clock) -> None:
+    client = client_for(server)
+    way.ask(client)
+    clock.passed += LIFETIME - 10
+    way.ask(client)
+    assert len(server.listings) == 1
+    clock.passed += 20
+    way.ask(client)
+    assert len(server.listings) == 2
+
+
+def test_a_missing_id_is_looked_for_again_after_a_minute(way: Way, server: ScriptServer, clock: Clock) -> None:
+    client = client_for(server)
+    way.ask(client)
+    server.models.append({"id": "new-1b"})
+    with pytest.raises(ModelNotFoundError):
+        way.ask(client, request_for("new-1b"))
+    assert len(server.listings) == 1
+    clock.passed += SECOND_LOOK + 1
+    way.ask(client, request_for("new-1b"))
+    assert len(server.listings) == 2
+    assert server.requests[-1].json["model"] == "new-1b"
+
+
+def test_a_failed_listing_is_read_again_after_a_minute(way: Way, server: ScriptServer, clock: Clock) -> None:
+    server.listing = BROKEN["500"]
+    client = client_for(server)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        way.ask(client)
+        clock.passed += SECOND_LOOK + 1
+        way.ask(client)
+        server.listing = None
+        clock.passed += SECOND_LOOK + 1
+        way.ask(client)
+    assert len(warned) == 1
+    assert len(server.listings) == 3
+    with pytest.raises(ModelNotFoundError):
+        way.ask(client, request_for("qwen9"))
+
+
+def test_an_old_listing_serves_where_a_new_one_cannot_be_read(way: Way, server: ScriptServer, clock: Clock) -> None:
+    client = client_for(server)
+    way.ask(client)
+    server.listing = BROKEN["500"]
+    clock.passed += LIFETIME + 1
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        way.ask(client)
+    with pytest.raises(ModelNotFoundError):
+        way.ask(client, request_for("qwen9"))
+
+
+def test_a_refresh_reads_now_and_says_what_fails(server: ScriptServer) -> None:
+    client = client_for(server)
+    assert {info.id for info in client.refresh_models()} == {row["id"] for row in MODELS}
+    assert {info.id for info in run(client.arefresh_models())} == {row["id"] for row in MODELS}
+    assert len(server.listings) == 2
+    server.listing = BROKEN["500"]
+    with pytest.warns(UserWarning, match="listing"), pytest.raises(ServerError, match="Broken"):
+        client.refresh_models()
+    with pytest.raises(ServerError, match="Broken"):
+        run(client.arefresh_models())
+
+
+def test_models_are_those_of_the_table_where_the_listing_fails(server: ScriptServer) -> None:
+    server.listing = BROKEN["html"]
+    with pytest.warns(UserWarning, match="listing"):
+        models = client_for(server).models()
+    assert "apertus-chat-70b" in {info.id for info in models}
+
+
+def test_a_refused_key_shows_in_the_call_itself(way: Way, server: ScriptServer) -> None:
+    server.listing = BROKEN["401"]
+    server.always = BROKEN["401"]
+    with pytest.warns(UserWarning, match="listing"), pytest.raises(AKIError, match="Wrong key"):
+        way.ask(client_for(server, api_key=KEY))
+
+
+def test_a_listing_asked_by_several_tasks_that_refresh_raises_for_each(server: ScriptServer) -> None:
+    server.listing = replace(BROKEN["500"], delay=0.2)
+    client = client_for(server)
+
+    async def refresh() -> list[Any]:
+        return await asyncio.gather(*(client.arefresh_models() for _ in range(3)), return_exceptions=True)
+
+    with pytest.warns(UserWarning, match="listing"):
+        outcomes = run(refresh())
+    assert [type(outcome) for outcome in outcomes] == [ServerError] * 3
+
+
+def test_answers_of_a_stream_are_read_as_usual(stream_way: Way, server: ScriptServer) -> None:
+    server.say(streamed("Hello"))
+    assert stream_way.ask(client_for(server)).text == "Hello"
+    server.say(replied())
+    assert stream_way.ask(client_for(server)).text == "Hello"

@@ -1,0 +1,188 @@
+"""Which model a name means, and which one answered."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aki_transport import Client, ModelFallbackError, ModelMismatchWarning
+from aki_transport.catalog import closest, load_table, read_listing, resolve, same_model
+from aki_transport.errors import AKIError
+from tests.scenarios import FALLBACK, chunk, replied
+from tests.scenarios.table import COUNT
+from tests.script_server import Answer, ScriptServer, sse
+from tests.transport.asking import MODEL, Way, client_for, request_for, run
+
+TABLE = load_table("aki")
+NAMES = sorted({name for row in TABLE.values() for name in (row.id, *row.aliases)})
+
+
+def served(way: Way, model: object) -> Answer:
+    top = {"model": model}
+    if not way.streamed:
+        return replied(top=top)
+    count = {**COUNT, **top}
+    return sse(chunk("Hel", top=top), chunk("lo", top=top), chunk(finish="stop", top=top), count)
+
+
+FINE = [
+    MODEL,
+    "QWEN3.6-35B",
+    "Qwen/Qwen3.6-35B",
+    "qwen3.6-chat-35b",
+    "aki/qwen3.6-35b",
+    "qwen3.6-35b-2026-01-31",
+    "qwen3.6-35b-20260131",
+    "aki/qwen3.6-chat-35b",
+    "aki/Qwen3.6-35B-20260131",
+    "",
+    None,
+    17,
+]
+
+
+@pytest.mark.parametrize("name", FINE, ids=repr)
+def test_other_names_of_the_same_model_are_fine(way: Way, name: object, server: ScriptServer) -> None:
+    server.say(served(way, name))
+    answer = way.ask(client_for(server))
+    assert answer.text == "Hello"
+    assert answer.model == (name if isinstance(name, str) and name else MODEL)
+
+
+@pytest.mark.parametrize("name", [FALLBACK, "MiniMax-M2.5-230B", "minimax/minimax-m2.5-230b", f"{FALLBACK}-20260101"])
+def test_the_fallback_raises_before_any_text(way: Way, name: str, server: ScriptServer) -> None:
+    server.say(served(way, name))
+    client = client_for(server)
+    given_out = []
+
+    async def ask() -> None:
+        async for delta in client.astream(request_for()):
+            given_out.append(delta)
+
+    with pytest.raises(ModelFallbackError) as caught:
+        if way.streamed and way.is_async:
+            run(ask())
+        elif way.streamed:
+            for delta in client.stream(request_for()):
+                given_out.append(delta)  # noqa: PERF402  what came before the error counts
+        else:
+            way.ask(client)
+    assert given_out == []
+    assert (caught.value.requested, caught.value.served) == (MODEL, name)
+    assert "AKI.IO" in str(caught.value)
+    assert len(server.requests) == 1
+
+
+def test_the_fallback_may_warn(way: Way, server: ScriptServer) -> None:
+    server.always = served(way, FALLBACK)
+    client = client_for(server, on_model_fallback="warn")
+    with pytest.warns(ModelMismatchWarning, match=FALLBACK) as warned:
+        assert way.ask(client).model == FALLBACK
+        assert way.ask(client).model == FALLBACK
+    assert len(warned) == 1
+
+
+def test_the_fallback_may_be_ignored(way: Way, server: ScriptServer) -> None:
+    server.say(served(way, FALLBACK))
+    assert way.ask(client_for(server, on_model_fallback="ignore")).model == FALLBACK
+
+
+def test_the_fallback_model_may_be_asked_for(way: Way, server: ScriptServer) -> None:
+    server.say(served(way, FALLBACK))
+    assert way.ask(client_for(server), request_for(FALLBACK)).model == FALLBACK
+
+
+def test_another_model_warns_once(way: Way, server: ScriptServer) -> None:
+    server.always = served(way, "llama3-chat-70b")
+    client = client_for(server)
+    with pytest.warns(ModelMismatchWarning, match="'qwen3.6-35b' was asked, but 'llama3-chat-70b' answers") as warned:
+        assert way.ask(client).model == "llama3-chat-70b"
+        way.ask(client)
+    assert len(warned) == 1
+
+
+def test_an_unknown_model_that_is_let_through_still_raises_at_the_fallback(way: Way, server: ScriptServer) -> None:
+    server.say(served(way, FALLBACK))
+    with pytest.raises(ModelFallbackError):
+        way.ask(client_for(server, on_unknown_model="allow"), request_for("qwen9"))
+
+
+def test_providers_without_a_fallback_are_not_compared(way: Way, server: ScriptServer) -> None:
+    server.say(served(way, "gpt-4o-mini-2024-07-18"))
+    answer = way.ask(client_for(server, provider="aacflow"), request_for("something-else"))
+    assert answer.model == "gpt-4o-mini-2024-07-18"
+
+
+def test_a_fallback_in_the_middle_of_a_stream_raises(stream_way: Way, server: ScriptServer) -> None:
+    server.say(sse(chunk("Hello"), chunk(finish="stop", top={"model": FALLBACK})))
+    with pytest.raises(ModelFallbackError):
+        stream_way.ask(client_for(server))
+
+
+# Pure
+
+dates = st.sampled_from(["", "-2026-01-31", "-20260131", "-260131", "-2601"])
+prefixes = st.sampled_from(["", "aki/", "x/y/"])
+cases = st.sampled_from([str, str.upper, str.title])
+
+
+@given(st.sampled_from(NAMES), prefixes, dates, cases)
+def test_prefix_case_and_date_never_make_another_model(name, prefix, date, case) -> None:
+    assert same_model(name, case(f"{prefix}{name.rpartition('/')[2]}{date}"), TABLE)
+    assert same_model(name, case(f"{name}{date}"), TABLE)
+
+
+@given(st.sampled_from(NAMES), st.sampled_from(NAMES), dates)
+def test_two_models_are_never_taken_for_one(one, other, date) -> None:
+    if resolve(one, TABLE, None) != resolve(other, TABLE, None):
+        assert not same_model(one, other + date, TABLE)
+
+
+@given(st.text(), st.text())
+def test_sameness_is_symmetric_and_reflexive(one, other) -> None:
+    assert same_model(one, one, TABLE)
+    assert same_model(one, other, TABLE) == same_model(other, one, TABLE)
+
+
+@given(st.one_of(st.text(), st.sampled_from(NAMES)), st.dictionaries(st.text(min_size=1), st.integers()) | st.none())
+def test_what_is_resolved_is_listed(name, listing) -> None:
+    found = resolve(name, TABLE, listing)
+    known = TABLE if listing is None else listing
+    assert found is None or found in known
+    if name in known:
+        assert found == name
+        assert resolve(found, TABLE, listing) == found
+
+
+@given(st.sampled_from(NAMES), cases)
+def test_every_name_of_the_table_is_resolved_in_any_case(name, case) -> None:
+    assert resolve(case(name), TABLE, None) in TABLE
+    assert resolve(case(name), TABLE, dict.fromkeys(TABLE, 0)) == resolve(name, TABLE, None)
+
+
+@given(st.text(max_size=50), st.dictionaries(st.text(max_size=20), st.integers(), max_size=20))
+def test_the_closest_are_three_at_most_and_known(name, known) -> None:
+    found = closest(name, known)
+    assert len(found) <= 3
+    assert len(set(found)) == len(found)
+    assert set(found) <= set(known)
+
+
+@given(st.sampled_from(sorted(TABLE)), st.integers(0, 30))
+def test_a_slip_of_one_letter_finds_the_model(name, at) -> None:
+    at %= len(name)
+    assert closest(name[:at] + name[at + 1 :], TABLE)[0] == name
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_as_a_listing(body) -> None:
+    try:
+        models = read_listing(body)
+    except AKIError:
+        return
+    assert models
+
+
+def test_a_client_without_a_key_knows_the_table() -> None:
+    assert Client().model_info("gemma4-chat-26b").id == "gemma4-26b"
