@@ -14,11 +14,11 @@ $(BIN)/uv:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/demo: pyproject.toml | $(BIN)/uv
-	$(UV) --editable '.[langchain,emulator]' --group demo
+	$(UV) --editable '.[all]' --group demo
 	@touch $@
 
 $(VENV)/dev: pyproject.toml | $(BIN)/uv
-	$(UV) --editable '.[langchain,emulator]' --group dev
+	$(UV) --editable '.[all]' --group dev
 	@touch $@
 
 demo: $(VENV)/demo  ## LangChain on the local emulator, or on AKI.IO when AKI_API_KEY is set

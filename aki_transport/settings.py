@@ -58,7 +58,7 @@ class ModelSettings(BaseModel):
     """`"aki"`, `"aacflow"`, `"ak_ai_core"`, or a `Provider` of your own."""
     protocol: str = "openai"
     """Which of the provider's interfaces to use: `"openai"`, `"anthropic"` or `"native"`."""
-    api_key: SecretStr | None = Field(default=None, repr=False)
+    api_key: SecretStr | None = Field(default=None, repr=False, exclude=True)
     """The key. Else the provider's environment variables are read at the first call (`AKI_API_KEY`, then
     `AKI_IO_API_KEY`; `AACFLOW_API_KEY`; `AK_AI_CORE_API_KEY`). A key given here travels with a pickle; one from the
     environment does not and is read again."""
@@ -217,9 +217,8 @@ class ModelSettings(BaseModel):
                     f"a {type(self).__name__} with {name}= cannot be pickled: its connections live in this process."
                     " Leave it out, or make the model where it is used."
                 )
-        state = super().__getstate__()
-        private = state.get("__pydantic_private__")
-        return {**state, "__pydantic_private__": private and {**private, "_made": None}}
+        self._made = None  # made again at the next use, here and where the pickle is read
+        return super().__getstate__()
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         memo = {} if memo is None else memo

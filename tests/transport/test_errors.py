@@ -174,7 +174,6 @@ OVERFLOWS = [
     "Context size has been exceeded.",
     "Prompt length of 140000 exceeds max_model_len",
     "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
-    "exceed_context_size_error",
     "Conversation is too long for the model",
 ]
 LOOKALIKES = [
@@ -190,7 +189,6 @@ LOOKALIKES = [
     "prompt must not be empty",
     "the parameter context_length is unknown",
     "You exceeded your daily token limit",
-    "the API key exceeds its budget in this context",
     "messages: at least one message is required",
 ]
 

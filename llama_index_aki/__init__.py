@@ -1,0 +1,6 @@
+"""LlamaIndex on AKI.IO, AACFlow, AK AI CORE and services that speak like them."""
+
+from aki_transport import __version__
+from llama_index_aki.llms import AKI
+
+__all__ = ["AKI", "__version__"]

@@ -1,0 +1,183 @@
+"""The transport's answers to LlamaIndex's responses, whole or growing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    CompletionResponse,
+    ContentBlock,
+    LogProb,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
+from pydantic_core import from_json
+
+from aki_transport.messages import ChatDelta, ChatReply, ToolCallDelta
+from aki_transport.tool_arguments import read_calls
+
+_READ_AGAIN = 1.25  # a call's unfinished arguments are parsed anew when they have grown by a quarter
+
+
+def to_response(reply: ChatReply) -> ChatResponse:
+    """A whole answer."""
+    calls: list[ContentBlock] = [
+        ToolCallBlock(
+            tool_call_id=call.id, tool_name=call.name, tool_kwargs=call.arguments if arguments is None else arguments
+        )
+        for call, arguments, _ in read_calls(reply)
+    ]
+    return ChatResponse(
+        message=ChatMessage(
+            role=MessageRole.ASSISTANT,
+            blocks=[*_said(reply.reasoning, reply.text, _thought_tokens(reply), bool(calls)), *calls],
+            additional_kwargs={"refusal": reply.refusal} if reply.refusal else {},
+        ),
+        raw=dict(reply.raw),
+        logprobs=_logprobs(reply.logprobs),
+        additional_kwargs=additional_kwargs(reply),
+    )
+
+
+def to_completion(response: ChatResponse) -> CompletionResponse:
+    """The same answer to a prompt."""
+    return CompletionResponse.model_construct(
+        text=response.message.content or "",
+        additional_kwargs=response.additional_kwargs,
+        raw=response.raw,
+        logprobs=response.logprobs,
+        delta=response.delta,
+    )
+
+
+class Growing:
+    """Adds deltas up: each response holds what is new in `delta` and all so far in `message`."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._reasoning = ""
+        self._calls: list[_GrowingCall] = []
+
+    def add(self, delta: ChatDelta) -> ChatResponse:
+        """The response for one delta; for the last one the whole answer."""
+        self._text += delta.text
+        self._reasoning += delta.reasoning
+        for piece in delta.tool_calls:
+            while len(self._calls) <= piece.position:
+                self._calls.append(_GrowingCall())
+            self._calls[piece.position].add(piece)
+        if delta.reply is not None:
+            response = to_response(delta.reply)
+            response.delta = delta.text
+            if delta.reasoning:
+                response.additional_kwargs["thinking_delta"] = delta.reasoning
+            return response
+        # Built without validation, once per chunk: every value here is made by us and of the right type.
+        message = ChatMessage.model_construct(
+            role=MessageRole.ASSISTANT,
+            blocks=[
+                *_said(self._reasoning, self._text, None, bool(self._calls)),
+                *(call.block() for call in self._calls),
+            ],
+            additional_kwargs={},
+        )
+        return ChatResponse.model_construct(
+            message=message,
+            raw=delta.raw,
+            delta=delta.text,
+            logprobs=None,
+            additional_kwargs={"thinking_delta": delta.reasoning} if delta.reasoning else {},
+        )
+
+
+class _GrowingCall:
+    """A tool call whose arguments come in pieces; they are read as far as they go, at a cost linear in their length."""
+
+    def __init__(self) -> None:
+        self._id: str | None = None
+        self._name = ""
+        self._pieces: list[str] = []
+        self._length = 0
+        self._read_length = 0
+        self._read: dict[str, Any] = {}
+
+    def add(self, piece: ToolCallDelta) -> None:
+        self._id = piece.id or self._id
+        self._name = piece.name or self._name
+        if piece.arguments:
+            self._pieces.append(piece.arguments)
+            self._length += len(piece.arguments)
+            if self._length >= self._read_length * _READ_AGAIN:
+                self._read_length = self._length
+                self._read = unfinished_arguments("".join(self._pieces)) or self._read
+
+    def block(self) -> ToolCallBlock:
+        return ToolCallBlock.model_construct(tool_call_id=self._id, tool_name=self._name, tool_kwargs=self._read)
+
+
+def unfinished_arguments(text: str) -> dict[str, Any]:
+    """What can be read of JSON that is still being written."""
+    try:
+        value = from_json(text, allow_partial="trailing-strings")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _said(reasoning: str, text: str, thought_tokens: int | None, called: bool) -> list[ContentBlock]:
+    blocks: list[ContentBlock] = []
+    if reasoning:
+        blocks.append(
+            ThinkingBlock.model_construct(content=reasoning, num_tokens=thought_tokens, additional_information={})
+        )
+    # One text block, for LlamaIndex puts a line break between two; none where only calls or thoughts came.
+    if text or not (called or reasoning):
+        blocks.append(TextBlock.model_construct(text=text))
+    return blocks
+
+
+def _thought_tokens(reply: ChatReply) -> int | None:
+    return None if reply.usage is None else reply.usage.reasoning_tokens
+
+
+def additional_kwargs(reply: ChatReply) -> dict[str, Any]:
+    """What is known of the answer beside its content, under the names that token counters and users read."""
+    known: dict[str, Any] = {
+        "model_name": reply.model,
+        "finish_reason": reply.finish_reason,
+        "stop_reason": reply.stop_reason,
+        "id": reply.id,
+        "request_id": reply.request_id,
+        "credits_used": reply.credits_used,
+        "credits_remaining": reply.credits_remaining,
+        "refusal": reply.refusal or None,
+    }
+    if reply.usage is not None:
+        known |= {
+            "prompt_tokens": reply.usage.input_tokens,
+            "completion_tokens": reply.usage.output_tokens,
+            "total_tokens": reply.usage.total_tokens,
+            "reasoning_tokens": reply.usage.reasoning_tokens,
+            "cached_tokens": reply.usage.cached_tokens,
+        }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _logprobs(said: Any) -> list[list[LogProb]] | None:
+    tokens = said.get("content") if isinstance(said, dict) else None
+    if not isinstance(tokens, list):
+        return None
+    return [
+        [
+            LogProb(
+                token=choice.get("token") or "", logprob=choice.get("logprob") or 0.0, bytes=choice.get("bytes") or []
+            )
+            for choice in [token, *(token.get("top_logprobs") or ())]
+        ]
+        for token in tokens
+        if isinstance(token, dict)
+    ]

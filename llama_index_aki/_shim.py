@@ -1,0 +1,5 @@
+"""The import that LlamaIndex users expect; the package itself is `llama_index_aki`."""
+
+from llama_index_aki import AKI
+
+__all__ = ["AKI"]

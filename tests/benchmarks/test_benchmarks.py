@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import __main__ as command
+from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.modes import MODES, chosen
+from tests.benchmarks.report import Line, lines_of, table
+from tests.benchmarks.rounds import Effort, measured
+
+TINY = Effort(rounds=2, fresh=1, calls=3, streams=1, chunks=20, concurrency=3, models=2)
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[Line]:
+    return lines_of(MODES, CONTENDERS, measured(MODES, CONTENDERS, TINY, lambda _: None))
+
+
+def test_every_mode_has_a_positive_figure_of_every_contender(lines: list[Line]) -> None:
+    found = {(line.mode.key, line.name) for line in lines if line.value > 0}
+
+    assert found >= {(mode.key, row.name) for mode in MODES for row in CONTENDERS}
+
+
+def test_the_floor_is_the_sum_of_its_parts(lines: list[Line]) -> None:
+    values = {line.name: line.value for line in lines if line.mode.key == "blocking"}
+
+    assert values["floor"] == pytest.approx(values["httpx + json"] + values["LangChain alone"])
+
+
+def test_each_aim_is_judged_once(lines: list[Line]) -> None:
+    judged = [(line.mode.key, against) for line in lines for against, _, _ in line.aims]
+
+    assert sorted(judged) == sorted((mode.key, against) for mode in MODES for against in mode.aims)
+
+
+def test_the_table_names_every_mode_and_contender(lines: list[Line]) -> None:
+    text = table(lines)
+
+    assert all(mode.title in text for mode in MODES)
+    assert all(row.name in text for row in CONTENDERS)
+
+
+def test_one_mode_brings_along_the_one_it_is_compared_to() -> None:
+    assert [mode.key for mode in chosen("growth")] == ["stream", "growth"]
+
+
+def test_the_command_prints_a_table_and_writes_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(command, "QUICK", TINY)
+
+    command.main(["--quick", "--only", "blocking", "--json", str(tmp_path / "figures.json")])
+
+    assert "blocking call" in capsys.readouterr().out
+    written = json.loads((tmp_path / "figures.json").read_text())
+    assert [len(figure["rounds"]) for figure in written["figures"] if figure["part"] == "ours"] == [2]

@@ -1,0 +1,371 @@
+"""Where calls may go, what they carry, and that the key is nowhere else."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import pickle
+import sys
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from aki_transport import AKIError, APIStatusError, Client, ConfigurationError, Provider, Route, __version__
+from tests.scenarios import chunk, replied, streamed
+from tests.script_server import Answer, ScriptServer, json_answer, sse, text_answer
+from tests.transport.asking import KEY, Clock, Way, client_for, request_for
+
+SECRET = "hunter2-the-passw0rd"
+
+
+def good(way: Way) -> Answer:
+    return streamed("Hello") if way.streamed else replied()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://aki.io/v1",
+        "http://192.168.0.1/v1",
+        "http://0.0.0.0/v1",
+        "http://localhost.example.com/v1",
+        "http://127.0.0.1.example.com/v1",
+        "http://2130706433/v1",
+        "http://[::2]/v1",
+        "ftp://aki.io/v1",
+        "file:///etc/passwd",
+        "aki.io/v1",
+        "//aki.io/v1",
+        "https://",
+        "https:///v1",
+        "https://aki.io/v1?x=1",
+        "https://aki.io/v1#x",
+        "https://aki.io/v1?",
+        "https://aki.io/v1#",
+        "https://aki.io/\r\nx: y",
+        "https://aki.io /v1",
+        " https://aki.io/v1",
+        "https://aki.io:port/v1",
+        "https://aki.io:99999/v1",
+        "https://[::1/v1",
+        "https://gr\u00fc\u00dfe.de/v1",
+    ],
+)
+def test_an_unsafe_url_is_refused_before_anything_is_sent(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"AKI\.IO: base_url"):
+        Client(base_url=url, api_key=KEY)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://me:{SECRET}@aki.io/v1",
+        f"https://{SECRET}@aki.io/v1",
+        f"http://me:{SECRET}@127.0.0.1/v1",
+        f"https://me:{SECRET}@aki.io:port/v1",
+        f"https://me:{SECRET}@aki.io:99999/v1",
+        f"https://me:{SECRET}@[::1/v1",
+        f"ftp://me:{SECRET}@aki.io/v1",
+    ],
+)
+def test_a_url_with_credentials_is_refused_without_showing_them(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Client(base_url=url, api_key=KEY)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://aki.io/v1",
+        "https://aki.io/v1/",
+        "HTTPS://AKI.IO/v1",
+        "http://localhost/v1",
+        "http://localhost:1234",
+        "http://127.0.0.1:1/v1",
+        "http://127.9.9.9/v1",
+        "http://[::1]:80/v1",
+    ],
+)
+def test_a_safe_url_is_taken(url: str) -> None:
+    assert Client(base_url=url).base_url == url.rstrip("/")
+
+
+def test_plain_http_is_taken_where_it_is_allowed() -> None:
+    assert Client(base_url="http://10.0.0.1/v1", allow_insecure=True).base_url == "http://10.0.0.1/v1"
+
+
+@pytest.mark.parametrize("url", ["https://example.com/v1", "https://aki.io.example.com/v1", "https://xaki.io/v1"])
+def test_a_key_from_the_environment_goes_to_no_foreign_host(
+    chat_way: Way, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AKI_API_KEY", KEY)
+    with pytest.raises(ConfigurationError, match="AKI_API_KEY goes only to aki.io") as caught:
+        chat_way.ask(Client(base_url=url))
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("variable", ["AKI_API_KEY", "AKI_IO_API_KEY"])
+def test_a_key_from_the_environment_goes_to_loopback(
+    way: Way, variable: str, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, f" {KEY}\n")
+    server.say(good(way))
+    way.ask(Client(base_url=server.openai_url))
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_the_key_is_looked_for_in_order(way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AKI_IO_API_KEY", "second")
+    monkeypatch.setenv("AKI_API_KEY", "first")
+    server.always = good(way)
+    way.ask(Client(base_url=server.openai_url))
+    way.ask(Client(base_url=server.openai_url, api_key="explicit"))
+    assert [request.headers["authorization"] for request in server.requests] == ["Bearer first", "Bearer explicit"]
+
+
+def test_without_a_key_the_variables_are_named(way: Way) -> None:
+    with pytest.raises(ConfigurationError, match="set AKI_API_KEY or AKI_IO_API_KEY or pass api_key="):
+        way.ask(Client())
+
+
+def test_a_provider_without_key_variables_takes_no_key(way: Way, server: ScriptServer) -> None:
+    server.say(good(way))
+    mine = Provider(name="mine", routes=(Route(protocol="openai", base_url=server.openai_url),))
+    way.ask(Client(mine))
+    assert "authorization" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize("key", ["a\r\nx: y", "a\nb", "a b", "schl\u00fcssel", "a\0", "a\x7f"])
+def test_a_key_that_no_header_takes_is_refused_without_showing_it(key: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Client(api_key=key)
+    assert key not in str(caught.value)
+    assert key not in repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"x": "a\r\nb: c"}, {"x": "a\nb"}, {"x\r\n": "a"}, {"": "a"}, {"a b": "c"}, {"x": "\u00fc"}, {"x": "\0"}]
+)
+def test_headers_that_http_does_not_take_are_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="default_headers"):
+        Client(default_headers=headers)
+
+
+def test_a_model_with_a_line_break_stays_in_the_body(way: Way, server: ScriptServer) -> None:
+    server.say(good(way))
+    way.ask(client_for(server, on_unknown_model="allow", provider="aacflow"), request_for("a\r\nx-evil: 1"))
+    assert server.requests[0].json["model"] == "a\r\nx-evil: 1"
+    assert "x-evil" not in server.requests[0].headers
+
+
+def test_own_headers_are_sent_and_do_not_replace_the_key(way: Way, server: ScriptServer) -> None:
+    server.say(good(way))
+    way.ask(client_for(server, default_headers={"X-Mine": "1", "Authorization": "Bearer other"}))
+    assert server.requests[0].headers["x-mine"] == "1"
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+OTHERS = {
+    "OPENAI_API_KEY": "sk-other",
+    "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
+    "OPENAI_API_BASE": "http://127.0.0.1:9/v1",
+    "OPENAI_ORG_ID": "org",
+    "OPENAI_ORGANIZATION": "org",
+    "OPENAI_PROJECT_ID": "project",
+    "OPENAI_PROXY": "http://127.0.0.1:9",
+    "LANGSMITH_TRACING": "true",
+    "LANGSMITH_API_KEY": "ls-other",
+    "LANGCHAIN_TRACING_V2": "true",
+    "ANTHROPIC_API_KEY": "sk-ant",
+}
+
+
+def test_exactly_these_headers_are_sent_whatever_the_environment_says(
+    way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in OTHERS.items():
+        monkeypatch.setenv(name, value)
+    server.say(good(way))
+    way.ask(client_for(server))
+    for request in (server.requests[0], server.listings[0]):
+        own = {"host", "content-length", "connection"}
+        assert {name: value for name, value in request.headers.items() if name not in own} == {
+            "accept": "application/json, text/event-stream",
+            "accept-encoding": "gzip, deflate",
+            "authorization": f"Bearer {KEY}",
+            "content-type": "application/json",
+            "user-agent": f"aki-integrations/{__version__}",
+        }
+
+
+def test_a_key_of_another_vendor_is_none(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in OTHERS.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match="no key"):
+        way.ask(Client())
+
+
+# The key
+
+
+FAILURES = {
+    "401": json_answer({"error": {"message": f"Wrong key {KEY}", "code": "invalid_api_key"}}, 401),
+    "text": text_answer(f"key={KEY}", 400),
+    "html": text_answer(f"<title>{KEY}</title>", 502, content_type="text/html"),
+    "header": json_answer({"error": "x"}, 400, x_request_id=KEY, x_echo=f"Bearer {KEY}"),
+    "field": json_answer({"error": {"message": "x", "code": KEY, "type": KEY, KEY: [KEY, {"a": KEY}]}}, 400),
+    "nested": json_answer({"error": {"detail": [{"msg": KEY}]}}, 422),
+    "cut": json_answer({"error": {"message": "x" * 590 + KEY}}, 400),
+    "no-json": text_answer(f"<html>{KEY}", content_type="text/html"),
+    "no-json-cut": text_answer("{" + "x" * 190 + KEY, content_type="application/json"),
+    "no-choices": json_answer({"you_sent": KEY}),
+    "no-choices-cut": json_answer({"x" * 180: KEY}),
+    "inner": json_answer({"error": {"message": f"Wrong key {KEY}"}}),
+    "reset": Answer(end="reset"),
+    "cut-off": Answer(chunks=(b"{",), end="cut"),
+    "hang": Answer(end="hang"),
+    "event": sse({"error": {"message": f"Wrong key {KEY}"}}, done=False),
+    "event-cut": sse("{" + "x" * 190 + KEY, chunk("a"), done=False),
+    "stream-cut": sse(chunk("a"), done=False, end="cut"),
+    "part": json_answer({"choices": [{"message": {"content": [{"odd": KEY}]}}]}),
+    "model": replied(top={"model": KEY}),
+    "fallback": replied(top={"model": "minimax-m2.5-230b"}),
+}
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("answer", FAILURES.values(), ids=FAILURES)
+def test_the_key_is_nowhere_in_an_error(
+    way: Way, answer: Answer, server: ScriptServer, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for name in ("httpx", "httpcore", "aiohttp", "asyncio", "aki_transport"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    server.always = answer
+    client = client_for(server, timeout=0.3, max_retries=1, on_model_fallback="raise")
+    error = failure(way, client)
+    for warning in recwarn:
+        assert no_secret(str(warning.message))
+    for record in caplog.records:
+        assert no_secret(record.getMessage()), record
+    if error is None:
+        return
+    assert no_secret(str(error))
+    assert no_secret(repr(error))
+    assert no_secret(repr(error.__dict__))
+    assert no_secret(pickle.dumps(error).decode("latin-1"))
+    if isinstance(error, APIStatusError):
+        assert no_secret(error.response.text)
+        assert no_secret(repr(error.response.headers.raw))
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    for frame in frames(error.__traceback__):
+        for name, value in frame.f_locals.items():
+            assert no_secret(repr(value)), f"{name} in {frame.f_code.co_qualname}"
+
+
+def failure(way: Way, client: Client) -> AKIError | None:
+    try:
+        way.ask(client)
+    except AKIError as error:
+        return error
+    except Warning:
+        return None
+    return None
+
+
+def no_secret(text: str) -> bool:
+    """Neither the key nor enough of it to be of use."""
+    return KEY not in text and KEY[:10] not in text
+
+
+def frames(trace: TracebackType | None) -> Iterator[FrameType]:
+    """The package's own and the libraries' frames, not those of the tests."""
+    while trace is not None:
+        if "/tests/" not in trace.tb_frame.f_code.co_filename:
+            yield trace.tb_frame
+        trace = trace.tb_next
+
+
+def test_the_key_is_in_no_local_of_a_call_that_is_under_way(way: Way, server: ScriptServer, clock: Clock) -> None:
+    """Error trackers show the locals of every frame, containers included."""
+    del clock
+    seen: list[str] = []
+
+    class Looking(httpx.BaseTransport, httpx.AsyncBaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            frame = sys._getframe()
+            while frame is not None:
+                if "aki_transport" in frame.f_code.co_filename and "tests" not in frame.f_code.co_filename:
+                    seen.extend(
+                        f"{name} in {frame.f_code.co_qualname}"
+                        for name, value in frame.f_locals.items()
+                        if KEY in repr(value)
+                    )
+                frame = frame.f_back
+            raise httpx.ConnectError("no", request=request)
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return self.handle_request(request)
+
+    client = client_for(
+        server,
+        provider="aacflow",
+        http_client=httpx.Client(transport=Looking()),
+        http_async_client=httpx.AsyncClient(transport=Looking()),
+    )
+    with pytest.raises(AKIError):
+        way.ask(client)
+    assert seen == []
+
+
+def test_the_key_is_in_no_form_of_a_client(way: Way, server: ScriptServer) -> None:
+    server.say(good(way))
+    client = client_for(server)
+    way.ask(client)
+    for text in (repr(client), str(client), repr(vars(client)), repr(vars(client._transport)), repr(vars(client._key))):
+        assert KEY not in text
+    try:
+        pickled = pickle.dumps(client)
+    except TypeError:
+        return
+    assert KEY.encode() not in pickled
+
+
+def test_the_key_may_be_given_wrapped(way: Way, server: ScriptServer) -> None:
+    server.say(good(way))
+    way.ask(client_for(server, api_key=SecretStr(KEY)))
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_bodies_are_not_logged(way: Way, server: ScriptServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.say(streamed("The answer") if way.streamed else replied("The answer"))
+    way.ask(client_for(server), request_for(text="The question"))
+    said = "\n".join(record.getMessage() for record in caplog.records if record.name == "aki_transport")
+    assert "POST /chat/completions answered 200" in said
+    assert "The question" not in said
+    assert "The answer" not in said
+
+
+def test_a_redirect_does_not_carry_the_key(way: Way, server: ScriptServer) -> None:
+    with ScriptServer(always=replied()) as other:
+        location = f"{other.openai_url}/chat/completions"
+        server.always = text_answer("", 307, location=location)
+        mine: Any = {}
+        if not way.is_async:
+            mine = {"http_client": httpx.Client(follow_redirects=True, trust_env=False)}
+        with pytest.raises(APIStatusError):
+            way.ask(client_for(server, **mine))
+        assert (other.requests, other.listings) == ([], [])
+
+
+def test_a_copy_of_an_error_holds_no_key_either(way: Way, server: ScriptServer) -> None:
+    server.say(FAILURES["401"])
+    error = failure(way, client_for(server))
+    assert KEY not in repr(copy.deepcopy(error).__dict__)

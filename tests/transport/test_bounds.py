@@ -1,0 +1,125 @@
+"""No server can make us hold more than a bound."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+import zlib
+from typing import Any
+
+import pytest
+
+from aki_transport import AKIError, InvalidResponseError
+from aki_transport.transport import events, sender
+from tests.scenarios import chunk, replied, streamed
+from tests.script_server import Answer, ScriptServer, sse
+from tests.transport.asking import Way, client_for, patient
+
+MB = 2**20
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (events, sender):
+        for name in ("MAX_BODY", "MAX_EVENT"):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, MB)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_body_past_the_bound_is_refused(chat_way: Way, server: ScriptServer) -> None:
+    server.say(replied("x" * (MB + 1)))
+    with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
+        chat_way.ask(client_for(server))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.usefixtures("small")
+def test_a_body_within_the_bound_is_taken(chat_way: Way, server: ScriptServer) -> None:
+    server.say(replied("x" * (MB - 1000)))
+    assert len(chat_way.ask(client_for(server)).text) == MB - 1000
+
+
+@pytest.mark.usefixtures("small")
+def test_an_event_past_the_bound_is_refused(stream_way: Way, server: ScriptServer) -> None:
+    server.say(streamed("Hel", "x" * (MB + 1)))
+    with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
+        stream_way.ask(client_for(server))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.usefixtures("small")
+def test_an_event_that_never_ends_is_refused(stream_way: Way, server: ScriptServer) -> None:
+    pieces = (b"data: ", *[b"x" * 10_000] * 300)
+    server.say(Answer(headers={"content-type": "text/event-stream"}, chunks=pieces, end="hang"))
+    with patient(5), pytest.raises(InvalidResponseError, match="larger than 1 MB"):
+        stream_way.ask(client_for(server))
+
+
+@pytest.mark.usefixtures("small")
+def test_events_within_the_bound_may_be_more_in_all(stream_way: Way, server: ScriptServer) -> None:
+    server.say(streamed(*["x" * (MB // 2)] * 6))
+    assert len(stream_way.ask(client_for(server)).text) == 3 * MB
+
+
+@pytest.mark.usefixtures("small")
+def test_a_stream_answered_by_a_body_past_the_bound(stream_way: Way, server: ScriptServer) -> None:
+    server.say(replied("x" * (MB + 1)))
+    with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
+        stream_way.ask(client_for(server))
+
+
+def test_an_event_of_ten_megabytes_is_read_in_time(stream_way: Way, server: ScriptServer) -> None:
+    server.say(streamed("x" * 10 * MB))
+    with patient(10):
+        assert len(stream_way.ask(client_for(server)).text) == 10 * MB
+
+
+def test_an_event_of_many_lines_is_read_in_time(stream_way: Way, server: ScriptServer) -> None:
+    body = b"".join(b"data: \n" for _ in range(500_000)) + b"\n"
+    server.say(Answer(headers={"content-type": "text/event-stream"}, chunks=(body, b"data: [DONE]\n\n")))
+    with patient(10), pytest.raises(AKIError):
+        stream_way.ask(client_for(server, max_retries=0))
+
+
+def test_tool_arguments_in_many_pieces_are_read_in_time(stream_way: Way, server: ScriptServer) -> None:
+    call = {"index": 0, "id": "call_1", "function": {"name": "add", "arguments": ""}}
+    piece = chunk(tool_calls=[{"index": 0, "function": {"name": "add", "arguments": '{"a":{}'}}])
+    server.say(sse(chunk(tool_calls=[call]), *[piece] * 20_000, chunk(finish="tool_calls")))
+    with patient(20):
+        assert len(stream_way.ask(client_for(server)).tool_calls) >= 1
+
+
+def bomb(size: int, layers: int) -> bytes:
+    packer = zlib.compressobj(9, wbits=31)
+    block = bytes(MB)
+    packed = b"".join(packer.compress(block) for _ in range(size // MB)) + packer.flush()
+    for _ in range(layers - 1):
+        packed = gzip.compress(packed)
+    return packed
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_bomb_does_not_fill_the_memory(way: Way, layers: int, status: int, server: ScriptServer) -> None:
+    body = bomb(400 * MB, layers)
+    headers = {"content-type": "application/json", "content-encoding": ", ".join(["gzip"] * layers)}
+    server.say(Answer(status=status, headers=headers, chunks=(body,), chunked=False))
+    tracemalloc.start()
+    try:
+        with pytest.raises(AKIError):
+            way.ask(client_for(server, max_retries=0))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 200 * MB, f"{most // MB} MB"
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "x-own"])
+def test_an_encoding_that_was_not_asked_for_is_no_answer(way: Way, encoding: str, server: ScriptServer) -> None:
+    whole: Any = replied()
+    server.say(Answer(**{**whole.__dict__, "headers": {**whole.headers, "content-encoding": encoding}}))
+    try:
+        assert way.ask(client_for(server, max_retries=0)).text == "Hello"
+    except AKIError:
+        assert encoding != "x-own"
