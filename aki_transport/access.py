@@ -35,16 +35,16 @@ def checked_base_url(url: str, *, title: str, allow_insecure: bool) -> str:
         ConfigurationError: It is no http(s) URL, holds credentials, a query or a fragment, or is plain http to another
             host than this machine.
     """
+    if "@" in url:
+        raise ConfigurationError(f"{title}: base_url must not hold credentials; pass api_key= instead.")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         parts, host = urlsplit(""), None
-    if parts.username is not None or parts.password is not None:
-        raise ConfigurationError(f"{title}: base_url must not hold credentials; pass api_key= instead.")
     if parts.scheme not in ("https", "http") or not host or not _PRINTABLE.fullmatch(url):
         raise ConfigurationError(f"{title}: base_url={url!r} is no http(s) URL.")
-    if parts.query or parts.fragment:
+    if "?" in url or "#" in url:
         raise ConfigurationError(f"{title}: base_url={url!r} must not hold a query or a fragment.")
     if parts.scheme == "http" and not allow_insecure and not is_loopback(host):
         raise ConfigurationError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +10,7 @@ from aki_transport import structured
 from aki_transport.catalog import Listing
 from aki_transport.directory import Directory
 from aki_transport.errors import APIStatusError
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JsonSchema
 from aki_transport.providers import Route
 from aki_transport.structured import JsonDecoder, NoJsonError, Way
 from aki_transport.transport import Call, Decoder, Payload
@@ -22,6 +23,7 @@ class Refused:
 
     usage_in_streams: bool = False
     ways: set[tuple[str, Way]] = field(default_factory=set)
+    ignored: Counter[tuple[str, Way]] = field(default_factory=Counter)
 
 
 class Asking:
@@ -76,12 +78,16 @@ class Asking:
         inner = self._wire.decoder(
             self._request, headers, on_model=self._check_served, empty_is_failure=self._route.empty_is_failure
         )
-        return JsonDecoder(inner, self._ways[0], is_last=len(self._ways) == 1) if self._ways else inner
+        if not self._ways:
+            return inner
+        wanted = self._request.response_format
+        opening = "[" if isinstance(wanted, JsonSchema) and wanted.schema.get("type") == "array" else "{"
+        return JsonDecoder(inner, self._ways[0], opening=opening, is_last=len(self._ways) == 1)
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> ChatReply:
+    def read(self, headers: Mapping[str, str], body: Payload) -> ChatReply:
         """The whole answer out of a blocking one."""
         decoder = self.decoder(headers)
-        decoder.feed(Payload("body", body))
+        decoder.feed(body)
         reply = decoder.end().reply
         assert reply is not None  # noqa: S101  the last delta always has one
         return reply
@@ -99,6 +105,12 @@ class Asking:
             if len(self._ways) < 2 or not structured.is_refused(refusal):  # noqa: PLR2004  one way is no choice
                 raise refusal
             self._refused.ways.add((self._request.model, self._ways[0]))
+        else:
+            # Once may be the model's whim; twice, the service takes no notice, and every call would be paid for twice.
+            way = (self._request.model, self._ways[0])
+            self._refused.ignored[way] += 1
+            if self._refused.ignored[way] > 1:
+                self._refused.ways.add(way)
         self._ways = self._ways[1:]
 
     def _check_served(self, served: str) -> None:

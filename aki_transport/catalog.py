@@ -61,7 +61,7 @@ Listing: TypeAlias = Mapping[str, int]
 """Model IDs as the service lists them, each with its `max_model_len`; 0 where the service does not say."""
 
 
-def read_listing(body: bytes) -> Listing:
+def read_listing(body: str | bytes) -> Listing:
     """The models in the answer to `GET /models`.
 
     Raises:
@@ -149,8 +149,15 @@ def describe(
 def same_model(asked: str, served: str, table: Mapping[str, ModelInfo]) -> bool:
     """Whether two names mean one model: modulo aliases, case, a provider's prefix, a date behind one of them."""
     one, other = _plain(asked, table), _plain(served, table)
-    return one == other or _DATED.sub("", one) == other or one == _DATED.sub("", other)
+    return one == other or _plain(_DATED.sub("", asked), table) == other or one == _plain(_DATED.sub("", served), table)
 
 
 def _plain(name: str, table: Mapping[str, ModelInfo]) -> str:
-    return (resolve(name, table, None) or name.rpartition("/")[2]).casefold()
+    bare = name.rpartition("/")[2]
+    return (resolve(name, table, None) or resolve(bare, table, None) or _of_repository(bare, table) or bare).casefold()
+
+
+def _of_repository(bare: str, table: Mapping[str, ModelInfo]) -> str | None:
+    """The model whose alias is a repository of that name, whoever owns it."""
+    wanted = f"/{bare.casefold()}"
+    return next((row.id for row in table.values() if any(a.casefold().endswith(wanted) for a in row.aliases)), None)

@@ -19,7 +19,7 @@ from aki_transport.messages import ChatDelta, ChatReply, ChatRequest
 from aki_transport.providers import Provider, find_provider
 from aki_transport.structured import NoJsonError
 from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, Transport, as_timeout, users_client
-from aki_transport.transport.listing import PATIENCE, Listing, listing_for
+from aki_transport.transport.listing import Listing, listing_for
 from aki_transport.wire import find_wire
 
 
@@ -115,22 +115,24 @@ class Client:
         Raises:
             AKIError: See the tree in `aki_transport.errors`.
         """
-        self._read_listing_for(request.model)
+        deadline = self._transport.deadline_in()
+        self._read_listing_for(request.model, deadline)
         asking = self._asking(request)
         while True:
             try:
-                return self._transport.send(asking.call(stream=False), asking.read)
+                return self._transport.send(asking.call(stream=False), asking.read, deadline=deadline)
             except (APIStatusError, NoJsonError) as error:
                 refusal = error
             asking.say_otherwise(refusal)
 
     async def achat(self, request: ChatRequest) -> ChatReply:
         """`chat`, async."""
-        await self._aread_listing_for(request.model)
+        deadline = self._transport.deadline_in()
+        await self._aread_listing_for(request.model, deadline)
         asking = self._asking(request)
         while True:
             try:
-                return await self._transport.asend(asking.call(stream=False), asking.read)
+                return await self._transport.asend(asking.call(stream=False), asking.read, deadline=deadline)
             except (APIStatusError, NoJsonError) as error:
                 refusal = error
             asking.say_otherwise(refusal)
@@ -142,11 +144,12 @@ class Client:
             StreamInterruptedError: The stream ended before the answer did; the error holds the text so far.
             AKIError: See the tree in `aki_transport.errors`.
         """
-        self._read_listing_for(request.model)
+        deadline = self._transport.deadline_in()
+        self._read_listing_for(request.model, deadline)
         asking = self._asking(request)
         while True:
             try:
-                for delta in self._transport.stream(asking.call(stream=True), asking.decoder):
+                for delta in self._transport.stream(asking.call(stream=True), asking.decoder, deadline=deadline):
                     asking.given = True
                     yield delta
             except (APIStatusError, NoJsonError) as error:
@@ -157,11 +160,14 @@ class Client:
 
     async def astream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         """`stream`, async."""
-        await self._aread_listing_for(request.model)
+        deadline = self._transport.deadline_in()
+        await self._aread_listing_for(request.model, deadline)
         asking = self._asking(request)
         while True:
             try:
-                async with aclosing(self._transport.astream(asking.call(stream=True), asking.decoder)) as deltas:
+                async with aclosing(
+                    self._transport.astream(asking.call(stream=True), asking.decoder, deadline=deadline)
+                ) as deltas:
                     async for delta in deltas:
                         asking.given = True
                         yield delta
@@ -232,21 +238,25 @@ class Client:
             refused=self._refused,
         )
 
-    def _read_listing_for(self, model: str) -> None:
+    def _read_listing_for(self, model: str, deadline: float | None) -> None:
         if self.provider.fallback_model is not None:
             listing = self._listing_here()
-            listing.read(self._fetch_listing, wanted=self._directory.id_of(model, listing.known))
+            wanted = self._directory.id_of(model, listing.known)
+            listing.read(self._fetch_listing, wanted=wanted, deadline=deadline)
 
-    async def _aread_listing_for(self, model: str) -> None:
+    async def _aread_listing_for(self, model: str, deadline: float | None) -> None:
         if self.provider.fallback_model is not None:
             listing = self._listing_here()
-            await listing.aread(self._afetch_listing, wanted=self._directory.id_of(model, listing.known))
+            wanted = self._directory.id_of(model, listing.known)
+            await listing.aread(self._afetch_listing, wanted=wanted, deadline=deadline)
 
-    def _fetch_listing(self) -> Mapping[str, int]:
-        return self._transport.send(self._wire.models(), lambda _, body: read_listing(body), within=PATIENCE)
+    def _fetch_listing(self, deadline: float) -> Mapping[str, int]:
+        return self._transport.send(self._wire.models(), lambda _, body: read_listing(body.data), deadline=deadline)
 
-    async def _afetch_listing(self) -> Mapping[str, int]:
-        return await self._transport.asend(self._wire.models(), lambda _, body: read_listing(body), within=PATIENCE)
+    async def _afetch_listing(self, deadline: float) -> Mapping[str, int]:
+        return await self._transport.asend(
+            self._wire.models(), lambda _, body: read_listing(body.data), deadline=deadline
+        )
 
     def _listing_here(self) -> Listing:
         if self._listing is None:

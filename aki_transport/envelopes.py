@@ -23,8 +23,10 @@ from aki_transport.errors import (
 )
 
 _OK = 200
+# Secrets, and what described the bytes on the wire but not the text that is kept.
+_NOT_KEPT = frozenset({"set-cookie", "content-encoding", "content-length", "transfer-encoding"})
 _FAILED = 500
-_SHOWN = 600  # characters of a server's words that a message keeps
+_READ = 4096  # characters of a server's words that are looked at; a message keeps fewer, once the key is taken out
 
 _BY_STATUS: Mapping[int, type[APIStatusError]] = {
     **dict.fromkeys((400, 405, 409, 413, 422), BadRequestError),
@@ -82,7 +84,7 @@ _OVERFLOW = re.compile(
       | too\ many\ (input\ |prompt\ )?tokens | reduce\ the\ length\ of\ the\ (messages|prompt|input)
       | (input|prompt)\ (tokens?|length)[^.]{0,60}(exceed|must\ (have|be)\ (less|fewer|at\ most)|greater|beyond)
       | tokens?\ \+\ (`?max_new_tokens`?|max_tokens)[^.]{0,40}must\ be
-      | token\ (count|limit)[^.]{0,40}exceed""",
+      | token\ (count|limit)[^.]{0,40}exceed | exceed\w*\ (the\ )?(model'?s?\ )?token\ limit""",
     re.IGNORECASE | re.VERBOSE,
 )
 _OVERFLOW_STATUSES = frozenset({200, 400, 404, 413, 422, 500})
@@ -106,7 +108,7 @@ def error_from_response(
         parsed: Any = from_json(body)
     except ValueError:
         parsed = body.decode("utf-8", "replace")
-    return _build(status, headers, parsed, retry_after)
+    return _build(status, headers, parsed, retry_after, body.decode("utf-8", "replace"))
 
 
 def error_from_payload(payload: Mapping[str, Any]) -> APIStatusError:
@@ -121,7 +123,9 @@ def is_error(payload: Mapping[str, Any]) -> bool:
     return "choices" not in payload and _STATUS.fullmatch(str(payload.get("status"))) is not None
 
 
-def _build(status: int, headers: Mapping[str, str], body: Any, retry_after: float | None) -> APIStatusError:
+def _build(
+    status: int, headers: Mapping[str, str], body: Any, retry_after: float | None, text: str | None = None
+) -> APIStatusError:
     message, code, kind, said_status = _read(body)
     if status == _OK and said_status is not None:
         status = said_status
@@ -135,7 +139,8 @@ def _build(status: int, headers: Mapping[str, str], body: Any, retry_after: floa
         type=kind,
         retry_after=retry_after,
         body=body,
-        headers={name: value for name, value in headers.items() if name != "set-cookie"},
+        text=text,
+        headers={name: value for name, value in headers.items() if name not in _NOT_KEPT},
         request_id=request_id_of(headers),
     )
 
@@ -188,9 +193,11 @@ def _words(value: Any) -> str:
             text = "; ".join(_words(item) for item in items)
         case {"msg": str(said)} | {"message": str(said)}:
             text = said
-        case {} | None:
+        case None:
             text = ""
+        case Mapping():
+            text = str(dict(value)) if value else ""
         case _:
             text = str(value)
     text = " ".join(text.split())
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return text[:_READ]

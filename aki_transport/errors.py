@@ -32,6 +32,7 @@ from typing import Any
 import httpx
 
 _REPEAT_MAY_HELP = frozenset({408, 429, 529})
+_SHOWN = 1200  # characters that a message keeps
 
 
 class AKIError(Exception):
@@ -61,12 +62,15 @@ class AKIError(Exception):
         self.model = model
         self.request_id = request_id
 
-    def redact(self, secret: str) -> None:
-        """Replace `secret` with `***` wherever a server's words may have brought it in."""
+    def tidy(self, secret: str | None) -> None:
+        """Replace `secret` with `***` wherever a server's words brought it in, and shorten words that are too long."""
         if secret:
             self.args = tuple(_without(secret, value) for value in self.args)
             for name, value in self.__dict__.items():
                 self.__dict__[name] = _without(secret, value)
+        if len(self.message) > _SHOWN:
+            self.message = f"{self.message[:_SHOWN]}…"
+            self.args = (self.message, *self.args[1:])
 
     def __str__(self) -> str:
         who = f"{self.provider}: " if self.provider else ""
@@ -184,6 +188,7 @@ class APIStatusError(AKIError):
         type: The server's type of error, e.g. `"invalid_request_error"`.
         retry_after: Seconds to wait, where the server says so.
         body: The answer's body, parsed where it is JSON.
+        text: The answer's body as it came, where it was not part of a good answer.
         headers: The answer's headers, without cookies.
         **where: `provider`, `model`, `request_id`.
     """
@@ -197,10 +202,12 @@ class APIStatusError(AKIError):
         type: str | None = None,  # noqa: A002  the server's own field name
         retry_after: float | None = None,
         body: Any = None,
+        text: str | None = None,
         headers: Mapping[str, str] | None = None,
         **where: str | None,
     ) -> None:
         super().__init__(message, **where)
+        self.text = text
         self.status_code = status_code
         self.code = code
         self.type = type
@@ -220,8 +227,8 @@ class APIStatusError(AKIError):
     @property
     def response(self) -> httpx.Response:
         """A fresh response with the answer's status, headers and body; without its request, which carries the key."""
-        if isinstance(self.body, str):
-            return httpx.Response(self.status_code, headers=self.headers, text=self.body)
+        if self.text is not None:
+            return httpx.Response(self.status_code, headers=self.headers, content=self.text.encode())
         return httpx.Response(self.status_code, headers=self.headers, json=self.body)
 
 

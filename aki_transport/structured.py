@@ -24,6 +24,7 @@ Way: TypeAlias = Literal["json_schema", "function_calling", "instruction"]
 _REFUSED = re.compile(
     r"response_format|json_?\s?schema|structured|guided|grammar|tool|function|not support|unsupported", re.IGNORECASE
 )
+_SEARCHED = 2000  # characters in which every pair of brackets is tried; in longer texts only the outermost
 _FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
 
 
@@ -86,22 +87,22 @@ class NoJsonError(AKIError):
 class JsonDecoder:
     """Turns the answer to one way of asking into JSON text.
 
-    Text that does not begin like JSON is held back until the answer's end: it may hold the JSON further on, or show
-    that the service took no notice of what was asked.
+    What stands before the JSON and behind it is left out. Text in which no JSON begins is held back until the answer's
+    end, where it shows whether the service took notice of what was asked.
 
     Args:
         inner: Reads the answer.
         way: How the request was said.
+        opening: The bracket that the JSON begins with.
         is_last: Whether no other way is left, so that an answer without JSON is given as it is.
     """
 
-    def __init__(self, inner: Decoder[ChatDelta], way: Way, *, is_last: bool) -> None:
+    def __init__(self, inner: Decoder[ChatDelta], way: Way, *, opening: str, is_last: bool) -> None:
         self._inner = inner
         self._tool = way == "function_calling"
         self._is_last = is_last
-        self._held = ""
-        self._flowing = False
-        self._called = False
+        self._flow = _JsonFlow(opening)
+        self._given: list[str] = []
 
     @property
     def finished(self) -> bool:
@@ -129,38 +130,76 @@ class JsonDecoder:
         Raises:
             NoJsonError: The answer holds none, and there is another way to ask.
         """
-        delta = self._as_text(self._inner.end())
-        reply = delta.reply
+        last = self._inner.end()
+        delta, reply = self._as_text(last), last.reply
         if reply is None:
             return delta
         if self._tool and reply.tool_calls:
             finish = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason
-            reply = replace(reply, text=reply.tool_calls[0].arguments or "{}", tool_calls=(), finish_reason=finish)
-            return delta._replace(text=delta.text if self._called else reply.text, reply=reply)
-        if reply.tool_calls or reply.refusal or reply.finish_reason == "content_filter" or self._flowing:
-            return delta._replace(text=delta.text or self._held, reply=reply)
-        found = extract_json(reply.text)
-        if found is None and not self._is_last and reply.finish_reason != "length":
-            raise NoJsonError("the answer holds no JSON")
-        text = self._held if found is None else json.dumps(found, ensure_ascii=False)
-        return delta._replace(text=text, reply=replace(reply, text=text))
+            reply = replace(reply, tool_calls=(), finish_reason=finish)
+            rest = "" if self._given else "{}"  # a call without arguments
+        elif self._given or reply.tool_calls:
+            rest = "" if self._given else reply.text
+        else:
+            found = extract_json(reply.text)
+            ended_otherwise = reply.refusal or reply.finish_reason in ("length", "content_filter")
+            if found is None and not self._is_last and not ended_otherwise:
+                raise NoJsonError("the answer holds no JSON")
+            rest = reply.text if found is None else json.dumps(found, ensure_ascii=False)
+        self._given.append(rest)
+        return delta._replace(text=delta.text + rest, reply=replace(reply, text="".join(self._given)))
 
     def _as_text(self, delta: ChatDelta) -> ChatDelta:
-        text = delta.text
-        if self._tool and delta.tool_calls:
-            arguments = "".join(call.arguments for call in delta.tool_calls if call.position == 0)
-            if arguments:
-                self._called = self._flowing = True
-                self._held = ""
-            text = arguments if self._called else text
-        elif self._called:
-            text = ""  # what a model says beside its tool call
-        if text and not self._flowing:
-            self._held += text
-            start = self._held.lstrip()
-            self._flowing = start[:1] in ("{", "[") and bool(start)
-            text = start if self._flowing else ""
+        if self._tool:
+            # Text beside the call is not the answer; text instead of it is looked at when no call can follow any more.
+            text = "".join(call.arguments for call in delta.tool_calls if call.position == 0)
+        else:
+            text = self._flow.feed(delta.text)
+        if text:
+            self._given.append(text)
         return delta._replace(text=text, tool_calls=() if self._tool else delta.tool_calls)
+
+
+class _JsonFlow:
+    """Lets through the one JSON value in a text, as it comes."""
+
+    def __init__(self, opening: str) -> None:
+        first = r"[\"}]" if opening == "{" else r"[\[{\"\]\d\-tfn]"
+        self._begins = re.compile(re.escape(opening) + r"\s*" + first)
+        self._may_begin = re.compile(re.escape(opening) + r"\s*\Z")
+        self._state: Literal["before", "in", "behind"] = "before"
+        self._held = ""
+        self._depth = 0
+        self._within = False
+        self._escaped = False
+
+    def feed(self, text: str) -> str:
+        """The part of the text that belongs to the JSON."""
+        if self._state == "before" and text:
+            held = self._held + text
+            start = self._begins.search(held)
+            if start is None:
+                maybe = self._may_begin.search(held)
+                self._held = held[maybe.start() :] if maybe else ""
+                return ""
+            self._state = "in"
+            text = held[start.start() :]
+        if self._state != "in":
+            return ""
+        for at, char in enumerate(text):
+            if self._within:
+                self._within = self._escaped or char != '"'
+                self._escaped = char == "\\" and not self._escaped
+            elif char == '"':
+                self._within = True
+            elif char in "{[":
+                self._depth += 1
+            elif char in "}]":
+                self._depth -= 1
+                if self._depth == 0:
+                    self._state = "behind"
+                    return text[: at + 1]
+        return text
 
 
 def extract_json(text: str) -> Any | None:
@@ -178,7 +217,12 @@ def extract_json(text: str) -> Any | None:
 def _candidates(text: str) -> Iterator[str]:
     yield text
     yield from _FENCE.findall(text)
-    for opening, closing in (("{", "}"), ("[", "]")):
-        start, end = text.find(opening), text.rfind(closing)
-        if 0 <= start < end:
-            yield text[start : end + 1]
+    # From each bracket that may open the value, the first before the others, to the last that may close it.
+    pairs = sorted((text.find(opening), opening, closing) for opening, closing in (("{", "}"), ("[", "]")))
+    for start, opening, closing in pairs:
+        while start >= 0:
+            end = text.rfind(closing, start)
+            while end > start:
+                yield text[start : end + 1]
+                end = text.rfind(closing, start, end) if end - start < _SEARCHED else -1
+            start = text.find(opening, start + 1) if len(text) - start < _SEARCHED else -1

@@ -6,15 +6,20 @@ Its exceptions come out as httpx's, told apart by whether the call can have been
 from __future__ import annotations
 
 import asyncio
+import io
 import ssl
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
+from itertools import chain
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractCookieJar
 from yarl import URL
+
+_MAX_HEADER = 65536  # bytes; aiohttp's own 8190 are less than some gateways send
+_LARGE = 2**20  # bytes; aiohttp warns of larger ones that are not files
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -30,8 +35,15 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         connector = aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=keepalive, ssl=ssl_context)
         jar: AbstractCookieJar = aiohttp.DummyCookieJar()
         self._session = aiohttp.ClientSession(
-            connector=connector, cookie_jar=jar, auto_decompress=False, skip_auto_headers=("User-Agent", "Accept")
+            connector=connector,
+            cookie_jar=jar,
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent", "Accept"),
+            max_line_size=_MAX_HEADER,
+            max_field_size=_MAX_HEADER,
         )
+        # It would send a GET again by itself; how often a call is sent is decided in one place, and not here.
+        self._session._retry_connection = False  # noqa: SLF001
         # aiohttp's trust_env would also read passwords from ~/.netrc, so the proxies are looked up here.
         self._proxies = getproxies()
 
@@ -46,7 +58,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=request.headers.multi_items(),
-                data=await request.aread() or None,
+                data=_data(await request.aread()),
                 allow_redirects=False,
                 timeout=timeout,
                 proxy=self._proxy_for(request.url) if self._proxies else None,
@@ -69,12 +81,37 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         connector = self._session.connector
         self._session.detach()
         if connector is not None:
+            for protocol in [*connector._acquired, *(kept for kept, _ in chain(*connector._conns.values()))]:  # noqa: SLF001
+                _drop(protocol.transport)
             with suppress(StopIteration):
                 _awaited(connector.close()).send(None)  # ends at once, as there is no loop to wait for
 
     def _proxy_for(self, url: httpx.URL) -> str | None:
         proxy = self._proxies.get(url.scheme) or self._proxies.get("all")
-        return None if proxy is None or proxy_bypass(url.host) else proxy
+        if proxy is None or proxy_bypass(url.netloc.decode("ascii")):
+            return None
+        return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _data(content: bytes) -> bytes | io.BytesIO | None:
+    """A body as aiohttp takes it without a warning: large ones as a file."""
+    if len(content) > _LARGE:
+        return io.BytesIO(content)
+    return content or None
+
+
+def _drop(transport: asyncio.BaseTransport | None) -> None:
+    """Close the socket of a transport whose loop is closed; its own `close` would ask that loop."""
+    if transport is None:
+        return
+    inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    if inner is not None:
+        transport._closed = True  # type: ignore[attr-defined]  # noqa: SLF001  of asyncio's TLS transport
+        transport = inner
+    connection = getattr(transport, "_sock", None)
+    if connection is not None:
+        connection.close()
+        transport._sock = None  # type: ignore[union-attr]  # noqa: SLF001  else it complains when it is freed
 
 
 async def _awaited(waiter: Awaitable[None]) -> None:

@@ -77,7 +77,8 @@ def as_timeout(given: Any) -> Timeout:
         case bool():
             pass
         case int() | float() if given > 0:
-            return Timeout(connect=min(10.0, given), answer=float(given), chunk=float(given))
+            seconds = None if given == float("inf") else float(given)
+            return Timeout(connect=min(10.0, given), answer=seconds, chunk=seconds)
         case httpx.Timeout():
             return Timeout(connect=given.connect, answer=given.read, chunk=given.read)
     raise ConfigurationError(f"timeout={given!r} is no number of seconds above 0 and no Timeout.")

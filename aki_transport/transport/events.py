@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, suppress
 from typing import NamedTuple
 
 import httpx
@@ -12,7 +14,13 @@ from aki_transport.errors import InvalidResponseError
 
 MAX_BODY = 64 * 2**20
 MAX_EVENT = 16 * 2**20
-MAX_ERROR_BODY = 2**20
+MAX_WORDS = 2**20
+"""Bytes of an error's body that are read."""
+
+_UNPACKED = 2**20  # bytes that are unpacked at a time
+_ANY_HEADER = 47  # zlib's word for: gzip or zlib, tell by the header
+_SHOWN = 4096  # bytes that an error is made of; its message keeps fewer
+_LOST = (httpx.TransportError, InvalidResponseError)
 
 _BOM = b"\xef\xbb\xbf"
 _SSE = {"content-type": "text/event-stream"}
@@ -24,29 +32,102 @@ class Payload(NamedTuple):
     event: str
     data: str | bytes
 
-
-def read_body(response: httpx.Response, limit: int) -> bytes:
-    """The whole body; `InvalidResponseError` past `limit` bytes."""
-    pieces, size = [], 0
-    for piece in response.iter_bytes():
-        size = _bounded(size + len(piece), limit)
-        pieces.append(piece)
-    return b"".join(pieces)
+    def __repr__(self) -> str:
+        # Shown by tools that print the variables of a traceback; a service may have echoed the key in the data.
+        return f"Payload({self.event!r}, {len(self.data)} long)"
 
 
-async def aread_body(response: httpx.Response, limit: int) -> bytes:
+def read_body(response: httpx.Response) -> Payload:
+    """The whole body; `InvalidResponseError` past the bound."""
+    return Payload("body", b"".join(_within(MAX_BODY, pieces_of(response))))
+
+
+async def aread_body(response: httpx.Response) -> Payload:
     """`read_body`, async."""
     pieces, size = [], 0
-    async for piece in response.aiter_bytes():
-        size = _bounded(size + len(piece), limit)
+    async for piece in apieces_of(response):
+        size = _bounded(size + len(piece), MAX_BODY)
         pieces.append(piece)
-    return b"".join(pieces)
+    return Payload("body", b"".join(pieces))
+
+
+def read_words(response: httpx.Response) -> Payload:
+    """As much of an error's body as can be had and is worth reading."""
+    pieces, size = [], 0
+    with suppress(*_LOST):
+        for piece in pieces_of(response):
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_WORDS:
+                break
+    return Payload("body", b"".join(pieces)[:MAX_WORDS])
+
+
+async def aread_words(response: httpx.Response) -> Payload:
+    """`read_words`, async."""
+    pieces, size = [], 0
+    with suppress(*_LOST):
+        async with aclosing(apieces_of(response)) as all_pieces:
+            async for piece in all_pieces:
+                pieces.append(piece)
+                size += len(piece)
+                if size > MAX_WORDS:
+                    break
+    return Payload("body", b"".join(pieces)[:MAX_WORDS])
+
+
+def pieces_of(response: httpx.Response) -> Iterator[bytes]:
+    """A body's bytes, unpacked in pieces of a bounded size whatever they were packed from."""
+    if response.is_stream_consumed:
+        yield response.content  # a client of the user's, or one that plays the service, has read it already
+        return
+    unpack = _unpacker(response)
+    if unpack is None:
+        yield from response.iter_raw()
+        return
+    for packed in response.iter_raw():
+        yield from unpack(packed)
+
+
+async def apieces_of(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """`pieces_of`, async."""
+    if response.is_stream_consumed:
+        yield response.content
+        return
+    unpack = _unpacker(response)
+    async for packed in response.aiter_raw():
+        if unpack is None:
+            yield packed
+        else:
+            for piece in unpack(packed):
+                yield piece
+
+
+def _unpacker(response: httpx.Response) -> Callable[[bytes], Iterator[bytes]] | None:
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in ("identity", ""):
+        return None
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise InvalidResponseError(f"the answer is packed as {encoding!r}, which was not asked for")
+    packer = zlib.decompressobj(wbits=_ANY_HEADER)
+
+    def unpack(packed: bytes) -> Iterator[bytes]:
+        while packed:
+            try:
+                piece = packer.decompress(packed, _UNPACKED)
+            except zlib.error as error:
+                raise InvalidResponseError(f"the answer's compression is broken: {error}") from None
+            packed = packer.unconsumed_tail
+            if piece:
+                yield piece
+
+    return unpack
 
 
 def payloads(response: httpx.Response) -> Iterator[Payload]:
     """The events of a stream; the whole body as one payload where the service answers a stream with plain JSON."""
     if not is_stream(response):
-        yield Payload("body", read_body(response, MAX_BODY))
+        yield read_body(response)
         return
     stream = _EventBytes(response)
     for event in EventSource(httpx.Response(200, headers=_SSE, stream=stream)).iter_sse():
@@ -58,7 +139,7 @@ def payloads(response: httpx.Response) -> Iterator[Payload]:
 async def apayloads(response: httpx.Response) -> AsyncGenerator[Payload, None]:
     """`payloads`, async."""
     if not is_stream(response):
-        yield Payload("body", await aread_body(response, MAX_BODY))
+        yield await aread_body(response)
         return
     stream = _EventBytes(response)
     events = EventSource(httpx.Response(200, headers=_SSE, stream=stream)).aiter_sse()
@@ -92,7 +173,7 @@ class _EventBytes(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         head: bytes | None = b""
-        for piece in self._response.iter_bytes():
+        for piece in pieces_of(self._response):
             if head is None:
                 yield self._counted(piece)
             elif len(head := head + piece) >= len(_BOM):
@@ -102,7 +183,7 @@ class _EventBytes(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         head: bytes | None = b""
-        async for piece in self._response.aiter_bytes():
+        async for piece in apieces_of(self._response):
             if head is None:
                 yield self._counted(piece)
             elif len(head := head + piece) >= len(_BOM):
@@ -116,11 +197,18 @@ class _EventBytes(httpx.SyncByteStream, httpx.AsyncByteStream):
             raise InvalidResponseError(f"the answer is no stream of events: {self._start.decode('utf-8', 'replace')!r}")
 
     def _counted(self, piece: bytes) -> bytes:
-        if not self._size:
-            self._start = piece[:200]
+        if len(self._start) < _SHOWN:
+            self._start += piece[: _SHOWN - len(self._start)]
         self._size += len(piece)
         self.pending = _bounded(self.pending + len(piece), MAX_EVENT)
         return piece
+
+
+def _within(limit: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size = _bounded(size + len(piece), limit)
+        yield piece
 
 
 def _bounded(size: int, limit: int) -> int:

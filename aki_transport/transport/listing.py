@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 import time
 import warnings
@@ -39,7 +40,9 @@ class Listing:
         self._models: Mapping[str, int] | None = None
         self._read_at = 0.0
         self._failed_at: float | None = None
+        self._error: AKIError | None = None
         self._flight: Future[None] | None = None
+        self._process = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -48,16 +51,22 @@ class Listing:
         return self._models
 
     def read(
-        self, fetch: Callable[[], Mapping[str, int]], *, wanted: str | None = None, force: bool = False
+        self,
+        fetch: Callable[[float], Mapping[str, int]],
+        *,
+        wanted: str | None = None,
+        deadline: float | None = None,
+        force: bool = False,
     ) -> Mapping[str, int] | None:
         """The models; reads them if nothing is known, it is old, or `wanted` is missing. Never raises but for `force`.
 
         Args:
-            fetch: Asks the service, within `PATIENCE` seconds.
+            fetch: Asks the service, until the moment it is given.
             wanted: The ID that is looked for.
+            deadline: When the call that asks must be done; `PATIENCE` bounds it in any case.
             force: Read now, and raise if that fails.
         """
-        give_up = time.monotonic() + PATIENCE
+        give_up = min(time.monotonic() + PATIENCE, deadline if deadline is not None else float("inf"))
         while force or self._is_due(wanted):
             flight, leads = self._board(None)
             if not leads:
@@ -67,10 +76,12 @@ class Listing:
                     flight.result(timeout=max(give_up - time.monotonic(), 0))
                 if not flight.done():
                     break
+                if force and self._error is not None:
+                    raise self._error
                 force = False
                 continue
             try:
-                self._arrived(fetch())
+                self._arrived(fetch(give_up))
             except AKIError as error:
                 self._failed(error)
                 if force:
@@ -81,10 +92,15 @@ class Listing:
         return self._models
 
     async def aread(
-        self, fetch: Callable[[], Awaitable[Mapping[str, int]]], *, wanted: str | None = None, force: bool = False
+        self,
+        fetch: Callable[[float], Awaitable[Mapping[str, int]]],
+        *,
+        wanted: str | None = None,
+        deadline: float | None = None,
+        force: bool = False,
     ) -> Mapping[str, int] | None:
         """`read`, async."""
-        give_up = time.monotonic() + PATIENCE
+        give_up = min(time.monotonic() + PATIENCE, deadline if deadline is not None else float("inf"))
         while force or self._is_due(wanted):
             flight, leads = self._board(asyncio.get_running_loop())
             if not leads:
@@ -94,10 +110,12 @@ class Listing:
                         await asyncio.shield(asyncio.wrap_future(flight))
                 if not flight.done():
                     break
+                if force and self._error is not None:
+                    raise self._error
                 force = False
                 continue
             try:
-                self._arrived(await fetch())
+                self._arrived(await fetch(give_up))
             except AKIError as error:
                 self._failed(error)
                 if force:
@@ -119,8 +137,9 @@ class Listing:
     def _board(self, loop: asyncio.AbstractEventLoop | None) -> tuple[Future[None], bool]:
         """The flight under way and False, or a new one and True for its leader."""
         with self._lock:
-            if self._flight is not None:
+            if self._flight is not None and self._process == os.getpid():
                 return self._flight, False
+            self._process = os.getpid()  # a flight that was under way at a fork never lands in the child
             self._flight = Future()
             self._loop = loop
             return self._flight, True
@@ -142,10 +161,12 @@ class Listing:
         self._models = models
         self._read_at = time.monotonic()
         self._failed_at = None
+        self._error = None
 
     def _failed(self, error: AKIError) -> None:
         first = self._failed_at is None
         self._failed_at = time.monotonic()
+        self._error = error
         log.info("the model listing could not be read: %s", error)
         if first:
             warnings.warn(

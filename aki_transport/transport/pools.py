@@ -45,7 +45,13 @@ class _ThreadPool:
         limits = httpx.Limits(
             max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE
         )
-        self.client = httpx.Client(verify=_ssl_context(), limits=limits, follow_redirects=False)
+        try:
+            self.client = httpx.Client(verify=_ssl_context(), limits=limits, follow_redirects=False)
+        except (ImportError, ValueError) as error:
+            words = str(error)
+        else:
+            return
+        raise ConfigurationError(f"the proxy named in the environment cannot be used: {words}")
 
 
 class _LoopPool:
@@ -63,7 +69,6 @@ class _LoopPool:
 
 
 _threads: _ThreadPool | None = None
-_inherited: list[_ThreadPool] = []
 # By id, each with a weak reference to its loop: keys that are loops would live on through the connections they own.
 _loops: dict[int, _LoopPool] = {}
 
@@ -76,8 +81,9 @@ def thread_pool(user: object) -> httpx.Client:
         with _lock:
             pool = _threads
             if pool is not None and pool.process != os.getpid():
-                # After a fork its sockets are the parent's too: kept, not closed, so that nothing is said on them.
-                _inherited.append(pool)
+                # After a fork its sockets are the parent's too; closing them here says nothing on them. Not in this
+                # thread, for a lock of the pool may have been held when the process was copied.
+                threading.Thread(target=pool.client.close, daemon=True).start()
                 pool = None
             if pool is None:
                 pool = _threads = _ThreadPool()

@@ -6,10 +6,11 @@ The sync and the async half stand side by side and differ in their I/O alone; wh
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 from pydantic import SecretStr
@@ -19,7 +20,15 @@ from aki_transport.envelopes import error_from_response, request_id_of
 from aki_transport.errors import AKIError, APIStatusError, ConfigurationError
 from aki_transport.transport.call import Call, Timeout
 from aki_transport.transport.deadline import cut_off
-from aki_transport.transport.events import MAX_BODY, MAX_ERROR_BODY, Payload, apayloads, aread_body, payloads, read_body
+from aki_transport.transport.events import (
+    Payload,
+    apayloads,
+    aread_body,
+    aread_words,
+    payloads,
+    read_body,
+    read_words,
+)
 from aki_transport.transport.pools import arelease, loop_pool, release, thread_pool
 from aki_transport.transport.retry import retry_after_seconds
 from aki_transport.transport.turns import Turns
@@ -95,24 +104,24 @@ class Transport:
         self._http_async_client = http_async_client
         self._urls: dict[str, httpx.URL] = {}
 
-    def send(self, call: Call, read: Callable[[Mapping[str, str], bytes], T], *, within: float | None = None) -> T:
+    def send(self, call: Call, read: Callable[[Mapping[str, str], Payload], T], *, deadline: float | None = None) -> T:
         """Send, read the whole answer and give what `read` makes of its headers and body.
 
         Args:
             call: What to send.
             read: Makes the result; what it raises counts as a failure of the call.
-            within: Seconds for all of it with its repetitions, instead of `total_timeout`.
+            deadline: When all of it with its repetitions must be done, by `deadline_in`.
 
         Raises:
             AKIError: The call failed, with its repetitions.
         """
-        turns = Turns(self, call, within)
+        turns = Turns(self, call, deadline)
         while True:
             try:
                 response = self._open(turns)
                 try:
                     with cut_off(response, turns.remaining()):
-                        body = read_body(response, MAX_BODY)
+                        body = read_body(response)
                 finally:
                     response.close()
                 return read(response.headers, body)
@@ -121,16 +130,16 @@ class Transport:
             time.sleep(turns.pause(failure))
 
     async def asend(
-        self, call: Call, read: Callable[[Mapping[str, str], bytes], T], *, within: float | None = None
+        self, call: Call, read: Callable[[Mapping[str, str], Payload], T], *, deadline: float | None = None
     ) -> T:
         """`send`, async."""
-        turns = Turns(self, call, within)
+        turns = Turns(self, call, deadline)
         while True:
             try:
                 async with asyncio.timeout(turns.remaining()):
                     response = await self._aopen(turns)
                     try:
-                        body = await aread_body(response, MAX_BODY)
+                        body = await aread_body(response)
                     finally:
                         await response.aclose()
                 return read(response.headers, body)
@@ -138,31 +147,39 @@ class Transport:
                 failure = cause
             await asyncio.sleep(turns.pause(failure))
 
-    def stream(self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]]) -> Iterator[T]:
+    def stream(
+        self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None = None
+    ) -> Iterator[T]:
         """Send and give what the decoder makes of each payload, as they arrive.
 
         Args:
             call: What to send.
             start: Makes the decoder from the answer's headers.
+            deadline: When all of it with its repetitions must be done, by `deadline_in`.
 
         Raises:
             AKIError: The call failed; before the first payload only after its repetitions.
         """
-        turns = Turns(self, call, None)
+        turns = Turns(self, call, deadline)
         while True:
             try:
                 response = self._open(turns)
                 try:
                     decoder = turns.decoder = start(response.headers)
                     events = payloads(response)
-                    with cut_off(response, turns.remaining()):
-                        for payload in events:
-                            item = decoder.feed(payload)
-                            turns.begun = True
-                            if item is not None:
-                                yield item
-                            if decoder.finished:
-                                break
+                    try:
+                        with cut_off(response, turns.remaining()):
+                            for payload in events:
+                                item = decoder.feed(payload)
+                                turns.begun = True
+                                if item is not None:
+                                    turns.given = True
+                                    yield item
+                                if decoder.finished:
+                                    break
+                    except httpx.TransportError:
+                        turns.broke_off(decoder)
+                    turns.begun = turns.given
                     last = decoder.end()
                     turns.ended = True
                     yield last
@@ -177,14 +194,13 @@ class Transport:
                 return
             if turns.ended:
                 return
-            if turns.broke_off_after_the_answer(failure):
-                yield decoder.end()
-                return
             time.sleep(turns.pause(failure))
 
-    async def astream(self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]]) -> AsyncGenerator[T, None]:
+    async def astream(
+        self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None = None
+    ) -> AsyncGenerator[T, None]:
         """`stream`, async."""
-        turns = Turns(self, call, None)
+        turns = Turns(self, call, deadline)
         while True:
             try:
                 async with asyncio.timeout(turns.remaining()):
@@ -192,13 +208,18 @@ class Transport:
                 try:
                     decoder = turns.decoder = start(response.headers)
                     async with aclosing(_until(turns, apayloads(response))) as events:
-                        async for payload in events:
-                            item = decoder.feed(payload)
-                            turns.begun = True
-                            if item is not None:
-                                yield item
-                            if decoder.finished:
-                                break
+                        try:
+                            async for payload in events:
+                                item = decoder.feed(payload)
+                                turns.begun = True
+                                if item is not None:
+                                    turns.given = True
+                                    yield item
+                                if decoder.finished:
+                                    break
+                        except (httpx.TransportError, TimeoutError):
+                            turns.broke_off(decoder)
+                        turns.begun = turns.given
                         last = decoder.end()
                         turns.ended = True
                         yield last
@@ -213,10 +234,12 @@ class Transport:
                 return
             if turns.ended:
                 return
-            if turns.broke_off_after_the_answer(failure):
-                yield decoder.end()
-                return
             await asyncio.sleep(turns.pause(failure))
+
+    def deadline_in(self, seconds: float | None = None) -> float | None:
+        """The moment in that many seconds, or at the end of `total_timeout`; None if there is no end."""
+        seconds = self.total_timeout if seconds is None else seconds
+        return None if seconds is None else time.monotonic() + seconds
 
     def close(self) -> None:
         """Let go of the thread pool, which closes with its last user."""
@@ -229,27 +252,27 @@ class Transport:
 
     def _open(self, turns: Turns) -> httpx.Response:
         """Send one attempt; a response with a good status, or its error."""
-        client = self._http_client or thread_pool(self)
+        client = _open_one(self._http_client) or thread_pool(self)
         response = client.send(self._request(self._http_client, turns), stream=True, follow_redirects=False)
         if not turns.accepted(response):
             try:
                 with cut_off(response, turns.remaining()):
-                    body = read_body(response, MAX_ERROR_BODY)
+                    words = read_words(response)
             finally:
                 response.close()
-            raise self._refusal(response, body)
+            raise self._refusal(response, words)
         return response
 
     async def _aopen(self, turns: Turns) -> httpx.Response:
         """`_open`, async."""
-        client = self._http_async_client or await loop_pool(self)
+        client = _open_one(self._http_async_client) or await loop_pool(self)
         response = await client.send(self._request(self._http_async_client, turns), stream=True, follow_redirects=False)
         if not turns.accepted(response):
             try:
-                body = await aread_body(response, MAX_ERROR_BODY)
+                words = await aread_words(response)
             finally:
                 await response.aclose()
-            raise self._refusal(response, body)
+            raise self._refusal(response, words)
         return response
 
     def _request(self, users: httpx.Client | httpx.AsyncClient | None, turns: Turns) -> httpx.Request:
@@ -277,7 +300,10 @@ class Transport:
             return None
         key = self._key() if self._key_in == "body" else None
         try:
-            return to_json(call.body if key is None else {**call.body, "key": key.get_secret_value()})
+            content = to_json(call.body if key is None else {**call.body, "key": key.get_secret_value()})
+            if b"NaN" in content or b"Infinity" in content:
+                json.dumps(call.body, allow_nan=False, default=str)  # which tells the number from a word in a text
+            return content
         except ValueError as error:
             words = str(error)
         raise ConfigurationError(f"the request cannot be written as JSON: {words}")
@@ -288,8 +314,7 @@ class Transport:
         if error.request_id is None and response is not None:
             error.request_id = request_id_of(response.headers)
         key = self._key()
-        if key is not None:
-            error.redact(key.get_secret_value())
+        error.tidy(None if key is None else key.get_secret_value())
         return error
 
     def _url(self, path: str) -> httpx.URL:
@@ -298,11 +323,19 @@ class Transport:
             url = self._urls[path] = httpx.URL(self.base_url + path)
         return url
 
-    def _refusal(self, response: httpx.Response, body: bytes) -> APIStatusError:
+    def _refusal(self, response: httpx.Response, words: Payload) -> APIStatusError:
         """The error that a bad status stands for."""
-        return error_from_response(
-            response.status_code, response.headers, body, retry_after=retry_after_seconds(response.headers, time.time())
-        )
+        headers, data = response.headers, words.data
+        wait = retry_after_seconds(headers, time.time())
+        body = data if isinstance(data, bytes) else data.encode()
+        return error_from_response(response.status_code, headers, body, retry_after=wait)
+
+
+def _open_one(client: Any) -> Any:
+    """The user's client, if it can still be used."""
+    if client is not None and client.is_closed:
+        raise ConfigurationError(f"the httpx.{type(client).__name__} that was passed is closed; pass an open one.")
+    return client
 
 
 async def _until(turns: Turns, events: AsyncGenerator[Payload, None]) -> AsyncGenerator[Payload, None]:

@@ -34,7 +34,6 @@ class Bounds(Protocol):
     """The transport's own numbers, and how it signs errors."""
 
     timeout: Timeout
-    total_timeout: float | None
     max_retries: int
 
     def signed(self, error: AKIError, response: httpx.Response | None) -> AKIError:
@@ -55,12 +54,12 @@ class Turns:
         "call",
         "decoder",
         "ended",
+        "given",
     )
 
-    def __init__(self, transport: Bounds, call: Call, within: float | None) -> None:
-        total = within if within is not None else transport.total_timeout
+    def __init__(self, transport: Bounds, call: Call, deadline: float | None) -> None:
         self._transport = transport
-        self._deadline = None if total is None else time.monotonic() + total
+        self._deadline = deadline
         self._attempt = 0
         self._most = 1 + (transport.max_retries if call.max_retries is None else call.max_retries)
         self._sent = 0.0
@@ -69,6 +68,7 @@ class Turns:
         self.decoder: Decoder | None = None
         self.begun = False
         self.ended = False
+        self.given = False
 
     def remaining(self) -> float | None:
         """Seconds until the whole call's deadline."""
@@ -99,9 +99,10 @@ class Turns:
             )
         return response.is_success
 
-    def broke_off_after_the_answer(self, failure: Exception) -> bool:
-        """Whether all that was lost is the end of a stream whose answer is whole."""
-        return not isinstance(failure, AKIError) and self.decoder is not None and self.decoder.complete
+    def broke_off(self, decoder: Decoder) -> None:
+        """While its exception is handled: raise it again, unless all that was lost is the end of a whole answer."""
+        if not decoder.complete:
+            raise  # noqa: PLE0704  the caller handles it
 
     def pause(self, cause: Exception) -> float:
         """Seconds to wait before the next attempt; raises the call's error if there is none."""
@@ -124,7 +125,8 @@ class Turns:
                 seconds=now - self._sent,
             )
         ):
-            raise self._transport.signed(error, self._response)
+            # Without the frames below: their variables hold what the service said, and it may have echoed the key.
+            raise self._transport.signed(error, self._response).with_traceback(None)
         log.info(
             "%s %s failed with %s; attempt %d follows in %.1f s",
             self.call.method,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any
 
 from pydantic_core import from_json
@@ -18,6 +19,7 @@ from aki_transport.transport import Payload
 from aki_transport.wire._think import ThinkSplitter
 from aki_transport.wire._tool_calls import ToolCallReader
 
+_READ = 4096  # characters of an answer that an error is made of; its message keeps fewer
 _BOM = b"\xef\xbb\xbf"
 _FINISH = {"function_call": "tool_calls", "eos": "stop", "end_turn": "stop", "max_tokens": "length"}
 
@@ -118,7 +120,7 @@ class OpenAIDecoder:
         try:
             chunk = from_json(data.removeprefix(_BOM) if isinstance(data, bytes) else data)
         except ValueError as error:
-            shown = data[:200] if isinstance(data, str) else data[:200].decode("utf-8", "replace")
+            shown = data[:_READ] if isinstance(data, str) else data[:_READ].decode("utf-8", "replace")
             if event == "error":
                 raise error_from_payload({"error": shown}) from None
             self._broken = f"the answer is not JSON ({error}): {shown!r}"
@@ -142,14 +144,14 @@ class OpenAIDecoder:
                 return choice
             return next((other for other in choices if isinstance(other, dict) and not other.get("index")), None)
         if event == "body":
-            raise InvalidResponseError(f"the answer has no choices: {str(chunk)[:200]}")
+            raise InvalidResponseError(f"the answer has no choices: {str(chunk)[:_READ]}")
         return None
 
     def _read(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> ChatDelta | None:
         self._choice = choice
         finish = choice.get("finish_reason")
         if finish:
-            self._finish = finish
+            self._finish = finish if isinstance(finish, str) else self._finish
             self.complete = True
         delta = choice.get("delta")
         if delta is None:
@@ -175,7 +177,7 @@ class OpenAIDecoder:
             if not isinstance(reasoning, str):
                 reasoning = "".join(_parts(reasoning))
             self._reasonings.append(reasoning)
-        refusal = delta.get("refusal") or ""
+        refusal = _text(delta.get("refusal")) or ""
         if refusal:
             self._refusals.append(refusal)
         calls = delta.get("tool_calls")
@@ -199,18 +201,19 @@ class OpenAIDecoder:
             stop_reason=self._finish,
             usage=_usage(self._usage) if isinstance(self._usage, dict) else None,
             model=self._model or self._asked,
-            id=self._first.get("id"),
+            id=_text(self._first.get("id")),
             request_id=request_id_of(headers),
             credits_used=_number(headers.get("x-credits-used")),
             credits_remaining=_number(headers.get("x-credits-remaining")),
-            system_fingerprint=self._first.get("system_fingerprint"),
+            system_fingerprint=_text(self._first.get("system_fingerprint")),
             logprobs=_merged(self._logprobs),
             raw=self._raw(finish),
         )
 
     def _raw(self, finish: str | None) -> Mapping[str, Any]:
         """The last payload, completed with what came before it."""
-        choices = self._last.get("choices") or [self._choice]
+        choices = self._last.get("choices")
+        choices = choices if choices and isinstance(choices, list) else [self._choice]
         first = {**choices[0], "finish_reason": finish} if isinstance(choices[0], dict) else self._choice
         return {
             **self._last,
@@ -237,7 +240,7 @@ def _parts(content: Any) -> tuple[str, str]:
             case {"text": str(inner)}:
                 text.append(inner)
             case _:
-                raise InvalidResponseError(f"the answer's content holds a part of an unknown form: {str(part)[:200]}")
+                raise InvalidResponseError(f"the answer's content holds a part of an unknown form: {str(part)[:_READ]}")
     return "".join(text), "".join(thought)
 
 
@@ -263,9 +266,13 @@ def _usage(said: Mapping[str, Any]) -> Usage:
 def _count(said: Any, *names: str) -> int | None:
     for name in names:
         value = said.get(name) if isinstance(said, dict) else None
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
             return int(value)
     return None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _number(text: str | None) -> float | None:

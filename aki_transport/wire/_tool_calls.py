@@ -31,7 +31,7 @@ class _Call:
             return False
         try:
             json.loads("".join(self.pieces))
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         return True
 
@@ -78,8 +78,7 @@ class ToolCallReader:
         function = piece.get("function")
         if not isinstance(function, dict):
             function = piece
-        given_id = piece.get("id") or None
-        name = function.get("name") or None
+        given_id, name = _word(piece.get("id")), _word(function.get("name"))
         arguments = _text(function.get("arguments"))
         call = self._call_for(given_id, _index(piece.get("index")), name, arguments, begun)
         new_id = given_id if call.id is None else None
@@ -127,12 +126,16 @@ class ToolCallReader:
         return bool(arguments) and there.is_whole() and not there.is_said_again(arguments)
 
 
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
 def _index(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return value
-    return int(value) if isinstance(value, str) and value.isdigit() else None
+    return int(value) if isinstance(value, str) and value.isdecimal() else None
 
 
 def _text(arguments: Any) -> str:

@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"\n{around['date']}, {around['cores']} cores, {around['system']}, Python {around['python']}, {versions};"
         f" {around['seconds']} s in all."
     )
+    if given.quick:
+        _say("A quick run: one round is a look, whether an aim is met says only the full one.")
     if given.json is not None:
         given.json.write_text(f"{json.dumps({**around, 'figures': as_json(lines)}, indent=1)}\n")
 

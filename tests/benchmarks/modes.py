@@ -60,7 +60,7 @@ MODES = (
     Mode(
         key="stream",
         title="stream of 500 chunks",
-        orders=(Order(kind="stream", count=8, chunks=500),),
+        orders=(Order(kind="stream", count=16, chunks=500),),
         floor=_NETWORK,
         aims={"peer": 0.25},
     ),

@@ -60,7 +60,7 @@ class Effort:
 
 
 FULL = Effort(rounds=7, fresh=7, calls=sys.maxsize, streams=sys.maxsize)
-QUICK = Effort(rounds=1, fresh=1, calls=50, streams=3)
+QUICK = Effort(rounds=1, fresh=1, calls=200, streams=8)
 
 
 class Worker:

@@ -18,7 +18,7 @@ from tests.benchmarks.memory import memory_mb
 
 Kind = Literal["call", "stream", "acall", "astream"]
 
-_WARM_UP = 50  # pieces of a stream
+_WARM_UP = 1000  # pieces of all its streams together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ def main() -> None:
 def measure(driver: Driver, order: Order, runner: asyncio.Runner) -> float:
     """CPU seconds of one call or stream, all threads of this process counted, garbage collection left on."""
     # Before each measurement, not once: connections that idled while others were measured may have been closed.
-    _work(driver, replace(order, chunks=min(order.chunks, _WARM_UP)), runner)()
+    _work(driver, replace(order, chunks=min(order.chunks, _WARM_UP // order.concurrency)), runner)()
     work = _work(driver, order, runner)
     start = time.process_time()
     for _ in range(order.count):

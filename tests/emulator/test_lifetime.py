@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -49,7 +50,8 @@ def test_it_starts_at_once_and_stops_while_clients_hold_on():
             began = time.perf_counter()
             emulator.stop()
             assert time.perf_counter() - began < 0.5
-            assert idle.recv(1) == b""
+            with suppress(ConnectionResetError):  # closed either way
+                assert idle.recv(1) == b""
 
 
 def test_it_can_be_started_again_on_the_same_port():

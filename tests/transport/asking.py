@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -52,6 +52,13 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(bounded())
 
 
+async def true(condition: Callable[[], bool]) -> None:
+    """Let the loop run until this holds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  a server in another thread sets no event of this loop
+            await asyncio.sleep(0.005)
+
+
 def added_up(deltas: Iterable[ChatDelta]) -> ChatReply:
     """The reply of a stream whose pieces, added up, give the same."""
     deltas = list(deltas)
@@ -84,6 +91,9 @@ class Way:
 
     def ask(self, client: Client, request: ChatRequest | None = None) -> ChatReply:
         return added_up(self.deltas(client, request)) if self.streamed else self._whole(client, request)
+
+    def ask_twice(self, client: Client, request: ChatRequest | None = None) -> list[ChatReply]:
+        return [self.ask(client, request) for _ in range(2)]
 
     def deltas(self, client: Client, request: ChatRequest | None = None) -> list[ChatDelta]:
         """What had come before an error is given up; use it where none is expected."""

@@ -26,7 +26,7 @@ from aki_transport.transport.failures import NEVER_SENT
 from aki_transport.transport.pools import _ssl_context
 from tests.scenarios import replied, split_everywhere, streamed
 from tests.script_server import Answer, ScriptServer, text_answer
-from tests.transport.asking import KEY, Clock, Way, alive, client_for, request_for, run
+from tests.transport.asking import KEY, Clock, Way, alive, client_for, request_for, run, true
 
 
 async def sent(url: str, **options: object) -> httpx.Response:
@@ -84,7 +84,8 @@ def test_lost_after_sending_may_have_arrived(end: str, server: ScriptServer) -> 
 
 
 @pytest.mark.parametrize(
-    "said", [b"HTP/9 what\r\n\r\n", b"HTTP/1.1 abc OK\r\n\r\n", b"\x16\x03\x01\0\0", b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"]
+    "said",
+    [b"HTP/9 what\r\n\r\n", b"HTTP/1.1 abc OK\r\n\r\n", b"\x16\x03\x01\0\0", b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"],
 )
 def test_a_bad_status_line_is_a_protocol_error(said: bytes) -> None:
     with saying(said) as url, pytest.raises(httpx.RemoteProtocolError):
@@ -122,7 +123,7 @@ def test_a_connect_timeout_is_never_sent() -> None:
         address = listener.getsockname()
         waiting = [socket.socket() for _ in range(4)]
         for other in waiting:
-            other.setblocking(False)
+            other.settimeout(0)
             other.connect_ex(address)
         with pytest.raises(httpx.ConnectTimeout) as caught:
             run(sent(f"http://127.0.0.1:{address[1]}/", connect=0.2))
@@ -146,8 +147,9 @@ def test_a_read_timeout_within_the_body(server: ScriptServer) -> None:
 def test_each_exception_of_aiohttp_has_its_name() -> None:
     from aki_transport.transport.aio import as_httpx  # noqa: PLC0415  as late as the package does
 
-    key = aiohttp.client_reqrep.ConnectionKey("h", 1, is_ssl=False, ssl=True, proxy=None, proxy_auth=None,
-                                              proxy_headers_hash=None)
+    key = aiohttp.client_reqrep.ConnectionKey(
+        "h", 1, is_ssl=False, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None
+    )
     refused = aiohttp.ClientConnectorError(key, ConnectionRefusedError(111, "refused"))
     assert type(as_httpx(refused, answering=False)) is httpx.ConnectError
     assert type(as_httpx(aiohttp.ClientConnectorDNSError(key, OSError(1, "x")), answering=False)) is httpx.ConnectError
@@ -270,9 +272,7 @@ def test_a_proxy_that_cannot_be_used_is_an_error_of_ours(
 
 
 @pytest.mark.usefixtures("new_pool")
-def test_netrc_is_not_read(
-    way: Way, server: ScriptServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_netrc_is_not_read(way: Way, server: ScriptServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login other password other\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
@@ -329,7 +329,9 @@ def test_a_body_of_some_megabytes_is_sent_without_a_warning(way: Way, server: Sc
 
 
 def test_an_early_refusal_of_a_large_body_is_read(way: Way, clock: Clock) -> None:
-    page = b"HTTP/1.1 413 Too Large\r\ncontent-type: text/plain\r\ncontent-length: 9\r\nconnection: close\r\n\r\ntoo large"
+    page = (
+        b"HTTP/1.1 413 Too Large\r\ncontent-type: text/plain\r\ncontent-length: 9\r\nconnection: close\r\n\r\ntoo large"
+    )
     with saying(page, page, page) as url, pytest.raises(APIStatusError, match="too large"):
         way.ask(Client("aacflow", api_key=KEY, base_url=url, max_retries=2), request_for(text="x" * 1000))
     assert clock.pauses == []
@@ -348,7 +350,7 @@ def test_a_connect_timeout_is_said(chat_way: Way) -> None:
         listener.listen(0)
         waiting = [socket.socket() for _ in range(4)]
         for other in waiting:
-            other.setblocking(False)
+            other.settimeout(0)
             other.connect_ex(listener.getsockname())
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         with pytest.raises(APITimeoutError, match="no connection in time"):
@@ -362,8 +364,7 @@ def test_a_cancelled_call_raises_cancelled_and_nothing_else(server: ScriptServer
 
     async def cancel(ask: Callable[[Client], object]) -> None:
         task = asyncio.ensure_future(ask(client_for(server)))  # type: ignore[arg-type]
-        while not server.requests:
-            await asyncio.sleep(0.001)
+        await true(lambda: bool(server.requests))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -147,7 +147,10 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
         (JsonSchema(name="x", schema=SCHEMA), {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}),
         (
             JsonSchema(name="x", schema=SCHEMA, description="d", strict=False),
-            {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA, "description": "d", "strict": False}},
+            {
+                "type": "json_schema",
+                "json_schema": {"name": "x", "schema": SCHEMA, "description": "d", "strict": False},
+            },
         ),
         ({"type": "grammar", "grammar": "g"}, {"type": "grammar", "grammar": "g"}),
     ],
@@ -193,9 +196,7 @@ def test_a_conversation_with_tools_is_sent_in_full() -> None:
         {
             "role": "assistant",
             "content": "",
-            "tool_calls": [
-                {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
-            ],
+            "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}],
         },
         {"role": "tool", "content": "1", "tool_call_id": "call_1"},
     ]
@@ -272,8 +273,7 @@ def test_more_output_than_the_model_can_give_warns_once(way: Way, server: Script
     server.always = streamed("Hello") if way.streamed else replied()
     client = client_for(server)
     with pytest.warns(ModelLimitWarning, match="32769") as warned:
-        way.ask(client, request_for(max_tokens=32_769))
-        way.ask(client, request_for(max_tokens=32_769))
+        way.ask_twice(client, request_for(max_tokens=32_769))
     assert len(warned) == 1
     assert [request.json["max_tokens"] for request in server.requests] == [32_769] * 2
 

@@ -42,7 +42,7 @@ def test_a_body_within_the_bound_is_taken(chat_way: Way, server: ScriptServer) -
 
 @pytest.mark.usefixtures("small")
 def test_an_event_past_the_bound_is_refused(stream_way: Way, server: ScriptServer) -> None:
-    server.say(streamed("Hel", "x" * (MB + 1)))
+    server.say(streamed("Hel", "x" * 2 * MB))
     with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
         stream_way.ask(client_for(server))
     assert len(server.requests) == 1

@@ -18,7 +18,7 @@ SLOWLY = Answer(headers={"content-type": "application/json"}, chunks=(b" ",) * 2
 
 def test_a_server_that_hangs(way: Way, server: ScriptServer) -> None:
     server.always = Answer(end="hang")
-    with patient(BOUND), pytest.raises(APITimeoutError, match="AKI.IO: total_timeout passed"):
+    with patient(BOUND), pytest.raises(APITimeoutError, match=r"AKI\.IO: total_timeout passed"):
         way.ask(client_for(server, total_timeout=TOTAL))
     assert len(server.requests) == 1
 
@@ -71,9 +71,7 @@ def test_a_pause_that_would_exceed_it_is_not_begun(way: Way, server: ScriptServe
 
 
 def test_attempts_share_it(way: Way, server: ScriptServer) -> None:
-    server.always = Answer(
-        status=503, headers={"retry-after": "0.05"}, chunks=(b"",), delay=0.15, chunked=False
-    )
+    server.always = Answer(status=503, headers={"retry-after": "0.05"}, chunks=(b"",), delay=0.15, chunked=False)
     with patient(BOUND), pytest.raises(AKIError):
         way.ask(client_for(server, total_timeout=TOTAL, max_retries=50))
     assert 1 < len(server.requests) < 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -190,7 +191,7 @@ def test_arguments_with_a_huge_number_are_kept_as_they_are() -> None:
 class Pieces(httpx.SyncByteStream):
     def __init__(self, body: bytes, cuts: list[int]) -> None:
         edges = [0, *sorted(cut % (len(body) + 1) for cut in cuts), len(body)]
-        self._pieces = [body[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+        self._pieces = [body[start:end] for start, end in pairwise(edges)]
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._pieces
@@ -218,7 +219,7 @@ def test_any_split_of_the_bytes_gives_the_same_events(
     cut: list[int],
     newline: str,
     prefix: str,
-    bom: bool,  # noqa: FBT001  drawn
+    bom: bool,
 ) -> None:
     written = "".join(f": note\n{prefix}{each}{newline}{newline}" for each in data)
     body = b"\xef\xbb\xbf" * bom + written.encode()
@@ -269,7 +270,7 @@ def test_any_split_of_text_gives_the_same_reasoning(text: str, cut: list[int]) -
         return "".join(answer for answer, _ in given_out), "".join(thought for _, thought in given_out)
 
     edges = [0, *sorted(at % (len(text) + 1) for at in cut), len(text)]
-    assert split([text[a:b] for a, b in zip(edges, edges[1:], strict=False)]) == split([text])
+    assert split([text[a:b] for a, b in pairwise(edges)]) == split([text])
 
 
 @more
@@ -298,7 +299,7 @@ def interleaved(draw: st.DrawFn) -> tuple[list[ToolCall], list[dict[str, Any]]]:
     for index, call in enumerate(calls):
         at = sorted(draw(st.lists(st.integers(0, len(call.arguments)), max_size=3)))
         edges = [0, *at, len(call.arguments)]
-        said = [call.arguments[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        said = [call.arguments[a:b] for a, b in pairwise(edges)]
         queue = [{"index": index, "id": call.id, "function": {"name": call.name, "arguments": ""}}]
         for piece in said:
             function = {"arguments": piece, **({"name": call.name} if repeats_name else {})}

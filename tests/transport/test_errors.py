@@ -104,9 +104,7 @@ def test_the_response_is_fresh_and_has_no_request(way: Way, server: ScriptServer
 
 @pytest.mark.parametrize("gzip", [False, True])
 @pytest.mark.parametrize("body", [b'{"error": "no"}', b"plain", b"[]", b"null", b'"text"', b"", b"\xff"])
-def test_the_response_can_be_read_however_it_came(
-    way: Way, body: bytes, server: ScriptServer, *, gzip: bool
-) -> None:
+def test_the_response_can_be_read_however_it_came(way: Way, body: bytes, server: ScriptServer, *, gzip: bool) -> None:
     server.say(Answer(status=400, headers={"content-type": "application/json"}, chunks=(body,), gzip=gzip))
     with pytest.raises(APIStatusError) as caught:
         way.ask(client_for(server))

@@ -20,7 +20,7 @@ import pytest
 from aki_transport.transport import pools
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, sse
-from tests.transport.asking import KEY, Way, alive, client_for, request_for, run
+from tests.transport.asking import KEY, Way, alive, client_for, request_for, run, true
 
 ROOT = Path(__file__).parents[2]
 
@@ -256,8 +256,7 @@ def test_cancelled_tasks_free_their_connections(
     async def cancel() -> str:
         client = client_for(server)
         tasks = [asyncio.create_task(way.aask(client)) for _ in range(5)]
-        while len(server.requests) < 2:
-            await asyncio.sleep(0.005)
+        await true(lambda: len(server.requests) >= 2)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -276,13 +275,11 @@ def test_cancelled_tasks_close_at_the_server(server: ScriptServer) -> None:
     async def cancel() -> None:
         client = client_for(server)
         tasks = [asyncio.create_task(client.achat(request_for())) for _ in range(100)]
-        while len(server.requests) < 100:
-            await asyncio.sleep(0.005)
+        await true(lambda: len(server.requests) >= 100)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        while server.open_connections > 1:  # the one that asked for the listing may be kept
-            await asyncio.sleep(0.005)
+        await true(lambda: server.open_connections <= 1)
 
     run(cancel())
 
@@ -298,9 +295,7 @@ def test_an_abandoned_stream_frees_its_connection(server: ScriptServer, monkeypa
     assert client.chat(request_for()).text == "Hello"
 
 
-def test_an_abandoned_async_stream_frees_its_connection(
-    server: ScriptServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_abandoned_async_stream_frees_its_connection(server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "MAX_CONNECTIONS", 1)
     server.say(*[sse(chunk("Hel"), done=False, end="hang")] * 3)
 
@@ -410,8 +405,7 @@ def test_closing_one_client_leaves_the_others_of_the_loop_their_connections() ->
         await other.achat(request_for())
         assert server.made == 1
         await other.aclose()
-        while server.open_connections:
-            await asyncio.sleep(0.005)
+        await true(lambda: not server.open_connections)
         assert (await one.achat(request_for())).text == "Hello"
         await one.aclose()
 
@@ -524,4 +518,3 @@ def test_a_stream_read_by_turns_with_calls(server: ScriptServer) -> None:
         return [text async for text in deltas()]
 
     assert "".join(run(collect())) == "Hello"
-

@@ -17,16 +17,14 @@ from aki_transport.transport import listing as listing_module
 from aki_transport.transport.listing import LIFETIME, PATIENCE, SECOND_LOOK
 from tests.scenarios import replied, streamed
 from tests.script_server import MODELS, Answer, Request, ScriptServer, json_answer, sse, text_answer
-from tests.transport.asking import KEY, MODEL, Clock, Way, alive, client_for, patient, request_for, run
+from tests.transport.asking import KEY, MODEL, Clock, Way, alive, client_for, patient, request_for, run, true
 
 
 def good(request: Request) -> Answer:
     """Whatever model is asked, it answers."""
     model = request.json["model"]
     if request.json.get("stream"):
-        return alive(
-            sse({"model": model, "choices": [{"delta": {"content": "Hello"}, "finish_reason": "stop"}]})
-        )
+        return alive(sse({"model": model, "choices": [{"delta": {"content": "Hello"}, "finish_reason": "stop"}]}))
     return alive(json_answer({"model": model, "choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}))
 
 
@@ -113,9 +111,8 @@ def test_a_listing_that_cannot_be_read_costs_one_warning(way: Way, answer: Answe
     server.listing = answer
     client = client_for(server)
     with pytest.warns(UserWarning, match="AKI.IO: the model listing could not be read") as warned, patient(2):
-        assert way.ask(client).text == "Hello"
-        assert way.ask(client).text == "Hello"
-        assert way.ask(client_for(server)).text == "Hello"
+        replies = [way.ask(each) for each in (client, client, client_for(server))]
+    assert [reply.text for reply in replies] == ["Hello"] * 3
     assert len(warned) == 1
     assert (len(server.listings), len(server.requests)) == (1, 3)
 
@@ -177,8 +174,7 @@ def test_a_cancelled_leader_is_followed_by_another(server: ScriptServer) -> None
     async def ask() -> set[str]:
         client = client_for(server)
         leader = asyncio.create_task(client.achat(request_for()))
-        while not server.listings:
-            await asyncio.sleep(0.005)
+        await true(lambda: bool(server.listings))
         others = [asyncio.create_task(client.achat(request_for())) for _ in range(5)]
         await asyncio.sleep(0.02)
         leader.cancel()
@@ -195,8 +191,7 @@ def test_a_cancelled_waiter_disturbs_nobody(server: ScriptServer) -> None:
     async def ask() -> set[str]:
         client = client_for(server)
         tasks = [asyncio.create_task(client.achat(request_for())) for _ in range(6)]
-        while not server.listings:
-            await asyncio.sleep(0.005)
+        await true(lambda: bool(server.listings))
         tasks[3].cancel()
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         assert isinstance(answers.pop(3), asyncio.CancelledError)
@@ -232,8 +227,7 @@ def test_a_blocking_call_within_the_leader_s_loop_does_not_wait(server: ScriptSe
     async def ask() -> str:
         client = client_for(server)
         leader = asyncio.create_task(client.achat(request_for()))
-        while not server.listings:
-            await asyncio.sleep(0.005)
+        await true(lambda: bool(server.listings))
         with patient(0.4):
             text = client.chat(request_for()).text  # blocks the loop, as notebooks do
         await leader
@@ -259,8 +253,7 @@ def test_an_unknown_id_raises_before_anything_is_sent(way: Way, server: ScriptSe
 def test_an_unknown_id_may_be_sent_with_a_warning(way: Way, server: ScriptServer) -> None:
     client = client_for(server, on_unknown_model="warn")
     with pytest.warns(UserWarning, match="no model 'qwen9'") as warned:
-        way.ask(client, request_for("qwen9"))
-        way.ask(client, request_for("qwen9"))
+        way.ask_twice(client, request_for("qwen9"))
     assert len(warned) == 1
     assert [request.json["model"] for request in server.requests] == ["qwen9", "qwen9"]
 

@@ -103,18 +103,14 @@ def test_words_ask_where_nothing_else_is_taken(way: Way, server: ScriptServer) -
 def test_words_are_added_to_the_system_s(way: Way, server: ScriptServer) -> None:
     server.say(told(way, JSON))
     messages = (Message(role="system", content="Be kind."), Message(role="user", content="hi"))
-    request = ChatRequest(
-        model=MODEL, messages=messages, response_format=WANTED, structured_first="instruction"
-    )
+    request = ChatRequest(model=MODEL, messages=messages, response_format=WANTED, structured_first="instruction")
     way.ask(client_for(server), request)
     first, _ = server.requests[0].json["messages"]
     assert first["content"].startswith("Be kind.\n\n")
 
 
 @pytest.mark.parametrize("words", REFUSALS.values(), ids=REFUSALS)
-def test_what_is_refused_is_asked_for_in_another_way_and_not_again(
-    way: Way, words: str, server: ScriptServer
-) -> None:
+def test_what_is_refused_is_asked_for_in_another_way_and_not_again(way: Way, words: str, server: ScriptServer) -> None:
     server.say(refused(words), refused(words), told(way, JSON), told(way, JSON))
     client = client_for(server)
     assert json.loads(way.ask(client, wanted()).text) == {"a": 1}
