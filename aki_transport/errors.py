@@ -32,7 +32,7 @@ from typing import Any
 import httpx
 
 _REPEAT_MAY_HELP = frozenset({408, 429, 529})
-_SHOWN = 1200  # characters that a message keeps
+_SHOWN = 600  # characters that a message keeps
 
 
 class AKIError(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
+from operator import itemgetter
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_serializer, model_validator
@@ -34,6 +35,7 @@ _CONNECTION = (
     "max_output",
     "allow_insecure",
 )
+_connection = itemgetter(*_CONNECTION)
 _SAMPLING = (
     "temperature",
     "top_p",
@@ -155,7 +157,7 @@ class ModelSettings(BaseModel):
 
     def _connected(self) -> Client:
         """The client of the fields as they are now; another one if they were changed."""
-        wanted = tuple([getattr(self, name) for name in _CONNECTION])
+        wanted = _connection(self.__dict__)
         made = self._made
         if made is None or made[0] != wanted:
             made = self._made = (wanted, Client(**dict(zip(_CONNECTION, wanted, strict=True))))

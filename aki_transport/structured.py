@@ -24,7 +24,7 @@ Way: TypeAlias = Literal["json_schema", "function_calling", "instruction"]
 _REFUSED = re.compile(
     r"response_format|json_?\s?schema|structured|guided|grammar|tool|function|not support|unsupported", re.IGNORECASE
 )
-_SEARCHED = 2000  # characters in which every pair of brackets is tried; in longer texts only the outermost
+_SEARCHED = 30  # brackets that are tried as the beginning of the JSON, and as its end for each
 _FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
 
 
@@ -218,11 +218,12 @@ def _candidates(text: str) -> Iterator[str]:
     yield text
     yield from _FENCE.findall(text)
     # From each bracket that may open the value, the first before the others, to the last that may close it.
-    pairs = sorted((text.find(opening), opening, closing) for opening, closing in (("{", "}"), ("[", "]")))
-    for start, opening, closing in pairs:
-        while start >= 0:
-            end = text.rfind(closing, start)
-            while end > start:
-                yield text[start : end + 1]
-                end = text.rfind(closing, start, end) if end - start < _SEARCHED else -1
-            start = text.find(opening, start + 1) if len(text) - start < _SEARCHED else -1
+    openings = [at for at, char in enumerate(text) if char in "{["]
+    for at in openings[:_SEARCHED]:
+        closing = "}" if text[at] == "{" else "]"
+        end = text.rfind(closing, at)
+        for _ in range(_SEARCHED):
+            if end <= at:
+                break
+            yield text[at : end + 1]
+            end = text.rfind(closing, at, end)

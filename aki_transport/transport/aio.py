@@ -11,12 +11,13 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
 from itertools import chain
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractCookieJar
 from yarl import URL
+
+from aki_transport.transport.proxies import proxied_scheme, proxies_by_scheme
 
 _MAX_HEADER = 65536  # bytes; aiohttp's own 8190 are less than some gateways send
 _LARGE = 2**20  # bytes; aiohttp warns of larger ones that are not files
@@ -44,8 +45,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         )
         # It would send a GET again by itself; how often a call is sent is decided in one place, and not here.
         self._session._retry_connection = False  # noqa: SLF001
-        # aiohttp's trust_env would also read passwords from ~/.netrc, so the proxies are looked up here.
-        self._proxies = getproxies()
+        self._proxies = proxies_by_scheme()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and give the answer once its headers are in."""
@@ -61,7 +61,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 data=_data(await request.aread()),
                 allow_redirects=False,
                 timeout=timeout,
-                proxy=self._proxy_for(request.url) if self._proxies else None,
+                proxy=self._proxies.get(proxied_scheme(request.url, self._proxies)) if self._proxies else None,
             )
         except (aiohttp.ClientError, OSError) as error:
             failure = as_httpx(error, answering=False)
@@ -85,12 +85,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 _drop(protocol.transport)
             with suppress(StopIteration):
                 _awaited(connector.close()).send(None)  # ends at once, as there is no loop to wait for
-
-    def _proxy_for(self, url: httpx.URL) -> str | None:
-        proxy = self._proxies.get(url.scheme) or self._proxies.get("all")
-        if proxy is None or proxy_bypass(url.netloc.decode("ascii")):
-            return None
-        return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _data(content: bytes) -> bytes | io.BytesIO | None:

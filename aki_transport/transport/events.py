@@ -18,6 +18,7 @@ MAX_WORDS = 2**20
 """Bytes of an error's body that are read."""
 
 _UNPACKED = 2**20  # bytes that are unpacked at a time
+_PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 _ANY_HEADER = 47  # zlib's word for: gzip or zlib, tell by the header
 _SHOWN = 4096  # bytes that an error is made of; its message keeps fewer
 _LOST = (httpx.TransportError, InvalidResponseError)
@@ -104,11 +105,8 @@ async def apieces_of(response: httpx.Response) -> AsyncGenerator[bytes, None]:
 
 
 def _unpacker(response: httpx.Response) -> Callable[[bytes], Iterator[bytes]] | None:
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in ("identity", ""):
-        return None
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise InvalidResponseError(f"the answer is packed as {encoding!r}, which was not asked for")
+    if response.headers.get("content-encoding", "").strip().lower() not in _PACKED:
+        return None  # what else it may be was not asked for; if it is not text, reading it says so
     packer = zlib.decompressobj(wbits=_ANY_HEADER)
 
     def unpack(packed: bytes) -> Iterator[bytes]:

@@ -12,13 +12,14 @@ import os
 import ssl
 import threading
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import cache
 from typing import Any
 
 import httpx
 
 from aki_transport.errors import ConfigurationError
+from aki_transport.transport.proxies import proxied_scheme, proxies_by_scheme
 
 HttpClient = httpx.Client
 HttpAsyncClient = httpx.AsyncClient
@@ -37,21 +38,36 @@ def _ssl_context() -> ssl.SSLContext:
 
 
 class _ThreadPool:
-    """The connections that threads share."""
+    """The connections that threads share: the bare transports of httpx, without the client's cookies and redirects."""
 
     def __init__(self) -> None:
         self.process = os.getpid()
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
-        limits = httpx.Limits(
-            max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE
-        )
-        try:
-            self.client = httpx.Client(verify=_ssl_context(), limits=limits, follow_redirects=False)
-        except (ImportError, ValueError) as error:
-            words = str(error)
-        else:
-            return
-        raise ConfigurationError(f"the proxy named in the environment cannot be used: {words}")
+        self._direct = _transport(None)
+        self._proxies = {scheme: _transport(address) for scheme, address in proxies_by_scheme().items()}
+
+    def send(self, request: httpx.Request) -> httpx.Response:
+        """Send, and give the answer once its headers are in."""
+        transport = self._direct
+        if self._proxies:
+            transport = self._proxies.get(proxied_scheme(request.url, self._proxies), transport)
+        return transport.handle_request(request)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for transport in (self._direct, *self._proxies.values()):
+            transport.close()
+
+
+def _transport(proxy: str | None) -> httpx.HTTPTransport:
+    limits = httpx.Limits(
+        max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE
+    )
+    try:
+        return httpx.HTTPTransport(verify=_ssl_context(), limits=limits, proxy=proxy)
+    except (ImportError, ValueError) as error:
+        words = str(error)
+    raise ConfigurationError(f"the proxy {proxy} named in the environment cannot be used: {words}")
 
 
 class _LoopPool:
@@ -64,7 +80,6 @@ class _LoopPool:
         self.loop = weakref.ref(loop)
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self.transport = AiohttpTransport(_ssl_context(), max_connections=MAX_CONNECTIONS, keepalive=KEEPALIVE)
-        self.client = httpx.AsyncClient(transport=self.transport, follow_redirects=False)
         self.closer = _close_with_loop(self, id(loop))
 
 
@@ -73,8 +88,8 @@ _threads: _ThreadPool | None = None
 _loops: dict[int, _LoopPool] = {}
 
 
-def thread_pool(user: object) -> httpx.Client:
-    """The client of this process for calls from threads; `user` counts among those that `release` asks."""
+def thread_pool(user: object) -> Callable[[httpx.Request], httpx.Response]:
+    """What sends calls from threads in this process; `user` counts among those that `release` asks."""
     global _threads  # noqa: PLW0603  one per process is the point
     pool = _threads
     if pool is None or pool.process != os.getpid():
@@ -83,16 +98,16 @@ def thread_pool(user: object) -> httpx.Client:
             if pool is not None and pool.process != os.getpid():
                 # After a fork its sockets are the parent's too; closing them here says nothing on them. Not in this
                 # thread, for a lock of the pool may have been held when the process was copied.
-                threading.Thread(target=pool.client.close, daemon=True).start()
+                threading.Thread(target=pool.close, daemon=True).start()
                 pool = None
             if pool is None:
                 pool = _threads = _ThreadPool()
     pool.users.add(user)
-    return pool.client
+    return pool.send
 
 
-async def loop_pool(user: object) -> httpx.AsyncClient:
-    """The client of the running event loop; `user` counts among those that `arelease` asks."""
+async def loop_pool(user: object) -> Callable[[httpx.Request], Awaitable[httpx.Response]]:
+    """What sends calls on the running event loop; `user` counts among those that `arelease` asks."""
     loop = asyncio.get_running_loop()
     pool = _loops.get(id(loop))
     if pool is None or pool.loop() is not loop:
@@ -100,7 +115,7 @@ async def loop_pool(user: object) -> httpx.AsyncClient:
         pool = _loops[id(loop)] = _LoopPool(loop)
         await anext(pool.closer)
     pool.users.add(user)
-    return pool.client
+    return pool.transport.handle_async_request
 
 
 def _abandon_closed_loops() -> None:
@@ -118,7 +133,7 @@ async def _close_with_loop(pool: _LoopPool, key: int) -> AsyncGenerator[None, No
     finally:
         if _loops.get(key) is pool:
             del _loops[key]
-        await pool.client.aclose()
+        await pool.transport.aclose()
 
 
 def release(user: object) -> None:
@@ -132,7 +147,7 @@ def release(user: object) -> None:
         if pool.users:
             return
         _threads = None
-    pool.client.close()
+    pool.close()
 
 
 async def arelease(user: object) -> None:
@@ -151,7 +166,7 @@ def _close_at_exit() -> None:
     _abandon_closed_loops()
     pool = _threads
     if pool is not None and pool.process == os.getpid():
-        pool.client.close()
+        pool.close()
 
 
 def users_client(client: Any, kind: type[Any], field: str) -> Any:

@@ -252,8 +252,11 @@ class Transport:
 
     def _open(self, turns: Turns) -> httpx.Response:
         """Send one attempt; a response with a good status, or its error."""
-        client = _open_one(self._http_client) or thread_pool(self)
-        response = client.send(self._request(self._http_client, turns), stream=True, follow_redirects=False)
+        client = _open_one(self._http_client)
+        if client is None:
+            response = thread_pool(self)(self._request(None, turns))
+        else:
+            response = client.send(self._request(client, turns), stream=True, follow_redirects=False)
         if not turns.accepted(response):
             try:
                 with cut_off(response, turns.remaining()):
@@ -265,8 +268,12 @@ class Transport:
 
     async def _aopen(self, turns: Turns) -> httpx.Response:
         """`_open`, async."""
-        client = _open_one(self._http_async_client) or await loop_pool(self)
-        response = await client.send(self._request(self._http_async_client, turns), stream=True, follow_redirects=False)
+        client = _open_one(self._http_async_client)
+        if client is None:
+            send = await loop_pool(self)
+            response = await send(self._request(None, turns))
+        else:
+            response = await client.send(self._request(client, turns), stream=True, follow_redirects=False)
         if not turns.accepted(response):
             try:
                 words = await aread_words(response)

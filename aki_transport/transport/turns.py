@@ -81,7 +81,10 @@ class Turns:
         self._response = None
         timeout = self._transport.timeout
         if self._deadline is not None:
-            timeout = timeout.within(max(self._deadline - self._sent, 0.001))
+            remaining = self._deadline - self._sent
+            if remaining <= 0:
+                raise APITimeoutError("no time was left to send it")
+            timeout = timeout.within(remaining)
         return timeout.for_httpx(stream=self.call.stream)
 
     def accepted(self, response: httpx.Response) -> bool:

@@ -140,7 +140,9 @@ def test_two_agents_hand_off_and_make_the_calls_of_each_odd_stream(server: Scrip
 def two_agents(server: ScriptServer) -> tuple[Any, list[Any], Calls]:
     calls = Calls()
     llm = model_at(server)
-    first = FunctionAgent(name="first", description="asks", llm=llm, system_prompt="You ask.", can_handoff_to=["second"])
+    first = FunctionAgent(
+        name="first", description="asks", llm=llm, system_prompt="You ask.", can_handoff_to=["second"]
+    )
     second = FunctionAgent(name="second", description="knows", llm=llm, system_prompt="You know.", tools=calls.tools)
     result, events = run(AgentWorkflow(agents=[first, second], root_agent="first"))
     return result, events, calls

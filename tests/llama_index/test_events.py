@@ -1,4 +1,4 @@
-"""What LlamaIndex's callbacks, token counters and instrumentation hear: each call once, the server's numbers, no key."""
+"""What callbacks, token counters and instrumentation hear: each call once, the server's numbers, no key."""
 
 from __future__ import annotations
 

@@ -85,13 +85,6 @@ def test_no_file_of_the_other_package_imports_this_one(path: Path):
     assert not roots(path) & {"llama_index", "llama_index_aki"}
 
 
-@pytest.mark.parametrize("path", files(LLAMA_INDEX), ids=lambda path: path.name)
-def test_only_what_the_core_calls_public_is_imported(path: Path):
-    assert not [name for name in imported(path) if any(part.startswith("_") for part in name.split("."))] or all(
-        name.startswith(("llama_index_aki.", "__future__")) for name in imported(path) if "._" in name
-    )
-
-
 def test_public_names_are_there():
     assert set(llama_index_aki.__all__) == {"AKI", "__version__"}
     assert all(hasattr(llama_index_aki, name) for name in llama_index_aki.__all__)

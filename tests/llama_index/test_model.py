@@ -471,7 +471,7 @@ def test_a_rate_limiter_is_asked_once_per_call(server: ScriptServer, way: Any):
 
 
 def test_the_familiar_import_is_the_same_class():
-    from llama_index.llms.aki import AKI as FAMILIAR  # noqa: N811, PLC0415
+    from llama_index.llms.aki import AKI as FAMILIAR  # noqa: PLC0415
 
     assert FAMILIAR is AKI
 

@@ -191,7 +191,8 @@ def test_a_chat_remembers(server: ScriptServer):
 
 def test_an_async_chat_streams(server: ScriptServer):
     server.always = answering
-    chat = SimpleChatEngine.from_defaults(llm=model_at(server))
+    llm = model_at(server)
+    chat = SimpleChatEngine.from_defaults(llm=llm, memory=ChatMemoryBuffer.from_defaults(llm=llm))
 
     async def awaited() -> str:
         found = await chat.astream_chat("first?")
@@ -201,9 +202,7 @@ def test_an_async_chat_streams(server: ScriptServer):
 
 
 @pytest.mark.parametrize("kind", [ContextChatEngine, CondensePlusContextChatEngine])
-def test_a_chat_about_documents_has_sources_and_remembers(
-    server: ScriptServer, retriever: BM25Retriever, kind: Any
-):
+def test_a_chat_about_documents_has_sources_and_remembers(server: ScriptServer, retriever: BM25Retriever, kind: Any):
     server.always = answering
     llm = model_at(server)
     chat = kind.from_defaults(retriever=retriever, llm=llm, memory=ChatMemoryBuffer.from_defaults(llm=llm))
@@ -218,7 +217,7 @@ def test_a_chat_about_documents_has_sources_and_remembers(
 
 def test_a_chat_about_documents_works_on_the_emulator(fresh_emulator, retriever: BM25Retriever):
     llm = model_on(fresh_emulator)
-    chat = ContextChatEngine.from_defaults(retriever=retriever, llm=llm)
+    chat = ContextChatEngine.from_defaults(retriever=retriever, llm=llm, memory=ChatMemoryBuffer.from_defaults(llm=llm))
     assert "2019" in str(chat.chat(QUESTION))
 
 
@@ -237,6 +236,6 @@ def test_the_servers_counts_reach_a_query(server: ScriptServer, retriever: BM25R
         sse(chunk("In 2019."), chunk(finish="stop"), chunk(top={"choices": [], "usage": tokens(1234, 56)})),
     )
     counter = TokenCountingHandler(tokenizer=lambda _: [0])
-    llm = model_at(server, callback_manager=CallbackManager([counter]))
-    list(engine(llm, retriever, streaming=True).query(QUESTION).response_gen)
+    Settings.callback_manager = CallbackManager([counter])  # a synthesizer gives it to its model
+    list(engine(model_at(server), retriever, streaming=True).query(QUESTION).response_gen)
     assert counter.total_llm_token_count == 1290

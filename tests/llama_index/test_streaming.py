@@ -150,9 +150,7 @@ def test_raw_of_the_last_item_is_a_dict_with_model_usage_and_finish_reason(serve
 
 
 @pytest.mark.parametrize("way", STREAMED)
-def test_raw_of_the_last_item_is_whole_also_where_nothing_came_behind_the_finish_reason(
-    server: ScriptServer, way: Way
-):
+def test_raw_of_the_last_item_is_whole_also_where_nothing_came_behind_the_finish_reason(server: ScriptServer, way: Way):
     server.say(sse(chunk("Hello"), chunk(finish="stop")))
     raw = ask(model_at(server), way, "hi").raw
     assert raw["model"] == "qwen3.6-35b"
@@ -201,9 +199,7 @@ def test_an_item_that_was_given_does_not_change_later(server: ScriptServer, way:
     llm = model_at(server)
 
     async def awaited() -> list[tuple[Any, Any]]:
-        return [
-            (item, item.model_dump_json()) async for item in await llm.astream_chat(HI, tools=list(TOOLS))
-        ]
+        return [(item, item.model_dump_json()) async for item in await llm.astream_chat(HI, tools=list(TOOLS))]
 
     if way == "astream_chat":
         kept = asyncio.run(awaited())

@@ -133,9 +133,7 @@ def asked_for(server: ScriptServer) -> list[str]:
     return ways
 
 
-def objects(
-    llm: AKI, how: How, cls: type[BaseModel] = Joke, prompt: Any = PROMPT, **given: Any
-) -> list[Any]:
+def objects(llm: AKI, how: How, cls: type[BaseModel] = Joke, prompt: Any = PROMPT, **given: Any) -> list[Any]:
     """What comes, one by one; the last one is the object."""
     given = given or {"topic": "cats"}
 
@@ -300,9 +298,7 @@ def test_no_object_at_all_is_an_error_with_the_models_words(server: ScriptServer
 
 @pytest.mark.parametrize("how", PREDICT)
 @pytest.mark.parametrize("begun", ["object", "words", "reasoning"])
-def test_an_answer_cut_at_max_tokens_is_an_error_and_not_asked_for_again(
-    server: ScriptServer, begun: str, how: How
-):
+def test_an_answer_cut_at_max_tokens_is_an_error_and_not_asked_for_again(server: ScriptServer, begun: str, how: How):
     text = {"object": '{"setup": "Why?", "punchline": "Bec', "words": "Sure, here is", "reasoning": None}[begun]
     more = {"reasoning_content": "hm"} if begun == "reasoning" else {}
     server.always = ignoring(text, finish="length", **more)
@@ -322,7 +318,7 @@ def test_a_call_cut_at_max_tokens_is_an_error(server: ScriptServer, how: How):
 @pytest.mark.parametrize("how", ["stream_structured_predict", "astream_structured_predict"])
 @pytest.mark.parametrize("told", ["json", "tool"])
 def test_an_object_is_seen_while_it_grows(server: ScriptServer, told: str, how: How):
-    server.always = obedient if told == "tool" else ignoring(TEXT)
+    server.always = obedient if told == "tool" else refusing("tools")
     found = objects(model_at(server), how)
     setups = [getattr(item, "setup", None) or "" for item in found]
     assert setups == sorted(setups, key=len)
@@ -333,7 +329,7 @@ def test_an_object_is_seen_while_it_grows(server: ScriptServer, told: str, how: 
 
 @pytest.mark.parametrize("how", ["as_structured_llm.stream_chat", "as_structured_llm.astream_chat"])
 def test_a_structured_llm_streams_objects(server: ScriptServer, how: How):
-    server.always = ignoring(TEXT)
+    server.always = obedient
     found = objects(model_at(server), how)
     assert len(found) >= 3
     assert found[-1] == JOKE

@@ -41,6 +41,7 @@ CHOICES = (
         stream=sse(chunk(top={"choices": []}), chunk(top={"choices": []})),
         expect=_INVALID,
         expect_stream=Fails(error="ServerError"),
+        requests_stream=3,
     ),
     Scenario(
         name="choices-null",
@@ -49,6 +50,7 @@ CHOICES = (
         stream=sse(chunk(top={"choices": None}), chunk(top={"choices": None})),
         expect=_INVALID,
         expect_stream=Fails(error="ServerError"),
+        requests_stream=3,
     ),
     Scenario(
         name="choices-missing",
@@ -57,6 +59,7 @@ CHOICES = (
         stream=sse(chunk(top={"choices": ABSENT})),
         expect=_INVALID,
         expect_stream=Fails(error="ServerError"),
+        requests_stream=3,
     ),
     Scenario(
         name="choices-empty-between",
@@ -105,16 +108,16 @@ CHOICES = (
         stream=sse(ROLE, STOP, chunk(top={"choices": [], "usage": _NOTHING})),
         expect=Fails(error="ServerError"),
         requests=3,
-        requests_stream=1,
     ),
     Scenario(
         name="empty-answer-then-a-good-one",
         why="DESIGN §6: the empty answer is retryable.",
         blocking=replied("", top={"usage": _NOTHING}),
-        stream=None,
+        stream=sse(ROLE, STOP, chunk(top={"choices": [], "usage": _NOTHING})),
         expect=HELLO,
         requests=2,
         then=(HELLO_REPLY,),
+        then_stream=(HELLO_STREAM,),
     ),
     Scenario(
         name="empty-answer-with-tokens",

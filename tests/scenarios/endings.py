@@ -125,6 +125,7 @@ INTERRUPTED = (
         "WIRE §1 [open]: a worker failure, here without any event.",
         sse(),
         Fails(error="ServerError"),
+        requests=3,
     ),
     Scenario(
         name="reset-before-any-byte",

@@ -220,7 +220,7 @@ def new_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     from aki_transport.transport import pools  # noqa: PLC0415  its variable, not a copy of it
 
     if pools._threads is not None:
-        pools._threads.client.close()
+        pools._threads.close()
 
 
 @pytest.mark.usefixtures("new_pool")

@@ -103,5 +103,5 @@ def test_a_deadline_that_passes_between_calls_cuts_nothing(server: ScriptServer)
     client = client_for(server, total_timeout=0.2)
     client.chat(request_for())
     server.say(Answer(**{**replied().__dict__, "delay": 0.3}))
-    assert thread_pool(client._transport) is thread_pool(client._transport)
+    assert thread_pool(client._transport) == thread_pool(client._transport)
     assert client_for(server).chat(request_for()).text == "Hello"

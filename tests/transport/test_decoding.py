@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import astuple
 from itertools import pairwise
 from typing import Any
 
@@ -338,7 +339,7 @@ def test_any_json_as_tool_calls(values: list[Any]) -> None:
     except InvalidResponseError:
         return
     for call in reader.calls():
-        assert all(isinstance(part, str) for part in call)
+        assert all(isinstance(part, str) for part in astuple(call))
 
 
 # Blocking and streamed

@@ -41,7 +41,7 @@ def own_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(pools, "_threads", None)
     yield
     if pools._threads is not None:
-        pools._threads.client.close()
+        pools._threads.close()
 
 
 def open_sockets() -> int:

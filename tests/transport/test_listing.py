@@ -156,7 +156,6 @@ def test_whoever_waits_for_a_listing_that_hangs_waits_no_longer(
     server: ScriptServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing_module, "PATIENCE", 0.5)
-    monkeypatch.setattr("aki_transport.client.PATIENCE", 0.5)
     server.listing = Answer(end="hang")
 
     async def ask() -> None:
