@@ -32,7 +32,15 @@ check: $(VENV)/dev  ## format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/dev  ## CPU per call beside the peers
+# OpenAILike needs openai before 3, ChatOpenAI needs 3: they cannot be in one environment.
+PEERS := $(VENV)/llama-index-peers
+
+$(PEERS)/made: pyproject.toml | $(BIN)/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PEERS)
+	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --editable '.[llama-index]' --group bench-llama-index
+	@touch $@
+
+bench: $(VENV)/dev $(PEERS)/made  ## CPU per call beside the peers
 	$(BIN)/python -m tests.benchmarks
 
 emulator: $(VENV)/demo  ## a local stand-in for the services on port 8089

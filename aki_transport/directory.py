@@ -130,7 +130,7 @@ class Directory:
             return wanted
         if default is None:
             return None
-        bound = min(default, info.max_output)
+        bound = default_output(info, default)
         room = info.context_window - _estimate(request)
         return bound if room >= bound else max(room, min(_LEAST_OUTPUT, bound))
 
@@ -138,6 +138,11 @@ class Directory:
         if about not in self._said:
             self._said.add(about)
             warnings.warn(f"{self._provider.title}: {words}", category, stacklevel=2)
+
+
+def default_output(info: ModelInfo, default: int) -> int:
+    """The output to ask for where the user asked for none: never more than a quarter of the context window."""
+    return min(default, info.max_output, info.context_window // 4)
 
 
 def _estimate(request: ChatRequest) -> int:

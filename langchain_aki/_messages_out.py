@@ -14,6 +14,8 @@ from langchain_core.utils.json import parse_partial_json
 from aki_transport.messages import ChatDelta, ChatReply, ToolCallDelta, Usage
 from aki_transport.tool_arguments import read_calls
 
+_PATTERN = AIMessageChunk(content="")
+
 
 def to_result(reply: ChatReply, provider: str) -> ChatResult:
     """A whole answer."""
@@ -75,11 +77,25 @@ def to_chunks(delta: ChatDelta, provider: str, *, as_blocks: bool) -> Iterator[C
 
 
 def _chunk(provider: str, content: Any, additional: dict[str, Any] | None = None) -> ChatGenerationChunk:
-    return ChatGenerationChunk(
-        message=AIMessageChunk(
-            content=content, additional_kwargs=additional or {}, response_metadata={"model_provider": provider}
+    if not isinstance(content, str):
+        return ChatGenerationChunk(
+            message=AIMessageChunk(
+                content=content, additional_kwargs=additional or {}, response_metadata={"model_provider": provider}
+            )
         )
+    # Copied instead of validated, which is twice as fast: this is done for each piece of a stream. Nothing that
+    # LangChain may write into is shared with the pattern.
+    message = _PATTERN.model_copy(
+        update={
+            "content": content,
+            "additional_kwargs": additional or {},
+            "response_metadata": {"model_provider": provider},
+            "tool_calls": [],
+            "invalid_tool_calls": [],
+            "tool_call_chunks": [],
+        }
     )
+    return ChatGenerationChunk.model_construct(text=content, message=message)
 
 
 def _call_chunk(calls: tuple[ToolCallDelta, ...], provider: str, *, as_blocks: bool) -> ChatGenerationChunk:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import mimetypes
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -86,7 +88,7 @@ def _parts(block: ContentBlock) -> list[Part]:
         case DocumentBlock():
             return [_document(block)]
         case AudioBlock():
-            return [Audio(block.resolve_audio(as_base64=True).read().decode(), block.format or "wav")]
+            return [_audio(block)]
         case CachePoint():
             return []  # steers caches of other services
         case CitableBlock():
@@ -105,15 +107,23 @@ def _parts(block: ContentBlock) -> list[Part]:
 def _image(block: ImageBlock) -> Image:
     if block.url is not None and block.image is None and block.path is None:
         return Image(url=str(block.url), detail=block.detail)
-    data = block.resolve_image(as_base64=True).read().decode()
+    data = base64.b64encode(block.resolve_image().read()).decode()
     return Image(base64=data, mime_type=block.image_mimetype or "image/png", detail=block.detail)
+
+
+def _audio(block: AudioBlock) -> Audio:
+    if block.url is not None and block.audio is None and block.path is None and not str(block.url).startswith("data:"):
+        raise ConfigurationError(f"the sound at {block.url} is not fetched; pass its audio= or path=.")
+    return Audio(base64.b64encode(block.resolve_audio().read()).decode(), block.format or "wav")
 
 
 def _document(block: DocumentBlock) -> File:
     if block.url is not None and block.data is None and block.path is None:
         raise ConfigurationError(f"the document at {block.url} is not fetched; pass its data= or path=.")
-    data = block._get_b64_string(block.resolve_document())  # noqa: SLF001  there is no public form of it
-    return File(base64=data, mime_type=block.document_mimetype, filename=block.title)
+    data = block.resolve_document().read()
+    named, _ = mimetypes.guess_type(str(block.path or block.title or ""))
+    kind = block.document_mimetype or named or ("application/pdf" if data.startswith(b"%PDF") else "text/plain")
+    return File(base64=base64.b64encode(data).decode(), mime_type=kind, filename=block.title)
 
 
 def _arguments(given: Mapping[str, Any] | str) -> str:

@@ -23,8 +23,11 @@ from aki_transport.tool_arguments import read_calls
 _READ_AGAIN = 1.25  # a call's unfinished arguments are parsed anew when they have grown by a quarter
 
 
-def to_response(reply: ChatReply) -> ChatResponse:
+def to_response(reply: ChatReply, provider: str) -> ChatResponse:
     """A whole answer."""
+    extra: dict[str, Any] = {"refusal": reply.refusal} if reply.refusal else {}
+    if reply.tool_calls:
+        extra["tool_calls"] = [_plain_call(call.id, call.name, call.arguments) for call in reply.tool_calls]
     calls: list[ContentBlock] = [
         ToolCallBlock(
             tool_call_id=call.id, tool_name=call.name, tool_kwargs=call.arguments if arguments is None else arguments
@@ -35,11 +38,11 @@ def to_response(reply: ChatReply) -> ChatResponse:
         message=ChatMessage(
             role=MessageRole.ASSISTANT,
             blocks=[*_said(reply.reasoning, reply.text, _thought_tokens(reply), bool(calls)), *calls],
-            additional_kwargs={"refusal": reply.refusal} if reply.refusal else {},
+            additional_kwargs=extra,
         ),
         raw=dict(reply.raw),
         logprobs=_logprobs(reply.logprobs),
-        additional_kwargs=additional_kwargs(reply),
+        additional_kwargs=additional_kwargs(reply, provider),
     )
 
 
@@ -57,7 +60,8 @@ def to_completion(response: ChatResponse) -> CompletionResponse:
 class Growing:
     """Adds deltas up: each response holds what is new in `delta` and all so far in `message`."""
 
-    def __init__(self) -> None:
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
         self._text = ""
         self._reasoning = ""
         self._calls: list[_GrowingCall] = []
@@ -71,7 +75,7 @@ class Growing:
                 self._calls.append(_GrowingCall())
             self._calls[piece.position].add(piece)
         if delta.reply is not None:
-            response = to_response(delta.reply)
+            response = to_response(delta.reply, self._provider)
             response.delta = delta.text
             if delta.reasoning:
                 response.additional_kwargs["thinking_delta"] = delta.reasoning
@@ -83,7 +87,7 @@ class Growing:
                 *_said(self._reasoning, self._text, None, bool(self._calls)),
                 *(call.block() for call in self._calls),
             ],
-            additional_kwargs={},
+            additional_kwargs={"tool_calls": [call.plain() for call in self._calls]} if self._calls else {},
         )
         return ChatResponse.model_construct(
             message=message,
@@ -115,8 +119,16 @@ class _GrowingCall:
                 self._read_length = self._length
                 self._read = unfinished_arguments("".join(self._pieces)) or self._read
 
+    def plain(self) -> dict[str, Any]:
+        return _plain_call(self._id or "", self._name, "")
+
     def block(self) -> ToolCallBlock:
         return ToolCallBlock.model_construct(tool_call_id=self._id, tool_name=self._name, tool_kwargs=self._read)
+
+
+def _plain_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
+    """A call in OpenAI's form, by which LlamaIndex's own programs see that there is one."""
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
 def unfinished_arguments(text: str) -> dict[str, Any]:
@@ -144,9 +156,10 @@ def _thought_tokens(reply: ChatReply) -> int | None:
     return None if reply.usage is None else reply.usage.reasoning_tokens
 
 
-def additional_kwargs(reply: ChatReply) -> dict[str, Any]:
+def additional_kwargs(reply: ChatReply, provider: str) -> dict[str, Any]:
     """What is known of the answer beside its content, under the names that token counters and users read."""
     known: dict[str, Any] = {
+        "model_provider": provider,
         "model_name": reply.model,
         "finish_reason": reply.finish_reason,
         "stop_reason": reply.stop_reason,

@@ -86,8 +86,9 @@ class Predicting(Generic[Model]):
             )
         else:
             return
-        if self._round >= _ROUNDS:
-            cut = "; it was cut at max_tokens" if said.get("finish_reason") == "length" else ""
+        was_cut = said.get("finish_reason") == "length"
+        if was_cut or self._round >= _ROUNDS:
+            cut = "; it was cut at max_tokens" if was_cut else ""
             raise InvalidResponseError(f"{wrong}{cut}. The model said: {text[:500]!r}", model=said.get("model_name"))
         mend = (
             f"That cannot be used: {wrong}. Answer again with one JSON object of the form asked for and nothing else."

@@ -30,8 +30,10 @@ from llama_index.core.types import Model, PydanticProgramMode
 
 from aki_transport import InvalidResponseError
 from aki_transport.arguments import as_response_format, as_tool_choice, unknown_argument
-from aki_transport.messages import ChatRequest
+from aki_transport.directory import default_output
+from aki_transport.messages import ChatReply, ChatRequest, ToolCall
 from aki_transport.settings import ModelSettings, request_fields
+from aki_transport.tool_arguments import read_calls
 from llama_index_aki._messages_in import to_messages
 from llama_index_aki._messages_out import Growing, to_completion, to_response, unfinished_arguments
 from llama_index_aki._structured import Predicting
@@ -72,7 +74,7 @@ class AKI(ModelSettings, FunctionCallingLLM):
         client = self._client
         info = client.model_info(self.model)
         bound = client.route.default_max_tokens
-        default = -1 if bound is None else min(bound, info.max_output)  # -1 is LlamaIndex's word for "not set"
+        default = -1 if bound is None else default_output(info, bound)  # -1 is LlamaIndex's word for "not set"
         return LLMMetadata(
             context_window=info.context_window,
             num_output=default if self.max_tokens is None else self.max_tokens,
@@ -136,22 +138,22 @@ class AKI(ModelSettings, FunctionCallingLLM):
         return self._astream_complete(self._asked(prompt, formatted), kwargs)
 
     def _chat(self, messages: Sequence[ChatMessage], given: dict[str, Any]) -> ChatResponse:
-        return to_response(self._client.chat(self._request(messages, given)))
+        return to_response(self._client.chat(self._request(messages, given)), self._provider.name)
 
     async def _achat(self, messages: Sequence[ChatMessage], given: dict[str, Any]) -> ChatResponse:
-        return to_response(await self._client.achat(self._request(messages, given)))
+        return to_response(await self._client.achat(self._request(messages, given)), self._provider.name)
 
     def _stream_chat(
         self, messages: Sequence[ChatMessage], given: dict[str, Any]
     ) -> Generator[ChatResponse, None, None]:
-        answer = Growing()
+        answer = Growing(self._provider.name)
         for delta in self._client.stream(self._request(messages, given)):
             yield answer.add(delta)
 
     async def _astream_chat(
         self, messages: Sequence[ChatMessage], given: dict[str, Any]
     ) -> AsyncGenerator[ChatResponse, None]:
-        answer = Growing()
+        answer = Growing(self._provider.name)
         async with aclosing(self._client.astream(self._request(messages, given))) as deltas:
             async for delta in deltas:
                 yield answer.add(delta)
@@ -224,7 +226,29 @@ class AKI(ModelSettings, FunctionCallingLLM):
                 if not isinstance(block, ToolCallBlock) or seen == 1:
                     kept.append(block)
             response.message.blocks = kept
+            if seen > 1:
+                response.message.additional_kwargs["tool_calls"] = response.message.additional_kwargs["tool_calls"][:1]
         return response
+
+    def stream_chat_with_tools(
+        self, tools: Sequence[BaseTool], *args: Any, allow_parallel_tool_calls: bool = False, **kwargs: Any
+    ) -> ChatResponseGen:
+        """`chat_with_tools`, streamed: one call only, too, where several are not allowed."""
+        kwargs["allow_parallel_tool_calls"] = allow_parallel_tool_calls
+        responses = super().stream_chat_with_tools(tools, *args, **kwargs)
+        if allow_parallel_tool_calls:
+            return responses
+        return (self._validate_chat_with_tools_response(response, tools) for response in responses)
+
+    async def astream_chat_with_tools(
+        self, tools: Sequence[BaseTool], *args: Any, allow_parallel_tool_calls: bool = False, **kwargs: Any
+    ) -> ChatResponseAsyncGen:
+        """`stream_chat_with_tools`, async."""
+        kwargs["allow_parallel_tool_calls"] = allow_parallel_tool_calls
+        responses = await super().astream_chat_with_tools(tools, *args, **kwargs)
+        if allow_parallel_tool_calls:
+            return responses
+        return (self._validate_chat_with_tools_response(response, tools) async for response in responses)
 
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **_: Any
@@ -238,10 +262,12 @@ class AKI(ModelSettings, FunctionCallingLLM):
         blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
         if not blocks and error_on_no_tool_call:
             raise ValueError("The model called no tool.")
-        whole = "finish_reason" in response.additional_kwargs
+        said = response.additional_kwargs
+        # Named on the last item only; a service may leave out why it stopped.
+        finish = said.get("finish_reason") or ("stop" if "model_name" in said else None)
         return [
             ToolSelection(
-                tool_id=block.tool_call_id or "", tool_name=block.tool_name, tool_kwargs=_kwargs(block, whole=whole)
+                tool_id=block.tool_call_id or "", tool_name=block.tool_name, tool_kwargs=_kwargs(block, finish)
             )
             for block in blocks
         ]
@@ -343,11 +369,13 @@ class AKI(ModelSettings, FunctionCallingLLM):
         return Predicting(output_cls, messages, llm_kwargs or {})
 
 
-def _kwargs(block: ToolCallBlock, *, whole: bool) -> dict[str, Any]:
+def _kwargs(block: ToolCallBlock, finish: str | None) -> dict[str, Any]:
     if isinstance(block.tool_kwargs, dict):
         return block.tool_kwargs
-    if whole:
-        raise InvalidResponseError(
-            f"the arguments of the call of {block.tool_name!r} are no whole JSON object: {block.tool_kwargs[:200]!r}"
-        )
-    return unfinished_arguments(block.tool_kwargs)
+    if finish is None:
+        return unfinished_arguments(block.tool_kwargs)
+    call = ToolCall(block.tool_call_id or "", block.tool_name, block.tool_kwargs)
+    ((_, arguments, wrong),) = read_calls(ChatReply(tool_calls=(call,), finish_reason=finish))
+    if arguments is None:
+        raise InvalidResponseError(f"{wrong}. The model wrote: {block.tool_kwargs[:200]!r}")
+    return arguments

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, suppress
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import httpx
 from httpx_sse import EventSource
@@ -23,7 +24,7 @@ _ANY_HEADER = 47  # zlib's word for: gzip or zlib, tell by the header
 _SHOWN = 4096  # bytes that an error is made of; its message keeps fewer
 _LOST = (httpx.TransportError, InvalidResponseError)
 
-_BOM = b"\xef\xbb\xbf"
+_new_decoder = codecs.getincrementaldecoder("utf-8-sig")
 _SSE = {"content-type": "text/event-stream"}
 
 
@@ -127,8 +128,8 @@ def payloads(response: httpx.Response) -> Iterator[Payload]:
     if not is_stream(response):
         yield read_body(response)
         return
-    stream = _EventBytes(response)
-    for event in EventSource(httpx.Response(200, headers=_SSE, stream=stream)).iter_sse():
+    stream = _EventText(response)
+    for event in EventSource(cast("httpx.Response", stream)).iter_sse():
         stream.pending = 0
         yield Payload(event.event, event.data)
     stream.check()
@@ -139,8 +140,8 @@ async def apayloads(response: httpx.Response) -> AsyncGenerator[Payload, None]:
     if not is_stream(response):
         yield await aread_body(response)
         return
-    stream = _EventBytes(response)
-    events = EventSource(httpx.Response(200, headers=_SSE, stream=stream)).aiter_sse()
+    stream = _EventText(response)
+    events = EventSource(cast("httpx.Response", stream)).aiter_sse()
     try:
         async for event in events:
             stream.pending = 0
@@ -156,50 +157,45 @@ def is_stream(response: httpx.Response) -> bool:
     return not (kind.endswith(("json", "html")))
 
 
-class _EventBytes(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A response's bytes as the event parser needs them.
+class _EventText:
+    """A response's text as the event parser needs it, in place of the response.
 
     Without a byte order mark, with a blank line at the end so that a last event without one is not lost, and counted
     from event to event so that no server can make us hold more than one event of the greatest size.
     """
 
+    headers = _SSE
+
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
         self._size = 0
         self._start = b""
+        self._decode = _new_decoder(errors="replace").decode
         self.pending = 0
 
-    def __iter__(self) -> Iterator[bytes]:
-        head: bytes | None = b""
+    def iter_text(self) -> Iterator[str]:
+        """The text as it comes."""
         for piece in pieces_of(self._response):
-            if head is None:
-                yield self._counted(piece)
-            elif len(head := head + piece) >= len(_BOM):
-                yield self._counted(head.removeprefix(_BOM))
-                head = None
-        yield (head or b"") + b"\n\n"
+            yield self._text(piece)
+        yield self._decode(b"", True) + "\n\n"  # noqa: FBT003  that was all
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        head: bytes | None = b""
+    async def aiter_text(self) -> AsyncIterator[str]:
+        """`iter_text`, async."""
         async for piece in apieces_of(self._response):
-            if head is None:
-                yield self._counted(piece)
-            elif len(head := head + piece) >= len(_BOM):
-                yield self._counted(head.removeprefix(_BOM))
-                head = None
-        yield (head or b"") + b"\n\n"
+            yield self._text(piece)
+        yield self._decode(b"", True) + "\n\n"  # noqa: FBT003
 
     def check(self) -> None:
         """Raise if what ended was no stream of events at all."""
         if self.pending == self._size > 0 and "event-stream" not in self._response.headers.get("content-type", ""):
             raise InvalidResponseError(f"the answer is no stream of events: {self._start.decode('utf-8', 'replace')!r}")
 
-    def _counted(self, piece: bytes) -> bytes:
+    def _text(self, piece: bytes) -> str:
         if len(self._start) < _SHOWN:
             self._start += piece[: _SHOWN - len(self._start)]
         self._size += len(piece)
         self.pending = _bounded(self.pending + len(piece), MAX_EVENT)
-        return piece
+        return self._decode(piece)
 
 
 def _within(limit: int, pieces: Iterator[bytes]) -> Iterator[bytes]:

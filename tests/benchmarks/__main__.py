@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.contenders import CONTENDERS, left_out
 from tests.benchmarks.modes import MODES, chosen
 from tests.benchmarks.report import as_json, circumstances, lines_of, table
 from tests.benchmarks.rounds import FULL, QUICK, measured
@@ -25,22 +25,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     modes, effort = chosen(given.only), QUICK if given.quick else FULL
     start = time.monotonic()
-    lines = lines_of(modes, CONTENDERS, measured(modes, CONTENDERS, effort, lambda title: _tell(f"… {title}")))
+    contenders, missing = [row for row in CONTENDERS if row.is_here], left_out(CONTENDERS)
+    if missing:
+        _tell(missing)
+    lines = lines_of(modes, contenders, measured(modes, contenders, effort, lambda title: _tell(f"… {title}")))
     around = {
         "date": datetime.now(UTC).date().isoformat(),
         "rounds": effort.rounds,
         "quick": given.quick,
         "seconds": round(time.monotonic() - start),
-        **circumstances(),
+        **circumstances(contenders),
     }
     _say(table(lines))
-    versions = ", ".join(f"{name} {version}" for name, version in around["versions"].items())
     _say(
         f"\nCPU in the contender's process, medians of {effort.rounds} interleaved rounds, GC on; memory resident."
-        " floor: httpx + json and the framework alone, added up (import: the framework's chat-model module)."
-        f"\n{around['date']}, {around['cores']} cores, {around['system']}, Python {around['python']}, {versions};"
+        " floor: httpx + json and the framework alone, added up (import: what the framework's row imports)."
+        f"\n{around['date']}, {around['cores']} cores, {around['system']}, Python {around['python']};"
         f" {around['seconds']} s in all."
     )
+    for environment, versions in around["versions"].items():
+        _say(f"{environment or 'here'}: {', '.join(f'{name} {version}' for name, version in versions.items())}.")
+    if missing:
+        _say(missing)
     if given.quick:
         _say("A quick run: one round is a look, whether an aim is met says only the full one.")
     if given.json is not None:

@@ -6,15 +6,12 @@ import os
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from statistics import median
 from typing import Any
 
 from tests.benchmarks.contenders import Contender, Part
 from tests.benchmarks.modes import Against, Mode
-from tests.benchmarks.rounds import Figures
-
-_PACKAGES = ("aki-integrations", "langchain-core", "langchain-openai", "openai", "httpx", "aiohttp", "pydantic")
+from tests.benchmarks.rounds import Figures, versions_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +88,7 @@ def table(lines: Sequence[Line]) -> str:
         if previous is None or previous[0] != line.framework:
             heads = ("contender", "median", "", "µs/chunk", f"of {peer}", "of floor", "growth", "aim")
             head = columns.format(line.framework, *heads)
-            blocks += [head, "-" * (len(head) + 24)]
+            blocks += [*([""] if blocks else []), head, "-" * (len(head) + 24)]
         elif previous[1] != line.mode.key:
             blocks.append("")
         title = line.mode.title if previous != (line.framework, line.mode.key) else ""
@@ -111,21 +108,15 @@ def _digits(value: float) -> str:
     return f"{value:.1f}" if value >= 100 else f"{value:.3f}" if value < 10 else f"{value:.2f}"
 
 
-def circumstances() -> dict[str, Any]:
-    """On what it was measured: cores, Python, versions."""
+def circumstances(contenders: Sequence[Contender]) -> dict[str, Any]:
+    """On what it was measured: cores, Python, and what each environment holds, that of the caller as `""`."""
+    first = {row.environment: row for row in reversed(contenders)}
     return {
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "versions": {name: found for name in _PACKAGES if (found := _version(name))},
+        "versions": {environment: versions_for(row) for environment, row in sorted(first.items())},
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 def as_json(lines: Sequence[Line]) -> list[dict[str, Any]]:

@@ -10,17 +10,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Self, TypeAlias
 
-from tests.benchmarks.contenders import Contender
+from tests.benchmarks.contenders import ROOT, Contender
 from tests.benchmarks.modes import Mode
 from tests.benchmarks.worker import Order
 
 Figures: TypeAlias = Mapping[tuple[str, str], Sequence[float]]
 """What was measured in each round, in ms or MB, by the mode's key and the contender's name."""
 
-_ROOT = Path(__file__).parents[2]
 _FRESH = "from tests.benchmarks.fresh import main; main()"
 # What could send a call through a proxy, trace it, or change what a contender does.
 _UNWANTED = ("HTTP_", "HTTPS_", "ALL_", "NO_PROXY", "LANGSMITH_", "LANGCHAIN_", "OPENAI_", "AKI_", "PYTHON")
@@ -68,7 +66,7 @@ class Worker:
 
     def __init__(self, contender: Contender, url: str) -> None:
         self._name = contender.name
-        self._process = _started("-m", "tests.benchmarks.worker", contender.name, url)
+        self._process = _started(contender.python, "-m", "tests.benchmarks.worker", contender.name, url)
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +145,7 @@ def _workers(contenders: Sequence[Contender], url: str) -> Iterator[Mapping[str,
 
 @contextmanager
 def _server() -> Iterator[str]:
-    process = _started("-m", "tests.benchmarks.server")
+    process = _started(sys.executable, "-m", "tests.benchmarks.server")
     try:
         port = process.stdout.readline().strip() if process.stdout is not None else ""
         yield f"http://127.0.0.1:{port}"
@@ -155,8 +153,16 @@ def _server() -> Iterator[str]:
         _end(process)
 
 
+def versions_for(contender: Contender) -> dict[str, str]:
+    """What is installed where it runs."""
+    with _started(contender.python, "-m", "tests.benchmarks.versions") as process:
+        written, _ = process.communicate()
+    versions: dict[str, str] = json.loads(written)
+    return versions
+
+
 def _fresh(contender: Contender, url: str, models: int) -> dict[str, float]:
-    with _started("-c", _FRESH, contender.module, contender.name, url, str(models)) as process:
+    with _started(contender.python, "-c", _FRESH, contender.module, contender.name, url, str(models)) as process:
         written, _ = process.communicate()
     if process.returncode:
         raise RuntimeError(f"a fresh process of {contender.name} failed; what it said stands above")
@@ -164,10 +170,10 @@ def _fresh(contender: Contender, url: str, models: int) -> dict[str, float]:
     return figures
 
 
-def _started(*arguments: str) -> subprocess.Popen[str]:
+def _started(python: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603  our own modules
-        [sys.executable, *arguments],
-        cwd=_ROOT,
+        [python, *arguments],
+        cwd=ROOT,
         env=_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

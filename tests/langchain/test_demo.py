@@ -1,46 +1,79 @@
 import os
+import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
+from pathlib import Path
 
 import httpx
 import pytest
 
 from langchain_aki import ChatAKI
-from notebooks import demo
 
 KEY = "sk-not-a-real-one"
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+
+# Where Python looks for a script's neighbours.
+sys.path.append(str(NOTEBOOKS))
+demo, demo_parts = import_module("demo"), import_module("demo_parts")
+demo_langchain, demo_llama_index = import_module("demo_langchain"), import_module("demo_llama_index")
 
 
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory) -> dict[str, str]:
-    """What the demo prints without a key, by its steps, begun in a directory of its own."""
+@dataclass(frozen=True)
+class Shown:
+    """What the demo prints: its first line, then for each framework the steps by title, and what each took."""
+
+    start: str
+    steps: dict[str, dict[str, str]]
+    header: tuple[list[str], list[str]]
+    taken: dict[str, dict[str, tuple[int, int, float]]]
+
+
+def run_demo(directory: Path) -> Shown:
+    """The demo without a key, begun in a directory of its own."""
     # What would leave this machine goes to a port where nothing listens; the rest of the environment stays out.
     nowhere = "http://127.0.0.1:9"
     environment = {"PATH": os.defpath, "HTTPS_PROXY": nowhere, "HTTP_PROXY": nowhere, "NO_PROXY": "127.0.0.1"}
     done = subprocess.run(  # noqa: S603  our own file
-        [sys.executable, "-W", "error", demo.__file__],
+        [sys.executable, "-W", "error", NOTEBOOKS / "demo.py"],
         capture_output=True,
         check=False,
-        cwd=tmp_path_factory.mktemp("elsewhere"),
+        cwd=directory,
         encoding="utf-8",
         env=environment,
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    start, *steps = done.stdout.split("\n== ")
-    steps[-1], closing = steps[-1].rsplit("\n\n", 1)
-    return {"": start, "closing": closing} | {
-        title: text for title, _, text in (step.partition("\n") for step in steps)
-    }
+    said, closing = done.stdout.rsplit("\n\n", 1)
+    start, *halves = said.split("\n==== ")
+    steps = {}
+    for half in halves:
+        framework, *parts = half.split("\n== ")
+        steps[framework.strip()] = {title: text for title, _, text in (part.partition("\n") for part in parts)}
+    frameworks, header, *rows = closing.splitlines()
+    taken: dict[str, dict[str, tuple[int, int, float]]] = {framework: {} for framework in steps}
+    for row in rows:
+        title, *cells = re.split(r"\s{2,}", row)
+        for at, framework in enumerate(steps):
+            if cells[3 * at] != "-":
+                read, written, seconds = cells[3 * at : 3 * at + 3]
+                taken[framework][title] = (int(read.replace(",", "")), int(written.replace(",", "")), float(seconds))
+    return Shown(start, steps, (frameworks.split(), header.split()), taken)
 
 
-def test_it_says_which_service_it_talks_to(shown):
-    assert shown[""].startswith("Talking to the emulator at http://127.0.0.1:")
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory) -> Shown:
+    return run_demo(tmp_path_factory.mktemp("elsewhere"))
 
 
-def test_it_says_where_each_limit_came_from(shown):
-    rows = [row.split() for row in shown["Models and their limits"].splitlines()]
+def test_it_says_which_service_it_talks_to(shown: Shown):
+    assert shown.start.startswith("Talking to the emulator at http://127.0.0.1:")
+
+
+def test_it_says_where_each_limit_came_from(shown: Shown):
+    rows = [row.split() for row in shown.steps["LangChain"]["Models and their limits"].splitlines()]
     assert ["apertus-chat-70b", "65,536", "service", "8,192", "table"] in rows
     assert ["gpt-oss-120b", "131,072", "table", "32,768", "table"] in rows
     assert ["kimi-k2.7-code-1100b", "262,144", "service", "8,192", "default"] in rows
@@ -49,13 +82,17 @@ def test_it_says_where_each_limit_came_from(shown):
 @pytest.mark.parametrize(
     ("question", "words", "source"),
     [
-        (demo.QUESTIONS[0], "`gemma4-26b`, `ministral3-14b` and `qwen3.6-35b` have the largest", "Models and limits"),
-        (demo.QUESTIONS[1], "raises `StreamInterruptedError`", "Errors"),
-        (demo.QUESTIONS[2], "only to the provider's own hosts and to this machine", "Privacy"),
+        (
+            demo_parts.QUESTIONS[0],
+            "`gemma4-26b`, `ministral3-14b` and `qwen3.6-35b` have the largest",
+            "Models and limits",
+        ),
+        (demo_parts.QUESTIONS[1], "raises `StreamInterruptedError`", "Errors"),
+        (demo_parts.QUESTIONS[2], "only to the provider's own hosts and to this machine", "Privacy"),
     ],
 )
-def test_questions_are_answered_from_the_documents(shown, question, words, source):
-    reasoning, answer, sources = shown[question].splitlines()
+def test_questions_are_answered_from_the_documents(shown: Shown, question, words, source):
+    reasoning, answer, sources = shown.steps["LangChain"][question].splitlines()
     assert reasoning.startswith("reasoning: ")
     assert answer.startswith("answer: ")
     assert words in answer
@@ -63,8 +100,8 @@ def test_questions_are_answered_from_the_documents(shown, question, words, sourc
     assert f"README.md, {source}" in sources
 
 
-def test_the_agent_uses_both_tools(shown):
-    steps = shown["An agent with two tools"]
+def test_the_agent_uses_both_tools(shown: Shown):
+    steps = shown.steps["LangChain"][demo_parts.AGENT]
     assert "calls search_documents: query=how I add a provider" in steps
     assert "calls token_cost: tokens=250000, usd_per_million=0.45" in steps
     assert "search_documents: [CONTRIBUTING.md, How to]" in steps
@@ -73,25 +110,28 @@ def test_the_agent_uses_both_tools(shown):
     assert "0.1125 USD" in answer
 
 
-def test_a_misspelled_model_is_refused_with_the_closest(shown):
-    error = shown[f"A misspelled model: {demo.MISSPELLED}"]
+def test_a_misspelled_model_is_refused_with_the_closest(shown: Shown):
+    error = shown.steps["LangChain"][f"A misspelled model: {demo_langchain.MISSPELLED}"]
     assert error.startswith("ModelNotFoundError: ")
     assert "Did you mean 'qwen3.6-35b'" in error
     assert "Nothing was sent." in error
 
 
-def test_tokens_and_seconds_of_each_step_come_last(shown):
-    header, *rows = shown["closing"].strip().splitlines()
-    assert header.split() == ["step", "tokens", "in", "out", "seconds"]
-    assert [row[:50].strip() for row in rows] == [title for title in shown if title not in ("", "closing")]
-    *asked, (misspelled_in, misspelled_out, _) = [row[50:].split() for row in rows[1:]]
-    assert all(int(read.replace(",", "")) > 500 and int(written) > 20 for read, written, _ in asked)
-    assert (misspelled_in, misspelled_out) == ("0", "0")
+def test_tokens_and_seconds_of_each_step_come_last(shown: Shown):
+    assert shown.header == (["LangChain", "LlamaIndex"], ["step", *["tokens", "in", "out", "seconds"] * 2])
+    for framework, steps in shown.steps.items():
+        assert list(shown.taken[framework]) == list(steps)
+    _, *asked, (misspelled_in, misspelled_out, _) = shown.taken["LangChain"].values()
+    assert all(read > 500 and written > 20 for read, written, _ in asked)
+    assert (misspelled_in, misspelled_out) == (0, 0)
 
 
 @pytest.mark.parametrize("variable", ["AKI_API_KEY", "AKI_IO_API_KEY"])
 def test_with_a_key_every_call_goes_to_aki_io(monkeypatch, capsys, fresh_emulator, variable):
     called = []
+
+    async def no_half(_: dict[str, str]) -> object:
+        return demo_parts.Steps("LlamaIndex")
 
     def forward(request: httpx.Request) -> httpx.Response:
         called.append((request.headers["authorization"], f"{request.method} {request.url}"))
@@ -102,8 +142,9 @@ def test_with_a_key_every_call_goes_to_aki_io(monkeypatch, capsys, fresh_emulato
 
     monkeypatch.setenv(variable, KEY)
     monkeypatch.setattr(demo, "Emulator", None)
+    monkeypatch.setattr(demo_llama_index, "run", no_half)
     with httpx.Client(transport=httpx.MockTransport(forward)) as client:
-        monkeypatch.setattr(demo, "ChatAKI", partial(ChatAKI, http_client=client))
+        monkeypatch.setattr(demo_langchain, "ChatAKI", partial(ChatAKI, http_client=client))
         demo.main()
     assert capsys.readouterr().out.startswith("Talking to AKI.IO at https://aki.io/v1\n")
     assert {key for key, _ in called} == {f"Bearer {KEY}"}

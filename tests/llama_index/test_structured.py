@@ -404,7 +404,8 @@ def test_the_mode_function_goes_the_cores_way(server: ScriptServer, how: How):
     assert Joke.model_validate(found.model_dump()) == JOKE
     body = server.requests[0].json
     assert body["tools"][0]["function"]["name"] == "Joke"
-    assert body["tool_choice"] == "required"
+    # LlamaIndex's own program requires the tool in blocking calls alone.
+    assert body.get("tool_choice") == (None if "stream" in how else "required")
     assert "response_format" not in body
 
 
