@@ -21,7 +21,7 @@ $(VENV)/dev: pyproject.toml | $(BIN)/uv
 	$(UV) --editable '.[all]' --group dev
 	@touch $@
 
-demo: $(VENV)/demo  ## LangChain on the local emulator, or on AKI.IO when AKI_API_KEY is set
+demo: $(VENV)/demo  ## LangChain and LlamaIndex on the local emulator, or on AKI.IO when AKI_API_KEY is set
 	@$(BIN)/python notebooks/demo.py
 
 test: $(VENV)/dev  ## all tests, offline

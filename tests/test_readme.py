@@ -30,6 +30,8 @@ def at_the_emulator(monkeypatch):
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[f"block-{number}" for number in range(1, len(BLOCKS) + 1)])
+# LlamaIndex's workflows use what pydantic and themselves call deprecated.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.usefixtures("at_the_emulator")
 def test_code_of_the_readme_runs(block, capsys):
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102  our own page
@@ -49,7 +51,7 @@ def test_error_table_names_every_error_and_its_langchain_class():
         for name in re.findall(r"\w+Error", names):
             named[name] = theirs
     ours = {name for name in langchain_aki.errors.__all__ if name not in ("AKIError", "APIStatusError", "JobError")}
-    assert set(named) == ours - {"ModelRefusalError"}
+    assert set(named) == ours
     for name, theirs in named.items():
         assert theirs in [cls.__name__ for cls in getattr(langchain_aki.errors, name).__mro__]
         assert hasattr(aki_transport.errors, name)

@@ -8,8 +8,8 @@ from tests.langchain.test_demo import KEY, Shown, demo, demo_langchain, demo_lla
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory) -> Shown:
-    return run_demo(tmp_path_factory.mktemp("elsewhere"))
+def shown(tmp_path_factory, pytestconfig) -> Shown:
+    return run_demo(tmp_path_factory.mktemp("elsewhere"), pytestconfig)
 
 
 @pytest.mark.parametrize(
