@@ -38,7 +38,7 @@ _BY_STATUS: Mapping[int, type[APIStatusError]] = {
     503: ServiceUnavailableError,
 }
 
-# The services' own codes and types; they win over the status. Sources: WIRE.md of this project's design: AKI.IO's
+# The services' own codes and types; they win over the status. Sources: AKI.IO's
 # OpenAI page (invalid_api_key, request_failed), Anthropic's error types, AACFlow's error table, OpenAI's codes.
 _BY_CODE: Mapping[str, type[APIStatusError]] = {
     "invalid_api_key": AuthenticationError,

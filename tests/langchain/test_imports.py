@@ -108,7 +108,7 @@ def test_no_file_of_langchain_aki_imports_the_other_package(path: Path):
 
 @pytest.mark.parametrize("path", [*files(TRANSPORT), *files(LANGCHAIN)], ids=name_of)
 def test_httpx_is_imported_where_sending_and_errors_are_and_nowhere_else(path: Path):
-    """DESIGN: under `transport/` and in `errors.py` only, so that another client is a small change."""
+    """Under `transport/` and in `errors.py` only, so that another client is a small change."""
     allowed = (TRANSPORT / "transport") in path.parents or path == TRANSPORT / "errors.py"
     assert allowed or "httpx" not in roots(path)
 

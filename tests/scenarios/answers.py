@@ -29,14 +29,14 @@ _INVALID = Fails(error="InvalidResponseError")
 CHOICES = (
     Scenario(
         name="plain",
-        why="WIRE §1: an answer as documented, the measure for all other rows.",
+        why="AKI.IO: an answer as documented, the measure for all other rows.",
         blocking=HELLO_REPLY,
         stream=HELLO_STREAM,
         expect=HELLO,
     ),
     Scenario(
         name="choices-empty",
-        why="WIRE §6: `choices` empty; in a stream there may be no other event.",
+        why="Seen at gateways: `choices` empty; in a stream there may be no other event.",
         blocking=replied(top={"choices": []}),
         stream=sse(chunk(top={"choices": []}), chunk(top={"choices": []})),
         expect=_INVALID,
@@ -45,7 +45,7 @@ CHOICES = (
     ),
     Scenario(
         name="choices-null",
-        why="WIRE §6: `choices` null.",
+        why="Seen at gateways: `choices` null.",
         blocking=replied(top={"choices": None}),
         stream=sse(chunk(top={"choices": None}), chunk(top={"choices": None})),
         expect=_INVALID,
@@ -54,7 +54,7 @@ CHOICES = (
     ),
     Scenario(
         name="choices-missing",
-        why="WIRE §6: no `choices` at all.",
+        why="Seen at gateways: no `choices` at all.",
         blocking=replied(top={"choices": ABSENT}),
         stream=sse(chunk(top={"choices": ABSENT})),
         expect=_INVALID,
@@ -63,7 +63,7 @@ CHOICES = (
     ),
     Scenario(
         name="choices-empty-between",
-        why="WIRE §6: events without choices between those that have some, e.g. a content filter's first report.",
+        why="Seen at gateways: events without choices between those that have some, as of a content filter.",
         blocking=None,
         stream=streamed(chunk(top={"choices": []}), "Hel", chunk(top={"choices": None}), "lo"),
         expect=HELLO,
@@ -103,7 +103,7 @@ CHOICES = (
     ),
     Scenario(
         name="empty-answer",
-        why="WIRE §1 [open]: a worker failure looks like an empty 200 answer with 0 completion tokens.",
+        why="AKI.IO's open-source server: a worker failure looks like an empty 200 answer with 0 completion tokens.",
         blocking=replied("", top={"usage": _NOTHING}),
         stream=sse(ROLE, STOP, chunk(top={"choices": [], "usage": _NOTHING})),
         expect=Fails(error="ServerError"),
@@ -111,7 +111,7 @@ CHOICES = (
     ),
     Scenario(
         name="empty-answer-then-a-good-one",
-        why="DESIGN §6: the empty answer is retryable.",
+        why="Our error tree: the empty answer is retryable.",
         blocking=replied("", top={"usage": _NOTHING}),
         stream=sse(ROLE, STOP, chunk(top={"choices": [], "usage": _NOTHING})),
         expect=HELLO,
@@ -128,7 +128,7 @@ CHOICES = (
     ),
     Scenario(
         name="empty-answer-elsewhere",
-        why="DESIGN §6: only on AKI does an empty answer with 0 completion tokens mean a failed worker.",
+        why="Our error tree: only on AKI does an empty answer with 0 completion tokens mean a failed worker.",
         blocking=replied("", top={"usage": _NOTHING}),
         stream=sse(ROLE, STOP, chunk(top={"choices": [], "usage": _NOTHING})),
         expect=Expect(usage=(5, 0, 5)),
@@ -139,14 +139,14 @@ CHOICES = (
 CONTENT = (
     Scenario(
         name="content-null",
-        why="WIRE §6: `content` null.",
+        why="Seen at gateways: `content` null.",
         blocking=replied(None),
         stream=streamed(chunk(None)),
         expect=Expect(),
     ),
     Scenario(
         name="content-null-between",
-        why="WIRE §6: `content` null in events beside those with text.",
+        why="Seen at gateways: `content` null in events beside those with text.",
         blocking=None,
         stream=sse(
             chunk(None, role="assistant"), chunk("Hel"), chunk(None), chunk("lo"), chunk(None, finish="stop"), COUNT
@@ -155,7 +155,7 @@ CONTENT = (
     ),
     Scenario(
         name="content-in-parts",
-        why="WIRE §6: `content` as a list of parts.",
+        why="Seen at gateways: `content` as a list of parts.",
         blocking=replied([{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]),
         stream=streamed(chunk([{"type": "text", "text": "Hel"}]), chunk([{"type": "text", "text": "lo"}])),
         expect=HELLO,
@@ -189,21 +189,21 @@ CONTENT = (
     ),
     Scenario(
         name="role-in-every-event",
-        why="WIRE §1 [open]: every event repeats the role.",
+        why="AKI.IO's open-source server: every event repeats the role.",
         blocking=None,
         stream=streamed(*(chunk(text, role="assistant") for text in ("Hel", "lo"))),
         expect=HELLO,
     ),
     Scenario(
         name="created-changes",
-        why="WIRE §1 [open]: `created` changes per event and may be a string.",
+        why="AKI.IO's open-source server: `created` changes per event and may be a string.",
         blocking=replied(top={"created": "2026-01-01", "id": None}),
         stream=streamed(chunk("Hel", top={"created": "1767225601", "id": None}), chunk("lo", top={"created": 1.5})),
         expect=HELLO,
     ),
     Scenario(
         name="unknown-fields",
-        why="WIRE §6: gateways add fields of their own at every level.",
+        why="Seen at gateways: gateways add fields of their own at every level.",
         blocking=replied(x_extra={"a": [1]}, top={"x_gateway": {"region": "eu"}, "usage": tokens(cost="0.1", x=None)}),
         stream=streamed(chunk("Hello", x_extra={"a": [1]}, top={"x_gateway": {"region": "eu"}, "nonce": "abc"})),
         expect=HELLO,
@@ -232,7 +232,7 @@ CONTENT = (
     ),
     Scenario(
         name="refusal",
-        why="WIRE §6: the refusal field.",
+        why="Seen at gateways: the refusal field.",
         blocking=replied(None, refusal="I can't help with that."),
         stream=streamed(chunk(refusal="I can't "), chunk(refusal="help with that.")),
         expect=Expect(refusal="I can't help with that."),
@@ -242,7 +242,7 @@ CONTENT = (
 FINISH = (
     Scenario(
         name="finish-length",
-        why="WIRE §1: the maximum output was reached.",
+        why="AKI.IO: the maximum output was reached.",
         blocking=replied(finish="length"),
         stream=streamed("Hello", finish="length"),
         expect=replace(HELLO, finish_reason="length"),
@@ -280,14 +280,14 @@ FINISH = (
 HEADERS = (
     Scenario(
         name="request-id",
-        why="WIRE §4: `X-Request-Id`.",
+        why="AACFlow: `X-Request-Id`.",
         blocking=json_answer(reply(), x_request_id="req-42"),
         stream=streamed("Hel", "lo", x_request_id="req-42"),
         expect=replace(HELLO, request_id="req-42"),
     ),
     Scenario(
         name="credits",
-        why="WIRE §4: `X-Credits-Used` and `X-Credits-Remaining`, USD with 6 decimals.",
+        why="AACFlow: `X-Credits-Used` and `X-Credits-Remaining`, USD with 6 decimals.",
         blocking=json_answer(reply(), x_credits_used="0.000125", x_credits_remaining="9.874000"),
         stream=streamed("Hel", "lo", x_credits_used="0.000125", x_credits_remaining="9.874000"),
         expect=replace(HELLO, credits=(0.000125, 9.874)),
@@ -295,7 +295,7 @@ HEADERS = (
     ),
     Scenario(
         name="credits-unreadable",
-        why="WIRE §6: a header that is no number must not cost the answer.",
+        why="Seen at gateways: a header that is no number must not cost the answer.",
         blocking=json_answer(reply(), x_credits_used="n/a", x_credits_remaining=""),
         stream=streamed("Hel", "lo", x_credits_used="n/a", x_credits_remaining=""),
         expect=HELLO,

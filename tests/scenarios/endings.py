@@ -40,19 +40,19 @@ def _stream(name: str, why: str, stream: Answer, expect: Expect | Fails, **more:
 COMPLETE = (
     _stream(
         "done-without-finish",
-        "WIRE §6: no finish reason, but the terminator.",
+        "Seen at gateways: no finish reason, but the terminator.",
         sse(ROLE, chunk("Hello"), COUNT),
         replace(HELLO, finish_reason=None),
     ),
     _stream(
         "finish-without-done",
-        "WIRE §6: no terminator, but a finish reason.",
+        "Seen at gateways: no terminator, but a finish reason.",
         sse(ROLE, chunk("Hello"), STOP, COUNT, done=False),
         HELLO,
     ),
     _stream(
         "cut-after-finish",
-        "WIRE §6: the connection is lost behind the finish reason: the answer is complete.",
+        "Seen at gateways: the connection is lost behind the finish reason: the answer is complete.",
         sse(ROLE, chunk("Hello"), STOP, done=False, end="cut"),
         _UNCOUNTED,
     ),
@@ -72,9 +72,14 @@ COMPLETE = (
 )
 
 INTERRUPTED = (
-    _stream("no-finish-no-done", "WIRE §6: neither; peers take it as complete.", broken("Hel", "lo"), _lost("Hello")),
-    _stream("cut-amid-text", "DESIGN §6: the text so far is kept.", broken("Hel", end="cut"), _lost("Hel")),
-    _stream("reset-amid-text", "DESIGN §6: the same by a reset.", broken("Hel", end="reset"), _lost("Hel")),
+    _stream(
+        "no-finish-no-done",
+        "Seen at gateways: neither; peers take it as complete.",
+        broken("Hel", "lo"),
+        _lost("Hello"),
+    ),
+    _stream("cut-amid-text", "Our error tree: the text so far is kept.", broken("Hel", end="cut"), _lost("Hel")),
+    _stream("reset-amid-text", "Our error tree: the same by a reset.", broken("Hel", end="reset"), _lost("Hel")),
     _stream(
         "cut-amid-event",
         "The last event is cut; its half is not text.",
@@ -106,14 +111,14 @@ INTERRUPTED = (
     ),
     _stream(
         "cut-before-any-event",
-        "DESIGN §6, §7: headers alone are no answer; a stream is retried until its first payload.",
+        "Our error tree, §7: headers alone are no answer; a stream is retried until its first payload.",
         sse(b"", done=False, end="cut"),
         Fails(error="APIConnectionError"),
         requests=3,
     ),
     _stream(
         "cut-before-any-event-then-good",
-        "DESIGN §7: a stream is retried until its first payload.",
+        "Our rule on retries: a stream is retried until its first payload.",
         sse(b": waiting\n\n", done=False, end="cut"),
         HELLO,
         requests=2,
@@ -122,14 +127,14 @@ INTERRUPTED = (
     _stream("no-event-at-all", "A stream of no bytes, ended in order.", sse(done=False), _lost(""), requests=3),
     _stream(
         "done-alone",
-        "WIRE §1 [open]: a worker failure, here without any event.",
+        "AKI.IO's open-source server: a worker failure, here without any event.",
         sse(),
         Fails(error="ServerError"),
         requests=3,
     ),
     Scenario(
         name="reset-before-any-byte",
-        why="DESIGN §7: loss before the first byte of a chat answer is retried.",
+        why="Our rule on retries: loss before the first byte of a chat answer is retried.",
         blocking=_RESET,
         stream=_RESET,
         expect=Fails(error="APIConnectionError"),
@@ -137,7 +142,7 @@ INTERRUPTED = (
     ),
     Scenario(
         name="cut-before-any-byte",
-        why="DESIGN §7: the same where the server closes in order.",
+        why="Our rule on retries: the same where the server closes in order.",
         blocking=_CUT,
         stream=_CUT,
         expect=Fails(error="APIConnectionError"),
@@ -145,7 +150,7 @@ INTERRUPTED = (
     ),
     Scenario(
         name="reset-then-good",
-        why="DESIGN §7: the second attempt's answer is the answer.",
+        why="Our rule on retries: the second attempt's answer is the answer.",
         blocking=_RESET,
         stream=_RESET,
         expect=HELLO,
@@ -155,14 +160,14 @@ INTERRUPTED = (
     ),
     Scenario(
         name="body-cut",
-        why="DESIGN §7: an answer that has begun was billed; it is not asked for twice.",
+        why="Our rule on retries: an answer that has begun was billed; it is not asked for twice.",
         blocking=replace(HELLO_REPLY, end="cut"),
         stream=None,
         expect=Fails(error="APIConnectionError"),
     ),
     Scenario(
         name="body-reset",
-        why="DESIGN §7: the same by a reset.",
+        why="Our rule on retries: the same by a reset.",
         blocking=replace(HELLO_REPLY, end="reset", chunked=True),
         stream=None,
         expect=Fails(error="APIConnectionError"),
@@ -172,7 +177,7 @@ INTERRUPTED = (
 SOMETHING_ELSE = (
     Scenario(
         name="html-with-200",
-        why="WIRE §6: HTML with any status, here a log-in page.",
+        why="Seen at gateways: HTML with any status, here a log-in page.",
         blocking=text_answer(_HTML, content_type="text/html"),
         stream=text_answer(_HTML, content_type="text/html"),
         expect=_INVALID,
@@ -186,45 +191,48 @@ SOMETHING_ELSE = (
     ),
     Scenario(
         name="text-with-200",
-        why="WIRE §1: sometimes `text/plain`.",
+        why="AKI.IO: sometimes `text/plain`.",
         blocking=text_answer("upstream connect error"),
         stream=text_answer("upstream connect error"),
         expect=_INVALID,
     ),
     Scenario(
         name="empty-body",
-        why="WIRE §6: HTTP 200 and nothing.",
+        why="Seen at gateways: HTTP 200 and nothing.",
         blocking=text_answer("", content_type="application/json"),
         stream=None,
         expect=_INVALID,
     ),
     Scenario(
         name="json-broken",
-        why="DESIGN §6: bad JSON, in a body that is complete.",
+        why="Our error tree: bad JSON, in a body that is complete.",
         blocking=text_answer('{"choices": [{"index": 0, "mess', content_type="application/json"),
         stream=sse('{"choices": [{"index": 0, "del'),
         expect=_INVALID,
     ),
     _stream(
-        "json-broken-amid-text", "DESIGN §6: bad JSON behind good events.", sse(ROLE, chunk("Hel"), "{broken"), _INVALID
+        "json-broken-amid-text",
+        "Our error tree: bad JSON behind good events.",
+        sse(ROLE, chunk("Hel"), "{broken"),
+        _INVALID,
     ),
     Scenario(
         name="json-list",
-        why="DESIGN §6: JSON that is no object.",
+        why="Our error tree: JSON that is no object.",
         blocking=json_answer([reply()]),
         stream=sse("[1]"),
         expect=_INVALID,
     ),
     Scenario(
         name="json-null",
-        why="DESIGN §6: JSON that is nothing.",
+        why="Our error tree: JSON that is nothing.",
         blocking=json_answer(None),
         stream=None,
         expect=_INVALID,
     ),
     Scenario(
         name="stream-to-a-blocking-request",
-        why="DESIGN §6: not what the wire promises.",
+        why="Our error tree: not what the wire promises.",
         blocking=HELLO_STREAM,
         stream=None,
         expect=_INVALID,

@@ -34,12 +34,12 @@ def _stream(name: str, why: str, stream: Answer, *, text: str = "Hello") -> Scen
 ROWS = (
     _stream(
         "sse-comments",
-        "WIRE §6: comments, as OpenRouter sends while it waits.",
+        "Seen at gateways: comments, as OpenRouter sends while it waits.",
         sse(b": PROCESSING\n\n", ROLE, b":\n", chunk("Hel"), b": ping\n\n", chunk("lo"), STOP, COUNT),
     ),
-    _stream("sse-crlf", "WIRE §6: CRLF.", sse(*_EVENTS, newline="\r\n")),
+    _stream("sse-crlf", "Seen at gateways: CRLF.", sse(*_EVENTS, newline="\r\n")),
     _stream("sse-cr", "The SSE standard's third line end: CR alone.", sse(*_EVENTS, newline="\r")),
-    _stream("sse-no-space", "WIRE §6: `data:` without space.", sse(*_EVENTS, prefix="data:")),
+    _stream("sse-no-space", "Seen at gateways: `data:` without space.", sse(*_EVENTS, prefix="data:")),
     _stream("sse-data-in-lines", "The SSE standard: an event's data in several lines.", sse(_PRETTY, STOP, COUNT)),
     _stream("sse-bom", "The SSE standard: a byte order mark at the start.", sse(b"\xef\xbb\xbf", *_EVENTS)),
     _stream(
@@ -54,7 +54,7 @@ ROWS = (
     ),
     _stream(
         "sse-ping",
-        "Anthropic-like gateways send ping events without choices (research/langchain.md §4: Groq's client crashes).",
+        "Anthropic-like gateways send ping events without choices; one peer crashes on them.",
         sse(ROLE, chunk("Hel"), b'event: ping\ndata: {"type":"ping"}\n\n', "{}", chunk("lo"), STOP, COUNT),
     ),
     _stream(
@@ -69,12 +69,12 @@ ROWS = (
     ),
     _stream(
         "sse-done-without-blank-line",
-        "WIRE §6: the last line is cut short.",
+        "Seen at gateways: the last line is cut short.",
         sse(*_EVENTS, b"data: [DONE]", done=False),
     ),
     _stream(
         "sse-last-event-without-blank-line",
-        "WIRE §6: the stream ends with its last event's data line.",
+        "Seen at gateways: the stream ends with its last event's data line.",
         sse(
             ROLE, chunk("Hello"), b"data: " + json.dumps({**STOP, "usage": COUNT["usage"]}).encode() + b"\n", done=False
         ),
@@ -97,7 +97,7 @@ ROWS = (
     ),
     _stream(
         "sse-all-in-one-piece",
-        "WIRE §6: every event in one piece.",
+        "Seen at gateways: every event in one piece.",
         replace(HELLO_STREAM, chunks=(b"".join(HELLO_STREAM.chunks),)),
     ),
     _stream(
@@ -108,21 +108,25 @@ ROWS = (
     ),
     Scenario(
         name="bytes-one-by-one",
-        why="WIRE §6: events split anywhere.",
+        why="Seen at gateways: events split anywhere.",
         blocking=split_everywhere(HELLO_REPLY, 1),
         stream=split_everywhere(HELLO_STREAM, 1),
         expect=HELLO,
     ),
     _stream(
         "bytes-one-by-one-crlf",
-        "WIRE §6: split between CR and LF.",
+        "Seen at gateways: split between CR and LF.",
         split_everywhere(sse(*_EVENTS, newline="\r\n"), 1),
     ),
-    _stream("bytes-three-by-three", "WIRE §6: split at other places.", split_everywhere(HELLO_STREAM, 3)),
-    _stream("bytes-past-events", "WIRE §6: pieces with parts of several events.", split_everywhere(HELLO_STREAM, 500)),
+    _stream("bytes-three-by-three", "Seen at gateways: split at other places.", split_everywhere(HELLO_STREAM, 3)),
+    _stream(
+        "bytes-past-events",
+        "Seen at gateways: pieces with parts of several events.",
+        split_everywhere(HELLO_STREAM, 500),
+    ),
     Scenario(
         name="utf-8-split",
-        why="WIRE §6: UTF-8 split inside a character.",
+        why="Seen at gateways: UTF-8 split inside a character.",
         blocking=split_everywhere(replied(_WORLD), 1),
         stream=split_everywhere(streamed(_WORLD, _WORLD[::-1]), 1),
         expect=Expect(text=_WORLD),
@@ -137,14 +141,14 @@ ROWS = (
     ),
     Scenario(
         name="gzip",
-        why="WIRE §6: gzip, flushed with each event.",
+        why="Seen at gateways: gzip, flushed with each event.",
         blocking=replace(HELLO_REPLY, gzip=True),
         stream=replace(HELLO_STREAM, gzip=True),
         expect=HELLO,
     ),
     Scenario(
         name="gzip-in-small-pieces",
-        why="WIRE §6: gzip, split anywhere.",
+        why="Seen at gateways: gzip, split anywhere.",
         blocking=replace(split_everywhere(HELLO_REPLY, 5), gzip=True, chunked=True),
         stream=replace(split_everywhere(streamed(_WORLD), 5), gzip=True),
         expect=HELLO,

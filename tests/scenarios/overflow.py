@@ -14,7 +14,7 @@ def _overflow(server: str, status: int, message: str, *, code: Any = None, kind:
     said = code if isinstance(code, str) else None
     return refused(
         f"overflow-{server.lower().replace(' ', '-').replace('.', '-')}-{status}",
-        f"WIRE §6: context-length errors in many words; {server}'s.",
+        f"Seen at gateways: context-length errors in many words; {server}'s.",
         json_answer(body, status),
         "ContextOverflowError",
         message,
@@ -126,7 +126,7 @@ _WORDINGS = (
 _ENVELOPES = (
     refused(
         "overflow-tgi-422",
-        "WIRE §6: TGI's words, in its own envelope.",
+        "Seen at gateways: TGI's words, in its own envelope.",
         json_answer(
             {
                 "error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. "
@@ -140,14 +140,14 @@ _ENVELOPES = (
     ),
     refused(
         "overflow-detail-413",
-        "WIRE §6: in FastAPI's envelope.",
+        "Seen at gateways: in FastAPI's envelope.",
         json_answer({"detail": "Prompt length 40000 exceeds the maximum context length 32768"}, 413),
         "ContextOverflowError",
         "40000",
     ),
     refused(
         "overflow-text-400",
-        "WIRE §5: in a text.",
+        "AK AI CORE: in a text.",
         json_answer({"error": "context length exceeded: 140000 > 131072"}, 400),
         "ContextOverflowError",
         "140000 > 131072",
@@ -155,7 +155,7 @@ _ENVELOPES = (
     ),
     refused(
         "overflow-request-failed-404",
-        "WIRE §1: AKI reports request failures as 404 `request_failed`; the words say which.",
+        "AKI.IO: AKI reports request failures as 404 `request_failed`; the words say which.",
         json_answer(
             {
                 "error": {

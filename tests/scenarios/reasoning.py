@@ -19,14 +19,14 @@ def _inline(name: str, why: str, said: str, /, *pieces: str, **expect: Any) -> S
 ROWS = (
     Scenario(
         name="reasoning-content",
-        why="WIRE §6: reasoning as `reasoning_content`.",
+        why="Seen at gateways: reasoning as `reasoning_content`.",
         blocking=replied(reasoning_content="hm, yes"),
         stream=streamed(chunk(reasoning_content="hm, "), chunk(reasoning_content="yes"), "Hel", "lo"),
         expect=_THOUGHT,
     ),
     Scenario(
         name="reasoning-field",
-        why="WIRE §6: reasoning as `reasoning`.",
+        why="Seen at gateways: reasoning as `reasoning`.",
         blocking=replied(reasoning="hm, yes"),
         stream=streamed(chunk(reasoning="hm, "), chunk(reasoning="yes"), "Hel", "lo"),
         expect=_THOUGHT,
@@ -53,7 +53,7 @@ ROWS = (
     ),
     Scenario(
         name="reasoning-in-the-first-event",
-        why="LlamaIndex's OpenAI class loses it in async streams (research/llamaindex.md §6.4).",
+        why="LlamaIndex's OpenAI class loses it in async streams.",
         blocking=None,
         stream=streamed(chunk(role="assistant", reasoning_content="hm, yes"), "Hello"),
         expect=_THOUGHT,
@@ -74,14 +74,14 @@ ROWS = (
     ),
     _inline(
         "think-inline",
-        "WIRE §6: reasoning as inline `<think>`; the newlines behind it belong to neither.",
+        "Seen at gateways: reasoning as inline `<think>`; the newlines behind it belong to neither.",
         _INLINE,
         text="Hello",
         reasoning="hm, yes",
     ),
     _inline(
         "think-split",
-        "WIRE §6: the tags are cut by the events' borders.",
+        "Seen at gateways: the tags are cut by the events' borders.",
         _INLINE,
         *("<th", "ink>h", "m, yes<", "/thi", "nk", ">\n", "\nHel", "lo"),
         text="Hello",
@@ -89,7 +89,7 @@ ROWS = (
     ),
     _inline(
         "think-letter-by-letter",
-        "WIRE §6: an event for each character.",
+        "Seen at gateways: an event for each character.",
         _INLINE,
         *_INLINE,
         text="Hello",
@@ -97,7 +97,7 @@ ROWS = (
     ),
     Scenario(
         name="think-byte-by-byte",
-        why="WIRE §6: the same in pieces of a byte.",
+        why="Seen at gateways: the same in pieces of a byte.",
         blocking=split_everywhere(replied(_INLINE), 1),
         stream=split_everywhere(streamed(*_INLINE), 7),
         expect=_THOUGHT,

@@ -49,7 +49,7 @@ def worded(status: int, message: str) -> Answer:
 AKI = (
     refused(
         "401-invalid-api-key",
-        "WIRE §1: 401 `invalid_api_key`.",
+        "AKI.IO: 401 `invalid_api_key`.",
         envelope(401, "Incorrect API key provided", "invalid_request_error", "invalid_api_key", x_request_id="req-7"),
         "AuthenticationError",
         "Incorrect API key provided",
@@ -58,7 +58,7 @@ AKI = (
     ),
     refused(
         "404-request-failed",
-        "WIRE §1: request failures are 404 `request_failed`.",
+        "AKI.IO: request failures are 404 `request_failed`.",
         envelope(404, "temperature must be at most 1.0", "invalid_request_error", "request_failed"),
         "BadRequestError",
         "temperature must be at most 1.0",
@@ -66,28 +66,28 @@ AKI = (
     ),
     refused(
         "400-description",
-        "WIRE §1: the framework's envelope, malformed request.",
+        "AKI.IO: the framework's envelope, malformed request.",
         _framework(400, "Bad Request", "Failed when parsing body as json"),
         "BadRequestError",
         "Failed when parsing body as json",
     ),
     refused(
         "404-description",
-        "WIRE §1: the framework's envelope, no such route.",
+        "AKI.IO: the framework's envelope, no such route.",
         _framework(404, "Not Found", "Requested URL /v1/chat/completions not found"),
         "NotFoundError",
         "Requested URL /v1/chat/completions not found",
     ),
     refused(
         "405-description",
-        "WIRE §1: the framework's envelope, wrong method.",
+        "AKI.IO: the framework's envelope, wrong method.",
         _framework(405, "Method Not Allowed", "Method POST not allowed for URL /v1/chat/completions"),
         "BadRequestError",
         "Method POST not allowed",
     ),
     refused(
         "500-description",
-        "WIRE §1: the framework's envelope, a failure.",
+        "AKI.IO: the framework's envelope, a failure.",
         _framework(500, "Internal Server Error", "The server encountered an internal error"),
         "ServerError",
         "The server encountered an internal error",
@@ -95,7 +95,7 @@ AKI = (
     ),
     refused(
         "503-description",
-        "WIRE §1 [open]: 60 s of silence become a 503; here it comes at once.",
+        "AKI.IO's open-source server: 60 s of silence become a 503; here it comes at once.",
         _framework(503, "Service Unavailable", "Response Timeout"),
         "ServiceUnavailableError",
         "Response Timeout",
@@ -103,7 +103,7 @@ AKI = (
     ),
     refused(
         "500-text-plain",
-        "WIRE §1: sometimes `text/plain`.",
+        "AKI.IO: sometimes `text/plain`.",
         text_answer("Internal Server Error: worker 3", 500),
         "ServerError",
         "worker 3",
@@ -111,7 +111,7 @@ AKI = (
     ),
     refused(
         "400-text-plain",
-        "WIRE §1: sometimes `text/plain`.",
+        "AKI.IO: sometimes `text/plain`.",
         text_answer("messages: field required", 400),
         "BadRequestError",
         "messages: field required",
@@ -121,7 +121,7 @@ AKI = (
 AACFLOW = (
     refused(
         "aacflow-401",
-        "WIRE §4: 401 `invalid_request_error`/`invalid_api_key`.",
+        "AACFlow: 401 `invalid_request_error`/`invalid_api_key`.",
         json_answer({"error": {"message": "Bad key", "type": "invalid_request_error", "code": "invalid_api_key"}}, 401),
         "AuthenticationError",
         "Bad key",
@@ -130,7 +130,7 @@ AACFLOW = (
     ),
     refused(
         "aacflow-400",
-        "WIRE §4: 400.",
+        "AACFlow: 400.",
         json_answer({"error": {"message": "messages: too short", "type": "invalid_request_error", "code": None}}, 400),
         "BadRequestError",
         "messages: too short",
@@ -138,7 +138,7 @@ AACFLOW = (
     ),
     refused(
         "aacflow-402",
-        "WIRE §4: 402 `insufficient_quota`/`insufficient_credits`.",
+        "AACFlow: 402 `insufficient_quota`/`insufficient_credits`.",
         json_answer(
             {"error": {"message": "Add credits", "type": "insufficient_quota", "code": "insufficient_credits"}},
             402,
@@ -152,7 +152,7 @@ AACFLOW = (
     ),
     refused(
         "aacflow-404",
-        "WIRE §4: 404 `model_not_found`.",
+        "AACFlow: 404 `model_not_found`.",
         json_answer(
             {"error": {"message": "No model 'x'", "type": "invalid_request_error", "code": "model_not_found"}}, 404
         ),
@@ -163,7 +163,7 @@ AACFLOW = (
     ),
     refused(
         "aacflow-500",
-        "WIRE §4: 500 `server_error`.",
+        "AACFlow: 500 `server_error`.",
         json_answer({"error": {"message": "Upstream broke", "type": "server_error", "code": "server_error"}}, 500),
         "ServerError",
         "Upstream broke",
@@ -175,7 +175,7 @@ AACFLOW = (
 AK_AI_CORE = tuple(
     refused(
         f"ak-ai-core-{status}",
-        f'WIRE §5: `{{"error": "text"}}` with {status}.',
+        f'AK AI CORE: `{{"error": "text"}}` with {status}.',
         worded(status, message),
         error,
         message,
@@ -198,7 +198,7 @@ AK_AI_CORE = tuple(
 ENVELOPES = (
     refused(
         "error-in-a-list",
-        "WIRE §3: `error` may be a list.",
+        "AKI.IO's native API: `error` may be a list.",
         json_answer({"success": False, "error": ["top_k out of range", "temperature out of range"]}, 400),
         "BadRequestError",
         "top_k out of range",
@@ -206,7 +206,7 @@ ENVELOPES = (
     ),
     refused(
         "message-alone",
-        "WIRE §3: `error` may be absent, with `message` in its place.",
+        "AKI.IO's native API: `error` may be absent, with `message` in its place.",
         json_answer({"success": False, "message": "chat_context is no JSON"}, 400),
         "BadRequestError",
         "chat_context is no JSON",
@@ -236,7 +236,7 @@ ENVELOPES = (
     ),
     refused(
         "anthropic-envelope",
-        "WIRE §2: Anthropic's envelope, with its own status for an overload.",
+        "AKI.IO's Anthropic API: Anthropic's envelope, with its own status for an overload.",
         json_answer({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, 529),
         "ServiceUnavailableError",
         "Overloaded",
@@ -259,20 +259,32 @@ ENVELOPES = (
     ),
     refused("body-empty", "A bad status and nothing else.", text_answer("", 500), "ServerError", "500", requests=3),
     refused(
-        "html-403", "WIRE §6: HTML with any status.", page("403 Forbidden"), "PermissionDeniedError", "403 Forbidden"
+        "html-403",
+        "Seen at gateways: HTML with any status.",
+        page("403 Forbidden"),
+        "PermissionDeniedError",
+        "403 Forbidden",
     ),
-    refused("html-404", "WIRE §6: HTML with any status.", page("404 Not Found"), "NotFoundError", "404 Not Found"),
+    refused(
+        "html-404", "Seen at gateways: HTML with any status.", page("404 Not Found"), "NotFoundError", "404 Not Found"
+    ),
     refused(
         "html-413",
-        "WIRE §6: nginx refuses a body of too many bytes, which says nothing of the context window.",
+        "Seen at gateways: nginx refuses a body of too many bytes, which says nothing of the context window.",
         page("413 Request Entity Too Large"),
         "BadRequestError",
         "413 Request Entity Too Large",
     ),
-    refused("html-500", "WIRE §6: HTML with any status.", page("500 Internal Server Error"), "ServerError", requests=3),
+    refused(
+        "html-500",
+        "Seen at gateways: HTML with any status.",
+        page("500 Internal Server Error"),
+        "ServerError",
+        requests=3,
+    ),
     refused(
         "html-502",
-        "WIRE §6: HTML with any status.",
+        "Seen at gateways: HTML with any status.",
         page("502 Bad Gateway"),
         "ServerError",
         "502 Bad Gateway",
@@ -280,7 +292,7 @@ ENVELOPES = (
     ),
     refused(
         "html-503",
-        "WIRE §6: HTML with any status.",
+        "Seen at gateways: HTML with any status.",
         page("503 Service Temporarily Unavailable"),
         "ServiceUnavailableError",
         "503 Service Temporarily Unavailable",
@@ -288,7 +300,7 @@ ENVELOPES = (
     ),
     refused(
         "html-504",
-        "WIRE §6: HTML with any status.",
+        "Seen at gateways: HTML with any status.",
         page("504 Gateway Time-out"),
         "ServerError",
         "504 Gateway",

@@ -24,33 +24,48 @@ def _wait(
 STATUSES = (
     refused(
         "302-redirect",
-        "DESIGN §7: redirects are not followed.",
+        "Our rule on retries: redirects are not followed.",
         text_answer("", 302, location="https://example.com/v1/chat/completions"),
         "APIStatusError",
         "302",
     ),
     refused(
         "408",
-        "DESIGN §7: 408 is retried.",
+        "Our rule on retries: 408 is retried.",
         envelope(408, "Too slow", None, None),
         "APIStatusError",
         "Too slow",
         requests=3,
     ),
-    refused("409", "DESIGN §6: 409.", envelope(409, "In use", None, None), "BadRequestError", "In use"),
+    refused("409", "Our error tree: 409.", envelope(409, "In use", None, None), "BadRequestError", "In use"),
     refused(
-        "413", "DESIGN §6: 413.", envelope(413, "Body over 10 MB", None, None), "BadRequestError", "Body over 10 MB"
+        "413",
+        "Our error tree: 413.",
+        envelope(413, "Body over 10 MB", None, None),
+        "BadRequestError",
+        "Body over 10 MB",
     ),
     refused(
-        "418", "DESIGN §6: other 4xx.", envelope(418, "I am a teapot", None, None), "APIStatusError", "I am a teapot"
+        "418",
+        "Our error tree: other 4xx.",
+        envelope(418, "I am a teapot", None, None),
+        "APIStatusError",
+        "I am a teapot",
     ),
-    refused("422", "DESIGN §6: 422.", envelope(422, "top_p must be positive", None, None), "BadRequestError", "top_p"),
     refused(
-        "500", "DESIGN §7: 5xx is retried.", envelope(500, "Broken", None, None), "ServerError", "Broken", requests=3
+        "422", "Our error tree: 422.", envelope(422, "top_p must be positive", None, None), "BadRequestError", "top_p"
+    ),
+    refused(
+        "500",
+        "Our rule on retries: 5xx is retried.",
+        envelope(500, "Broken", None, None),
+        "ServerError",
+        "Broken",
+        requests=3,
     ),
     refused(
         "502",
-        "DESIGN §7: 502 is retried.",
+        "Our rule on retries: 502 is retried.",
         worded(502, "Upstream"),
         "ServerError",
         "Upstream",
@@ -58,7 +73,7 @@ STATUSES = (
     ),
     refused(
         "504",
-        "DESIGN §7: 504 is retried.",
+        "Our rule on retries: 504 is retried.",
         worded(504, "Too late"),
         "ServerError",
         "Too late",
@@ -72,10 +87,17 @@ STATUSES = (
         "524",
         requests=3,
     ),
-    refused("529", "DESIGN §7: 529 is retried.", worded(529, "Overloaded"), "ServerError", "Overloaded", requests=3),
+    refused(
+        "529",
+        "Our rule on retries: 529 is retried.",
+        worded(529, "Overloaded"),
+        "ServerError",
+        "Overloaded",
+        requests=3,
+    ),
     Scenario(
         name="429-then-good",
-        why="DESIGN §7: the second attempt's answer is the answer.",
+        why="Our rule on retries: the second attempt's answer is the answer.",
         blocking=envelope(429, "Slow down", None, "rate_limit_exceeded"),
         stream=envelope(429, "Slow down", None, "rate_limit_exceeded"),
         expect=HELLO,
@@ -85,7 +107,7 @@ STATUSES = (
     ),
     Scenario(
         name="502-and-503-then-good",
-        why="DESIGN §7: three attempts in all.",
+        why="Our rule on retries: three attempts in all.",
         blocking=page("502 Bad Gateway"),
         stream=page("502 Bad Gateway"),
         expect=HELLO,
@@ -95,7 +117,7 @@ STATUSES = (
     ),
     Scenario(
         name="503-then-bad-key",
-        why="DESIGN §7: a later attempt's refusal is final.",
+        why="Our rule on retries: a later attempt's refusal is final.",
         blocking=worded(503, "No active provider"),
         stream=worded(503, "No active provider"),
         expect=Fails(error="AuthenticationError", status=401, says=("Wrong key",)),
@@ -105,20 +127,25 @@ STATUSES = (
 )
 
 RETRY_AFTER = (
-    _wait("seconds", "WIRE §6: seconds.", 7.0, retry_after="7"),
-    _wait("fraction", "WIRE §6: seconds with a fraction.", 0.5, retry_after="0.5"),
-    _wait("ms", "WIRE §6: milliseconds.", 1.5, retry_after_ms="1500"),
+    _wait("seconds", "Seen at gateways: seconds.", 7.0, retry_after="7"),
+    _wait("fraction", "Seen at gateways: seconds with a fraction.", 0.5, retry_after="0.5"),
+    _wait("ms", "Seen at gateways: milliseconds.", 1.5, retry_after_ms="1500"),
     _wait("both", "OpenAI sends both; milliseconds are finer.", 1.5, retry_after="2", retry_after_ms="1500"),
-    _wait("past-date", "WIRE §6: a date, here one that is over.", 0.0, retry_after="Wed, 21 Oct 2015 07:28:00 GMT"),
+    _wait(
+        "past-date",
+        "Seen at gateways: a date, here one that is over.",
+        0.0,
+        retry_after="Wed, 21 Oct 2015 07:28:00 GMT",
+    ),
     _wait(
         "far-date",
-        "DESIGN §7: longer than 60 s is raised at once, here as a date.",
+        "Our rule on retries: longer than 60 s is raised at once, here as a date.",
         None,
         requests=1,
         retry_after="Fri, 01 Jan 2100 00:00:00 GMT",
     ),
-    _wait("minute", "DESIGN §7: 60 s are still waited.", 60.0, retry_after="60"),
-    _wait("hour", "DESIGN §7: longer than 60 s is raised at once.", 3600.0, requests=1, retry_after="3600"),
+    _wait("minute", "Our rule on retries: 60 s are still waited.", 60.0, retry_after="60"),
+    _wait("hour", "Our rule on retries: longer than 60 s is raised at once.", 3600.0, requests=1, retry_after="3600"),
     _wait("unreadable", "A header that is neither is as good as none.", None, retry_after="soon"),
     _wait("503", "A service that is away says when it is back.", 3.0, status=503, retry_after="3"),
 )

@@ -10,7 +10,7 @@ _ANYWHERE: tuple[str, dict[str, str]] = ("get_weather", {})
 ROWS = (
     tool_row(
         "arguments-object",
-        "WIRE §6: arguments as an object; peers raise a ValidationError.",
+        "Seen at gateways: arguments as an object; peers raise a ValidationError.",
         IN_PARIS,
         tool_ids=("call_1",),
         blocking=asked(call("get_weather", {"city": "Paris"}, call_id="call_1")),
@@ -26,10 +26,10 @@ ROWS = (
             stream=asked_in([call("get_weather", arguments, index=0, call_id="call_1")]),
         )
         for name, why, arguments in (
-            ("empty", "WIRE §6: arguments of no characters.", ""),
-            ("null", "WIRE §6: arguments null.", None),
-            ("missing", "WIRE §6: the field is left out.", ABSENT),
-            ("empty-object", "WIRE §6: an object without members.", {}),
+            ("empty", "Seen at gateways: arguments of no characters.", ""),
+            ("null", "Seen at gateways: arguments null.", None),
+            ("missing", "Seen at gateways: the field is left out.", ABSENT),
+            ("empty-object", "Seen at gateways: an object without members.", {}),
             ("empty-json", "A function without parameters, called as documented.", "{}"),
         )
     ),

@@ -98,7 +98,7 @@ ROWS = (
     ),
     tool_row(
         "calls-two-in-one-event",
-        "WIRE §6: several calls in one event; LlamaIndex reads the first only (research/llamaindex.md §6.3).",
+        "Seen at gateways: several calls in one event; LlamaIndex reads the first only.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -108,7 +108,7 @@ ROWS = (
     ),
     tool_row(
         "calls-two-in-one-event-then-pieces",
-        "WIRE §6: several calls begin in one event, their arguments follow together.",
+        "Seen at gateways: several calls begin in one event, their arguments follow together.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -212,7 +212,7 @@ ROWS = (
     ),
     tool_row(
         "call-finished-with-stop",
-        "WIRE §1 [open]: the finish reason is always `stop`.",
+        "AKI.IO's open-source server: the finish reason is always `stop`.",
         IN_PARIS,
         finish_reason="stop",
         blocking=asked(call("get_weather", PARIS, call_id="call_1"), finish="stop"),
@@ -239,7 +239,7 @@ ROWS = (
     ),
     tool_row(
         "call-byte-by-byte",
-        "WIRE §6: events split anywhere.",
+        "Seen at gateways: events split anywhere.",
         ("get_weather", {"city": "Zürich"}),
         tool_ids=("call_1",),
         blocking=split_everywhere(asked(call("get_weather", '{"city": "Zürich"}', call_id="call_1")), 1),

@@ -7,7 +7,7 @@ from tests.scenarios.tool_calls import ADDED, IN_PARIS, IN_ROME, PARIS, ROME, SU
 ROWS = (
     tool_row(
         "index-reused",
-        "WIRE §6: the same index with a new ID is a new call, as Ollama-like gateways send.",
+        "Seen at gateways: the same index with a new ID is a new call, as Ollama-like gateways send.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -17,7 +17,7 @@ ROWS = (
     ),
     tool_row(
         "index-reused-in-one-event",
-        "WIRE §6: the same within one event.",
+        "Seen at gateways: the same within one event.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -27,7 +27,7 @@ ROWS = (
     ),
     tool_row(
         "index-reused-then-pieces",
-        "WIRE §6: pieces behind a reused index belong to the newer call.",
+        "Seen at gateways: pieces behind a reused index belong to the newer call.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -40,7 +40,7 @@ ROWS = (
     ),
     tool_row(
         "index-missing",
-        "WIRE §6: no index; the ID tells the calls apart.",
+        "Seen at gateways: no index; the ID tells the calls apart.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -52,7 +52,7 @@ ROWS = (
     ),
     tool_row(
         "index-missing-in-pieces",
-        "WIRE §6: a piece with neither name nor index nor ID continues the last call.",
+        "Seen at gateways: a piece with neither name nor index nor ID continues the last call.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -66,7 +66,7 @@ ROWS = (
     ),
     tool_row(
         "index-null",
-        "WIRE §6: the index is there and null.",
+        "Seen at gateways: the index is there and null.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -98,7 +98,7 @@ ROWS = (
     ),
     tool_row(
         "id-missing",
-        "WIRE §6: no ID, so one is made up.",
+        "Seen at gateways: no ID, so one is made up.",
         IN_PARIS,
         IN_ROME,
         tool_ids=(None, None),
@@ -111,7 +111,7 @@ ROWS = (
     ),
     tool_row(
         "id-null",
-        "WIRE §6: the ID is there and null, or has no characters.",
+        "Seen at gateways: the ID is there and null, or has no characters.",
         IN_PARIS,
         IN_ROME,
         tool_ids=(None, None),
@@ -122,7 +122,7 @@ ROWS = (
     ),
     tool_row(
         "id-repeated",
-        "WIRE §6: name and ID in every piece; peers glue the name together.",
+        "Seen at gateways: name and ID in every piece; peers glue the name together.",
         IN_PARIS,
         tool_ids=("call_1",),
         stream=asked_in(
@@ -131,7 +131,7 @@ ROWS = (
     ),
     tool_row(
         "name-repeated",
-        "WIRE §6: the name in every piece, the ID in the first.",
+        "Seen at gateways: the name in every piece, the ID in the first.",
         IN_PARIS,
         tool_ids=("call_1",),
         stream=asked_in(
@@ -160,7 +160,7 @@ ROWS = (
     ),
     tool_row(
         "id-and-index-missing",
-        "WIRE §6: neither, in one event: each name is a call.",
+        "Seen at gateways: neither, in one event: each name is a call.",
         IN_PARIS,
         IN_ROME,
         tool_ids=(None, None),
@@ -168,14 +168,14 @@ ROWS = (
     ),
     tool_row(
         "id-and-index-missing-in-pieces",
-        "WIRE §6: neither; the nameless piece continues the last call.",
+        "Seen at gateways: neither; the nameless piece continues the last call.",
         IN_PARIS,
         tool_ids=(None,),
         stream=asked_in([call("get_weather", '{"city":')], [call(arguments=' "Paris"}')]),
     ),
     tool_row(
         "id-and-index-missing-in-two-events",
-        "WIRE §6: neither; another name is another call.",
+        "Seen at gateways: neither; another name is another call.",
         IN_PARIS,
         ADDED,
         tool_ids=(None, None),

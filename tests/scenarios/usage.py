@@ -19,7 +19,7 @@ from tests.script_server import json_answer, sse
 ROWS = (
     Scenario(
         name="usage-cumulative",
-        why="WIRE §6: usage on every event, cumulative; peers add it up (research/langchain.md §4).",
+        why="Seen at gateways: usage on every event, cumulative; peers add it up.",
         blocking=None,
         stream=sse(
             chunk("Hel", top={"usage": tokens(5, 1)}),
@@ -30,7 +30,7 @@ ROWS = (
     ),
     Scenario(
         name="usage-cumulative-then-again",
-        why="WIRE §6: usage on every event and once more in a last one with empty choices.",
+        why="Seen at gateways: usage on every event and once more in a last one with empty choices.",
         blocking=None,
         stream=sse(chunk("Hello", top={"usage": tokens(5, 2)}), chunk(finish="stop", top={"usage": tokens()}), COUNT),
         expect=HELLO,
@@ -44,21 +44,21 @@ ROWS = (
     ),
     Scenario(
         name="usage-with-choices-null",
-        why="WIRE §6: the last event has the usage and `choices` null.",
+        why="Seen at gateways: the last event has the usage and `choices` null.",
         blocking=None,
         stream=sse(chunk("Hello"), STOP, chunk(top={"choices": None, "usage": tokens()})),
         expect=HELLO,
     ),
     Scenario(
         name="usage-null",
-        why="WIRE §6: usage null throughout.",
+        why="Seen at gateways: usage null throughout.",
         blocking=replied(top={"usage": None}),
         stream=sse(chunk("Hello", top={"usage": None}), chunk(finish="stop", top={"usage": None})),
         expect=replace(HELLO, usage=None),
     ),
     Scenario(
         name="usage-missing",
-        why="WIRE §1 [open]: no usage event, even when asked.",
+        why="AKI.IO's open-source server: no usage event, even when asked.",
         blocking=replied(top={"usage": ABSENT}),
         stream=sse(chunk("Hello"), STOP),
         expect=replace(HELLO, usage=None),
@@ -105,7 +105,7 @@ ROWS = (
     ),
     Scenario(
         name="stream-options-refused",
-        why="DESIGN §8: a server that does not know `stream_options` is asked again without it.",
+        why="Our rule on answers: a server that does not know `stream_options` is asked again without it.",
         blocking=None,
         stream=json_answer(
             {
