@@ -48,7 +48,7 @@ def to_response(reply: ChatReply, provider: str) -> ChatResponse:
 
 def to_completion(response: ChatResponse) -> CompletionResponse:
     """The same answer to a prompt."""
-    return CompletionResponse.model_construct(
+    return CompletionResponse(
         text=response.message.content or "",
         additional_kwargs=response.additional_kwargs,
         raw=response.raw,
@@ -80,8 +80,7 @@ class Growing:
             if delta.reasoning:
                 response.additional_kwargs["thinking_delta"] = delta.reasoning
             return response
-        # Built without validation, once per chunk: every value here is made by us and of the right type.
-        message = ChatMessage.model_construct(
+        message = ChatMessage(
             role=MessageRole.ASSISTANT,
             blocks=[
                 *_said(self._reasoning, self._text, None, bool(self._calls)),
@@ -89,11 +88,10 @@ class Growing:
             ],
             additional_kwargs={"tool_calls": [call.plain() for call in self._calls]} if self._calls else {},
         )
-        return ChatResponse.model_construct(
+        return ChatResponse(
             message=message,
             raw=delta.raw,
             delta=delta.text,
-            logprobs=None,
             additional_kwargs={"thinking_delta": delta.reasoning} if delta.reasoning else {},
         )
 
@@ -123,7 +121,7 @@ class _GrowingCall:
         return _plain_call(self._id or "", self._name, "")
 
     def block(self) -> ToolCallBlock:
-        return ToolCallBlock.model_construct(tool_call_id=self._id, tool_name=self._name, tool_kwargs=self._read)
+        return ToolCallBlock(tool_call_id=self._id, tool_name=self._name, tool_kwargs=self._read)
 
 
 def _plain_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
@@ -143,12 +141,10 @@ def unfinished_arguments(text: str) -> dict[str, Any]:
 def _said(reasoning: str, text: str, thought_tokens: int | None, called: bool) -> list[ContentBlock]:
     blocks: list[ContentBlock] = []
     if reasoning:
-        blocks.append(
-            ThinkingBlock.model_construct(content=reasoning, num_tokens=thought_tokens, additional_information={})
-        )
+        blocks.append(ThinkingBlock(content=reasoning, num_tokens=thought_tokens))
     # One text block, for LlamaIndex puts a line break between two; none where only calls or thoughts came.
     if text or not (called or reasoning):
-        blocks.append(TextBlock.model_construct(text=text))
+        blocks.append(TextBlock(text=text))
     return blocks
 
 
