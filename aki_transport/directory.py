@@ -141,8 +141,8 @@ class Directory:
 
 
 def default_output(info: ModelInfo, default: int) -> int:
-    """The output to ask for where the user asked for none: never more than a quarter of the context window."""
-    return min(default, info.max_output, info.context_window // 4)
+    """The output to ask for where the user asked for none: of a small context window a quarter, but not too little."""
+    return min(default, info.max_output, max(info.context_window // 4, _LEAST_OUTPUT))
 
 
 def _estimate(request: ChatRequest) -> int:
