@@ -89,7 +89,7 @@ class Client:
             headers={
                 "user-agent": f"aki-integrations/{__version__}",
                 "accept": "application/json, text/event-stream",
-                "accept-encoding": "gzip, deflate",
+                "accept-encoding": "gzip",
                 "content-type": "application/json",
                 **checked_headers(default_headers or {}, title=self.provider.title),
             },

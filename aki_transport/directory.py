@@ -130,7 +130,7 @@ class Directory:
             return wanted
         if default is None:
             return None
-        bound = default_output(info, default)
+        bound = min(default, info.max_output)
         room = info.context_window - _estimate(request)
         return bound if room >= bound else max(room, min(_LEAST_OUTPUT, bound))
 
@@ -141,8 +141,8 @@ class Directory:
 
 
 def default_output(info: ModelInfo, default: int) -> int:
-    """The output to ask for where the user asked for none: of a small context window a quarter, but not too little."""
-    return min(default, info.max_output, max(info.context_window // 4, _LEAST_OUTPUT))
+    """The output to reckon with where the user asked for none and the prompt is not known yet."""
+    return min(default, info.max_output, max(info.context_window // 4, _LEAST_OUTPUT), info.context_window // 2)
 
 
 def _estimate(request: ChatRequest) -> int:

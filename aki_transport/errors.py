@@ -31,7 +31,7 @@ from typing import Any
 
 import httpx
 
-_REPEAT_MAY_HELP = frozenset({408, 429, 529})
+_REQUEST_TIMEOUT = 408
 _SHOWN = 600  # characters that a message keeps
 
 
@@ -214,7 +214,7 @@ class APIStatusError(AKIError):
         self.retry_after = retry_after
         self.body = body
         self.headers = dict(headers or {})
-        if status_code in _REPEAT_MAY_HELP:
+        if status_code == _REQUEST_TIMEOUT:
             self.is_retryable = True
 
     def __str__(self) -> str:

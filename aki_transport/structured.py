@@ -21,9 +21,7 @@ from aki_transport.transport import Decoder, Payload
 
 Way: TypeAlias = Literal["json_schema", "function_calling", "instruction"]
 
-_REFUSED = re.compile(
-    r"response_format|json_?\s?schema|structured|guided|grammar|tool|function|not support|unsupported", re.IGNORECASE
-)
+_REFUSED = re.compile(r"response_format|json_?\s?schema|structured|guided|grammar|\btool|\bfunction", re.IGNORECASE)
 _SEARCHED = 30  # brackets that are tried as the beginning of the JSON, and as its end for each
 _FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
 
@@ -137,7 +135,8 @@ class JsonDecoder:
         if self._tool and reply.tool_calls:
             finish = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason
             reply = replace(reply, tool_calls=(), finish_reason=finish)
-            rest = "" if self._given else "{}"  # a call without arguments
+            # A call without arguments is an empty object, unless it was cut off before them.
+            rest = "" if self._given or reply.finish_reason == "length" else "{}"
         elif self._given or reply.tool_calls:
             rest = "" if self._given else reply.text
         else:
@@ -147,6 +146,8 @@ class JsonDecoder:
                 raise NoJsonError("the answer holds no JSON")
             rest = reply.text if found is None else json.dumps(found, ensure_ascii=False)
         self._given.append(rest)
+        if not self._tool and extract_json("".join(self._given)) is None and (better := extract_json(reply.text)):
+            self._given = [json.dumps(better, ensure_ascii=False)]  # what flowed was JSON in appearance only
         return delta._replace(text=delta.text + rest, reply=replace(reply, text="".join(self._given)))
 
     def _as_text(self, delta: ChatDelta) -> ChatDelta:

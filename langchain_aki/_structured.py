@@ -69,7 +69,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
             raise ModelRefusalError(f"the model refused: {words}", refusal=words, raw_message=message)
         if isinstance(message, AIMessage) and message.tool_calls:
             for call in message.tool_calls:
-                if call["name"] == self.tool_name or self.tool_name is None:
+                if call["name"] == self.tool_name:
                     return call["args"]
         found = extract_json(str(message.text))
         if found is None:
@@ -80,8 +80,9 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
     def _so_far(self, message: BaseMessage) -> Any:
         calls = message.tool_calls if isinstance(message, AIMessage) else []
         text = str(message.text).lstrip()
-        if calls:
-            found: Any = calls[0]["args"]
+        own = next((call for call in calls if call["name"] == self.tool_name), None)
+        if own is not None:
+            found: Any = own["args"]
         elif text[:1] in ("{", "["):
             try:
                 found = parse_partial_json(text)

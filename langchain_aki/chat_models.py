@@ -153,10 +153,11 @@ class ChatAKI(ModelSettings, BaseChatModel):
         if schema is None:
             raise ConfigurationError(f"with_structured_output(method={method!r}) needs a schema.")
         function = convert_to_openai_tool(schema, strict=strict)["function"]
+        parser.tool_name = function["name"]
+        own_tools = kwargs.pop("tools", ())
         if method == "function_calling":
-            parser.tool_name = function["name"]
             bound = self.bind_tools(
-                [schema],
+                [schema, *own_tools],
                 tool_choice=function["name"],
                 strict=strict,
                 parallel_tool_calls=False,
@@ -169,7 +170,8 @@ class ChatAKI(ModelSettings, BaseChatModel):
             wanted["description"] = function["description"]
         if strict is not None:
             wanted["strict"] = strict
-        bound = self.bind(
+        bound = self.bind_tools(
+            own_tools,
             response_format={"type": "json_schema", "json_schema": wanted},
             structured_method=method,
             ls_structured_output_format=traced,
@@ -258,7 +260,7 @@ class ChatAKI(ModelSettings, BaseChatModel):
             tool_choice=as_tool_choice(given.get("tool_choice")) if tools else None,
             parallel_tool_calls=given.get("parallel_tool_calls"),
             response_format=_response_format(given.get("response_format"), given.get("strict")),
-            structured_first=_FIRST[given.get("structured_method", "json_schema")],
+            structured_first=_FIRST.get(given.get("structured_method", "json_schema"), "json_schema"),
             **settings,
         )
 

@@ -74,8 +74,7 @@ class AKI(ModelSettings, FunctionCallingLLM):
         client = self._client
         info = client.model_info(self.model)
         bound = client.route.default_max_tokens
-        # -1 is LlamaIndex's word for "not set". Half of a tiny window is left to the prompt, or LlamaIndex would refuse it.
-        default = -1 if bound is None else min(default_output(info, bound), info.context_window // 2)
+        default = -1 if bound is None else default_output(info, bound)  # -1 is LlamaIndex's word for "not set"
         return LLMMetadata(
             context_window=info.context_window,
             num_output=default if self.max_tokens is None else self.max_tokens,

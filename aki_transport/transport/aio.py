@@ -33,6 +33,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, ssl_context: ssl.SSLContext, *, max_connections: int, keepalive: float) -> None:
+        self._proxies = proxies_by_scheme()
         connector = aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=keepalive, ssl=ssl_context)
         jar: AbstractCookieJar = aiohttp.DummyCookieJar()
         self._session = aiohttp.ClientSession(
@@ -45,7 +46,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         )
         # It would send a GET again by itself; how often a call is sent is decided in one place, and not here.
         self._session._retry_connection = False  # noqa: SLF001
-        self._proxies = proxies_by_scheme()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and give the answer once its headers are in."""
@@ -138,7 +138,9 @@ def as_httpx(error: Exception, *, answering: bool) -> httpx.TransportError | htt
     match error:
         case aiohttp.InvalidURL():
             return httpx.InvalidURL(words)
-        case aiohttp.ClientHttpProxyError() | aiohttp.ClientProxyConnectionError():
+        case aiohttp.ClientHttpProxyError():
+            return httpx.ProxyError(f"{error.status} {error.message}")  # its own words hold the proxy's password
+        case aiohttp.ClientProxyConnectionError():
             return httpx.ProxyError(words)
         case aiohttp.ClientConnectorError():
             return httpx.ConnectError(words)

@@ -111,12 +111,15 @@ def _unpacker(response: httpx.Response) -> Callable[[bytes], Iterator[bytes]] | 
     packer = zlib.decompressobj(wbits=_ANY_HEADER)
 
     def unpack(packed: bytes) -> Iterator[bytes]:
+        nonlocal packer
         while packed:
+            if packer.eof:
+                packer = zlib.decompressobj(wbits=_ANY_HEADER)  # some pack each event by itself
             try:
                 piece = packer.decompress(packed, _UNPACKED)
             except zlib.error as error:
                 raise InvalidResponseError(f"the answer's compression is broken: {error}") from None
-            packed = packer.unconsumed_tail
+            packed = packer.unconsumed_tail or packer.unused_data
             if piece:
                 yield piece
 

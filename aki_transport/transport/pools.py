@@ -67,7 +67,7 @@ def _transport(proxy: str | None) -> httpx.HTTPTransport:
         return httpx.HTTPTransport(verify=_ssl_context(), limits=limits, proxy=proxy)
     except (ImportError, ValueError) as error:
         words = str(error)
-    raise ConfigurationError(f"the proxy {proxy} named in the environment cannot be used: {words}")
+    raise ConfigurationError(f"the proxy named in the environment cannot be used: {words}")
 
 
 class _LoopPool:
@@ -93,15 +93,16 @@ def thread_pool(user: object) -> Callable[[httpx.Request], httpx.Response]:
     global _threads  # noqa: PLW0603  one per process is the point
     pool = _threads
     if pool is None or pool.process != os.getpid():
+        fresh = _ThreadPool()  # outside the lock, which a fork would copy as it is
         with _lock:
-            pool = _threads
-            if pool is not None and pool.process != os.getpid():
-                # After a fork its sockets are the parent's too; closing them here says nothing on them. Not in this
-                # thread, for a lock of the pool may have been held when the process was copied.
-                threading.Thread(target=pool.close, daemon=True).start()
-                pool = None
-            if pool is None:
-                pool = _threads = _ThreadPool()
+            pool, old = _threads, _threads
+            if pool is None or pool.process != os.getpid():
+                pool = _threads = fresh
+        if old is not None:
+            # One that another thread was quicker to make; or, after a fork, the parent's, on whose sockets closing says
+            # nothing. Not in this thread, for a lock of it may have been held when the process was copied.
+            unused = fresh if pool is not fresh else old
+            threading.Thread(target=unused.close, daemon=True).start()
     pool.users.add(user)
     return pool.send
 

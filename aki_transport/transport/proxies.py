@@ -10,14 +10,25 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from aki_transport.errors import ConfigurationError
+
 
 def proxies_by_scheme() -> dict[str, str]:
-    """The address of the proxy for each scheme, `"all"` for any other."""
-    return {
+    """The address of the proxy for each scheme, `"all"` for any other.
+
+    Raises:
+        ConfigurationError: One of them is neither an http nor an https proxy.
+    """
+    found = {
         scheme: address if "://" in address else f"http://{address}"
         for scheme, address in getproxies().items()
         if scheme in ("http", "https", "all") and address
     }
+    for scheme, address in found.items():
+        kind = address.partition("://")[0]
+        if kind not in ("http", "https"):
+            raise ConfigurationError(f"the environment names a {kind} proxy for {scheme!r}; use http or https.")
+    return found
 
 
 def proxied_scheme(url: httpx.URL, proxies: Container[str]) -> str:

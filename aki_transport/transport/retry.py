@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from aki_transport.errors import AKIError, APIConnectionError, APIStatusError, APITimeoutError
+from aki_transport.errors import (
+    AKIError,
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    RateLimitError,
+    ServerError,
+)
 
 LONGEST_RETRY_AFTER = 60.0
 """Seconds; a server that asks for more is not waited for."""
@@ -15,7 +23,6 @@ SLOW_FAILURE = 30.0
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
-_WORTH_REPEATING = frozenset({408, 429})
 
 
 def may_repeat(error: AKIError, *, repeatable: bool, never_sent: bool, seconds: float) -> bool:
@@ -30,9 +37,12 @@ def may_repeat(error: AKIError, *, repeatable: bool, never_sent: bool, seconds: 
     match error:
         case APIStatusError() if error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER:
             return False
+        case RateLimitError():
+            return True
+        case ServerError():
+            return repeatable and seconds <= SLOW_FAILURE
         case APIStatusError():
-            failed = error.status_code >= 500 and seconds <= SLOW_FAILURE  # noqa: PLR2004  server errors start here
-            return error.status_code in _WORTH_REPEATING or (repeatable and failed)
+            return error.is_retryable
         case APITimeoutError():
             return never_sent
         case APIConnectionError():
@@ -69,7 +79,8 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
     if seconds is not None or said is None:
         return seconds
     try:
-        return max(0.0, parsedate_to_datetime(said).timestamp() - now)
+        date = parsedate_to_datetime(said)
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
     except (ValueError, OverflowError):
         return None
 

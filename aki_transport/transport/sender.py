@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from pydantic_core import to_json
 
 from aki_transport.envelopes import error_from_response, request_id_of
-from aki_transport.errors import AKIError, APIStatusError, ConfigurationError
+from aki_transport.errors import AKIError, APIStatusError, ConfigurationError, ServerError
 from aki_transport.transport.call import Call, Timeout
 from aki_transport.transport.deadline import cut_off
 from aki_transport.transport.events import (
@@ -179,8 +179,11 @@ class Transport:
                                     break
                     except httpx.TransportError:
                         turns.broke_off(decoder)
-                    turns.begun = turns.given
-                    last = decoder.end()
+                    try:
+                        last = decoder.end()
+                    except ServerError:
+                        turns.begun = turns.given  # a failed worker's empty answer: nothing of it was an answer
+                        raise
                     turns.ended = True
                     yield last
                     with cut_off(response, _DRAIN):
@@ -219,8 +222,11 @@ class Transport:
                                     break
                         except (httpx.TransportError, TimeoutError):
                             turns.broke_off(decoder)
-                        turns.begun = turns.given
-                        last = decoder.end()
+                        try:
+                            last = decoder.end()
+                        except ServerError:
+                            turns.begun = turns.given
+                            raise
                         turns.ended = True
                         yield last
                         async with asyncio.timeout(_DRAIN):

@@ -21,6 +21,7 @@ from aki_transport.wire._tool_calls import ToolCallReader
 
 _READ = 4096  # characters of an answer that an error is made of; its message keeps fewer
 _BOM = b"\xef\xbb\xbf"
+_FIRST = (None, 0, "0")
 _FINISH = {"function_call": "tool_calls", "eos": "stop", "end_turn": "stop", "max_tokens": "length"}
 
 
@@ -94,6 +95,8 @@ class OpenAIDecoder:
             self._first = chunk
         self._last = chunk
         choice = self._choice_of(chunk, event)
+        if event == "body":
+            self.complete = True
         return None if choice is None else self._read(choice, chunk)
 
     def end(self) -> ChatDelta:
@@ -113,7 +116,7 @@ class OpenAIDecoder:
         late = self._calls.end()
         reply = self._reply()
         if self._empty_is_failure and _is_empty(reply):
-            raise ServerError("the answer is empty: no content, 0 completion tokens", status_code=500)
+            raise ServerError("the answer is empty, which is how a failed worker shows", status_code=500)
         return ChatDelta(text, reasoning, "", late, reply, reply.raw)
 
     def _parsed(self, event: str, data: str | bytes) -> Mapping[str, Any] | None:
@@ -140,9 +143,9 @@ class OpenAIDecoder:
             choice = choices[0]
             if not isinstance(choice, dict):
                 raise InvalidResponseError(f"a choice is {type(choice).__name__}, not an object")
-            if not choice.get("index"):
-                return choice
-            return next((other for other in choices if isinstance(other, dict) and not other.get("index")), None)
+            found = next((each for each in choices if isinstance(each, dict) and each.get("index") in _FIRST), None)
+            if found is not None:
+                return found
         if event == "body":
             raise InvalidResponseError(f"the answer has no choices: {str(chunk)[:_READ]}")
         return None
@@ -224,8 +227,9 @@ class OpenAIDecoder:
 
 
 def _is_empty(reply: ChatReply) -> bool:
-    said = reply.text or reply.reasoning or reply.refusal or reply.tool_calls
-    return not said and (reply.usage is None or reply.usage.output_tokens == 0)
+    if reply.text or reply.reasoning or reply.refusal or reply.tool_calls or reply.finish_reason == "content_filter":
+        return False
+    return reply.usage is None or reply.usage.output_tokens == 0
 
 
 def _parts(content: Any) -> tuple[str, str]:
