@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import OutputParserException
+from langchain_core.tools import tool
 from pydantic import BaseModel
 from pydantic.v1 import BaseModel as OldBaseModel
 from typing_extensions import TypedDict
@@ -423,3 +424,18 @@ def _quietly(asked: Callable[[], Any]) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return asked()
+
+
+@pytest.mark.parametrize("method", [None, "json_schema", "function_calling"])
+def test_another_tools_arguments_are_never_taken_for_the_object(server: ScriptServer, method: Any):
+    @tool
+    def look(setup: str, punchline: str) -> str:
+        """Look something up."""
+        return setup + punchline
+
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": TEXT}}
+    server.always = replied(None, finish="tool_calls", tool_calls=[call])
+    model = model_at(server).with_structured_output(Joke, method=method, tools=[look])
+    with pytest.raises(OutputParserException):
+        _quietly(lambda: model.invoke("a joke"))
+    assert "look" in [each["function"]["name"] for each in server.requests[0].json["tools"]]

@@ -102,6 +102,28 @@ CHOICES = (
         expect=HELLO,
     ),
     Scenario(
+        name="empty-answer-of-a-filter",
+        why="Seen at gateways: nothing is said because a filter stopped it, which is no failed worker.",
+        blocking=replied("", finish="content_filter", top={"usage": _NOTHING}),
+        stream=sse(ROLE, chunk(finish="content_filter"), chunk(top={"choices": [], "usage": _NOTHING})),
+        expect=Expect(text="", finish_reason="content_filter", usage=(5, 0, 5)),
+    ),
+    Scenario(
+        name="message-null-without-an-end",
+        why="Seen at gateways: a whole body with neither message nor finish_reason; on AKI.IO a failed worker's.",
+        blocking=json_answer({"model": "qwen3.6-35b", "choices": [{"index": 0, "message": None}]}),
+        stream=None,
+        expect=Fails(error="ServerError"),
+        requests=3,
+    ),
+    Scenario(
+        name="choice-of-another-index-alone",
+        why="Seen at gateways: no first choice, which is no answer.",
+        blocking=replied("Hello", top={"choices": [{"index": 1, "message": {"content": "Hello"}}]}),
+        stream=None,
+        expect=_INVALID,
+    ),
+    Scenario(
         name="empty-answer",
         why="AKI.IO's open-source server: a worker failure looks like an empty 200 answer with 0 completion tokens.",
         blocking=replied("", top={"usage": _NOTHING}),

@@ -124,6 +124,12 @@ INTERRUPTED = (
         requests=2,
         then=(HELLO_STREAM,),
     ),
+    _stream(
+        "ended-after-the-role",
+        "Our rule on retries: after the first event nothing is sent again, for it may have been billed.",
+        sse(ROLE, done=False),
+        _lost(""),
+    ),
     _stream("no-event-at-all", "A stream of no bytes, ended in order.", sse(done=False), _lost(""), requests=3),
     _stream(
         "done-alone",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from aki_transport import (
+    AKIError,
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
@@ -370,3 +372,13 @@ def test_a_cancelled_call_raises_cancelled_and_nothing_else(server: ScriptServer
             await task
 
     run(cancel(lambda client: client.achat(request_for())))
+
+
+@pytest.mark.parametrize("address", ["socks5://me:hunter2@127.0.0.1:1", "http://me:hunter2@127.0.0.1:1"])
+@pytest.mark.usefixtures("new_pool", "clock")
+def test_a_proxys_password_is_in_no_error(way: Way, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", address)
+    client = Client(base_url="http://127.0.0.1:9/v1", api_key=KEY, max_retries=0)
+    with warnings.catch_warnings(record=True, action="always") as said, pytest.raises(AKIError) as caught:
+        way.ask(client)
+    assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.__dict__} {[str(w.message) for w in said]}"

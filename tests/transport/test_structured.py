@@ -276,3 +276,11 @@ def test_any_text_holds_json_or_not(text) -> None:
 def test_a_fence_within_a_text_of_the_json_is_no_end() -> None:
     value = {"code": "```python\nprint(1)\n```"}
     assert extract_json(f"```json\n{json.dumps(value)}\n```") == value
+
+
+@pytest.mark.parametrize("finish", ["length", "tool_calls"])
+def test_a_call_that_was_cut_before_its_arguments_is_no_empty_object(finish: str, server: ScriptServer) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "answer", "arguments": ""}}
+    server.say(replied(None, finish=finish, tool_calls=[call]))
+    text = client_for(server).chat(wanted()).text
+    assert text == ("" if finish == "length" else "{}")
