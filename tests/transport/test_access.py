@@ -197,7 +197,7 @@ def test_exactly_these_headers_are_sent_whatever_the_environment_says(
         own = {"host", "content-length", "connection"}
         assert {name: value for name, value in request.headers.items() if name not in own} == {
             "accept": "application/json, text/event-stream",
-            "accept-encoding": "gzip, deflate",
+            "accept-encoding": "gzip",
             "authorization": f"Bearer {KEY}",
             "content-type": "application/json",
             "user-agent": f"aki-integrations/{__version__}",
