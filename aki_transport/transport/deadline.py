@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 
@@ -13,8 +14,14 @@ import httpx
 @contextmanager
 def cut_off(response: httpx.Response, seconds: float | None) -> Iterator[None]:
     """Shut the response's connection down after `seconds`, so that a read that waits on it fails; None never does."""
-    stream = response.extensions.get("network_stream")
-    connection = stream.get_extra_info("socket") if stream is not None else None
+    stream = None if seconds is None else response.extensions.get("network_stream")
+    with shut_down_after(None if stream is None else stream.get_extra_info("socket"), seconds):
+        yield
+
+
+@contextmanager
+def shut_down_after(connection: Any, seconds: float | None) -> Iterator[None]:
+    """Shut a connection down after `seconds`; None never does, and what is no socket is left alone."""
     if seconds is None or not isinstance(connection, socket.socket):
         yield
         return

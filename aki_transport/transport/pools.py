@@ -20,6 +20,7 @@ import httpx
 
 from aki_transport.errors import ConfigurationError
 from aki_transport.transport.proxies import proxied_scheme, proxies_by_scheme
+from aki_transport.transport.sync import Urllib3Transport
 
 HttpClient = httpx.Client
 HttpAsyncClient = httpx.AsyncClient
@@ -38,7 +39,7 @@ def _ssl_context() -> ssl.SSLContext:
 
 
 class _ThreadPool:
-    """The connections that threads share: the bare transports of httpx, without the client's cookies and redirects."""
+    """The connections that threads share."""
 
     def __init__(self) -> None:
         self.process = os.getpid()
@@ -59,15 +60,8 @@ class _ThreadPool:
             transport.close()
 
 
-def _transport(proxy: str | None) -> httpx.HTTPTransport:
-    limits = httpx.Limits(
-        max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE
-    )
-    try:
-        return httpx.HTTPTransport(verify=_ssl_context(), limits=limits, proxy=proxy)
-    except (ImportError, ValueError) as error:
-        words = str(error)
-    raise ConfigurationError(f"the proxy named in the environment cannot be used: {words}")
+def _transport(proxy: str | None) -> httpx.BaseTransport:
+    return Urllib3Transport(_ssl_context(), max_connections=MAX_CONNECTIONS, keepalive=KEEPALIVE, proxy=proxy)
 
 
 class _LoopPool:

@@ -297,7 +297,7 @@ class Transport:
             self._url(call.path),
             headers={**self._headers, **call.headers, **self._key_header()},
             content=self._content(call),
-            extensions={"timeout": turns.next_attempt()},
+            extensions=turns.next_attempt(),
         )
 
     def _key_header(self) -> dict[str, str]:

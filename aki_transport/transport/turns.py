@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx
 
@@ -74,8 +74,8 @@ class Turns:
         """Seconds until the whole call's deadline."""
         return None if self._deadline is None else self._deadline - time.monotonic()
 
-    def next_attempt(self) -> dict[str, float | None]:
-        """Count an attempt that is about to be sent, and give its timeouts in httpx's form."""
+    def next_attempt(self) -> dict[str, Any]:
+        """Count an attempt that is about to be sent, and give its bounds as extensions of httpx's request."""
         self._attempt += 1
         self._sent = time.monotonic()
         self._response = None
@@ -85,7 +85,7 @@ class Turns:
             if remaining <= 0:
                 raise APITimeoutError("no time was left to send it")
             timeout = timeout.within(remaining)
-        return timeout.for_httpx(stream=self.call.stream)
+        return {"timeout": timeout.for_httpx(stream=self.call.stream), "deadline": self._deadline}
 
     def accepted(self, response: httpx.Response) -> bool:
         """Note the answer; whether its status is a good one."""
