@@ -27,6 +27,7 @@ from aki_transport.errors import (
     ServiceUnavailableError,
     StreamInterruptedError,
 )
+from aki_transport.messages import JobProgress
 from aki_transport.providers import PROVIDERS, Provider, Route
 from aki_transport.transport import Timeout
 
@@ -44,6 +45,7 @@ __all__ = [
     "InsufficientCreditsError",
     "InvalidResponseError",
     "JobError",
+    "JobProgress",
     "ModelFallbackError",
     "ModelInfo",
     "ModelLimitWarning",

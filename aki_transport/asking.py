@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from aki_transport import structured
 from aki_transport.catalog import Listing
 from aki_transport.directory import Directory
-from aki_transport.errors import APIStatusError
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JsonSchema
+from aki_transport.errors import APIStatusError, ConfigurationError
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgress, JsonObject, JsonSchema
 from aki_transport.providers import Route
 from aki_transport.structured import JsonDecoder, NoJsonError, Way
 from aki_transport.transport import Call, Decoder, Payload
@@ -36,8 +36,10 @@ class Asking:
         directory: What is known of models.
         listing: What the service lists.
         refused: What the service refused before; what it refuses now is noted there.
+        on_progress: Told how far a job is.
 
     Raises:
+        ConfigurationError: The protocol cannot say something that is asked.
         ModelNotFoundError: Nothing may be sent, for another model would answer.
     """
 
@@ -50,7 +52,9 @@ class Asking:
         directory: Directory,
         listing: Listing | None,
         refused: Refused,
+        on_progress: Callable[[JobProgress], None] | None = None,
     ) -> None:
+        check_sayable(request, wire, route)
         model = directory.resolve(request.model, listing)
         info = directory.info(model, listing)
         self.given = False
@@ -58,25 +62,34 @@ class Asking:
         self._route = route
         self._directory = directory
         self._refused = refused
+        self._on_progress = on_progress
+        self._stream = True
         self._request = replace(
             request,
             model=model,
+            endpoint=directory.endpoint(request.model, listing),
             max_tokens=directory.output_bound(request, info, route.default_max_tokens),
             send_reasoning=request.send_reasoning or route.send_reasoning,
             include_usage=request.include_usage and not refused.usage_in_streams,
         )
-        ways = structured.ways(request, info)
+        ways = structured.ways(request, info, wire.TAKES)
         self._ways = [way for way in ways if (model, way) not in refused.ways] or list(ways[-1:])
 
     def call(self, *, stream: bool) -> Call:
         """The request as it is said now."""
+        self._stream = stream
         request = structured.ask(self._request, self._ways[0]) if self._ways else self._request
         return self._wire.chat(request, stream=stream)
 
     def decoder(self, headers: Mapping[str, str]) -> Decoder[ChatDelta]:
         """What reads the answer to it."""
         inner = self._wire.decoder(
-            self._request, headers, on_model=self._check_served, empty_is_failure=self._route.empty_is_failure
+            self._request,
+            headers,
+            on_model=self._check_served,
+            on_progress=self._on_progress,
+            empty_is_failure=self._route.empty_is_failure,
+            stream=self._stream,
         )
         if not self._ways:
             return inner
@@ -88,9 +101,7 @@ class Asking:
         """The whole answer out of a blocking one."""
         decoder = self.decoder(headers)
         decoder.feed(body)
-        reply = decoder.end().reply
-        assert reply is not None  # noqa: S101  the last delta always has one
-        return reply
+        return whole(decoder.end())
 
     def say_otherwise(self, refusal: APIStatusError | NoJsonError) -> None:
         """Change how the request is said; raises `refusal` where it cannot be said in another way."""
@@ -115,3 +126,44 @@ class Asking:
 
     def _check_served(self, served: str) -> None:
         self._directory.check_served(self._request.model, served)
+
+
+_OPTIONAL = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_tokens",
+    "stop",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "reasoning_effort",
+    "tools",
+)
+
+
+def check_sayable(request: ChatRequest, wire: Wire, route: Route) -> None:
+    """Raise `ConfigurationError` if the request holds what the protocol has no words for, before anything is sent."""
+    given = [name for name in _OPTIONAL if getattr(request, name) not in (None, ())]
+    refused = [name for name in given if name not in wire.TAKES]
+    wanted = request.response_format
+    if wanted is not None and not isinstance(wanted, JsonObject | JsonSchema) and "response_format" not in wire.TAKES:
+        refused.append("response_format")
+    if refused:
+        taken = ", ".join(name for name in _OPTIONAL if name in wire.TAKES)
+        raise ConfigurationError(
+            f"protocol={route.protocol!r} takes no {' and no '.join(refused)}; it takes {taken}."
+            " What else the service knows goes into extra_body."
+        )
+    for name, (least, most) in wire.RANGES.items():
+        value = getattr(request, name)
+        if value is not None and not least <= value <= most:
+            raise ConfigurationError(
+                f"{name}={value:g} is out of range: protocol={route.protocol!r} takes {least:g} to {most:g}."
+            )
+
+
+def whole(last: ChatDelta) -> ChatReply:
+    """The answer that the last item of a stream holds."""
+    assert last.reply is not None  # noqa: S101  it always does
+    return last.reply

@@ -20,6 +20,7 @@ Source: TypeAlias = Literal["user", "service", "table", "default"]
 # Small enough to be safe with any chat model of today, large enough to work with.
 _CAUTIOUS_CONTEXT = 32768
 _CAUTIOUS_OUTPUT = 8192
+_SEPARATORS = re.compile(r"[-_/ ]+")
 _DATED = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4})$")
 
 
@@ -116,6 +117,26 @@ def resolve(model: str, table: Mapping[str, ModelInfo], listing: Listing | None)
         if row.id in known and (wanted == row.id.casefold() or wanted in map(str.casefold, row.aliases)):
             return row.id
     return next((listed for listed in known if listed.casefold() == wanted), None)
+
+
+def find_endpoint(model: str, table: Mapping[str, ModelInfo], listing: Listing | None) -> str | None:
+    """The endpoint that serves a model, where each model is one: as the table has it, else as the service lists it.
+
+    A listed name matches if its parts are the same ones: `llama3_70b_chat` serves `llama3-chat-70b`.
+    """
+    row = table.get(resolve(model, table, None) or "")
+    if row is not None and row.endpoint is not None:
+        return row.endpoint
+    if listing is None:
+        return None
+    if model in listing:
+        return model
+    wanted = [_parts(name) for name in (model, *((row.id, *row.aliases) if row is not None else ()))]
+    return next((listed for listed in listing if _parts(listed) in wanted), None)
+
+
+def _parts(name: str) -> frozenset[str]:
+    return frozenset(_SEPARATORS.split(name.casefold()))
 
 
 def closest(model: str, known: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from typing import Self
 
@@ -11,14 +12,14 @@ from pydantic import SecretStr
 
 from aki_transport._version import __version__
 from aki_transport.access import Key, checked_base_url, checked_headers
-from aki_transport.asking import Asking, Refused
-from aki_transport.catalog import ModelInfo, read_listing
+from aki_transport.asking import Asking, Refused, whole
+from aki_transport.catalog import ModelInfo
 from aki_transport.directory import Directory, OnModelFallback, OnUnknownModel
 from aki_transport.errors import APIStatusError, ConfigurationError
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgress
 from aki_transport.providers import Provider, find_provider
 from aki_transport.structured import NoJsonError
-from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, Transport, as_timeout, users_client
+from aki_transport.transport import HttpAsyncClient, HttpClient, Payload, Timeout, Transport, as_timeout, users_client
 from aki_transport.transport.listing import Listing, listing_for
 from aki_transport.wire import find_wire
 
@@ -28,7 +29,7 @@ class Client:
 
     Args:
         provider: `"aki"`, `"aacflow"`, `"ak_ai_core"` or a `Provider` of your own.
-        protocol: `"openai"`, or another that the provider speaks.
+        protocol: `"openai"`, `"anthropic"` or `"native"`, as far as the provider speaks it.
         api_key: The key; else the provider's environment variables are read at the first use. A key from the
             environment goes only to the provider's own hosts and to loopback addresses.
         base_url: Where the protocol's paths start, instead of the provider's own address.
@@ -45,6 +46,8 @@ class Client:
         context_window: Tokens, instead of what service and table say.
         max_output: Tokens, instead of what the table says.
         allow_insecure: Take plain http for other hosts than loopback.
+        on_progress: Told how far a job of the native protocol is, whenever that has changed. What it raises ends the
+            call.
 
     Raises:
         ConfigurationError: The provider or protocol is unknown, or the URL is not safe.
@@ -73,6 +76,7 @@ class Client:
         context_window: int | None = None,
         max_output: int | None = None,
         allow_insecure: bool = False,
+        on_progress: Callable[[JobProgress], None] | None = None,
     ) -> None:
         self.provider = find_provider(provider)
         self.route = self.provider.route(protocol)
@@ -99,8 +103,11 @@ class Client:
             http_client=users_client(http_client, HttpClient, "http_client"),
             http_async_client=users_client(http_async_client, HttpAsyncClient, "http_async_client"),
         )
+        self._on_progress = on_progress
         self._directory = Directory(
             self.provider,
+            by_endpoint=self._wire.BY_ENDPOINT,
+            takes=self._wire.TAKES,
             on_unknown_model=on_unknown_model,
             on_model_fallback=on_model_fallback,
             context_window=context_window,
@@ -120,7 +127,10 @@ class Client:
         asking = self._asking(request)
         while True:
             try:
-                return self._transport.send(asking.call(stream=False), asking.read, deadline=deadline)
+                call = asking.call(stream=False)
+                if call.job is None:
+                    return self._transport.send(call, asking.read, deadline=deadline)
+                return whole(deque(self._transport.stream(call, asking.decoder, deadline=deadline), maxlen=1).pop())
             except (APIStatusError, NoJsonError) as error:
                 refusal = error
             asking.say_otherwise(refusal)
@@ -132,7 +142,12 @@ class Client:
         asking = self._asking(request)
         while True:
             try:
-                return await self._transport.asend(asking.call(stream=False), asking.read, deadline=deadline)
+                call = asking.call(stream=False)
+                if call.job is None:
+                    return await self._transport.asend(call, asking.read, deadline=deadline)
+                async with aclosing(self._transport.astream(call, asking.decoder, deadline=deadline)) as deltas:
+                    last = [delta async for delta in deltas][-1]
+                return whole(last)
             except (APIStatusError, NoJsonError) as error:
                 refusal = error
             asking.say_otherwise(refusal)
@@ -236,27 +251,29 @@ class Client:
             directory=self._directory,
             listing=self._known_listing(),
             refused=self._refused,
+            on_progress=self._on_progress,
         )
 
     def _read_listing_for(self, model: str, deadline: float | None) -> None:
-        if self.provider.fallback_model is not None:
+        if self._directory.needs_listing(model):
             listing = self._listing_here()
             wanted = self._directory.id_of(model, listing.known)
             listing.read(self._fetch_listing, wanted=wanted, deadline=deadline)
 
     async def _aread_listing_for(self, model: str, deadline: float | None) -> None:
-        if self.provider.fallback_model is not None:
+        if self._directory.needs_listing(model):
             listing = self._listing_here()
             wanted = self._directory.id_of(model, listing.known)
             await listing.aread(self._afetch_listing, wanted=wanted, deadline=deadline)
 
     def _fetch_listing(self, deadline: float) -> Mapping[str, int]:
-        return self._transport.send(self._wire.models(), lambda _, body: read_listing(body.data), deadline=deadline)
+        return self._transport.send(self._wire.models(), self._read_listing, deadline=deadline)
 
     async def _afetch_listing(self, deadline: float) -> Mapping[str, int]:
-        return await self._transport.asend(
-            self._wire.models(), lambda _, body: read_listing(body.data), deadline=deadline
-        )
+        return await self._transport.asend(self._wire.models(), self._read_listing, deadline=deadline)
+
+    def _read_listing(self, _: Mapping[str, str], body: Payload) -> Mapping[str, int]:
+        return self._wire.read_models(body.data)
 
     def _listing_here(self) -> Listing:
         if self._listing is None:

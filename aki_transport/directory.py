@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from collections.abc import Container, Mapping
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias
 
 from aki_transport import catalog
 from aki_transport.catalog import ModelInfo
@@ -25,6 +26,8 @@ class Directory:
 
     Args:
         provider: The service.
+        by_endpoint: Whether each model is an endpoint, and the listing one of endpoints.
+        takes: What can be said to it: a model calls no tools where they cannot be sent.
         on_unknown_model: What an ID does that the service does not list.
         on_model_fallback: What the answer of another model does.
         context_window: The user's word on it, in tokens.
@@ -35,12 +38,20 @@ class Directory:
         self,
         provider: Provider,
         *,
+        by_endpoint: bool = False,
+        takes: Container[str] = ("tools", "images", "response_format"),
         on_unknown_model: OnUnknownModel,
         on_model_fallback: OnModelFallback,
         context_window: int | None,
         max_output: int | None,
     ) -> None:
         self._provider = provider
+        self._by_endpoint = by_endpoint
+        self._cannot: dict[str, Any] = {
+            field: False
+            for field, said in (("tools", "tools"), ("images", "images"), ("structured_output", "response_format"))
+            if said not in takes
+        }
         self._table = catalog.load_table(provider.catalog)
         self._on_unknown_model = on_unknown_model
         self._on_model_fallback = on_model_fallback
@@ -57,16 +68,26 @@ class Directory:
         info = catalog.describe(
             model, self._table, listing, context_window=self._context_window, max_output=self._max_output
         )
+        if self._cannot:
+            info = replace(info, **self._cannot)
         self._infos[model] = (listing, info)
         return info
 
     def all(self, listing: catalog.Listing | None) -> tuple[ModelInfo, ...]:
         """Every model that the service lists; the table's where the listing is not known."""
         known: Mapping[str, object] = self._table if listing is None else listing
-        return tuple(catalog.describe(model, self._table, listing) for model in known)
+        return tuple(replace(catalog.describe(model, self._table, listing), **self._cannot) for model in known)
+
+    def needs_listing(self, model: str) -> bool:
+        """Whether it takes the service's listing to know what to send for this model."""
+        if self._by_endpoint:
+            return catalog.find_endpoint(model, self._table, None) is None
+        return self._provider.fallback_model is not None
 
     def id_of(self, model: str, listing: catalog.Listing | None) -> str:
-        """The ID that a name stands for, or the name itself."""
+        """The name that is looked for in the listing."""
+        if self._by_endpoint:
+            return catalog.find_endpoint(model, self._table, listing) or model
         return catalog.resolve(model, self._table, listing) or model
 
     def resolve(self, model: str, listing: catalog.Listing | None) -> str:
@@ -75,26 +96,49 @@ class Directory:
         Raises:
             ModelNotFoundError: The service does not list it and would answer with another model in silence.
         """
+        if self._by_endpoint:
+            return catalog.resolve(model, self._table, None) or model
         found = catalog.resolve(model, self._table, listing)
         fallback = self._provider.fallback_model
         if found is not None or listing is None or fallback is None or self._on_unknown_model == "allow":
             return found or model
-        near = catalog.closest(model, listing)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        words = (
-            f"no model {model!r}.{hint} The service would let {fallback} answer in silence."
-            f" It lists: {', '.join(sorted(listing))}."
-        )
+        near, listed = self._near(model, listing)
+        words = f"no model {model!r}.{near} The service would let {fallback} answer in silence.{listed}"
         if self._on_unknown_model == "raise":
-            raise ModelNotFoundError(
-                f"{words} Nothing was sent.",
-                closest=near,
-                available=tuple(listing),
-                provider=self._provider.title,
-                model=model,
-            )
+            raise self._not_found(words, model, listing)
         self._warn_once(("unknown", model), words, ModelMismatchWarning)
         return model
+
+    def endpoint(self, model: str, listing: catalog.Listing | None) -> str | None:
+        """The endpoint to call; None where a model is none.
+
+        Raises:
+            ModelNotFoundError: No endpoint serves it, or none is known.
+        """
+        if not self._by_endpoint:
+            return None
+        found = catalog.find_endpoint(model, self._table, listing)
+        if found is not None:
+            return found
+        if listing is None:
+            words = f"no endpoint is known for the model {model!r}, and the list of endpoints could not be read."
+            raise self._not_found(words, model, {})
+        near, listed = self._near(model, listing)
+        raise self._not_found(f"no endpoint serves the model {model!r}.{near}{listed}", model, listing)
+
+    def _near(self, model: str, listing: catalog.Listing) -> tuple[str, str]:
+        near = catalog.closest(model, listing)
+        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        return hint, f" It lists: {', '.join(sorted(listing))}."
+
+    def _not_found(self, words: str, model: str, listing: catalog.Listing) -> ModelNotFoundError:
+        return ModelNotFoundError(
+            f"{words} Nothing was sent.",
+            closest=catalog.closest(model, listing),
+            available=tuple(listing),
+            provider=self._provider.title,
+            model=model,
+        )
 
     def check_served(self, asked: str, served: str) -> None:
         """Raise or warn where another model answers than the one that was asked.

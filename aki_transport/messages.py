@@ -66,15 +66,26 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Thought:
+    """A piece of reasoning that its service wants back as it was: signed text, or data that only the service reads."""
+
+    text: str = ""
+    signature: str | None = None
+    data: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation. `is_error` marks what a tool says when it failed."""
 
     role: Role
     content: str | tuple[Part, ...] = ""
     name: str | None = None
     reasoning: str = ""
+    thoughts: tuple[Thought, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    is_error: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +128,16 @@ ResponseFormat: TypeAlias = JsonObject | JsonSchema | Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """One request to a chat model. What is None, empty or False is not sent."""
+    """One request to a model. What is None, empty or False is not sent.
+
+    Where a model is an endpoint, `endpoint` is its name. `plain` says that the one message is a raw prompt, for wires
+    that take such.
+    """
 
     model: str
     messages: tuple[Message, ...]
+    endpoint: str | None = None
+    plain: bool = False
     tools: tuple[Tool | Mapping[str, Any], ...] = ()
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
@@ -156,10 +173,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatReply:
-    """A whole answer. `model` is the one that answered, `raw` the service's last payload as a plain dict."""
+    """A whole answer. `model` is the one that answered, `raw` the service's last payload as a plain dict.
+
+    `thoughts` is what the service wants back of the reasoning; `details` is what else it says of how it answered.
+    """
 
     text: str = ""
     reasoning: str = ""
+    thoughts: tuple[Thought, ...] = ()
     refusal: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str | None = None
@@ -172,7 +193,29 @@ class ChatReply:
     credits_remaining: float | None = None
     system_fingerprint: str | None = None
     logprobs: Any = None
+    details: Mapping[str, Any] = field(default_factory=dict)
     raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobProgress:
+    """How far a job of the native API is.
+
+    Args:
+        job_id: Its ID.
+        state: `"queued"`, `"processing"` or `"done"`.
+        percent: 0 to 100, where the service says so.
+        queue_position: How many jobs come before it.
+        estimate: Seconds that the service reckons with.
+        workers: How many workers are online for the endpoint.
+    """
+
+    job_id: str
+    state: str
+    percent: float | None = None
+    queue_position: int | None = None
+    estimate: float | None = None
+    workers: int | None = None
 
 
 class ToolCallDelta(NamedTuple):

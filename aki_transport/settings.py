@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from operator import itemgetter
 from typing import Any, ClassVar, Self
@@ -14,7 +14,7 @@ from aki_transport.catalog import ModelInfo
 from aki_transport.client import Client
 from aki_transport.directory import OnModelFallback, OnUnknownModel
 from aki_transport.errors import ConfigurationError
-from aki_transport.messages import SendReasoning
+from aki_transport.messages import JobProgress, SendReasoning
 from aki_transport.providers import Provider
 from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
 
@@ -34,6 +34,7 @@ _CONNECTION = (
     "context_window",
     "max_output",
     "allow_insecure",
+    "on_progress",
 )
 _connection = itemgetter(*_CONNECTION)
 _SAMPLING = (
@@ -117,6 +118,9 @@ class ModelSettings(BaseModel):
     """What an answer of the provider's fallback model does: `"raise"` before any text, `"warn"` or `"ignore"`."""
     allow_insecure: bool = False
     """Take plain http for other hosts than this machine."""
+
+    on_progress: Callable[[JobProgress], None] | None = Field(default=None, repr=False, exclude=True)
+    """Told how far a job of the native protocol is (state, position in the queue, percent), whenever that changes."""
 
     identifying: ClassVar[tuple[str, ...]] = ("model", "provider", "protocol", *_SAMPLING, "stop", "extra_body")
     """The fields that make two models answer differently."""

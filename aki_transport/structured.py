@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
@@ -16,7 +16,7 @@ from pydantic_core import from_json
 
 from aki_transport.catalog import ModelInfo
 from aki_transport.errors import AKIError, APIStatusError, BadRequestError, ContextOverflowError
-from aki_transport.messages import ChatDelta, ChatRequest, JsonSchema, Message, Tool, ToolNamed
+from aki_transport.messages import ChatDelta, ChatRequest, JsonObject, JsonSchema, Message, Tool, ToolNamed
 from aki_transport.transport import Decoder, Payload
 
 Way: TypeAlias = Literal["json_schema", "function_calling", "instruction"]
@@ -26,8 +26,16 @@ _SEARCHED = 30  # brackets that are tried as the beginning of the JSON, and as i
 _FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
 
 
-def ways(request: ChatRequest, info: ModelInfo) -> tuple[Way, ...]:
-    """The ways to ask this model for the request's schema, best first; empty if it asks for none."""
+def ways(request: ChatRequest, info: ModelInfo, takes: Container[str]) -> tuple[Way, ...]:
+    """The ways to ask this model for the request's schema, best first; empty if it asks for none.
+
+    Args:
+        request: What is asked.
+        info: What is known of the model.
+        takes: What the protocol can say.
+    """
+    if isinstance(request.response_format, JsonObject):
+        return () if "response_format" in takes else ("instruction",)
     if not isinstance(request.response_format, JsonSchema):
         return ()
     order: tuple[Way, ...]
@@ -41,16 +49,16 @@ def ways(request: ChatRequest, info: ModelInfo) -> tuple[Way, ...]:
         order = (request.structured_first, *(way for way in order if way != request.structured_first))
     if request.tools or info.tools is False:
         # The forced tool would keep the model from using its own ones.
-        return tuple(way for way in order if way != "function_calling")
-    return order
+        order = tuple(way for way in order if way != "function_calling")
+    return order if "response_format" in takes else tuple(way for way in order if way != "json_schema")
 
 
 def ask(request: ChatRequest, way: Way) -> ChatRequest:
     """The request said in one of the ways."""
     wanted = request.response_format
-    if not isinstance(wanted, JsonSchema) or way == "json_schema":
+    if way == "json_schema" or not isinstance(wanted, JsonSchema | JsonObject):
         return request
-    if way == "function_calling":
+    if isinstance(wanted, JsonSchema) and way == "function_calling":
         tool = Tool(
             name=wanted.name,
             description=wanted.description or "Give the answer in this form.",
@@ -61,9 +69,10 @@ def ask(request: ChatRequest, way: Way) -> ChatRequest:
     return replace(request, response_format=None, messages=_instructed(request.messages, wanted))
 
 
-def _instructed(messages: tuple[Message, ...], wanted: JsonSchema) -> tuple[Message, ...]:
-    schema = json.dumps(wanted.schema, ensure_ascii=False)
-    words = f"Answer with one JSON object and nothing else. It must fit this JSON schema:\n{schema}"
+def _instructed(messages: tuple[Message, ...], wanted: JsonSchema | JsonObject) -> tuple[Message, ...]:
+    words = "Answer with one JSON object and nothing else."
+    if isinstance(wanted, JsonSchema):
+        words += f" It must fit this JSON schema:\n{json.dumps(wanted.schema, ensure_ascii=False)}"
     if messages and messages[0].role == "system" and isinstance(messages[0].content, str):
         return (replace(messages[0], content=f"{messages[0].content}\n\n{words}"), *messages[1:])
     return (Message(role="system", content=words), *messages)

@@ -1,6 +1,6 @@
 """Calls to bytes to payloads: connections, retries, deadlines, event streams."""
 
-from aki_transport.transport.call import Call, Timeout, as_timeout
+from aki_transport.transport.call import Call, Job, Timeout, as_timeout
 from aki_transport.transport.events import Payload
 from aki_transport.transport.pools import HttpAsyncClient, HttpClient, users_client
 from aki_transport.transport.sender import Decoder, Transport
@@ -10,6 +10,7 @@ __all__ = [
     "Decoder",
     "HttpAsyncClient",
     "HttpClient",
+    "Job",
     "Payload",
     "Timeout",
     "Transport",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import httpx
 
-from aki_transport.errors import ConfigurationError
+from aki_transport.errors import AKIError, APIStatusError, ConfigurationError
+from aki_transport.transport.events import Payload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Call:
         repeatable: Whether it may be sent again after it may have been received. A chat call may; what starts a
             billed job may not.
         max_retries: Attempts after the first, instead of the transport's number.
+        read_error: Says what an answer with a bad status means, where its protocol has its own words for it.
+        job: How to follow the job that the call starts; None if its answer is all there is.
     """
 
     path: str
@@ -33,6 +36,21 @@ class Call:
     stream: bool = False
     repeatable: bool = True
     max_retries: int | None = None
+    read_error: Callable[[APIStatusError], AKIError] | None = None
+    job: Job | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """How to follow a job.
+
+    Args:
+        follow: Makes the call that asks for its state, and the one that cancels it, from the answer that started it.
+        stream: Whether someone waits for every piece of what it makes.
+    """
+
+    follow: Callable[[Payload], tuple[Call, Call]]
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from aki_transport.errors import (
     APITimeoutError,
     RateLimitError,
     ServerError,
+    ServiceUnavailableError,
 )
 
 LONGEST_RETRY_AFTER = 60.0
@@ -39,6 +40,8 @@ def may_repeat(error: AKIError, *, repeatable: bool, never_sent: bool, seconds: 
             return False
         case RateLimitError():
             return True
+        case ServiceUnavailableError():
+            return seconds <= SLOW_FAILURE  # it says that nothing was begun, unless it comes late
         case ServerError():
             return repeatable and seconds <= SLOW_FAILURE
         case APIStatusError():

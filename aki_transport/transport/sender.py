@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from pydantic_core import to_json
 
 from aki_transport.envelopes import error_from_response, request_id_of
-from aki_transport.errors import AKIError, APIStatusError, ConfigurationError, ServerError
+from aki_transport.errors import AKIError, ConfigurationError, ServerError
 from aki_transport.transport.call import Call, Timeout
 from aki_transport.transport.deadline import cut_off
 from aki_transport.transport.events import (
@@ -29,6 +29,7 @@ from aki_transport.transport.events import (
     read_body,
     read_words,
 )
+from aki_transport.transport.jobs import arun, run
 from aki_transport.transport.pools import arelease, loop_pool, release, thread_pool
 from aki_transport.transport.retry import retry_after_seconds
 from aki_transport.transport.turns import Turns
@@ -160,6 +161,9 @@ class Transport:
         Raises:
             AKIError: The call failed; before the first payload only after its repetitions.
         """
+        if call.job is not None:
+            yield from run(self, call, start, deadline=deadline)
+            return
         turns = Turns(self, call, deadline)
         while True:
             try:
@@ -203,6 +207,11 @@ class Transport:
         self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None = None
     ) -> AsyncGenerator[T, None]:
         """`stream`, async."""
+        if call.job is not None:
+            async with aclosing(arun(self, call, start, deadline=deadline)) as states:
+                async for state in states:
+                    yield state
+            return
         turns = Turns(self, call, deadline)
         while True:
             try:
@@ -269,7 +278,7 @@ class Transport:
                     words = read_words(response)
             finally:
                 response.close()
-            raise self._refusal(response, words)
+            raise self._refusal(turns.call, response, words)
         return response
 
     async def _aopen(self, turns: Turns) -> httpx.Response:
@@ -285,7 +294,7 @@ class Transport:
                 words = await aread_words(response)
             finally:
                 await response.aclose()
-            raise self._refusal(response, words)
+            raise self._refusal(turns.call, response, words)
         return response
 
     def _request(self, users: httpx.Client | httpx.AsyncClient | None, turns: Turns) -> httpx.Request:
@@ -336,12 +345,13 @@ class Transport:
             url = self._urls[path] = httpx.URL(self.base_url + path)
         return url
 
-    def _refusal(self, response: httpx.Response, words: Payload) -> APIStatusError:
+    def _refusal(self, call: Call, response: httpx.Response, words: Payload) -> AKIError:
         """The error that a bad status stands for."""
         headers, data = response.headers, words.data
         wait = retry_after_seconds(headers, time.time())
         body = data if isinstance(data, bytes) else data.encode()
-        return error_from_response(response.status_code, headers, body, retry_after=wait)
+        error = error_from_response(response.status_code, headers, body, retry_after=wait)
+        return error if call.read_error is None else call.read_error(error)
 
 
 def _open_one(client: Any) -> Any:

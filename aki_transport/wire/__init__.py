@@ -10,17 +10,31 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from aki_transport.catalog import Listing
 from aki_transport.errors import APIStatusError, ConfigurationError
-from aki_transport.messages import ChatDelta, ChatRequest
+from aki_transport.messages import ChatDelta, ChatRequest, JobProgress
 from aki_transport.transport import Call, Decoder
-from aki_transport.wire import openai
+from aki_transport.wire import anthropic, native, openai
 
 
 class Wire(Protocol):
-    """What each module of this package offers."""
+    """What each module of this package offers.
+
+    Attributes:
+        BY_ENDPOINT: Whether a model is an endpoint there, so that its address names it and no other one can answer.
+        TAKES: The fields of a request that it can say; `"images"` are pictures within messages.
+        RANGES: The least and the greatest value of some of them.
+    """
+
+    BY_ENDPOINT: bool
+    TAKES: frozenset[str]
+    RANGES: Mapping[str, tuple[float, float]]
 
     def models(self) -> Call:
         """The call that lists the models."""
+
+    def read_models(self, body: str | bytes) -> Listing:
+        """The models in the answer to it; `InvalidResponseError` if it is no list of models."""
 
     def chat(self, request: ChatRequest, *, stream: bool) -> Call:
         """The call that says `request`."""
@@ -31,7 +45,9 @@ class Wire(Protocol):
         headers: Mapping[str, str],
         *,
         on_model: Callable[[str], None],
-        empty_is_failure: bool,
+        on_progress: Callable[[JobProgress], None] | None = None,
+        empty_is_failure: bool = False,
+        stream: bool = True,
     ) -> Decoder[ChatDelta]:
         """What reads the answer's payloads.
 
@@ -39,14 +55,16 @@ class Wire(Protocol):
             request: What was asked.
             headers: The answer's headers.
             on_model: Told the name of the model that answers, before anything of the answer is given out.
+            on_progress: Told how far a job is whenever that has changed.
             empty_is_failure: An answer with no content and 0 completion tokens is a failed worker.
+            stream: Whether the answer is given out as it comes.
         """
 
     def without_refused(self, request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
         """The same request without the side matter that `error` refuses; None if it refuses anything else."""
 
 
-WIRES: Mapping[str, Wire] = {"openai": openai}
+WIRES: Mapping[str, Wire] = {"openai": openai, "anthropic": anthropic, "native": native}
 
 
 def find_wire(protocol: str) -> Wire:
@@ -55,4 +73,4 @@ def find_wire(protocol: str) -> Wire:
         return WIRES[protocol]
     except KeyError:
         built = ", ".join(map(repr, WIRES))
-        raise ConfigurationError(f"protocol={protocol!r} is not available in this version; use {built}.") from None
+        raise ConfigurationError(f"protocol={protocol!r} is unknown; use {built}.") from None

@@ -3,65 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import isfinite
 from typing import Any
 
-from pydantic_core import from_json
-
-from aki_transport.envelopes import error_from_payload, is_error, request_id_of
-from aki_transport.errors import (
-    InvalidResponseError,
-    ServerError,
-    StreamInterruptedError,
-)
+from aki_transport.errors import InvalidResponseError, ServerError, StreamInterruptedError
 from aki_transport.messages import ChatDelta, ChatReply, Usage
 from aki_transport.transport import Payload
-from aki_transport.wire._think import ThinkSplitter
+from aki_transport.wire._answer import READ, AnswerDecoder, count_in, text_or_none
 from aki_transport.wire._tool_calls import ToolCallReader
 
-_READ = 4096  # characters of an answer that an error is made of; its message keeps fewer
-_BOM = b"\xef\xbb\xbf"
 _FIRST = (None, 0, "0")
 _FINISH = {"function_call": "tool_calls", "eos": "stop", "end_turn": "stop", "max_tokens": "length"}
 
 
-class OpenAIDecoder:
-    """Reads one answer.
-
-    Args:
-        asked: The model that was asked.
-        headers: The answer's headers.
-        on_model: Told the model that answers, before anything of its answer is given out.
-        empty_is_failure: An answer with no content and 0 completion tokens is a failed worker.
-    """
+class OpenAIDecoder(AnswerDecoder):
+    """Reads one answer."""
 
     def __init__(
         self, asked: str, headers: Mapping[str, str], *, on_model: Callable[[str], None], empty_is_failure: bool
     ) -> None:
-        self.finished = False
-        self.complete = False
-        self._asked = asked
-        self._headers = headers
-        self._on_model = on_model
-        self._empty_is_failure = empty_is_failure
-        self._model = ""
-        self._texts: list[str] = []
-        self._reasonings: list[str] = []
+        super().__init__(asked, headers, on_model=on_model, empty_is_failure=empty_is_failure)
         self._refusals: list[str] = []
-        self._think = ThinkSplitter()
         self._calls = ToolCallReader()
-        self._finish: str | None = None
         self._usage: Mapping[str, Any] | None = None
         self._logprobs: list[Any] = []
         self._first: Mapping[str, Any] = {}
         self._last: Mapping[str, Any] = {}
         self._choice: Mapping[str, Any] = {}
-        self._broken: str | None = None
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        return "".join(self._texts)
 
     def feed(self, payload: Payload) -> ChatDelta | None:
         """What this payload adds, if anything.
@@ -72,22 +39,13 @@ class OpenAIDecoder:
             ModelFallbackError: It comes from another model than the one that was asked.
         """
         event, data = payload
-        if self._broken is not None:
-            raise InvalidResponseError(self._broken)
-        if data == "[DONE]":
+        if data == "[DONE]" and self._broken is None:
             self.finished = self.complete = True
-            return None
-        if not data:
-            if event == "body":
-                raise InvalidResponseError("the answer is empty")
             return None
         chunk = self._parsed(event, data)
         if chunk is None:
             return None
-        model = chunk.get("model")
-        if model and model != self._model and isinstance(model, str):
-            self._on_model(model)
-            self._model = model
+        self._served_by(chunk.get("model"))
         usage = chunk.get("usage")
         if usage:
             self._usage = usage
@@ -108,34 +66,12 @@ class OpenAIDecoder:
         """
         if not self.complete:
             raise StreamInterruptedError("the stream ended before the answer was complete", partial_text=self.text)
-        text, reasoning = self._think.flush()
-        if text:
-            self._texts.append(text)
-        if reasoning:
-            self._reasonings.append(reasoning)
+        text, reasoning = self._flush()
         late = self._calls.end()
         reply = self._reply()
         if self._empty_is_failure and _is_empty(reply):
             raise ServerError("the answer is empty, which is how a failed worker shows", status_code=500)
         return ChatDelta(text, reasoning, "", late, reply, reply.raw)
-
-    def _parsed(self, event: str, data: str | bytes) -> Mapping[str, Any] | None:
-        try:
-            chunk = from_json(data.removeprefix(_BOM) if isinstance(data, bytes) else data)
-        except ValueError as error:
-            shown = data[:_READ] if isinstance(data, str) else data[:_READ].decode("utf-8", "replace")
-            if event == "error":
-                raise error_from_payload({"error": shown}) from None
-            self._broken = f"the answer is not JSON ({error}): {shown!r}"
-            if event == "body":
-                raise InvalidResponseError(self._broken) from None
-            # In a stream this may be the last event, cut off in the middle; only a further one proves it wrong.
-            return None
-        if not isinstance(chunk, dict):
-            raise InvalidResponseError(f"the answer is {type(chunk).__name__}, not an object")
-        if event == "error" or is_error(chunk):
-            raise error_from_payload(chunk)
-        return chunk
 
     def _choice_of(self, chunk: Mapping[str, Any], event: str) -> Mapping[str, Any] | None:
         choices = chunk.get("choices")
@@ -147,7 +83,7 @@ class OpenAIDecoder:
             if found is not None:
                 return found
         if event == "body":
-            raise InvalidResponseError(f"the answer has no choices: {str(chunk)[:_READ]}")
+            raise InvalidResponseError(f"the answer has no choices: {str(chunk)[:READ]}")
         return None
 
     def _read(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> ChatDelta | None:
@@ -180,7 +116,7 @@ class OpenAIDecoder:
             if not isinstance(reasoning, str):
                 reasoning = "".join(_parts(reasoning))
             self._reasonings.append(reasoning)
-        refusal = _text(delta.get("refusal")) or ""
+        refusal = text_or_none(delta.get("refusal")) or ""
         if refusal:
             self._refusals.append(refusal)
         calls = delta.get("tool_calls")
@@ -194,7 +130,6 @@ class OpenAIDecoder:
 
     def _reply(self) -> ChatReply:
         finish = _FINISH.get(self._finish, self._finish) if self._finish else None
-        headers = self._headers
         return ChatReply(
             text=self.text,
             reasoning="".join(self._reasonings),
@@ -204,11 +139,9 @@ class OpenAIDecoder:
             stop_reason=self._finish,
             usage=_usage(self._usage) if isinstance(self._usage, dict) else None,
             model=self._model or self._asked,
-            id=_text(self._first.get("id")),
-            request_id=request_id_of(headers),
-            credits_used=_number(headers.get("x-credits-used")),
-            credits_remaining=_number(headers.get("x-credits-remaining")),
-            system_fingerprint=_text(self._first.get("system_fingerprint")),
+            id=text_or_none(self._first.get("id")),
+            **self._around(),
+            system_fingerprint=text_or_none(self._first.get("system_fingerprint")),
             logprobs=_merged(self._logprobs),
             raw=self._raw(finish),
         )
@@ -244,46 +177,27 @@ def _parts(content: Any) -> tuple[str, str]:
             case {"text": str(inner)}:
                 text.append(inner)
             case _:
-                raise InvalidResponseError(f"the answer's content holds a part of an unknown form: {str(part)[:_READ]}")
+                raise InvalidResponseError(f"the answer's content holds a part of an unknown form: {str(part)[:READ]}")
     return "".join(text), "".join(thought)
 
 
 def _usage(said: Mapping[str, Any]) -> Usage:
     """Tokens by any of the names in use."""
-    prompt = _count(said, "prompt_tokens", "input_tokens") or 0
-    completion = _count(said, "completion_tokens", "output_tokens") or 0
+    prompt = count_in(said, "prompt_tokens", "input_tokens") or 0
+    completion = count_in(said, "completion_tokens", "output_tokens") or 0
     of_prompt = said.get("prompt_tokens_details") or said.get("input_tokens_details") or {}
     of_completion = said.get("completion_tokens_details") or said.get("output_tokens_details") or {}
-    total = _count(said, "total_tokens")
+    total = count_in(said, "total_tokens")
     return Usage(
         input_tokens=prompt,
         output_tokens=completion,
         total_tokens=prompt + completion if total is None else total,
-        cached_tokens=_count(of_prompt, "cached_tokens"),
-        cache_creation_tokens=_count(of_prompt, "cache_creation_tokens", "cache_write_tokens"),
-        reasoning_tokens=_count(of_completion, "reasoning_tokens"),
-        audio_input_tokens=_count(of_prompt, "audio_tokens"),
-        audio_output_tokens=_count(of_completion, "audio_tokens"),
+        cached_tokens=count_in(of_prompt, "cached_tokens"),
+        cache_creation_tokens=count_in(of_prompt, "cache_creation_tokens", "cache_write_tokens"),
+        reasoning_tokens=count_in(of_completion, "reasoning_tokens"),
+        audio_input_tokens=count_in(of_prompt, "audio_tokens"),
+        audio_output_tokens=count_in(of_completion, "audio_tokens"),
     )
-
-
-def _count(said: Any, *names: str) -> int | None:
-    for name in names:
-        value = said.get(name) if isinstance(said, dict) else None
-        if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
-            return int(value)
-    return None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return None
 
 
 def _merged(logprobs: list[Any]) -> Any:

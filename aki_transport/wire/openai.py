@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
+from aki_transport.catalog import read_listing
 from aki_transport.errors import APIStatusError, BadRequestError
 from aki_transport.messages import (
     Audio,
     ChatRequest,
     File,
     Image,
+    JobProgress,
     JsonObject,
     JsonSchema,
     Message,
@@ -25,9 +27,32 @@ from aki_transport.messages import (
 )
 from aki_transport.transport import Call
 from aki_transport.wire._openai_answer import OpenAIDecoder
+from aki_transport.wire._sent_back import reasoning_sent_back
+
+BY_ENDPOINT = False
+TAKES = frozenset(
+    {
+        "temperature",
+        "top_p",
+        "top_k",
+        "max_tokens",
+        "stop",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "reasoning_effort",
+        "tools",
+        "images",
+        "parallel_tool_calls",
+        "response_format",
+    }
+)
+RANGES: Mapping[str, tuple[float, float]] = {}
 
 _STREAM_OPTIONS = re.compile(r"stream_options|include_usage", re.IGNORECASE)
 _PLAIN = ("temperature", "top_p", "top_k", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
+
+read_models = read_listing
 
 
 def models() -> Call:
@@ -63,7 +88,13 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
 
 
 def decoder(
-    request: ChatRequest, headers: Mapping[str, str], *, on_model: Callable[[str], None], empty_is_failure: bool
+    request: ChatRequest,
+    headers: Mapping[str, str],
+    *,
+    on_model: Callable[[str], None],
+    on_progress: Callable[[JobProgress], None] | None = None,  # noqa: ARG001  there are no jobs here
+    empty_is_failure: bool = False,
+    stream: bool = True,  # noqa: ARG001  a blocking answer tells itself apart
 ) -> OpenAIDecoder:
     """What reads the answer's payloads."""
     return OpenAIDecoder(request.model, headers, on_model=on_model, empty_is_failure=empty_is_failure)
@@ -77,7 +108,7 @@ def without_refused(request: ChatRequest, error: APIStatusError) -> ChatRequest 
 
 
 def _messages(request: ChatRequest) -> Iterator[dict[str, Any]]:
-    thoughtful = _reasoning_sent_back(request)
+    thoughtful = reasoning_sent_back(request)
     seen: list[Part] = []  # pictures in tool results, which this protocol only takes from the user
     for position, message in enumerate(request.messages):
         if seen and message.role != "tool":
@@ -98,18 +129,6 @@ def _messages(request: ChatRequest) -> Iterator[dict[str, Any]]:
         yield said
     if seen:
         yield _shown(seen)
-
-
-def _reasoning_sent_back(request: ChatRequest) -> int:
-    """From which message on earlier reasoning is said again."""
-    messages = request.messages
-    match request.send_reasoning:
-        case "always":
-            return 0
-        case "tool_turns" if messages and messages[-1].role == "tool":
-            return max((at for at, message in enumerate(messages) if message.role == "user"), default=0)
-        case _:
-            return len(messages)
 
 
 def _content(message: Message, seen: list[Part]) -> str | list[dict[str, Any]]:

@@ -1,0 +1,208 @@
+"""Follows a job: starts it once, looks at it until the decoder has its result, and cancels what nobody waits for.
+
+The sync and the async half stand side by side and differ in their I/O alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
+
+import httpx
+
+from aki_transport.errors import AKIError, APIConnectionError, APITimeoutError, JobError, StreamInterruptedError
+from aki_transport.transport.call import Call, Timeout
+from aki_transport.transport.events import Payload
+
+log = logging.getLogger("aki_transport")
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+FIRST_PAUSE = 0.05
+"""Seconds before the first look; short jobs are done by then."""
+
+SHARE = 0.1
+"""Part of a job's age that passes between two looks, so that a job of any length is looked at about as often."""
+
+LONGEST_PAUSE = 2.0
+"""Seconds between two looks, where only the result is waited for."""
+
+LONGEST_PAUSE_STREAMED = 0.4
+"""Seconds between two looks, where someone reads along."""
+
+_TO_CANCEL = 3.0  # seconds that cancelling may take
+
+
+class Decoder(Protocol[T_co]):
+    """What reads the states of a job."""
+
+    @property
+    def finished(self) -> bool:
+        """Nothing more is wanted of the job."""
+
+    @property
+    def complete(self) -> bool:
+        """The job itself is over."""
+
+    def feed(self, payload: Payload) -> T_co | None:
+        """What this state adds, if anything."""
+
+    def end(self) -> T_co:
+        """The last item, with the whole answer."""
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+
+
+class Sender(Protocol):
+    """As much of the transport as a job needs."""
+
+    timeout: Timeout
+
+    def send(self, call: Call, read: Callable[[Mapping[str, str], Payload], Any], *, deadline: float | None) -> Any:
+        """Send, and give what `read` makes of the answer."""
+
+    def asend(
+        self, call: Call, read: Callable[[Mapping[str, str], Payload], Any], *, deadline: float | None
+    ) -> Awaitable[Any]:
+        """`send`, async."""
+
+    def signed(self, error: AKIError, response: httpx.Response | None) -> AKIError:
+        """The error with what the transport knows about its call."""
+
+
+def pause(age: float, *, stream: bool) -> float:
+    """Seconds until the next look at a job of that age in seconds."""
+    return min(max(FIRST_PAUSE, SHARE * age), LONGEST_PAUSE_STREAMED if stream else LONGEST_PAUSE)
+
+
+class _Course:
+    """One job on its way, whoever waits for it."""
+
+    def __init__(
+        self, sender: Sender, call: Call, start: Callable[[Mapping[str, str]], Any], end: float | None
+    ) -> None:
+        bound = sender.timeout.answer
+        self._sender = sender
+        self._start = start
+        self._stream = call.job is not None and call.job.stream
+        self._begun = time.monotonic()
+        ends = [moment for moment in (end, None if bound is None else self._begun + bound) if moment is not None]
+        self.call = call
+        self.deadline = min(ends, default=None)
+        self.decoder: Any = None
+        self.ask: Call | None = None
+        self.cancel: Call | None = None
+
+    def started(self, headers: Mapping[str, str], body: Payload) -> Any:
+        """Read the answer to the first call, once."""
+        self.decoder = self._start(headers)
+        item = self.decoder.feed(Payload("started", body.data))
+        if self.call.job is not None and not self.decoder.finished:
+            self.ask, self.cancel = self.call.job.follow(body)
+        return item
+
+    def looked(self, _: Mapping[str, str], body: Payload) -> Any:
+        """Read the answer to a further one."""
+        return self.decoder.feed(Payload("progress", body.data))
+
+    def pause(self) -> float:
+        """Seconds to wait now; `APITimeoutError` if the time is up."""
+        now = time.monotonic()
+        wait = pause(now - self._begun, stream=self._stream)
+        if self.deadline is not None and now + wait >= self.deadline:
+            words = f"the job was not done after {now - self._begun:.0f} s; it is canceled where the service takes that"
+            raise self._sender.signed(self.broken(APITimeoutError(words)), None)
+        return wait
+
+    def broken(self, error: AKIError) -> AKIError:
+        """The error, with the text so far where someone has read that."""
+        text = self.decoder.text if self._stream and self.decoder is not None else ""
+        if not text or not isinstance(error, APIConnectionError):
+            return error
+        where = {"provider": error.provider, "model": error.model, "request_id": error.request_id}
+        return StreamInterruptedError(f"the job was lost sight of ({error.message})", partial_text=text, **where)
+
+    def to_cancel(self, error: BaseException | None) -> Call | None:
+        """The call that cancels the job, if it is not over."""
+        if isinstance(error, JobError) or self.decoder is None or self.decoder.complete:
+            return None
+        return self.cancel
+
+
+def run(
+    sender: Sender, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None
+) -> Iterator[T]:
+    """Start the job and give what the decoder makes of each of its states.
+
+    Args:
+        sender: Sends the single calls, with their repetitions.
+        call: Starts the job; never sent again once it may have been received.
+        start: Makes the decoder from the headers of the answer that started the job.
+        deadline: When all of it must be done; `Timeout.answer` bounds it in any case.
+
+    Raises:
+        JobError: The job failed, lapsed or was canceled.
+        AKIError: A call failed, with its repetitions, or the time was up.
+    """
+    course = _Course(sender, call, start, deadline)
+    cause: BaseException | None = None
+    try:
+        item = sender.send(call, course.started, deadline=course.deadline)
+        while True:
+            if item is not None:
+                yield item
+            if course.decoder.finished or course.ask is None:
+                break
+            time.sleep(course.pause())
+            item = sender.send(course.ask, course.looked, deadline=course.deadline)
+        yield course.decoder.end()
+    except AKIError as error:
+        cause = course.broken(error)
+        raise cause from None
+    except BaseException as error:
+        cause = error
+        raise
+    finally:
+        cancel = course.to_cancel(cause)
+        if cancel is not None:
+            try:
+                sender.send(cancel, lambda _, __: None, deadline=time.monotonic() + _TO_CANCEL)
+            except AKIError as error:
+                log.info("the job could not be canceled: %s", error)
+
+
+async def arun(
+    sender: Sender, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None
+) -> AsyncGenerator[T, None]:
+    """`run`, async."""
+    course = _Course(sender, call, start, deadline)
+    cause: BaseException | None = None
+    try:
+        item = await sender.asend(call, course.started, deadline=course.deadline)
+        while True:
+            if item is not None:
+                yield item
+            if course.decoder.finished or course.ask is None:
+                break
+            await asyncio.sleep(course.pause())
+            item = await sender.asend(course.ask, course.looked, deadline=course.deadline)
+        yield course.decoder.end()
+    except AKIError as error:
+        cause = course.broken(error)
+        raise cause from None
+    except BaseException as error:
+        cause = error
+        raise
+    finally:
+        cancel = course.to_cancel(cause)
+        if cancel is not None:
+            try:
+                await sender.asend(cancel, lambda _, __: None, deadline=time.monotonic() + _TO_CANCEL)
+            except AKIError as error:
+                log.info("the job could not be canceled: %s", error)

@@ -1,0 +1,249 @@
+"""Anthropic's messages: requests out of values."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, assert_never
+
+from pydantic_core import from_json
+
+from aki_transport.catalog import read_listing
+from aki_transport.errors import APIStatusError, ConfigurationError
+from aki_transport.messages import (
+    Audio,
+    ChatRequest,
+    File,
+    Image,
+    JobProgress,
+    Message,
+    Part,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolNamed,
+)
+from aki_transport.transport import Call
+from aki_transport.wire._anthropic_answer import AnthropicDecoder
+from aki_transport.wire._sent_back import reasoning_sent_back
+
+BY_ENDPOINT = False
+TAKES = frozenset(
+    {
+        "temperature",
+        "top_p",
+        "top_k",
+        "max_tokens",
+        "stop",
+        "reasoning_effort",
+        "tools",
+        "images",
+        "parallel_tool_calls",
+    }
+)
+# Source: AKI.IO's page of this interface.
+RANGES: Mapping[str, tuple[float, float]] = {"temperature": (0, 1), "top_p": (0, 1)}
+
+_HEADERS = {"anthropic-version": "2023-06-01"}
+_DEFAULT_MAX_TOKENS = 8192  # AKI.IO's documented default; the field is required
+_LEAST_THINKING = 1024  # tokens; Anthropic's own minimum
+# Shares of the answer's tokens, since a budget has to leave room for the answer.
+_THINKING = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8}
+_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
+
+read_models = read_listing
+
+
+def models() -> Call:
+    """The call that lists the models."""
+    return Call(path="/v1/models", method="GET", headers=_HEADERS, max_retries=0)
+
+
+def chat(request: ChatRequest, *, stream: bool) -> Call:
+    """The call that says `request`; what is not given is not sent."""
+    system = "\n\n".join(filter(None, (_text_of(each) for each in request.messages if each.role == "system")))
+    body: dict[str, Any] = {
+        "model": request.model,
+        "max_tokens": request.max_tokens or _DEFAULT_MAX_TOKENS,
+        "messages": _messages(request),
+    }
+    if system:
+        body["system"] = system
+    for name in ("temperature", "top_p", "top_k"):
+        value = getattr(request, name)
+        if value is not None:
+            body[name] = value
+    if request.stop:
+        body["stop_sequences"] = list(request.stop)
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
+        choice = _tool_choice(request.tool_choice, request.parallel_tool_calls)
+        if choice is not None:
+            body["tool_choice"] = choice
+    if request.reasoning_effort is not None:
+        body["thinking"] = _thinking(request.reasoning_effort, body["max_tokens"])
+    if stream:
+        body["stream"] = True
+    body.update(request.extra_body)
+    return Call(path="/v1/messages", body=body, headers=_HEADERS, stream=stream)
+
+
+def decoder(
+    request: ChatRequest,
+    headers: Mapping[str, str],
+    *,
+    on_model: Callable[[str], None],
+    on_progress: Callable[[JobProgress], None] | None = None,  # noqa: ARG001  there are no jobs here
+    empty_is_failure: bool = False,
+    stream: bool = True,  # noqa: ARG001  a blocking answer tells itself apart
+) -> AnthropicDecoder:
+    """What reads the answer's payloads."""
+    return AnthropicDecoder(request.model, headers, on_model=on_model, empty_is_failure=empty_is_failure)
+
+
+def without_refused(request: ChatRequest, error: APIStatusError) -> ChatRequest | None:  # noqa: ARG001  other wires do
+    """Nothing of a request is a side matter here."""
+    return None
+
+
+def _messages(request: ChatRequest) -> list[dict[str, Any]]:
+    """The turns, each role once in a row, as the protocol wants it: results of tools are the user's."""
+    said: list[dict[str, Any]] = []
+    thoughtful = reasoning_sent_back(request)
+    for position, message in enumerate(request.messages):
+        if message.role == "system":
+            continue
+        role = "assistant" if message.role == "assistant" else "user"
+        blocks = list(_blocks(message, thoughts=position >= thoughtful))
+        if not blocks:
+            continue
+        if said and said[-1]["role"] == role:
+            said[-1]["content"] += blocks
+        else:
+            said.append({"role": role, "content": blocks})
+    if said and said[-1]["role"] == "assistant" and said[-1]["content"][-1]["type"] == "text":
+        # The beginning of an answer, which the service refuses to go on from behind a blank.
+        last = said[-1]["content"][-1]
+        last["text"] = last["text"].rstrip() or "…"
+    return said
+
+
+def _blocks(message: Message, *, thoughts: bool) -> Iterator[dict[str, Any]]:
+    if message.role == "tool":
+        yield {
+            "type": "tool_result",
+            "tool_use_id": message.tool_call_id or "",
+            "content": list(_parts(message)),
+            **({"is_error": True} if message.is_error else {}),
+        }
+        return
+    if thoughts:
+        for thought in message.thoughts:
+            if thought.data is not None:
+                yield {"type": "redacted_thinking", "data": thought.data}
+            elif thought.signature is not None:
+                yield {"type": "thinking", "thinking": thought.text, "signature": thought.signature}
+    yield from _parts(message)
+    for call in message.tool_calls:
+        yield {"type": "tool_use", "id": call.id, "name": call.name, "input": _input(call)}
+
+
+def _parts(message: Message) -> Iterator[dict[str, Any]]:
+    parts = (Text(message.content),) if isinstance(message.content, str) else message.content
+    for part in parts:
+        if not isinstance(part, Text):
+            yield _part(part)
+        elif part.text.strip():  # the protocol refuses blank text
+            yield {"type": "text", "text": part.text}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    match part:
+        case Text(text):
+            return {"type": "text", "text": text}
+        case Image():
+            return {"type": "image", "source": _source(part.as_url)}
+        case File(file_id=str(file_id)):
+            return {"type": "document", "source": {"type": "file", "file_id": file_id}}
+        case File(mime_type=str(kind)) if kind.startswith("text/"):
+            text = base64.b64decode(part.base64 or "").decode("utf-8", "replace")
+            return _document(part, {"type": "text", "media_type": "text/plain", "data": text})
+        case File():
+            kind = part.mime_type or "application/pdf"
+            return _document(part, {"type": "base64", "media_type": kind, "data": part.base64})
+        case Audio():
+            raise ConfigurationError("protocol='anthropic' takes no sound; use text, images or documents.")
+        case _:
+            assert_never(part)
+
+
+def _document(file: File, source: dict[str, Any]) -> dict[str, Any]:
+    title = {} if file.filename is None else {"title": file.filename}
+    return {"type": "document", "source": source, **title}
+
+
+def _source(url: str) -> dict[str, Any]:
+    header, found, data = url.partition(";base64,")
+    if found and header.startswith("data:"):
+        return {"type": "base64", "media_type": header.removeprefix("data:"), "data": data}
+    return {"type": "url", "url": url}
+
+
+def _input(call: ToolCall) -> dict[str, Any]:
+    """The arguments as an object, which the protocol asks for; what is none is told as it is."""
+    try:
+        value = from_json(call.arguments or "{}")
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {"not_json": call.arguments}
+
+
+def _text_of(message: Message) -> str:
+    content = message.content
+    if isinstance(content, str):
+        return content
+    if not all(isinstance(part, Text) for part in content):
+        raise ConfigurationError("a system message holds something else than text, which protocol='anthropic' refuses.")
+    return "\n".join(part.text for part in content if isinstance(part, Text))
+
+
+def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
+    match tool:
+        case Tool():
+            name, description, schema = tool.name, tool.description, tool.parameters
+        case {"type": "function", "function": {"name": str(name)} as function}:
+            description, schema = function.get("description"), function.get("parameters")
+        case _:
+            return tool
+    said: dict[str, Any] = {"name": name, "input_schema": schema or {"type": "object", "properties": {}}}
+    if description:
+        said["description"] = description
+    return said
+
+
+def _tool_choice(choice: ToolChoice | None, parallel: bool | None) -> dict[str, Any] | None:
+    if choice is None and parallel is None:
+        return None
+    said: dict[str, Any]
+    if isinstance(choice, ToolNamed):
+        said = {"type": "tool", "name": choice.name}
+    else:
+        said = {"type": _CHOICES[choice or "auto"]}
+    if parallel is not None and choice != "none":
+        said["disable_parallel_tool_use"] = not parallel
+    return said
+
+
+def _thinking(effort: str, max_tokens: int) -> dict[str, Any]:
+    if effort == "none":
+        return {"type": "disabled"}
+    if effort not in _THINKING:
+        known = ", ".join(map(repr, ("none", *_THINKING)))
+        raise ConfigurationError(f"reasoning_effort={effort!r} is not known to protocol='anthropic'; use {known}.")
+    if max_tokens <= _LEAST_THINKING:
+        raise ConfigurationError(
+            f"reasoning_effort={effort!r} needs max_tokens above {_LEAST_THINKING} with protocol='anthropic'."
+        )
+    budget = max(int(max_tokens * _THINKING[effort]), _LEAST_THINKING)
+    return {"type": "enabled", "budget_tokens": budget}
