@@ -131,3 +131,9 @@ def find_provider(provider: str | Provider) -> Provider:
     except KeyError:
         names = ", ".join(map(repr, PROVIDERS))
         raise ConfigurationError(f"provider={provider!r} is unknown; use {names} or a Provider(...).") from None
+
+
+def raw_protocol(provider: str | Provider) -> str:
+    """The protocol that takes a prompt as it is: `"native"` where the provider speaks it, else its first one."""
+    spoken = [route.protocol for route in find_provider(provider).routes]
+    return "native" if "native" in spoken or not spoken else spoken[0]

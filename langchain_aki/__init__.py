@@ -2,6 +2,7 @@
 
 from aki_transport import __version__
 from langchain_aki.chat_models import ChatAKI
+from langchain_aki.llms import AKILLM
 from langchain_aki.registration import register_providers
 
-__all__ = ["ChatAKI", "__version__", "register_providers"]
+__all__ = ["AKILLM", "ChatAKI", "__version__", "register_providers"]

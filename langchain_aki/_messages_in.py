@@ -16,6 +16,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from aki_transport import thoughts as thinking
 from aki_transport.messages import Audio, File, Image, Message, Part, Role, Text, ToolCall
 from langchain_aki.errors import ConfigurationError
 
@@ -58,6 +59,7 @@ def _message(message: BaseMessage) -> Message:
                 content=_content(message.content, of_tool=True),
                 name=message.name,
                 tool_call_id=message.tool_call_id,
+                is_error=message.status == "error",
             )
         case FunctionMessage():
             return Message(
@@ -77,6 +79,7 @@ def _message(message: BaseMessage) -> Message:
 def _assistant(message: AIMessage) -> Message:
     content = message.content
     reasoning = message.additional_kwargs.get("reasoning_content") or ""
+    thoughts = thinking.from_blocks(message.additional_kwargs.get(thinking.FIELD) or content)
     if not isinstance(content, str):
         if not reasoning:
             reasoning = "".join(_thoughts(content))
@@ -91,6 +94,7 @@ def _assistant(message: AIMessage) -> Message:
         content=content,
         name=message.name,
         reasoning=reasoning if isinstance(reasoning, str) else "",
+        thoughts=thoughts,
         tool_calls=tuple(calls),
     )
 

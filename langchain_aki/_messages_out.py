@@ -11,7 +11,8 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.utils.json import parse_partial_json
 
-from aki_transport.messages import ChatDelta, ChatReply, ToolCallDelta, Usage
+from aki_transport import thoughts as thinking
+from aki_transport.messages import ChatDelta, ChatReply, Thought, ToolCallDelta, Usage
 from aki_transport.tool_arguments import read_calls
 
 _PATTERN = AIMessageChunk(content="")
@@ -22,7 +23,7 @@ def to_result(reply: ChatReply, provider: str) -> ChatResult:
     read = read_calls(reply)
     message = AIMessage(
         content=reply.text,
-        additional_kwargs=_additional(reply.reasoning, reply.refusal),
+        additional_kwargs=_additional(reply.reasoning, reply.refusal, reply.thoughts),
         tool_calls=[
             tool_call(name=call.name, args=arguments, id=call.id)
             for call, arguments, _ in read
@@ -69,6 +70,7 @@ def to_chunks(delta: ChatDelta, provider: str, *, as_blocks: bool) -> Iterator[C
         yield ChatGenerationChunk(
             message=AIMessageChunk(
                 content=[] if as_blocks else "",
+                additional_kwargs=_additional("", "", reply.thoughts),
                 usage_metadata=usage_metadata(reply.usage),
                 response_metadata=response_metadata(reply, provider),
                 chunk_position="last",
@@ -110,8 +112,8 @@ def _call_chunk(calls: tuple[ToolCallDelta, ...], provider: str, *, as_blocks: b
     )
 
 
-def _additional(reasoning: str, refusal: str) -> dict[str, Any]:
-    said = {"reasoning_content": reasoning, "refusal": refusal}
+def _additional(reasoning: str, refusal: str, thoughts: tuple[Thought, ...]) -> dict[str, Any]:
+    said = {"reasoning_content": reasoning, "refusal": refusal, thinking.FIELD: thinking.to_blocks(thoughts)}
     return {name: value for name, value in said.items() if value}
 
 
@@ -183,6 +185,7 @@ def response_metadata(reply: ChatReply, provider: str) -> dict[str, Any]:
             credits_remaining=reply.credits_remaining,
             system_fingerprint=reply.system_fingerprint,
             logprobs=reply.logprobs,
+            **reply.details,
         ),
     }
 

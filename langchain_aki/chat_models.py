@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
-from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
@@ -19,14 +17,14 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr, model_validator
 
-from aki_transport import Client, __version__
 from aki_transport.arguments import as_response_format, as_tool_choice, unknown_argument
 from aki_transport.catalog import ModelInfo
 from aki_transport.messages import ChatRequest, JsonSchema, ResponseFormat, ToolNamed
-from aki_transport.settings import ModelSettings, plain, request_fields
+from aki_transport.settings import ModelSettings, request_fields
 from langchain_aki import _blocks
 from langchain_aki._messages_in import to_messages
 from langchain_aki._messages_out import to_chunks, to_result
+from langchain_aki._model import LangChainModel
 from langchain_aki._structured import StructuredOutputParser, class_of
 from langchain_aki.errors import ConfigurationError, translated
 
@@ -45,7 +43,7 @@ _CALL_ARGUMENTS = request_fields() | {
 }
 
 
-class ChatAKI(ModelSettings, BaseChatModel):
+class ChatAKI(LangChainModel, BaseChatModel):
     """A chat model, with nothing lost: reasoning, usage, tool calls, refusals, and which model really answered.
 
     See `aki_transport.settings.ModelSettings` for the fields that say which model, where, and how to ask it.
@@ -62,17 +60,12 @@ class ChatAKI(ModelSettings, BaseChatModel):
     streaming: bool = False
     """Whether `invoke` streams behind the scenes, so that callbacks get tokens as they come."""
 
+    identifying: ClassVar[tuple[str, ...]] = (*ModelSettings.identifying, "output_version")
+
     _profiled: ModelInfo | None = PrivateAttr(default=None)
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _raise_as_langchain(cls, data: Any, handler: Callable[[Any], Self]) -> Self:
-        with translated():
-            return handler(data)
-
     @model_validator(mode="after")
-    def _set_aki_version(self) -> Self:
-        self._add_version("langchain-aki", __version__)
+    def _register_blocks(self) -> Self:
         _blocks.register(self._provider.name)
         return self
 
@@ -268,15 +261,6 @@ class ChatAKI(ModelSettings, BaseChatModel):
         """One summary of a batch: the names in its last answer."""
         return {name: value for output in llm_outputs for name, value in (output or {}).items()}
 
-    @property
-    def _client(self) -> Client:
-        with translated():
-            return self._connected()
-
-    def __getstate__(self) -> dict[Any, Any]:
-        with translated():
-            return super().__getstate__()
-
     def _resolve_model_profile(self) -> ModelProfile | None:
         self._profiled = self.model_info()
         return _profile(self._profiled)
@@ -307,12 +291,6 @@ class ChatAKI(ModelSettings, BaseChatModel):
         self._learn()
         return models
 
-    def get_num_tokens(self, text: str) -> int:
-        """About how many tokens a text has, counted offline, or exactly by `custom_get_token_ids`."""
-        if self.custom_get_token_ids is not None:
-            return super().get_num_tokens(text)
-        return math.ceil(len(text.encode("utf-8", "replace")) / 4)
-
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """About how many tokens a conversation has, counted offline, or by `custom_get_token_ids`."""
         if self.custom_get_token_ids is not None:
@@ -322,57 +300,9 @@ class ChatAKI(ModelSettings, BaseChatModel):
             formatted = [convert_to_openai_tool(tool) for tool in tools]
         return count_tokens_approximately(messages, tools=formatted)
 
-    def get_token_ids(self, text: str) -> list[int]:
-        """Token IDs by `custom_get_token_ids`.
-
-        Raises:
-            ConfigurationError: There is none; the services publish no tokenizer, and none is downloaded.
-        """
-        if self.custom_get_token_ids is None:
-            raise ConfigurationError(
-                "there is no tokenizer at hand; pass custom_get_token_ids=, or use get_num_tokens()."
-            )
-        return super().get_token_ids(text)
-
     @property
     def _llm_type(self) -> str:
         return "aki-chat"
-
-    @property
-    def _identifying_params(self) -> dict[str, Any]:
-        """What makes two models answer differently; never the key."""
-        names = (*ModelSettings.identifying, "output_version")
-        found = {name: plain(getattr(self, name)) for name in names}
-        found["base_url"] = self._client.base_url
-        return {name: value for name, value in found.items() if value is not None}
-
-    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """The cache's key: by what makes the answer differ, not by timeouts and retries."""
-        return f"{self._llm_type} {sorted(self._identifying_params.items())} {stop} {sorted(kwargs.items())}"
-
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        stop = stop or ([self.stop] if isinstance(self.stop, str) else self.stop)
-        params = super()._get_ls_params(stop=stop, **kwargs)
-        params["ls_provider"] = self._provider.name
-        return params
-
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """Fields that a dump names by their environment variable instead of showing them."""
-        variables = self._provider.key_variables
-        return {"api_key": variables[0] if variables else f"{self._provider.name.upper()}_API_KEY"}
-
-    @property
-    def lc_attributes(self) -> dict[str, Any]:
-        """Fields that a dump holds in a plainer form."""
-        return {
-            name: plain(value) for name in ("provider", "timeout") if (value := getattr(self, name)) != plain(value)
-        }
-
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        """Models dump and load."""
-        return True
 
     @classmethod
     def get_lc_namespace(cls) -> list[str]:

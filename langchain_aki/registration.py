@@ -9,14 +9,15 @@ from typing import Any
 from aki_transport import PROVIDERS
 from langchain_aki.chat_models import ChatAKI
 from langchain_aki.errors import ConfigurationError
+from langchain_aki.llms import AKILLM
 
 
 def register_providers() -> None:
     """Let LangChain make models by a name like `"aki:qwen3.6-35b"`, `"aacflow:…"` or `"ak_ai_core:…"`, and load dumps.
 
     May be called any number of times. LangChain has no public way to register a provider, so this adds rows to the
-    table that `init_chat_model` reads, and the class to those that `langchain_core.load.load(…, allowed_objects="all")`
-    takes; it is checked first that the tables still have the known form.
+    table that `init_chat_model` reads, and the classes to those that `langchain_core.load.load` takes with
+    `allowed_objects="all"`; it is checked first that the tables still have the known form.
 
     Raises:
         ConfigurationError: `langchain` is not installed, or keeps its providers in another way by now.
@@ -42,10 +43,11 @@ def register_providers() -> None:
         table[name] = ("langchain_aki", "ChatAKI", _maker(name))
     _forget(base, "_get_chat_model_creator", "cache_clear")
     loader = import_module("langchain_core.load.load")  # by name: the package's attribute `load` is a function
-    path = tuple(ChatAKI.lc_id())
-    loader.ALL_SERIALIZABLE_MAPPINGS[path] = path
-    if path[0] not in loader.DEFAULT_NAMESPACES:
-        loader.DEFAULT_NAMESPACES.append(path[0])
+    for cls in (ChatAKI, AKILLM):
+        path = tuple(cls.lc_id())
+        loader.ALL_SERIALIZABLE_MAPPINGS[path] = path
+        if path[0] not in loader.DEFAULT_NAMESPACES:
+            loader.DEFAULT_NAMESPACES.append(path[0])
     _forget(loader, "_default_class_paths_cache", "clear")
 
 

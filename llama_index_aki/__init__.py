@@ -1,6 +1,7 @@
 """LlamaIndex on AKI.IO, AACFlow, AK AI CORE and services that speak like them."""
 
 from aki_transport import __version__
+from llama_index_aki.completion import AKICompletion
 from llama_index_aki.llms import AKI
 
-__all__ = ["AKI", "__version__"]
+__all__ = ["AKI", "AKICompletion", "__version__"]

@@ -25,6 +25,7 @@ from llama_index.core.base.llms.types import (
 
 from aki_transport import ConfigurationError
 from aki_transport.messages import Audio, File, Image, Message, Part, Role, Text, ToolCall
+from aki_transport.thoughts import from_blocks
 
 _ROLES: Mapping[MessageRole, Role] = {
     MessageRole.SYSTEM: "system",
@@ -52,10 +53,10 @@ def _message(message: ChatMessage) -> Message:
     extra = message.additional_kwargs
     parts: list[Part] = []
     calls: list[ToolCall] = []
-    thoughts: list[str] = []
+    thoughts: list[ThinkingBlock] = []
     for block in message.blocks:
         if isinstance(block, ThinkingBlock):
-            thoughts.append(block.content or "")
+            thoughts.append(block)
         elif isinstance(block, ToolCallBlock):
             calls.append(ToolCall(block.tool_call_id or "", block.tool_name, _arguments(block.tool_kwargs)))
         else:
@@ -66,7 +67,8 @@ def _message(message: ChatMessage) -> Message:
         role=role,
         content=_joined(parts),
         name=extra.get("name"),
-        reasoning="".join(thoughts),
+        reasoning="".join(block.content or "" for block in thoughts),
+        thoughts=from_blocks([{"thinking": block.content or "", **block.additional_information} for block in thoughts]),
         tool_calls=tuple(calls),
         # An agent's answer that is a tool's result names that call too, but is the assistant's word.
         tool_call_id=extra.get("tool_call_id") if role == "tool" else None,

@@ -18,6 +18,7 @@ from llama_index.core.base.llms.types import (
 from pydantic_core import from_json
 
 from aki_transport.messages import ChatDelta, ChatReply, ToolCallDelta
+from aki_transport.thoughts import to_blocks
 from aki_transport.tool_arguments import read_calls
 
 _READ_AGAIN = 1.25  # a call's unfinished arguments are parsed anew when they have grown by a quarter
@@ -37,7 +38,7 @@ def to_response(reply: ChatReply, provider: str) -> ChatResponse:
     return ChatResponse(
         message=ChatMessage(
             role=MessageRole.ASSISTANT,
-            blocks=[*_said(reply.reasoning, reply.text, _thought_tokens(reply), bool(calls)), *calls],
+            blocks=[*_said(_thoughts(reply), reply.text, bool(calls)), *calls],
             additional_kwargs=extra,
         ),
         raw=dict(reply.raw),
@@ -83,7 +84,9 @@ class Growing:
         message = ChatMessage(
             role=MessageRole.ASSISTANT,
             blocks=[
-                *_said(self._reasoning, self._text, None, bool(self._calls)),
+                *_said(
+                    [ThinkingBlock(content=self._reasoning)] if self._reasoning else [], self._text, bool(self._calls)
+                ),
                 *(call.block() for call in self._calls),
             ],
             additional_kwargs={"tool_calls": [call.plain() for call in self._calls]} if self._calls else {},
@@ -138,18 +141,21 @@ def unfinished_arguments(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _said(reasoning: str, text: str, thought_tokens: int | None, called: bool) -> list[ContentBlock]:
-    blocks: list[ContentBlock] = []
-    if reasoning:
-        blocks.append(ThinkingBlock(content=reasoning, num_tokens=thought_tokens))
+def _said(thoughts: list[ThinkingBlock], text: str, called: bool) -> list[ContentBlock]:
+    blocks: list[ContentBlock] = [*thoughts]
     # One text block, for LlamaIndex puts a line break between two; none where only calls or thoughts came.
-    if text or not (called or reasoning):
+    if text or not (called or thoughts):
         blocks.append(TextBlock(text=text))
     return blocks
 
 
-def _thought_tokens(reply: ChatReply) -> int | None:
-    return None if reply.usage is None else reply.usage.reasoning_tokens
+def _thoughts(reply: ChatReply) -> list[ThinkingBlock]:
+    """The reasoning: as it has to be sent back where the service asks for that, else in one block."""
+    tokens = None if reply.usage is None else reply.usage.reasoning_tokens
+    if reply.thoughts:
+        blocks = to_blocks(reply.thoughts)
+        return [ThinkingBlock(content=block.pop("thinking", ""), additional_information=block) for block in blocks]
+    return [ThinkingBlock(content=reply.reasoning, num_tokens=tokens)] if reply.reasoning else []
 
 
 def additional_kwargs(reply: ChatReply, provider: str) -> dict[str, Any]:
@@ -164,6 +170,7 @@ def additional_kwargs(reply: ChatReply, provider: str) -> dict[str, Any]:
         "credits_used": reply.credits_used,
         "credits_remaining": reply.credits_remaining,
         "refusal": reply.refusal or None,
+        **reply.details,
     }
     if reply.usage is not None:
         known |= {

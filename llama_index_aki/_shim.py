@@ -1,5 +1,5 @@
 """The import that LlamaIndex users expect; the package itself is `llama_index_aki`."""
 
-from llama_index_aki import AKI
+from llama_index_aki import AKI, AKICompletion
 
-__all__ = ["AKI"]
+__all__ = ["AKI", "AKICompletion"]

@@ -30,12 +30,12 @@ from llama_index.core.types import Model, PydanticProgramMode
 
 from aki_transport import InvalidResponseError
 from aki_transport.arguments import as_response_format, as_tool_choice, unknown_argument
-from aki_transport.directory import default_output
 from aki_transport.messages import ChatReply, ChatRequest, ToolCall
 from aki_transport.settings import ModelSettings, request_fields
 from aki_transport.tool_arguments import read_calls
 from llama_index_aki._messages_in import to_messages
 from llama_index_aki._messages_out import Growing, to_completion, to_response, unfinished_arguments
+from llama_index_aki._metadata import metadata_of
 from llama_index_aki._structured import Predicting
 
 dispatcher = get_dispatcher(__name__)
@@ -71,17 +71,7 @@ class AKI(ModelSettings, FunctionCallingLLM):
     @property
     def metadata(self) -> LLMMetadata:
         """What is known of the model now. Never asks the service; exact once the listing was read."""
-        client = self._client
-        info = client.model_info(self.model)
-        bound = client.route.default_max_tokens
-        default = -1 if bound is None else default_output(info, bound)  # -1 is LlamaIndex's word for "not set"
-        return LLMMetadata(
-            context_window=info.context_window,
-            num_output=default if self.max_tokens is None else self.max_tokens,
-            is_chat_model=True,
-            is_function_calling_model=info.tools is not False,
-            model_name=self.model,
-        )
+        return metadata_of(self._client, self.model, self.max_tokens, chat=True)
 
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:

@@ -1,0 +1,100 @@
+"""What `ChatAKI` and `AKILLM` share: errors of LangChain's, identity, dumps, token counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
+
+from langchain_core.language_models.base import BaseLanguageModel, LangSmithParams
+from pydantic import model_validator
+
+from aki_transport import Client, __version__
+from aki_transport.settings import ModelSettings, plain
+from langchain_aki.errors import ConfigurationError, translated
+
+if TYPE_CHECKING:
+    # What it is mixed with; not a base of it, or it would come before LangChain's own classes.
+    class _Base(ModelSettings, BaseLanguageModel[Any]):
+        @property
+        def _llm_type(self) -> str: ...
+
+else:
+    _Base = ModelSettings
+
+
+class LangChainModel(_Base):
+    """What comes before LangChain's class in the bases of a model."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _raise_as_langchain(cls, data: Any, handler: Callable[[Any], Self]) -> Self:
+        with translated():
+            return handler(data)
+
+    @model_validator(mode="after")
+    def _set_aki_version(self) -> Self:
+        self._add_version("langchain-aki", __version__)
+        return self
+
+    @property
+    def _client(self) -> Client:
+        with translated():
+            return self._connected()
+
+    def __getstate__(self) -> dict[Any, Any]:
+        with translated():
+            return super().__getstate__()
+
+    def get_num_tokens(self, text: str) -> int:
+        """About how many tokens a text has, counted offline, or exactly by `custom_get_token_ids`."""
+        if self.custom_get_token_ids is not None:
+            return super().get_num_tokens(text)
+        return math.ceil(len(text.encode("utf-8", "replace")) / 4)
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Token IDs by `custom_get_token_ids`.
+
+        Raises:
+            ConfigurationError: There is none; the services publish no tokenizer, and none is downloaded.
+        """
+        if self.custom_get_token_ids is None:
+            raise ConfigurationError(
+                "there is no tokenizer at hand; pass custom_get_token_ids=, or use get_num_tokens()."
+            )
+        return super().get_token_ids(text)
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        """What makes two models answer differently; never the key."""
+        found = {name: plain(getattr(self, name)) for name in self.identifying}
+        found["base_url"] = self._client.base_url
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """The cache's key: by what makes the answer differ, not by timeouts and retries."""
+        return f"{self._llm_type} {sorted(self._identifying_params.items())} {stop} {sorted(kwargs.items())}"
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        stop = stop or ([self.stop] if isinstance(self.stop, str) else self.stop)
+        params = super()._get_ls_params(stop=stop, **kwargs)
+        params["ls_provider"] = self._provider.name
+        return params
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Fields that a dump names by their environment variable instead of showing them."""
+        variables = self._provider.key_variables
+        return {"api_key": variables[0] if variables else f"{self._provider.name.upper()}_API_KEY"}
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """Fields that a dump holds in a plainer form."""
+        return {
+            name: plain(value) for name in ("provider", "timeout") if (value := getattr(self, name)) != plain(value)
+        }
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Models dump and load."""
+        return True
