@@ -27,6 +27,7 @@ from aki_transport.errors import (
     ServiceUnavailableError,
     StreamInterruptedError,
 )
+from aki_transport.images import GeneratedImage, ImageStore
 from aki_transport.messages import JobProgress
 from aki_transport.providers import PROVIDERS, Provider, Route
 from aki_transport.transport import Timeout
@@ -42,6 +43,8 @@ __all__ = [
     "Client",
     "ConfigurationError",
     "ContextOverflowError",
+    "GeneratedImage",
+    "ImageStore",
     "InsufficientCreditsError",
     "InvalidResponseError",
     "JobError",

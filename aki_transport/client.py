@@ -6,7 +6,7 @@ import hashlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
-from typing import Self
+from typing import Any, Self
 
 from pydantic import SecretStr
 
@@ -16,12 +16,14 @@ from aki_transport.asking import Asking, Refused, whole
 from aki_transport.catalog import ModelInfo
 from aki_transport.directory import Directory, OnModelFallback, OnUnknownModel
 from aki_transport.errors import APIStatusError, ConfigurationError
+from aki_transport.images import GeneratedImage, ImageRequest, as_images, read_size
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgress
+from aki_transport.painting import Painting, edits_by, paintings
 from aki_transport.providers import Provider, find_provider
 from aki_transport.structured import NoJsonError
 from aki_transport.transport import HttpAsyncClient, HttpClient, Payload, Timeout, Transport, as_timeout, users_client
 from aki_transport.transport.listing import Listing, listing_for
-from aki_transport.wire import find_wire
+from aki_transport.wire import find_image_wire, find_wire
 
 
 class Client:
@@ -192,6 +194,91 @@ class Client:
                 return
             asking.say_otherwise(refusal)
 
+    def generate_image(
+        self,
+        prompt: str,
+        *,
+        model: str | None = "z-image-turbo",
+        n: int = 1,
+        size: str | tuple[int, int] | None = None,
+        on_progress: Callable[[JobProgress], None] | None = None,
+        **more: Any,
+    ) -> list[GeneratedImage]:
+        """New pictures. A call that may have been billed is never repeated.
+
+        Args:
+            prompt: What they shall show.
+            model: The model that draws.
+            n: How many, 1 to 10; on the native protocol each is a job of its own.
+            size: Pixels, like `"1024x1024"`, 128 to 2048 a side. The service may round it: the pictures say their own.
+            on_progress: Told how far a job is, instead of the client's own.
+            **more: On the native protocol `seed` (-1 for any), `negative_prompt` and `steps`; `extra_body` anywhere.
+
+        Raises:
+            InvalidResponseError: The answer holds no picture.
+            AKIError: See the tree in `aki_transport.errors`.
+        """
+        return self._paint(ImageRequest(prompt=prompt, model=model, n=n, size=read_size(size), **more), on_progress)
+
+    async def agenerate_image(
+        self,
+        prompt: str,
+        *,
+        model: str | None = "z-image-turbo",
+        n: int = 1,
+        size: str | tuple[int, int] | None = None,
+        on_progress: Callable[[JobProgress], None] | None = None,
+        **more: Any,
+    ) -> list[GeneratedImage]:
+        """`generate_image`, async."""
+        request = ImageRequest(prompt=prompt, model=model, n=n, size=read_size(size), **more)
+        return await self._apaint(request, on_progress)
+
+    def edit_image(
+        self,
+        prompt: str,
+        images: Any,
+        *,
+        model: str | None = None,
+        n: int = 1,
+        size: str | tuple[int, int] | None = None,
+        on_progress: Callable[[JobProgress], None] | None = None,
+        **more: Any,
+    ) -> list[GeneratedImage]:
+        """Pictures changed by words. A call that may have been billed is never repeated.
+
+        Args:
+            prompt: What shall change.
+            images: A `GeneratedImage`, bytes, a `pathlib.Path` or a PIL image; or several on the OpenAI protocol.
+            model: The model that draws; None leaves it to the service (`qwen_image_edit` on the native protocol).
+            n: How many variants, 1 to 10.
+            size: Pixels, like `"1024x1024"`.
+            on_progress: Told how far a job is, instead of the client's own.
+            **more: As for `generate_image`.
+
+        Raises:
+            ConfigurationError: What was passed is no picture.
+            InvalidResponseError: The answer holds no picture.
+            AKIError: See the tree in `aki_transport.errors`.
+        """
+        request = ImageRequest(prompt=prompt, images=as_images(images), model=model, n=n, size=read_size(size), **more)
+        return self._paint(request, on_progress)
+
+    async def aedit_image(
+        self,
+        prompt: str,
+        images: Any,
+        *,
+        model: str | None = None,
+        n: int = 1,
+        size: str | tuple[int, int] | None = None,
+        on_progress: Callable[[JobProgress], None] | None = None,
+        **more: Any,
+    ) -> list[GeneratedImage]:
+        """`edit_image`, async."""
+        request = ImageRequest(prompt=prompt, images=as_images(images), model=model, n=n, size=read_size(size), **more)
+        return await self._apaint(request, on_progress)
+
     def model_info(self, model: str) -> ModelInfo:
         """What is known of a model now. Never asks the service and never raises."""
         return self._directory.info(model, self._known_listing())
@@ -254,14 +341,53 @@ class Client:
             on_progress=self._on_progress,
         )
 
-    def _read_listing_for(self, model: str, deadline: float | None) -> None:
-        if self._directory.needs_listing(model):
+    def _paint(self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None) -> list[GeneratedImage]:
+        deadline = self._transport.deadline_in()
+        request = edits_by(find_image_wire(self.route.protocol), request)
+        self._read_listing_for(request.model or "", deadline, draws=True)
+        painted: list[GeneratedImage] = []
+        for painting in self._paintings(request, on_progress):
+            call = painting.call()
+            if call.job is None:
+                painted += self._transport.send(call, painting.read, deadline=deadline)
+            else:
+                painted += deque(self._transport.stream(call, painting.decoder, deadline=deadline), maxlen=1).pop()
+        return painted
+
+    async def _apaint(
+        self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
+    ) -> list[GeneratedImage]:
+        deadline = self._transport.deadline_in()
+        request = edits_by(find_image_wire(self.route.protocol), request)
+        await self._aread_listing_for(request.model or "", deadline, draws=True)
+        painted: list[GeneratedImage] = []
+        for painting in self._paintings(request, on_progress):
+            call = painting.call()
+            if call.job is None:
+                painted += await self._transport.asend(call, painting.read, deadline=deadline)
+            else:
+                async with aclosing(self._transport.astream(call, painting.decoder, deadline=deadline)) as states:
+                    painted += [images async for images in states][-1]
+        return painted
+
+    def _paintings(self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None) -> list[Painting]:
+        return paintings(
+            request,
+            find_image_wire(self.route.protocol),
+            self._directory,
+            self._known_listing(),
+            protocol=self.route.protocol,
+            on_progress=on_progress or self._on_progress,
+        )
+
+    def _read_listing_for(self, model: str, deadline: float | None, *, draws: bool = False) -> None:
+        if self._directory.needs_listing(model, draws=draws):
             listing = self._listing_here()
             wanted = self._directory.id_of(model, listing.known)
             listing.read(self._fetch_listing, wanted=wanted, deadline=deadline)
 
-    async def _aread_listing_for(self, model: str, deadline: float | None) -> None:
-        if self._directory.needs_listing(model):
+    async def _aread_listing_for(self, model: str, deadline: float | None, *, draws: bool = False) -> None:
+        if self._directory.needs_listing(model, draws=draws):
             listing = self._listing_here()
             wanted = self._directory.id_of(model, listing.known)
             await listing.aread(self._afetch_listing, wanted=wanted, deadline=deadline)

@@ -53,6 +53,7 @@ class Directory:
             if said not in takes
         }
         self._table = catalog.load_table(provider.catalog)
+        self._draws = catalog.load_table(f"{provider.catalog}_images")
         self._on_unknown_model = on_unknown_model
         self._on_model_fallback = on_model_fallback
         self._context_window = context_window
@@ -78,10 +79,12 @@ class Directory:
         known: Mapping[str, object] = self._table if listing is None else listing
         return tuple(replace(catalog.describe(model, self._table, listing), **self._cannot) for model in known)
 
-    def needs_listing(self, model: str) -> bool:
+    def needs_listing(self, model: str, *, draws: bool = False) -> bool:
         """Whether it takes the service's listing to know what to send for this model."""
         if self._by_endpoint:
-            return catalog.find_endpoint(model, self._table, None) is None
+            return catalog.find_endpoint(model, self._draws if draws else self._table, None) is None
+        if draws:
+            return False
         return self._provider.fallback_model is not None
 
     def id_of(self, model: str, listing: catalog.Listing | None) -> str:
@@ -109,7 +112,7 @@ class Directory:
         self._warn_once(("unknown", model), words, ModelMismatchWarning)
         return model
 
-    def endpoint(self, model: str, listing: catalog.Listing | None) -> str | None:
+    def endpoint(self, model: str, listing: catalog.Listing | None, *, draws: bool = False) -> str | None:
         """The endpoint to call; None where a model is none.
 
         Raises:
@@ -117,7 +120,7 @@ class Directory:
         """
         if not self._by_endpoint:
             return None
-        found = catalog.find_endpoint(model, self._table, listing)
+        found = catalog.find_endpoint(model, self._draws if draws else self._table, listing)
         if found is not None:
             return found
         if listing is None:

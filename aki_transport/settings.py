@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
-from operator import itemgetter
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_serializer, model_validator
@@ -18,25 +17,6 @@ from aki_transport.messages import JobProgress, SendReasoning
 from aki_transport.providers import Provider
 from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
 
-_CONNECTION = (
-    "provider",
-    "protocol",
-    "api_key",
-    "base_url",
-    "timeout",
-    "total_timeout",
-    "max_retries",
-    "default_headers",
-    "http_client",
-    "http_async_client",
-    "on_unknown_model",
-    "on_model_fallback",
-    "context_window",
-    "max_output",
-    "allow_insecure",
-    "on_progress",
-)
-_connection = itemgetter(*_CONNECTION)
 _SAMPLING = (
     "temperature",
     "top_p",
@@ -50,13 +30,11 @@ _SAMPLING = (
 )
 
 
-class ModelSettings(BaseModel):
-    """Which model, where, and how to ask it. Nothing that is None is sent."""
+class ConnectionSettings(BaseModel):
+    """Which service, and how to reach it."""
 
     model_config = ConfigDict(protected_namespaces=(), arbitrary_types_allowed=True)
 
-    model: str = Field(min_length=1)
-    """Model ID, or a known alias of it (Hugging Face repository, older ID)."""
     provider: str | Provider = "aki"
     """`"aki"`, `"aacflow"`, `"ak_ai_core"`, or a `Provider` of your own."""
     protocol: str = "openai"
@@ -68,29 +46,6 @@ class ModelSettings(BaseModel):
     base_url: str | None = None
     """Full base of the chosen protocol (`…/v1`), instead of the provider's own."""
 
-    temperature: float | None = Field(default=None, allow_inf_nan=False)
-    """Randomness, 0 to 2 on the OpenAI protocol; the service's default is 1.0."""
-    top_p: float | None = Field(default=None, allow_inf_nan=False)
-    """Share of the likeliest tokens to choose from, 0 to 1."""
-    top_k: int | None = None
-    """Number of the likeliest tokens to choose from."""
-    max_tokens: int | None = Field(default=None, ge=1)
-    """Most tokens of an answer. Not given, AKI.IO is asked for `min(8192, max_output)`, less where a long prompt leaves
-    less room (8192 is its documented default); other providers decide themselves."""
-    stop: list[str] | str | None = None
-    """Up to 4 texts that end the answer; they are not part of it."""
-    seed: int | None = None
-    """For answers that repeat, where the service knows it."""
-    presence_penalty: float | None = Field(default=None, allow_inf_nan=False)
-    """-2 to 2."""
-    frequency_penalty: float | None = Field(default=None, allow_inf_nan=False)
-    """-2 to 2."""
-    reasoning_effort: str | None = None
-    """`"low"`, `"medium"`, `"high"`, or `"none"` to switch thinking off, on models that think."""
-    send_reasoning: SendReasoning | None = None
-    """Whether earlier reasoning is sent back: `"never"`, `"tool_turns"` (within a tool-call turn that is still open) or
-    `"always"`. Default: the provider's (`"tool_turns"` on AKI.IO, else `"never"`)."""
-
     timeout: float | Timeout | None = None
     """Seconds for any single wait, or a `Timeout`. Default: 10 s to connect, 600 s for a blocking answer, 120 s between
     the pieces of a stream."""
@@ -100,30 +55,31 @@ class ModelSettings(BaseModel):
     """Attempts after the first, for failures that a repetition can mend and that were not billed."""
     default_headers: dict[str, str] | None = Field(default=None, repr=False, exclude=True)
     """Sent with every call. Neither shown nor dumped, for they may hold secrets."""
-    extra_body: dict[str, Any] | None = None
-    """Further fields of the request's body, as they are."""
     http_client: HttpClient | None = Field(default=None, repr=False, exclude=True)
     """A client of your own for sync calls; never closed here."""
     http_async_client: HttpAsyncClient | None = Field(default=None, repr=False, exclude=True)
     """A client of your own for async calls; never closed here."""
-
-    context_window: int | None = Field(default=None, ge=1)
-    """Tokens, instead of what service and table say."""
-    max_output: int | None = Field(default=None, ge=1)
-    """Tokens, instead of what the table says."""
-    on_unknown_model: OnUnknownModel = "raise"
-    """What a model ID does that the service does not list, where the service would let another model answer in silence:
-    `"raise"` before anything is sent, `"warn"` or `"allow"`."""
-    on_model_fallback: OnModelFallback = "raise"
-    """What an answer of the provider's fallback model does: `"raise"` before any text, `"warn"` or `"ignore"`."""
     allow_insecure: bool = False
     """Take plain http for other hosts than this machine."""
 
     on_progress: Callable[[JobProgress], None] | None = Field(default=None, repr=False, exclude=True)
     """Told how far a job of the native protocol is (state, position in the queue, percent), whenever that changes."""
 
-    identifying: ClassVar[tuple[str, ...]] = ("model", "provider", "protocol", *_SAMPLING, "stop", "extra_body")
-    """The fields that make two models answer differently."""
+    connecting: ClassVar[tuple[str, ...]] = (
+        "provider",
+        "protocol",
+        "api_key",
+        "base_url",
+        "timeout",
+        "total_timeout",
+        "max_retries",
+        "default_headers",
+        "http_client",
+        "http_async_client",
+        "allow_insecure",
+        "on_progress",
+    )
+    """The fields that the client is made of."""
 
     _made: tuple[tuple[Any, ...], Client] | None = PrivateAttr(default=None)
 
@@ -161,15 +117,94 @@ class ModelSettings(BaseModel):
 
     def _connected(self) -> Client:
         """The client of the fields as they are now; another one if they were changed."""
-        wanted = _connection(self.__dict__)
+        wanted = tuple(self.__dict__[name] for name in self.connecting)
         made = self._made
         if made is None or made[0] != wanted:
-            made = self._made = (wanted, Client(**dict(zip(_CONNECTION, wanted, strict=True))))
+            made = self._made = (wanted, Client(**dict(zip(self.connecting, wanted, strict=True))))
         return made[1]
 
     @property
     def _provider(self) -> Provider:
         return self._client.provider
+
+    def close(self) -> None:
+        """Give connections back; those that no other model of this process uses close. The model stays usable."""
+        self._client.close()
+
+    async def aclose(self) -> None:
+        """`close`, for the running event loop's connections too."""
+        await self._client.aclose()
+
+    def __getstate__(self) -> dict[Any, Any]:
+        for name in ("http_client", "http_async_client"):
+            if getattr(self, name) is not None:
+                raise ConfigurationError(
+                    f"a {type(self).__name__} with {name}= cannot be pickled: its connections live in this process."
+                    " Leave it out, or make the model where it is used."
+                )
+        self._made = None  # made again at the next use, here and where the pickle is read
+        return super().__getstate__()
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        memo = {} if memo is None else memo
+        for shared in (self.http_client, self.http_async_client):
+            if shared is not None:
+                memo[id(shared)] = shared
+        memo[id(self._made)] = None
+        return super().__deepcopy__(memo)
+
+
+class ModelSettings(ConnectionSettings):
+    """Which model, where, and how to ask it. Nothing that is None is sent."""
+
+    model: str = Field(min_length=1)
+    """Model ID, or a known alias of it (Hugging Face repository, older ID)."""
+
+    temperature: float | None = Field(default=None, allow_inf_nan=False)
+    """Randomness, 0 to 2 on the OpenAI protocol; the service's default is 1.0."""
+    top_p: float | None = Field(default=None, allow_inf_nan=False)
+    """Share of the likeliest tokens to choose from, 0 to 1."""
+    top_k: int | None = None
+    """Number of the likeliest tokens to choose from."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Most tokens of an answer. Not given, AKI.IO is asked for `min(8192, max_output)`, less where a long prompt leaves
+    less room (8192 is its documented default); other providers decide themselves."""
+    stop: list[str] | str | None = None
+    """Up to 4 texts that end the answer; they are not part of it."""
+    seed: int | None = None
+    """For answers that repeat, where the service knows it."""
+    presence_penalty: float | None = Field(default=None, allow_inf_nan=False)
+    """-2 to 2."""
+    frequency_penalty: float | None = Field(default=None, allow_inf_nan=False)
+    """-2 to 2."""
+    reasoning_effort: str | None = None
+    """`"low"`, `"medium"`, `"high"`, or `"none"` to switch thinking off, on models that think."""
+    send_reasoning: SendReasoning | None = None
+    """Whether earlier reasoning is sent back: `"never"`, `"tool_turns"` (within a tool-call turn that is still open) or
+    `"always"`. Default: the provider's (`"tool_turns"` on AKI.IO, else `"never"`)."""
+
+    extra_body: dict[str, Any] | None = None
+    """Further fields of the request's body, as they are."""
+
+    context_window: int | None = Field(default=None, ge=1)
+    """Tokens, instead of what service and table say."""
+    max_output: int | None = Field(default=None, ge=1)
+    """Tokens, instead of what the table says."""
+    on_unknown_model: OnUnknownModel = "raise"
+    """What a model ID does that the service does not list, where the service would let another model answer in silence:
+    `"raise"` before anything is sent, `"warn"` or `"allow"`."""
+    on_model_fallback: OnModelFallback = "raise"
+    """What an answer of the provider's fallback model does: `"raise"` before any text, `"warn"` or `"ignore"`."""
+
+    connecting: ClassVar[tuple[str, ...]] = (
+        *ConnectionSettings.connecting,
+        "on_unknown_model",
+        "on_model_fallback",
+        "context_window",
+        "max_output",
+    )
+    identifying: ClassVar[tuple[str, ...]] = ("model", "provider", "protocol", *_SAMPLING, "stop", "extra_body")
+    """The fields that make two models answer differently."""
 
     def model_info(self) -> ModelInfo:
         """What is known of the model now: context window, maximum output, capabilities, and where that was read.
@@ -190,14 +225,6 @@ class ModelSettings(BaseModel):
         """`refresh_models`, async."""
         return await self._client.arefresh_models()
 
-    def close(self) -> None:
-        """Give connections back; those that no other model of this process uses close. The model stays usable."""
-        self._client.close()
-
-    async def aclose(self) -> None:
-        """`close`, for the running event loop's connections too."""
-        await self._client.aclose()
-
     def _settings_for(self, stop: Any, given: dict[str, Any]) -> dict[str, Any]:
         """Arguments of a `ChatRequest` out of the fields and of what one call gives instead; takes them from `given`.
 
@@ -215,24 +242,6 @@ class ModelSettings(BaseModel):
         if self.extra_body or extra:
             settings["extra_body"] = {**(self.extra_body or {}), **(extra or {})}
         return settings
-
-    def __getstate__(self) -> dict[Any, Any]:
-        for name in ("http_client", "http_async_client"):
-            if getattr(self, name) is not None:
-                raise ConfigurationError(
-                    f"a {type(self).__name__} with {name}= cannot be pickled: its connections live in this process."
-                    " Leave it out, or make the model where it is used."
-                )
-        self._made = None  # made again at the next use, here and where the pickle is read
-        return super().__getstate__()
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        memo = {} if memo is None else memo
-        for shared in (self.http_client, self.http_async_client):
-            if shared is not None:
-                memo[id(shared)] = shared
-        memo[id(self._made)] = None
-        return super().__deepcopy__(memo)
 
 
 def plain(value: Any) -> Any:

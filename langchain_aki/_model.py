@@ -3,48 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.language_models.base import BaseLanguageModel, LangSmithParams
 from pydantic import model_validator
 
-from aki_transport import Client, __version__
+from aki_transport import __version__
 from aki_transport.settings import ModelSettings, plain
-from langchain_aki.errors import ConfigurationError, translated
+from langchain_aki._connection import LangChainConnection
+from langchain_aki.errors import ConfigurationError
 
 if TYPE_CHECKING:
     # What it is mixed with; not a base of it, or it would come before LangChain's own classes.
-    class _Base(ModelSettings, BaseLanguageModel[Any]):
+    class _Base(LangChainConnection, ModelSettings, BaseLanguageModel[Any]):
         @property
         def _llm_type(self) -> str: ...
 
 else:
-    _Base = ModelSettings
+
+    class _Base(LangChainConnection, ModelSettings):
+        pass
 
 
 class LangChainModel(_Base):
     """What comes before LangChain's class in the bases of a model."""
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _raise_as_langchain(cls, data: Any, handler: Callable[[Any], Self]) -> Self:
-        with translated():
-            return handler(data)
-
     @model_validator(mode="after")
     def _set_aki_version(self) -> Self:
         self._add_version("langchain-aki", __version__)
         return self
-
-    @property
-    def _client(self) -> Client:
-        with translated():
-            return self._connected()
-
-    def __getstate__(self) -> dict[Any, Any]:
-        with translated():
-            return super().__getstate__()
 
     def get_num_tokens(self, text: str) -> int:
         """About how many tokens a text has, counted offline, or exactly by `custom_get_token_ids`."""

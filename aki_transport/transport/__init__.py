@@ -1,6 +1,6 @@
 """Calls to bytes to payloads: connections, retries, deadlines, event streams."""
 
-from aki_transport.transport.call import Call, Job, Timeout, as_timeout
+from aki_transport.transport.call import Call, Form, Job, Timeout, as_timeout
 from aki_transport.transport.events import Payload
 from aki_transport.transport.pools import HttpAsyncClient, HttpClient, users_client
 from aki_transport.transport.sender import Decoder, Transport
@@ -8,6 +8,7 @@ from aki_transport.transport.sender import Decoder, Transport
 __all__ = [
     "Call",
     "Decoder",
+    "Form",
     "HttpAsyncClient",
     "HttpClient",
     "Job",

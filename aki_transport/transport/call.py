@@ -19,6 +19,7 @@ class Call:
     Args:
         path: What follows the route's base URL.
         body: The JSON body; None sends none.
+        form: A form with files, instead of a JSON body.
         method: The HTTP method.
         headers: Headers of this call alone.
         stream: Whether the answer is asked for as server-sent events.
@@ -31,6 +32,7 @@ class Call:
 
     path: str
     body: Mapping[str, Any] | None = None
+    form: Form | None = None
     method: Literal["GET", "POST"] = "POST"
     headers: Mapping[str, str] = field(default_factory=dict)
     stream: bool = False
@@ -38,6 +40,19 @@ class Call:
     max_retries: int | None = None
     read_error: Callable[[APIStatusError], AKIError] | None = None
     job: Job | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A body of the type `multipart/form-data`.
+
+    Args:
+        fields: Names and texts.
+        files: Field, file name, bytes and type of each file.
+    """
+
+    fields: Mapping[str, str]
+    files: tuple[tuple[str, str, bytes, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,10 @@ from typing import Protocol
 
 from aki_transport.catalog import Listing
 from aki_transport.errors import APIStatusError, ConfigurationError
+from aki_transport.images import GeneratedImage, ImageRequest
 from aki_transport.messages import ChatDelta, ChatRequest, JobProgress
 from aki_transport.transport import Call, Decoder
-from aki_transport.wire import anthropic, native, openai
+from aki_transport.wire import anthropic, native, native_images, openai, openai_images
 
 
 class Wire(Protocol):
@@ -64,7 +65,38 @@ class Wire(Protocol):
         """The same request without the side matter that `error` refuses; None if it refuses anything else."""
 
 
+class ImageWire(Protocol):
+    """What each module of this package for pictures offers.
+
+    Attributes:
+        TAKES: The fields of a request that it can say; without `"n"` every picture is a call of its own.
+        EDITS_BY: The model that changes pictures where none is named; None leaves that to the service.
+    """
+
+    TAKES: frozenset[str]
+    EDITS_BY: str | None
+
+    def draw(self, request: ImageRequest) -> Call:
+        """The call that asks for pictures."""
+
+    def ImageDecoder(  # noqa: N802  a class
+        self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
+    ) -> Decoder[list[GeneratedImage]]:
+        """What reads its answer."""
+
+
 WIRES: Mapping[str, Wire] = {"openai": openai, "anthropic": anthropic, "native": native}
+
+IMAGE_WIRES: Mapping[str, ImageWire] = {"openai": openai_images, "native": native_images}
+
+
+def find_image_wire(protocol: str) -> ImageWire:
+    """The wire for pictures of that protocol."""
+    try:
+        return IMAGE_WIRES[protocol]
+    except KeyError:
+        built = " or ".join(f"protocol={name!r}" for name in IMAGE_WIRES)
+        raise ConfigurationError(f"protocol={protocol!r} makes no pictures; use {built}.") from None
 
 
 def find_wire(protocol: str) -> Wire:
