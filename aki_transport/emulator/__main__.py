@@ -20,13 +20,18 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8089, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--credits", type=float, default=100.0, help="US dollars in each gateway's account (default: %(default)s)"
+    )
     arguments = parser.parse_args(argv)
     # A shell starts a background job with Ctrl-C ignored; SIGTERM ends it the same way.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        with Emulator(host=arguments.host, port=arguments.port) as emulator:
-            sys.stdout.write(f"AKI emulator: {emulator.openai_url} (key: {emulator.key}); Ctrl-C ends it\n")
+        with Emulator(host=arguments.host, port=arguments.port, credits=arguments.credits) as emulator:
+            for title, url, key in emulator.addresses:
+                sys.stdout.write(f"{title:30} {url} (key: {key})\n")
+            sys.stdout.write("Ctrl-C ends it.\n")
             sys.stdout.flush()
             threading.Event().wait()
     except KeyboardInterrupt:

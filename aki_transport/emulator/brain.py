@@ -24,10 +24,11 @@ def _text(prompt: Prompt) -> str:
         return by_schema(prompt, prompt.schema)
     if (instructed := by_instruction(prompt)) is not None:
         return instructed
+    if found := results(prompt):
+        seen = f" {describe(prompt.images)}" if prompt.images else ""
+        return told(prompt.asked, found) + seen
     if prompt.images:
         return describe(prompt.images)
-    if found := results(prompt):
-        return told(prompt.asked, found)
     return plain(prompt)
 
 

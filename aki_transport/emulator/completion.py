@@ -23,6 +23,12 @@ class Completion:
     finish: Finish
     completion_tokens: int
     reasoning_tokens: int
+    # The stop word that ended the text.
+    stopped_by: str | None = None
+
+
+# What a worker leaves behind that is gone.
+EMPTY = Completion("", "", (), "stop", 0, 0)
 
 
 def prompt_tokens(prompt: Prompt) -> int:
@@ -42,7 +48,7 @@ def complete(prompt: Prompt, max_output: int) -> Completion:
     limit = max_output if prompt.max_tokens is None else min(prompt.max_tokens, max_output)
     reasoning = tokens.cut(thought.reasoning, limit)
     spent = tokens.count(reasoning)
-    text = _stopped(thought.text, prompt.stop)
+    text, word = _stopped(thought.text, prompt.stop)
     kept = tokens.cut(text, limit - spent)
     shortened = kept != text or reasoning != thought.reasoning
     left = limit - spent - tokens.count(kept)
@@ -59,9 +65,10 @@ def complete(prompt: Prompt, max_output: int) -> Completion:
             shortened = True
             break
     finish: Finish = "length" if shortened else "tool_calls" if calls else "stop"
-    return Completion(kept, reasoning, tuple(calls), finish, limit - left, spent)
+    return Completion(kept, reasoning, tuple(calls), finish, limit - left, spent, word if finish == "stop" else None)
 
 
-def _stopped(text: str, stop: tuple[str, ...]) -> str:
-    ends = [at for word in stop if word and (at := text.find(word)) >= 0]
-    return text[: min(ends)] if ends else text
+def _stopped(text: str, stop: tuple[str, ...]) -> tuple[str, str | None]:
+    """The text before the first stop word, and that word."""
+    at, word = min(((text.find(word), word) for word in stop if word and word in text), default=(len(text), None))
+    return text[:at], word

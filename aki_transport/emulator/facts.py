@@ -17,6 +17,8 @@ _QUOTED = re.compile(
     r"\"([^\"\n]+)\"|“([^”\n]+)”|„([^“”\n]+)[“”]|«([^»\n]+)»|‘([^’\n]+)’|「([^」\n]+)」|`([^`\n]+)`"
     r"|(?<!\w)'([^'\n]+(?:'\w[^'\n]*)*)'(?!\w)"
 )
+# What tools call things they made: `img_3f9c2a`.
+_ID = re.compile(r"(?<![\w/.-])(?:img[_-]|[A-Za-z]{2,12}[_-](?=[A-Za-z]*\d))[A-Za-z0-9]{4,}(?![\w-])")
 _UPPER = r"[A-ZÀ-ÖØ-Þ]"
 _NAME = re.compile(
     rf"\b(?:(?:Dr|Prof|Mr|Mrs|Ms)\.\s+)?{_UPPER}[\w’.-]*\w(?:\s+(?:(?:de|da|del|la|le|van|von|der|of|the|am|an)\s+)*{_UPPER}[\w’.-]*\w)*|\b{_UPPER}\b"
@@ -68,6 +70,11 @@ def emails(text: str) -> list[str]:
 def urls(text: str) -> list[str]:
     """Web addresses."""
     return _URL.findall(text)
+
+
+def ids(text: str) -> list[str]:
+    """Names given by machines: a short word and letters with digits."""
+    return _ID.findall(text)
 
 
 def dates(text: str) -> list[str]:

@@ -11,6 +11,8 @@ from aki_transport.emulator.words import content, name_parts, shorten, stems
 
 PLACE = stems("city location place town country region address origin destination where area")
 FORMULA = stems("expression formula equation calculation expr math calc arithmetic")
+IMAGE = stems("image images picture photo img")
+_IDENTITY = IMAGE | stems("id identifier ref reference")
 _COUNTRY = stems("country nation")
 _PERSON = stems("name person user author customer employee recipient who owner artist company")
 _REQUEST = stems("query question search text input prompt message content request topic subject task keyword term")
@@ -113,6 +115,7 @@ class Hints:
         ways: tuple[Callable[[], str | None], ...] = (
             lambda: self._next("expression", expressions(self._text)) if about & FORMULA else None,
             lambda: self._write(name),
+            lambda: self._id() if about & _IDENTITY else None,
             lambda: facts.labelled(self._text, name, loose=not about & _REQUEST),
             lambda: self._next("country", facts.countries(self._text)) if about & _COUNTRY else None,
             lambda: self._next("place", facts.places(self._text)) if about & PLACE else None,
@@ -121,6 +124,10 @@ class Hints:
             lambda: self.phrase() if about & _REQUEST else None,
         )
         return next((found for way in ways if (found := way()) is not None), None)
+
+    def _id(self) -> str | None:
+        """The ID the text names, else the one that came up last behind it."""
+        return next(iter(facts.ids(self._text)), None) or next(iter(facts.ids(self._behind)[::-1]), None)
 
     def texts(self, limit: int) -> list[str]:
         """Several texts: quotations, names, or the words that matter."""

@@ -1,11 +1,16 @@
 """The chat models the emulator serves."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
+
+from aki_transport.emulator.errors import Refusal
+from aki_transport.emulator.wallet import FREE, Price
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model: its limits, what it can do, and how the listing shows it."""
+    """One model: its limits, what it can do, what it costs, and how the listing shows it."""
 
     id: str
     owner: str
@@ -18,6 +23,7 @@ class Model:
     listed_window: int = 0
     # The open server mixes numbers and strings in one list.
     created: int | str = 1_758_000_000
+    price: Price = FREE
 
 
 MODELS = (
@@ -35,7 +41,31 @@ MODELS = (
 FALLBACK = next(model for model in MODELS if model.id == "minimax-m2.5-230b")
 _BY_ID = {name: model for model in MODELS for name in (model.id, model.older_id) if name}
 
+_GPT = Price(Decimal("0.15"), Decimal("0.60"))
+_CLAUDE = Price(Decimal(3), Decimal(15))
+# The windows and prices are the makers'; the gateways' pages give neither.
+AACFLOW_MODELS = (
+    Model("gpt-4o-mini", "openai", 128_000, 16_384, sees=True, created=1_720_000_000, price=_GPT),
+    Model("claude-sonnet-4-6", "anthropic", 200_000, 64_000, sees=True, created=1_771_000_000, price=_CLAUDE),
+)
+AK_AI_CORE_MODELS = (
+    Model("openai/gpt-4o-mini", "openai", 128_000, 16_384, sees=True, created=1_715_644_800, price=_GPT),
+    Model("anthropic/claude-3-5-sonnet", "anthropic", 200_000, 8192, sees=True, created=1_718_323_200, price=_CLAUDE),
+)
 
-def resolve(name: str) -> Model:
-    """The model of this ID; any other name is answered by MiniMax without a word, as the service does."""
+
+def or_fallback(name: str) -> Model:
+    """The model of this ID; any other name is answered by MiniMax without a word, as AKI.IO does."""
     return _BY_ID.get(name, FALLBACK)
+
+
+def among(models: tuple[Model, ...]) -> Callable[[str], Model]:
+    """What finds one of these models by its ID, and refuses any other name."""
+    by_id = {model.id: model for model in models}
+
+    def resolve(name: str) -> Model:
+        if name not in by_id:
+            raise Refusal(f"The model '{name}' does not exist.", status=404, code="model_not_found")
+        return by_id[name]
+
+    return resolve

@@ -5,6 +5,7 @@ from typing import Any, cast
 from aki_transport.emulator.errors import Refusal
 from aki_transport.emulator.models import Model
 from aki_transport.emulator.prompt import Call, Choice, Effort, Named, Prompt, Role, Tool, Turn
+from aki_transport.emulator.schema_form import is_schema
 
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -29,7 +30,7 @@ def read_prompt(body: dict[str, Any], model: Model) -> Prompt:
     if not isinstance(messages, list) or not messages:
         raise Refusal("Missing required parameter: 'messages'.")
     _check_numbers(body)
-    tools = tuple(_tool(tool) for tool in body.get("tools") or ())
+    tools = tuple(_tool(tool) for tool in _listed(body, "tools"))
     turns = tuple(_turn(message) for message in messages)
     if not model.sees and any(turn.images for turn in turns):
         raise Refusal(f"The model {model.id} has no image input; send text only.")
@@ -44,6 +45,13 @@ def read_prompt(body: dict[str, Any], model: Model) -> Prompt:
         stop=_stop(body.get("stop")),
         max_tokens=_max_tokens(body),
     )
+
+
+def _listed(body: dict[str, Any], name: str) -> list[Any]:
+    value = body.get(name)
+    if value is not None and not isinstance(value, list):
+        raise Refusal(f"Parameter '{name}' must be a list.")
+    return value or []
 
 
 def _check_numbers(body: dict[str, Any]) -> None:
@@ -91,7 +99,7 @@ def _schema(value: Any) -> dict[str, Any] | None:
             return None
         case {"type": "json_object"}:
             return {}
-        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
+        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}} if is_schema(schema):
             return schema
         case _:
             raise Refusal("Parameter 'response_format' must be text, json_object, or json_schema with its schema.")
@@ -106,7 +114,7 @@ def _tool(value: Any) -> Tool:
 
 
 def _parameters(value: Any) -> dict[str, Any]:
-    if value is not None and not isinstance(value, dict):
+    if value is not None and not (isinstance(value, dict) and is_schema(value)):
         raise Refusal("Parameter 'tools' must hold functions whose parameters are a JSON schema.")
     return value or {}
 
@@ -126,15 +134,18 @@ def _choice(value: Any, tools: tuple[Tool, ...]) -> Choice:
 
 
 def _turn(message: Any) -> Turn:
-    if not isinstance(message, dict) or message.get("role") not in _ROLES:
+    if not isinstance(message, dict) or message.get("role") not in list(_ROLES):
         raise Refusal("Parameter 'messages' must hold objects with a role: system, user, assistant or tool.")
+    call_id = message.get("tool_call_id")
+    if call_id is not None and not isinstance(call_id, str):
+        raise Refusal("A message's 'tool_call_id' must be a string.")
     text, images = _content(message.get("content"), message["role"])
     return Turn(
         role=_ROLES[message["role"]],
         text=text,
         images=images,
-        calls=tuple(_call(call) for call in message.get("tool_calls") or ()),
-        call_id=message.get("tool_call_id"),
+        calls=tuple(_call(call) for call in _listed(message, "tool_calls")),
+        call_id=call_id,
     )
 
 

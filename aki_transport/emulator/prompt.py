@@ -63,7 +63,8 @@ class Prompt:
     @property
     def asked(self) -> str:
         """The last thing the user said."""
-        return next((turn.text for turn in reversed(self.turns) if turn.role == "user"), "")
+        at = self._asked_at
+        return "" if at is None else self.turns[at].text
 
     @property
     def system(self) -> str:
@@ -73,17 +74,26 @@ class Prompt:
     @property
     def since_asked(self) -> tuple[Turn, ...]:
         """What happened after the user last spoke."""
-        for index in range(len(self.turns) - 1, -1, -1):
-            if self.turns[index].role == "user":
-                return self.turns[index + 1 :]
-        return self.turns
+        at = self._asked_at
+        return self.turns if at is None else self.turns[at + 1 :]
 
     @property
     def images(self) -> tuple[str, ...]:
         """The images of the last user message and of the results since."""
         after = tuple(image for turn in self.since_asked for image in turn.images)
-        asked = next((turn.images for turn in reversed(self.turns) if turn.role == "user"), ())
-        return asked + after
+        at = self._asked_at
+        return (() if at is None else self.turns[at].images) + after
+
+    @property
+    def _asked_at(self) -> int | None:
+        """Where the user last spoke."""
+        for index in range(len(self.turns) - 1, -1, -1):
+            turn = self.turns[index]
+            # Pictures of tool results come in the user's name where the protocol has no other place for them.
+            shown = turn.images and index and self.turns[index - 1].role == "tool"
+            if turn.role == "user" and not shown:
+                return index
+        return None
 
 
 @dataclass(frozen=True, slots=True)

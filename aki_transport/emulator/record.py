@@ -16,6 +16,7 @@ class Seen:
     query: dict[str, str]
     body: Any
     raw: bytes
+    request_id: str
 
 
 class Record:

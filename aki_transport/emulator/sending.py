@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -32,16 +32,16 @@ class Events(Response):
 
 
 class FaultySend:
-    """Sends an answer with its request ID, as late and as incomplete as the faults say."""
+    """Sends an answer with some more headers, as late and as incomplete as the faults say."""
 
     def __init__(
-        self, send: Send, receive: Receive, transport: asyncio.Transport, faults: Faults, request_id: str
+        self, send: Send, receive: Receive, transport: asyncio.Transport, faults: Faults, headers: Mapping[str, str]
     ) -> None:
         self._send = send
         self._receive = receive
         self._transport = transport
         self._faults = faults
-        self._request_id = request_id
+        self._extra = headers
         self._chunks = 0
         self._over = False
 
@@ -64,7 +64,7 @@ class FaultySend:
             await self._send(message)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
-        headers = [(b"x-request-id", self._request_id.encode())]
+        headers = [(name.encode(), value.encode()) for name, value in self._extra.items()]
         if self._faults.retry_after is not None:
             headers.append((b"retry-after", self._faults.retry_after.encode("latin-1")))
         return headers

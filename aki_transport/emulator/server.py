@@ -10,7 +10,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from aki_transport.emulator.app import build
+from aki_transport.emulator.app import Accounts, build, faces
+from aki_transport.emulator.jobs import Jobs, JobSeen
 from aki_transport.emulator.record import Record, Seen
 
 _BACKLOG = 4096
@@ -39,14 +40,27 @@ class Emulator:
     Args:
         host: The address to listen on.
         port: The port; 0 takes a free one.
+        credits: What each of the gateways' accounts has to spend, in US dollars.
+        job_speed: How many seconds of the native interface's jobs pass in a real one.
     """
 
     key = "aki-test"
+    aacflow_key = "aacf_test"
+    ak_ai_core_key = "sk-or-test"
 
-    def __init__(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        credits: float = 100.0,  # noqa: A002  # the gateways' word
+        job_speed: float = 1.0,
+    ) -> None:
         self.host = host
         self._port = port
         self._record = Record()
+        self._jobs = Jobs(job_speed)
+        self._faces = faces(Accounts(self.key, self.aacflow_key, self.ak_ai_core_key, credits), self._jobs)
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -67,21 +81,53 @@ class Emulator:
 
     @property
     def openai_url(self) -> str:
-        """The base URL of the OpenAI-compatible interface."""
+        """The base URL of AKI.IO's OpenAI-compatible interface."""
         return f"{self.url}/v1"
+
+    @property
+    def anthropic_url(self) -> str:
+        """The base URL of AKI.IO's Anthropic-compatible interface."""
+        return f"{self.url}/anthropic"
+
+    @property
+    def native_url(self) -> str:
+        """The base URL of AKI.IO's native interface."""
+        return f"{self.url}/api"
+
+    @property
+    def aacflow_url(self) -> str:
+        """AACFlow's base URL."""
+        return f"{self.url}/aacflow/api/v1/ai"
+
+    @property
+    def ak_ai_core_url(self) -> str:
+        """AK AI CORE's base URL."""
+        return f"{self.url}/ak_ai_core/v1"
+
+    @property
+    def addresses(self) -> list[tuple[str, str, str]]:
+        """Each interface's name, base URL and key."""
+        return [(face.title, f"{self.url}{face.prefix}", face.key) for face in self._faces if face.title]
 
     @property
     def requests(self) -> list[Seen]:
         """What arrived so far, in order."""
         return self._record.seen()
 
+    @property
+    def jobs(self) -> list[JobSeen]:
+        """The native interface's jobs so far, in order."""
+        return self._jobs.seen()
+
     def count(self, path_suffix: str = "") -> int:
         """How many requests arrived whose path ends so."""
         return sum(seen.path.endswith(path_suffix) for seen in self._record.seen())
 
     def reset(self) -> None:
-        """Forget the requests, and let faults with `times` strike anew."""
+        """Forget the requests, let faults with `times` strike anew, and fill up the accounts."""
         self._record.clear()
+        for face in self._faces:
+            face.forget()
 
     def start(self) -> Self:
         """Listen and serve; returns when requests are answered."""
@@ -124,7 +170,7 @@ class Emulator:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         config = uvicorn.Config(
-            cast("Any", build(self._record, self.key)),
+            cast("Any", build(self._record, self._faces)),
             http=_Protocol,
             ws="none",
             loop="asyncio",

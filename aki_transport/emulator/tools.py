@@ -12,6 +12,7 @@ from aki_transport.emulator.answers import joke, simple
 from aki_transport.emulator.arithmetic import expressions, operators
 from aki_transport.emulator.errors import Refusal
 from aki_transport.emulator.hints import FORMULA, PLACE, Hints
+from aki_transport.emulator.image_tools import ImageStep, image_steps, latest_image, wants_image
 from aki_transport.emulator.numeric import Unfillable
 from aki_transport.emulator.prompt import Call, Named, Prompt, Tool
 from aki_transport.emulator.results import results
@@ -59,13 +60,37 @@ def plan(prompt: Prompt) -> tuple[Call, ...]:
     if isinstance(prompt.choice, Named):
         tools = tuple(tool for tool in tools if tool.name == prompt.choice.name)
     found = results(prompt)
-    asks = _open(_asks(prompt.asked, tools), Counter(each.call.name for each in found))
-    if not asks and prompt.choice != "auto":
+    done = Counter(each.call.name for each in found)
+    said = [turn.text for turn in prompt.turns]
+    steps, asked = image_steps(prompt.asked, tools, said)
+    pictures = _pictures(steps, said, done)
+    others = tuple(tool for tool in tools if tool.name not in {step.tool.name for step in steps})
+    asks = _open(_asks(asked, others), done) if others and asked else []
+    if not asks and not pictures and prompt.choice != "auto":
         asks = [_Ask(_forced(prompt, tools), prompt.asked)]
     if not prompt.parallel:
-        asks = asks[:1]
+        pictures, asks = pictures[:1], asks[: 0 if pictures else 1]
     behind = "\n".join(each.text for each in found)
-    return tuple(_call(ask, prompt, behind) for ask in asks)
+    return (*pictures, *(_call(ask, prompt, behind) for ask in asks))
+
+
+def _pictures(steps: list[ImageStep], said: list[str], done: Counter[str]) -> tuple[Call, ...]:
+    """The calls for pictures that can be made now: a change waits for the picture it is made of."""
+    left = steps[sum(done[name] for name in {step.tool.name for step in steps}) :]
+    first_change = next((number for number, step in enumerate(left) if step.changes), len(left))
+    now = left[: max(first_change, 1)]
+    calls = (_picture(step, latest_image(step, said) if step.changes else None) for step in now)
+    return tuple(call for call in calls if call is not None)
+
+
+def _picture(step: ImageStep, image: str | None) -> Call | None:
+    if step.changes and image is None:
+        return None
+
+    def write(name: str) -> str | None:
+        return image if wants_image(name) else step.worded(name)
+
+    return _filled(step.tool, Hints(f"{step.count} {step.size or ''}", "", write))
 
 
 def _open(asks: list[_Ask], done: Counter[str]) -> list[_Ask]:
@@ -186,13 +211,16 @@ def _alike(words: str) -> set[str]:
 
 def _call(ask: _Ask, prompt: Prompt, behind: str) -> Call:
     rest = prompt.asked if ask.text != prompt.asked else ""
-    hints = Hints(ask.text, f"{rest}\n{behind}".strip(), _writer(prompt))
+    return _filled(ask.tool, Hints(ask.text, f"{rest}\n{behind}".strip(), _writer(prompt)))
+
+
+def _filled(tool: Tool, hints: Hints) -> Call:
     try:
-        value = Filler(ask.tool.schema, hints, optional=False).fill() if ask.tool.schema else {}
+        value = Filler(tool.schema, hints, optional=False).fill() if tool.schema else {}
     except Unfillable:
-        raise Refusal(f"Parameter 'tools': no arguments fit the schema of {ask.tool.name}.") from None
+        raise Refusal(f"Parameter 'tools': no arguments fit the schema of {tool.name}.") from None
     arguments = json.dumps(value if isinstance(value, dict) else {}, ensure_ascii=False)
-    return Call(f"call_{uuid4().hex[:24]}", ask.tool.name, arguments)
+    return Call(f"call_{uuid4().hex[:24]}", tool.name, arguments)
 
 
 def _writer(prompt: Prompt) -> Any:
@@ -208,7 +236,8 @@ def _properties(tool: Tool) -> dict[str, Any]:
 
 
 def _required(tool: Tool) -> list[str]:
-    return [str(name) for name in tool.schema.get("required") or ()]
+    found = tool.schema.get("required")
+    return [str(name) for name in found] if isinstance(found, list) else []
 
 
 def _kind(tool: Tool, name: str) -> Any:

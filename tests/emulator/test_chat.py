@@ -135,6 +135,12 @@ def test_consecutive_roles_names_and_empty_content_are_taken(client):
         {"response_format": {"type": "yaml"}},
         {"tool_choice": "required"},
         {"tools": [{"name": "flat"}]},
+        {"tools": 1},
+        {"tools": [{"type": "function", "function": {"name": "look", "parameters": {"properties": 1}}}]},
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": {}}}}},
+        {"messages": [{"role": ["user"], "content": "x"}]},
+        {"messages": [{"role": "assistant", "tool_calls": 1}]},
+        {"messages": [{"role": "tool", "tool_call_id": [1], "content": "x"}]},
         {"stream": True, "stream_options": "usage"},
     ],
 )

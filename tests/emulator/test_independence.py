@@ -7,7 +7,7 @@ import pytest
 import aki_transport.emulator
 
 FOLDER = Path(aki_transport.emulator.__file__).parent
-ALLOWED = sys.stdlib_module_names | {"starlette", "uvicorn"}
+ALLOWED = sys.stdlib_module_names | {"starlette", "uvicorn", "PIL"}
 
 
 def imported(path):

@@ -1,0 +1,354 @@
+import time
+from itertools import pairwise
+
+import httpx
+import pytest
+
+from aki_transport.emulator import Emulator
+from aki_transport.emulator.faults import Faults
+from aki_transport.emulator.job import Report, Work
+from aki_transport.emulator.jobs import Jobs
+from aki_transport.emulator.native_endpoints import ENDPOINTS
+from aki_transport.emulator.native_parameters import read
+
+ENDPOINT = "llama3_8b_chat"
+# Long enough that it does not end between two polls.
+LONG = "job-seconds=45"
+
+
+@pytest.fixture(scope="module")
+def swift():
+    """150 seconds of its jobs pass in one."""
+    with Emulator(job_speed=150) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def job(swift):
+    swift.reset()
+    with httpx.Client(base_url=swift.native_url, timeout=10) as made:
+        yield Asker(made)
+
+
+class Asker:
+    """Starts a job and asks for it."""
+
+    def __init__(self, http):
+        self.http = http
+        self.id = ""
+        self.endpoint = ENDPOINT
+
+    def start(self, fault="", endpoint=ENDPOINT, text="Count to 100", **params):
+        self.endpoint = endpoint
+        body = {"key": "aki-test", "prompt_input": text, "wait_for_result": False, **params}
+        answer = self.http.post(f"/call/{endpoint}", json=body, headers={"x-emulator-fault": fault} if fault else {})
+        assert answer.status_code == 200, answer.text
+        self.id = answer.json().get("job_id")
+        return answer.json()
+
+    def ask(self, **params):
+        return self.http.post(f"/progress/{self.endpoint}", json={"key": "aki-test", "job_id": self.id, **params})
+
+    def polls(self, pause=0.01):
+        """What each poll finds until the job has ended."""
+        found = []
+        while True:
+            found.append(self.ask().json())
+            if found[-1]["job_state"] not in ("queued", "processing"):
+                return found
+            time.sleep(pause)
+
+
+def texts(polls):
+    return [poll["progress"]["progress_data"]["text"] for poll in polls if "progress_data" in poll.get("progress", {})]
+
+
+def test_a_call_that_does_not_wait_brings_an_id(job):
+    answer = job.start()
+    assert answer.keys() == {"success", "job_id", "ep_version"}
+    assert "#" in answer["job_id"]
+
+
+def test_text_grows_until_the_result_has_all_of_it(job):
+    job.start(LONG, endpoint="qwen3.6_35b_chat")
+    *before, last = job.polls()
+    grown = texts(before)
+    assert len(set(grown)) > 3
+    assert all(later.startswith(earlier) for earlier, later in pairwise(grown))
+    assert last["job_result"]["text"].startswith(grown[-1])
+    assert "progress" not in last
+    data = before[-1]["progress"]["progress_data"]
+    assert data.keys() == {"text", "num_generated_tokens", "current_context_length"}
+
+
+def test_text_grows_in_its_parts_too(job):
+    job.start(LONG, endpoint="gpt_oss_chat", chat_output_format="json")
+    *before, last = job.polls()
+    final = last["job_result"]["text"]
+    for part in texts(before):
+        assert final["thinking"].startswith(part["thinking"])
+        assert final["content"].startswith(part["content"])
+        assert not part["content"] or part["thinking"] == final["thinking"]
+
+
+def test_progress_repeats_fields_that_are_for_the_server_alone(job):
+    job.start(LONG)
+    progress = job.polls()[-2]["progress"]
+    assert progress["auth_key"] == "aki-test"
+    assert progress["auth"]
+    assert progress["num_workers_online"] > 0
+    assert progress["queue_position"] == 0
+    assert 0 <= progress["estimate"] <= 45
+
+
+def test_a_result_is_the_blocking_answer(job):
+    job.start()
+    polled = job.polls()[-1]["job_result"]
+    body = {"key": "aki-test", "prompt_input": "Count to 100"}
+    blocking = job.http.post(f"/call/{ENDPOINT}", json=body).json()
+    assert polled.keys() == blocking.keys()
+    assert polled["text"] == blocking["text"]
+    assert polled["success"] is True
+
+
+def test_a_result_is_delivered_once(job):
+    job.start("fast")
+    assert "job_result" in job.ask().json()
+    again = job.ask().json()
+    assert again["job_state"] == "done"
+    assert "job_result" not in again
+    assert "progress" not in again
+
+
+def test_a_poll_can_be_a_get(job):
+    job.start("fast")
+    answer = job.http.get(f"/progress/{ENDPOINT}", params={"key": "aki-test", "job_id": job.id})
+    assert answer.json()["job_result"]["success"] is True
+
+
+def test_an_unknown_job_is_a_402(job):
+    job.start()
+    missing = job.http.post(f"/progress/{ENDPOINT}", json={"key": "aki-test"})
+    assert (missing.status_code, missing.json()["error"]) == (402, ["No job_id given"])
+    job.id = "nobody#1"
+    unknown = job.ask()
+    assert unknown.status_code == 402
+    assert "nobody#1" in unknown.json()["error"][0]
+
+
+def test_a_job_waits_for_its_turn(job):
+    job.start("queue=3;" + LONG)
+    polls = job.polls()
+    assert [poll["progress"]["queue_position"] for poll in polls[:4]] == [3, 2, 1, 0]
+    assert [poll["job_state"] for poll in polls[:4]] == ["queued", "queued", "queued", "processing"]
+    assert polls[0]["progress"]["estimate"] > polls[2]["progress"]["estimate"] > 0
+    assert "auth" not in polls[0]["progress"]
+    assert polls[-1]["job_result"]["total_duration"] > polls[-1]["job_result"]["compute_duration"] == 45
+
+
+def test_a_full_queue_is_a_400_with_a_string(job):
+    body = {"key": "aki-test", "prompt_input": "Hi"}
+    answer = job.http.post(f"/call/{ENDPOINT}!queue-full", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "Job queue reached max length 1000!"
+
+
+def test_the_emulators_seconds_pass_as_fast_as_asked(job):
+    began = time.perf_counter()
+    job.start("job-seconds=75")
+    assert job.polls()[-1]["job_result"]["compute_duration"] == 75
+    assert 0.4 < time.perf_counter() - began < 10
+
+
+def test_a_blocking_call_dies_after_a_minute_and_the_job_goes_on(swift, job):
+    body = {"key": "aki-test", "prompt_input": "Hi"}
+    began = time.perf_counter()
+    answer = job.http.post(f"/call/{ENDPOINT}!job-seconds=75", json=body)
+    assert time.perf_counter() - began > 0.3
+    assert (answer.status_code, answer.json()["message"]) == (503, "Response Timeout")
+    assert swift.jobs[-1].state == "processing"
+    assert job.http.post(f"/call/{ENDPOINT}!job-seconds=50", json=body).status_code == 200
+
+
+def test_a_blocking_call_waits_in_the_queue_as_well(job):
+    body = {"key": "aki-test", "prompt_input": "Hi"}
+    answer = job.http.post(f"/call/{ENDPOINT}!job-seconds=15;queue=2", json=body).json()
+    assert answer["compute_duration"] == 15
+    assert answer["total_duration"] == pytest.approx(30, abs=5)
+
+
+def test_a_client_that_leaves_a_blocking_call_leaves_the_job(swift, job):
+    body = {"key": "aki-test", "prompt_input": "Hi"}
+    with pytest.raises(httpx.ReadTimeout):
+        job.http.post(f"/call/{ENDPOINT}!job-seconds=50", json=body, timeout=0.05)
+    assert [each.state for each in swift.jobs] == ["processing"]
+
+
+def test_a_client_can_cancel(swift, job):
+    job.start(LONG)
+    answer = job.ask(cancel=True)
+    assert answer.status_code == 200
+    assert answer.json()["job_state"] == "canceled"
+    assert job.ask().json()["job_state"] == "canceled"
+    (seen,) = swift.jobs
+    assert (seen.state, seen.polls, seen.cancelled) == ("canceled", 2, True)
+
+
+def test_what_is_done_is_not_cancelled(swift, job):
+    job.start("fast")
+    job.ask()
+    assert job.ask(cancel=True).json()["job_state"] == "done"
+    assert swift.jobs[-1].cancelled is False
+
+
+def test_the_service_can_cancel(swift, job):
+    job.start("job-cancel;" + LONG)
+    polls = job.polls()
+    assert [poll["job_state"] for poll in (polls[0], polls[-1])] == ["processing", "canceled"]
+    assert "progress" not in polls[-1]
+    assert swift.jobs[-1].cancelled is False
+
+
+def test_a_lapsed_job_is_a_400_that_still_tells_its_progress(job):
+    job.start("lapse;" + LONG)
+    assert job.polls()[-1]["job_state"] == "lapsed"
+    answer = job.ask()
+    assert answer.status_code == 400
+    body = answer.json()
+    assert body["success"] is False
+    assert body["error"] == f"Job {job.id} on {ENDPOINT} lapsed!"
+    assert body["progress"]["estimate"] == -1
+
+
+def test_a_workers_failure_is_a_success_with_an_error(job):
+    job.start("job-fail")
+    last = job.polls()[-1]
+    assert (last["success"], last["job_state"]) == (True, "done")
+    assert last["job_result"]["success"] is True
+    assert isinstance(last["job_result"]["error"], str)
+    assert "text" not in last["job_result"]
+
+
+def test_a_workers_failure_in_a_blocking_call_is_a_200(job):
+    answer = job.http.post(f"/call/{ENDPOINT}!job-fail", json={"key": "aki-test", "prompt_input": "Hi"})
+    assert answer.status_code == 200
+    assert answer.json()["success"] is True
+    assert answer.json()["error"]
+
+
+def test_a_result_can_get_lost_on_its_way(job):
+    job.start("lose-result;fast")
+    with pytest.raises(httpx.RemoteProtocolError):
+        job.ask()
+    assert job.ask().json().keys() == {"success", "job_id", "ep_version", "job_state"}
+
+
+def test_an_answer_can_get_lost_without_the_result(swift, job):
+    job.start("lose-poll=2;fast;queue=1")
+    assert job.ask().json()["job_state"] == "queued"
+    with pytest.raises(httpx.RemoteProtocolError):
+        job.ask()
+    assert "job_result" in job.ask().json()
+    assert swift.jobs[-1].polls == 3
+
+
+def test_text_can_get_shorter():
+    endpoint = ENDPOINTS[ENDPOINT]
+    values, _ = read(endpoint.parameters, {"prompt_input": "Count to 100"})
+    work = endpoint.work(values, Faults(shrink=True))
+    grown = [work.report(part / 20).data["text"] for part in range(1, 21)]
+    assert sum(len(later) < len(earlier) for earlier, later in pairwise(grown)) == 1
+    assert grown[-1] == work.result["text"]
+
+
+def test_an_image_behind_an_address_never_comes_back(job):
+    written = '[{"role": "user", "content": [{"image": "https://example.org/x.png"}]}]'
+    job.start(endpoint="qwen3.6_35b_chat", text=None, chat_context=written)
+    for _ in range(2):
+        body = job.ask().json()
+        assert body["job_state"] == "processing"
+        assert "progress_data" not in body["progress"]
+        time.sleep(0.01)
+
+
+def test_text_can_be_missing_before_the_result(job):
+    job.start("no-text-in-progress;" + LONG)
+    *before, last = job.polls()
+    assert before[-1]["progress"]["progress_data"].keys() == {"num_generated_tokens", "current_context_length"}
+    assert last["job_result"]["text"]
+
+
+def test_the_prompts_length_can_be_missing(job):
+    job.start("no-prompt-length;fast")
+    result = job.ask().json()["job_result"]
+    assert "prompt_length" not in result
+    assert result["current_context_length"] > result["num_generated_tokens"]
+
+
+def test_a_fault_in_the_name_of_a_call_and_its_polls_strikes_once(job):
+    job.start(endpoint=f"{ENDPOINT}!queue=1;fast")
+    assert [poll["job_state"] for poll in job.polls()] == ["queued", "done"]
+
+
+def test_jobs_are_forgotten_with_the_requests(swift, job):
+    job.start()
+    assert [each.endpoint for each in swift.jobs] == [ENDPOINT]
+    swift.reset()
+    assert swift.jobs == []
+    assert job.ask().status_code == 402
+
+
+def test_time_has_to_pass():
+    with pytest.raises(ValueError, match="job_speed"):
+        Emulator(job_speed=0)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def made(clock, seconds=10.0, **faults):
+    jobs = Jobs(2, clock)
+    work = Work(seconds, lambda part: Report(int(100 * part), {"part": part}), {"text": "all"})
+    return jobs, jobs.add("draw", work, Faults(**faults))
+
+
+def test_progress_follows_the_clock():
+    clock = Clock()
+    jobs, job = made(clock)
+    found = []
+    for clock.now in (0, 1.25, 4, 5):
+        look = jobs.poll(job)
+        found.append((look.state, look.estimate, look.report and look.report.progress, look.result))
+    assert found == [
+        ("processing", 10, 0, None),
+        ("processing", 7.5, 25, None),
+        ("processing", 2, 80, None),
+        ("done", -1, None, {"text": "all"}),
+    ]
+
+
+@pytest.mark.parametrize(("pause", "state"), [(299, "processing"), (301, "lapsed")])
+def test_a_job_lapses_when_nobody_asks_for_it(pause, state):
+    clock = Clock()
+    jobs, job = made(clock, seconds=5000)
+    for _ in range(2):
+        clock.now += pause
+        assert jobs.poll(job).state == state
+
+
+def test_a_job_that_waits_lapses_too():
+    clock = Clock()
+    jobs, job = made(clock, queue=2)
+    clock.now = 301
+    assert jobs.seen()[0].state == "lapsed"
+    assert jobs.poll(job).state == "lapsed"
+
+
+def test_a_job_belongs_to_its_endpoint():
+    jobs, job = made(Clock())
+    assert jobs.find(job.id, "draw") is job
+    assert jobs.find(job.id, "edit") is None
