@@ -13,11 +13,11 @@ $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
-$(VENV)/demo: pyproject.toml | $(BIN)/uv
+$(VENV)/demo: pyproject.toml llama_index_aki/_shim.py | $(BIN)/uv
 	$(UV) --editable '.[all]' --group demo
 	@touch $@
 
-$(VENV)/dev: pyproject.toml | $(BIN)/uv
+$(VENV)/dev: pyproject.toml llama_index_aki/_shim.py | $(BIN)/uv
 	$(UV) --editable '.[all]' --group dev
 	@touch $@
 

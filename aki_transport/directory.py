@@ -67,7 +67,11 @@ class Directory:
         if cached is not None and cached[0] is listing:
             return cached[1]
         info = catalog.describe(
-            model, self._table, listing, context_window=self._context_window, max_output=self._max_output
+            model,
+            self._table,
+            self._models_in(listing),
+            context_window=self._context_window,
+            max_output=self._max_output,
         )
         if self._cannot:
             info = replace(info, **self._cannot)
@@ -77,7 +81,12 @@ class Directory:
     def all(self, listing: catalog.Listing | None) -> tuple[ModelInfo, ...]:
         """Every model that the service lists; the table's where the listing is not known."""
         known: Mapping[str, object] = self._table if listing is None else listing
-        return tuple(replace(catalog.describe(model, self._table, listing), **self._cannot) for model in known)
+        models = self._models_in(listing)
+        return tuple(replace(catalog.describe(model, self._table, models), **self._cannot) for model in known)
+
+    def _models_in(self, listing: catalog.Listing | None) -> catalog.Listing | None:
+        """The listing, where it names models; that of endpoints says nothing of what is behind them."""
+        return None if self._by_endpoint else listing
 
     def needs_listing(self, model: str, *, draws: bool = False) -> bool:
         """Whether it takes the service's listing to know what to send for this model."""

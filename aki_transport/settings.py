@@ -13,8 +13,8 @@ from aki_transport.catalog import ModelInfo
 from aki_transport.client import Client
 from aki_transport.directory import OnModelFallback, OnUnknownModel
 from aki_transport.errors import ConfigurationError
-from aki_transport.messages import JobProgress, SendReasoning
-from aki_transport.providers import Provider
+from aki_transport.messages import ChatRequest, JobProgress, Message, SendReasoning
+from aki_transport.providers import Provider, raw_protocol
 from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
 
 _SAMPLING = (
@@ -242,6 +242,29 @@ class ModelSettings(ConnectionSettings):
         if self.extra_body or extra:
             settings["extra_body"] = {**(self.extra_body or {}), **(extra or {})}
         return settings
+
+
+class PromptSettings(ModelSettings):
+    """The same for models that go on from a raw prompt: no roles, no template, no tools."""
+
+    protocol: str = "native"
+    """`"native"`, which takes the prompt as it is, where the provider speaks that; else its first one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_protocol(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and "protocol" not in given:
+            return {**given, "protocol": raw_protocol(given.get("provider", "aki"))}
+        return given
+
+    def _prompt_request(self, prompt: str, stop: Any, given: Mapping[str, Any]) -> ChatRequest:
+        """One call's request: the constructor's fields, and what the call gives instead of them."""
+        known = request_fields()
+        for name in given:
+            if name not in known:
+                raise unknown_argument("A call", name, known)
+        settings = self._settings_for(stop, dict(given))
+        return ChatRequest(messages=(Message(role="user", content=prompt),), plain=True, **settings)
 
 
 def plain(value: Any) -> Any:

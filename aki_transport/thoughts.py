@@ -26,10 +26,15 @@ def from_blocks(blocks: Any) -> tuple[Thought, ...]:
     found = []
     for block in blocks if isinstance(blocks, list | tuple) else ():
         match block:
-            case {"type": "redacted_thinking", "data": str(data)}:
+            case {"type": "redacted_thinking", "data": str(data)} | {
+                "type": "non_standard",
+                "value": {"type": "redacted_thinking", "data": str(data)},
+            }:
                 found.append(Thought(data=data))
             case {"type": "thinking", "thinking": str(text), "signature": str(signature)}:
                 found.append(Thought(text=text, signature=signature))
+            case {"type": "reasoning", "reasoning": str(text), "extras": {"signature": str(signature)}}:
+                found.append(Thought(text=text, signature=signature))
             case {"type": "reasoning", "extras": {"signature": str(signature)}}:
-                found.append(Thought(text=block.get("reasoning") or "", signature=signature))
+                found.append(Thought(signature=signature))
     return tuple(found)

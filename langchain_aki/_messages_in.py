@@ -83,7 +83,7 @@ def _assistant(message: AIMessage) -> Message:
     if not isinstance(content, str):
         if not reasoning:
             reasoning = "".join(_thoughts(content))
-        content = "".join(_texts(content))
+        content = "".join(_texts(map(_own, content)))
     calls = [
         ToolCall(call["id"] or "", call["name"], json.dumps(call["args"], ensure_ascii=False))
         for call in message.tool_calls
@@ -103,6 +103,12 @@ def _thoughts(blocks: Iterable[Any]) -> Iterable[str]:
     for block in blocks:
         if isinstance(block, dict) and block.get("type") in _THINKING:
             yield block.get("reasoning") or block.get("thinking") or ""
+
+
+def _own(block: Any) -> Any:
+    """What stands in a block that LangChain has no standard form for."""
+    value = block.get("value") if isinstance(block, dict) and block.get("type") == "non_standard" else None
+    return value if isinstance(value, dict) else block
 
 
 def _texts(blocks: Iterable[Any]) -> Iterable[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -12,12 +12,10 @@ from langchain_core.language_models import BaseLLM, LanguageModelInput
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ContextThreadPoolExecutor
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from aki_transport.arguments import unknown_argument
-from aki_transport.messages import ChatReply, ChatRequest, Message
-from aki_transport.providers import raw_protocol
-from aki_transport.settings import request_fields
+from aki_transport.messages import ChatReply
+from aki_transport.settings import PromptSettings
 from langchain_aki._messages_out import response_metadata
 from langchain_aki._model import LangChainModel
 from langchain_aki.errors import translated
@@ -25,7 +23,7 @@ from langchain_aki.errors import translated
 _AT_ONCE = 16  # prompts of one sync call that are under way together
 
 
-class AKILLM(LangChainModel, BaseLLM):
+class AKILLM(PromptSettings, LangChainModel, BaseLLM):
     """A model that goes on from a raw prompt: no roles, no template, no tools.
 
     On the native protocol the prompt goes out as it is; on the others as one user message. See
@@ -40,18 +38,8 @@ class AKILLM(LangChainModel, BaseLLM):
         'native'
     """
 
-    protocol: str = "native"
-    """`"native"` where the provider speaks that, else its first one."""
     batch_size: int = Field(default=_AT_ONCE, ge=1)
     """How many prompts of one sync `generate` are under way together; 1 or more."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _choose_protocol(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and "protocol" not in given:
-            with translated():
-                return {**given, "protocol": raw_protocol(given.get("provider", "aki"))}
-        return given
 
     def _generate(
         self,
@@ -62,7 +50,7 @@ class AKILLM(LangChainModel, BaseLLM):
     ) -> LLMResult:
         def ask(prompt: str) -> ChatReply:
             with translated():
-                return self._client.chat(self._request(prompt, stop, kwargs))
+                return self._client.chat(self._prompt_request(prompt, stop, kwargs))
 
         if len(prompts) == 1:
             return self._result([ask(prompts[0])])
@@ -78,7 +66,7 @@ class AKILLM(LangChainModel, BaseLLM):
     ) -> LLMResult:
         async def ask(prompt: str) -> ChatReply:
             with translated():
-                return await self._client.achat(self._request(prompt, stop, kwargs))
+                return await self._client.achat(self._prompt_request(prompt, stop, kwargs))
 
         if len(prompts) == 1:
             return self._result([await ask(prompts[0])])
@@ -99,7 +87,7 @@ class AKILLM(LangChainModel, BaseLLM):
         **kwargs: Any,
     ) -> Iterator[GenerationChunk]:
         with translated():
-            for delta in self._client.stream(self._request(prompt, stop, kwargs)):
+            for delta in self._client.stream(self._prompt_request(prompt, stop, kwargs)):
                 chunk = self._chunk(delta.text, delta.reply)
                 if chunk is not None:
                     if run_manager is not None:
@@ -114,7 +102,7 @@ class AKILLM(LangChainModel, BaseLLM):
         **kwargs: Any,
     ) -> AsyncIterator[GenerationChunk]:
         with translated():
-            async with aclosing(self._client.astream(self._request(prompt, stop, kwargs))) as deltas:
+            async with aclosing(self._client.astream(self._prompt_request(prompt, stop, kwargs))) as deltas:
                 async for delta in deltas:
                     chunk = self._chunk(delta.text, delta.reply)
                     if chunk is not None:
@@ -144,16 +132,6 @@ class AKILLM(LangChainModel, BaseLLM):
         """`batch`, async."""
         return await Runnable.abatch(self, inputs, config, return_exceptions=return_exceptions, **kwargs)
 
-    def _request(self, prompt: str, stop: list[str] | None, given: dict[str, Any]) -> ChatRequest:
-        """One call's request: the constructor's fields, and what the call gives instead of them."""
-        given = dict(given)
-        known = request_fields()
-        for name in given:
-            if name not in known:
-                raise unknown_argument("A call", name, known)
-        settings = self._settings_for(stop, given)
-        return ChatRequest(messages=(Message(role="user", content=prompt),), plain=True, **settings)
-
     def _result(self, replies: list[ChatReply]) -> LLMResult:
         provider = self._provider.name
         usage = [reply.usage for reply in replies if reply.usage is not None]
@@ -174,6 +152,12 @@ class AKILLM(LangChainModel, BaseLLM):
         if reply is not None:
             return GenerationChunk(text=text, generation_info=_info(reply, self._provider.name))
         return GenerationChunk(text=text) if text else None
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        found = super()._identifying_params
+        # The key of LangChain's caches holds the call's `stop` in place of the model's.
+        return {**found, "stop_sequences": found["stop"]} if "stop" in found else found
 
     @property
     def _llm_type(self) -> str:

@@ -68,11 +68,16 @@ def _message(message: ChatMessage) -> Message:
         content=_joined(parts),
         name=extra.get("name"),
         reasoning="".join(block.content or "" for block in thoughts),
-        thoughts=from_blocks([{"thinking": block.content or "", **block.additional_information} for block in thoughts]),
+        thoughts=from_blocks([_thought(block) for block in thoughts]),
         tool_calls=tuple(calls),
         # An agent's answer that is a tool's result names that call too, but is the assistant's word.
         tool_call_id=extra.get("tool_call_id") if role == "tool" else None,
     )
+
+
+def _thought(block: ThinkingBlock) -> dict[str, Any]:
+    """Anthropic's block; other integrations keep the signature alone beside the text."""
+    return {"type": "thinking", "thinking": block.content or "", **block.additional_information}
 
 
 def _joined(parts: list[Part]) -> str | tuple[Part, ...]:

@@ -48,10 +48,11 @@ def to_response(reply: ChatReply, provider: str) -> ChatResponse:
 
 
 def to_completion(response: ChatResponse) -> CompletionResponse:
-    """The same answer to a prompt."""
+    """The same answer to a prompt. A completion has no place of its own for reasoning."""
+    reasoning = "".join(block.content or "" for block in response.message.blocks if isinstance(block, ThinkingBlock))
     return CompletionResponse(
         text=response.message.content or "",
-        additional_kwargs=response.additional_kwargs,
+        additional_kwargs={**response.additional_kwargs, **({"reasoning_content": reasoning} if reasoning else {})},
         raw=response.raw,
         logprobs=response.logprobs,
         delta=response.delta,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -19,17 +19,14 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import LLM
-from pydantic import model_validator
 
-from aki_transport.arguments import unknown_argument
-from aki_transport.messages import ChatRequest, Message
-from aki_transport.providers import raw_protocol
-from aki_transport.settings import ModelSettings, request_fields
+from aki_transport.messages import ChatRequest
+from aki_transport.settings import PromptSettings
 from llama_index_aki._messages_out import Growing, to_completion, to_response
 from llama_index_aki._metadata import metadata_of
 
 
-class AKICompletion(ModelSettings, LLM):
+class AKICompletion(PromptSettings, LLM):
     """A model that goes on from a raw prompt: no roles, no template, no tools.
 
     On the native protocol the prompt goes out as it is; on the others as one user message. See
@@ -43,16 +40,6 @@ class AKICompletion(ModelSettings, LLM):
         >>> llm.metadata.is_chat_model
         False
     """
-
-    protocol: str = "native"
-    """`"native"` where the provider speaks that, else its first one."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _choose_protocol(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and "protocol" not in given:
-            return {**given, "protocol": raw_protocol(given.get("provider", "aki"))}
-        return given
 
     @classmethod
     def class_name(cls) -> str:
@@ -143,9 +130,4 @@ class AKICompletion(ModelSettings, LLM):
         """One call's request: the constructor's fields, and what the call gives instead of them."""
         if not formatted and self.completion_to_prompt is not None:
             prompt = self.completion_to_prompt(prompt)
-        given, known = dict(given), request_fields()
-        for name in given:
-            if name not in known:
-                raise unknown_argument("A call", name, known)
-        settings = self._settings_for(None, given)
-        return ChatRequest(messages=(Message(role="user", content=prompt),), plain=True, **settings)
+        return self._prompt_request(prompt, None, given)

@@ -20,20 +20,25 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 @pytest.fixture
 def at_the_emulator(monkeypatch):
-    """The provider's row, with the emulator's address in place of the service's."""
+    """The providers' rows, with the emulator's addresses in place of the services'."""
     with Emulator() as service:
-        row = PROVIDERS["aki"]
-        routes = tuple(replace(route, base_url=service.openai_url) for route in row.routes)
-        monkeypatch.setitem(PROVIDERS, "aki", replace(row, routes=routes))
-        monkeypatch.setenv("AKI_API_KEY", service.key)
+        keys = {"aki": service.key, "aacflow": service.aacflow_key, "ak_ai_core": service.ak_ai_core_key}
+        for name, row in list(PROVIDERS.items()):
+            routes = tuple(
+                replace(route, base_url=getattr(service, f"{route.protocol if name == 'aki' else name}_url"))
+                for route in row.routes
+            )
+            monkeypatch.setitem(PROVIDERS, name, replace(row, routes=routes))
+            monkeypatch.setenv(row.key_variables[0], keys[name])
+        monkeypatch.setenv("MY_GATEWAY_KEY", service.key)
         yield service
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[f"block-{number}" for number in range(1, len(BLOCKS) + 1)])
 # LlamaIndex's workflows use what pydantic and themselves call deprecated.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.usefixtures("at_the_emulator")
-def test_code_of_the_readme_runs(block, capsys):
+def test_code_of_the_readme_runs(block, at_the_emulator, capsys):
+    block = block.replace("http://localhost:8000/v1", at_the_emulator.openai_url)
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102  our own page
     assert capsys.readouterr().out
 
@@ -50,7 +55,7 @@ def test_error_table_names_every_error_and_its_langchain_class():
     for names, theirs in rows:
         for name in re.findall(r"\w+Error", names):
             named[name] = theirs
-    ours = {name for name in langchain_aki.errors.__all__ if name not in ("AKIError", "APIStatusError", "JobError")}
+    ours = {name for name in langchain_aki.errors.__all__ if name not in ("AKIError", "APIStatusError")}
     assert set(named) == ours
     for name, theirs in named.items():
         assert theirs in [cls.__name__ for cls in getattr(langchain_aki.errors, name).__mro__]

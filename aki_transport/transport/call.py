@@ -25,6 +25,7 @@ class Call:
         stream: Whether the answer is asked for as server-sent events.
         repeatable: Whether it may be sent again after it may have been received. A chat call may; what starts a
             billed job may not.
+        read_only: Whether it starts nothing, so that it may be sent again even if its answer broke off half-way.
         max_retries: Attempts after the first, instead of the transport's number.
         read_error: Says what an answer with a bad status means, where its protocol has its own words for it.
         job: How to follow the job that the call starts; None if its answer is all there is.
@@ -37,6 +38,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     stream: bool = False
     repeatable: bool = True
+    read_only: bool = False
     max_retries: int | None = None
     read_error: Callable[[APIStatusError], AKIError] | None = None
     job: Job | None = None

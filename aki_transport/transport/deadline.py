@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -14,15 +14,20 @@ import httpx
 @contextmanager
 def cut_off(response: httpx.Response, seconds: float | None) -> Iterator[None]:
     """Shut the response's connection down after `seconds`, so that a read that waits on it fails; None never does."""
-    stream = None if seconds is None else response.extensions.get("network_stream")
-    with shut_down_after(None if stream is None else stream.get_extra_info("socket"), seconds):
+    stream: Any = response.extensions.get("network_stream")
+
+    def connection() -> Any:
+        # The connection of an answer that was read to its end may be another call's by now.
+        return None if response.is_closed else stream.get_extra_info("socket")
+
+    with shut_down_after(connection, None if stream is None else seconds):
         yield
 
 
 @contextmanager
-def shut_down_after(connection: Any, seconds: float | None) -> Iterator[None]:
-    """Shut a connection down after `seconds`; None never does, and what is no socket is left alone."""
-    if seconds is None or not isinstance(connection, socket.socket):
+def shut_down_after(connection: Callable[[], Any], seconds: float | None) -> Iterator[None]:
+    """Shut down what is the connection after `seconds`; None never does, and what is no socket is left alone."""
+    if seconds is None:
         yield
         return
     timer = threading.Timer(max(seconds, 0.0), _shut_down, [connection])
@@ -34,9 +39,10 @@ def shut_down_after(connection: Any, seconds: float | None) -> Iterator[None]:
         timer.cancel()
 
 
-def _shut_down(connection: socket.socket) -> None:
-    try:
-        # The plain socket's method: the one of a TLS socket would pull the session from under the waiting reader.
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)
-    except OSError:
-        return  # already closed, which is what was wanted
+def _shut_down(connection: Callable[[], Any]) -> None:
+    found = connection()
+    found = getattr(found, "socket", found)  # TLS to a host through TLS to a proxy is none itself
+    if isinstance(found, socket.socket):
+        with suppress(OSError):  # already closed, which is what was wanted
+            # The plain socket's method: that of a TLS socket would pull the session from under the waiting reader.
+            socket.socket.shutdown(found, socket.SHUT_RDWR)

@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 from typing import NamedTuple, cast
 
 import httpx
-from httpx_sse import EventSource
+from httpx_sse import EventSource, ServerSentEvent
 
 from aki_transport.errors import InvalidResponseError
 
@@ -140,8 +140,8 @@ def payloads(response: httpx.Response) -> Iterator[Payload]:
                 yield Payload("message", data)
             continue
         for event in EventSource(cast("httpx.Response", _Stretch(stream, piece, pieces))).iter_sse():
-            stream.arrived()
-            yield Payload(event.event, event.data)
+            if stream.arrived(event):
+                yield Payload(event.event, event.data)
     stream.check()
 
 
@@ -161,8 +161,8 @@ async def apayloads(response: httpx.Response) -> AsyncGenerator[Payload, None]:
             events = EventSource(cast("httpx.Response", _AsyncStretch(stream, piece, pieces))).aiter_sse()
             async with aclosing(events):
                 async for event in events:
-                    stream.arrived()
-                    yield Payload(event.event, event.data)
+                    if stream.arrived(event):
+                        yield Payload(event.event, event.data)
     stream.check()
 
 
@@ -187,16 +187,16 @@ class _Events:
         self._any = False
 
     def plain(self, piece: bytes) -> list[str] | None:
-        """The data of the piece's events; None if there is anything else in it."""
+        """The data of the piece's events; None if there is anything else in it. Asked where an event may begin."""
+        self._pending = 0
         if not (piece.startswith(b"data: ") and piece.endswith(b"\n\n")) or b"\r" in piece:
             return None
-        try:
-            found = piece.decode()[6:-2].split("\n\ndata: ")
-        except UnicodeDecodeError:
+        found = piece.decode("utf-8", "replace")[6:-2].split("\n\ndata: ")
+        if piece.count(b"\n") != 2 * len(found) or "" in found:
             return None
-        if piece.count(b"\n") != 2 * len(found):
-            return None
-        self._any = True
+        if not self._any:
+            self._any = True
+            self._decode(piece)  # so that it takes nothing further on for a byte order mark
         return found
 
     def text(self, piece: bytes) -> str:
@@ -210,10 +210,11 @@ class _Events:
         """What ends the last event, should the stream have ended without doing so."""
         return self._decode(b"", True) + "\n\n"  # noqa: FBT003  that was all
 
-    def arrived(self) -> None:
-        """Count anew, for an event is through."""
+    def arrived(self, event: ServerSentEvent) -> bool:
+        """Count anew, for an event is through; whether it has data, without which it is none by the specification."""
         self._pending = 0
         self._any = True
+        return bool(event.data)
 
     def check(self) -> None:
         """Raise if what ended was no stream of events at all."""

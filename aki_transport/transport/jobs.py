@@ -15,12 +15,12 @@ import httpx
 
 from aki_transport.errors import AKIError, APIConnectionError, APITimeoutError, JobError, StreamInterruptedError
 from aki_transport.transport.call import Call, Timeout
+from aki_transport.transport.decoder import Decoder
 from aki_transport.transport.events import Payload
 
 log = logging.getLogger("aki_transport")
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 FIRST_PAUSE = 0.05
 """Seconds before the first look; short jobs are done by then."""
@@ -35,28 +35,6 @@ LONGEST_PAUSE_STREAMED = 0.4
 """Seconds between two looks, where someone reads along."""
 
 _TO_CANCEL = 3.0  # seconds that cancelling may take
-
-
-class Decoder(Protocol[T_co]):
-    """What reads the states of a job."""
-
-    @property
-    def finished(self) -> bool:
-        """Nothing more is wanted of the job."""
-
-    @property
-    def complete(self) -> bool:
-        """The job itself is over."""
-
-    def feed(self, payload: Payload) -> T_co | None:
-        """What this state adds, if anything."""
-
-    def end(self) -> T_co:
-        """The last item, with the whole answer."""
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
 
 
 class Sender(Protocol):
@@ -103,7 +81,7 @@ class _Course:
         """Read the answer to the first call, once."""
         self.decoder = self._start(headers)
         item = self.decoder.feed(Payload("started", body.data))
-        if self.call.job is not None and not self.decoder.finished:
+        if self.call.job is not None and not self.decoder.complete:
             self.ask, self.cancel = self.call.job.follow(body)
         return item
 

@@ -6,6 +6,7 @@ Read here and not by the HTTP libraries, for with the environment they would als
 from __future__ import annotations
 
 from collections.abc import Container
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -17,7 +18,7 @@ def proxies_by_scheme() -> dict[str, str]:
     """The address of the proxy for each scheme, `"all"` for any other.
 
     Raises:
-        ConfigurationError: One of them is neither an http nor an https proxy.
+        ConfigurationError: One of them is no address, or neither an http nor an https proxy.
     """
     found = {
         scheme: address if "://" in address else f"http://{address}"
@@ -28,7 +29,18 @@ def proxies_by_scheme() -> dict[str, str]:
         kind = address.partition("://")[0]
         if kind not in ("http", "https"):
             raise ConfigurationError(f"the environment names a {kind} proxy for {scheme!r}; use http or https.")
+        if not _is_address(address):
+            raise ConfigurationError(f"what the environment names as the proxy for {scheme!r} is no address.")
     return found
+
+
+def _is_address(proxy: str) -> bool:
+    """Whether the HTTP libraries can read it; their own words would show a password with a / in it."""
+    try:
+        parts = urlsplit(proxy)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def proxied_scheme(url: httpx.URL, proxies: Container[str]) -> str:

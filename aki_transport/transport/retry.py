@@ -45,7 +45,7 @@ def may_repeat(error: AKIError, *, repeatable: bool, never_sent: bool, seconds: 
         case ServerError():
             return repeatable and seconds <= SLOW_FAILURE
         case APIStatusError():
-            return error.is_retryable
+            return repeatable and error.is_retryable
         case APITimeoutError():
             return never_sent
         case APIConnectionError():

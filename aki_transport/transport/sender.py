@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import SecretStr
@@ -18,8 +18,9 @@ from pydantic_core import to_json
 
 from aki_transport.envelopes import error_from_response, request_id_of
 from aki_transport.errors import AKIError, ConfigurationError, ServerError
-from aki_transport.transport.call import Call, Timeout
+from aki_transport.transport.call import Call, Form, Timeout
 from aki_transport.transport.deadline import cut_off
+from aki_transport.transport.decoder import Decoder
 from aki_transport.transport.events import (
     Payload,
     apayloads,
@@ -35,32 +36,9 @@ from aki_transport.transport.retry import retry_after_seconds
 from aki_transport.transport.turns import Turns
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 _DRAIN = 0.25  # seconds for the bytes behind a stream's terminator, so that the connection can be used again
 _CAUGHT = (AKIError, httpx.TransportError, httpx.DecodingError, httpx.InvalidURL, TimeoutError)
-
-
-class Decoder(Protocol[T_co]):
-    """What reads a stream's payloads; a fresh one for each attempt."""
-
-    @property
-    def finished(self) -> bool:
-        """The stream's terminator was read; nothing more will follow."""
-
-    @property
-    def complete(self) -> bool:
-        """The answer is whole, even if the stream should break off now."""
-
-    def feed(self, payload: Payload) -> T_co | None:
-        """What this payload adds, if anything."""
-
-    def end(self) -> T_co:
-        """The last item, with the whole answer; raises if the answer is not whole."""
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
 
 
 class Transport:
@@ -101,6 +79,7 @@ class Transport:
         self._key = key
         self._key_in = key_in
         self._headers = dict(headers)
+        self._form_headers = {name: value for name, value in headers.items() if name != "content-type"}
         self._http_client = http_client
         self._http_async_client = http_async_client
         self._urls: dict[str, httpx.URL] = {}
@@ -304,9 +283,13 @@ class Transport:
         return make(
             call.method,
             self._url(call.path),
-            headers={**self._headers, **call.headers, **self._key_header()},
-            content=self._content(call),
+            headers={
+                **(self._headers if call.form is None else self._form_headers),
+                **call.headers,
+                **self._key_header(),
+            },
             extensions=turns.next_attempt(),
+            **({"content": self._content(call)} if call.form is None else self._form(call.form)),
         )
 
     def _key_header(self) -> dict[str, str]:
@@ -329,6 +312,10 @@ class Transport:
         except ValueError as error:
             words = str(error)
         raise ConfigurationError(f"the request cannot be written as JSON: {words}")
+
+    def _form(self, form: Form) -> dict[str, Any]:
+        """The form as httpx takes it, which sets the content type too."""
+        return {"data": form.fields, "files": [(name, (file, data, kind)) for name, file, data, kind in form.files]}
 
     def signed(self, error: AKIError, response: httpx.Response | None) -> AKIError:
         """The error with provider and request ID, and without the key should the service have echoed it."""

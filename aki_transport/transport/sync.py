@@ -6,11 +6,17 @@ Its exceptions come out as httpx's, told apart by whether the call can have been
 from __future__ import annotations
 
 import http.client
+import queue
 import socket
 import ssl
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.errors import MissingHeaderBodySeparatorDefect
+from functools import lru_cache
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -23,79 +29,100 @@ _PIECE = 65536  # bytes that one read asks for; it gives what there is
 _POOLS = 1000  # hosts; more than that, and the idle connections of the one used longest ago are closed
 
 
-class _Sending(threading.local):
-    """What the connection that sends this thread's request has to know of it."""
+@dataclass(slots=True)
+class _Sending:
+    """What the connection that sends a request has to know of it, and what it notes."""
 
     write: float | None = None
     deadline: float | None = None
-    begun = False
+    begun: bool = False
+    connection: _Connection | None = None
+    answer: _Answer = field(init=False)
+
+    def where(self) -> socket.socket | None:
+        """The socket it is sent over, once there is one."""
+        return None if self.connection is None else self.connection.sock
 
 
-_sending = _Sending()
+class _Here(threading.local):
+    sending = _Sending()
+
+
+_here = _Here()
 
 
 class _Answer(http.client.HTTPResponse):
     """An answer whose forerunners (103 Early Hints) are passed over, as 100 is anyway."""
 
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.socket = sock  # the connection forgets it where the service closes it after this answer
+        _here.sending.answer = self
+
     def begin(self) -> None:
         super().begin()
-        while 100 < self.status < 200 and self.status != http.client.SWITCHING_PROTOCOLS:  # noqa: PLR2004
+        while HTTPStatus.SWITCHING_PROTOCOLS < self.status < HTTPStatus.OK:
             self.headers = None  # type: ignore[assignment]  # how it knows that nothing was read yet
             super().begin()
+        if any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in self.headers.defects):
+            raise http.client.HTTPException("a header without a colon")  # those behind it went unread
+        if self.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            self.will_close = True  # nobody asked for it; what follows is no HTTP
+        # The connection's end is taken for that of the headers, wherever among them it comes.
+        framed = self.length is not None or self.chunked
+        if not framed and self.status < HTTPStatus.MULTIPLE_CHOICES and not self.fp.peek(1):
+            raise http.client.HTTPException("the connection ended before any body")
 
 
-class _Connection:
+class _Connection(urllib3.connection.HTTPConnection):
     """What we ask of a connection beyond urllib3's: separate time to write, a deadline, a limit to its idleness."""
 
-    keepalive: float
-    answer: _Answer
-    answering: socket.socket | None
-    sock: socket.socket | None
-    used: float = 0.0
-
-    def response_class(self, *args: Any, **kwargs: Any) -> _Answer:
-        """The answer that `http.client` makes; kept, for it reads faster than urllib3's around it."""
-        self.answer = _Answer(*args, **kwargs)
-        return self.answer
+    response_class = _Answer
+    expires = 0.0
 
     @property
     def is_connected(self) -> bool:
         """Whether it can be used again: neither closed by the service nor about to be."""
-        return time.monotonic() - self.used < self.keepalive and bool(super().is_connected)  # type: ignore[misc]
+        return time.monotonic() < self.expires and super().is_connected
 
     def connect(self) -> None:
-        super().connect()  # type: ignore[misc]
-        if self.sock is not None:
-            self.sock.settimeout(_sending.write)
+        _here.sending.connection = self
+        super().connect()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        _sending.begun = self.sock is not None
-        if self.sock is not None:
-            self.sock.settimeout(_sending.write)
-        super().request(*args, **kwargs)  # type: ignore[misc]
-
-    def getresponse(self) -> Any:
-        _sending.begun = True
-        self.answering = self.sock  # where the service closes it after this answer, `sock` is None from here on
-        deadline = _sending.deadline
-        with shut_down_after(self.sock, None if deadline is None else deadline - time.monotonic()):
-            return super().getresponse()  # type: ignore[misc]
-
-
-class _PlainConnection(_Connection, urllib3.connection.HTTPConnection):
-    pass
+        sending = _here.sending
+        sending.connection = self
+        if self.sock is None:
+            self.connect()
+        if sending.deadline is not None and time.monotonic() >= sending.deadline:
+            raise TimeoutError("connecting took all the time there was")
+        sending.begun = True
+        self.timeout = sending.write
+        super().request(*args, **kwargs)
 
 
 class _TlsConnection(_Connection, urllib3.connection.HTTPSConnection):
     pass
 
 
+class _Idle(queue.LifoQueue[Any]):
+    """Connections at rest. An abandoned stream may be collected, and give its own back, while its thread takes one."""
+
+    def __init__(self, maxsize: int) -> None:
+        super().__init__(maxsize)
+        self.mutex = threading.RLock()  # type: ignore[assignment]  # a plain lock would wait for its own thread
+        self.not_empty = threading.Condition(self.mutex)
+        self.not_full = threading.Condition(self.mutex)
+
+
 class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
+    ConnectionCls = _Connection
+    QueueCls = _Idle  # type: ignore[assignment]  # declared as generic, which an attribute cannot be
 
 
 class _TlsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
+    QueueCls = _Idle  # type: ignore[assignment]
 
 
 class Urllib3Transport(httpx.BaseTransport):
@@ -112,85 +139,95 @@ class Urllib3Transport(httpx.BaseTransport):
         self, ssl_context: ssl.SSLContext, *, max_connections: int, keepalive: float, proxy: str | None = None
     ) -> None:
         self._keepalive = keepalive
-        self._proxied_plain = False
-        options = {"maxsize": max_connections, "block": True, "ssl_context": ssl_context, "retries": False}
+        self._proxied = proxy is not None
+        options: dict[str, Any] = {
+            "maxsize": max_connections,
+            "block": True,
+            "ssl_context": ssl_context,
+            "retries": False,
+            # To a proxy it would else wait for an acknowledgement between the headers and the body.
+            "socket_options": urllib3.connection.HTTPConnection.default_socket_options,
+        }
         if proxy is None:
             self._pools = urllib3.PoolManager(_POOLS, **options)
         else:
             url = httpx.URL(proxy)
-            secret = f"{url.username}:{url.password}" if url.username or url.password else None
             self._pools = urllib3.ProxyManager(
-                str(url.copy_with(username=None, password=None)),
+                f"{url.scheme}://{url.netloc.decode('ascii')}",
                 _POOLS,
-                proxy_headers=urllib3.make_headers(proxy_basic_auth=secret),
+                proxy_headers=_credentials(url),
                 proxy_ssl_context=ssl_context,
                 **options,
             )
-            self._proxied_plain = True
         self._pools.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
-        self._by_origin: dict[tuple[str, str, int | None], urllib3.HTTPConnectionPool] = {}
+        self._pool = lru_cache(_POOLS)(self._pools.connection_from_host)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and give the answer once its headers are in."""
-        url = request.url
-        times = request.extensions.get("timeout", {})
-        _sending.write = times.get("write")
-        _sending.deadline = request.extensions.get("deadline")
-        _sending.begun = False
+        url, times = request.url, request.extensions.get("timeout", {})
+        target = url.raw_path.decode("ascii")
+        if self._proxied and url.scheme == "http":
+            target = f"http://{url.netloc.decode('ascii')}{target}"
+        outer = _here.sending
+        sending = _here.sending = _Sending(times.get("write"), request.extensions.get("deadline"))
+        left = None if sending.deadline is None else max(sending.deadline - time.monotonic(), 0.0)
         try:
-            answer = self._pool(url).urlopen(
-                request.method,
-                str(url) if self._proxied_plain and url.scheme == "http" else url.raw_path.decode("ascii"),
-                body=request.read() or None,
-                headers={name.decode("ascii"): value.decode("latin-1") for name, value in request.headers.raw},
-                timeout=urllib3.Timeout(connect=times.get("connect"), read=times.get("read")),
-                redirect=False,
-                assert_same_host=False,
-                preload_content=False,
-                decode_content=False,
-            )
+            with shut_down_after(sending.where, left):
+                answer = self._pool(url.raw_host.decode("ascii"), url.port, url.scheme).urlopen(
+                    request.method,
+                    target,
+                    body=request.read() or None,
+                    headers={name.decode("ascii"): value.decode("latin-1") for name, value in request.headers.raw},
+                    timeout=urllib3.Timeout(connect=times.get("connect"), read=times.get("read")),
+                    pool_timeout=left,  # type: ignore[arg-type]  # it hands it to a queue, which takes parts of seconds
+                    redirect=False,
+                    assert_same_host=False,
+                    preload_content=False,
+                    decode_content=False,
+                )
         except (failures.HTTPError, OSError, http.client.HTTPException, ValueError) as error:
-            failure = _as_httpx(error)
+            failure = _as_httpx(error, begun=sending.begun)
         else:
-            body = _Body(answer)
+            body = _Body(answer, sending.answer, self._keepalive)
             headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
             return httpx.Response(
                 answer.status, headers=headers, stream=body, request=request, extensions={"network_stream": body}
             )
+        finally:
+            _here.sending = outer  # a collected generator may send in the middle of another request
         raise failure
 
     def close(self) -> None:
         """Close every idle connection; one in use closes when its answer was read."""
-        self._by_origin.clear()
+        self._pool.cache_clear()
         self._pools.clear()
 
-    def _pool(self, url: httpx.URL) -> urllib3.HTTPConnectionPool:
-        origin = (url.scheme, url.host, url.port)
-        pool = self._by_origin.get(origin)
-        if pool is None:
-            pool = self._by_origin[origin] = self._pools.connection_from_host(url.host, url.port, url.scheme)
-            pool.ConnectionCls.keepalive = self._keepalive  # type: ignore[attr-defined]
-        return pool
+
+def _credentials(proxy: httpx.URL) -> dict[str, str]:
+    if not proxy.userinfo:
+        return {}
+    return {"proxy-authorization": f"Basic {b64encode(f'{proxy.username}:{proxy.password}'.encode()).decode()}"}
 
 
 class _Body(httpx.SyncByteStream):
-    def __init__(self, answer: urllib3.BaseHTTPResponse) -> None:
-        self._answer = answer
-        self._connection: Any = answer.connection
-        self._connection.used = time.monotonic()
+    def __init__(self, pooled: urllib3.BaseHTTPResponse, answer: _Answer, keepalive: float) -> None:
+        self._pooled = pooled
+        self._answer = answer  # reads faster than urllib3's around it
+        self._connection: Any = pooled.connection
+        self._keepalive = keepalive
 
     def get_extra_info(self, name: str) -> Any:
         """The socket, under the name by which httpx's own connections give it."""
-        return self._connection.answering if name == "socket" else None
+        return self._answer.socket if name == "socket" else None
 
     def __iter__(self) -> Iterator[bytes]:
-        answer = self._connection.answer
+        answer = self._answer
         read = answer.read1
         try:
             while piece := read(_PIECE):
                 yield piece
         except TimeoutError as error:
-            failure: httpx.TransportError = httpx.ReadTimeout(str(error))
+            failure: httpx.TransportError = httpx.ReadTimeout(_words(error))
         except http.client.HTTPException as error:
             failure = httpx.RemoteProtocolError(_words(error))
         except OSError as error:
@@ -198,48 +235,50 @@ class _Body(httpx.SyncByteStream):
         else:
             if not answer.length:
                 answer.close()
-                self._connection.used = time.monotonic()
-                self._answer.release_conn()
+                self._connection.expires = time.monotonic() + self._keepalive
+                self._pooled.release_conn()
                 return
             failure = httpx.RemoteProtocolError(f"the answer ended {answer.length} bytes too early")
         raise failure
 
     def close(self) -> None:
         # A connection whose answer was read to its end is already back in the pool; any other is of no more use.
-        self._answer.close()
-        self._answer.release_conn()
+        self._pooled.close()
+        self._pooled.release_conn()
 
 
-def _as_httpx(error: Exception) -> httpx.TransportError | httpx.InvalidURL:
+def _as_httpx(error: Exception, *, begun: bool) -> httpx.TransportError | httpx.InvalidURL:
     """Httpx's exception for urllib3's, with the cause as text."""
-    words = _words(error)
+    cause, words = _cause(error), _words(error)
     match error:
         case failures.LocationValueError() | failures.URLSchemeUnknown():
             return httpx.InvalidURL(words)
-        case failures.ProxyError():
-            return httpx.ProxyError(_words(error.original_error))
-        case failures.NewConnectionError() | failures.ClosedPoolError():
-            return httpx.ConnectError(words)
-        case failures.ConnectTimeoutError():
+        case ValueError():
+            return httpx.LocalProtocolError(words)
+        case failures.EmptyPoolError():
+            return httpx.PoolTimeout("every connection is in use")
+        case _ if isinstance(cause, TimeoutError) and not begun:
             return httpx.ConnectTimeout(words)
-        case failures.SSLError() if not _sending.begun:
+        case failures.ProxyError() if not begun:  # it says so, too, of what is lost on the way back through a proxy
+            return httpx.ProxyError(words)
+        case _ if not begun:
             return httpx.ConnectError(words)
         case failures.ReadTimeoutError():
             return httpx.ReadTimeout(words)
-        case failures.ProtocolError(args=(_, TimeoutError())):
+        case _ if isinstance(cause, TimeoutError):
             return httpx.WriteTimeout(words)
-        case failures.ProtocolError(args=(_, http.client.HTTPException())):
+        case _ if isinstance(cause, http.client.HTTPException | failures.HTTPError):
             return httpx.RemoteProtocolError(words)
-        case ValueError():
-            return httpx.LocalProtocolError(words)
         case _:
             return httpx.ReadError(words)
 
 
-def _words(error: BaseException) -> str:
+def _cause(error: BaseException) -> BaseException:
     """The innermost cause: what is around it names pools and objects."""
-    inner = next((each for each in reversed(error.args) if isinstance(each, BaseException)), None)
-    inner = inner or error.__cause__
-    if inner is not None:
-        return _words(inner)
-    return str(error) or type(error).__name__
+    inner = next((each for each in reversed(error.args) if isinstance(each, BaseException)), None) or error.__cause__
+    return error if inner is None else _cause(inner)
+
+
+def _words(error: Exception) -> str:
+    cause = _cause(error)
+    return str(cause) or type(cause).__name__

@@ -119,7 +119,7 @@ class Turns:
         if (
             self.begun
             or self._attempt >= self._most
-            or (isinstance(cause, httpx.TransportError) and answering)
+            or (isinstance(cause, httpx.TransportError) and answering and not self.call.read_only)
             or (self._deadline is not None and now + wait >= self._deadline)
             or not may_repeat(
                 error,

@@ -12,7 +12,8 @@ from typing import Protocol
 
 from aki_transport.catalog import Listing
 from aki_transport.errors import APIStatusError, ConfigurationError
-from aki_transport.images import GeneratedImage, ImageRequest
+from aki_transport.image_request import ImageRequest
+from aki_transport.images import GeneratedImage
 from aki_transport.messages import ChatDelta, ChatRequest, JobProgress
 from aki_transport.transport import Call, Decoder
 from aki_transport.wire import anthropic, native, native_images, openai, openai_images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
@@ -17,6 +18,7 @@ READ = 4096
 """Characters of an answer that an error is made of; its message keeps fewer."""
 
 _BOM = b"\xef\xbb\xbf"
+_LARGEST = sys.float_info.max  # whole numbers in JSON may be larger
 
 
 class AnswerDecoder:
@@ -114,7 +116,7 @@ def number_in(said: Any, *names: str) -> float | None:
     """The first finite number among these fields."""
     for name in names:
         value = said.get(name) if isinstance(said, dict) else None
-        if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
+        if isinstance(value, int | float) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST:
             return float(value)
     return None
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import uuid4
 
+from aki_transport.envelopes import error_from_payload
 from aki_transport.errors import InvalidResponseError, ServerError, StreamInterruptedError
 from aki_transport.messages import ChatDelta, ChatReply, Thought, ToolCall, ToolCallDelta, Usage
 from aki_transport.transport import Payload
@@ -34,7 +36,9 @@ class AnthropicDecoder(AnswerDecoder):
         self._sequence: str | None = None
         self._usage: dict[str, Any] = {}
         self._last: Mapping[str, Any] = {}
-        self._blocks: dict[Any, _Block] = {}
+        self._blocks: list[_Block] = []
+        self._by_index: dict[int, _Block] = {}
+        self._calls = 0
 
     def feed(self, payload: Payload) -> ChatDelta | None:
         """What this payload adds, if anything.
@@ -54,7 +58,8 @@ class AnthropicDecoder(AnswerDecoder):
             case "content_block_start":
                 return self._begin(said, said.get("index"), said.get("content_block"))
             case "content_block_stop":
-                return self._rest(said, said.get("index"))
+                block = self._block_at(said.get("index"))
+                return None if block is None else self._rest(said, block)
             case "message_start":
                 self._open(said.get("message"))
             case "message_delta":
@@ -63,6 +68,8 @@ class AnthropicDecoder(AnswerDecoder):
                 self.finished = self.complete = True
             case "message":
                 return self._whole(said)
+            case "error":
+                raise error_from_payload(said)
             case _ if payload.event == "body":
                 raise InvalidResponseError(f"the answer is no message: {str(said)[:READ]}")
         return None  # pings, and events that are not known yet, say nothing
@@ -77,9 +84,10 @@ class AnthropicDecoder(AnswerDecoder):
         if not self.complete:
             raise StreamInterruptedError("the stream ended before the answer was complete", partial_text=self.text)
         text, reasoning = self._flush()
-        late = tuple(delta for index in self._blocks if (delta := self._late(index)) is not None)
+        late = tuple(late for block in self._blocks if (late := block.late()) is not None)
         reply = self._reply()
-        if self._empty_is_failure and not (reply.text or reply.reasoning or reply.tool_calls or self._tokens()):
+        said = reply.text or reply.reasoning or reply.refusal or reply.tool_calls
+        if self._empty_is_failure and not (said or count_in(self._usage, "output_tokens")):
             raise ServerError("the answer is empty, which is how a failed worker shows", status_code=500)
         return ChatDelta(text, reasoning, reply.refusal, late, reply, reply.raw)
 
@@ -92,7 +100,7 @@ class AnthropicDecoder(AnswerDecoder):
         deltas = [
             delta
             for index, block in enumerate(content)
-            for delta in (self._begin(said, index, block), self._rest(said, index))
+            for delta in (self._begin(said, index, block), self._rest(said, self._blocks[-1]))
             if delta is not None
         ]
         self._close(said, said.get("usage"))
@@ -107,39 +115,55 @@ class AnthropicDecoder(AnswerDecoder):
             raise InvalidResponseError(f"the stream begins without its message: {str(self._last)[:READ]}")
         self._served_by(message.get("model"))
         self._id = text_or_none(message.get("id"))
-        self._usage.update(message.get("usage") or {})
+        self._count(message.get("usage"))
 
     def _close(self, delta: Any, usage: Any) -> None:
-        if isinstance(usage, dict):
-            self._usage.update((name, value) for name, value in usage.items() if value is not None)
+        self._count(usage)
         if isinstance(delta, dict) and isinstance(delta.get("stop_reason"), str):
             self._finish = delta["stop_reason"]
             self._sequence = text_or_none(delta.get("stop_sequence"))
             self.complete = True
 
+    def _count(self, usage: Any) -> None:
+        """Take over what is counted; some services end with zeros where they began with the numbers."""
+        if isinstance(usage, dict):
+            self._usage.update((name, value) for name, value in usage.items() if value or name not in self._usage)
+
+    def _block_at(self, index: Any) -> _Block | None:
+        """The block that was begun last under this index; without one, the last of all."""
+        if isinstance(index, int):
+            return self._by_index.get(index)
+        return self._blocks[-1] if self._blocks else None
+
     def _begin(self, said: Mapping[str, Any], index: Any, block: Any) -> ChatDelta | None:
         if not isinstance(block, dict):
             raise InvalidResponseError(f"a content block is {type(block).__name__}, not an object")
-        begun = self._blocks[index] = _Block(block, sum(each.is_call for each in self._blocks.values()))
+        begun = _Block(block, self._calls)
+        self._blocks.append(begun)
+        if isinstance(index, int):
+            self._by_index[index] = begun
         if begun.is_call:
+            self._calls += 1
             return ChatDelta("", "", "", (ToolCallDelta(begun.position, begun.id, begun.name),), None, said)
         return self._add(said, begun, text_or_none(block.get("text")), text_or_none(block.get("thinking")))
 
     def _grow(self, said: Mapping[str, Any], delta: Any) -> ChatDelta | None:
-        index = said.get("index")
-        block = self._blocks.get(index)
+        block = self._block_at(said.get("index"))
         if block is None:
-            block = self._blocks[index] = _Block({"type": "text"}, 0)
+            self._begin(said, said.get("index"), {})
+            block = self._blocks[-1]
         match delta:
             case {"type": "text_delta", "text": str(text)}:
                 return self._add(said, block, text, None)
             case {"type": "thinking_delta", "thinking": str(thinking)}:
                 return self._add(said, block, None, thinking)
             case {"type": "signature_delta", "signature": str(signature)}:
-                block.signature += signature
-            case {"type": "input_json_delta", "partial_json": str(piece)} if piece:
+                block.signature.append(signature)
+            case {"type": "input_json_delta", "partial_json": str(piece)} if piece and block.is_call:
                 block.arguments.append(piece)
                 return ChatDelta("", "", "", (ToolCallDelta(block.position, arguments=piece),), None, said)
+            case {"type": "input_json_delta"} if not block.kind:
+                raise InvalidResponseError("the arguments of a tool call came without its beginning")
         return None
 
     def _add(self, said: Mapping[str, Any], block: _Block, text: str | None, thinking: str | None) -> ChatDelta | None:
@@ -153,32 +177,21 @@ class AnthropicDecoder(AnswerDecoder):
             self._reasonings.append(reasoning)
         return ChatDelta(text, reasoning, "", (), None, said) if text or reasoning else None
 
-    def _rest(self, said: Mapping[str, Any], index: Any) -> ChatDelta | None:
-        late = self._late(index)
+    def _rest(self, said: Mapping[str, Any], block: _Block) -> ChatDelta | None:
+        late = block.late()
         return None if late is None else ChatDelta("", "", "", (late,), None, said)
-
-    def _late(self, index: Any) -> ToolCallDelta | None:
-        """Arguments that came with the beginning of a call, where no pieces of them followed."""
-        block = self._blocks.get(index)
-        if block is None or not block.is_call or block.arguments or not block.given:
-            return None
-        block.arguments.append(json.dumps(block.given, ensure_ascii=False))
-        return ToolCallDelta(block.position, arguments=block.arguments[0])
-
-    def _tokens(self) -> int:
-        return count_in(self._usage, "output_tokens") or 0
 
     def _reply(self) -> ChatReply:
         finish = _FINISH.get(self._finish, self._finish) if self._finish else None
         usage = _usage(self._usage) if self._usage else None
-        blocks = list(self._blocks.values())
+        blocks = self._blocks
         return ChatReply(
             text=self.text,
             reasoning="".join(self._reasonings),
             thoughts=tuple(
-                Thought(text="".join(block.thought), signature=block.signature or None, data=block.data)
+                Thought(text="".join(block.thought), signature="".join(block.signature) or None, data=block.data)
                 for block in blocks
-                if block.signature or block.data
+                if any(block.signature) or block.data
             ),
             refusal=_REFUSED if self._finish == "refusal" else "",
             tool_calls=tuple(
@@ -198,18 +211,27 @@ class AnthropicDecoder(AnswerDecoder):
 class _Block:
     """One content block while it grows; `position` counts tool calls."""
 
-    __slots__ = ("arguments", "data", "given", "id", "is_call", "name", "position", "signature", "thought")
+    __slots__ = ("arguments", "data", "given", "id", "is_call", "kind", "name", "position", "signature", "thought")
 
     def __init__(self, begun: Mapping[str, Any], position: int) -> None:
-        self.is_call = begun.get("type") == "tool_use"
+        self.kind = begun.get("type")
+        self.is_call = self.kind == "tool_use"
         self.position = position
-        self.id = text_or_none(begun.get("id")) or ""
+        self.id = text_or_none(begun.get("id")) or (f"toolu_{uuid4().hex[:24]}" if self.is_call else "")
         self.name = text_or_none(begun.get("name")) or ""
         self.given = begun.get("input")
         self.arguments: list[str] = []
         self.thought: list[str] = []
-        self.signature = text_or_none(begun.get("signature")) or ""
-        self.data = text_or_none(begun.get("data")) if begun.get("type") == "redacted_thinking" else None
+        self.signature = [text_or_none(begun.get("signature")) or ""]
+        self.data = text_or_none(begun.get("data")) if self.kind == "redacted_thinking" else None
+
+    def late(self) -> ToolCallDelta | None:
+        """Arguments that came with the beginning of a call, where no pieces of them followed."""
+        if not self.is_call or self.arguments or not self.given:
+            return None
+        given = self.given if isinstance(self.given, str) else json.dumps(self.given, ensure_ascii=False)
+        self.arguments.append(given)
+        return ToolCallDelta(self.position, arguments=given)
 
 
 def _usage(said: Mapping[str, Any]) -> Usage:

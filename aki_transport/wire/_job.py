@@ -27,7 +27,9 @@ from aki_transport.messages import JobProgress
 from aki_transport.transport import Call, Job, Payload
 from aki_transport.wire._answer import READ, count_in, number_in, text_or_none
 
-_ERROR_FIELDS = ("success", "error", "message", "description", "status", "job_id", "job_state")
+_WORDS = ("error", "message", "description", "detail", "msg")
+_ERROR_FIELDS = ("success", *_WORDS, "status", "job_id", "job_state")
+_OVER = {"canceled": "the job was canceled by the service", "lapsed": "the job lapsed"}
 _RESULTS = frozenset({"text", "images"})
 _PAYMENT_REQUIRED = 402  # the status that this API gives to keys without the right to an endpoint, and to unknown jobs
 _QUEUE_FULL = re.compile(r"queue reached max", re.IGNORECASE)
@@ -55,21 +57,28 @@ def starting(endpoint: str, body: Mapping[str, Any], *, stream: bool) -> Call:
 def _follow(endpoint: str, started: Payload) -> tuple[Call, Call]:
     job_id = from_json(started.data)["job_id"]
     path = f"/progress/{quote(endpoint, safe='')}"
-    ask = Call(path=path, body={"job_id": job_id}, read_error=read_error)
+    ask = Call(path=path, body={"job_id": job_id}, read_only=True, read_error=read_error)
     cancel = Call(path=path, body={"job_id": job_id, "cancel": True}, max_retries=0)
     return ask, cancel
 
 
 def read_error(error: APIStatusError) -> AKIError:
     """The error that an answer with a bad status means here, without the fields that are not for us."""
-    body = error.body if isinstance(error.body, Mapping) else {}
-    job_id, state = text_or_none(body.get("job_id")), body.get("job_state")
+    said = isinstance(error.body, Mapping)
+    body = {name: error.body[name] for name in _ERROR_FIELDS if name in error.body} if said else {}
+    if said:
+        error.body, error.text = body, None
+        if not any(map(body.get, _WORDS)):
+            error.message = f"no words but {body}"
+            error.args = (error.message,)
+    job_id, state = text_or_none(body.get("job_id")), text_or_none(body.get("job_state"))
     where = {"provider": error.provider, "model": error.model, "request_id": error.request_id}
-    if state == "lapsed" or (not state and isinstance(error, BadRequestError) and _LAPSED.search(error.message)):
-        return JobError(f"the job lapsed: {error.message}", job_id=job_id, state="lapsed", **where)
+    if not state and isinstance(error, BadRequestError) and _LAPSED.search(error.message):
+        state = "lapsed"
+    if state in _OVER:
+        return JobError(f"{_OVER[state]}: {error.message}", job_id=job_id, state=state, **where)
     if error.status_code == _PAYMENT_REQUIRED and _OF_A_JOB.search(error.message):
         return JobError(f"the service does not know the job: {error.message}", job_id=job_id, state="failed", **where)
-    error.body, error.text = {name: body[name] for name in _ERROR_FIELDS if name in body}, None
     if error.status_code == _PAYMENT_REQUIRED:
         return _as(PermissionDeniedError, error)
     if _QUEUE_FULL.search(error.message):
@@ -78,8 +87,19 @@ def read_error(error: APIStatusError) -> AKIError:
 
 
 def _as(cls: type[APIStatusError], error: APIStatusError) -> APIStatusError:
-    said = {name: value for name, value in error.__dict__.items() if name not in ("message", "is_retryable")}
-    return cls(error.message, **said)
+    return cls(
+        error.message,
+        status_code=error.status_code,
+        code=error.code,
+        type=error.type,
+        retry_after=error.retry_after,
+        body=error.body,
+        text=error.text,
+        headers=error.headers,
+        provider=error.provider,
+        model=error.model,
+        request_id=error.request_id,
+    )
 
 
 class JobReader:
@@ -103,6 +123,15 @@ class JobReader:
             APIStatusError: The call was refused inside a good answer.
             InvalidResponseError: It is no state of a job.
         """
+        before = self.progress
+        report = self._take(payload)
+        # Told from here, where no variable holds what the service said: what the user's function raises may be printed
+        # with all variables on its way.
+        if self._on_progress is not None and self.progress is not None and self.progress != before:
+            self._on_progress(self.progress)
+        return report
+
+    def _take(self, payload: Payload) -> Mapping[str, Any] | None:
         try:
             said = from_json(payload.data)
         except ValueError as error:
@@ -112,48 +141,40 @@ class JobReader:
         if said.get("success") is False:
             raise read_error(error_from_payload(said))
         self.job_id = text_or_none(said.get("job_id")) or self.job_id
-        state = said.get("job_state")
+        state = text_or_none(said.get("job_state"))
         result = said.get("job_result")
         failure = said.get("error") or (isinstance(result, dict) and result.get("error"))
         if failure:
             raise self._failed(f"the worker failed: {error_from_payload({'error': failure}).message}", "failed")
-        if state in ("canceled", "lapsed"):
-            raise self._failed(
-                f"the job was {state} by the service" if state == "canceled" else "the job lapsed", state
-            )
+        if state in _OVER:
+            raise self._failed(_OVER[state], state)
         if state is None and result is None and not _RESULTS.isdisjoint(said):
-            state, result = "done", said  # a service that answers at once, whatever it was asked
+            result = said  # a service that answers at once, whatever it was asked
+        if state is None and isinstance(result, dict):
+            state = "done"
         if state == "done":
             if not isinstance(result, dict):
                 raise self._failed("the job is done, but its result was delivered before and is lost", "failed")
             self.result = result
-            self._report(JobProgress(job_id=self.job_id, state="done", percent=100.0))
+            self.progress = JobProgress(job_id=self.job_id, state="done", percent=100.0)
             return None
         if not self.job_id:
-            raise InvalidResponseError(f"the answer names no job: {_shown(payload)!r}")
+            raise InvalidResponseError(f"the answer names no job, but holds {str(sorted(said))[:READ]}")
         return self._go_on(state, said.get("progress"))
 
-    def _go_on(self, state: Any, progress: Any) -> Mapping[str, Any] | None:
+    def _go_on(self, state: str | None, progress: Any) -> Mapping[str, Any] | None:
         if not isinstance(progress, dict):
             return None
-        self._report(
-            JobProgress(
-                job_id=self.job_id,
-                state=state if isinstance(state, str) else "processing",
-                percent=number_in(progress, "progress"),
-                queue_position=count_in(progress, "queue_position"),
-                estimate=number_in(progress, "estimate"),
-                workers=count_in(progress, "num_workers_online"),
-            )
+        self.progress = JobProgress(
+            job_id=self.job_id,
+            state=state or "processing",
+            percent=number_in(progress, "progress"),
+            queue_position=count_in(progress, "queue_position"),
+            estimate=number_in(progress, "estimate"),
+            workers=count_in(progress, "num_workers_online"),
         )
         data = progress.get("progress_data")
         return data if isinstance(data, dict) else None
-
-    def _report(self, progress: JobProgress) -> None:
-        if progress != self.progress:
-            self.progress = progress
-            if self._on_progress is not None:
-                self._on_progress(progress)
 
     def _failed(self, words: str, state: str) -> JobError:
         return JobError(words, job_id=self.job_id or None, state=state)

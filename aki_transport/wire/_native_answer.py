@@ -13,6 +13,7 @@ from aki_transport.wire._answer import READ, AnswerDecoder, completed, count_in,
 from aki_transport.wire._job import JobReader
 
 _COUNTS = ("num_generated_tokens", "prompt_length", "current_context_length", "max_seq_len")
+_FORM = ("thinking", "content")
 _SECONDS = ("total_duration", "compute_duration")
 
 
@@ -92,8 +93,10 @@ class NativeDecoder(AnswerDecoder):
         given = self._given[name]
         certain = text if final else _agreed(self._seen[name], text)
         self._seen[name] = text
-        if len(certain) <= len(given) and (not final or certain == given.rstrip()):
+        if certain in (given.rstrip(), given.strip()) if final else len(certain) <= len(given):
             return ""
+        if final and not certain.startswith(given):
+            given = given.lstrip()  # some results come without the blanks around them
         if not certain.startswith(given):
             raise InvalidResponseError(f"the service took back text that it had given twice: {given[-200:]!r}")
         self._given[name] = certain
@@ -155,9 +158,11 @@ class _StopWords:
         if self.found is not None:
             return ""
         text = self._held + text
-        at, word = min(((text.find(word), word) for word in self._words if word in text), default=(-1, None))
-        if word is not None:
-            self.found, self._held = word, ""
+        # The one that is whole first, as if they were looked for at each character: so it is the same for any pieces.
+        found = [(at + len(word), at, word) for word in self._words if (at := text.find(word)) >= 0]
+        if found:
+            _, at, self.found = min(found)
+            self._held = ""
             return text[:at]
         kept = max((_overlap(text, word) for word in self._words), default=0)
         self._held = text[len(text) - kept :]
@@ -179,10 +184,10 @@ def _texts(text: Any) -> Mapping[str, str]:
     match text:
         case str():
             return {"thinking": "", "content": text}
-        case Mapping():
-            return {name: text_or_none(text.get(name)) or "" for name in ("thinking", "content")}
+        case Mapping() if all(isinstance(text.get(name), str | None) for name in _FORM):
+            return {name: text.get(name) or "" for name in _FORM}
         case _:
-            raise InvalidResponseError(f"the text is {type(text).__name__}, neither text nor an object")
+            raise InvalidResponseError(f"the text is {type(text).__name__}, neither text nor an object of texts")
 
 
 def _usage(result: Mapping[str, Any]) -> Usage | None:

@@ -62,10 +62,10 @@ def models() -> Call:
 
 def chat(request: ChatRequest, *, stream: bool) -> Call:
     """The call that says `request`; what is not given is not sent."""
-    system = "\n\n".join(filter(None, (_text_of(each) for each in request.messages if each.role == "system")))
+    system = "\n\n".join(filter(str.strip, (_text_of(each) for each in request.messages if each.role == "system")))
     body: dict[str, Any] = {
         "model": request.model,
-        "max_tokens": request.max_tokens or _DEFAULT_MAX_TOKENS,
+        "max_tokens": _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens,
         "messages": _messages(request),
     }
     if system:
@@ -122,10 +122,12 @@ def _messages(request: ChatRequest) -> list[dict[str, Any]]:
             said[-1]["content"] += blocks
         else:
             said.append({"role": role, "content": blocks})
+    for turn in said:
+        turn["content"].sort(key=lambda block: block["type"] != "tool_result")  # where the protocol wants them
     if said and said[-1]["role"] == "assistant" and said[-1]["content"][-1]["type"] == "text":
         # The beginning of an answer, which the service refuses to go on from behind a blank.
         last = said[-1]["content"][-1]
-        last["text"] = last["text"].rstrip() or "…"
+        last["text"] = last["text"].rstrip()
     return said
 
 
@@ -167,8 +169,7 @@ def _part(part: Part) -> dict[str, Any]:
         case File(file_id=str(file_id)):
             return {"type": "document", "source": {"type": "file", "file_id": file_id}}
         case File(mime_type=str(kind)) if kind.startswith("text/"):
-            text = base64.b64decode(part.base64 or "").decode("utf-8", "replace")
-            return _document(part, {"type": "text", "media_type": "text/plain", "data": text})
+            return _document(part, {"type": "text", "media_type": "text/plain", "data": _decoded(part)})
         case File():
             kind = part.mime_type or "application/pdf"
             return _document(part, {"type": "base64", "media_type": kind, "data": part.base64})
@@ -176,6 +177,14 @@ def _part(part: Part) -> dict[str, Any]:
             raise ConfigurationError("protocol='anthropic' takes no sound; use text, images or documents.")
         case _:
             assert_never(part)
+
+
+def _decoded(file: File) -> str:
+    try:
+        return base64.b64decode(file.base64 or "").decode("utf-8", "replace")
+    except ValueError as error:
+        words = str(error)
+    raise ConfigurationError(f"the file {file.filename or ''!r} is no text in base64: {words}")
 
 
 def _document(file: File, source: dict[str, Any]) -> dict[str, Any]:
@@ -193,7 +202,7 @@ def _source(url: str) -> dict[str, Any]:
 def _input(call: ToolCall) -> dict[str, Any]:
     """The arguments as an object, which the protocol asks for; what is none is told as it is."""
     try:
-        value = from_json(call.arguments or "{}")
+        value = from_json(call.arguments or "{}", allow_inf_nan=False)
     except ValueError:
         value = None
     return value if isinstance(value, dict) else {"not_json": call.arguments}

@@ -9,10 +9,11 @@ from typing import Any
 from pydantic_core import from_json
 
 from aki_transport.catalog import Listing
+from aki_transport.envelopes import error_from_payload
 from aki_transport.errors import APIStatusError, ConfigurationError, InvalidResponseError
 from aki_transport.messages import ChatRequest, Image, JobProgress, Message, Text
 from aki_transport.transport import Call
-from aki_transport.wire._job import starting
+from aki_transport.wire._job import read_error, starting
 from aki_transport.wire._native_answer import NativeDecoder
 
 BY_ENDPOINT = True
@@ -30,14 +31,17 @@ def read_models(body: str | bytes) -> Listing:
     """The endpoints in the answer to `models()`.
 
     Raises:
-        InvalidResponseError: The answer is no list of endpoints.
+        APIStatusError: The answer is an error.
+        InvalidResponseError: It is no list of endpoints.
     """
     try:
         said = from_json(body)
     except ValueError as error:
         raise InvalidResponseError(f"the list of endpoints is not JSON: {error}") from None
+    if isinstance(said, dict) and said.get("success") is False:
+        raise read_error(error_from_payload(said))
     rows = said.get("endpoints") if isinstance(said, dict) else None
-    names = [row.get("name") if isinstance(row, dict) else row for row in rows or ()]
+    names = [row.get("name") if isinstance(row, dict) else row for row in rows] if isinstance(rows, list) else []
     found = {name: 0 for name in names if isinstance(name, str) and name}
     if not found:
         raise InvalidResponseError("the list of endpoints names none")
@@ -48,7 +52,7 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
     """The call that starts the job; what is not given is not sent. `stop` is left to the decoder."""
     body: dict[str, Any] = {}
     if request.plain:
-        body["text_context"] = _plain(request.messages)
+        body["text_context"] = "\n".join(map(_raw, request.messages))
     else:
         body["chat_context"] = json.dumps([_message(message) for message in request.messages], ensure_ascii=False)
     for name, ours in (("temperature",) * 2, ("top_p",) * 2, ("top_k",) * 2, ("max_gen_tokens", "max_tokens")):
@@ -77,8 +81,11 @@ def without_refused(request: ChatRequest, error: APIStatusError) -> ChatRequest 
     return None
 
 
-def _plain(messages: tuple[Message, ...]) -> str:
-    return "\n".join(message.content for message in messages if isinstance(message.content, str))
+def _raw(message: Message) -> str:
+    content = _content(message)
+    if not isinstance(content, str):
+        raise ConfigurationError("protocol='native' takes nothing but text as a raw prompt.")
+    return content
 
 
 def _message(message: Message) -> dict[str, Any]:

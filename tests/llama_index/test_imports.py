@@ -86,7 +86,7 @@ def test_no_file_of_the_other_package_imports_this_one(path: Path):
 
 
 def test_public_names_are_there():
-    assert set(llama_index_aki.__all__) == {"AKI", "__version__"}
+    assert set(llama_index_aki.__all__) == {"AKI", "AKICompletion", "AKIImageToolSpec", "__version__"}
     assert all(hasattr(llama_index_aki, name) for name in llama_index_aki.__all__)
     assert llama_index_aki.__version__ == aki_transport.__version__
 

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from aki_transport.emulator import Emulator
+from aki_transport.transport import jobs, retry
+
+pytest.register_assert_rewrite("tests.behaviour.checks")
+
+_FROM_OUTSIDE = (
+    "AKI_API_KEY",
+    "AKI_IO_API_KEY",
+    "AACFLOW_API_KEY",
+    "AK_AI_CORE_API_KEY",
+    "LANGCHAIN_TRACING_V2",
+    "LANGSMITH_TRACING",
+    "LC_OUTPUT_VERSION",
+)
+
+
+@pytest.fixture(autouse=True)
+def a_plain_start(monkeypatch, caplog):
+    """No key and no tracing from outside, short pauses, and all that is logged."""
+    for name in _FROM_OUTSIDE:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(retry, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(jobs, "FIRST_PAUSE", 0.02)
+    caplog.set_level(logging.DEBUG)
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Emulator]:
+    """Its jobs are fast: 500 seconds of theirs pass in one."""
+    with Emulator(job_speed=500) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(running: Emulator) -> Emulator:
+    """The emulator, with nothing recorded."""
+    running.reset()
+    return running

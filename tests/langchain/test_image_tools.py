@@ -1,0 +1,465 @@
+"""The tools for pictures: what a model is told and may pass, agents that use them, and what they keep to themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import logging
+import pickle
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.load import dumps
+from langchain_core.messages import ToolMessage
+from langchain_core.runnables import RunnableLambda
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.prebuilt import ToolNode
+from PIL import Image
+
+import langchain_aki.errors as ours
+from aki_transport import GeneratedImage, ImageStore
+from aki_transport.emulator import Emulator
+from langchain_aki import AKIImageEditTool, AKIImageGenerationTool, ChatAKI
+from tests.pictures import a_png
+from tests.refused_images import REFUSED, allowed_folder
+from tests.scenarios import replied
+from tests.script_server import ScriptServer
+
+PROTOCOLS = ("openai", "native")
+KEY = "aki-5ecret-0f-the-te5ts"
+TASK = "Draw a red circle on a white background, then make the circle blue."
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with Emulator(job_speed=20) as emulator:
+        yield emulator
+
+
+@pytest.fixture(params=PROTOCOLS)
+def protocol(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=["invoke", "ainvoke"])
+def invoke(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Runs a tool or an agent, sync or async."""
+
+    def run(runnable: Any, asked: Any, **given: Any) -> Any:
+        found = getattr(runnable, request.param)(asked, **given)
+        return asyncio.run(found) if request.param == "ainvoke" else found
+
+    return run
+
+
+def at(emulator: Emulator, protocol: str, **given: Any) -> dict[str, Any]:
+    url = getattr(emulator, f"{protocol}_url")
+    return {"protocol": protocol, "base_url": url, "api_key": emulator.key, "size": "128x128", **given}
+
+
+def both(emulator: Emulator, protocol: str, **given: Any) -> tuple[AKIImageGenerationTool, AKIImageEditTool]:
+    """The two tools, over one store."""
+    draws = AKIImageGenerationTool(**at(emulator, protocol, **given))
+    return draws, AKIImageEditTool(**{**at(emulator, protocol, **given), "store": draws.store, "size": None})
+
+
+def call(tool: Any, **args: Any) -> dict[str, Any]:
+    return {"type": "tool_call", "id": "call_1", "name": tool.name, "args": args}
+
+
+def images_asked_for(emulator: Emulator) -> int:
+    ends = ("/images/generations", "/images/edits", "/call/z_image_turbo", "/call/qwen_image_edit")
+    return sum(seen.path.endswith(ends) for seen in emulator.requests)
+
+
+def said_to_models(emulator: Emulator) -> str:
+    return "".join(seen.raw.decode() for seen in emulator.requests if seen.path.endswith("/chat/completions"))
+
+
+def agent_with(emulator: Emulator, *tools: Any, **given: Any) -> Any:
+    model = ChatAKI(model="qwen3.6-35b", base_url=emulator.openai_url, api_key=emulator.key)
+    return create_agent(model, tools=list(tools), **given)
+
+
+# What a model is told
+
+
+def test_the_schemas_say_what_to_pass_with_limits_and_defaults():
+    drawing, changing = (convert_to_openai_tool(tool)["function"] for tool in both_unconnected())
+    assert drawing["name"] == "generate_image"
+    fields = drawing["parameters"]["properties"]
+    assert drawing["parameters"]["required"] == ["prompt"]
+    assert all(field["description"] for field in fields.values())
+    count = next(kind for kind in fields["n"]["anyOf"] if kind["type"] == "integer")
+    assert (count["minimum"], count["maximum"]) == (1, 4)
+    assert fields["size"]["default"] is None
+    assert fields["prompt"]["maxLength"] == 8000
+    assert changing["name"] == "edit_image"
+    assert changing["parameters"]["required"] == ["prompt", "image"]
+    assert changing["parameters"]["properties"]["image"]["type"] == "string"
+    assert "img_3f9c2a" in changing["parameters"]["properties"]["image"]["description"]
+
+
+def both_unconnected() -> tuple[AKIImageGenerationTool, AKIImageEditTool]:
+    return AKIImageGenerationTool(api_key=KEY), AKIImageEditTool(api_key=KEY)
+
+
+def test_a_picture_is_named_to_the_model_and_given_to_the_code(fresh_emulator, protocol, invoke):
+    draws, changes = both(fresh_emulator, protocol)
+    message = invoke(draws, call(draws, prompt="a red circle"))
+    (first,) = message.artifact
+    assert message.content == f"Generated 1 image: {first.id} (128x128). To change one, pass its ID."
+    changed = invoke(changes, call(changes, prompt="make it blue", image=first.id))
+    (second,) = changed.artifact
+    assert changed.content == f"Made 1 image out of {first.id}: {second.id} (128x128)."
+    assert second.data != first.data
+    assert draws.store.get(first.id) is first
+    assert changes.store.get(second.id) is second
+
+
+def test_several_pictures_are_drawn_in_the_size_that_the_model_asks_for(fresh_emulator, protocol, invoke):
+    draws, _ = both(fresh_emulator, protocol)
+    message = invoke(draws, call(draws, prompt="a cat", n=3, size="256x160"))
+    assert [(image.width, image.height) for image in message.artifact] == [(256, 160)] * 3
+    assert message.content.startswith("Generated 3 images: ")
+
+
+def test_the_tools_own_number_and_size_hold_where_the_model_says_none(fresh_emulator, protocol):
+    draws, _ = both(fresh_emulator, protocol)
+    draws = draws.model_copy(update={"n": 2, "size": "160x160"})
+    message = draws.invoke(call(draws, prompt="a cat", size=None, n=None))
+    assert [image.width for image in message.artifact] == [160, 160]
+
+
+def test_several_pictures_are_changed_into_one(fresh_emulator, invoke):
+    draws, changes = both(fresh_emulator, "openai")
+    first, second = draws.store.add(a_png(128, 128)), draws.store.add(a_png(160, 160))
+    message = invoke(changes, call(changes, prompt="put them side by side", image=f"{first.id}, {second.id}"))
+    assert message.content.startswith(f"Made 1 image out of {first.id}, {second.id}: img_")
+
+
+def test_the_native_protocol_tells_the_model_that_it_changes_one_at_a_time(fresh_emulator, invoke):
+    draws, changes = both(fresh_emulator, "native")
+    names = [draws.store.add(a_png(size, 9)).id for size in (8, 9)]
+    message = invoke(changes, call(changes, prompt="put them side by side", image=",".join(names)))
+    assert message.status == "error"
+    assert "one picture at a time" in message.content
+    assert fresh_emulator.requests == []
+
+
+def test_a_model_that_sees_is_shown_the_pictures(fresh_emulator, protocol, invoke):
+    draws, changes = both(fresh_emulator, protocol, show_images=True)
+    message = invoke(draws, call(draws, prompt="a cat"))
+    (image,) = message.artifact
+    text, shown = message.content
+    assert image.id in text["text"]
+    assert shown == {"type": "image", "base64": image.to_base64(), "mime_type": "image/png"}
+    assert [block["type"] for block in message.content_blocks] == ["text", "image"]
+    changed = invoke(changes, call(changes, prompt="make it blue", image=image.id))
+    assert changed.content[1]["base64"] == changed.artifact[0].to_base64()
+
+
+def test_an_agent_whose_model_sees_gets_the_picture_and_answers(fresh_emulator):
+    draws, changes = both(fresh_emulator, "openai", show_images=True)
+    messages = agent_with(fresh_emulator, draws, changes).invoke({"messages": "Draw a cat."})["messages"]
+    (image,) = next(message.artifact for message in messages if message.type == "tool")
+    assert image.to_base64() in said_to_models(fresh_emulator)
+    assert "128 × 128" in messages[-1].text  # noqa: RUF001  as sizes are written
+
+
+@pytest.mark.parametrize("form", ["bytes", "path", "picture", "pil", "list", "dict"])
+def test_code_may_pass_pictures_themselves(fresh_emulator, protocol, invoke, tmp_path, form):
+    _, changes = both(fresh_emulator, protocol)
+    (tmp_path / "red.png").write_bytes(a_png(128, 128))
+    image: Any = {
+        "bytes": a_png(128, 128),
+        "path": tmp_path / "red.png",
+        "picture": GeneratedImage.read(a_png(128, 128)),
+        "pil": Image.new("RGB", (128, 128), "red"),
+        "list": [a_png(128, 128)],
+        "dict": {"data": a_png(128, 128), "id": "img_1"},
+    }[form]
+    assert invoke(changes, {"prompt": "make it blue", "image": image}).startswith("Made 1 image out of img_")
+
+
+# What it may not pass
+
+
+@pytest.mark.parametrize("attempt", REFUSED)
+@pytest.mark.usefixtures("no_network")
+def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path, protocol, invoke, attempt):
+    store = ImageStore(folder=allowed_folder(tmp_path))
+    changes = AKIImageEditTool(protocol=protocol, api_key=KEY, store=store)
+    message = invoke_in_the_same_loop(changes, call(changes, prompt="make it blue", image=attempt), invoke)
+    assert isinstance(message, ToolMessage)
+    assert message.status == "error"
+    assert message.artifact is None
+    assert any(words in message.content for words in ("pass the ID", "generate one first", "at most", "no PNG"))
+    assert "root:" not in message.content
+    assert KEY not in str(message)
+    assert len(store) == 0
+
+
+def invoke_in_the_same_loop(tool: Any, asked: Any, invoke: Callable[..., Any]) -> Any:
+    return invoke(tool, asked)
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ({"prompt": ""}, "prompt: String should have at least 1 character. What the picture shall show"),
+        ({"prompt": "  "}, "the prompt is empty"),
+        ({"prompt": "x" * 8001}, "at most 8000 characters"),
+        ({"prompt": "a cat", "size": "big"}, "like 1024x1024; 128 to 2048 each"),
+        ({"prompt": "a cat", "size": "100x100"}, "128 to 2048 pixels"),
+        ({"prompt": "a cat", "n": 5}, "How many pictures, 1 to 4"),
+        ({"prompt": "a cat", "n": 0}, "How many pictures, 1 to 4"),
+        ({"prompt": "a cat", "n": "some"}, "n: Input should be a valid integer"),
+        ({}, "prompt: Field required"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+@pytest.mark.usefixtures("no_network")
+def test_wrong_arguments_are_told_to_the_model(protocol, invoke, args, words):
+    draws = AKIImageGenerationTool(protocol=protocol, api_key=KEY)
+    message = invoke(draws, call(draws, **args))
+    assert message.status == "error"
+    assert words in message.content
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ({"prompt": "make it blue"}, "image: Field required. The ID of the picture"),
+        ({"prompt": "make it blue", "image": None}, "pass the ID"),
+        ({"prompt": "make it blue", "image": 7}, "pass the ID"),
+        ({"prompt": "make it blue", "image": []}, "pass the ID"),
+        ({"prompt": "make it blue", "image": {"url": "http://127.0.0.1/"}}, "pass the ID"),
+        ({"prompt": "make it blue", "image": ["/etc/hostname"]}, "pass the ID"),
+        ({"prompt": "make it blue", "image": ["img_1"] * 17}, "17 pictures are too many"),
+        ({"prompt": " ", "image": "img_1"}, "generate one first"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+@pytest.mark.usefixtures("no_network")
+def test_wrong_arguments_of_a_change_are_told_to_the_model(protocol, invoke, args, words):
+    changes = AKIImageEditTool(protocol=protocol, api_key=KEY)
+    message = invoke(changes, call(changes, **args))
+    assert message.status == "error"
+    assert words in message.content
+
+
+def test_what_the_service_finds_wrong_is_told_to_the_model(fresh_emulator, protocol, invoke):
+    draws, _ = both(fresh_emulator, protocol, default_headers={"x-emulator-fault": "status=400"})
+    message = invoke(draws, call(draws, prompt="a cat"))
+    assert message.status == "error"
+    assert "400" in message.content
+
+
+# What the model cannot mend
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("status=401", ours.AuthenticationError),
+        ("status=500", ours.ServerError),
+        ("no-images", ours.InvalidResponseError),
+        ("bad-base64", ours.InvalidResponseError),
+        ("image-url", ours.InvalidResponseError),
+        ("not-an-image", ours.InvalidResponseError),
+    ],
+)
+def test_what_the_model_cannot_mend_is_raised_as_langchains_error(fresh_emulator, protocol, invoke, fault, error):
+    draws, _ = both(fresh_emulator, protocol, default_headers={"x-emulator-fault": fault})
+    with pytest.raises(error):
+        invoke(draws, call(draws, prompt="a cat"))
+    assert images_asked_for(fresh_emulator) == 1
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_missing_key_is_raised_and_not_told_to_the_model(protocol, invoke):
+    for tool, args in ((AKIImageGenerationTool, {}), (AKIImageEditTool, {"image": a_png()})):
+        made = tool(protocol=protocol)
+        with pytest.raises(ours.ConfigurationError, match="AKI_API_KEY"):
+            invoke(made, call(made, prompt="a cat", **args))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"protocol": "anthropic"}, "makes no pictures; use protocol='openai' or protocol='native'"),
+        ({"size": "64x64"}, "size='64x64' is out of range"),
+        ({"seed": 7}, "takes no seed"),
+        ({"protocol": "native", "seed": -7}, "seed=-7 is out of range"),
+        ({"openai_api_key": "x"}, "use api_key="),
+        ({"api_base": "x"}, "use base_url="),
+        ({"stor": None}, "use store="),
+        ({"provider": "nobody"}, "nobody"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+@pytest.mark.parametrize("tool", [AKIImageGenerationTool, AKIImageEditTool])
+def test_what_no_call_can_be_made_with_is_refused_at_once(tool, wrong, words):
+    with pytest.raises(ours.ConfigurationError, match=words):
+        tool(**wrong)
+
+
+def test_a_provider_without_pictures_says_so(fresh_emulator):
+    draws = AKIImageGenerationTool(
+        provider="aacflow", base_url=fresh_emulator.aacflow_url, api_key=fresh_emulator.aacflow_key
+    )
+    with pytest.raises(ours.NotFoundError):
+        draws.invoke(call(draws, prompt="a cat"))
+
+
+# Agents
+
+
+def test_an_agent_draws_a_picture_then_changes_it(fresh_emulator, protocol, invoke):
+    draws, changes = both(fresh_emulator, protocol)
+    messages = invoke(agent_with(fresh_emulator, draws, changes), {"messages": TASK})["messages"]
+    drawn, changed = (message for message in messages if message.type == "tool")
+    (first,), (second,) = drawn.artifact, changed.artifact
+    asked = [call for message in messages for call in getattr(message, "tool_calls", ())]
+    assert [(each["name"], each["args"].get("image")) for each in asked] == [
+        ("generate_image", None),
+        ("edit_image", first.id),
+    ]
+    assert first.data != second.data
+    assert first.id in draws.store
+    assert second.id in draws.store
+    assert second.id in messages[-1].text
+    assert images_asked_for(fresh_emulator) == 2
+    said = said_to_models(fresh_emulator)
+    assert "base64" not in said
+    assert not any(image.to_base64()[:40] in said for image in (first, second))
+
+
+@pytest.mark.parametrize("attempt", ["/etc/hostname", "http://127.0.0.1/cat.png", "img_000000"])
+def test_a_refusal_reaches_the_model_and_the_agent_goes_on(protocol, invoke, fresh_emulator, attempt):
+    draws, changes = both(fresh_emulator, protocol)
+    known = draws.store.add(a_png(128, 128))
+
+    def asking(image: str, number: int) -> Any:
+        arguments = json.dumps({"prompt": "make it blue", "image": image})
+        function = {"name": "edit_image", "arguments": arguments}
+        return replied(None, tool_calls=[{"id": f"call_{number}", "type": "function", "function": function}])
+
+    with ScriptServer(asking(attempt, 1), asking(known.id, 2), replied("It is blue.")) as server:
+        model = ChatAKI(model="qwen3.6-35b", base_url=server.openai_url, api_key=KEY)
+        messages = invoke(create_agent(model, tools=[draws, changes]), {"messages": "make it blue"})["messages"]
+        refused = server.requests[1].json["messages"][-1]
+    assert refused["role"] == "tool"
+    assert "pass the ID" in refused["content"] or known.id in refused["content"]
+    assert [message.status for message in messages if message.type == "tool"] == ["error", "success"]
+    assert messages[-1].text == "It is blue."
+    assert images_asked_for(fresh_emulator) == 1
+
+
+def test_a_job_is_a_custom_event_of_the_graphs_stream(fresh_emulator):
+    draws, changes = both(fresh_emulator, "native")
+    events = list(agent_with(fresh_emulator, draws, changes).stream({"messages": TASK}, stream_mode="custom"))
+    assert {event["tool"] for event in events} == {"generate_image", "edit_image"}
+    assert {event["type"] for event in events} == {"image_progress"}
+    assert len({event["job_id"] for event in events}) == 2
+    assert events[-1]["state"] == "done"
+    assert events[-1]["percent"] == 100
+
+
+async def test_a_job_is_a_custom_event_of_the_graphs_async_stream(fresh_emulator):
+    draws, _ = both(fresh_emulator, "native")
+    stream = agent_with(fresh_emulator, draws).astream({"messages": "Draw a cat."}, stream_mode="custom")
+    assert [event["state"] async for event in stream][-1] == "done"
+
+
+def test_progress_goes_to_the_callback_and_to_a_bar(fresh_emulator, invoke, capsys):
+    seen: list[Any] = []
+    draws, changes = both(fresh_emulator, "native", on_progress=seen.append, progress=True)
+    message = invoke(draws, call(draws, prompt="a cat"))
+    invoke(changes, call(changes, prompt="make it blue", image=message.artifact[0].id))
+    assert [progress.state for progress in seen].count("done") == 2
+    shown = capsys.readouterr().err
+    assert "generate_image: 100%" in shown
+    assert "edit_image: 100%" in shown
+
+
+def test_a_bar_of_a_job_that_fails_is_closed(fresh_emulator, capsys):
+    draws, _ = both(fresh_emulator, "native", progress=True, default_headers={"x-emulator-fault": "queue=1;job-fail"})
+    with pytest.raises(ours.JobError):
+        draws.invoke(call(draws, prompt="a cat"))
+    assert capsys.readouterr().err.endswith("\n")
+
+
+def test_a_tool_inside_a_chain_of_langchain_alone_works(fresh_emulator, invoke):
+    draws, _ = both(fresh_emulator, "native")
+    chain = RunnableLambda(lambda prompt: {"prompt": prompt}) | draws
+    assert invoke(chain, "a cat", config={"configurable": {"thread_id": "1"}}).startswith("Generated 1 image")
+
+
+# Checkpoints and copies
+
+
+def test_a_picture_out_of_a_checkpoint_can_be_changed(fresh_emulator, protocol, caplog):
+    draws, changes = both(fresh_emulator, protocol)
+    saver = InMemorySaver()
+    config = {"configurable": {"thread_id": "1"}}
+    agent = agent_with(fresh_emulator, draws, changes, checkpointer=saver)
+    with caplog.at_level(logging.WARNING):
+        drawn = next(m for m in agent.invoke({"messages": "Draw a cat."}, config)["messages"] if m.type == "tool")
+        stored = saver.get_tuple(config).checkpoint["channel_values"]["messages"]
+    (artifact,) = next(message.artifact for message in stored if message.type == "tool")
+    elsewhere = AKIImageEditTool(**{**at(fresh_emulator, protocol), "size": None})
+    message = elsewhere.invoke(call(elsewhere, prompt="make it blue", image=artifact))
+    assert message.content.startswith(f"Made 1 image out of {drawn.artifact[0].id}: ")
+    again = agent_with(fresh_emulator, draws, changes, checkpointer=saver)
+    last = again.invoke({"messages": "Now make it blue."}, config)["messages"][-2]
+    assert last.type == "tool"
+    assert last.content.startswith(f"Made 1 image out of {drawn.artifact[0].id}: ")
+    assert not [record for record in caplog.records if "GeneratedImage" in record.getMessage()]
+
+
+def test_a_tool_node_keeps_the_pictures(fresh_emulator):
+    draws, _ = both(fresh_emulator, "openai")
+    agent = agent_with(fresh_emulator, draws)
+    (message,) = [m for m in agent.invoke({"messages": "Draw a cat."})["messages"] if m.type == "tool"]
+    assert isinstance(message.artifact[0], GeneratedImage)
+    assert ToolNode([draws]).tools_by_name["generate_image"] is draws
+
+
+def test_a_tool_shows_and_dumps_no_key(protocol):
+    for tool in (AKIImageGenerationTool, AKIImageEditTool):
+        made = tool(protocol=protocol, api_key=KEY, default_headers={"x-other": KEY})
+        for shown in (repr(made), str(made), str(made.model_dump()), made.model_dump_json(), dumps(made)):
+            assert KEY not in shown
+
+
+def test_a_pickled_tool_holds_no_key_of_the_environment_and_works(fresh_emulator, protocol, monkeypatch):
+    monkeypatch.setenv("AKI_API_KEY", fresh_emulator.key)
+    draws, _ = both(fresh_emulator, protocol)
+    draws = AKIImageGenerationTool(**{**at(fresh_emulator, protocol), "api_key": None})
+    message = draws.invoke(call(draws, prompt="a cat"))
+    data = pickle.dumps(draws)
+    assert fresh_emulator.key.encode() not in data
+    read = pickle.loads(data)  # noqa: S301
+    assert read.store.get(message.artifact[0].id) == message.artifact[0]
+    assert read.invoke(call(read, prompt="a dog")).artifact
+
+
+def test_a_copy_of_a_tool_goes_on_with_the_same_pictures(protocol):
+    tool = AKIImageEditTool(protocol=protocol, api_key=KEY)
+    for copied in (copy.copy(tool), copy.deepcopy(tool), tool.model_copy(deep=True), tool.model_copy()):
+        assert copied.store is tool.store
+
+
+def test_no_error_holds_the_key(protocol):
+    with ScriptServer(always=replied("no picture, but the key aki-5ecret-0f-the-te5ts")) as server:
+        path = "v1" if protocol == "openai" else "api"
+        draws = AKIImageGenerationTool(protocol=protocol, base_url=f"{server.url}/{path}", api_key=KEY)
+        with pytest.raises(ours.AKIError) as caught:
+            draws.invoke(call(draws, prompt="a cat"))
+        assert KEY not in f"{caught.value} {caught.value!r} {vars(caught.value)}"

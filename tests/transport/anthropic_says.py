@@ -1,0 +1,114 @@
+"""What a service that speaks Anthropic's protocol says, and a client that hears it without a socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import httpx
+
+from aki_transport import Client
+from tests.transport.asking import KEY, MODEL
+from tests.transport.test_decoding import Pieces
+
+USAGE = {"input_tokens": 5, "output_tokens": 3}
+LISTING = {"data": [{"type": "model", "id": name} for name in (MODEL, "llama3-chat-70b", "minimax-m2.5-230b")]}
+STREAM = {"content-type": "text/event-stream"}
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": words}
+
+
+def thinking(words: str, signature: str = "") -> dict[str, Any]:
+    return {"type": "thinking", "thinking": words, "signature": signature}
+
+
+def tool_use(call_id: str, name: str, given: Any) -> dict[str, Any]:
+    return {"type": "tool_use", "id": call_id, "name": name, "input": given}
+
+
+def message(*content: Any, stop: Any = "end_turn", **top: Any) -> dict[str, Any]:
+    """A blocking answer."""
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "content": list(content),
+        "model": MODEL,
+        "stop_reason": stop,
+        "stop_sequence": None,
+        "usage": USAGE,
+        **top,
+    }
+
+
+def start(**top: Any) -> dict[str, Any]:
+    return {"type": "message_start", "message": message(stop=None, **{"usage": {"input_tokens": 5}, **top})}
+
+
+def begin(index: Any, block: Any) -> dict[str, Any]:
+    return {"type": "content_block_start", "index": index, "content_block": block}
+
+
+def grow(index: Any, kind: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": index, "delta": {"type": f"{kind}_delta", **fields}}
+
+
+def say(words: str, index: Any = 0) -> dict[str, Any]:
+    return grow(index, "text", text=words)
+
+
+def stop(index: Any = 0) -> dict[str, Any]:
+    return {"type": "content_block_stop", "index": index}
+
+
+def close(reason: Any = "end_turn", usage: Any = None, **delta: Any) -> dict[str, Any]:
+    return {
+        "type": "message_delta",
+        "delta": {"stop_reason": reason, "stop_sequence": None, **delta},
+        "usage": {"output_tokens": 3} if usage is None else usage,
+    }
+
+
+END = {"type": "message_stop"}
+PING = {"type": "ping"}
+
+
+def streamed(*events: Mapping[str, Any], reason: Any = "end_turn") -> list[Mapping[str, Any]]:
+    """A whole stream around these events."""
+    return [start(), *events, close(reason), END]
+
+
+def written(events: Iterable[Mapping[str, Any]], newline: str = "\n") -> bytes:
+    """The events as bytes, each under its name."""
+    return b"".join(
+        f"event: {each['type']}{newline}data: {json.dumps(each, ensure_ascii=False)}{newline}{newline}".encode()
+        for each in events
+    )
+
+
+def answering(answer: Callable[[httpx.Request], httpx.Response], **fields: Any) -> Client:
+    """A client whose calls this function answers; the listing is answered apart."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=LISTING) if request.method == "GET" else answer(request)
+
+    return Client(
+        protocol="anthropic",
+        http_client=httpx.Client(transport=httpx.MockTransport(respond)),
+        http_async_client=httpx.AsyncClient(transport=httpx.MockTransport(respond)),
+        **{"api_key": KEY, **fields},
+    )
+
+
+def hearing(said: Mapping[str, Any] | bytes, cuts: tuple[int, ...] | list[int] = (), **fields: Any) -> Client:
+    """A client that is told this: a blocking answer, or the bytes of a stream in pieces."""
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        if isinstance(said, bytes):
+            return httpx.Response(200, headers=STREAM, stream=Pieces(said, list(cuts)))
+        return httpx.Response(200, json=said)
+
+    return answering(respond, **fields)

@@ -1,0 +1,171 @@
+"""A service that plays jobs of the native API without a socket, and the clock by which they are watched."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import httpx
+import pytest
+
+from aki_transport import Client
+from aki_transport.transport import jobs, sender, turns
+from tests.transport.asking import KEY
+
+CHAT = "llama3-chat-8b"
+ENDPOINT = "llama3_8b_chat"
+JOB = "JID1#7"
+STARTED = {"success": True, "job_id": JOB, "ep_version": 2}
+COUNTS = {"num_generated_tokens": 3, "prompt_length": 5, "current_context_length": 8, "max_seq_len": 8192}
+
+State: TypeAlias = Mapping[str, Any] | httpx.Response | Exception
+
+
+def working(text: Any = None, *, state: Any = "processing", **progress: Any) -> dict[str, Any]:
+    """A job on its way, with the fields of the open server that are not for us."""
+    data = {} if text is None else {"progress_data": {"text": text, "num_generated_tokens": 1}}
+    inner = {
+        "job_id": JOB,
+        "auth": "worker#0",
+        "auth_key": KEY,
+        "progress": 10,
+        "queue_position": 0,
+        **data,
+        **progress,
+    }
+    return {"success": True, "job_id": JOB, "job_state": state, "progress": inner}
+
+
+def result(text: Any = "Hello", **fields: Any) -> dict[str, Any]:
+    said = {"text": text, "model_name": "Llama-3.1-8B", "total_duration": 1.5, "compute_duration": 1.0, **COUNTS}
+    return {"success": True, "job_id": JOB, **said, "auth": "worker#0", "auth_key": KEY, **fields}
+
+
+def done(text: Any = "Hello", **fields: Any) -> dict[str, Any]:
+    return {"success": True, "job_id": JOB, "job_state": "done", "job_result": result(text, **fields)}
+
+
+def refused(status: int, error: Any, **fields: Any) -> httpx.Response:
+    return httpx.Response(status, json={"success": False, "error": error, "ep_version": 2, **fields})
+
+
+class Worker:
+    """Plays one job after the other.
+
+    Args:
+        *states: What each look finds; the last one is found again and again.
+        start: What the calls that start a job are answered with, the last one again and again.
+        cancel: What cancelling is answered with.
+        endpoints: The names in the listing; None fails to list them.
+
+    Attributes:
+        starts: The bodies of the calls that start a job.
+        looks: The bodies of the calls that ask for a state.
+        cancels: The bodies of the calls that cancel.
+        listings: The requests for the listing.
+        paths: The paths of all calls but the listing's.
+    """
+
+    def __init__(
+        self,
+        *states: State,
+        start: tuple[State, ...] = (STARTED,),
+        cancel: State = STARTED,
+        endpoints: tuple[str, ...] | None = (ENDPOINT,),
+    ) -> None:
+        self.starts: list[dict[str, Any]] = []
+        self.looks: list[dict[str, Any]] = []
+        self.cancels: list[dict[str, Any]] = []
+        self.listings: list[httpx.Request] = []
+        self.paths: list[str] = []
+        self._states = deque(states)
+        self._start = deque(start)
+        self._cancel = cancel
+        self._endpoints = endpoints
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            self.listings.append(request)
+            return (
+                httpx.Response(500)
+                if self._endpoints is None
+                else httpx.Response(200, json={"success": True, "endpoints": list(self._endpoints)})
+            )
+        self.paths.append(request.url.raw_path.decode())
+        body = json.loads(request.content)
+        if "/call/" in request.url.path:
+            self.starts.append(body)
+            return _said(_next(self._start))
+        if body.get("cancel"):
+            self.cancels.append(body)
+            return _said(self._cancel)
+        self.looks.append(body)
+        return _said(_next(self._states))
+
+    def client(self, **fields: Any) -> Client:
+        return Client(
+            protocol="native",
+            http_client=httpx.Client(transport=httpx.MockTransport(self.answer)),
+            http_async_client=httpx.AsyncClient(transport=httpx.MockTransport(self.answer)),
+            **{"api_key": KEY, **fields},
+        )
+
+
+def _next(states: deque[State]) -> State:
+    return states.popleft() if len(states) > 1 else states[0]
+
+
+def _said(state: State) -> httpx.Response:
+    match state:
+        case Exception():
+            raise state
+        case httpx.Response():
+            # Made anew, for an answer is read once.
+            return httpx.Response(state.status_code, headers=state.headers, content=state.content)
+        case _:
+            return httpx.Response(200, json=state)
+
+
+class JobClock:
+    """Stands in for the modules `time`, `asyncio` and `random`: a pause moves the clock and takes no time.
+
+    Attributes:
+        pauses: Seconds of each pause.
+        passed: Seconds that have passed in them.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.pauses: list[float] = []
+        self.passed = 0.0
+        clock = self
+
+        class Time:
+            time = staticmethod(lambda: time.time() + clock.passed)
+            monotonic = staticmethod(lambda: time.monotonic() + clock.passed)
+            sleep = staticmethod(clock.pause)
+
+        class Asyncio:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(asyncio, name)
+
+            @staticmethod
+            async def sleep(seconds: float) -> None:
+                clock.pause(seconds)
+                await asyncio.sleep(0)
+
+        class Dice:
+            random = staticmethod(lambda: 1.0)
+
+        for module in (jobs, sender, turns):
+            monkeypatch.setattr(module, "time", Time)
+        for module in (jobs, sender):
+            monkeypatch.setattr(module, "asyncio", Asyncio())
+        monkeypatch.setattr(turns, "random", Dice)
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.passed += seconds

@@ -1,0 +1,507 @@
+"""Whatever a job's states say, the pieces given out are the final text, or there is an error of ours."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from aki_transport import (
+    AKIError,
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    InvalidResponseError,
+    JobError,
+    JobProgress,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    ServiceUnavailableError,
+)
+from aki_transport.messages import ChatDelta, ChatReply, Usage
+from aki_transport.transport import Payload
+from aki_transport.wire import native
+from tests.transport.asking import KEY, Way, added_up, request_for
+from tests.transport.native_says import (
+    CHAT,
+    JOB,
+    STARTED,
+    JobClock,
+    Worker,
+    done,
+    refused,
+    result,
+    working,
+)
+from tests.transport.test_decoding import anything, check, placed
+
+more = settings(max_examples=100, deadline=None)
+some = settings(max_examples=25, deadline=None)
+words = st.text("ab \n", max_size=8)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> JobClock:
+    return JobClock(monkeypatch)
+
+
+def decode(*states: Any, stream: bool = True, **fields: Any) -> list[ChatDelta]:
+    """What is made of a job's states, up to the one with which the decoder has what it wants."""
+    seen: list[JobProgress] = []
+    decoder = native.decoder(
+        request_for(CHAT, **fields), {}, on_model=lambda _: None, on_progress=seen.append, stream=stream
+    )
+    deltas = []
+    for state in states:
+        data = state if isinstance(state, bytes) else json.dumps(state).encode()
+        delta = decoder.feed(Payload("progress", data))
+        if delta is not None:
+            deltas.append(delta)
+        if decoder.finished:
+            break
+    return [*deltas, decoder.end()]
+
+
+def follow(*texts: Any, **fields: Any) -> ChatReply:
+    """The answer of a job whose looks find these texts, the last one as its result."""
+    *before, last = texts
+    return added_up(decode(STARTED, *(working(text) for text in before), done(last), **fields))
+
+
+# Cumulative texts
+
+
+@more
+@given(st.text(max_size=30), st.lists(st.integers(0, 30), max_size=8))
+def test_a_growing_text_is_given_out_in_full(text: str, cuts: list[int]) -> None:
+    text = text.replace("<", "")
+    assert follow(*(text[:cut] for cut in sorted(cuts)), text).text == text
+
+
+@more
+@given(words, st.lists(st.tuples(st.integers(0, 8), words), max_size=8))
+def test_an_end_that_is_taken_back_once_is_never_given_out(text: str, looks: list[tuple[int, str]]) -> None:
+    """Between two looks that are right, one goes astray behind a part that is right."""
+    text += "c"
+    seen, at = [], 0
+    for cut, astray in looks:
+        at = min(max(at, cut), len(text))
+        seen += [text[:at], text[:at] + astray]
+    assert follow(*seen, text).text == text
+
+
+@more
+@given(st.lists(words, min_size=1, max_size=6))
+@example(["a ", "a ", "a"])
+@example([" a", " a", "a"])
+@example([" a", " a", "ab"])
+@example(["a\n", "a\n", "b"])
+def test_any_texts_add_up_to_the_final_one_or_are_an_error(texts: list[str]) -> None:
+    try:
+        reply = follow(*texts)
+    except InvalidResponseError:
+        return
+    assert reply.text.strip() == texts[-1].strip()
+
+
+def test_text_is_given_out_once_two_looks_agree(stream_way: Way) -> None:
+    worker = Worker(working("Hel"), working("Hello w"), working("Hello"), working("Hello there"), done("Hello there!"))
+    deltas = stream_way.deltas(worker.client(), request_for(CHAT))
+    assert [delta.text for delta in deltas] == ["Hel", "lo", " there!", ""]
+
+
+def test_what_was_given_out_twice_cannot_be_taken_back(stream_way: Way) -> None:
+    worker = Worker(working("Hello"), working("Hello"), done("Goodbye"))
+    with pytest.raises(InvalidResponseError, match=r"AKI\.IO: .*took back.*'Hello'"):
+        stream_way.ask(worker.client(), request_for(CHAT))
+
+
+def test_nobody_who_waits_for_the_whole_answer_minds_what_came_before(chat_way: Way) -> None:
+    worker = Worker(working("Hello"), working("Hello"), working(["odd"]), done("Goodbye"))
+    assert chat_way.ask(worker.client(), request_for(CHAT)).text == "Goodbye"
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        (done(),),
+        (working(), working(None, progress_data={}), working(None, progress_data=None), done()),
+        (working(""), working("Hel"), working(), working("Hello"), done()),
+        ({**working(), "progress": None}, {**working(), "progress": [1]}, done()),
+        (working(state="queued"), working(state="something new"), working(state=7), done()),
+        ({"success": True, "job_id": JOB, "job_result": result()},),
+        ({"success": True, "job_id": JOB}, done()),
+    ],
+)
+def test_each_course_of_a_job_ends_with_its_answer(way: Way, states: tuple[Any, ...]) -> None:
+    reply = way.ask(Worker(*states).client(), request_for(CHAT))
+    assert (reply.text, reply.id, reply.model, reply.finish_reason) == ("Hello", JOB, CHAT, "stop")
+    assert reply.usage == Usage(input_tokens=5, output_tokens=3, total_tokens=8)
+    assert reply.details == {"native_model_name": "Llama-3.1-8B", "total_duration": 1.5, "compute_duration": 1.0}
+    raw = reply.raw
+    assert (raw["model"], raw["text"], raw["choices"][0]["finish_reason"]) == (CHAT, "Hello", "stop")
+    assert (raw["usage"]["prompt_tokens"], raw["num_generated_tokens"]) == (5, 3)
+
+
+def test_a_service_that_answers_at_once_is_not_asked_again(way: Way) -> None:
+    worker = Worker(start=(result(),))
+    assert way.ask(worker.client(), request_for(CHAT)).text == "Hello"
+    assert (worker.looks, worker.cancels) == ([], [])
+
+
+# Reasoning
+
+
+@pytest.mark.parametrize("final", ["<think>Hm</think>\n\nHello", {"thinking": "Hm", "content": "Hello"}])
+def test_reasoning_in_either_form(way: Way, final: Any) -> None:
+    reply = way.ask(Worker(done(final)).client(), request_for(CHAT))
+    assert (reply.text, reply.reasoning) == ("Hello", "Hm")
+
+
+@more
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_reasoning_is_told_apart_wherever_the_text_is_cut(one: int, other: int) -> None:
+    whole = "<think>Hm</think>\n\nHello"
+    a, b = sorted((one, other))
+    reply = follow(whole[:a], whole[:a], whole[:b], whole[:b], whole)
+    assert (reply.text, reply.reasoning) == ("Hello", "Hm")
+
+
+@more
+@given(words, words, st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=5))
+def test_the_form_of_an_object_grows_in_both_its_fields(thought: str, text: str, cuts: list[tuple[int, int]]) -> None:
+    seen = [
+        {"thinking": thought[:a], "content": text[:b]}
+        for a, b in zip(sorted(a for a, _ in cuts), sorted(b for _, b in cuts), strict=True)
+    ]
+    reply = follow(*seen, {"thinking": thought, "content": text})
+    assert (reply.text, reply.reasoning) == (text, thought)
+
+
+@pytest.mark.parametrize("form", [{"content": ["Hello"]}, {"thinking": 1, "content": "Hello"}, ["Hello"], 7, True])
+def test_a_result_of_an_unknown_form_is_not_an_empty_answer(way: Way, form: Any) -> None:
+    with pytest.raises(InvalidResponseError, match="neither text nor an object"):
+        way.ask(Worker(done(form)).client(), request_for(CHAT))
+
+
+@pytest.mark.parametrize("form", [{"content": None}, {"thinking": None, "content": ""}, ""])
+def test_an_empty_result_is_an_empty_answer(way: Way, form: Any) -> None:
+    assert way.ask(Worker(done(form)).client(), request_for(CHAT)).text == ""
+
+
+def test_a_result_without_a_text_is_no_answer(way: Way) -> None:
+    for said in (done(None), {"success": True, "job_state": "done", "job_result": {"images": []}}):
+        with pytest.raises(InvalidResponseError, match="no text"):
+            way.ask(Worker(said).client(), request_for(CHAT))
+
+
+# Stop words
+
+
+def cut_before(text: str, stops: tuple[str, ...]) -> str:
+    """The text up to the stop word that is whole first."""
+    for end in range(len(text) + 1):
+        found = [word for word in stops if word and text[:end].endswith(word)]
+        if found:
+            return text[: end - max(map(len, found))]
+    return text
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text("abc", max_size=14),
+    st.lists(st.text("abc", max_size=4), min_size=1, max_size=3).map(tuple),
+    st.lists(st.integers(0, 14), max_size=8),
+)
+@example("ab", ("abc", "b"), [1])
+@example("abc", ("abc", "b"), [2, 2])
+@example("aab", ("ab",), [2, 2])
+def test_any_split_of_a_text_is_cut_before_the_same_stop_word(
+    text: str, stops: tuple[str, ...], cuts: list[int]
+) -> None:
+    looks = [text[:cut] for cut in sorted(cuts) for _ in range(2)]
+    reply = follow(*looks, text, stop=stops)
+    assert reply.text == cut_before(text, stops)
+    assert ("stop_sequence" in reply.details) == (reply.text != text)
+    assert reply.finish_reason == "stop"
+
+
+def test_a_stop_word_ends_the_job(stream_way: Way) -> None:
+    worker = Worker(working("One. E"), working("One. END of"), working("One. END of it"), done())
+    reply = stream_way.ask(worker.client(), request_for(CHAT, stop=("END",)))
+    assert (reply.text, reply.finish_reason, reply.details["stop_sequence"]) == ("One. ", "stop", "END")
+    assert reply.usage is None
+    assert [body["job_id"] for body in worker.cancels] == [JOB]
+    assert len(worker.looks) == 3
+
+
+def test_a_stop_word_in_the_answer_to_the_start_ends_the_job_too(stream_way: Way) -> None:
+    looks = [working("a END"), working("a END")]
+    worker = Worker(done(), start=(looks[0],))
+    worker._states.extendleft([looks[1]])
+    assert stream_way.ask(worker.client(), request_for(CHAT, stop=("END",))).text == "a "
+    assert len(worker.cancels) == 1
+
+
+def test_a_stop_word_in_the_reasoning_stops_nothing(way: Way) -> None:
+    reply = way.ask(Worker(done("<think>END</think>Hello END")).client(), request_for(CHAT, stop=("END",)))
+    assert (reply.text, reply.reasoning) == ("Hello ", "END")
+
+
+def test_stop_words_cut_a_blocking_answer_without_a_cancel(chat_way: Way) -> None:
+    worker = Worker(working("One. END of"), done("One. END of it"))
+    reply = chat_way.ask(worker.client(), request_for(CHAT, stop=("END",)))
+    assert (reply.text, worker.cancels) == ("One. ", [])
+    assert reply.usage == Usage(input_tokens=5, output_tokens=3, total_tokens=8)
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    ("counts", "usage"),
+    [
+        ({}, (5, 3)),
+        ({"prompt_length": None}, (5, 3)),
+        ({"prompt_length": None, "current_context_length": None}, (0, 3)),
+        ({"prompt_length": None, "current_context_length": 1}, (0, 3)),
+        ({"prompt_length": "5", "current_context_length": 10**400}, (0, 3)),
+        ({"num_generated_tokens": None}, None),
+        ({"num_generated_tokens": True}, None),
+        ({"num_generated_tokens": 10**400}, None),
+    ],
+)
+def test_usage_from_what_there_is(way: Way, counts: dict[str, Any], usage: tuple[int, int] | None) -> None:
+    found = way.ask(Worker(done(**counts)).client(), request_for(CHAT)).usage
+    assert (None if found is None else (found.input_tokens, found.output_tokens)) == usage
+
+
+@pytest.mark.parametrize(("most", "finish"), [(None, "stop"), (4, "stop"), (3, "length"), (2, "length")])
+def test_an_answer_of_as_many_tokens_as_allowed_was_cut(way: Way, most: int | None, finish: str) -> None:
+    assert way.ask(Worker(done()).client(), request_for(CHAT, max_tokens=most)).finish_reason == finish
+
+
+def test_a_stop_word_is_the_reason_even_where_all_tokens_were_used(way: Way) -> None:
+    reply = way.ask(Worker(done()).client(), request_for(CHAT, max_tokens=3, stop=("lo",)))
+    assert (reply.text, reply.finish_reason) == ("Hel", "stop")
+
+
+# Progress
+
+
+def test_progress_is_told_whenever_it_has_changed(way: Way) -> None:
+    seen: list[JobProgress] = []
+    worker = Worker(
+        working(state="queued", progress=0, queue_position=2, estimate=1.5, num_workers_online=4),
+        working(state="queued", progress=0, queue_position=2, estimate=1.5, num_workers_online=4),
+        working("Hel", progress=50),
+        working("Hello", progress=50),
+        working(progress="odd", queue_position=None, estimate=[], num_workers_online=True),
+        done(),
+    )
+    way.ask(worker.client(on_progress=seen.append), request_for(CHAT))
+    assert seen == [
+        JobProgress(job_id=JOB, state="queued", percent=0.0, queue_position=2, estimate=1.5, workers=4),
+        JobProgress(job_id=JOB, state="processing", percent=50.0, queue_position=0),
+        JobProgress(job_id=JOB, state="processing"),
+        JobProgress(job_id=JOB, state="done", percent=100.0),
+    ]
+
+
+# What is no answer
+
+_PATHS = [
+    (),
+    *((name,) for name in ("success", "job_id", "job_state", "job_result", "progress", "error", "message", "text")),
+    *(
+        ("progress", name)
+        for name in ("progress", "queue_position", "estimate", "num_workers_online", "progress_data", "job_id")
+    ),
+    ("progress", "progress_data", "text"),
+    ("progress", "progress_data", "text", "content"),
+    *(
+        ("job_result", name)
+        for name in (
+            "text",
+            "error",
+            "model_name",
+            "num_generated_tokens",
+            "prompt_length",
+            "total_duration",
+            "success",
+        )
+    ),
+    ("job_result", "text", "thinking"),
+]
+
+
+def ours_or_a_reply(read: Callable[[], ChatReply]) -> None:
+    try:
+        check(read())
+    except AKIError as error:
+        pickle.dumps(error)
+        str(error)
+
+
+@pytest.mark.parametrize("path", _PATHS, ids=lambda path: ".".join(map(str, path)) or "all")
+@some
+@given(value=anything, at=st.integers(0, 2), stream=st.booleans())
+def test_any_json_in_any_place_of_any_state(path: tuple[Any, ...], value: Any, at: int, stream: bool) -> None:
+    states = [STARTED, working("Hel"), done()]
+    states[at] = placed(states[at], path, value)
+    ours_or_a_reply(lambda: added_up(decode(*states, done(), stream=stream)))
+
+
+@more
+@given(st.lists(anything, max_size=4))
+def test_any_json_as_states(values: list[Any]) -> None:
+    ours_or_a_reply(lambda: added_up(decode(*values, done())))
+
+
+@more
+@given(st.binary(max_size=30))
+@example(b"[" * 100_000)
+@example(b'{"a":' * 100_000)
+@example(b'{"success": false, "error": ' + b"[" * 150 + b"]" * 150 + b"}")
+@example(b'{"success": false, "error": {"code": ' + b"9" * 10_000 + b"}}")
+def test_any_bytes_as_a_state(data: bytes) -> None:
+    ours_or_a_reply(lambda: added_up(decode(data, done())))
+
+
+@some
+@given(
+    value=anything,
+    status=st.sampled_from([400, 401, 402, 404, 500, 503]),
+    name=st.sampled_from(["error", "message", "job_state", "job_id", "progress", "success"]),
+)
+def test_any_json_in_a_refusal(value: Any, status: int, name: str) -> None:
+    body = json.dumps({"success": False, "error": "Job lapsed!", name: value}).encode()
+    worker = Worker(httpx.Response(status, content=body))
+    with pytest.raises(AKIError) as caught:
+        worker.client(max_retries=0).chat(request_for(CHAT))
+    pickle.dumps(caught.value)
+
+
+@pytest.mark.parametrize("job_id", [None, "", 7, ["JID1"]])
+def test_a_start_without_a_job_is_no_answer(way: Way, job_id: Any) -> None:
+    worker = Worker(start=({"success": True, "job_id": job_id},))
+    with pytest.raises(InvalidResponseError, match="names no job"):
+        way.ask(worker.client(), request_for(CHAT))
+    assert (len(worker.starts), worker.looks) == (1, [])
+
+
+# Refusals and failures
+
+
+@pytest.mark.parametrize(
+    ("answer", "cls", "words"),
+    [
+        (refused(401, ["API key not valid"]), AuthenticationError, "API key not valid"),
+        (refused(402, ["Client not authorized for this endpoint!"]), PermissionDeniedError, "not authorized"),
+        (refused(400, ["top_p too large", "top_k: no"]), BadRequestError, "top_p too large; top_k: no"),
+        (refused(400, "Job queue reached max length 1000!"), RateLimitError, "max length 1000"),
+        (refused(400, None, message="no words"), BadRequestError, "no words"),
+        (httpx.Response(400, text="Job queue reached max length 5!"), RateLimitError, "max length 5"),
+        (
+            httpx.Response(404, json={"description": "Not Found", "status": 404, "message": "no route"}),
+            NotFoundError,
+            "no route",
+        ),
+        (
+            httpx.Response(402, json={"error": {"code": "model_not_found", "message": "no"}}),
+            PermissionDeniedError,
+            "no",
+        ),
+        (httpx.Response(500, text="<html><title>500 Oh</title></html>"), ServerError, "500 Oh"),
+        (httpx.Response(503, json={"message": "busy"}), ServiceUnavailableError, "busy"),
+        (httpx.Response(200, json={"success": False, "error": ["no"]}), APIStatusError, "no"),
+        (httpx.Response(200, json={"success": False}), APIStatusError, "no words but"),
+        (httpx.Response(200, json={"success": True, "job_id": JOB, "error": "worker broke"}), JobError, "worker broke"),
+        (httpx.Response(200, text="<html>"), InvalidResponseError, "not JSON"),
+        (httpx.Response(200, json=[1]), InvalidResponseError, "list"),
+    ],
+)
+def test_each_refusal_to_start(way: Way, answer: httpx.Response, cls: type[AKIError], words: str) -> None:
+    with pytest.raises(cls) as caught:
+        way.ask(Worker(start=(answer,)).client(max_retries=0), request_for(CHAT))
+    assert type(caught.value) is cls
+    assert words in str(caught.value)
+    assert caught.value.provider == "AKI.IO"
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "words"),
+    [
+        (refused(400, f"Job {JOB} lapsed!", job_state="lapsed", progress={"auth_key": KEY}), "lapsed", "lapsed!"),
+        (refused(400, f"Job {JOB} lapsed!"), "lapsed", "lapsed!"),
+        (refused(200, "Job lapsed", job_state="lapsed"), "lapsed", "Job lapsed"),
+        (refused(200, "Job canceled", job_state="canceled"), "canceled", "Job canceled"),
+        (refused(402, ["Client has no job with this job_id!"]), "failed", "no job"),
+        (httpx.Response(200, json=working(state="lapsed")), "lapsed", "lapsed"),
+        (httpx.Response(200, json={"success": True, "job_id": JOB, "job_state": "canceled"}), "canceled", "canceled"),
+        (httpx.Response(200, json={"success": True, "job_id": JOB, "job_state": "done"}), "failed", "lost"),
+        (httpx.Response(200, json=done(error=["out of memory"])), "failed", "out of memory"),
+        (httpx.Response(200, json={**done(), "error": "out of memory"}), "failed", "out of memory"),
+    ],
+)
+def test_each_end_of_a_job_without_an_answer(way: Way, answer: httpx.Response, state: str, words: str) -> None:
+    worker = Worker(working(), answer)
+    with pytest.raises(JobError) as caught:
+        way.ask(worker.client(), request_for(CHAT))
+    assert (caught.value.state, caught.value.provider) == (state, "AKI.IO")
+    assert words in str(caught.value)
+    assert worker.cancels == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refused(400, None, **{name: value for name, value in working("a secret").items() if name != "success"}),
+        refused(200, None, **{name: value for name, value in working("a secret").items() if name != "success"}),
+        refused(400, "Job lapsed!", job_state="lapsed", progress=working("a secret")["progress"]),
+        refused(402, "no", progress=working("a secret")["progress"]),
+        refused(500, {"message": "no"}, progress=working("a secret")["progress"]),
+        {name: value for name, value in working(7).items() if name != "job_id"},
+        working([1]),
+        working("a") | {"error": "no"},
+        done(7),
+    ],
+)
+def test_nothing_of_the_service_s_own_fields_is_shown(way: Way, answer: Any) -> None:
+    worker = Worker(answer, done([]))
+    with pytest.raises(AKIError) as caught:
+        way.ask(worker.client(max_retries=0), request_for(CHAT))
+    error = caught.value
+    shown = [repr(error), str(error), repr(vars(error)), repr(error.args), repr(pickle.dumps(error))]
+    if isinstance(error, APIStatusError):
+        shown.append(error.response.text)
+    for secret in (KEY, "worker#0", "auth_key", "a secret"):
+        assert not [each for each in shown if secret in each]
+
+
+def test_nothing_of_them_is_in_an_answer_either(way: Way) -> None:
+    seen: list[Any] = []
+    worker = Worker(working("Hel"), working("Hel"), done())
+    client = worker.client(on_progress=seen.append)
+    request = request_for(CHAT)
+    seen.append(way.ask(client, request))
+    if way.streamed:
+        seen += way.deltas(client, request)
+    for secret in (KEY, "worker#0", "auth_key"):
+        assert secret not in repr(seen)
+
+
+def test_a_text_cut_into_pieces_of_any_kind_is_read_once() -> None:
+    """The bytes of all looks together are what a long answer costs; each look is read in one pass."""
+    text = "word " * 20_000
+    looks = [working(text[:end]) for _, end in pairwise(range(0, len(text) + 1, 5_000))]
+    assert added_up(decode(STARTED, *looks, done(text), stop=("never",))).text == text

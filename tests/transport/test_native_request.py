@@ -1,0 +1,131 @@
+"""What is sent in the native protocol: all that was asked for, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from aki_transport import ConfigurationError
+from aki_transport.messages import Audio, ChatRequest, File, Image, Message, Part, Text, Thought, ToolCall
+from aki_transport.wire import native
+from tests.transport.asking import KEY, Way, request_for
+from tests.transport.native_says import CHAT, ENDPOINT, JOB, JobClock, Worker, done, working
+
+DATA = "data:image/png;base64,iVBORw0="
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> JobClock:
+    return JobClock(monkeypatch)
+
+
+def body_of(*messages: Message, **fields: Any) -> dict[str, Any]:
+    request = ChatRequest(model=CHAT, messages=messages or (Message(role="user", content="hi"),), **fields)
+    return json.loads(json.dumps(native.chat(request, stream=False).body))
+
+
+def context_of(*messages: Message) -> list[dict[str, Any]]:
+    context = body_of(*messages)["chat_context"]
+    assert isinstance(context, str)
+    return json.loads(context)
+
+
+def user(*parts: Part) -> Message:
+    return Message(role="user", content=parts)
+
+
+def test_a_bare_request(way: Way) -> None:
+    worker = Worker(working(), done())
+    assert way.ask(worker.client(), request_for(CHAT)).text == "Hello"
+    (started,) = worker.starts
+    assert json.loads(started.pop("chat_context")) == [{"role": "user", "content": "hi"}]
+    assert started == {"wait_for_result": False, "key": KEY}
+    assert worker.looks == [{"job_id": JOB, "key": KEY}] * 2
+    assert worker.paths == [f"/api/call/{ENDPOINT}", *[f"/api/progress/{ENDPOINT}"] * 2]
+    assert worker.listings == []
+
+
+def test_the_key_is_in_no_header_and_no_address(way: Way) -> None:
+    seen = []
+    worker = Worker(done())
+    answer = worker.answer
+    worker.answer = lambda request: (seen.append(request), answer(request))[1]
+    way.ask(worker.client(), request_for(CHAT))
+    assert len(seen) == 2
+    for request in seen:
+        assert KEY not in str(request.url)
+        assert not any(KEY in value for value in request.headers.values())
+
+
+def test_what_is_asked_for_is_sent_under_the_service_s_names() -> None:
+    asked = body_of(temperature=0, top_p=0.0, top_k=0, max_tokens=7, stop=("END",), extra_body={"min_p": 0.1})
+    asked.pop("chat_context")
+    assert asked == {
+        "temperature": 0,
+        "top_p": 0.0,
+        "top_k": 0,
+        "max_gen_tokens": 7,
+        "min_p": 0.1,
+        "wait_for_result": False,
+    }
+
+
+def test_a_job_is_never_waited_for_by_its_own_call() -> None:
+    assert body_of(extra_body={"wait_for_result": True})["wait_for_result"] is False
+
+
+def test_a_raw_prompt_goes_as_it_is() -> None:
+    asked = body_of(Message(role="user", content="Once \u00fcpon a time\n "), plain=True)
+    assert asked == {"text_context": "Once \u00fcpon a time\n ", "wait_for_result": False}
+
+
+def test_a_raw_prompt_in_parts_is_not_lost() -> None:
+    assert body_of(user(Text("Once"), Text("upon")), plain=True)["text_context"] == "Once\nupon"
+    with pytest.raises(ConfigurationError, match="raw prompt"):
+        body_of(user(Text("Once"), Image(url=DATA)), plain=True)
+
+
+def test_the_conversation_is_text_in_json() -> None:
+    thoughtful = Message(role="assistant", content="b", reasoning="Hm", thoughts=(Thought(text="Hm", signature="s"),))
+    assert context_of(
+        Message(role="system", content="Be brief."), user(Text("a"), Text("\u00e4")), thoughtful, user(Text(""))
+    ) == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "a\n\u00e4"},
+        {"role": "assistant", "content": "b"},
+        {"role": "user", "content": ""},
+    ]
+
+
+def test_pictures_go_as_data() -> None:
+    found = context_of(user(Text("see:"), Image(base64="iVBORw0="), Image(url=DATA)))
+    assert found == [{"role": "user", "content": [{"type": "text", "text": "see:"}, {"image": DATA}, {"image": DATA}]}]
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (user(Image(url="https://a.example/b.png")), "as data"),
+        (user(Text("a"), File(base64="JVBERi0=")), "no file"),
+        (user(Audio(base64="UklGRg==", format="wav")), "no audio"),
+        (Message(role="assistant", tool_calls=(ToolCall("1", "add", "{}"),)), "no tools"),
+        (Message(role="tool", content="1", tool_call_id="1"), "no tools"),
+    ],
+)
+def test_what_it_has_no_words_for_is_refused_before_a_job_is_started(way: Way, message: Message, words: str) -> None:
+    worker = Worker(done())
+    with pytest.raises(ConfigurationError, match=words):
+        way.ask(worker.client(), ChatRequest(model=CHAT, messages=(message,)))
+    assert worker.starts == []
+
+
+@pytest.mark.parametrize("endpoint", ["a/b", "a?key=1", "a#b", "a b", "../x"])
+def test_an_endpoint_s_name_stays_one_part_of_the_address(way: Way, endpoint: str) -> None:
+    worker = Worker(done(), endpoints=(endpoint,))
+    assert way.ask(worker.client(), request_for(endpoint)).text == "Hello"
+    for path, begins in zip(worker.paths, ("/api/call/", "/api/progress/"), strict=True):
+        name = path.removeprefix(begins)
+        assert name != path
+        assert not set(name) & set("/?# ")
