@@ -3,6 +3,7 @@
 from aki_transport.transport.call import Call, Form, Job, Timeout, as_timeout
 from aki_transport.transport.decoder import Decoder
 from aki_transport.transport.events import Payload
+from aki_transport.transport.jobs import ListenerError
 from aki_transport.transport.pools import HttpAsyncClient, HttpClient, users_client
 from aki_transport.transport.sender import Transport
 
@@ -13,6 +14,7 @@ __all__ = [
     "HttpAsyncClient",
     "HttpClient",
     "Job",
+    "ListenerError",
     "Payload",
     "Timeout",
     "Transport",

@@ -25,7 +25,9 @@ class Call:
         stream: Whether the answer is asked for as server-sent events.
         repeatable: Whether it may be sent again after it may have been received. A chat call may; what starts a
             billed job may not.
-        read_only: Whether it starts nothing, so that it may be sent again even if its answer broke off half-way.
+        read_only: Whether it starts nothing, so that it may be sent again even if its answer broke off half-way, or
+            did not come in time.
+        patience: Seconds that any single wait may take, where that is less than the transport's own bounds.
         max_retries: Attempts after the first, instead of the transport's number.
         read_error: Says what an answer with a bad status means, where its protocol has its own words for it.
         job: How to follow the job that the call starts; None if its answer is all there is.
@@ -39,6 +41,7 @@ class Call:
     stream: bool = False
     repeatable: bool = True
     read_only: bool = False
+    patience: float | None = None
     max_retries: int | None = None
     read_error: Callable[[APIStatusError], AKIError] | None = None
     job: Job | None = None

@@ -37,6 +37,18 @@ LONGEST_PAUSE_STREAMED = 0.4
 _TO_CANCEL = 3.0  # seconds that cancelling may take
 
 
+class ListenerError(Exception):
+    """What the user's own function raised when it was told of progress: no failure of a call, and not judged as one.
+
+    Args:
+        error: What it raised.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class Sender(Protocol):
     """As much of the transport as a job needs."""
 
@@ -140,6 +152,9 @@ def run(
             time.sleep(course.pause())
             item = sender.send(course.ask, course.looked, deadline=course.deadline)
         yield course.decoder.end()
+    except ListenerError as error:
+        cause = error.error
+        raise cause from None
     except AKIError as error:
         cause = course.broken(error)
         raise cause from None
@@ -171,6 +186,9 @@ async def arun(
             await asyncio.sleep(course.pause())
             item = await sender.asend(course.ask, course.looked, deadline=course.deadline)
         yield course.decoder.end()
+    except ListenerError as error:
+        cause = error.error
+        raise cause from None
     except AKIError as error:
         cause = course.broken(error)
         raise cause from None

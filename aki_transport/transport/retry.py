@@ -32,7 +32,7 @@ def may_repeat(error: AKIError, *, repeatable: bool, never_sent: bool, seconds: 
     Args:
         error: How it failed.
         repeatable: Whether the call may be sent again although it may have been received.
-        never_sent: It provably never reached the service.
+        never_sent: It provably never reached the service, or starts nothing there.
         seconds: How long after sending it failed.
     """
     match error:

@@ -80,6 +80,8 @@ class Turns:
         self._sent = time.monotonic()
         self._response = None
         timeout = self._transport.timeout
+        if self.call.patience is not None:
+            timeout = timeout.within(self.call.patience)
         if self._deadline is not None:
             remaining = self._deadline - self._sent
             if remaining <= 0:
@@ -124,7 +126,7 @@ class Turns:
             or not may_repeat(
                 error,
                 repeatable=self.call.repeatable,
-                never_sent=isinstance(cause, NEVER_SENT),
+                never_sent=self.call.read_only or isinstance(cause, NEVER_SENT),
                 seconds=now - self._sent,
             )
         ):

@@ -24,14 +24,20 @@ from aki_transport.errors import (
     RateLimitError,
 )
 from aki_transport.messages import JobProgress
-from aki_transport.transport import Call, Job, Payload
+from aki_transport.transport import Call, Job, ListenerError, Payload
 from aki_transport.wire._answer import READ, count_in, number_in, text_or_none
 
 _WORDS = ("error", "message", "description", "detail", "msg")
 _ERROR_FIELDS = ("success", *_WORDS, "status", "job_id", "job_state")
-_OVER = {"canceled": "the job was canceled by the service", "lapsed": "the job lapsed"}
+_OVER = {
+    "canceled": "the job was canceled by the service",
+    "lapsed": "the job lapsed",
+    # Named by no source; without it a service that says so would be asked on until the time is up.
+    "failed": "the job failed",
+}
 _RESULTS = frozenset({"text", "images"})
 _PAYMENT_REQUIRED = 402  # the status that this API gives to keys without the right to an endpoint, and to unknown jobs
+_LOOK = 30.0  # seconds that a look at a job may take; it is answered at once or not at all
 _QUEUE_FULL = re.compile(r"queue reached max", re.IGNORECASE)
 _OF_A_JOB = re.compile(r"\bjob\b|job_?id", re.IGNORECASE)
 _LAPSED = re.compile(r"\blapsed\b", re.IGNORECASE)
@@ -57,7 +63,7 @@ def starting(endpoint: str, body: Mapping[str, Any], *, stream: bool) -> Call:
 def _follow(endpoint: str, started: Payload) -> tuple[Call, Call]:
     job_id = from_json(started.data)["job_id"]
     path = f"/progress/{quote(endpoint, safe='')}"
-    ask = Call(path=path, body={"job_id": job_id}, read_only=True, read_error=read_error)
+    ask = Call(path=path, body={"job_id": job_id}, read_only=True, patience=_LOOK, read_error=read_error)
     cancel = Call(path=path, body={"job_id": job_id, "cancel": True}, max_retries=0)
     return ask, cancel
 
@@ -128,7 +134,13 @@ class JobReader:
         # Told from here, where no variable holds what the service said: what the user's function raises may be printed
         # with all variables on its way.
         if self._on_progress is not None and self.progress is not None and self.progress != before:
-            self._on_progress(self.progress)
+            try:
+                self._on_progress(self.progress)
+            except Exception as error:  # noqa: BLE001  whatever it is, it is the user's
+                failure = ListenerError(error)
+            else:
+                return report
+            raise failure
         return report
 
     def _take(self, payload: Payload) -> Mapping[str, Any] | None:
