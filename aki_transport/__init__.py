@@ -1,4 +1,4 @@
-"""One transport for LangChain and LlamaIndex to AKI.IO, AACFlow, AK AI CORE and services that speak like them."""
+"""One transport for LangChain and LlamaIndex to AKI.IO, gateways and services that speak like them."""
 
 from aki_transport._version import __version__
 from aki_transport.catalog import ModelInfo
@@ -27,7 +27,8 @@ from aki_transport.errors import (
     ServiceUnavailableError,
     StreamInterruptedError,
 )
-from aki_transport.images import GeneratedImage, ImageStore
+from aki_transport.image_store import ImageStore
+from aki_transport.images import GeneratedImage
 from aki_transport.messages import JobProgress
 from aki_transport.providers import PROVIDERS, Provider, Route
 from aki_transport.transport import Timeout

@@ -16,10 +16,11 @@ from aki_transport.asking import Asking, Refused, whole
 from aki_transport.catalog import ModelInfo
 from aki_transport.directory import Directory, OnModelFallback, OnUnknownModel
 from aki_transport.errors import APIStatusError, ConfigurationError
-from aki_transport.images import GeneratedImage, ImageRequest, as_images, read_size
+from aki_transport.image_request import ImageRequest, asked
+from aki_transport.images import GeneratedImage, as_images
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgress
-from aki_transport.painting import Painting, edits_by, paintings
-from aki_transport.providers import Provider, find_provider
+from aki_transport.painting import Painting, paintings, sayable
+from aki_transport.providers import DEFAULT_PROVIDER, Provider, find_provider
 from aki_transport.structured import NoJsonError
 from aki_transport.transport import HttpAsyncClient, HttpClient, Payload, Timeout, Transport, as_timeout, users_client
 from aki_transport.transport.listing import Listing, listing_for
@@ -30,7 +31,7 @@ class Client:
     """Talks to one provider over one protocol, from any thread and any event loop.
 
     Args:
-        provider: `"aki"`, `"aacflow"`, `"ak_ai_core"` or a `Provider` of your own.
+        provider: A name in `PROVIDERS`, or a `Provider` of your own.
         protocol: `"openai"`, `"anthropic"` or `"native"`, as far as the provider speaks it.
         api_key: The key; else the provider's environment variables are read at the first use. A key from the
             environment goes only to the provider's own hosts and to loopback addresses.
@@ -62,7 +63,7 @@ class Client:
 
     def __init__(
         self,
-        provider: str | Provider = "aki",
+        provider: str | Provider = DEFAULT_PROVIDER,
         protocol: str = "openai",
         *,
         api_key: SecretStr | str | None = None,
@@ -218,7 +219,7 @@ class Client:
             InvalidResponseError: The answer holds no picture.
             AKIError: See the tree in `aki_transport.errors`.
         """
-        return self._paint(ImageRequest(prompt=prompt, model=model, n=n, size=read_size(size), **more), on_progress)
+        return self._paint(asked(prompt, model=model, n=n, size=size, **more), on_progress)
 
     async def agenerate_image(
         self,
@@ -231,8 +232,7 @@ class Client:
         **more: Any,
     ) -> list[GeneratedImage]:
         """`generate_image`, async."""
-        request = ImageRequest(prompt=prompt, model=model, n=n, size=read_size(size), **more)
-        return await self._apaint(request, on_progress)
+        return await self._apaint(asked(prompt, model=model, n=n, size=size, **more), on_progress)
 
     def edit_image(
         self,
@@ -261,7 +261,7 @@ class Client:
             InvalidResponseError: The answer holds no picture.
             AKIError: See the tree in `aki_transport.errors`.
         """
-        request = ImageRequest(prompt=prompt, images=as_images(images), model=model, n=n, size=read_size(size), **more)
+        request = asked(prompt, model=model, n=n, size=size, images=as_images(images), **more)
         return self._paint(request, on_progress)
 
     async def aedit_image(
@@ -276,7 +276,7 @@ class Client:
         **more: Any,
     ) -> list[GeneratedImage]:
         """`edit_image`, async."""
-        request = ImageRequest(prompt=prompt, images=as_images(images), model=model, n=n, size=read_size(size), **more)
+        request = asked(prompt, model=model, n=n, size=size, images=as_images(images), **more)
         return await self._apaint(request, on_progress)
 
     def model_info(self, model: str) -> ModelInfo:
@@ -343,7 +343,7 @@ class Client:
 
     def _paint(self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None) -> list[GeneratedImage]:
         deadline = self._transport.deadline_in()
-        request = edits_by(find_image_wire(self.route.protocol), request)
+        request = sayable(request, find_image_wire(self.route.protocol), protocol=self.route.protocol)
         self._read_listing_for(request.model or "", deadline, draws=True)
         painted: list[GeneratedImage] = []
         for painting in self._paintings(request, on_progress):
@@ -358,7 +358,7 @@ class Client:
         self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
     ) -> list[GeneratedImage]:
         deadline = self._transport.deadline_in()
-        request = edits_by(find_image_wire(self.route.protocol), request)
+        request = sayable(request, find_image_wire(self.route.protocol), protocol=self.route.protocol)
         await self._aread_listing_for(request.model or "", deadline, draws=True)
         painted: list[GeneratedImage] = []
         for painting in self._paintings(request, on_progress):
@@ -376,7 +376,6 @@ class Client:
             find_image_wire(self.route.protocol),
             self._directory,
             self._known_listing(),
-            protocol=self.route.protocol,
             on_progress=on_progress or self._on_progress,
         )
 

@@ -23,6 +23,7 @@ from aki_transport.errors import (
 )
 
 _OK = 200
+_NOT_FOUND = 404
 # Secrets, and what described the bytes on the wire but not the text that is kept.
 _NOT_KEPT = frozenset({"set-cookie", "content-encoding", "content-length", "transfer-encoding"})
 _FAILED = 500
@@ -39,7 +40,7 @@ _BY_STATUS: Mapping[int, type[APIStatusError]] = {
 }
 
 # The services' own codes and types; they win over the status. Sources: AKI.IO's
-# OpenAI page (invalid_api_key, request_failed), Anthropic's error types, AACFlow's error table, OpenAI's codes.
+# OpenAI page (invalid_api_key, request_failed), Anthropic's error types, the gateways' error tables, OpenAI's codes.
 _BY_CODE: Mapping[str, type[APIStatusError]] = {
     "invalid_api_key": AuthenticationError,
     "authentication_error": AuthenticationError,
@@ -86,6 +87,10 @@ _OVERFLOW = re.compile(
       | tokens?\ \+\ (`?max_new_tokens`?|max_tokens)[^.]{0,40}must\ be
       | token\ (count|limit)[^.]{0,40}exceed | exceed\w*\ (the\ )?(model'?s?\ )?token\ limit""",
     re.IGNORECASE | re.VERBOSE,
+)
+_NO_MODEL = re.compile(
+    r"(no such|unknown) model|\bmodel\b.{0,80}(not (found|supported|available)|does ?n[o']t exist|unknown)",
+    re.IGNORECASE,
 )
 _OVERFLOW_STATUSES = frozenset({200, 400, 404, 413, 422, 500})
 _STATUS = re.compile(r"[45]\d\d")
@@ -156,6 +161,8 @@ def _classify(status: int, message: str, code: str | None, kind: str | None) -> 
         return ContextOverflowError
     if named is not None:
         return named
+    if status == _NOT_FOUND and _NO_MODEL.search(message):
+        return ModelNotFoundError
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status >= _FAILED:

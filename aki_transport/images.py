@@ -1,14 +1,13 @@
-"""Pictures: what is asked for, what comes back, and where they are kept for the next step."""
+"""Pictures: what they are, and how one is made out of bytes, files, other libraries' pictures and answers."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import secrets
-import threading
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+import stat
+from binascii import a2b_base64
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,20 +17,25 @@ from aki_transport.errors import ConfigurationError, InvalidResponseError
 MAX_IMAGE = 50 * 2**20
 """Bytes that a picture may have."""
 
-SMALLEST, LARGEST = 128, 2048
-"""Pixels of a side, by AKI.IO's page of its native API."""
+# What claims more pixels is made to exhaust whoever opens it.
+_WIDEST = 16384
+_MOST_PIXELS = 2**26
 
-_WIDEST = 16384  # pixels; what claims more is made to exhaust whoever opens it
+_HEADER = 4 * 2**20  # bytes of a file in which its size is looked for
+_STEP = 2**20  # characters of base64 that are decoded at a time, for each step is copied
+_PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
 
-MOST = 10
-"""Pictures of one call."""
+_KINDS = {
+    "image/png": ((0, b"\x89PNG\r\n\x1a\n"),),
+    "image/jpeg": ((0, b"\xff\xd8\xff"),),
+    "image/gif": ((0, b"GIF8"),),
+    "image/webp": ((0, b"RIFF"), (8, b"WEBP")),
+}
 
-_KINDS = (
-    (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
-    (b"\xff\xd8\xff", 0, "image/jpeg"),
-    (b"GIF8", 0, "image/gif"),
-    (b"WEBP", 8, "image/webp"),
-)
+
+def new_id() -> str:
+    """A name for a picture."""
+    return f"img_{secrets.token_hex(3)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class GeneratedImage:
     seed: int | None = None
     prompt: str = ""
     model: str | None = None
-    id: str = field(default_factory=lambda: f"img_{secrets.token_hex(3)}")
+    id: str = field(default_factory=new_id)
 
     @classmethod
     def read(
@@ -69,18 +73,18 @@ class GeneratedImage:
         """A picture out of its bytes.
 
         Raises:
-            ConfigurationError: They are no PNG, JPEG, GIF or WebP, or more than 50 MB.
+            ConfigurationError: They are no PNG, JPEG, GIF or WebP, or larger than is taken.
         """
-        if len(data) > MAX_IMAGE:
-            raise ConfigurationError(
-                f"the picture has {len(data) // 2**20} MB; at most {MAX_IMAGE // 2**20} are taken."
-            )
-        kind = next((kind for mark, at, kind in _KINDS if data[at : at + len(mark)] == mark), None)
+        _check_size("the picture", len(data))
+        kind = _kind_of(data)
         width, height = (-1, -1) if kind is None else _size_of(data)
         if kind is None or width < 1 or height < 1:
             raise ConfigurationError(f"{len(data)} bytes that begin with {data[:8]!r} are no PNG, JPEG, GIF or WebP.")
-        if max(width, height) > _WIDEST:
-            raise ConfigurationError(f"the picture claims {width}x{height} pixels; a side has at most {_WIDEST}.")
+        if max(width, height) > _WIDEST or width * height > _MOST_PIXELS:
+            raise ConfigurationError(
+                f"the picture claims {width}x{height} pixels; a side has at most {_WIDEST}, and all of it"
+                f" {_MOST_PIXELS // 10**6} million."
+            )
         return cls(data, kind, width, height, seed=seed, prompt=prompt, model=model)
 
     def save(self, path: str | Path) -> Path:
@@ -111,67 +115,23 @@ class GeneratedImage:
         )
 
 
-def _too_large(name: str, size: int) -> str:
-    return f"{name} has {size // 2**20} MB; at most {MAX_IMAGE // 2**20} are taken."
+def _check_size(name: str, size: int) -> None:
+    if size > MAX_IMAGE:
+        raise ConfigurationError(f"{name} has {size // 2**20} MB; at most {MAX_IMAGE // 2**20} are taken.")
+
+
+def _kind_of(data: bytes) -> str | None:
+    return next((kind for kind, marks in _KINDS.items() if all(data.startswith(mark, at) for at, mark in marks)), None)
 
 
 def _size_of(data: bytes) -> tuple[int, int]:
     import imagesize  # type: ignore[import-untyped]  # noqa: PLC0415  only who has pictures needs it
 
     try:
-        width, height = imagesize.get(io.BytesIO(data), exif_rotation=False)
+        width, height = imagesize.get(io.BytesIO(data[:_HEADER]), exif_rotation=False)
     except Exception:  # noqa: BLE001  a broken header makes it fail in many ways
         return -1, -1
     return int(width), int(height)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRequest:
-    """What is asked of a model that draws; what is None is not sent. With `images` it is asked to change them."""
-
-    prompt: str
-    model: str | None = None
-    endpoint: str | None = None
-    n: int = 1
-    size: tuple[int, int] | None = None
-    images: tuple[GeneratedImage, ...] = ()
-    seed: int | None = None
-    negative_prompt: str | None = None
-    steps: int | None = None
-    extra_body: Mapping[str, Any] = field(default_factory=dict)
-
-
-def read_size(size: str | tuple[int, int] | None) -> tuple[int, int] | None:
-    """Width and height in pixels.
-
-    Raises:
-        ConfigurationError: It is no size like `"1024x1024"`, or a side is out of range.
-    """
-    if size is None:
-        return None
-    sides = size.lower().split("x") if isinstance(size, str) else size
-    try:
-        width, height = (int(side) for side in sides)
-    except (TypeError, ValueError):
-        raise ConfigurationError(f"size={size!r} is no size; use one like '1024x1024'.") from None
-    if not (SMALLEST <= width <= LARGEST and SMALLEST <= height <= LARGEST):
-        raise ConfigurationError(f"size={size!r} is out of range; a side has {SMALLEST} to {LARGEST} pixels.")
-    return width, height
-
-
-def checked(request: ImageRequest) -> ImageRequest:
-    """The request, if it can be sent.
-
-    Raises:
-        ConfigurationError: The prompt is empty, or a number is out of range.
-    """
-    if not request.prompt.strip():
-        raise ConfigurationError("the prompt is empty; say what the picture shall show.")
-    for name, least, most in (("n", 1, MOST), ("steps", 1, 1000), ("seed", -1, 2**32 - 1)):
-        value = getattr(request, name)
-        if value is not None and not least <= value <= most:
-            raise ConfigurationError(f"{name}={value} is out of range; use {least} to {most}.")
-    return request
 
 
 def decoded(text: Any, *, prompt: str, model: str | None, seed: int | None = None) -> GeneratedImage:
@@ -189,142 +149,22 @@ def decoded(text: Any, *, prompt: str, model: str | None, seed: int | None = Non
             "the answer holds the address of a picture instead of the picture; it is not fetched"
         )
     try:
-        data = base64.b64decode(text[text.index(",") + 1 :] if text.startswith("data:") else text, validate=True)
+        data = _from_base64(text, text.index(",") + 1 if text.startswith("data:") else 0)
         return GeneratedImage.read(data, prompt=prompt, model=model, seed=seed)
-    except (ValueError, binascii.Error) as error:
+    except ValueError as error:
         words = f"the answer's picture is no base64 text: {error}"
     except ConfigurationError as error:
         words = f"the answer holds no picture: {error.message}"
     raise InvalidResponseError(words)
 
 
-class ImageStore:
-    """Keeps pictures by their IDs, the newest ones; from any thread.
-
-    What a model says is only ever looked up: an ID, or a file below `folder` if one is allowed.
-
-    Args:
-        max_items: Pictures that are kept, 1 or more.
-        max_bytes: Bytes that are kept, in all.
-        folder: A folder whose files a model may name. None: none.
-
-    Example:
-        >>> store = ImageStore(max_items=10)
-        >>> len(store)
-        0
-    """
-
-    def __init__(self, max_items: int = 100, max_bytes: int = 256 * 2**20, folder: str | Path | None = None) -> None:
-        if max_items < 1 or max_bytes < 1:
-            raise ConfigurationError(f"an ImageStore keeps at least one picture, not {max_items} in {max_bytes} bytes.")
-        self.max_items = max_items
-        self.max_bytes = max_bytes
-        self.folder = None if folder is None else Path(folder).resolve()
-        self._images: OrderedDict[str, GeneratedImage] = OrderedDict()
-        self._size = 0
-        self._lock = threading.Lock()
-
-    def add(self, image: Any) -> GeneratedImage:
-        """Keep a picture, and give it with the ID by which it is kept.
-
-        Args:
-            image: A `GeneratedImage` (or the dict that a checkpoint made of one), bytes, a path, or a PIL image. For
-                code only: a path is read wherever it lies.
-
-        Raises:
-            ConfigurationError: It is no picture, or too large for the store.
-        """
-        picture = as_image(image)
-        size = len(picture.data)
-        if size > self.max_bytes:
-            raise ConfigurationError(f"{picture.id} has {size} bytes, and the store keeps {self.max_bytes}.")
-        with self._lock:
-            there = self._images.get(picture.id)
-            while there is not None and there.data != picture.data:
-                picture = replace(picture, id=f"img_{secrets.token_hex(3)}")
-                there = self._images.get(picture.id)
-            if there is not None:
-                self._images.move_to_end(picture.id)
-                return there
-            self._images[picture.id] = picture
-            self._size += size
-            while len(self._images) > self.max_items or self._size > self.max_bytes:
-                _, oldest = self._images.popitem(last=False)
-                self._size -= len(oldest.data)
-        return picture
-
-    def get(self, image_id: str) -> GeneratedImage:
-        """The picture of that ID.
-
-        Raises:
-            ConfigurationError: There is none; the message names those there are.
-        """
-        with self._lock:
-            found = self._images.get(image_id)
-            known = list(self._images)[-5:]
-        if found is None:
-            here = f"there are {', '.join(known)}" if known else "there is no picture yet; generate one first"
-            raise ConfigurationError(f"no picture has the ID {image_id[:80]!r}; {here}.")
-        return found
-
-    def find(self, name: str) -> GeneratedImage:
-        """What a model means by a name: the picture of an ID, or a file below the allowed folder.
-
-        Raises:
-            ConfigurationError: It is neither; the message says what to pass instead.
-        """
-        name = name.strip()
-        if name.startswith("img_") or self.folder is None:
-            if not name.startswith("img_"):
-                raise ConfigurationError(
-                    f"{name[:80]!r} is no picture's ID. Paths, addresses and data are not read here: pass the ID of a"
-                    " picture of this conversation, like img_3f9c2a."
-                )
-            return self.get(name)
-        path = _below(self.folder, name)
-        if path is None:
-            raise ConfigurationError(
-                f"{name[:80]!r} is not allowed: pass the ID of a picture, like img_3f9c2a, or the name of a picture"
-                " file in the allowed folder."
-            )
-        return self.add(path)
-
-    def find_all(self, named: Any) -> tuple[GeneratedImage, ...]:
-        """What is meant by an argument of a tool: names, of a model, or pictures, of code; all of them are kept.
-
-        Args:
-            named: An ID, several of them with commas between, or what `add` takes, or a list of that.
-
-        Raises:
-            ConfigurationError: A name is none, or something is no picture.
-        """
-        if isinstance(named, str):
-            names = [name for name in named.split(",") if name.strip()] if "img_" in named else [named]
-            return tuple(self.find(name) for name in names)
-        if isinstance(named, list | tuple):
-            return tuple(found for each in named for found in self.find_all(each))
-        return (self.add(named),)
-
-    def __deepcopy__(self, _: Any) -> ImageStore:
-        return self  # a copy of what uses it goes on with the same pictures
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __contains__(self, image_id: object) -> bool:
-        return image_id in self._images
-
-    def __repr__(self) -> str:
-        return f"ImageStore({len(self)} of {self.max_items} pictures, {self._size} of {self.max_bytes} bytes)"
-
-
-def _below(folder: Path, name: str) -> Path | None:
-    """The regular file of that name below the folder, symbolic links and `..` resolved first; None if there is none."""
-    try:
-        path = (folder / name).resolve()
-        return path if path.is_relative_to(folder) and path.is_file() else None
-    except (OSError, ValueError, RuntimeError):
-        return None
+def _from_base64(text: str, start: int) -> bytes:
+    if text.find("=", start, -2) >= 0:
+        raise ValueError("it goes on behind its end")
+    buffer = io.BytesIO()
+    for at in range(start, len(text), _STEP):
+        buffer.write(a2b_base64(text[at : at + _STEP], strict_mode=True))
+    return buffer.getvalue()  # which hands out the buffer itself
 
 
 def as_image(image: Any) -> GeneratedImage:
@@ -344,35 +184,48 @@ def as_image(image: Any) -> GeneratedImage:
             known = {name: image.get(name) for name in ("seed", "prompt", "model") if image.get(name) is not None}
             return replace(GeneratedImage.read(data, **known), id=image_id)
     if callable(getattr(image, "save", None)) and hasattr(image, "mode"):
-        buffer = io.BytesIO()
-        image.save(buffer, format="PNG")
-        return GeneratedImage.read(buffer.getvalue())
+        return _from_pil(image)
     raise ConfigurationError(
         f"{type(image).__name__} is no picture; pass a GeneratedImage, bytes, a pathlib.Path or a PIL image."
     )
 
 
 def as_images(images: Any) -> tuple[GeneratedImage, ...]:
-    """One picture or several, out of what code may pass."""
-    many = images if isinstance(images, Sequence) and not isinstance(images, bytes | bytearray | str) else [images]
-    return tuple(as_image(image) for image in many)
+    """One picture or several, out of what code may pass.
+
+    Raises:
+        ConfigurationError: There is none, or something is no picture.
+    """
+    one = isinstance(images, bytes | bytearray | memoryview | str) or not isinstance(images, Sequence)
+    found = tuple(as_image(image) for image in ([images] if one else images))
+    if not found:
+        raise ConfigurationError("there is no picture to change; pass at least one.")
+    return found
 
 
 def _from_file(path: Path) -> GeneratedImage:
     try:
-        size = path.stat().st_size
-        if size > MAX_IMAGE:
-            raise ConfigurationError(_too_large(path.name, size))
-        return GeneratedImage.read(path.read_bytes())
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise ConfigurationError(f"{path.name} is no file.")
+        _check_size(path.name, found.st_size)
+        with path.open("rb") as file:
+            data = file.read(MAX_IMAGE + 1)
     except OSError as error:
         words = f"{path.name} cannot be read: {error.strerror}."
+    else:
+        if _kind_of(data) is not None:
+            return GeneratedImage.read(data)
+        words = f"{path.name} is no PNG, JPEG, GIF or WebP."  # not a word of what it is: a model may read this
     raise ConfigurationError(words)
 
 
-def in_words(images: Sequence[GeneratedImage], sources: Sequence[GeneratedImage] = ()) -> str:
-    """What a model is told of new pictures: their IDs and sizes, and never their data."""
-    made = ", ".join(f"{image.id} ({image.width}x{image.height})" for image in images)
-    what = f"{len(images)} images" if len(images) > 1 else "1 image"
-    if sources:
-        return f"Made {what} out of {', '.join(source.id for source in sources)}: {made}."
-    return f"Generated {what}: {made}. To change one, pass its ID."
+def _from_pil(image: Any) -> GeneratedImage:
+    buffer = io.BytesIO()
+    try:
+        (image if image.mode in _PNG_MODES else image.convert("RGB")).save(buffer, format="PNG")
+    except (OSError, SystemError, ValueError) as error:
+        words = f"the PIL image cannot be written as PNG: {error}"
+    else:
+        return GeneratedImage.read(buffer.getvalue())
+    raise ConfigurationError(words)

@@ -8,7 +8,8 @@ from dataclasses import replace
 from aki_transport.catalog import Listing
 from aki_transport.directory import Directory
 from aki_transport.errors import ConfigurationError
-from aki_transport.images import GeneratedImage, ImageRequest, checked
+from aki_transport.image_request import ImageRequest
+from aki_transport.images import GeneratedImage
 from aki_transport.messages import JobProgress
 from aki_transport.transport import Call, Decoder, Payload
 from aki_transport.wire import ImageWire
@@ -47,8 +48,21 @@ class Painting:
         return decoder.end()
 
 
-def edits_by(wire: ImageWire, request: ImageRequest) -> ImageRequest:
-    """The request with the model that changes pictures, where none is named and the protocol needs one."""
+def sayable(request: ImageRequest, wire: ImageWire, *, protocol: str) -> ImageRequest:
+    """The request, with the model that changes pictures where none is named and the protocol needs one.
+
+    Raises:
+        ConfigurationError: The protocol cannot say something that is asked.
+    """
+    refused = [name for name in _OPTIONAL if getattr(request, name) is not None and name not in wire.TAKES]
+    if refused:
+        taken = ", ".join(name for name in ("n", *_OPTIONAL) if name in wire.TAKES)
+        raise ConfigurationError(
+            f"protocol={protocol!r} takes no {' and no '.join(refused)} for pictures; it takes {taken}."
+            " What else the service knows goes into extra_body."
+        )
+    if len(request.images) > 1 and "several images" not in wire.TAKES:
+        raise ConfigurationError(f"protocol={protocol!r} changes one picture at a time, not {len(request.images)}.")
     if request.images and request.model is None:
         return replace(request, model=wire.EDITS_BY)
     return request
@@ -60,25 +74,13 @@ def paintings(
     directory: Directory,
     listing: Listing | None,
     *,
-    protocol: str,
     on_progress: Callable[[JobProgress], None] | None,
 ) -> list[Painting]:
     """The calls that a wish takes: one, or one for each picture where the protocol makes one at a time.
 
     Raises:
-        ConfigurationError: The protocol cannot say something that is asked.
         ModelNotFoundError: No endpoint is known for the model.
     """
-    checked(request)
-    refused = [name for name in _OPTIONAL if getattr(request, name) is not None and name not in wire.TAKES]
-    if refused:
-        taken = ", ".join(name for name in ("n", *_OPTIONAL) if name in wire.TAKES)
-        raise ConfigurationError(
-            f"protocol={protocol!r} takes no {' and no '.join(refused)} for pictures; it takes {taken}."
-            " What else the service knows goes into extra_body."
-        )
-    if len(request.images) > 1 and "several images" not in wire.TAKES:
-        raise ConfigurationError(f"protocol={protocol!r} changes one picture at a time, not {len(request.images)}.")
     if request.model is not None:
         request = replace(request, endpoint=directory.endpoint(request.model, listing, draws=True))
     if request.n == 1 or "n" in wire.TAKES:
@@ -89,4 +91,4 @@ def paintings(
 
 def _seed(seed: int | None, number: int) -> int | None:
     """A seed for each picture, so that they differ and can be made again."""
-    return seed if seed is None or seed < 0 else seed + number
+    return seed if seed is None or seed < 0 else (seed + number) % 2**32

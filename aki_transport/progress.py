@@ -1,16 +1,20 @@
-"""A bar that shows how far a job is."""
+"""Bars that show how far jobs are."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from aki_transport.errors import ConfigurationError
 from aki_transport.messages import JobProgress
 
 
 class ProgressBar:
-    """Draws one bar for each job it is told of; in a terminal or in a notebook.
+    """Draws one bar for each job it is told of, in a terminal or in a notebook; jobs may run at the same time.
+
+    The bar of a job that fails stays open until `close`, or until the end of a `with` block.
 
     Args:
         title: What stands before the bar.
@@ -29,30 +33,34 @@ class ProgressBar:
             raise ConfigurationError("progress bars need the package tqdm: pip install tqdm") from None
         self._make = tqdm
         self._title = title
-        self._bar: Any = None
-        self._job = ""
+        self._bars: dict[str, Any] = {}
+        self._lock = threading.Lock()
 
     def __call__(self, progress: JobProgress) -> None:
         """Show this state."""
-        if progress.job_id != self._job:
-            self.close()
-            self._job = progress.job_id
-            self._bar = self._make(total=100, desc=self._title, unit="%")
-        if self._bar is None:
-            return
-        waiting = progress.queue_position if progress.state == "queued" else None
-        self._bar.set_postfix_str(
-            progress.state if not waiting else f"{progress.state}, {waiting} before", refresh=False
-        )
-        self._bar.update(max((progress.percent or 0) - self._bar.n, 0))
-        if progress.state == "done":
-            self.close()
+        with self._lock:
+            bar = self._bars.get(progress.job_id)
+            if bar is None:
+                bar = self._bars[progress.job_id] = self._make(total=100, desc=self._title, unit="%")
+            waiting = progress.queue_position if progress.state == "queued" else None
+            bar.update(max((progress.percent or 0) - bar.n, 0))
+            bar.set_postfix_str(progress.state if not waiting else f"{progress.state}, {waiting} before")
+            if progress.state == "done":
+                self._bars.pop(progress.job_id).close()
 
     def close(self) -> None:
-        """Leave the bar as it is."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        """Leave every bar as it is."""
+        with self._lock:
+            while self._bars:
+                self._bars.popitem()[1].close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def together(*listeners: Callable[[JobProgress], None] | None) -> Callable[[JobProgress], None] | None:

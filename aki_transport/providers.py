@@ -78,6 +78,8 @@ class Provider:
         raise ConfigurationError(f"{self.title} does not speak protocol={protocol!r}; it speaks {spoken}.")
 
 
+DEFAULT_PROVIDER = "aki"
+
 # Facts: the services' own pages. AKI_API_KEY is AKI.IO's name, AKI_IO_API_KEY that of the directory models.dev.
 PROVIDERS: dict[str, Provider] = {
     row.name: row

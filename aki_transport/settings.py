@@ -14,7 +14,7 @@ from aki_transport.client import Client
 from aki_transport.directory import OnModelFallback, OnUnknownModel
 from aki_transport.errors import ConfigurationError
 from aki_transport.messages import ChatRequest, JobProgress, Message, SendReasoning
-from aki_transport.providers import Provider, raw_protocol
+from aki_transport.providers import DEFAULT_PROVIDER, Provider, raw_protocol
 from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
 
 _SAMPLING = (
@@ -35,14 +35,13 @@ class ConnectionSettings(BaseModel):
 
     model_config = ConfigDict(protected_namespaces=(), arbitrary_types_allowed=True)
 
-    provider: str | Provider = "aki"
-    """`"aki"`, `"aacflow"`, `"ak_ai_core"`, or a `Provider` of your own."""
+    provider: str | Provider = DEFAULT_PROVIDER
+    """A name in `aki_transport.PROVIDERS`, or a `Provider` of your own."""
     protocol: str = "openai"
     """Which of the provider's interfaces to use: `"openai"`, `"anthropic"` or `"native"`."""
     api_key: SecretStr | None = Field(default=None, repr=False, exclude=True)
-    """The key. Else the provider's environment variables are read at the first call (`AKI_API_KEY`, then
-    `AKI_IO_API_KEY`; `AACFLOW_API_KEY`; `AK_AI_CORE_API_KEY`). A key given here travels with a pickle; one from the
-    environment does not and is read again."""
+    """The key. Else the provider's environment variables (its `key_variables`) are read at the first call. A key given
+    here travels with a pickle; one from the environment does not and is read again."""
     base_url: str | None = None
     """Full base of the chosen protocol (`…/v1`), instead of the provider's own."""
 
@@ -254,7 +253,7 @@ class PromptSettings(ModelSettings):
     @classmethod
     def _choose_protocol(cls, given: Any) -> Any:
         if isinstance(given, Mapping) and "protocol" not in given:
-            return {**given, "protocol": raw_protocol(given.get("provider", "aki"))}
+            return {**given, "protocol": raw_protocol(given.get("provider", DEFAULT_PROVIDER))}
         return given
 
     def _prompt_request(self, prompt: str, stop: Any, given: Mapping[str, Any]) -> ChatRequest:

@@ -1,4 +1,4 @@
-"""LangChain on AKI.IO, AACFlow, AK AI CORE and services that speak like them."""
+"""LangChain on AKI.IO, gateways and services that speak like them."""
 
 from aki_transport import __version__
 from langchain_aki.chat_models import ChatAKI

@@ -1,4 +1,4 @@
-"""`ChatAKI`: chat models of AKI.IO, AACFlow, AK AI CORE and services like them, in LangChain."""
+"""`ChatAKI`: chat models of AKI.IO, gateways and services like them, in LangChain."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from langchain_aki.llms import AKILLM
 
 
 def register_providers() -> None:
-    """Let LangChain make models by a name like `"aki:qwen3.6-35b"`, `"aacflow:…"` or `"ak_ai_core:…"`, and load dumps.
+    """Let LangChain make models by a name like `"aki:qwen3.6-35b"`, and load dumps.
 
     May be called any number of times. LangChain has no public way to register a provider, so this adds rows to the
     table that `init_chat_model` reads, and the classes to those that `langchain_core.load.load` takes with

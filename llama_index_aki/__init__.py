@@ -1,4 +1,4 @@
-"""LlamaIndex on AKI.IO, AACFlow, AK AI CORE and services that speak like them."""
+"""LlamaIndex on AKI.IO, gateways and services that speak like them."""
 
 from aki_transport import __version__
 from llama_index_aki.completion import AKICompletion

@@ -1,4 +1,4 @@
-"""`AKI`: chat models of AKI.IO, AACFlow, AK AI CORE and services like them, in LlamaIndex."""
+"""`AKI`: chat models of AKI.IO, gateways and services like them, in LlamaIndex."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from aki_transport.emulator import Emulator
 from tests.behaviour.answers import Answer
 from tests.behaviour.running import Happened, Run, has_let_go
-from tests.behaviour.table import Expect, Fails, Left
+from tests.behaviour.table import Expect, Fails, Left, of
 
 _FULL = 100.0  # dollars that the emulator's accounts hold at first
 
@@ -95,5 +95,6 @@ def check_secrets(run: Run, happened: Happened, emulator: Emulator, log: str) ->
     told = f"{error!r} {error} {vars(error)}" if error is not None else ""
     shown = f"{happened.items!r} {happened.progress!r} {happened.warned} {told} {log}"
     assert getattr(emulator, run.face.key) not in shown
+    assert of(run.row.given, run.tags).get("api_key", "no key at all") not in shown
     assert "auth_key" not in shown
     assert "'auth'" not in shown

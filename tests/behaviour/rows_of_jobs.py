@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.behaviour.rows import COUNTED, TWELVE
 from tests.behaviour.table import By, Expect, Fails, Row
 
-# At the emulator's speed less than a second.
-LONG = "job-seconds=75"
+# For more than one look, at the emulator's speed.
+SOME = "job-seconds=40"
 
 ROWS = (
     Row(
@@ -17,26 +17,26 @@ ROWS = (
     ),
     Row(
         name="a job of more than a minute",
-        fault=LONG,
+        fault="job-seconds=150",
         result=Expect(text=TWELVE, pieces=2),
         needs="native",
     ),
     Row(
         name="a text that shrinks meanwhile",
-        fault=f"shrink;{LONG}",
+        fault=f"shrink;{SOME}",
         result=COUNTED,
         needs="native",
     ),
     Row(
         name="reasoning that grows",
         model="thinking",
-        fault=LONG,
+        fault=SOME,
         result=Expect(text=TWELVE, reasons=True, served="thinking"),
         needs="native",
     ),
     Row(
         name="no text before the result",
-        fault=f"no-text-in-progress;{LONG}",
+        fault="no-text-in-progress;job-seconds=15",
         result=COUNTED,
         needs="native",
     ),
@@ -69,7 +69,7 @@ ROWS = (
     ),
     Row(
         name="a poll whose answer is lost",
-        fault=f"lose-poll=2;{LONG}",
+        fault="lose-poll=2;job-seconds=25",
         result=COUNTED,
         needs="native",
     ),
@@ -93,7 +93,7 @@ ROWS = (
     ),
     Row(
         name="a job that takes longer than the whole call may",
-        given={"total_timeout": 0.2},
+        given={"total_timeout": 0.4},
         asked="Count from 1 to 900.",
         fault="job-seconds=2000",
         result=By(

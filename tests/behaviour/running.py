@@ -55,7 +55,6 @@ class Happened:
 
     items: list[Any] = field(default_factory=list)
     error: BaseException | None = None
-    seconds: float = 0.0
     warned: tuple[str, ...] = ()
     progress: list[JobProgress] = field(default_factory=list)
 
@@ -70,7 +69,6 @@ def try_out(run: Run, emulator: Emulator) -> Happened:
     """Make the model, ask it, and keep what comes; no error gets out."""
     happened = Happened()
     model = make(run, emulator, on_progress=happened.progress.append)
-    began = time.monotonic()
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
@@ -80,8 +78,7 @@ def try_out(run: Run, emulator: Emulator) -> Happened:
                 _asked(run, model, emulator, happened.items)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  whatever it is, it is compared
             happened = replace(happened, error=error)
-    words = tuple(str(each.message) for each in warned)
-    return replace(happened, seconds=time.monotonic() - began, warned=words)
+    return replace(happened, warned=tuple(str(each.message) for each in warned))
 
 
 def make(run: Run, emulator: Emulator, **given: Any) -> Any:
