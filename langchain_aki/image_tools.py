@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.tools import ArgsSchema, BaseTool, ToolException
-from pydantic import BaseModel, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, Field, ValidationError, WithJsonSchema, model_validator
 
 from aki_transport.errors import AKIError, BadRequestError, ConfigurationError
-from aki_transport.images import GeneratedImage, ImageStore, in_words, read_size
-from aki_transport.messages import JobProgress
+from aki_transport.image_request import LARGEST, MOST, MOST_BY_MODEL, SMALLEST, asked
+from aki_transport.image_store import ImageStore, in_words
+from aki_transport.images import GeneratedImage
+from aki_transport.painting import sayable
 from aki_transport.progress import ProgressBar, together
+from aki_transport.wire import find_image_wire
 from langchain_aki._connection import LangChainConnection
+from langchain_aki._graph import graph_writer
 from langchain_aki.errors import translated
 
 Content = str | list[str | dict[str, Any]]
 
 _PROMPT = "What the picture shall show: objects, colours, composition, style. The more is said, the better it fits."
 _CHANGE = "What to change in the picture: colours, objects, style, background, angle. Say what shall stay as it is."
-_SIZE = "Width and height in pixels, like 1024x1024; 128 to 2048 each. Leave it out unless a size was asked for."
-_IMAGE = "The ID of the picture to change, like img_3f9c2a, as an earlier call gave it."
-_MOST = 4  # pictures that a model may ask for at once; each is billed
+_SIZE = (
+    f"Width and height in pixels, like 1024x1024; {SMALLEST} to {LARGEST} each."
+    " Leave it out unless a size was asked for."
+)
+_COUNT = f"How many pictures, 1 to {MOST_BY_MODEL}; 1 unless more were asked for."
+_IMAGE = (
+    "The ID of the picture to change, like img_3f9c2a, as an earlier call gave it."
+    " Several IDs, with commas between, to make one picture out of them."
+)
 
 
 class GenerateImageInput(BaseModel):
     """What the model passes to draw a picture."""
 
     prompt: str = Field(min_length=1, max_length=8000, description=_PROMPT)
-    size: str | None = Field(default=None, pattern=r"^\d{3,4}x\d{3,4}$", description=_SIZE)
-    n: int | None = Field(default=None, ge=1, le=_MOST, description="How many pictures; 1 unless more were asked for.")
+    size: str | None = Field(default=None, pattern=r"^[0-9]{3,4}x[0-9]{3,4}$", description=_SIZE)
+    n: int | None = Field(default=None, ge=1, le=MOST_BY_MODEL, description=_COUNT)
 
 
 class EditImageInput(BaseModel):
@@ -41,6 +51,19 @@ class EditImageInput(BaseModel):
     prompt: str = Field(min_length=1, max_length=8000, description=_CHANGE)
     # Code may pass pictures themselves; a model only ever names them.
     image: Annotated[Any, WithJsonSchema({"type": "string"})] = Field(description=_IMAGE)
+
+
+def _what_to_mend(error: Any) -> str:
+    """What is wrong with the arguments, and what each of them is to be."""
+    if not isinstance(error, ValidationError):
+        return f"The arguments are wrong: {error}"
+    schema = EditImageInput if error.title == EditImageInput.__name__ else GenerateImageInput
+    wrong = []
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
+        name = str(each["loc"][0]) if each["loc"] else "arguments"
+        field = schema.model_fields.get(name)
+        wrong.append(f"{name}: {each['msg']}." + (f" {field.description}" if field is not None else ""))
+    return f"The arguments are wrong. {' '.join(wrong)}"
 
 
 class _ImageTool(LangChainConnection, BaseTool):
@@ -67,26 +90,34 @@ class _ImageTool(LangChainConnection, BaseTool):
 
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     handle_tool_error: bool | str | Callable[[ToolException], str] | None = True
-    handle_validation_error: Any = True
+    handle_validation_error: Any = _what_to_mend
 
     @model_validator(mode="after")
-    def _check_size(self) -> Any:
-        read_size(self.size)
+    def _check_options(self) -> Any:
+        with translated():
+            self._check("a picture", **self._options(None))
+            if self.progress:
+                ProgressBar()
         return self
 
+    def _check(self, prompt: str, **options: Any) -> None:
+        """Raise for what cannot be asked, before anything is sent."""
+        sayable(asked(prompt, **options), find_image_wire(self.protocol), protocol=self.protocol)
+
     def _options(self, size: str | None) -> dict[str, Any]:
-        given = {"seed": self.seed, "negative_prompt": self.negative_prompt, "steps": self.steps}
-        options = {name: value for name, value in given.items() if value is not None}
         return {
-            **options,
             "model": self.model,
             "size": size or self.size,
-            "on_progress": self._listener(),
-            "extra_body": self.extra_body or {},
+            "seed": self.seed,
+            "negative_prompt": self.negative_prompt,
+            "steps": self.steps,
+            "extra_body": self.extra_body,
         }
 
-    def _listener(self) -> Callable[[JobProgress], None] | None:
-        return together(self.on_progress, ProgressBar(self.name) if self.progress else None, _graph_writer(self.name))
+    @contextmanager
+    def _listening(self) -> Iterator[Any]:
+        with ProgressBar(self.name) if self.progress else nullcontext() as bar:
+            yield together(self.on_progress, bar, graph_writer(self.name))
 
     def _result(
         self, images: list[GeneratedImage], sources: tuple[GeneratedImage, ...] = ()
@@ -119,7 +150,7 @@ class AKIImageGenerationTool(_ImageTool):
 
     model: str | None = "z-image-turbo"
     size: str | None = "1024x1024"
-    n: int = Field(default=1, ge=1, le=10)
+    n: int = Field(default=1, ge=1, le=MOST)
     """How many pictures, where the call does not say it; 1 to 10."""
 
     def _run(
@@ -129,9 +160,9 @@ class AKIImageGenerationTool(_ImageTool):
         n: int | None = None,
         run_manager: CallbackManagerForToolRun | None = None,  # noqa: ARG002  LangChain's signature
     ) -> tuple[Content, list[GeneratedImage]]:
-        with _told():
-            images = self._client.generate_image(prompt, n=n or self.n, **self._options(size))
-            return self._result(images)
+        options = self._drawing(prompt, size, n)
+        with _told(BadRequestError), self._listening() as listener:
+            return self._result(self._client.generate_image(on_progress=listener, **options))
 
     async def _arun(
         self,
@@ -140,9 +171,15 @@ class AKIImageGenerationTool(_ImageTool):
         n: int | None = None,
         run_manager: AsyncCallbackManagerForToolRun | None = None,  # noqa: ARG002  LangChain's signature
     ) -> tuple[Content, list[GeneratedImage]]:
-        with _told():
-            images = await self._client.agenerate_image(prompt, n=n or self.n, **self._options(size))
-            return self._result(images)
+        options = self._drawing(prompt, size, n)
+        with _told(BadRequestError), self._listening() as listener:
+            return self._result(await self._client.agenerate_image(on_progress=listener, **options))
+
+    def _drawing(self, prompt: str, size: str | None, n: int | None) -> dict[str, Any]:
+        with _told(ConfigurationError):
+            options = {"prompt": prompt, "n": self.n if n is None else n, **self._options(size)}
+            self._check(**options)
+            return options
 
 
 class AKIImageEditTool(_ImageTool):
@@ -169,9 +206,9 @@ class AKIImageEditTool(_ImageTool):
         image: Any,
         run_manager: CallbackManagerForToolRun | None = None,  # noqa: ARG002  LangChain's signature
     ) -> tuple[Content, list[GeneratedImage]]:
-        with _told():
-            sources = self.store.find_all(image)
-            return self._result(self._client.edit_image(prompt, sources, **self._options(None)), sources)
+        options, sources = self._changing(prompt, image)
+        with _told(BadRequestError), self._listening() as listener:
+            return self._result(self._client.edit_image(on_progress=listener, **options), sources)
 
     async def _arun(
         self,
@@ -179,45 +216,27 @@ class AKIImageEditTool(_ImageTool):
         image: Any,
         run_manager: AsyncCallbackManagerForToolRun | None = None,  # noqa: ARG002  LangChain's signature
     ) -> tuple[Content, list[GeneratedImage]]:
-        with _told():
+        options, sources = self._changing(prompt, image)
+        with _told(BadRequestError), self._listening() as listener:
+            return self._result(await self._client.aedit_image(on_progress=listener, **options), sources)
+
+    def _changing(self, prompt: str, image: Any) -> tuple[dict[str, Any], tuple[GeneratedImage, ...]]:
+        with _told(ConfigurationError):
             sources = self.store.find_all(image)
-            return self._result(await self._client.aedit_image(prompt, sources, **self._options(None)), sources)
+            options = {"prompt": prompt, "images": sources, **self._options(None)}
+            self._check(**options)
+            return options, sources
 
 
-class _told(translated):  # noqa: N801  read as a word: `with _told():`
+class _told(translated):  # noqa: N801  read as a word: `with _told(BadRequestError):`
     """Tell the model what it can mend itself; raise everything else as LangChain's errors."""
 
-    mended: ClassVar[tuple[type[AKIError], ...]] = (ConfigurationError, BadRequestError)
+    def __init__(self, mended: type[AKIError]) -> None:
+        self._mended = mended
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, self.mended):
+        if isinstance(error, self._mended):
             raise ToolException(str(error)) from None
         super().__exit__(kind, error, trace)
-
-
-def _graph_writer(tool: str) -> Callable[[JobProgress], None] | None:
-    """Writes progress as custom events of the LangGraph run that the tool is part of, if it is part of one."""
-    if "langgraph" not in sys.modules:
-        return None
-    from langgraph.config import get_stream_writer  # noqa: PLC0415  no dependency of this package
-
-    try:
-        write = get_stream_writer()
-    except RuntimeError:
-        return None
-
-    def tell(progress: JobProgress) -> None:
-        write(
-            {
-                "type": "image_progress",
-                "tool": tool,
-                "job_id": progress.job_id,
-                "state": progress.state,
-                "percent": progress.percent,
-                "queue_position": progress.queue_position,
-            }
-        )
-
-    return tell

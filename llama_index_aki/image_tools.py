@@ -2,19 +2,52 @@
 
 # Annotations are values here, for LlamaIndex makes the tools' schemas of them.
 
-from collections.abc import Callable
-from typing import Annotated, Any
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Annotated, Any, TypeAlias
 
 from llama_index.core.base.llms.types import ImageBlock, TextBlock
 from llama_index.core.tools import FunctionTool, ToolMetadata
 from llama_index.core.tools.tool_spec.base import SPEC_FUNCTION_TYPE, BaseToolSpec
+from pydantic import Field
 
 from aki_transport import Client
 from aki_transport.arguments import unknown_argument
-from aki_transport.images import GeneratedImage, ImageStore, in_words, read_size
-from aki_transport.messages import JobProgress
+from aki_transport.errors import ConfigurationError
+from aki_transport.image_request import LARGEST, MOST_BY_MODEL, SMALLEST, asked
+from aki_transport.image_store import ImageStore, in_words
+from aki_transport.images import GeneratedImage
+from aki_transport.painting import sayable
 from aki_transport.progress import ProgressBar, together
 from aki_transport.settings import ConnectionSettings
+from aki_transport.wire import find_image_wire
+
+Blocks: TypeAlias = list[TextBlock | ImageBlock]
+
+_OPTIONS = ("seed", "negative_prompt", "steps", "extra_body")
+
+_Prompt = Annotated[str, "What the picture shall show: objects, colours, composition, style. The more, the better."]
+_Change = Annotated[
+    str, "What to change in the picture: colours, objects, style, background. Say what shall stay as it is."
+]
+_Size = Annotated[
+    str | None,
+    f"Width and height in pixels, like 1024x1024; {SMALLEST} to {LARGEST} each."
+    " Leave it out unless a size was asked for.",
+]
+_Count = Annotated[
+    int,
+    Field(
+        description=f"How many pictures, 1 to {MOST_BY_MODEL}; 1 unless more were asked for.",
+        json_schema_extra={"minimum": 1, "maximum": MOST_BY_MODEL},
+    ),
+]
+_Named = Annotated[
+    str,
+    "The ID of the picture to change, like img_3f9c2a, as an earlier call gave it. Several IDs, with commas between, to"
+    " make one picture out of them.",
+]
 
 
 class AKIImageToolSpec(BaseToolSpec):
@@ -30,9 +63,12 @@ class AKIImageToolSpec(BaseToolSpec):
         store: Where pictures are kept; None makes a new one.
         show_images: Whether the agent's model gets the pictures too; only for models that see.
         progress: Whether a bar shows how far a job is; on the native protocol, with the package tqdm.
-        on_progress: Told how far a job is.
-        **connection: `provider`, `protocol` (`"openai"` or `"native"`), `base_url`, `api_key` and the other fields of
-            `aki_transport.settings.ConnectionSettings`.
+        seed: The number to draw from, on the native protocol: the same one gives the same picture.
+        negative_prompt: What the pictures shall not show, on the native protocol.
+        steps: How many steps the model takes, on the native protocol.
+        extra_body: Further fields of the request's body, as they are.
+        **connection: `provider`, `protocol` (`"openai"` or `"native"`), `base_url`, `api_key`, `on_progress` and the
+            other fields of `aki_transport.settings.ConnectionSettings`.
 
     Raises:
         ConfigurationError: An argument is unknown, or no call can be made with it.
@@ -56,13 +92,16 @@ class AKIImageToolSpec(BaseToolSpec):
         store: ImageStore | None = None,
         show_images: bool = False,
         progress: bool = False,
-        on_progress: Callable[[JobProgress], None] | None = None,
+        seed: int | None = None,
+        negative_prompt: str | None = None,
+        steps: int | None = None,
+        extra_body: dict[str, Any] | None = None,
         **connection: Any,
     ) -> None:
+        own = ("model", "edit_model", "size", "store", "show_images", "progress", *_OPTIONS)
         for name in connection:
             if name not in ConnectionSettings.model_fields:
-                raise unknown_argument("AKIImageToolSpec", name, ConnectionSettings.model_fields)
-        read_size(size)
+                raise unknown_argument("AKIImageToolSpec", name, {*own, *ConnectionSettings.model_fields})
         self.store = ImageStore() if store is None else store
         self._connection = ConnectionSettings(**connection)
         self._model = model
@@ -70,51 +109,38 @@ class AKIImageToolSpec(BaseToolSpec):
         self._size = size
         self._show_images = show_images
         self._progress = progress
-        self._on_progress = on_progress
+        given: dict[str, Any] = dict(zip(_OPTIONS, (seed, negative_prompt, steps, extra_body), strict=True))
+        self._options = {name: value for name, value in given.items() if value is not None}
+        wire, protocol = find_image_wire(self._connection.protocol), self._connection.protocol
+        sayable(asked("a picture", model=model, size=size, **self._options), wire, protocol=protocol)
+        if progress:
+            ProgressBar()
 
-    def generate_image(
-        self,
-        prompt: Annotated[str, "What the picture shall show: objects, colours, composition, style."],
-        size: Annotated[str | None, "Width and height in pixels, like 1024x1024; 128 to 2048 each."] = None,
-        n: Annotated[int, "How many pictures; 1 unless more were asked for."] = 1,
-    ) -> list[TextBlock | ImageBlock]:
+    def generate_image(self, prompt: _Prompt, size: _Size = None, n: _Count = 1) -> Blocks:
         """Draws one or more pictures from a description, and gives their IDs. Use it to make new pictures."""
-        images = self._client.generate_image(
-            prompt, n=n, model=self._model, size=size or self._size, on_progress=self._listener()
-        )
-        return self._blocks(images)
+        with self._listening() as listener:
+            options = self._drawing(size, n)
+            return self._blocks(self._client.generate_image(prompt, on_progress=listener, **options))
 
-    async def agenerate_image(
-        self,
-        prompt: Annotated[str, "What the picture shall show: objects, colours, composition, style."],
-        size: Annotated[str | None, "Width and height in pixels, like 1024x1024; 128 to 2048 each."] = None,
-        n: Annotated[int, "How many pictures; 1 unless more were asked for."] = 1,
-    ) -> list[TextBlock | ImageBlock]:
+    async def agenerate_image(self, prompt: _Prompt, size: _Size = None, n: _Count = 1) -> Blocks:
         """Draws one or more pictures from a description, and gives their IDs. Use it to make new pictures."""
-        images = await self._client.agenerate_image(
-            prompt, n=n, model=self._model, size=size or self._size, on_progress=self._listener()
-        )
-        return self._blocks(images)
+        with self._listening() as listener:
+            options = self._drawing(size, n)
+            return self._blocks(await self._client.agenerate_image(prompt, on_progress=listener, **options))
 
-    def edit_image(
-        self,
-        prompt: Annotated[str, "What to change in the picture. Say what shall stay as it is."],
-        image: Annotated[str, "The ID of the picture to change, like img_3f9c2a, as an earlier call gave it."],
-    ) -> list[TextBlock | ImageBlock]:
+    def edit_image(self, prompt: _Change, image: _Named) -> Blocks:
         """Changes a picture that was drawn before, as told, and gives the ID of the new one."""
         sources = self.store.find_all(image)
-        images = self._client.edit_image(prompt, sources, model=self._edit_model, on_progress=self._listener())
-        return self._blocks(images, sources)
+        with self._listening() as listener:
+            options = {**self._options, "model": self._edit_model, "on_progress": listener}
+            return self._blocks(self._client.edit_image(prompt, sources, **options), sources)
 
-    async def aedit_image(
-        self,
-        prompt: Annotated[str, "What to change in the picture. Say what shall stay as it is."],
-        image: Annotated[str, "The ID of the picture to change, like img_3f9c2a, as an earlier call gave it."],
-    ) -> list[TextBlock | ImageBlock]:
+    async def aedit_image(self, prompt: _Change, image: _Named) -> Blocks:
         """Changes a picture that was drawn before, as told, and gives the ID of the new one."""
         sources = self.store.find_all(image)
-        images = await self._client.aedit_image(prompt, sources, model=self._edit_model, on_progress=self._listener())
-        return self._blocks(images, sources)
+        with self._listening() as listener:
+            options = {**self._options, "model": self._edit_model, "on_progress": listener}
+            return self._blocks(await self._client.aedit_image(prompt, sources, **options), sources)
 
     def to_tool_list(
         self,
@@ -122,7 +148,10 @@ class AKIImageToolSpec(BaseToolSpec):
         func_to_metadata_mapping: dict[str, ToolMetadata] | None = None,
     ) -> list[FunctionTool]:
         """The tools, as an agent takes them."""
-        tools = super().to_tool_list(spec_functions, func_to_metadata_mapping)
+        chosen = self.spec_functions if spec_functions is None else spec_functions
+        names = [each if isinstance(each, str) else each[0] for each in chosen]
+        described = {name: self._in_plain_words(name) for name in names}
+        tools = super().to_tool_list(chosen, {**described, **(func_to_metadata_mapping or {})})
         if self._show_images:
             return tools
         return [
@@ -136,25 +165,36 @@ class AKIImageToolSpec(BaseToolSpec):
             for tool in tools
         ]
 
+    def _in_plain_words(self, name: str) -> ToolMetadata:
+        """What is said of a function, without the Python signature that LlamaIndex puts before that."""
+        function = getattr(self, name)
+        schema = FunctionTool.from_defaults(fn=function).metadata.fn_schema
+        return ToolMetadata(description=inspect.getdoc(function) or name, name=name, fn_schema=schema)
+
     @property
     def _client(self) -> Client:
         return self._connection._connected()  # noqa: SLF001  its own, too
 
-    def _listener(self) -> Callable[[JobProgress], None] | None:
-        return together(self._on_progress, ProgressBar() if self._progress else None)
+    def _drawing(self, size: str | None, n: int) -> dict[str, Any]:
+        if isinstance(n, int) and n > MOST_BY_MODEL:
+            raise ConfigurationError(f"n={n} is out of range; use 1 to {MOST_BY_MODEL}.")
+        return {**self._options, "model": self._model, "size": size or self._size, "n": n}
 
-    def _blocks(
-        self, images: list[GeneratedImage], sources: tuple[GeneratedImage, ...] = ()
-    ) -> list[TextBlock | ImageBlock]:
+    @contextmanager
+    def _listening(self) -> Iterator[Any]:
+        with ProgressBar() if self._progress else nullcontext() as bar:
+            yield together(self._connection.on_progress, bar)
+
+    def _blocks(self, images: list[GeneratedImage], sources: tuple[GeneratedImage, ...] = ()) -> Blocks:
         kept = [self.store.add(image) for image in images]
         shown = [ImageBlock(image=each.data, image_mimetype=each.mime_type) for each in kept]
         return [TextBlock(text=in_words(kept, sources)), *shown]
 
 
-def _text_of(blocks: list[TextBlock | ImageBlock]) -> str:
+def _text_of(blocks: Blocks) -> str:
     """What a model that is not shown the pictures is told."""
     return "\n".join(block.text for block in blocks if isinstance(block, TextBlock))
 
 
-async def _atext_of(blocks: list[TextBlock | ImageBlock]) -> str:
+async def _atext_of(blocks: Blocks) -> str:
     return _text_of(blocks)

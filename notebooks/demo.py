@@ -1,4 +1,4 @@
-"""LangChain and LlamaIndex on AKI.IO: questions answered from this project's own documents, and an agent with tools.
+"""LangChain and LlamaIndex on AKI.IO: questions answered from this project's own documents, agents, and a picture.
 
 `make demo` runs it: on AKI.IO where `AKI_API_KEY` is set, else on a local emulator, without a key or a network.
 """
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import demo_langchain
 import demo_llama_index
+import demo_pictures
 from demo_parts import show_side_by_side
 from pydantic.warnings import PydanticDeprecationWarning
 
@@ -33,12 +34,13 @@ def connect() -> Iterator[dict[str, str]]:
 
 
 def main() -> None:
-    """Both halves, and what they took."""
+    """Both halves, what they took, and a picture."""
     # LlamaIndex's agents still ask for pydantic's old names.
     warnings.filterwarnings("ignore", category=PydanticDeprecationWarning)
     with connect() as settings:
         halves = demo_langchain.run(settings), asyncio.run(demo_llama_index.run(settings))
-    show_side_by_side(*halves)
+        show_side_by_side(*halves)
+        demo_pictures.run(settings)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -20,9 +20,9 @@ AGENT = "An agent with two tools"
 TASK = "Look up in the documents how I add a provider, and work out what 250000 tokens cost at 0.45 USD per million."
 
 
-def read_sections() -> Iterator[tuple[str, str]]:
+def read_sections(pages: Iterable[str] = PAGES) -> Iterator[tuple[str, str]]:
     """Source and text of each section of the project's documents."""
-    for page in (page for page in PAGES if (ROOT / page).exists()):
+    for page in (page for page in pages if (ROOT / page).exists()):
         for part in re.split(r"^(?=## )", (ROOT / page).read_text("utf-8"), flags=re.MULTILINE):
             heading = part.partition("\n")[0].lstrip("# ").replace("`", "")
             yield f"{page}, {heading}", part.strip()

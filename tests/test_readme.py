@@ -37,7 +37,8 @@ def at_the_emulator(monkeypatch):
 @pytest.mark.parametrize("block", BLOCKS, ids=[f"block-{number}" for number in range(1, len(BLOCKS) + 1)])
 # LlamaIndex's workflows use what pydantic and themselves call deprecated.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_code_of_the_readme_runs(block, at_the_emulator, capsys):
+def test_code_of_the_readme_runs(block, at_the_emulator, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     block = block.replace("http://localhost:8000/v1", at_the_emulator.openai_url)
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102  our own page
     assert capsys.readouterr().out

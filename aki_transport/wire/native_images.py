@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from aki_transport.errors import InvalidResponseError
-from aki_transport.images import GeneratedImage, ImageRequest, decoded
+from aki_transport.image_request import ImageRequest
+from aki_transport.images import GeneratedImage, decoded
 from aki_transport.messages import JobProgress
 from aki_transport.transport import Call, Payload
 from aki_transport.wire._answer import count_in

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from aki_transport.envelopes import error_from_payload, is_error
 from aki_transport.errors import InvalidResponseError
-from aki_transport.images import GeneratedImage, ImageRequest, decoded
+from aki_transport.image_request import ImageRequest
+from aki_transport.images import GeneratedImage, decoded
 from aki_transport.messages import JobProgress
 from aki_transport.transport import Call, Form, Payload
 from aki_transport.wire._answer import READ
@@ -36,8 +37,13 @@ def draw(request: ImageRequest) -> Call:
         (name, f"{image.id}.{image.mime_type.rpartition('/')[2]}", image.data, image.mime_type)
         for image in request.images
     )
-    form = Form(fields={key: str(value) for key, value in fields.items()}, files=files)
+    form = Form(fields={key: _in_a_form(value) for key, value in fields.items()}, files=files)
     return Call(path="/images/edits", form=form, repeatable=False)
+
+
+def _in_a_form(value: Any) -> str:
+    """A value as a form can hold it: a text as it is, anything else as JSON writes it."""
+    return value if isinstance(value, str) else to_json(value).decode()
 
 
 class ImageDecoder:

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from aki_transport import GeneratedImage
 from langchain_aki import ChatAKI
 
 KEY = "sk-not-a-real-one"
@@ -19,16 +20,18 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 sys.path.append(str(NOTEBOOKS))
 demo, demo_parts = import_module("demo"), import_module("demo_parts")
 demo_langchain, demo_llama_index = import_module("demo_langchain"), import_module("demo_llama_index")
+demo_pictures = import_module("demo_pictures")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What the demo prints: its first line, then for each framework the steps by title, and what each took."""
+    """What the demo prints: its first line, for each framework the steps by title and what each took, and pictures."""
 
     start: str
     steps: dict[str, dict[str, str]]
     header: tuple[list[str], list[str]]
     taken: dict[str, dict[str, tuple[int, int, float]]]
+    pictures: list[str]
 
 
 def run_demo(directory: Path, config: pytest.Config) -> Shown:
@@ -48,7 +51,8 @@ def run_demo(directory: Path, config: pytest.Config) -> Shown:
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    said, closing = done.stdout.rsplit("\n\n", 1)
+    talk, pictures = done.stdout.split("\n==== Pictures\n")
+    said, closing = talk.rsplit("\n\n", 1)
     start, *halves = said.split("\n==== ")
     steps = {}
     for half in halves:
@@ -62,7 +66,7 @@ def run_demo(directory: Path, config: pytest.Config) -> Shown:
             if cells[3 * at] != "-":
                 read, written, seconds = cells[3 * at : 3 * at + 3]
                 taken[framework][title] = (int(read.replace(",", "")), int(written.replace(",", "")), float(seconds))
-    return Shown(start, steps, (frameworks.split(), header.split()), taken)
+    return Shown(start, steps, (frameworks.split(), header.split()), taken, pictures.splitlines())
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +132,34 @@ def test_tokens_and_seconds_of_each_step_come_last(shown: Shown):
     assert (misspelled_in, misspelled_out) == (0, 0)
 
 
+def test_a_picture_is_drawn_and_changed_and_both_are_on_disk(shown: Shown):
+    *told, drawn, changed = shown.pictures
+    assert [line.partition(": ")[0] for line in told] == [demo_pictures.DRAWN, demo_pictures.CHANGED]
+    files = [Path(line.partition(": ")[2]) for line in (drawn, changed)]
+    first, second = (GeneratedImage.read(file.read_bytes()) for file in files)
+    assert (first.width, second.width) == (512, 512)
+    assert first.data != second.data
+
+
+def test_with_a_key_the_pictures_come_from_aki_io(monkeypatch, capsys, fresh_emulator, tmp_path):
+    called = []
+
+    def forward(request: httpx.Request) -> httpx.Response:
+        called.append((request.headers["authorization"], f"{request.method} {request.url}"))
+        url = f"{fresh_emulator.openai_url}{request.url.path.removeprefix('/v1')}"
+        headers = {"authorization": f"Bearer {fresh_emulator.key}", "content-type": request.headers["content-type"]}
+        answer = httpx.request(request.method, url, content=request.read(), headers=headers)
+        return httpx.Response(answer.status_code, content=answer.content, headers=answer.headers)
+
+    monkeypatch.setenv("AKI_API_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+    with httpx.Client(transport=httpx.MockTransport(forward)) as client:
+        demo_pictures.run({"http_client": client})
+    assert str(tmp_path / "demo-pictures" / "changed.png") in capsys.readouterr().out
+    paths = ("generations", "edits")
+    assert called == [(f"Bearer {KEY}", f"POST https://aki.io/v1/images/{path}") for path in paths]
+
+
 @pytest.mark.parametrize("variable", ["AKI_API_KEY", "AKI_IO_API_KEY"])
 def test_with_a_key_every_call_goes_to_aki_io(monkeypatch, capsys, fresh_emulator, variable):
     called = []
@@ -145,6 +177,7 @@ def test_with_a_key_every_call_goes_to_aki_io(monkeypatch, capsys, fresh_emulato
     monkeypatch.setenv(variable, KEY)
     monkeypatch.setattr(demo, "Emulator", None)
     monkeypatch.setattr(demo_llama_index, "run", no_half)
+    monkeypatch.setattr(demo_pictures, "run", lambda _: None)
     with httpx.Client(transport=httpx.MockTransport(forward)) as client:
         monkeypatch.setattr(demo_langchain, "ChatAKI", partial(ChatAKI, http_client=client))
         demo.main()

@@ -194,7 +194,7 @@ def test_code_may_pass_pictures_themselves(fresh_emulator, protocol, invoke, tmp
 def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path, protocol, invoke, attempt):
     store = ImageStore(folder=allowed_folder(tmp_path))
     changes = AKIImageEditTool(protocol=protocol, api_key=KEY, store=store)
-    message = invoke_in_the_same_loop(changes, call(changes, prompt="make it blue", image=attempt), invoke)
+    message = invoke(changes, call(changes, prompt="make it blue", image=attempt))
     assert isinstance(message, ToolMessage)
     assert message.status == "error"
     assert message.artifact is None
@@ -202,10 +202,6 @@ def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path,
     assert "root:" not in message.content
     assert KEY not in str(message)
     assert len(store) == 0
-
-
-def invoke_in_the_same_loop(tool: Any, asked: Any, invoke: Callable[..., Any]) -> Any:
-    return invoke(tool, asked)
 
 
 @pytest.mark.parametrize(
@@ -434,7 +430,7 @@ def test_a_tool_node_keeps_the_pictures(fresh_emulator):
 def test_a_tool_shows_and_dumps_no_key(protocol):
     for tool in (AKIImageGenerationTool, AKIImageEditTool):
         made = tool(protocol=protocol, api_key=KEY, default_headers={"x-other": KEY})
-        for shown in (repr(made), str(made), str(made.model_dump()), made.model_dump_json(), dumps(made)):
+        for shown in (repr(made), str(made), str(made.model_dump()), dumps(made)):
             assert KEY not in shown
 
 

@@ -4,7 +4,16 @@ import httpx
 import pytest
 
 from llama_index_aki import AKI
-from tests.langchain.test_demo import KEY, Shown, demo, demo_langchain, demo_llama_index, demo_parts, run_demo
+from tests.langchain.test_demo import (
+    KEY,
+    Shown,
+    demo,
+    demo_langchain,
+    demo_llama_index,
+    demo_parts,
+    demo_pictures,
+    run_demo,
+)
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +80,7 @@ def test_with_a_key_every_call_goes_to_aki_io(monkeypatch, capsys, fresh_emulato
     monkeypatch.setenv(variable, KEY)
     monkeypatch.setattr(demo, "Emulator", None)
     monkeypatch.setattr(demo_langchain, "run", lambda _: demo_parts.Steps("LangChain"))
+    monkeypatch.setattr(demo_pictures, "run", lambda _: None)
     client = httpx.AsyncClient(transport=httpx.MockTransport(forward))
     monkeypatch.setattr(demo_llama_index, "AKI", partial(AKI, http_async_client=client))
     demo.main()

@@ -1,0 +1,516 @@
+"""Pictures asked for over both protocols: what is sent, what comes back, what is billed, and what it costs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import aki_transport.errors as ours
+from aki_transport import Client, GeneratedImage, JobProgress
+from aki_transport.emulator import Emulator, Seen
+from aki_transport.progress import ProgressBar, together
+from tests.pictures import a_png
+from tests.script_server import Answer, ScriptServer, json_answer, text_answer
+from tests.transport.asking import KEY, run
+
+PROTOCOLS = ("openai", "native")
+STARTS = {
+    "openai": ("/images/generations", "/images/edits"),
+    "native": ("/call/z_image_turbo", "/call/qwen_image_edit"),
+}
+SMALL = "128x128"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Emulator]:
+    """20 seconds of its jobs pass in one."""
+    with Emulator(job_speed=20) as emulator:
+        yield emulator
+
+
+@pytest.fixture(params=PROTOCOLS)
+def protocol(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=["sync", "async"])
+def draw(request: pytest.FixtureRequest) -> Callable[..., list[GeneratedImage]]:
+    """Asks a client for pictures, or for changes of those that it is given."""
+
+    def ask(client: Client, prompt: str = "a red circle", images: Any = None, **given: Any) -> list[GeneratedImage]:
+        given = {"size": SMALL, **given} if images is None else given
+        sources = () if images is None else (images,)
+        name = "generate_image" if images is None else "edit_image"
+        if request.param == "sync":
+            return getattr(client, name)(prompt, *sources, **given)
+        return run(getattr(client, f"a{name}")(prompt, *sources, **given))
+
+    return ask
+
+
+@pytest.fixture
+def no_waiting(monkeypatch):
+    """Repetitions follow at once."""
+    monkeypatch.setattr("aki_transport.transport.turns.pause_before", lambda *_: 0.0)
+
+
+def client_on(emu: Emulator, protocol: str, fault: str = "", **fields: Any) -> Client:
+    url = emu.openai_url if protocol == "openai" else emu.native_url
+    headers = {"x-emulator-fault": fault} if fault else None
+    return Client(**{"protocol": protocol, "base_url": url, "api_key": emu.key, "default_headers": headers, **fields})
+
+
+def started(emu: Emulator, protocol: str) -> list[Seen]:
+    """The calls that may be billed."""
+    return [seen for seen in emu.requests if seen.path.endswith(STARTS[protocol])]
+
+
+def as_json(seen: Seen) -> dict[str, Any]:
+    """What was asked, without what every native call holds."""
+    return {name: value for name, value in seen.body.items() if name not in ("key", "wait_for_result")}
+
+
+# What is sent, and what comes back
+
+
+def test_a_picture_is_drawn(emu, protocol, draw):
+    (image,) = draw(client_on(emu, protocol))
+    assert (image.mime_type, image.width, image.height) == ("image/png", 128, 128)
+    assert (image.prompt, image.model) == ("a red circle", "z-image-turbo")
+    (call,) = started(emu, protocol)
+    said = {"openai": {"model": "z-image-turbo", "size": SMALL}, "native": {"width": 128, "height": 128}}
+    assert as_json(call) == {"prompt": "a red circle", **said[protocol]}
+
+
+def test_a_picture_is_changed(emu, protocol, draw):
+    client = client_on(emu, protocol)
+    (first,) = draw(client)
+    (second,) = draw(client, "make the circle blue", first)
+    assert second.data != first.data
+    assert (second.width, second.height) == (128, 128)
+    assert second.id != first.id
+    assert second.model == {"openai": None, "native": "qwen_image_edit"}[protocol]
+    call = started(emu, protocol)[-1]
+    if protocol == "native":
+        assert as_json(call) == {"prompt": "make the circle blue", "image": first.to_data_url()}
+    else:
+        assert call.headers["content-type"].startswith("multipart/form-data; boundary=")
+        assert first.data in call.raw
+        assert b'name="model"' not in call.raw
+
+
+def test_code_may_pass_bytes_a_file_and_a_dict(emu, protocol, draw, tmp_path):
+    (tmp_path / "red.png").write_bytes(a_png(128, 128))
+    client = client_on(emu, protocol)
+    for source in (a_png(128, 128), tmp_path / "red.png", {"data": a_png(128, 128), "id": "img_1"}):
+        assert draw(client, "make it blue", source)[0].width == 128
+
+
+def test_several_pictures_are_made_into_one_on_the_openai_protocol(emu, draw):
+    client = client_on(emu, "openai")
+    sources = [a_png(128, 128), a_png(160, 128), a_png(128, 160)]
+    (made,) = draw(client, "put them side by side", sources, size="256x256", model="qwen-image-edit")
+    assert (made.width, made.height) == (256, 256)
+    (call,) = started(emu, "openai")
+    assert call.raw.count(b'name="image[]"') == 3
+    assert all(source in call.raw for source in sources)
+
+
+def test_the_native_protocol_changes_one_picture_at_a_time(emu, draw):
+    with pytest.raises(ours.ConfigurationError, match="one picture at a time, not 2"):
+        draw(client_on(emu, "native"), "make it blue", [a_png(), a_png(2, 2)])
+    assert emu.requests == []
+
+
+def test_three_pictures_are_drawn_and_differ(emu, protocol, draw):
+    images = draw(client_on(emu, protocol), n=3)
+    assert len({image.data for image in images}) == 3
+    assert len({image.id for image in images}) == 3
+    assert len(started(emu, protocol)) == {"openai": 1, "native": 3}[protocol]
+
+
+def test_three_changes_of_one_picture_are_made(emu, protocol, draw):
+    assert len(draw(client_on(emu, protocol), "make it blue", a_png(128, 128), n=3)) == 3
+
+
+@pytest.mark.parametrize("size", ["256x256", "512x512", "1024x1024"])
+def test_every_documented_size_is_drawn(emu, protocol, size):
+    (image,) = client_on(emu, protocol).generate_image("a tree", size=size)
+    assert f"{image.width}x{image.height}" == size
+
+
+def test_the_size_is_the_real_one_where_the_service_rounds(emu, protocol):
+    (image,) = client_on(emu, protocol).generate_image("a tree", size=(200, 333))
+    assert (image.width, image.height) == {"openai": (200, 333), "native": (192, 320)}[protocol]
+
+
+def test_a_seed_gives_the_same_bytes_again_on_the_native_protocol(emu, draw):
+    client = client_on(emu, "native")
+    first, again, other = (draw(client, "a blue house", seed=seed)[0] for seed in (7, 7, 8))
+    assert first.data == again.data != other.data
+    assert (first.seed, again.seed, other.seed) == (7, 7, 8)
+
+
+def test_several_pictures_of_one_seed_differ_and_can_be_made_again(emu):
+    client = client_on(emu, "native")
+    images = client.generate_image("a blue house", size=SMALL, n=2, seed=2**32 - 1)
+    assert [image.seed for image in images] == [2**32 - 1, 0]
+    assert client.generate_image("a blue house", size=SMALL, seed=0)[0].data == images[1].data
+
+
+def test_a_random_seed_is_said_in_the_answer(emu):
+    (image,) = client_on(emu, "native").generate_image("a blue house", size=SMALL, seed=-1)
+    assert image.seed is not None
+    assert image.seed >= 0
+
+
+def test_steps_and_a_negative_prompt_are_said_on_the_native_protocol(emu, draw):
+    draw(client_on(emu, "native"), "a house and a tree", steps=5, negative_prompt="tree", extra_body={"seed": 3})
+    (call,) = started(emu, "native")
+    assert (call.body["steps"], call.body["negative_prompt"], call.body["seed"]) == (5, "tree", 3)
+
+
+def test_fields_of_ones_own_are_sent_in_json_and_in_a_form(emu, draw):
+    client = client_on(emu, "openai")
+    extra = {"style": "vivid", "transparent": True, "layers": [1, 2], "strength": 0.5}
+    draw(client, extra_body=extra)
+    draw(client, "make it blue", a_png(128, 128), extra_body=extra)
+    drawn, changed = started(emu, "openai")
+    assert {name: drawn.body[name] for name in extra} == extra
+    for name, value in (("style", "vivid"), ("transparent", "true"), ("layers", "[1,2]"), ("strength", "0.5")):
+        assert f'name="{name}"\r\n\r\n{value}\r\n'.encode() in changed.raw
+
+
+# What is refused before anything is sent
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"prompt": " "}, "prompt is empty"),
+        ({"size": "64x64"}, "size='64x64' is out of range; a side has 128 to 2048"),
+        ({"n": 11}, "n=11 is out of range"),
+        ({"n": "3"}, "n='3' is no whole number"),
+        ({"api_key": "x"}, "no argument 'api_key'"),
+        ({"extra_body": "x"}, "extra_body='x'"),
+        ({"model": "no-such-model", "size": (0, 0)}, "out of range"),
+        ({"images": []}, "at least one"),
+        ({"images": "img_3f9c2a"}, "str is no picture"),
+        ({"images": b"<html>"}, "no PNG, JPEG, GIF or WebP"),
+        ({"images": [a_png()] * 17}, "17 pictures are too many"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_wrong_argument_is_named_and_nothing_sent(emu, protocol, draw, wrong, words):
+    with pytest.raises(ours.ConfigurationError, match=words):
+        draw(client_on(emu, protocol), **wrong)
+    assert emu.requests == []
+
+
+@pytest.mark.parametrize("given", [{"seed": 7}, {"steps": 5}, {"negative_prompt": "tree"}])
+def test_what_the_openai_protocol_cannot_say_is_refused(emu, draw, given):
+    with pytest.raises(ours.ConfigurationError, match=f"takes no {next(iter(given))} for pictures; it takes n, size"):
+        draw(client_on(emu, "openai"), **given)
+    assert emu.requests == []
+
+
+def test_the_anthropic_protocol_makes_no_pictures(emu, draw):
+    client = Client(protocol="anthropic", base_url=emu.anthropic_url, api_key=emu.key)
+    with pytest.raises(ours.ConfigurationError, match="makes no pictures; use protocol='openai' or protocol='native'"):
+        draw(client)
+    assert emu.requests == []
+
+
+def test_an_endpoint_that_is_not_there_is_refused_with_the_closest(emu, draw):
+    with pytest.raises(ours.ModelNotFoundError, match="no endpoint serves the model 'z-image-turbi'"):
+        draw(client_on(emu, "native"), model="z-image-turbi")
+    assert started(emu, "native") == []
+
+
+def test_a_provider_without_pictures_says_so(emu, draw):
+    client = Client("aacflow", base_url=emu.aacflow_url, api_key=emu.aacflow_key)
+    with pytest.raises(ours.NotFoundError) as caught:
+        draw(client)
+    assert caught.value.status_code == 404
+    assert "AACFlow" in str(caught.value)
+
+
+# Billing
+
+
+@pytest.mark.parametrize("change", [False, True], ids=["drawn", "changed"])
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("reset", ours.APIConnectionError),
+        ("drop=0", ours.AKIError),
+        ("status=500", ours.ServerError),
+        ("status=502", ours.ServerError),
+        ("status=408", ours.APIStatusError),
+        ("html=504", ours.ServerError),
+        ("html=200", ours.InvalidResponseError),
+        ("hang", ours.APITimeoutError),
+    ],
+)
+@pytest.mark.usefixtures("no_waiting")
+def test_a_call_that_may_have_been_billed_is_sent_once(emu, protocol, draw, fault, error, change):
+    with pytest.raises(error):
+        draw(client_on(emu, protocol, fault, timeout=0.3), "a cat", a_png(128, 128) if change else None)
+    assert len(started(emu, protocol)) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.usefixtures("no_waiting")
+def test_a_call_that_was_turned_away_is_sent_again(emu, protocol, draw, status):
+    (image,) = draw(client_on(emu, protocol, f"status={status};times=2"))
+    assert image.width == 128
+    assert len(started(emu, protocol)) == 3
+    assert len(emu.jobs) <= 1 or protocol == "openai"
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_full_queue_is_asked_again(emu, draw):
+    assert draw(client_on(emu, "native", "queue-full;times=1"))
+    assert len(started(emu, "native")) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, ours.AuthenticationError), (402, None), (400, ours.BadRequestError)]
+)
+def test_a_refusal_is_a_typed_error(emu, protocol, draw, status, error):
+    error = error or {"openai": ours.InsufficientCreditsError, "native": ours.PermissionDeniedError}[protocol]
+    with pytest.raises(error):
+        draw(client_on(emu, protocol, f"status={status}"))
+    assert len(started(emu, protocol)) == 1
+
+
+@pytest.mark.parametrize("fault", ["job-fail", "lapse", "job-cancel", "lose-result"])
+@pytest.mark.usefixtures("no_waiting")
+def test_a_job_that_is_lost_is_not_started_again(emu, draw, fault):
+    with pytest.raises(ours.JobError):
+        draw(client_on(emu, "native", fault))
+    assert len(started(emu, "native")) == 1
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_lost_look_at_a_job_is_taken_again(emu, draw):
+    assert draw(client_on(emu, "native", "lose-poll=1"))
+    assert len(started(emu, "native")) == 1
+
+
+# Broken answers
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("no-images", "holds no picture"),
+        ("missing-b64", "holds no picture"),
+        ("image-url", "address of a picture instead of the picture; it is not fetched"),
+        ("bad-base64", "no base64 text"),
+        ("not-an-image", "no PNG, JPEG, GIF or WebP"),
+        ("html=200", "not JSON"),
+    ],
+)
+@pytest.mark.parametrize("change", [False, True], ids=["drawn", "changed"])
+def test_a_broken_answer_is_invalid(emu, protocol, draw, fault, words, change, monkeypatch):
+    asked = []
+    real = httpx.URL.__init__
+    monkeypatch.setattr(httpx.URL, "__init__", lambda self, *a, **k: (asked.append(a), real(self, *a, **k))[1])
+    with pytest.raises(ours.InvalidResponseError, match=words):
+        draw(client_on(emu, protocol, fault), "a cat", a_png(128, 128) if change else None)
+    assert len(started(emu, protocol)) == 1
+    assert "images.invalid" not in str(asked)
+
+
+def test_an_answer_of_100_mb_is_not_read_to_its_end(protocol, draw):
+    before = {"openai": b'{"data": [{"b64_json": "', "native": b'{"job_state": "done", "job_result": {"images": ["'}
+    json_type = {"content-type": "application/json"}
+    large = Answer(headers=json_type, chunks=(before[protocol], *[b"A" * 10_000_000] * 10))
+    script = [large] if protocol == "openai" else [json_answer({"success": True, "job_id": "JID#1"}), large]
+    with ScriptServer(*script, always=json_answer({})) as server:
+        path = "v1" if protocol == "openai" else "api"
+        client = Client(protocol=protocol, base_url=f"{server.url}/{path}", api_key=KEY)
+        with pytest.raises(ours.InvalidResponseError, match="larger than 64 MB"):
+            draw(client)
+        assert sum(not request.path.endswith("/progress/z_image_turbo") for request in server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("", "{", "[]", "null", "7", '"data"', '{"data": {}}', '{"data": "x"}', '{"data": [null]}', '{"data": ["x"]}'),
+        *(f'{{"data": [{row}]}}' for row in ('{"b64_json": 7}', '{"b64_json": ""}', '{"b64_json": null, "url": null}')),
+    ],
+)
+def test_an_answer_of_another_shape_is_invalid(draw, body):
+    with ScriptServer(text_answer(body, content_type="application/json")) as server:
+        client = Client(base_url=server.openai_url, api_key=KEY)
+        with pytest.raises(ours.InvalidResponseError):
+            draw(client)
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "result", [[], "x", {"images": None}, {"images": [None]}, {"images": {}}, {"images": 7}, {"images": ["x"]}], ids=str
+)
+def test_a_result_of_another_shape_is_invalid(draw, result):
+    done = {"success": True, "job_id": "JID#1", "job_state": "done", "job_result": result}
+    with ScriptServer(json_answer({"success": True, "job_id": "JID#1"}), json_answer(done)) as server:
+        client = Client(protocol="native", base_url=f"{server.url}/api", api_key=KEY)
+        with pytest.raises((ours.InvalidResponseError, ours.JobError)):
+            draw(client)
+
+
+def test_a_picture_as_a_bare_text_is_taken(draw):
+    picture = GeneratedImage.read(a_png(5, 5))
+    done = {"success": True, "job_id": "JID#1", "job_state": "done", "job_result": {"images": picture.to_data_url()}}
+    with ScriptServer(json_answer({"success": True, "job_id": "JID#1"}), json_answer(done)) as server:
+        (image,) = draw(Client(protocol="native", base_url=f"{server.url}/api", api_key=KEY))
+    assert image.data == picture.data
+    assert image.seed is None
+
+
+def test_an_error_inside_a_good_answer_is_that_error(draw):
+    said = {"error": {"message": "out of credits", "code": "insufficient_credits"}}
+    with (
+        ScriptServer(json_answer(said)) as server,
+        pytest.raises(ours.InsufficientCreditsError, match="out of credits"),
+    ):
+        draw(Client(base_url=server.openai_url, api_key=KEY))
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_no_error_holds_the_key(protocol, draw):
+    def echo(_: Any) -> Any:
+        return json_answer({"error": f"the key {KEY} is wrong", "auth_key": KEY}, 400)
+
+    with ScriptServer(always=echo) as server:
+        path = "v1" if protocol == "openai" else "api"
+        client = Client(protocol=protocol, base_url=f"{server.url}/{path}", api_key=KEY)
+        for images in (None, a_png()):
+            with pytest.raises(ours.BadRequestError) as caught:
+                draw(client, "a cat", images)
+            assert KEY not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
+
+
+# Progress
+
+
+def test_a_job_says_how_far_it_is(emu, draw):
+    seen: list[JobProgress] = []
+    draw(client_on(emu, "native", "queue=2;job-seconds=8"), on_progress=seen.append)
+    assert len({progress.job_id for progress in seen}) == 1
+    states = [progress.state for progress in seen]
+    assert states[0] == "queued"
+    assert states[-1] == "done"
+    percents = [progress.percent for progress in seen if progress.percent is not None]
+    assert percents == sorted(percents)
+    assert percents[-1] == 100
+    assert any(0 < percent < 100 for percent in percents)
+
+
+def test_the_clients_own_listener_is_told_unless_the_call_has_one(emu, draw):
+    clients, calls = [], []
+    client = client_on(emu, "native", on_progress=clients.append)
+    draw(client, on_progress=calls.append)
+    assert (bool(calls), bool(clients)) == (True, False)
+    draw(client)
+    assert clients
+
+
+def test_each_of_several_pictures_is_a_job_of_its_own(emu, draw):
+    seen: list[JobProgress] = []
+    draw(client_on(emu, "native"), n=2, on_progress=seen.append)
+    assert len({progress.job_id for progress in seen}) == 2
+
+
+def test_what_a_listener_raises_ends_the_call_and_the_job(emu, draw):
+    def refuse(_: JobProgress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        draw(client_on(emu, "native", "job-seconds=400"), on_progress=refuse)
+    assert [job.cancelled for job in emu.jobs][-1]
+
+
+def test_a_bar_shows_each_job(emu, draw, capsys):
+    draw(client_on(emu, "native"), on_progress=ProgressBar("lighthouse"))
+    shown = capsys.readouterr().err
+    assert "lighthouse" in shown
+    assert "100%" in shown
+    assert "done" in shown
+
+
+def test_bars_of_jobs_at_the_same_time_do_not_disturb_each_other(capsys):
+    with ProgressBar() as bar:
+        for job in ("a", "b"):
+            bar(JobProgress(job_id=job, state="queued", queue_position=3))
+        for job, percent in (("a", 40.0), ("b", 70.0), ("a", 30.0), ("a", 90.0)):
+            bar(JobProgress(job_id=job, state="processing", percent=percent))
+        bar(JobProgress(job_id="a", state="done", percent=100.0))
+        assert set(bar._bars) == {"b"}
+        assert bar._bars["b"].n == 70
+    assert bar._bars == {}
+    assert "queued, 3 before" in capsys.readouterr().err
+
+
+def test_without_tqdm_a_bar_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    with pytest.raises(ours.ConfigurationError, match="pip install tqdm"):
+        ProgressBar()
+
+
+def test_several_listeners_are_told_in_order():
+    told: list[int] = []
+    tell = together(None, lambda _: told.append(1), None, lambda _: told.append(2))
+    assert tell is not None
+    tell(JobProgress(job_id="a", state="done"))
+    assert told == [1, 2]
+    assert together(None) is None
+
+
+# Many at a time, and large ones
+
+
+def test_fifty_pictures_are_drawn_at_the_same_time(emu, protocol):
+    client = client_on(emu, protocol)
+
+    async def all_of_them() -> list[list[GeneratedImage]]:
+        return await asyncio.gather(*(client.agenerate_image(f"{number} stars", size=SMALL) for number in range(50)))
+
+    drawn = run(all_of_them())
+    assert [image.prompt for (image,) in drawn] == [f"{number} stars" for number in range(50)]
+    assert len({image.id for (image,) in drawn}) == 50
+
+
+def measured(emu: Emulator, protocol: str, what: str) -> dict[str, int]:
+    """Bytes that Python holds for it in a process of its own, where the emulator's do not count."""
+    url = emu.openai_url if protocol == "openai" else emu.native_url
+    code = f"from tests.transport.images_measured import main; main({what!r}, {protocol!r}, {url!r}, {emu.key!r})"
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_an_answer_of_20_mb_is_held_three_times_at_most(emu, protocol):
+    found = measured(emu, protocol, "large")
+    assert max(found["sync"], found["async"]) < 3 * 20_000_000
+
+
+def test_memory_stays_within_the_store_and_what_is_in_flight(emu):
+    found = measured(emu, "openai", "many")
+    assert found["kept"] <= found["bound"]
+    assert found["held"] < found["bound"] + 2_000_000
+    assert found["peak"] < found["bound"] + 50 * 3 * 1_000_000

@@ -1,0 +1,298 @@
+"""A picture: how one is read, shown, saved and copied; and what is checked of a request before it is sent."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from aki_transport import ConfigurationError, GeneratedImage, InvalidResponseError
+from aki_transport.image_request import asked, read_size
+from aki_transport.images import MAX_IMAGE, as_image, as_images, decoded
+from tests.pictures import a_png
+
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
+SIZES = ((1, 1), (7, 13), (640, 3), (129, 257))
+
+
+def made_by_pil(form: str, size: tuple[int, int] = (8, 8), mode: str = "RGB") -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, size).save(buffer, form)
+    return buffer.getvalue()
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    return a_png()[:16] + struct.pack(">II", width, height) + a_png()[24:]
+
+
+# Reading
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("form", FORMATS)
+def test_type_and_size_are_read_from_the_bytes(form, size):
+    image = GeneratedImage.read(made_by_pil(form, size))
+    assert (image.mime_type, image.width, image.height) == (f"image/{form.lower()}", *size)
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+def test_each_kind_of_webp_says_its_size(lossless):
+    for mode in ("RGB", "RGBA"):
+        buffer = io.BytesIO()
+        Image.new(mode, (300, 201), (1, 2, 3, 4)[: len(mode)]).save(buffer, "WEBP", lossless=lossless)
+        image = GeneratedImage.read(buffer.getvalue())
+        assert (image.width, image.height) == (300, 201)
+
+
+def test_a_photo_that_lies_on_its_side_says_the_size_that_is_stored():
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    buffer = io.BytesIO()
+    Image.new("RGB", (30, 20)).save(buffer, "JPEG", exif=turned)
+    image = GeneratedImage.read(buffer.getvalue())
+    assert (image.width, image.height) == (30, 20)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x89PNG",
+        b"\x89PNG\r\n\x1a\n" + bytes(40),
+        b"\xff\xd8\xff",
+        b"\xff\xd8\xff" + bytes(6_000_000),
+        b"GIF89a",
+        b"RIFF\0\0\0\0WEBP",
+        b"P6 10 10WEBP\n255\n" + bytes(300),
+        b"<svg width='9'>" + bytes(20),
+        b"<html>Bad Gateway</html>",
+        b"BM" + bytes(60),
+        b"\x00\x00\x00\x18ftypavif" + bytes(60),
+        png_that_claims(0, 5),
+    ],
+    ids=lambda data: repr(data[:12]),
+)
+def test_what_is_no_picture_is_refused(data):
+    with pytest.raises(ConfigurationError, match="no PNG, JPEG, GIF or WebP"):
+        GeneratedImage.read(data)
+
+
+@pytest.mark.parametrize("size", [(16385, 1), (16384, 16384), (2**31, 2**31), (8193, 8192)], ids=str)
+def test_a_header_that_claims_too_many_pixels_is_refused(size):
+    with pytest.raises(ConfigurationError, match="claims"):
+        GeneratedImage.read(png_that_claims(*size))
+
+
+def test_a_picture_of_too_many_bytes_is_refused():
+    with pytest.raises(ConfigurationError, match="50 MB; at most 50"):
+        GeneratedImage.read(a_png().ljust(MAX_IMAGE + 1, b"\0"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\xff\xd8\xff\xe0", b"GIF89a"]),
+    st.binary(max_size=200),
+)
+def test_any_bytes_are_a_picture_or_refused(start, rest):
+    read_or_refused(start + rest)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(FORMATS), st.data())
+def test_a_header_with_broken_bytes_is_a_picture_or_refused(form, data):
+    broken = bytearray(made_by_pil(form))
+    for _ in range(data.draw(st.integers(1, 4))):
+        broken[data.draw(st.integers(0, min(len(broken), 64) - 1))] = data.draw(st.integers(0, 255))
+    read_or_refused(bytes(broken[: data.draw(st.integers(0, len(broken)))]))
+
+
+def read_or_refused(data: bytes) -> None:
+    try:
+        image = GeneratedImage.read(data)
+    except ConfigurationError:
+        return
+    assert image.data == data
+    assert 1 <= image.width <= 16384
+    assert 1 <= image.height <= 16384
+
+
+# A picture as a value
+
+
+def test_its_repr_holds_no_bytes_of_it():
+    image = GeneratedImage.read(a_png(64, 32), prompt="a cat", seed=7)
+    assert repr(image) == (
+        f"GeneratedImage('{image.id}', 64x32, image/png, {len(image.data)} bytes, seed=7, prompt='a cat')"
+    )
+
+
+def test_each_has_an_id_of_its_own():
+    assert len({GeneratedImage.read(a_png()).id for _ in range(50)}) == 50
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda image: pickle.loads(pickle.dumps(image))])  # noqa: S301
+def test_copies_and_pickles_are_the_same_picture(copied):
+    image = GeneratedImage.read(a_png(), prompt="a cat", model="z-image-turbo", seed=1)
+    assert copied(image) == image
+    assert hash(copied(image)) == hash(image)
+
+
+@pytest.mark.parametrize(("form", "ending"), [("PNG", "png"), ("JPEG", "jpg"), ("GIF", "gif"), ("WEBP", "webp")])
+def test_it_is_saved_to_a_file_or_into_a_folder(tmp_path, form, ending):
+    image = GeneratedImage.read(made_by_pil(form))
+    assert image.save(str(tmp_path)) == tmp_path / f"{image.id}.{ending}"
+    named = image.save(tmp_path / "cat.bin")
+    assert named.read_bytes() == (tmp_path / f"{image.id}.{ending}").read_bytes() == image.data
+
+
+def test_a_notebook_gets_the_picture_and_its_words():
+    image = GeneratedImage.read(made_by_pil("JPEG"))
+    bundle = image._repr_mimebundle_()
+    assert bundle == {"image/jpeg": image.to_base64(), "text/plain": repr(image)}
+    assert image.to_data_url() == f"data:image/jpeg;base64,{image.to_base64()}"
+
+
+# What code may pass
+
+
+def test_code_passes_bytes_a_path_a_picture_or_a_pil_image(tmp_path):
+    data = a_png(5, 6)
+    file = tmp_path / "a picture.png"
+    file.write_bytes(data)
+    image = GeneratedImage.read(data)
+    for given_ in (data, bytearray(data), memoryview(data), file, image, Image.open(io.BytesIO(data))):
+        found = as_image(given_)
+        assert (found.width, found.height, found.mime_type) == (5, 6, "image/png")
+    assert as_image(image) is image
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "I", "I;16", "F", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB"])
+def test_a_pil_image_of_any_mode_is_taken(mode):
+    assert as_image(Image.new(mode, (3, 4))).height == 4
+
+
+def test_a_pil_image_without_pixels_is_refused():
+    with pytest.raises(ConfigurationError, match="cannot be written as PNG"):
+        as_image(Image.new("RGB", (0, 4)))
+
+
+def test_several_are_taken_in_a_list_and_none_is_refused():
+    assert len(as_images([a_png(), a_png()])) == 2
+    assert len(as_images(a_png())) == len(as_images(memoryview(a_png()))) == 1
+    with pytest.raises(ConfigurationError, match="at least one"):
+        as_images([])
+
+
+@pytest.mark.parametrize("wrong", ["img_3f9c2a", "cat.png", 7, None, {"data": "text", "id": "img_1"}, object()])
+def test_what_is_no_picture_is_named_by_its_type(wrong):
+    with pytest.raises(ConfigurationError, match=f"{type(wrong).__name__} is no picture; pass a GeneratedImage, bytes"):
+        as_images(wrong)
+
+
+@pytest.mark.parametrize(("name", "words"), [("nothing.png", "cannot be read: No such file"), (".", "is no file")])
+def test_a_path_without_a_file_is_refused(tmp_path: Path, name, words):
+    with pytest.raises(ConfigurationError, match=words):
+        as_image(tmp_path / name)
+
+
+def test_a_file_that_is_no_picture_is_refused_without_a_word_of_it(tmp_path):
+    (tmp_path / "key.txt").write_text("SECRET words")
+    with pytest.raises(ConfigurationError, match=r"^key.txt is no PNG") as caught:
+        as_image(tmp_path / "key.txt")
+    assert "SECRET" not in str(caught.value)
+
+
+# What an answer holds
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "no picture as base64"),
+        ("", "no picture as base64"),
+        (7, "no picture as base64"),
+        ("https://images.invalid/a.png", "it is not fetched"),
+        ("%%%", "no base64 text"),
+        ("Ünicode", "no base64 text"),
+        ("QUJD=QUJD", "goes on behind its end"),
+        ("QUJDRA", "no base64 text"),
+        ("data:image/png;base64", "no base64 text"),
+        ("PGh0bWw+PC9odG1sPg==", "holds no picture"),
+        ("A" * (MAX_IMAGE * 4 // 3 + 2048), "larger than 50 MB"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_an_answer_without_a_picture_is_invalid(text: Any, words):
+    with pytest.raises(InvalidResponseError, match=words):
+        decoded(text, prompt="", model=None)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (4, 4)], ids=str)
+@pytest.mark.parametrize("form", ["{}", "data:image/PNG;base64,{}"])
+def test_base64_and_data_urls_are_read_in_steps(monkeypatch, size, form):
+    monkeypatch.setattr("aki_transport.images._STEP", 8)
+    data = a_png(*size)
+    text = form.format(GeneratedImage.read(data).to_base64())
+    assert decoded(text, prompt="", model=None).data == data
+
+
+# What is asked
+
+
+@pytest.mark.parametrize(
+    ("size", "pixels"),
+    [("1024x1024", (1024, 1024)), ("128X2048", (128, 2048)), ((300, 200), (300, 200)), (None, None)],
+)
+def test_a_size_is_a_text_or_two_numbers(size, pixels):
+    assert read_size(size) == pixels
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        *("", "big", "1024", "1024x", "1x2x3", "1024×1024", "-512x512", "127x512", "512x2049", "99999999x512"),  # noqa: RUF001
+        *(1024, (1024,), (512.5, 512), ("a", 1), (0, 0), (512, float("inf")), (float("nan"), 512)),
+    ],
+    ids=str,
+)
+def test_what_is_no_size_or_out_of_range_is_refused(size):
+    with pytest.raises(ConfigurationError, match="size="):
+        read_size(size)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"prompt": ""}, "prompt is empty"),
+        ({"prompt": " \n"}, "prompt is empty"),
+        ({"prompt": None}, "prompt is empty"),
+        ({"n": 0}, "n=0 is out of range; use 1 to 10"),
+        ({"n": 11}, "n=11"),
+        ({"n": "3"}, "n='3' is no whole number"),
+        ({"n": None}, "n=None"),
+        ({"n": True}, "n=True"),
+        ({"n": 1.5}, "n=1.5"),
+        ({"seed": -2}, "seed=-2"),
+        ({"seed": 2**32}, "seed="),
+        ({"steps": 0}, "steps=0"),
+        ({"negative_prompt": 7}, "negative_prompt=7 is no str"),
+        ({"extra_body": [1]}, "extra_body="),
+        ({"model": 7}, "model=7"),
+        ({"sead": 7}, r"no argument 'sead'; use seed="),
+        ({"count": 7}, "no argument 'count'"),
+        ({"endpoint": "x"}, "no argument 'endpoint'"),
+        ({"images": (GeneratedImage.read(a_png()),) * 17}, "17 pictures are too many"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_wrong_argument_is_named(wrong, words):
+    with pytest.raises(ConfigurationError, match=words):
+        asked(**{"prompt": "a cat", "model": None, **wrong})
