@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo test check bench emulator clean
+.PHONY: help demo rag notebooks test check bench emulator clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -24,8 +24,19 @@ $(VENV)/dev: pyproject.toml llama_index_aki/_shim.py | $(BIN)/uv
 demo: $(VENV)/demo  ## LangChain and LlamaIndex on the local emulator, or on AKI.IO when AKI_API_KEY is set
 	@$(BIN)/python notebooks/demo.py
 
+$(VENV)/notebooks: pyproject.toml llama_index_aki/_shim.py | $(BIN)/uv
+	$(UV) --editable '.[all]' --group notebooks
+	@touch $@
+
+rag: $(VENV)/notebooks  ## questions with known answers, asked of the same pages through both frameworks
+	@$(BIN)/python notebooks/rag_evaluation.py
+
+notebooks: $(VENV)/notebooks  ## run the notebooks on the local emulator and keep their outputs
+	@$(BIN)/python notebooks/run_notebooks.py
+
+# Three at once on any machine: most tests wait for something.
 test: $(VENV)/dev  ## all tests, offline
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 3
 
 check: $(VENV)/dev  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -1,0 +1,246 @@
+"""Questions with known answers, asked of the same pages through both frameworks.
+
+`make rag` runs it: on AKI.IO where `AKI_API_KEY` is set, else on a local emulator, without a key or a network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import shorten
+
+import rag_langchain
+import rag_llama_index
+from llama_index.core.async_utils import run_jobs
+from rag_corpus import read_pages
+from rag_index import PageIndex
+from service import Services
+
+from langchain_aki import ChatAKI
+from llama_index_aki import AKI
+
+MODEL = "qwen3.6-35b"
+AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question, words that a right answer holds, and the page (any of several) that says so."""
+
+    question: str
+    words: str
+    sources: tuple[str, ...]
+
+
+def _readme(question: str, words: str, *headings: str) -> Case:
+    return Case(question, words, tuple(f"README.md, {heading}" for heading in headings))
+
+
+def _fable(question: str, words: str, heading: str) -> Case:
+    return Case(question, words, (f"notebooks/pages/aesop.md, {heading}",))
+
+
+def _amendment(question: str, words: str, *numbers: str) -> Case:
+    return Case(question, words, tuple(f"notebooks/pages/us_constitution.md, Amendment {each}" for each in numbers))
+
+
+CASES = (
+    _readme("Which model has a context window of 204800 tokens?", "minimax-m2.5-230b", "Models and limits"),
+    _readme("Which error is raised when the account has no credits?", "InsufficientCreditsError", "Errors"),
+    _readme("How often is a call retried?", "max_retries", "Errors"),
+    _readme("What is partial_text of a stream that breaks off half-way?", "holds what had arrived", "Errors"),
+    _readme("What is the maximum output of apertus-chat-70b?", "8192", "Models and limits"),
+    _readme("What is openai_api_base called here?", "base_url", "Moving over from ChatOpenAI(base_url=…)"),
+    _readme("Are there telemetry headers?", "no telemetry headers", "Privacy"),
+    Case(
+        "Which file holds the table of models?",
+        "models.toml",
+        ("CONTRIBUTING.md, How to", "CONTRIBUTING.md, Where things are"),
+    ),
+    Case("How do I add a provider?", "a row in `PROVIDERS`", ("CONTRIBUTING.md, How to",)),
+    Case("What is pillow needed for?", "pictures", ("CONTRIBUTING.md, Dependencies, and why each is there",)),
+    Case("How are vulnerabilities reported?", "in private", ("SECURITY.md, Security",)),
+    Case(
+        "How many rounds is the figure of a benchmark the median of?",
+        "median of 7",
+        ("tests/benchmarks/README.md, How",),
+    ),
+    _fable("What did the Crow drop into the pitcher?", "stones", "The Crow and the Pitcher"),
+    _fable(
+        "Who chose the course of the race between the Hare and the Tortoise?",
+        "the Fox should choose",
+        "The Hare and the Tortoise",
+    ),
+    _fable("Into what did the Astronomer fall?", "a deep well", "The Astronomer"),
+    _fable("How did the Grasshopper pass the days of summer?", "singing", "The Ants and the Grasshopper"),
+    _fable("What did the Mouse gnaw to set the Lion free?", "the rope", "The Lion and the Mouse"),
+    _fable("What blew off the wig of the Bald Knight?", "A sudden puff of wind", "The Bald Knight"),
+    _fable("What did the Boy grasp in the pitcher?", "filberts", "The Boy and the Filberts"),
+    _fable("What did the Groom steal from his Horse?", "oats", "The Horse and Groom"),
+    _fable("What did the Shepherd-boy cry out?", "Wolf! Wolf!", "The Shepherd's Boy and the Wolf"),
+    _fable("Why did the Seagull die on the shore?", "too large a fish", "The Seagull and the Kite"),
+    _fable("What had the empty jar of the Old Woman been full of?", "prime old wine", "The Old Woman and the Wine-Jar"),
+    _fable("Whom were the two daughters married to?", "a gardener", "The Father and His Two Daughters"),
+    _amendment("Which punishments shall not be inflicted?", "cruel and unusual punishments", "VIII"),
+    _amendment(
+        "Does slavery exist within the United States?", "Neither slavery nor involuntary servitude", "XIII, Section 1"
+    ),
+    _amendment("From what age on are citizens allowed to vote?", "eighteen years of age", "XXVI, Section 1"),
+    _amendment(
+        "When do the terms of the President and Vice President end?", "the 20th day of January", "XX, Section 1"
+    ),
+    _amendment(
+        "Who becomes President in case of the death of the President?",
+        "the Vice President shall become President",
+        "XXV, Section 1",
+    ),
+    _amendment("What is needed to quarter a Soldier in a house in time of peace?", "the consent of the Owner", "III"),
+    _amendment("Which article of amendment is repealed?", "The eighteenth article", "XXI, Section 1"),
+    _amendment("Above what value in controversy is the right of trial by jury preserved?", "twenty dollars", "VII"),
+    _amendment("Upon what shall Warrants issue?", "probable cause", "IV"),
+    _amendment(
+        "Is the right to vote denied for failure to pay a poll tax?", "poll tax or other tax", "XXIV, Section 1"
+    ),
+    _amendment("Are taxes on incomes allowed?", "lay and collect taxes on incomes", "XVI"),
+    _amendment("Who are citizens of the United States?", "All persons born or naturalized", "XIV, Section 1"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What one framework made of a question: the pages it found, best first, and what the model said."""
+
+    case: Case
+    found: tuple[str, ...]
+    text: str
+
+    @property
+    def rank(self) -> int | None:
+        """The place of the first right page among those found, from 1 on."""
+        places = (place for place, source in enumerate(self.found, start=1) if source in self.case.sources)
+        return next(places, None)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The pages that the answer names."""
+        return tuple(source for source in self.found if f"[{source}]" in self.text)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the known words stand in the answer."""
+        return _plain(self.case.words) in _plain(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How well one framework did, each from 0 to 1."""
+
+    hit_rate: float
+    """Questions for which a right page was found."""
+    first: float
+    """Questions for which it was the first one found."""
+    exact: float
+    """Answers with the known words."""
+    sourced: float
+    """Answers that name a page that was found."""
+    rightly_sourced: float
+    """Answers that name a right page."""
+
+    @classmethod
+    def of(cls, answered: Iterable[Answered]) -> Figures:
+        """The figures of these answers."""
+        rows = list(answered)
+
+        def share(is_so: Callable[[Answered], bool]) -> float:
+            return sum(map(is_so, rows)) / len(rows)
+
+        return cls(
+            hit_rate=share(lambda each: each.rank is not None),
+            first=share(lambda each: each.rank == 1),
+            exact=share(lambda each: each.is_exact),
+            sourced=share(lambda each: bool(each.named)),
+            rightly_sourced=share(lambda each: bool(set(each.named) & set(each.case.sources))),
+        )
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+async def ask_langchain(index: PageIndex, settings: dict[str, str], cases: Iterable[Case] = CASES) -> list[Answered]:
+    """The answers of a chain on `ChatAKI`."""
+    asked, model = list(cases), ChatAKI(model=MODEL, temperature=0, **settings)
+    chain = rag_langchain.answering(model, index)
+    results = await chain.abatch([case.question for case in asked], {"max_concurrency": AT_ONCE})
+    await model.aclose()
+    return [
+        Answered(case, tuple(each.metadata["source"] for each in result["found"]), result["answer"].text)
+        for case, result in zip(asked, results, strict=True)
+    ]
+
+
+async def ask_llama_index(index: PageIndex, settings: dict[str, str], cases: Iterable[Case] = CASES) -> list[Answered]:
+    """The answers of a query engine on `AKI`."""
+    asked, llm = list(cases), AKI(model=MODEL, temperature=0, **settings)
+    engine = rag_llama_index.answering(llm, index)
+    results = await run_jobs([engine.aquery(case.question) for case in asked], workers=AT_ONCE)
+    await llm.aclose()
+    return [
+        Answered(case, tuple(each.metadata["source"] for each in result.source_nodes), str(result))
+        for case, result in zip(asked, results, strict=True)
+    ]
+
+
+async def ask_both(index: PageIndex, settings: dict[str, str]) -> dict[str, list[Answered]]:
+    """The answers of each framework, by its name."""
+    return {
+        "LangChain": await ask_langchain(index, settings),
+        "LlamaIndex": await ask_llama_index(index, settings),
+    }
+
+
+def show(answers: dict[str, list[Answered]]) -> None:
+    """Each question, then the figures side by side."""
+    print("For each question the right page's place among those found, and whether the answer holds the known words.")
+    print(f"\n{'question':72}", *(f"{name:>12}" for name in answers), sep="")
+    for rows in zip(*answers.values(), strict=True):
+        print(f"{shorten(rows[0].case.question, 70):72}", *(f"{_mark(each):>12}" for each in rows), sep="")
+    print()
+    for rows in zip(*answers.values(), strict=True):
+        if not all(each.is_exact for each in rows):
+            print(f"not exact: {rows[0].case.question}\n  known:   {rows[0].case.words}")
+            for name, each in zip(answers, rows, strict=True):
+                print(f"  {name}: {shorten(each.text, 160)}")
+    figures = {name: Figures.of(rows) for name, rows in answers.items()}
+    print(f"\n{'':72}", *(f"{name:>12}" for name in figures), sep="")
+    for field, words in (
+        ("hit_rate", f"hit rate: a right page among {len(next(iter(answers.values()))[0].found)}"),
+        ("first", "a right page first"),
+        ("exact", "exact answers: the known words"),
+        ("sourced", "answers that name their sources"),
+        ("rightly_sourced", "answers that name a right page"),
+    ):
+        print(f"{words:72}", *(f"{getattr(each, field):>12.3f}" for each in figures.values()), sep="")
+
+
+def _mark(answered: Answered) -> str:
+    place = "-" if answered.rank is None else str(answered.rank)
+    return f"{place} {'exact' if answered.is_exact else 'not'}"
+
+
+def main() -> None:
+    """Index the pages, ask both frameworks, print how they did."""
+    services = Services()
+    settings = services.connect()
+    with TemporaryDirectory() as folder:
+        index = PageIndex.build(Path(folder), read_pages())
+        print(f"{len(index)} pages, {len(CASES)} questions, model {MODEL}")
+        show(asyncio.run(ask_both(index, settings)))
+    services.stop()
+
+
+if __name__ == "__main__":
+    main()

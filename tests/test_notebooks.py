@@ -1,0 +1,168 @@
+"""The notebooks run from top to bottom, each in a clean kernel, and keep what they showed."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from time import perf_counter
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from aki_transport.emulator import Emulator
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+PICTURES = {
+    "01_chat_langchain": 2,
+    "02_rag_llama_index": 3,
+    "03_agents": 2,
+    "04_images": 6,
+    "05_models_limits_and_costs": 4,
+}
+SECONDS = 90
+KEYS = (Emulator.key, Emulator.aacflow_key, Emulator.ak_ai_core_key)
+# Of this machine, and of those that notebooks are usually run on.
+PATHS = (str(NOTEBOOKS.parent), sys.prefix, str(Path.home()), tempfile.gettempdir(), "/home/", "/root/", "/Users/")
+BAR = re.compile(r"[^\n|]*\d+%\|[^\n]*\n?")
+
+sys.path.append(str(NOTEBOOKS))
+run_notebooks, service = import_module("run_notebooks"), import_module("service")
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory) -> tuple[Path, float]:
+    """A folder with the notebooks as they come out of a run, and the seconds it took."""
+    folder = tmp_path_factory.mktemp("executed")
+    # What would leave this machine goes to a port where nothing listens; a key would be used, were it not kept away.
+    nowhere = "http://127.0.0.1:9"
+    environment = {
+        "PATH": os.defpath,
+        "HOME": str(tmp_path_factory.mktemp("home")),
+        "AKI_API_KEY": "sk-not-a-real-one",
+        "HTTPS_PROXY": nowhere,
+        "HTTP_PROXY": nowhere,
+        "NO_PROXY": "127.0.0.1",
+    }
+    start = perf_counter()
+    done = subprocess.run(  # noqa: S603  our own file
+        [sys.executable, NOTEBOOKS / "run_notebooks.py", "--into", folder],
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+        env=environment,
+        timeout=3 * SECONDS,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, perf_counter() - start
+
+
+@pytest.fixture(params=["stored", "executed"])
+def notebook(request, name: str) -> NotebookNode:
+    folder = NOTEBOOKS if request.param == "stored" else request.getfixturevalue("executed")[0]
+    return nbformat.read(folder / f"{name}.ipynb", as_version=4)
+
+
+def code(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def outputs(notebook: NotebookNode) -> list[NotebookNode]:
+    return [output for cell in code(notebook) for output in cell.outputs]
+
+
+def pictures(notebook: NotebookNode) -> list[bytes]:
+    found = (output.get("data", {}).get("image/png") for output in outputs(notebook))
+    return [base64.b64decode(each) for each in found if each]
+
+
+def test_the_notebooks_are_those_that_are_looked_at():
+    assert [path.stem for path in run_notebooks.paths()] == list(PICTURES)
+
+
+def test_all_of_them_take_less_than_a_minute_and_a_half(executed):
+    assert executed[1] < SECONDS
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_cell_ran_in_order(notebook):
+    assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
+    assert not [output for output in outputs(notebook) if output.output_type == "error"]
+
+
+@pytest.mark.parametrize(("name", "count"), PICTURES.items())
+def test_pictures_and_plots_are_in_the_outputs(notebook, count):
+    found = pictures(notebook)
+    assert len(found) == count
+    assert all(picture.startswith(b"\x89PNG\r\n\x1a\n") and len(picture) > 2000 for picture in found)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_outputs_are_said_to_come_from_the_emulator(notebook):
+    assert "come from the emulator" in notebook.cells[0].source
+    assert outputs(notebook)[0].text.startswith("Answers come from the emulator on this machine")
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_output_holds_a_key_or_a_path_of_the_machine(notebook):
+    said = nbformat.writes(notebook)
+    assert not [secret for secret in (*KEYS, "sk-not-a-real-one") if secret in said]
+    assert not [path for path in PATHS if path in said]
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_nothing_warns(notebook):
+    warned = [output.text for output in outputs(notebook) if output.get("name") == "stderr"]
+    assert [text for text in warned if BAR.sub("", text)] == []
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_what_is_stored_is_what_a_run_gives(executed, name):
+    stored, fresh = (nbformat.read(folder / f"{name}.ipynb", as_version=4) for folder in (NOTEBOOKS, executed[0]))
+    assert stored.metadata == fresh.metadata
+    assert [cell.id for cell in stored.cells] == [cell.id for cell in fresh.cells]
+    for before, after in zip(code(stored), code(fresh), strict=True):
+        assert before.metadata == {}
+        assert kinds(before) == kinds(after), before.id
+
+
+def kinds(cell: NotebookNode) -> list[tuple[str, list[str]]]:
+    return sorted((each.output_type, sorted(each.get("data", [each.get("name")]))) for each in cell.outputs)
+
+
+def test_what_differs_from_run_to_run_is_made_the_same():
+    def made(picture: str, port: int, bar: str) -> NotebookNode:
+        cell = nbformat.v4.new_code_cell("draw()", id="draw")
+        cell.metadata["execution"] = {"iopub.execute_input": "2026-01-01T00:00:00Z"}
+        cell.outputs = [
+            nbformat.v4.new_output("stream", name="stdout", text=f"{picture}, then {picture} "),
+            nbformat.v4.new_output("stream", name="stdout", text=f"at http://127.0.0.1:{port}\n"),
+            nbformat.v4.new_output("stream", name="stderr", text=f"\r  0%|  | 0/9\r{bar}100%|##| 9/9\n"),
+        ]
+        notebook = nbformat.v4.new_notebook(cells=[cell])
+        notebook.metadata["language_info"] = {"name": "python", "version": str(port)}
+        return run_notebooks.settle(notebook)
+
+    one, other = made("img_3f9c2a", 40123, ""), made("img_00abcd", 8089, " 50%|# | 4/9\r")
+    assert one == other
+    assert one.cells[0].outputs[0].text == "img_1, then img_1 at http://127.0.0.1:8089\n"
+    assert one.cells[0].outputs[1].text == "100%|##| 9/9\n"
+
+
+def test_with_a_key_they_talk_to_the_service_itself(monkeypatch, capsys):
+    monkeypatch.setattr(service, "Emulator", None)
+    services = service.Services({"AKI_API_KEY": "sk-not-a-real-one"})
+    assert services.connect(protocol="native") == {"provider": "aki", "protocol": "native"}
+    assert services.disturb("status=500") == {}
+    assert capsys.readouterr().out == "Answers come from AKI.IO.\n"
+
+
+def test_keys_are_kept_from_the_kernels():
+    kept = run_notebooks.without_keys({"AKI_IO_API_KEY": "k", "AACFLOW_API_KEY": "k", "PATH": "/bin"})
+    assert kept == {"PATH": "/bin"}

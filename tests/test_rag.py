@@ -1,0 +1,141 @@
+"""Questions with known answers, asked of the same pages through both frameworks."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from llama_index.core import MockEmbedding
+
+from aki_transport.emulator import Emulator
+from llama_index_aki import AKI
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "notebooks"))
+rag_corpus, rag_index, rag_evaluation = map(import_module, ("rag_corpus", "rag_index", "rag_evaluation"))
+rag_langchain, rag_llama_index = map(import_module, ("rag_langchain", "rag_llama_index"))
+
+FRAMEWORKS = ("LangChain", "LlamaIndex")
+
+
+@pytest.fixture(scope="module")
+def index():
+    with TemporaryDirectory() as folder:
+        yield rag_index.PageIndex.build(Path(folder), rag_corpus.read_pages())
+
+
+@pytest.fixture(scope="module")
+def answers(index):
+    with Emulator() as service:
+        settings = {"base_url": service.openai_url, "api_key": service.key}
+        return asyncio.run(rag_evaluation.ask_both(index, settings))
+
+
+def test_there_are_a_few_dozen_pages_each_with_a_name_of_its_own():
+    pages = rag_corpus.read_pages()
+    assert len(pages) > 48
+    assert len({page.source for page in pages}) == len(pages)
+    assert all(page.text for page in pages)
+
+
+def test_the_books_say_where_they_are_from():
+    firsts = [page.text for page in rag_corpus.read_pages() if page.text.startswith(("# Fables", "# Amendments"))]
+    assert len(firsts) == len(rag_corpus.BOOKS)
+    assert all("ublic domain" in text for text in firsts)
+
+
+def test_every_question_is_about_a_page_that_there_is_and_that_holds_the_known_words():
+    texts = {page.source: " ".join(page.text.split()) for page in rag_corpus.read_pages()}
+    for case in rag_evaluation.CASES:
+        assert set(case.sources) <= set(texts)
+        assert any(case.words in texts[source] for source in case.sources), case.question
+
+
+def test_the_frameworks_are_asked_the_same_questions(answers):
+    asked = [[each.case for each in answers[framework]] for framework in FRAMEWORKS]
+    assert asked[0] == asked[1] == list(rag_evaluation.CASES)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_right_page_is_found(answers, framework):
+    figures = rag_evaluation.Figures.of(answers[framework])
+    assert figures.hit_rate >= 0.9
+    assert figures.first >= 0.75
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_every_answer_names_its_sources(answers, framework):
+    assert [each.text for each in answers[framework] if not each.named] == []
+    assert rag_evaluation.Figures.of(answers[framework]).rightly_sourced >= 0.8
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_answers_hold_the_known_words(answers, framework):
+    assert rag_evaluation.Figures.of(answers[framework]).exact >= 0.7
+
+
+def test_both_frameworks_find_the_same_pages(answers):
+    found = [[each.found for each in answers[framework]] for framework in FRAMEWORKS]
+    assert found[0] == found[1]
+
+
+def test_the_evaluation_is_printed_side_by_side(answers, capsys):
+    rag_evaluation.show(answers)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[2].split() == ["question", *FRAMEWORKS]
+    (hits,) = [line for line in printed if line.startswith("hit rate")]
+    wanted = [f"{rag_evaluation.Figures.of(answers[framework]).hit_rate:.3f}" for framework in FRAMEWORKS]
+    assert hits.split()[-2:] == wanted
+
+
+def test_figures_are_counted_from_the_answers():
+    case = rag_evaluation.Case("Where?", "in a  Pitcher", ("b",))
+    right = rag_evaluation.Answered(case, ("a", "b"), "In a pitcher. [b]")
+    wrong = rag_evaluation.Answered(case, ("a",), "I do not know.")
+    assert (right.rank, right.named, right.is_exact) == (2, ("b",), True)
+    assert (wrong.rank, wrong.named, wrong.is_exact) == (None, (), False)
+    figures = rag_evaluation.Figures.of([right, wrong])
+    assert figures == rag_evaluation.Figures(hit_rate=0.5, first=0.0, exact=0.5, sourced=0.5, rightly_sourced=0.5)
+
+
+def test_a_table_that_was_built_is_opened_again(tmp_path):
+    built = rag_index.PageIndex.build(tmp_path, rag_corpus.read_pages())
+    opened = rag_index.PageIndex.open(tmp_path)
+    assert len(opened) == len(built)
+    assert opened.search("thirsty Crow") == built.search("thirsty Crow")
+
+
+@pytest.mark.parametrize("question", ["", "the", "?!", 'a "b AND (c', "Ω", "word " * 5000])
+def test_any_question_can_be_searched_for(index, question):
+    assert len(index.search(question)) <= 4
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_any_embeddings_can_be_plugged_in(tmp_path, framework):
+    theirs = {
+        "LangChain": DeterministicFakeEmbedding(size=8).embed_documents,
+        "LlamaIndex": MockEmbedding(embed_dim=8).get_text_embedding_batch,
+    }
+    embed = theirs[framework]
+    index = rag_index.PageIndex.build(tmp_path, rag_corpus.read_pages(), embed=embed)
+    assert len(index.search("no word in common: xyzzy", limit=3)) == 3
+    found = [each.page.source for each in index.search("What did the Crow drop?", limit=3)]
+    assert "notebooks/pages/aesop.md, The Crow and the Pitcher" in found
+
+
+def test_a_stream_of_the_query_engine_names_its_source(index):
+    with Emulator() as service:
+        llm = AKI(model="qwen3.6-35b", base_url=service.openai_url, api_key=service.key)
+        response = rag_llama_index.answering(llm, index, streaming=True).query("What did the Crow drop?")
+        assert "[notebooks/pages/aesop.md, The Crow and the Pitcher]" in "".join(response.response_gen)
+        llm.close()
+
+
+def test_the_retriever_of_langchain_gives_documents_with_sources_and_scores(index):
+    found = rag_langchain.Pages(index=index, limit=2).invoke("What did the Crow drop into the pitcher?")
+    assert found[0].metadata["source"] == "notebooks/pages/aesop.md, The Crow and the Pitcher"
+    assert found[0].metadata["score"] > found[1].metadata["score"]
