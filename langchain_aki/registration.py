@@ -9,7 +9,6 @@ from typing import Any
 from aki_transport import PROVIDERS
 from langchain_aki.chat_models import ChatAKI
 from langchain_aki.errors import ConfigurationError
-from langchain_aki.llms import AKILLM
 
 
 def register_providers() -> None:
@@ -32,6 +31,8 @@ def register_providers() -> None:
         from langchain.chat_models import base  # noqa: PLC0415  langchain is no dependency of this package
     except ImportError:
         raise ConfigurationError("register_providers() needs the package langchain: pip install langchain") from None
+    from langchain_aki.llms import AKILLM  # noqa: PLC0415  it takes long to import, and not everyone needs it
+
     table = getattr(base, "_BUILTIN_PROVIDERS", None)
     sample = table.get("openai") if isinstance(table, dict) else None
     if not (isinstance(table, dict) and isinstance(sample, tuple) and len(sample) == 3 and callable(sample[2])):  # noqa: PLR2004
