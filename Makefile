@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo rag notebooks test check bench emulator clean
+.PHONY: help demo rag notebooks test check bench compare emulator clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -53,6 +53,9 @@ $(PEERS)/made: pyproject.toml | $(BIN)/uv
 
 bench: $(VENV)/dev $(PEERS)/made  ## CPU per call beside the peers
 	$(BIN)/python -m tests.benchmarks
+
+compare: $(VENV)/dev $(PEERS)/made  ## what the generic clients give in the same scenes, beside ours
+	@$(BIN)/python -m tests.comparison
 
 emulator: $(VENV)/demo  ## a local stand-in for the services on port 8089
 	$(BIN)/python -m aki_transport.emulator --port 8089
