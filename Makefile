@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo rag notebooks test check bench compare emulator clean
+.PHONY: help demo rag notebooks test check bench compare record live emulator clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -56,6 +56,12 @@ bench: $(VENV)/dev $(PEERS)/made  ## CPU per call beside the peers
 
 compare: $(VENV)/dev $(PEERS)/made  ## what the generic clients give in the same scenes, beside ours
 	@$(BIN)/python -m tests.comparison
+
+record: $(VENV)/dev  ## make the cassettes anew: from the services whose keys are set, else from the emulator
+	@$(BIN)/python -m tests.recording $(ARGS)
+
+live: $(VENV)/dev  ## what is assumed of the services beside what they do; asks before it costs; ARGS=--emulator to try
+	@$(BIN)/python -m tests.live $(ARGS)
 
 emulator: $(VENV)/demo  ## a local stand-in for the services on port 8089
 	$(BIN)/python -m aki_transport.emulator --port 8089

@@ -1,0 +1,38 @@
+"""Where the cassettes are, and how each was made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.recording import form
+
+CASSETTES = Path(os.environ.get("AKI_CASSETTES") or Path(__file__).parents[2] / "cassettes")
+"""The folder; another one if the environment names it."""
+
+SUITE = "langchain_standard"
+"""The cassette of a place that holds the calls of LangChain's standard suite."""
+
+
+def names(folder: Path = CASSETTES) -> list[str]:
+    """Every cassette, without folder and suffix."""
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.glob("*/*/*.yaml"))
+
+
+def read(name: str, folder: Path = CASSETTES) -> dict[str, Any]:
+    """A cassette's document: how it was `made`, and its `interactions`."""
+    return form.load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def write(name: str, document: Mapping[str, Any], folder: Path) -> None:
+    """Put a cassette there."""
+    path = folder / f"{name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(form.dump(document), encoding="utf-8")
+
+
+def documents(folder: Path = CASSETTES) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every cassette with its name."""
+    return ((name, read(name, folder)) for name in names(folder))

@@ -1,0 +1,128 @@
+"""Makes cassettes: asks every scenario of the emulator, or of the live services whose keys there are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import vcr as vcrpy
+
+from aki_transport import __version__
+from aki_transport.transport import jobs
+from aki_transport.transport.listing import forget_listings
+from tests.behaviour.faces import Face
+from tests.recording import files, in_transport, neutral, places, scrub
+from tests.recording.budget import Budget
+from tests.recording.got import check
+from tests.recording.scenarios import Spot
+
+_MORE = 2  # times as many calls may be made as the cassettes there are took
+_LOOKS = 60  # times that a job may be looked at
+
+
+def allowance(spots: Collection[Spot], suites: Collection[Face]) -> int:
+    """How many calls may be made for so many cassettes."""
+    looks = sum(_LOOKS for spot in spots if spot.place.protocol == "native")
+    looks += sum(10 * _LOOKS for place in suites if place.protocol == "native")
+    taken = [*(spot.cassette for spot in spots), *(f"{place.name}/{files.SUITE}" for place in suites)]
+    there = files.names()
+    return looks + sum(_MORE * (len(files.read(name)["interactions"]) if name in there else 1) for name in taken)
+
+
+def record(spot: Spot, folder: Path, live: Budget | None = None) -> None:
+    """Make one cassette. What the emulator answers has to be what the scenario says; a live service is free."""
+    forget_listings()
+    if live is not None:
+        spot = replace(spot, scenario=replace(spot.scenario, shapes=""))  # words for the emulator
+    with _answering(spot.place, live) as connection:
+        if not spot.scenario.afresh:
+            places.learn(spot.place, {**connection, **spot.connecting})
+        player = vcrpy.VCR(record_mode="all", **scrub.vcr_config())
+        scrub.prepare(player)
+        path = folder / f"{spot.cassette}.yaml"
+        path.unlink(missing_ok=True)
+        with player.use_cassette(str(path)):
+            reader = in_transport.Plain()
+            got = reader.ask(spot, connection)
+        connection["http_client"].close()
+    try:
+        check(spot, reader, got)
+    except Exception as difference:
+        if live is None:
+            raise
+        print(f"  {spot}: answered otherwise than the scenario says: {difference!r}")
+    document = files.read(spot.cassette, folder)
+    made = {"made": how_made(live=live is not None)}
+    files.write(spot.cassette, {**made, "interactions": neutral.neutral(document["interactions"])}, folder)
+
+
+class _answering:  # noqa: N801  read as a word: `with _answering(place, live):`
+    """Who answers: the emulator, without pauses, or the live service within a budget."""
+
+    def __init__(self, place: Face, live: Budget | None) -> None:
+        self._place = place
+        self._live = live
+        self._emulator = places.steady_emulator()
+        self._pause = jobs.pause
+
+    def __enter__(self) -> dict[str, Any]:
+        if self._live is not None:
+            clients = places.clients(self._live.take)
+            return {**places.replayed(self._place), **clients, "api_key": places.live_key(self._place)}
+        emulator = self._emulator.__enter__()
+        self._renamed = scrub.played_by(emulator)
+        self._renamed.__enter__()
+        jobs.pause = lambda *_, **__: 0.0
+        return places.played(self._place, emulator)
+
+    def __exit__(self, *error: object) -> None:
+        if self._live is None:
+            jobs.pause = self._pause
+            self._renamed.__exit__(*error)
+            self._emulator.__exit__(*error)
+
+
+def record_suites(folder: Path, suites: Collection[Face], live: Collection[Face], limit: int) -> bool:
+    """Run LangChain's suite at these places and keep its calls; whether it passed."""
+    if not suites:
+        return True
+    for place in suites:
+        (folder / place.name / f"{files.SUITE}.yaml").unlink(missing_ok=True)
+    suite = Path(__file__).with_name("test_langchain_standard.py")
+    done = subprocess.run(  # noqa: S603  our own tests
+        [
+            *(sys.executable, "-m", "pytest", "-q", "--no-header", "--record-mode=new_episodes"),
+            *("-o", "filterwarnings=default"),
+            *(f"{suite}::{_class_of(place)}" for place in suites),
+        ],
+        check=False,
+        cwd=Path(__file__).parents[2],
+        env={
+            **os.environ,
+            "AKI_CASSETTES": str(folder.resolve()),
+            "AKI_RECORD": ",".join(f"{place.name}={places.own_url(place)}" for place in live),
+            "AKI_RECORD_CALLS": str(limit),
+        },
+    )
+    for place in suites:
+        name = f"{place.name}/{files.SUITE}"
+        made = {"made": how_made(live=place in live)}
+        interactions = neutral.in_order(files.read(name, folder)["interactions"])
+        files.write(name, {**made, "interactions": interactions}, folder)
+    return done.returncode == 0
+
+
+def _class_of(place: Face) -> str:
+    return "Test" + "".join(word.capitalize() for word in f"{place.provider}_{place.protocol}".split("_"))
+
+
+def how_made(*, live: bool) -> dict[str, str]:
+    """What a cassette says of itself."""
+    by = {"by": "the live service"} if live else {"by": "the emulator", "version": __version__}
+    return {**by, "date": datetime.now(UTC).date().isoformat()}

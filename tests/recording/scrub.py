@@ -1,0 +1,168 @@
+"""What of a request and an answer goes into a cassette, and when a request is the recorded one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from aki_transport import PROVIDERS
+from aki_transport.emulator import Emulator
+from tests.recording import form
+from tests.recording.places import PLACES, own_url
+
+SCRUBBED = "SCRUBBED"
+
+SECRET_NAMES = frozenset(
+    """
+    access_token api-key api_key apikey auth auth_key authorization client_secret client_session_auth_key cookie key
+    password proxy-authorization refresh_token secret session_token set-cookie token x-api-key
+    """.split()  # noqa: SIM905  reads better than a list
+)
+"""Fields, headers and parameters whose texts nobody may see."""
+
+_SENT = ("anthropic-version", "content-type", "x-emulator-fault")
+ANSWERED = (
+    "content-type",
+    "request-id",
+    "retry-after",
+    "x-credits-remaining",
+    "x-credits-used",
+    "x-request-id",
+)
+_addresses: dict[str, str] = {}
+
+
+@contextmanager
+def played_by(emulator: Emulator) -> Iterator[None]:
+    """Within it, cassettes show the providers' own addresses for those of the emulator."""
+    _addresses.update({getattr(emulator, face.url): own_url(face) for face in PLACES.values()})
+    try:
+        yield
+    finally:
+        _addresses.clear()
+
+
+def vcr_config() -> dict[str, Any]:
+    """What vcrpy is told of any cassette here."""
+    return {
+        "match_on": ["method", "scheme", "host", "port", "path", "query", "same_body"],
+        "before_record_request": request,
+        "before_record_response": response,
+        "decode_compressed_response": True,
+    }
+
+
+def prepare(vcr: Any) -> None:
+    """Teach a `vcr.VCR` the files' form, and when a body is the same."""
+    vcr.register_serializer("yaml", form)
+    vcr.register_matcher("same_body", same_body)
+
+
+def request(sent: Any) -> Any:
+    """A request as it goes into a cassette, which is also what is looked for in one."""
+    for here, there in _addresses.items():
+        if sent.uri.startswith(f"{here}/"):
+            sent.uri = there + sent.uri.removeprefix(here)
+    sent.uri = _without_secrets_in_query(sent.uri)
+    headers = {name.lower(): value for name, value in sent.headers.items()}
+    body = sent.body
+    kind = headers.get("content-type", "")
+    if kind.startswith("multipart/") and isinstance(body, bytes):
+        headers["content-type"] = kind.replace(kind.partition("boundary=")[2], form.BOUNDARY)
+        sent.body = form.to_bytes({"form": [_scrubbed_part(part) for part in form.parts(body)]})
+    else:
+        sent.body = scrubbed(body)
+    sent.headers = {name: headers[name] for name in _SENT if name in headers}
+    return sent
+
+
+def response(got: dict[str, Any]) -> dict[str, Any]:
+    """An answer as it goes into a cassette."""
+    headers = {name.lower(): values for name, values in got["headers"].items()}
+    kept = {name: [_without_known_keys(value) for value in headers[name]] for name in ANSWERED if name in headers}
+    return {**got, "headers": kept, "body": {"string": scrubbed(got["body"].get("string") or b"")}}
+
+
+def same_body(one: Any, other: Any) -> None:
+    """Compare two requests' bodies: JSON by what it says, with 1, 1.0 and true told apart."""
+    first, second = (
+        json.dumps(form.from_bytes(each.headers, each.body or b""), sort_keys=True) for each in (one, other)
+    )
+    assert first == second, f"{first} is not {second}"
+
+
+def scrubbed(body: bytes | None) -> bytes | None:
+    """A body without the secrets in it, however deep they are; other bodies as they are."""
+    if not body:
+        return body
+    try:
+        text = _without_known_keys(body.decode())
+    except UnicodeDecodeError:
+        return body
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return _EVENT.sub(_scrubbed_event, text).encode()
+    clean = without_secrets(data)
+    return text.encode() if clean == data else json.dumps(clean, ensure_ascii=False).encode()
+
+
+def without_secrets(data: Any) -> Any:
+    """JSON without the texts of secret fields."""
+    if isinstance(data, Mapping):
+        return {
+            name: SCRUBBED
+            if name.lower() in SECRET_NAMES and isinstance(value, str) and value
+            else without_secrets(value)
+            for name, value in data.items()
+        }
+    return [without_secrets(each) for each in data] if isinstance(data, list) else data
+
+
+def _scrubbed_part(part: Mapping[str, Any]) -> dict[str, Any]:
+    if "text" not in part:
+        return dict(part)
+    text = SCRUBBED if part["name"].lower() in SECRET_NAMES else _without_known_keys(part["text"])
+    return {**part, "text": text}
+
+
+_EVENT = re.compile(r"^(data: ?)(\{.*\})$", re.MULTILINE)
+
+
+def _scrubbed_event(event: re.Match[str]) -> str:
+    try:
+        data = json.loads(event[2])
+    except ValueError:
+        return event[0]
+    clean = without_secrets(data)
+    return event[0] if clean == data else event[1] + json.dumps(clean, ensure_ascii=False)
+
+
+def _without_secrets_in_query(uri: str) -> str:
+    uri = _without_known_keys(uri)
+    parts = urlsplit(uri)
+    if not parts.query:
+        return uri
+    clean = [
+        (name, SCRUBBED if name.lower() in SECRET_NAMES else value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+    ]
+    return urlunsplit(parts._replace(query=urlencode(clean)))
+
+
+def known_keys() -> tuple[str, ...]:
+    """The keys of this environment, and the emulator's."""
+    variables = (name for row in PROVIDERS.values() for name in row.key_variables)
+    real = (os.environ.get(name, "").strip() for name in variables)
+    return tuple(filter(None, (*real, Emulator.key, Emulator.aacflow_key, Emulator.ak_ai_core_key)))
+
+
+def _without_known_keys(text: str) -> str:
+    for key in known_keys():
+        text = text.replace(key, SCRUBBED)
+    return text

@@ -1,0 +1,148 @@
+"""LangChain's own standard suite, answered by one cassette at each place; recorded anew by `make record`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from langchain_tests.integration_tests import ChatModelIntegrationTests
+
+from aki_transport.emulator import Emulator
+from langchain_aki import ChatAKI, register_providers
+from tests.pictures import a_png
+from tests.recording import files, places, scrub
+from tests.recording.budget import Budget
+
+pytestmark = [
+    pytest.mark.cassette,
+    pytest.mark.block_network,
+    # Several tests ask the same; the answers come as often as they are asked for.
+    pytest.mark.vcr(allow_playback_repeats=True),
+]
+
+# The recorder says which places are live, and where.
+_LIVE = dict(each.split("=") for each in os.environ.get("AKI_RECORD", "").split(",") if each)
+_budget = Budget(int(os.environ.get("AKI_RECORD_CALLS", "0")))
+
+
+@pytest.fixture(autouse=True)
+def pictures_from_here(monkeypatch):
+    """The suite downloads its pictures; here they are made."""
+
+    def get(url: str, **_: object) -> httpx.Response:
+        return httpx.Response(200, content=a_png(), request=httpx.Request("GET", url))
+
+    monkeypatch.setattr("langchain_tests.integration_tests.chat_models.httpx.get", get)
+    register_providers()
+
+
+@pytest.fixture(autouse=True)
+def the_same_ids_each_time(monkeypatch):
+    """LangChain makes up IDs for the calls of its examples."""
+    numbers = iter(range(1, 100))
+    made = SimpleNamespace(uuid4=lambda: f"example-{next(numbers)}")
+    monkeypatch.setattr("langchain_core.utils.function_calling.uuid", made)
+
+
+@pytest.fixture
+def cassette(request) -> str:
+    return f"{request.cls.place}/{files.SUITE}"
+
+
+@pytest.fixture(autouse=True)
+def connected(request, record_mode) -> Iterator[None]:
+    """The suite's model reaches the cassette; while that is made, the emulator or the live service."""
+    suite, place = request.cls, places.PLACES[request.cls.place]
+    if record_mode == "none":
+        suite.connection = places.replayed(place)
+        yield
+    elif suite.place in _LIVE:
+        suite.connection = {
+            **places.replayed(place),
+            **places.clients(_budget.take),
+            "base_url": _LIVE[suite.place],
+            "api_key": places.live_key(place),
+        }
+        yield
+    else:
+        with Emulator() as emulator, scrub.played_by(emulator):
+            suite.connection = {**places.played(place, emulator), "default_headers": suite.told_to_emulator}
+            yield
+
+
+@pytest.fixture(autouse=True)
+def played(request, vcr) -> Iterator[None]:
+    """Note which of the recorded answers were asked for."""
+    yield
+    request.cls.played |= set(vcr.play_counts)
+    request.cls.recorded = len(vcr)
+
+
+@pytest.fixture(scope="class", autouse=True)
+def played_to_the_end_by_all(request) -> Iterator[None]:
+    """Whatever the cassette holds has to be asked for, if the whole suite ran."""
+    suite = request.cls
+    suite.played, suite.recorded = set(), 0
+    yield
+    ran = {item.originalname for item in request.session.items if getattr(item, "cls", None) is suite}
+    # Told only where one process runs all of it.
+    alone = not hasattr(request.config, "workerinput")
+    whole = alone and ran == {name for name in dir(suite) if name.startswith("test_")}
+    if whole and request.config.getoption("--record-mode") in (None, "none"):
+        assert len(suite.played) == suite.recorded
+
+
+class Suite(ChatModelIntegrationTests):
+    """What the places have in common; what one has not is switched off in its class."""
+
+    place: str
+    served: str
+    connection: dict[str, Any]
+    told_to_emulator: dict[str, str] | None = None
+
+    chat_model_class = ChatAKI
+    has_tool_calling = has_tool_choice = has_structured_output = supports_json_mode = True
+    returns_usage_metadata = supports_model_override = True
+    supports_image_inputs = supports_image_urls = supports_image_tool_message = supports_anthropic_inputs = True
+
+    @property
+    def chat_model_params(self) -> dict:
+        return {"model": self.served, **self.connection}
+
+
+class TestAkiOpenai(Suite):
+    place = "aki/openai"
+    served = "qwen3.6-35b"
+    model_override_value = "gpt-oss-120b"
+
+
+class TestAkiAnthropic(Suite):
+    place = "aki/anthropic"
+    served = "qwen3.6-35b"
+    model_override_value = "gpt-oss-120b"
+
+
+class TestAkiNative(Suite):
+    place = "aki/native"
+    served = "qwen3.6-35b"
+    model_override_value = "gpt-oss-120b"
+    # A job looked at once is looked at as often in each recording.
+    told_to_emulator = {"x-emulator-fault": "fast"}  # noqa: RUF012  a constant
+    has_tool_calling = has_tool_choice = False
+    supports_image_urls = supports_image_tool_message = supports_anthropic_inputs = False
+
+
+class TestAacflowOpenai(Suite):
+    place = "aacflow/openai"
+    served = "gpt-4o-mini"
+    model_override_value = "claude-sonnet-4-6"
+
+
+class TestAkAiCoreOpenai(Suite):
+    place = "ak_ai_core/openai"
+    served = "openai/gpt-4o-mini"
+    model_override_value = "anthropic/claude-3-5-sonnet"
