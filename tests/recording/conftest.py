@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,14 @@ _FROM_OUTSIDE = ("LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING", "LC_OUTPUT_VERSION
 
 def pytest_recording_configure(config: Any, vcr: Any) -> None:  # noqa: ARG001  pytest-recording's signature
     scrub.prepare(vcr)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_search_for_curl() -> Iterator[None]:
+    """For each cassette vcrpy tries to import what is not installed, which takes longer than the test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "tornado.curl_httpclient", None)
+        yield
 
 
 @pytest.fixture(autouse=True)
