@@ -1,4 +1,4 @@
-"""Where the cassettes are, and how each was made."""
+"""Where the cassettes are, how each was made, and in what a run of their tests is started."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ CASSETTES = Path(os.environ.get("AKI_CASSETTES") or Path(__file__).parents[2] / 
 
 SUITE = "langchain_standard"
 """The cassette of a place that holds the calls of LangChain's standard suite."""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a run of tests that a test starts: none of what this run tells its own workers."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")} | more
 
 
 def names(folder: Path = CASSETTES) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Collection
@@ -103,12 +102,11 @@ def record_suites(folder: Path, suites: Collection[Face], live: Collection[Face]
         ],
         check=False,
         cwd=Path(__file__).parents[2],
-        env={
-            **os.environ,
-            "AKI_CASSETTES": str(folder.resolve()),
-            "AKI_RECORD": ",".join(f"{place.name}={places.own_url(place)}" for place in live),
-            "AKI_RECORD_CALLS": str(limit),
-        },
+        env=files.environment(
+            AKI_CASSETTES=str(folder.resolve()),
+            AKI_RECORD=",".join(f"{place.name}={places.own_url(place)}" for place in live),
+            AKI_RECORD_CALLS=str(limit),
+        ),
     )
     for place in suites:
         name = f"{place.name}/{files.SUITE}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import shutil
 import subprocess
 import sys
@@ -35,7 +34,7 @@ def replay(folder: Path, chosen: str) -> subprocess.CompletedProcess[str]:
         check=False,
         cwd=Path(__file__).parents[2],
         encoding="utf-8",
-        env={**os.environ, "AKI_CASSETTES": str(folder)},
+        env=files.environment(AKI_CASSETTES=str(folder)),
         timeout=120,
     )
 
