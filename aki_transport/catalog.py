@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pkgutil
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -92,6 +90,9 @@ def _length(value: Any) -> int:
 @cache
 def load_table(section: str | None) -> Mapping[str, ModelInfo]:
     """The fallback table's rows of one provider; empty where it has none."""
+    import pkgutil  # noqa: PLC0415  with tomllib 3 ms of the import, which programs without a model need not pay
+    import tomllib  # noqa: PLC0415
+
     text = (pkgutil.get_data("aki_transport", "models.toml") or b"").decode()
     return {model: _row(model, fields) for model, fields in tomllib.loads(text).get(section or "", {}).items()}
 

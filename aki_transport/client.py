@@ -22,7 +22,7 @@ from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgres
 from aki_transport.painting import Painting, paintings, sayable
 from aki_transport.providers import DEFAULT_PROVIDER, Provider, find_provider
 from aki_transport.structured import NoJsonError
-from aki_transport.transport import HttpAsyncClient, HttpClient, Payload, Timeout, Transport, as_timeout, users_client
+from aki_transport.transport import HttpAsyncClient, HttpClient, Payload, Timeout, as_timeout, users_client
 from aki_transport.transport.listing import Listing, listing_for
 from aki_transport.wire import find_image_wire, find_wire
 
@@ -81,6 +81,9 @@ class Client:
         allow_insecure: bool = False,
         on_progress: Callable[[JobProgress], None] | None = None,
     ) -> None:
+        # Here, because importing what sends takes longer than all the rest.
+        from aki_transport.transport.sender import Transport  # noqa: PLC0415
+
         self.provider = find_provider(provider)
         self.route = self.provider.route(protocol)
         self.base_url = checked_base_url(
@@ -103,8 +106,8 @@ class Client:
             timeout=as_timeout(timeout),
             total_timeout=total_timeout,
             max_retries=max_retries,
-            http_client=users_client(http_client, HttpClient, "http_client"),
-            http_async_client=users_client(http_async_client, HttpAsyncClient, "http_async_client"),
+            http_client=users_client(http_client, "Client", "http_client"),
+            http_async_client=users_client(http_async_client, "AsyncClient", "http_async_client"),
         )
         self._on_progress = on_progress
         self._directory = Directory(

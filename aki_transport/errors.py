@@ -27,9 +27,10 @@ All of them pickle and copy, keep the server's own words, and never hold a key.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 _REQUEST_TIMEOUT = 408
 _SHOWN = 600  # characters that a message keeps
@@ -227,6 +228,8 @@ class APIStatusError(AKIError):
     @property
     def response(self) -> httpx.Response:
         """A fresh response with the answer's status, headers and body; without its request, which carries the key."""
+        import httpx  # noqa: PLC0415  takes 50 ms, and is here already where a call was made
+
         if self.text is not None:
             return httpx.Response(self.status_code, headers=self.headers, content=self.text.encode())
         return httpx.Response(self.status_code, headers=self.headers, json=self.body)

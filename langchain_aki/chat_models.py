@@ -43,7 +43,7 @@ _CALL_ARGUMENTS = request_fields() | {
 }
 
 
-class ChatAKI(LangChainModel, BaseChatModel):
+class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
     """A chat model, with nothing lost: reasoning, usage, tool calls, refusals, and which model really answered.
 
     See `aki_transport.settings.ModelSettings` for the fields that say which model, where, and how to ask it.

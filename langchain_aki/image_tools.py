@@ -130,7 +130,7 @@ class _ImageTool(LangChainConnection, BaseTool):
         return [{"type": "text", "text": words}, *shown], kept
 
 
-class AKIImageGenerationTool(_ImageTool):
+class AKIImageGenerationTool(_ImageTool, defer_build=False):
     """Draws pictures. The model gets their IDs; the artifact is a list of `GeneratedImage`.
 
     See `aki_transport.settings.ConnectionSettings` for the fields that say which service, and how to reach it.
@@ -182,7 +182,7 @@ class AKIImageGenerationTool(_ImageTool):
             return options
 
 
-class AKIImageEditTool(_ImageTool):
+class AKIImageEditTool(_ImageTool, defer_build=False):
     """Changes pictures. A model names them by their IDs; only code may pass pictures themselves.
 
     A model cannot make the tool read a file, but below `store.folder` if that is set, nor fetch an address.

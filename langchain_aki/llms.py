@@ -23,7 +23,7 @@ from langchain_aki.errors import translated
 _AT_ONCE = 16  # prompts of one sync call that are under way together
 
 
-class AKILLM(PromptSettings, LangChainModel, BaseLLM):
+class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
     """A model that goes on from a raw prompt: no roles, no template, no tools.
 
     On the native protocol the prompt goes out as it is; on the others as one user message. See

@@ -26,7 +26,7 @@ from llama_index_aki._messages_out import Growing, to_completion, to_response
 from llama_index_aki._metadata import metadata_of
 
 
-class AKICompletion(PromptSettings, LLM):
+class AKICompletion(PromptSettings, LLM, defer_build=False):
     """A model that goes on from a raw prompt: no roles, no template, no tools.
 
     On the native protocol the prompt goes out as it is; on the others as one user message. See

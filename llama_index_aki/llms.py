@@ -49,7 +49,7 @@ _CALL_ARGUMENTS = request_fields() | {
 }
 
 
-class AKI(ModelSettings, FunctionCallingLLM):
+class AKI(ModelSettings, FunctionCallingLLM, defer_build=False):
     """A chat model, with nothing lost: reasoning, usage, streamed tool calls, and which model really answered.
 
     See `aki_transport.settings.ModelSettings` for the fields that say which model, where, and how to ask it.

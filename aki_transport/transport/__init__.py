@@ -1,11 +1,12 @@
-"""Calls to bytes to payloads: connections, retries, deadlines, event streams."""
+"""Calls to bytes to payloads: connections, retries, deadlines, event streams.
 
-from aki_transport.transport.call import Call, Form, Job, Timeout, as_timeout
+What sends is `sender`, imported with the first client that is made: with httpx it takes longer than all the rest.
+"""
+
+from aki_transport.transport.call import Call, Form, Job, ListenerError, Timeout, as_timeout
 from aki_transport.transport.decoder import Decoder
-from aki_transport.transport.events import Payload
-from aki_transport.transport.jobs import ListenerError
-from aki_transport.transport.pools import HttpAsyncClient, HttpClient, users_client
-from aki_transport.transport.sender import Transport
+from aki_transport.transport.payload import Payload
+from aki_transport.transport.users import HttpAsyncClient, HttpClient, users_client
 
 __all__ = [
     "Call",
@@ -17,7 +18,6 @@ __all__ = [
     "ListenerError",
     "Payload",
     "Timeout",
-    "Transport",
     "as_timeout",
     "users_client",
 ]

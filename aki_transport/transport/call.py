@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import httpx
-
 from aki_transport.errors import AKIError, APIStatusError, ConfigurationError
-from aki_transport.transport.events import Payload
+from aki_transport.transport.payload import Payload
+from aki_transport.transport.users import is_httpx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +72,18 @@ class Job:
     stream: bool = False
 
 
+class ListenerError(Exception):
+    """What the user's own function raised when it was told of progress: no failure of a call, and not judged as one.
+
+    Args:
+        error: What it raised.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeout:
     """How long to wait, in seconds; None waits for ever.
@@ -117,6 +128,6 @@ def as_timeout(given: Any) -> Timeout:
         case int() | float() if given > 0:
             seconds = None if given == float("inf") else float(given)
             return Timeout(connect=min(10.0, given), answer=seconds, chunk=seconds)
-        case httpx.Timeout():
+        case _ if is_httpx(given, "Timeout"):
             return Timeout(connect=given.connect, answer=given.read, chunk=given.read)
     raise ConfigurationError(f"timeout={given!r} is no number of seconds above 0 and no Timeout.")

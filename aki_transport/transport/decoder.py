@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
-from aki_transport.transport.events import Payload
+from aki_transport.transport.payload import Payload
 
 T_co = TypeVar("T_co", covariant=True)
 

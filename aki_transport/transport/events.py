@@ -6,12 +6,13 @@ import codecs
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, suppress
-from typing import NamedTuple, cast
+from typing import cast
 
 import httpx
 from httpx_sse import EventSource, ServerSentEvent
 
 from aki_transport.errors import InvalidResponseError
+from aki_transport.transport.payload import Payload
 
 MAX_BODY = 64 * 2**20
 MAX_EVENT = 16 * 2**20
@@ -27,17 +28,6 @@ _LOST = (httpx.TransportError, InvalidResponseError)
 _new_decoder = codecs.getincrementaldecoder("utf-8-sig")
 _SSE = {"content-type": "text/event-stream"}
 _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
-
-
-class Payload(NamedTuple):
-    """One message of the service: an event of a stream, or a whole body under the name `"body"`."""
-
-    event: str
-    data: str | bytes
-
-    def __repr__(self) -> str:
-        # Shown by tools that print the variables of a traceback; a service may have echoed the key in the data.
-        return f"Payload({self.event!r}, {len(self.data)} long)"
 
 
 def read_body(response: httpx.Response) -> Payload:

@@ -14,9 +14,9 @@ from typing import Any, Protocol, TypeVar
 import httpx
 
 from aki_transport.errors import AKIError, APIConnectionError, APITimeoutError, JobError, StreamInterruptedError
-from aki_transport.transport.call import Call, Timeout
+from aki_transport.transport.call import Call, ListenerError, Timeout
 from aki_transport.transport.decoder import Decoder
-from aki_transport.transport.events import Payload
+from aki_transport.transport.payload import Payload
 
 log = logging.getLogger("aki_transport")
 
@@ -35,18 +35,6 @@ LONGEST_PAUSE_STREAMED = 0.4
 """Seconds between two looks, where someone reads along."""
 
 _TO_CANCEL = 3.0  # seconds that cancelling may take
-
-
-class ListenerError(Exception):
-    """What the user's own function raised when it was told of progress: no failure of a call, and not judged as one.
-
-    Args:
-        error: What it raised.
-    """
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
 
 
 class Sender(Protocol):

@@ -18,12 +18,8 @@ from typing import Any
 
 import httpx
 
-from aki_transport.errors import ConfigurationError
 from aki_transport.transport.proxies import proxied_scheme, proxies_by_scheme
 from aki_transport.transport.sync import Urllib3Transport
-
-HttpClient = httpx.Client
-HttpAsyncClient = httpx.AsyncClient
 
 MAX_CONNECTIONS = 1000
 KEEPALIVE = 10.0
@@ -162,11 +158,3 @@ def _close_at_exit() -> None:
     pool = _threads
     if pool is not None and pool.process == os.getpid():
         pool.close()
-
-
-def users_client(client: Any, kind: type[Any], field: str) -> Any:
-    """The user's client, if it is one."""
-    if client is None or isinstance(client, kind):
-        return client
-    found = f"{type(client).__module__}.{type(client).__qualname__}"
-    raise ConfigurationError(f"{field}= takes an httpx.{kind.__name__}, not {found}.")

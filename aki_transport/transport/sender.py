@@ -22,7 +22,6 @@ from aki_transport.transport.call import Call, Form, Timeout
 from aki_transport.transport.deadline import cut_off
 from aki_transport.transport.decoder import Decoder
 from aki_transport.transport.events import (
-    Payload,
     apayloads,
     aread_body,
     aread_words,
@@ -31,6 +30,7 @@ from aki_transport.transport.events import (
     read_words,
 )
 from aki_transport.transport.jobs import arun, run
+from aki_transport.transport.payload import Payload
 from aki_transport.transport.pools import arelease, loop_pool, release, thread_pool
 from aki_transport.transport.retry import retry_after_seconds
 from aki_transport.transport.turns import Turns
