@@ -200,7 +200,12 @@ class Urllib3Transport(httpx.BaseTransport):
     def close(self) -> None:
         """Close every idle connection; one in use closes when its answer was read."""
         self._pool.cache_clear()
+        pools = [self._pools.pools.get(host) for host in self._pools.pools.keys()]  # noqa: SIM118  not to be iterated
         self._pools.clear()
+        for pool in pools:
+            # Left to itself it closes when it is freed, which the frames of an earlier failure put off.
+            if pool is not None:
+                pool.close()
 
 
 def _credentials(proxy: httpx.URL) -> dict[str, str]:
