@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-_SOON = 5.0  # seconds until what is going away has gone, on a busy machine
+_SOON = 2.0  # seconds until what is going away has gone, on a busy machine
 
 
 def descriptors() -> frozenset[str]:

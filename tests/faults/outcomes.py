@@ -11,12 +11,13 @@ TRIES = 3  # with `max_retries` at its default of 2
 GIVEN: By[Result] = By({"look": Expect(text=TEXT, requests=LOOKS), "": Expect(text=TEXT)})
 """The answer, as if nothing had happened."""
 
-GIVEN_AT_LAST: By[Result] = By({"look": Expect(text=TEXT, requests=LOOKS + 1), "": Expect(text=TEXT, requests=2)})
-"""The answer, after one repetition."""
+GIVEN_AT_LAST: By[Result] = By({"look": Expect(text=TEXT, requests=LOOKS), "": Expect(text=TEXT, requests=2)})
+"""The answer, after one repetition; a job goes on meanwhile, whoever looks."""
 
 NO_STREAM = NotHere("a blocking answer has no pieces")
 NO_BODY = NotHere("a stream is read as it comes; see the rows of streams")
 NO_EVENTS = NotHere("this protocol has no stream of events")
+NO_TEXT = NotHere("arguments are no text there; see the other row of deep nesting")
 NO_TOOLS = NotHere("this protocol has no tools")
 STARTED_ALREADY = NotHere("whoever looks at a job has reached the service to start it")
 
