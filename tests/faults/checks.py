@@ -50,7 +50,7 @@ def check_error(cell: Cell, happened: Happened, fails: Fails) -> None:
 
 
 def check_requests(cell: Cell, happened: Happened) -> None:
-    """The service was asked as often as the row says, started no more jobs than were asked for, and canceled the rest."""
+    """The service was asked as often as the row says, and no job goes on that nobody waits for."""
     result, seen = cell.result, happened.seen
     if cell.fault.outside is not None:
         assert not seen

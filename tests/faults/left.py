@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
+_OPEN = Path("/proc/self/fd")
 _SOON = 2.0  # seconds until what is going away has gone, on a busy machine
 
 
 def descriptors() -> frozenset[str]:
     """What is open, with the numbers of sockets and pipes, which are never used again."""
     found = set()
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
-        except FileNotFoundError:
-            pass  # the one of the listing itself
+    for entry in _OPEN.iterdir():
+        with suppress(FileNotFoundError):  # the one of the listing itself
+            found.add(f"{entry.name} {entry.readlink()}")
     return frozenset(found)
 
 
@@ -48,7 +48,7 @@ class Left:
     async def note_tasks(self) -> None:
         """Note the tasks of the loop that are still there, a moment later."""
         end = time.monotonic() + _SOON
-        while (others := asyncio.all_tasks() - {asyncio.current_task()}) and time.monotonic() < end:
+        while (others := asyncio.all_tasks() - {asyncio.current_task()}) and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         self.tasks += [repr(task) for task in others]
 

@@ -182,15 +182,15 @@ def with_field(value: bytes, answer: Answer) -> Answer:
 
 def with_numbers(value: bytes, answer: Answer) -> Answer:
     """Every number is this one."""
-    return replace(answer, chunks=tuple(re.sub(rb'_tokens": ?\d+|progress": ?\d+', _is(value), c) for c in answer.chunks))
+    return replace(
+        answer, chunks=tuple(re.sub(rb'_tokens": ?\d+|progress": ?\d+', _is(value), c) for c in answer.chunks)
+    )
 
 
 def nested_error(answer: Answer) -> Answer:
     """A refusal whose words are nested."""
     chunks = (b'{"error":' + NESTED + b"}",)
-    return replace(
-        answer, status=400, chunks=chunks, headers={"content-type": "application/json"}, chunked=False
-    )
+    return replace(answer, status=400, chunks=chunks, headers={"content-type": "application/json"}, chunked=False)
 
 
 def nested_arguments(answer: Answer) -> Answer:

@@ -60,7 +60,7 @@ def _full() -> Iterator[str]:
         listener.listen(0)
         for _ in range(_FULL):
             waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
+            waiting.settimeout(0)
             waiting.connect_ex(listener.getsockname())
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
