@@ -108,6 +108,7 @@ ROWS = (
         name="keep-alive closed while idle",
         strike=strikes.closed_after,
         asks=2,
+        rests=True,
         result=By({"look": Expect(text=TEXT, requests=2 * LOOKS), "": Expect(text=TEXT, requests=2)}),
     ),
 )

@@ -218,18 +218,20 @@ def _ask(cell: Cell, where: Any, happened: Happened, left: Left) -> None:
     model = cell.reader.make(**cell.place.face.connection(where), model=cell.place.model, **fault.given)
     row = Row(name=fault.name, asked=fault.asked, tools=(add,) if fault.tools else (), result=NotHere)
     if cell.mode.waits == "async":
-        asyncio.run(_awaited(cell, model, row, happened, left))
+        asyncio.run(_awaited(cell, where, model, row, happened, left))
         return
     try:
         for _ in range(fault.asks):
             happened.answers.append(items := [])
             for item in cell.reader.items(model, row, stream=stream):
                 items.append(item)  # noqa: PERF402  what came before an error counts
+            if fault.rests:
+                until(lambda: not where.open_connections)
     finally:
         model.close()
 
 
-async def _awaited(cell: Cell, model: Any, row: Row, happened: Happened, left: Left) -> None:
+async def _awaited(cell: Cell, where: Any, model: Any, row: Row, happened: Happened, left: Left) -> None:
     await left.watch()
     try:
         for _ in range(cell.fault.asks):
@@ -238,6 +240,9 @@ async def _awaited(cell: Cell, model: Any, row: Row, happened: Happened, left: L
             async with aclosing(coming):
                 async for item in coming:
                     items.append(item)  # noqa: PERF401  same
+            if cell.fault.rests:
+                await asyncio.to_thread(until, lambda: not where.open_connections)
+                await asyncio.sleep(0.02)  # for the loop to hear of it
     finally:
         await model.aclose()
         await left.note_tasks()

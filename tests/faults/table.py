@@ -42,6 +42,7 @@ class Fault:
         outside: Where the model is sent, if that is not the server: the name of a place in `unreachable.py`.
         asked: The question.
         asks: How often it is asked, by the same model.
+        rests: Whether every connection has gone before it is asked again.
         tools: Whether the right answer asks for a tool.
         given: Arguments of the constructor.
         within: Seconds that all of it may take, on a busy machine.
@@ -57,6 +58,7 @@ class Fault:
     outside: str | None = None
     asked: str = "Count from 1 to 4."
     asks: int = 1
+    rests: bool = False
     tools: bool = False
     given: Mapping[str, Any] = field(default_factory=dict)
     within: float = 10.0
