@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo rag notebooks test check bench compare record live emulator clean
+.PHONY: help demo rag notebooks test check bench compare faults record live emulator clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -56,6 +56,9 @@ bench: $(VENV)/dev $(PEERS)/made  ## CPU per call beside the peers
 
 compare: $(VENV)/dev $(PEERS)/made  ## what the generic clients give in the same scenes, beside ours
 	@$(BIN)/python -m tests.comparison
+
+faults: $(VENV)/dev  ## what comes of each fault of a connection or an answer, counted
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 record: $(VENV)/dev  ## make the cassettes anew: from the services whose keys are set, else from the emulator
 	@$(BIN)/python -m tests.recording $(ARGS)

@@ -133,7 +133,7 @@ def _marks_of_broken_calls(reply: ChatReply) -> tuple[ToolCallDelta, ...]:
 def _is_mended(text: str) -> bool:
     try:
         return not text or isinstance(parse_partial_json(text), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

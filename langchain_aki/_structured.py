@@ -86,7 +86,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         elif text[:1] in ("{", "["):
             try:
                 found = parse_partial_json(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return None
         else:
             return None

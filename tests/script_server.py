@@ -11,7 +11,7 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -45,6 +45,7 @@ class Answer:
         chunk_delay: Seconds between two chunks.
         chunked: Chunked transfer encoding; else a content length.
         gzip: Compressed, each chunk flushed.
+        raw: The chunks are all that is sent: status line, headers and framing are among them.
     """
 
     status: int = 200
@@ -55,6 +56,7 @@ class Answer:
     chunk_delay: float = 0.0
     chunked: bool = True
     gzip: bool = False
+    raw: bool = False
 
     @property
     def complete(self) -> bool:
@@ -134,6 +136,8 @@ class ScriptServer:
         listing: What is said to `GET …/models` in place of the rows.
 
     Attributes:
+        hangs_up: Asked of a request whose body is still on its way: whether the connection is reset now. Such a request
+            has no body, and uses none of the script.
         requests: The requests that used the script, in order of arrival.
         listings: The requests for the listing.
     """
@@ -148,6 +152,7 @@ class ScriptServer:
         self.always = always
         self.models = list(models)
         self.listing = listing
+        self.hangs_up: Callable[[Request], bool] = lambda _: False
         self.requests: list[Request] = []
         self.listings: list[Request] = []
         self._script = deque(script)
@@ -220,7 +225,12 @@ class ScriptServer:
         writer.transport.set_write_buffer_limits(high=0)
         try:
             while True:
-                answer = self._answer(await _read(reader))
+                head = await _read_head(reader)
+                if self.hangs_up(head):
+                    self.requests.append(head)
+                    _reset_at_close(writer)
+                    break
+                answer = self._answer(await _with_body(head, reader))
                 await _say(answer, reader, writer)
                 if answer.end != "keep-alive":
                     break
@@ -245,18 +255,22 @@ class ScriptServer:
         return self.always or text_answer(f"the script has no answer to request {len(self.requests)}", 418)
 
 
-async def _read(reader: asyncio.StreamReader) -> Request:
+async def _read_head(reader: asyncio.StreamReader) -> Request:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.split("\r\n")
     method, target, _ = first.split(" ", 2)
     path, _, query = target.partition("?")
     fields = (line.partition(":") for line in lines if line)
     headers = {name.lower(): value.strip() for name, _, value in fields}
-    if headers.get("transfer-encoding", "").lower() == "chunked":
+    return Request(method, path, query, headers, b"", None)
+
+
+async def _with_body(head: Request, reader: asyncio.StreamReader) -> Request:
+    if head.headers.get("transfer-encoding", "").lower() == "chunked":
         body = await _read_chunks(reader)
     else:
-        body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(method, path, query, headers, body, _parsed(body))
+        body = await reader.readexactly(int(head.headers.get("content-length", 0)))
+    return replace(head, body=body, json=_parsed(body))
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
@@ -279,15 +293,17 @@ async def _say(answer: Answer, reader: asyncio.StreamReader, writer: asyncio.Str
         await _listen(reader, answer.delay)
     if answer.chunks or answer.complete:
         pieces = _encoded(answer)
-        writer.write(_head(answer, sum(map(len, pieces))))
-        await writer.drain()
+        if not answer.raw:
+            writer.write(_head(answer, sum(map(len, pieces))))
+            await writer.drain()
         for number, piece in enumerate(pieces):
             if number and answer.chunk_delay:
                 await _listen(reader, answer.chunk_delay)
             if piece:
-                writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if answer.chunked else piece)
+                framed = answer.chunked and not answer.raw
+                writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if framed else piece)
                 await writer.drain()
-        if answer.complete and answer.chunked:
+        if answer.complete and answer.chunked and not answer.raw:
             writer.write(b"0\r\n\r\n")
             await writer.drain()
     await _finish(answer, reader, writer)
@@ -300,7 +316,11 @@ async def _finish(answer: Answer, reader: asyncio.StreamReader, writer: asyncio.
         case "cut" | "reset" if answer.chunks:
             await _listen(reader, SETTLE)
     if answer.end == "reset":
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        _reset_at_close(writer)
+
+
+def _reset_at_close(writer: asyncio.StreamWriter) -> None:
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
 
 async def _listen(reader: asyncio.StreamReader, seconds: float | None) -> None:

@@ -158,6 +158,8 @@ async def apayloads(response: httpx.Response) -> AsyncGenerator[Payload, None]:
 
 def is_stream(response: httpx.Response) -> bool:
     """Whether the body is to be read as events. A content type that says nothing of use is taken for a stream."""
+    if response.status_code == httpx.codes.NO_CONTENT:
+        return False  # a stream without any event would be taken for one that broke off
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return not (kind.endswith(("json", "html")))
 

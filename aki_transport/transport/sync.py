@@ -200,7 +200,14 @@ class Urllib3Transport(httpx.BaseTransport):
     def close(self) -> None:
         """Close every idle connection; one in use closes when its answer was read."""
         self._pool.cache_clear()
+        pools = [self._pools.pools.get(host) for host in self._pools.pools.keys()]  # noqa: SIM118  not to be iterated
         self._pools.clear()
+        for idle in (pool.pool for pool in pools if pool is not None and pool.pool is not None):
+            # Left to itself a pool closes when it is freed, which the frames of an earlier failure put off. It stays
+            # usable, for a call may have it already.
+            with idle.mutex:
+                for connection in filter(None, idle.queue):
+                    connection.close()
 
 
 def _credentials(proxy: httpx.URL) -> dict[str, str]:

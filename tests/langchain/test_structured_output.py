@@ -291,6 +291,13 @@ def test_an_answer_without_an_object_is_an_error_and_never_none(server: ScriptSe
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_an_answer_nested_past_what_python_reads_is_an_error(server: ScriptServer, way: Way):
+    server.always = ignoring("[" * 100_000)
+    with pytest.raises(OutputParserException):
+        _quietly(lambda: pieces_of(model_at(server).with_structured_output(Joke), way, "a joke"))
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("method", METHODS)
 def test_an_object_of_another_form_is_an_error(server: ScriptServer, method: Any, way: Way):
     server.always = ignoring('{"setup": "Why?"}')

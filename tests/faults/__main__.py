@@ -1,0 +1,39 @@
+"""`python -m tests.faults`: what comes of each fault, counted; exits with 1 if anything is not as the table says."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from tests.faults.checks import check
+from tests.faults.report import NAMES, Found, reasons, table, wrong
+from tests.faults.running import CELLS, FAULTS, Cell, Service, try_out, undisturbed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Try what the command line asks for, and print it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--only", metavar="FAULT", choices=NAMES, help=f"one of: {', '.join(NAMES)}")
+    only = parser.parse_args(arguments).only
+    faults = [fault for fault in FAULTS if only in (None, fault.name)]
+    with Service() as service, undisturbed():
+        found = [_tried(cell, service) for cell in CELLS if cell.fault in faults and cell.applies]
+    why = "\n".join(f"{count} not applicable: {reason}." for reason, count in reasons(faults).items())
+    failures = wrong(found)
+    sys.stdout.write("".join(f"{words}\n\n" for words in (table(faults, found), why, failures) if words))
+    return 1 if failures else 0
+
+
+def _tried(cell: Cell, service: Service) -> Found:
+    happened = try_out(cell, service)
+    try:
+        check(cell, happened)
+    except Exception as error:  # noqa: BLE001  whatever it is, it is told
+        first = next(iter(str(error).splitlines()), "")
+        return Found(cell, happened, f"{type(error).__name__} {first}; came: {happened}"[:600])
+    return Found(cell, happened, None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

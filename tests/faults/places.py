@@ -1,0 +1,123 @@
+"""The requests that a fault can strike, and what a service rightly answers them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.behaviour.faces import FACES, Face
+from tests.scenarios import MODEL, replied, streamed
+from tests.script_server import Answer, Request, json_answer, sse
+from tests.transport.native_says import CHAT, ENDPOINT, STARTED, done, working
+
+PIECES = ("1, 2", ", 3", ", 4.")
+TEXT = "".join(PIECES)
+FIRST = PIECES[0].encode()
+"""What a stream's first piece of text has in it."""
+
+CUT_AT = 3
+"""The look at a job that comes when text was given out: two before it agreed."""
+
+LOOKS = 3
+"""Looks at a job that all goes well with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One kind of request.
+
+    Args:
+        name: As test IDs have it.
+        face: Where it is sent.
+        model: Which model is asked.
+        strikes: Which of its requests a fault strikes: `"call"`, or `"look"` for those that ask for a job's state.
+    """
+
+    name: str
+    face: Face
+    model: str
+    strikes: str
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """What a row may ask for."""
+        return frozenset(self.name.split())
+
+
+_OPENAI, _ANTHROPIC, _NATIVE = (face for face in FACES if face.provider == "aki")
+
+PLACES = (
+    Place(name="openai", face=_OPENAI, model=MODEL, strikes="call"),
+    Place(name="anthropic", face=_ANTHROPIC, model=MODEL, strikes="call"),
+    Place(name="native start", face=_NATIVE, model=CHAT, strikes="call"),
+    Place(name="native look", face=_NATIVE, model=CHAT, strikes="look"),
+)
+
+
+def kind_of(request: Request) -> str:
+    """Whether it starts, looks, cancels or lists."""
+    if request.method == "GET":
+        return "list"
+    if "/progress/" not in request.path:
+        return "call"
+    return "cancel" if request.json and request.json.get("cancel") else "look"
+
+
+def right(request: Request, number: int, *, tools: bool) -> Answer:
+    """What a service in order answers.
+
+    Args:
+        request: What it is asked.
+        number: How many of the kind this one is.
+        tools: Whether it asks for a tool.
+    """
+    match kind_of(request):
+        case "list":
+            said = json_answer({"success": True, "endpoints": [ENDPOINT]})
+        case "look":
+            looks = {1: working(PIECES[0]), 2: working(PIECES[0] + PIECES[1])}
+            said = json_answer(looks.get(number, done(TEXT)))
+        case "cancel":
+            said = json_answer(STARTED)
+        case _ if "/call/" in request.path:
+            said = json_answer(STARTED)
+        case _ if request.path.endswith("/messages"):
+            said = _anthropic(stream=bool(request.json.get("stream")), tools=tools)
+        case _:
+            said = _openai(stream=bool(request.json.get("stream")), tools=tools)
+    return replace(said, end="keep-alive")
+
+
+def _openai(*, stream: bool, tools: bool) -> Answer:
+    if tools:
+        call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+        called: dict[str, Any] = {"tool_calls": [call]}
+        return (
+            streamed({"choices": [{"index": 0, "delta": called}], "model": MODEL}, finish="tool_calls")
+            if stream
+            else replied(None, finish="tool_calls", **called)
+        )
+    return streamed(*PIECES) if stream else replied(TEXT)
+
+
+def _anthropic(*, stream: bool, tools: bool) -> Answer:
+    usage = {"input_tokens": 5, "output_tokens": 3}
+    head: dict[str, Any] = {"id": "msg_1", "type": "message", "role": "assistant", "model": MODEL, "usage": usage}
+    stop = "tool_use" if tools else "end_turn"
+    block = {"type": "tool_use", "id": "toolu_1", "name": "add", "input": {"a": 1}} if tools else {"type": "text"}
+    if not stream:
+        return json_answer({**head, "content": [block if tools else {**block, "text": TEXT}], "stop_reason": stop})
+    grows = {"input_json_delta": "partial_json", "text_delta": "text"}
+    kind = "input_json_delta" if tools else "text_delta"
+    return sse(
+        {"type": "message_start", "message": {**head, "content": []}},
+        {"type": "content_block_start", "index": 0, "content_block": {**block, "input": {}} if tools else block},
+        *(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": kind, grows[kind]: piece}}
+            for piece in (('{"a": 1}',) if tools else PIECES)
+        ),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": stop}, "usage": usage},
+        {"type": "message_stop"},
+        done=False,
+    )
