@@ -120,7 +120,7 @@ class Calls:
     def __init__(self, folder: Folder) -> None:
         (folder.path / "calls").mkdir(parents=True, exist_ok=True)
         name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.txt"
-        self._file = os.open(folder.path / "calls" / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND)
+        self._file = os.open(folder.path / "calls" / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o644)
 
     def begin(self, row: Any) -> None:
         """Write down that a row is about to be asked."""

@@ -64,7 +64,7 @@ class Counts:
         answered: Rows with an answer.
         failed: Rows with an error in its place.
         calls: Begun.
-        repeated: Calls whose answer was lost with the worker that waited for it, so that they were made again.
+        repeated: Calls that came to nothing, as their worker died or the run was ended, so that they were made again.
     """
 
     rows: int

@@ -40,6 +40,7 @@ def _count(service: Emulator, framework: str, rows: int) -> None:
     _tell(f"  {len(ids)} rows out, {len(ids) - len(set(ids))} of them twice, {rows - len(set(ids))} missing")
     _tell(f"  {said['answered']} answered, {found.right(asked)} of them rightly")
     _tell(f"  {said['failed']} failed: {', '.join(sorted({row['error'] for row in found.answers if row['error']}))}")
+    _tell(f"  {found.memory:.0f} MB resident in the larger actor")
     _tell(f"  {said['repeated']} calls repeated; the emulator was asked {found.asked.total()} times")
 
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aki_transport.emulator import Emulator
+from tests.benchmarks.memory import memory_mb
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv" / "ray" / "bin" / "python"
@@ -43,6 +44,7 @@ class Outcome:
         killed: The worker that was killed, or None.
         listening: Addresses that Ray listened on.
         left: Processes that outlived the command.
+        memory: Resident MB of the largest worker when one of them was killed.
         seconds: From the start of the command to its end.
         rate: Calls begun in a second while all actors were at work.
     """
@@ -53,6 +55,7 @@ class Outcome:
     killed: int | None
     listening: set[str]
     left: list[int]
+    memory: float | None
     seconds: float
     rate: float
 
@@ -90,7 +93,7 @@ def play(
     service.reset()
     start = time.monotonic()
     with _started(service, framework, folder, actors=actors, batch=batch) as process:
-        killed = None if kill_after is None else _kill(process, folder, kill_after)
+        killed, memory = (None, None) if kill_after is None else _kill(process, folder, kill_after)
         family = _family(process.pid)
         listening = _listening(family)
         written, _ = process.communicate(timeout=_LONGEST)
@@ -104,6 +107,7 @@ def play(
         killed=killed,
         listening=listening,
         left=_left(family),
+        memory=memory,
         seconds=time.monotonic() - start,
         rate=_rate(folder),
     )
@@ -139,20 +143,25 @@ def _started(
             process.wait(timeout=60)
 
 
-def _kill(process: subprocess.Popen[str], folder: Path, after: int) -> int:
-    """End a worker with calls under way by SIGKILL; its process ID."""
+def _kill(process: subprocess.Popen[str], folder: Path, after: int) -> tuple[int, float]:
+    """End a worker with calls under way by SIGKILL; its process ID, and the MB of the largest until then."""
     limit = time.monotonic() + _LONGEST
     while sum(map(len, _begun(folder).values())) < after:
         if process.poll() is not None or time.monotonic() > limit:
             raise RuntimeError(f"no worker was killed: fewer than {after} calls were begun")
         time.sleep(0.02)
     # The one that began a call last: it waits for the answer.
-    newest = max(_begun(folder).items(), key=lambda item: item[1][-1])[0]
-    worker = int(newest.rsplit("-", 2)[1])
-    if not Path(f"/proc/{worker}/cmdline").read_bytes().startswith(b"ray::"):
-        raise RuntimeError(f"{newest} began the last call, and is none of Ray's workers")
-    os.kill(worker, signal.SIGKILL)
-    return worker
+    begun = {int(name.rsplit("-", 2)[1]): times[-1] for name, times in _begun(folder).items()}
+    workers = {each: moment for each, moment in begun.items() if _is_rays(each)}
+    newest = max(workers, key=lambda each: workers[each])
+    memory = max(memory_mb("VmRSS", each) for each in workers)
+    os.kill(newest, signal.SIGKILL)
+    return newest, memory
+
+
+def _is_rays(process: int) -> bool:
+    """Whether it is one of Ray's workers, and no process that answered rows before."""
+    return Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::")
 
 
 def _begun(folder: Path) -> dict[str, list[float]]:
