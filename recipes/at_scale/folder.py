@@ -40,13 +40,15 @@ class Folder:
     Args:
         path: The folder; made where it is not there.
         id: The column that tells rows apart.
+        run: Whose batches are written; another run asks again what failed in this one.
     """
 
     path: Path
     id: str
+    run: str = ""
 
     def kept(self, ids: Sequence[Any]) -> pa.Table | None:
-        """The answers to exactly these rows, if they were kept together before."""
+        """The answers to exactly these rows, if this run kept them together."""
         path = self._path_of(ids)
         return pq.read_table(path) if path.exists() else None
 
@@ -67,7 +69,7 @@ class Folder:
 
     def _path_of(self, ids: Sequence[Any]) -> Path:
         # Named after its rows: whoever answers the same batch again replaces the file, and adds none.
-        digest = hashlib.sha256(json.dumps(list(ids), default=str).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps([self.run, *ids], default=str).encode()).hexdigest()
         return self.path / "answers" / f"{digest[:32]}.parquet"
 
     def answered(self) -> pa.Array:

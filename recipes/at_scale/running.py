@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -78,12 +79,14 @@ class Counts:
 def run(job: Job, model: Any, ask: Ask) -> Counts:
     """Answer the rows that have no answer yet, and merge all answers into `answers.parquet`. Ray is running already."""
     logging.getLogger("ray.data").setLevel(logging.WARNING)  # its plans would come between the bar's lines
-    folder = Folder(job.target, job.id)
+    folder = Folder(job.target, job.id, uuid.uuid4().hex)
     ids, answered = _ids(job), folder.answered()
     left = len(ids) if not len(answered) else pc.sum(pc.invert(pc.is_in(ids, value_set=answered))).as_py()
     if left:
         with tqdm(total=left, desc="rows", unit="row") as bar:
-            for batch in _pipeline(job, model, ask, answered).iter_batches(batch_size=None, batch_format="pyarrow"):
+            for batch in _pipeline(job, model, ask, folder, answered).iter_batches(
+                batch_size=None, batch_format="pyarrow"
+            ):
                 bar.update(len(batch))
     rows_answered, failed = folder.merge(job.target / "answers.parquet")
     calls = folder.calls()
@@ -108,7 +111,7 @@ def _ids(job: Job) -> pa.Array:
     return ids
 
 
-def _pipeline(job: Job, model: Any, ask: Ask, answered: pa.Array) -> Dataset:
+def _pipeline(job: Job, model: Any, ask: Ask, folder: Folder, answered: pa.Array) -> Dataset:
     DataContext.get_current().enable_progress_bars = False  # ours counts rows; Ray's count blocks
     rows = ray.data.read_parquet(job.source, columns=job.columns, num_cpus=_CPUS)
     if len(answered):
@@ -127,7 +130,7 @@ def _pipeline(job: Job, model: Any, ask: Ask, answered: pa.Array) -> Dataset:
             "model": model,
             "ask": ask,
             "prompt": job.prompt,
-            "folder": Folder(job.target, job.id),
+            "folder": folder,
             "at_once": job.at_once,
             "per_second": None if job.per_second is None else job.per_second / job.actors,
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from importlib import import_module
@@ -12,10 +13,10 @@ import pytest
 
 from aki_transport.emulator import Emulator
 from aki_transport.errors import AuthenticationError
-from recipes.at_scale.__main__ import FRAMEWORKS
+from recipes.at_scale.__main__ import FRAMEWORKS, _parser
 from recipes.at_scale.answering import Answering
 from recipes.at_scale.folder import Folder
-from tests.at_scale.trial import MODEL, known_answer, questions
+from tests.at_scale.trial import MODEL, ROOT, known_answer, questions
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +45,8 @@ def answering(service, folder):
     def make(framework="langchain", ask=None, **given):
         module = import_module(FRAMEWORKS[framework])
         model = module.MODEL(model=MODEL, base_url=service.openai_url, max_retries=0)
-        settings = {"prompt": "{question}", "at_once": 4, "per_second": None, **given}
-        made.append(Answering(model=model, ask=ask or module.ask, folder=folder, **settings))
+        settings = {"prompt": "{question}", "folder": folder, "at_once": 4, "per_second": None, **given}
+        made.append(Answering(model=model, ask=ask or module.ask, **settings))
         return made[-1]
 
     yield make
@@ -112,6 +113,14 @@ def test_a_batch_that_was_kept_is_not_asked_again(answering, service):
     assert again.equals(first)
 
 
+def test_what_failed_is_asked_again_by_the_next_run_though_it_is_the_same_batch(answering, service, folder):
+    asked = questions(2, too_long=[0, 1])
+    answering()(rows(asked))
+    answering(folder=Folder(folder.path, "id", "the next run"))(rows(asked))
+    assert service.count("/chat/completions") == 4
+    assert folder.merge(folder.path / "answers.parquet") == (0, 2)
+
+
 def test_a_call_is_written_down_before_it_is_made(answering, folder):
     in_langchain, seen = import_module(FRAMEWORKS["langchain"]), []
 
@@ -161,3 +170,11 @@ def test_a_folder_without_answers_has_none(folder):
     assert len(folder.answered()) == 0
     assert folder.merge(folder.path / "answers.parquet") == (0, 0)
     assert not (folder.path / "answers.parquet").exists()
+
+
+def test_the_page_names_the_columns_and_no_option_that_there_is_not(answering, folder):
+    page = (ROOT / "recipes" / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", page)) <= set(_parser()._option_string_actions)
+    answering()(rows(questions(1)))
+    (columns,) = re.findall(r"\| `answers.parquet` \| (.*) \|", page)
+    assert set(re.findall(r"`(\w+)`", columns)) == set(kept(folder)[0]) - {"id"}
