@@ -74,7 +74,8 @@ class Folder:
 
     def answered(self) -> pa.Array:
         """The IDs of the rows that have an answer; a failure is none."""
-        found = [table.filter(pc.is_null(table["error"]))[self.id] for table in self._read([self.id, "error"])]
+        tables = (pq.read_table(file, columns=[self.id, "error"]) for file in self._files())
+        found = [table.filter(pc.is_null(table["error"]))[self.id] for table in tables]
         return pa.concat_arrays([chunk for column in found for chunk in column.chunks]) if found else pa.array([])
 
     def merge(self, path: Path) -> tuple[int, int]:
@@ -83,9 +84,10 @@ class Folder:
         Where a row was asked more than once, an answer wins over a failure, and the newest over older ones. Only IDs
         are held in memory, not answers.
         """
-        tables = self._read([self.id, "error", "answered_at"])
-        if not tables:
+        files = self._files()
+        if not files:
             return 0, 0
+        tables = [pq.read_table(file, columns=[self.id, "error", "answered_at"]) for file in files]
         every = pa.concat_tables(tables)
         every = every.append_column("failed", pc.is_valid(every["error"]))
         every = every.append_column("position", pa.array(range(len(every))))
@@ -93,8 +95,8 @@ class Folder:
         best = best.group_by(self.id, use_threads=False).aggregate([("position", "first"), ("failed", "first")])
         unfinished, start = path.with_name(f".{path.name}"), 0
         chosen = pc.is_in(every["position"], value_set=best["position_first"].combine_chunks())
-        with pq.ParquetWriter(unfinished, pq.read_schema(self._files()[0])) as writer:
-            for file, table in zip(self._files(), tables, strict=True):
+        with pq.ParquetWriter(unfinished, pq.read_schema(files[0])) as writer:
+            for file, table in zip(files, tables, strict=True):
                 writer.write_table(pq.read_table(file).filter(chosen.slice(start, len(table))))
                 start += len(table)
         unfinished.replace(path)
@@ -111,9 +113,6 @@ class Folder:
 
     def _files(self) -> list[Path]:
         return sorted((self.path / "answers").glob("*.parquet"))
-
-    def _read(self, columns: list[str]) -> list[pa.Table]:
-        return [pq.read_table(file, columns=columns) for file in self._files()]
 
 
 class Calls:

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measured(contender: str, kind: str, count: int, rate: float, seconds: float) -> dict[str, float]:
     """The figures of one fresh process."""
-    with _server(int(rate * (_BEGIN + seconds)), rate, seconds) as url:
+    with paced_server(int(rate * (_BEGIN + seconds)), rate, seconds) as url:
         # In this environment, which has both frameworks.
         words = [sys.executable, "-m", "tests.at_scale.loaded", contender, url, kind, str(count), str(seconds)]
         done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603  our own
@@ -62,7 +62,8 @@ def measured(contender: str, kind: str, count: int, rate: float, seconds: float)
 
 
 @contextmanager
-def _server(chunks: int, rate: float, hold: float) -> Iterator[str]:
+def paced_server(chunks: int, rate: float, hold: float) -> Iterator[str]:
+    """The address of a server in a process of its own: streams of so many chunks, so many a second."""
     words = [sys.executable, "-m", "tests.at_scale.paced", str(chunks), str(rate), str(hold)]
     with subprocess.Popen(  # noqa: S603  our own module
         words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
