@@ -55,7 +55,7 @@ async def streams(contender: str, url: str, count: int, seconds: float) -> dict[
         if any(task.done() for task in reading):
             raise RuntimeError("a stream ended before the last one had begun")
     late: list[float] = []
-    first, cpu, start = came, time.process_time(), time.monotonic()
+    first, cpu, queued, start = came, time.process_time(), _queued(), time.monotonic()
     while (now := time.monotonic()) < start + seconds:
         await asyncio.sleep(_PROBE)
         late.append(time.monotonic() - now - _PROBE)
@@ -69,6 +69,7 @@ async def streams(contender: str, url: str, count: int, seconds: float) -> dict[
         "held": held,
         "sockets": sockets,
         "share": used / passed,
+        "queued": (_queued() - queued) / passed,
         "chunks_per_second": chunks / passed,
         "cpu_us": 1e6 * used / chunks,
         "late_ms": 1000 * sorted(late)[int(0.99 * len(late))],
@@ -91,6 +92,11 @@ async def _in_llama_index(model: Any) -> AsyncIterator[Any]:
         yield stream
     finally:
         await stream.aclose()
+
+
+def _queued() -> float:
+    """Seconds for which this process had something to do and no core was free."""
+    return int(Path("/proc/self/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
 
 
 def _sockets() -> int:
