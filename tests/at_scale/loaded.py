@@ -95,8 +95,9 @@ async def _in_llama_index(model: Any) -> AsyncIterator[Any]:
 
 
 def _queued() -> float:
-    """Seconds for which this process had something to do and no core was free."""
-    return int(Path("/proc/self/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    """Seconds for which there was something to do and no core free; no number where the kernel tells none."""
+    kept = Path("/proc/self/schedstat")
+    return int(kept.read_text(encoding="ascii").split()[1]) / 1e9 if kept.exists() else float("nan")
 
 
 def _sockets() -> int:
