@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo rag notebooks test check bench compare faults record live emulator clean
+.PHONY: help demo rag notebooks test check bench compare ray faults record live emulator clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -59,6 +59,16 @@ compare: $(VENV)/dev $(PEERS)/made  ## what the generic clients give in the same
 
 faults: $(VENV)/dev  ## what comes of each fault of a connection or an answer, counted
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+RAY := $(VENV)/ray
+
+$(RAY)/made: pyproject.toml | $(BIN)/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(RAY)
+	$(BIN)/uv pip install --quiet --python $(RAY)/bin/python --editable '.[langchain,llama-index]' --group ray
+	@touch $@
+
+ray: $(VENV)/dev $(RAY)/made  ## a thousand rows on Ray Data, a worker killed in the middle, and the speed of one and two actors
+	@$(BIN)/python -m tests.at_scale $(ARGS)
 
 record: $(VENV)/dev  ## make the cassettes anew: from the services whose keys are set, else from the emulator
 	@$(BIN)/python -m tests.recording $(ARGS)
