@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
+from operator import itemgetter
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_serializer, model_validator
@@ -80,6 +81,8 @@ class ConnectionSettings(BaseModel):
         "on_progress",
     )
     """The fields that the client is made of."""
+    picked: ClassVar[itemgetter[Any]] = itemgetter(*connecting)
+    """Their values; asked for several times a call."""
 
     _made: tuple[tuple[Any, ...], Client] | None = PrivateAttr(default=None)
 
@@ -117,7 +120,7 @@ class ConnectionSettings(BaseModel):
 
     def _connected(self) -> Client:
         """The client of the fields as they are now; another one if they were changed."""
-        wanted = tuple(self.__dict__[name] for name in self.connecting)
+        wanted = self.picked(self.__dict__)
         made = self._made
         if made is None or made[0] != wanted:
             made = self._made = (wanted, Client(**dict(zip(self.connecting, wanted, strict=True))))
@@ -203,6 +206,7 @@ class ModelSettings(ConnectionSettings):
         "context_window",
         "max_output",
     )
+    picked: ClassVar[itemgetter[Any]] = itemgetter(*connecting)
     identifying: ClassVar[tuple[str, ...]] = ("model", "provider", "protocol", *_SAMPLING, "stop", "extra_body")
     """The fields that make two models answer differently."""
 
