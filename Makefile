@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo rag notebooks test check bench compare ray faults record live emulator clean
+.PHONY: help demo rag notebooks test check fuzz bench compare ray faults record live emulator clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -42,6 +42,13 @@ check: $(VENV)/dev  ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+$(VENV)/fuzz: pyproject.toml $(VENV)/dev
+	$(UV) --editable '.[all]' --group dev --group fuzz
+	@touch $@
+
+fuzz: $(VENV)/fuzz  ## every parser under a coverage-guided fuzzer, half an hour; ARGS='--only stream --inputs 10000'
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 # OpenAILike needs openai before 3, ChatOpenAI needs 3: they cannot be in one environment.
 PEERS := $(VENV)/llama-index-peers

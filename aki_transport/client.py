@@ -118,6 +118,7 @@ class Client:
             on_model_fallback=on_model_fallback,
             context_window=context_window,
             max_output=max_output,
+            without_key=self._transport.without_key,
         )
         self._listing: Listing | None = None
         self._refused = Refused()
@@ -331,6 +332,8 @@ class Client:
         await self.aclose()
 
     def __repr__(self) -> str:
+        if "base_url" not in vars(self):
+            return object.__repr__(self)  # refused while it was made, and shown with the variables of that traceback
         return f"Client(provider={self.provider.name!r}, protocol={self.route.protocol!r}, base_url={self.base_url!r})"
 
     def _asking(self, request: ChatRequest) -> Asking:

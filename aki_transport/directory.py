@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
@@ -32,6 +32,7 @@ class Directory:
         on_model_fallback: What the answer of another model does.
         context_window: The user's word on it, in tokens.
         max_output: The user's word on it, in tokens.
+        without_key: Takes the key out of a name that the service says, before it is shown.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Directory:
         on_model_fallback: OnModelFallback,
         context_window: int | None,
         max_output: int | None,
+        without_key: Callable[[str], str],
     ) -> None:
         self._provider = provider
         self._by_endpoint = by_endpoint
@@ -58,6 +60,7 @@ class Directory:
         self._on_model_fallback = on_model_fallback
         self._context_window = context_window
         self._max_output = max_output
+        self._without_key = without_key
         self._infos: dict[str, tuple[catalog.Listing | None, ModelInfo]] = {}
         self._said: set[tuple[str, str]] = set()
 
@@ -161,6 +164,7 @@ class Directory:
         fallback = self._provider.fallback_model
         if fallback is None or served == asked or (asked, served) in self._said or self._on_model_fallback == "ignore":
             return
+        served = self._without_key(served)
         if catalog.same_model(asked, served, self._table):
             self._said.add((asked, served))
             return

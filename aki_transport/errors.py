@@ -26,6 +26,7 @@ All of them pickle and copy, keep the server's own words, and never hold a key.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -230,9 +231,12 @@ class APIStatusError(AKIError):
         """A fresh response with the answer's status, headers and body; without its request, which carries the key."""
         import httpx  # noqa: PLC0415  takes 50 ms, and is here already where a call was made
 
+        # A service may say what httpx's own ways would refuse to write: headers beyond ASCII, NaN in a body.
+        headers = httpx.Headers(self.headers, encoding="utf-8")
         if self.text is not None:
-            return httpx.Response(self.status_code, headers=self.headers, content=self.text.encode())
-        return httpx.Response(self.status_code, headers=self.headers, json=self.body)
+            return httpx.Response(self.status_code, headers=headers, content=self.text.encode())
+        headers.setdefault("content-type", "application/json")
+        return httpx.Response(self.status_code, headers=headers, content=json.dumps(self.body))
 
 
 class BadRequestError(APIStatusError):

@@ -101,6 +101,8 @@ def _chunk(provider: str, content: Any, additional: dict[str, Any] | None = None
 
 
 def _call_chunk(calls: tuple[ToolCallDelta, ...], provider: str, *, as_blocks: bool) -> ChatGenerationChunk:
+    if len(calls) > 1:
+        calls = _joined(calls)
     return ChatGenerationChunk(
         message=AIMessageChunk(
             content=[] if as_blocks else "",
@@ -110,6 +112,16 @@ def _call_chunk(calls: tuple[ToolCallDelta, ...], provider: str, *, as_blocks: b
             response_metadata={"model_provider": provider},
         )
     )
+
+
+def _joined(calls: tuple[ToolCallDelta, ...]) -> tuple[ToolCallDelta, ...]:
+    """One piece for each call, for LangChain takes two pieces within one chunk for two calls."""
+    joined: dict[int, ToolCallDelta] = {}
+    for call in calls:
+        first = joined.get(call.position, ToolCallDelta(call.position))
+        arguments = first.arguments + call.arguments
+        joined[call.position] = ToolCallDelta(call.position, first.id or call.id, first.name or call.name, arguments)
+    return tuple(joined.values())
 
 
 def _additional(reasoning: str, refusal: str, thoughts: tuple[Thought, ...]) -> dict[str, Any]:

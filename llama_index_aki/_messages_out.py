@@ -15,6 +15,7 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from aki_transport.messages import ChatDelta, ChatReply, ToolCallDelta
@@ -188,13 +189,21 @@ def _logprobs(said: Any) -> list[list[LogProb]] | None:
     tokens = said.get("content") if isinstance(said, dict) else None
     if not isinstance(tokens, list):
         return None
-    return [
-        [
+    return [found for token in tokens if (found := _logprobs_of(token))]
+
+
+def _logprobs_of(token: Any) -> list[LogProb]:
+    """The token that was taken, and those it was chosen from; none if they are said in a form that is not known."""
+    others = token.get("top_logprobs") if isinstance(token, dict) else None
+    choices = [token, *(others if isinstance(others, list) else ())]
+    if not all(isinstance(choice, dict) for choice in choices):
+        return []
+    try:
+        return [
             LogProb(
                 token=choice.get("token") or "", logprob=choice.get("logprob") or 0.0, bytes=choice.get("bytes") or []
             )
-            for choice in [token, *(token.get("top_logprobs") or ())]
+            for choice in choices
         ]
-        for token in tokens
-        if isinstance(token, dict)
-    ]
+    except ValidationError:
+        return []

@@ -326,6 +326,11 @@ class Transport:
         error.tidy(None if key is None else key.get_secret_value())
         return error
 
+    def without_key(self, text: str) -> str:
+        """The text without the key, should the service have said it."""
+        key = self._key()
+        return text if key is None else text.replace(key.get_secret_value(), "***")
+
     def _url(self, path: str) -> httpx.URL:
         url = self._urls.get(path)
         if url is None:

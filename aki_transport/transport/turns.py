@@ -39,6 +39,9 @@ class Bounds(Protocol):
     def signed(self, error: AKIError, response: httpx.Response | None) -> AKIError:
         """The error with what the transport knows about its call."""
 
+    def without_key(self, text: str) -> str:
+        """The text without the key, should the service have said it."""
+
 
 class Turns:
     """The attempts of one call: how many, how long, and what to do after a failure."""
@@ -100,7 +103,7 @@ class Turns:
                 response.status_code,
                 1000 * (time.monotonic() - self._sent),
                 self._attempt,
-                request_id_of(response.headers),
+                self._transport.without_key(request_id_of(response.headers) or "unnamed"),
             )
         return response.is_success
 

@@ -204,4 +204,5 @@ def _merged(logprobs: list[Any]) -> Any:
     """One `logprobs` object out of a stream's many."""
     if len(logprobs) < 2 or not all(isinstance(piece, dict) for piece in logprobs):  # noqa: PLR2004
         return logprobs[0] if logprobs else None
-    return {"content": [token for piece in logprobs for token in piece.get("content") or ()]}
+    lists = [tokens for piece in logprobs if isinstance(tokens := piece.get("content"), list)]
+    return {"content": [token for tokens in lists for token in tokens]}

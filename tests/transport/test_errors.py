@@ -115,6 +115,21 @@ def test_the_response_can_be_read_however_it_came(way: Way, body: bytes, server:
     assert int(response.headers.get("content-length", len(response.content))) == len(response.content)
 
 
+def test_the_response_can_be_made_from_headers_in_any_language(way: Way, server: ScriptServer) -> None:
+    server.say(json_answer(openai("no"), 400, x_words="zur\u00fcck"))
+    with pytest.raises(APIStatusError) as caught:
+        way.ask(client_for(server, max_retries=0))
+    assert caught.value.response.headers["x-words"] == "zur\u00fcck"
+    assert caught.value.response.json() == openai("no")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_the_response_can_be_made_from_numbers_that_are_no_json(number: float) -> None:
+    error = error_from_payload({"error": {"message": "no", "code": number}})
+    assert "no" in error.response.text
+    assert error.response.headers["content-type"] == "application/json"
+
+
 def examples() -> list[AKIError]:
     found = []
     for cls in [*vars(errors).values(), NoJsonError]:

@@ -1,0 +1,255 @@
+"""Where the key is looked for, and how it would get there if it leaked."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+from IPython.core.formatters import DisplayFormatter
+from langchain_core.load import dumps
+from langchain_core.runnables import RunnableLambda
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.callbacks import CBEventType
+from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation.events.llm import LLMChatInProgressEvent
+from pydantic_core import PydanticSerializationError
+from rich.traceback import Traceback
+
+from aki_transport import AKIError, APIStatusError
+from langchain_aki import ChatAKI
+from llama_index_aki import AKI
+from tests.recording.files import names, read
+from tests.secrets.evidence import Evidence, in_text
+from tests.secrets.surface import as_json
+
+Texts = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place.
+
+    Attributes:
+        name: What is printed.
+        texts: What stands there, each with where exactly.
+        leak: Brings a key there, in the way in which it would come.
+    """
+
+    name: str
+    texts: Callable[[Evidence], Texts]
+    leak: Callable[[Evidence, str], object]
+
+    def found(self, evidence: Evidence) -> list[str]:
+        """Where the key stands."""
+        return [where for where, text in self.texts(evidence) if in_text(text)]
+
+
+def _records(evidence: Evidence) -> Texts:
+    for record in evidence.records:
+        yield f"{record.name}: {record.msg}"[:80], f"{record.getMessage()} {record.args!r} {record.exc_text}"
+
+
+def _warned(evidence: Evidence) -> Texts:
+    for warning in evidence.warned:
+        yield warning.category.__name__, f"{warning.message} {warning.source!r}"
+
+
+def _errors(evidence: Evidence) -> Texts:
+    for error in _chain(evidence):
+        more = f"{error.__dict__} {error.args} {getattr(error, '__notes__', '')}"
+        yield type(error).__name__, f"{error} {error!r} {more}"
+
+
+def _chain(evidence: Evidence) -> Iterator[BaseException]:
+    for error in evidence.errors:
+        inner: BaseException | None = error
+        while inner is not None:
+            yield inner
+            inner = inner.__cause__ or inner.__context__
+
+
+def _error_pickles(evidence: Evidence) -> Texts:
+    for error in evidence.errors:
+        yield type(error).__name__, pickle.dumps(error).decode("latin-1")
+
+
+def _responses(evidence: Evidence) -> Texts:
+    for error in evidence.errors:
+        if isinstance(error, APIStatusError):
+            yield type(error).__name__, f"{error.response.text} {error.response.headers.raw}"
+
+
+def _tracebacks(evidence: Evidence) -> Texts:
+    for error in evidence.errors:
+        shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+        yield type(error).__name__, "".join(shown.format())
+
+
+def _rich_tracebacks(evidence: Evidence) -> Texts:
+    for error in {(type(error), _depth(error)): error for error in evidence.errors}.values():
+        trace = Traceback.extract(
+            type(error), error, error.__traceback__, show_locals=True, locals_max_string=None, locals_max_length=None
+        )
+        for frame in (frame for stack in trace.stacks for frame in stack.frames):
+            shown = [f"{name} = {''.join(node.iter_tokens())}" for name, node in (frame.locals or {}).items()]
+            yield f"{type(error).__name__} in {frame.name}", "\n".join(shown)
+
+
+def _depth(error: BaseException) -> int:
+    return len(traceback.extract_tb(error.__traceback__))
+
+
+def _reprs(evidence: Evidence) -> Texts:
+    for name, value in {**evidence.objects, **evidence.of_environment}.items():
+        inner = [repr(vars(value))] if hasattr(value, "__dict__") else []
+        parts = [repr(vars(part)) for part in _parts(value)]
+        yield name, " ".join([repr(value), str(value), f"{value}", *inner, *parts])
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """What a model keeps inside."""
+    for name in ("_client", "_transport", "_key", "_listing", "_directory"):
+        part = getattr(value, name, None)
+        if part is not None and hasattr(part, "__dict__"):
+            yield part
+            yield from _parts(part)
+
+
+def _pickles(evidence: Evidence) -> Texts:
+    for name, value in evidence.of_environment.items():
+        yield name, pickle.dumps(value).decode("latin-1")
+
+
+def _dumps(evidence: Evidence) -> Texts:
+    for name, value in {**evidence.objects, **evidence.of_environment}.items():
+        said = [dumps(value)]
+        for method in ("to_dict", "to_json", "model_dump", "model_dump_json", "dict", "json"):
+            ask = getattr(value, method, None)
+            if callable(ask):
+                # LangChain's tools hold a class, which no JSON can; some of these ways are old.
+                with suppress(PydanticSerializationError), warnings.catch_warnings(action="ignore"):
+                    said.append(as_json(ask()))
+        yield name, " ".join(said)
+
+
+def _posted(evidence: Evidence) -> Texts:
+    for number, body in enumerate(evidence.posted):
+        yield f"request {number}", body.decode("latin-1")
+
+
+def _runs(evidence: Evidence) -> Texts:
+    for run in evidence.runs:
+        yield run.name, f"{run!r} {as_json(vars(run))}"
+
+
+def _events(evidence: Evidence) -> Texts:
+    for event in evidence.events:
+        dumped = event.model_dump(mode="python") if hasattr(event, "model_dump") else event
+        yield type(event).__name__, f"{event!r} {as_json(dumped)}"
+
+
+def _payloads(evidence: Evidence) -> Texts:
+    for kind, payload in evidence.payloads:
+        yield str(kind), as_json(payload)
+
+
+def _printed(evidence: Evidence) -> Texts:
+    yield "stdout and stderr", evidence.printed.getvalue()
+
+
+def _displays(evidence: Evidence) -> Texts:
+    formatter = DisplayFormatter()
+    for name, value in {**evidence.objects, **evidence.of_environment}.items():
+        yield name, as_json(formatter.format(value))
+
+
+def _cassettes(evidence: Evidence) -> Texts:
+    yield from evidence.files.items()
+    yield from _kept_cassettes()
+
+
+@cache
+def _kept_cassettes() -> tuple[tuple[str, str], ...]:
+    return tuple((name, as_json(read(name))) for name in names())
+
+
+def _raise_with_local(evidence: Evidence, key: str) -> None:
+    def hold(held: str) -> None:
+        raise AKIError(f"{len(held)} characters")
+
+    try:
+        hold(key)
+    except AKIError as error:
+        evidence.errors.append(error)
+
+
+def _trace(evidence: Evidence, key: str) -> None:
+    RunnableLambda(lambda _: key).invoke("hi", {"callbacks": evidence.tracers})
+
+
+def _emit(_: Evidence, key: str) -> None:
+    message = ChatMessage(content="hi", additional_kwargs={"headers": key})
+    get_dispatcher().event(LLMChatInProgressEvent(messages=[message], response=ChatResponse(message=message)))
+
+
+class _Shown:
+    def __init__(self, key: str) -> None:
+        self._repr_html_ = lambda: f"<b>{key}</b>"
+
+
+PLACES: tuple[Place, ...] = (
+    Place(
+        "log records at DEBUG, of every logger",
+        _records,
+        lambda _, key: logging.getLogger("urllib3.connectionpool").debug('"GET /api/endpoints?key=%s"', key),
+    ),
+    Place("warnings", _warned, lambda _, key: warnings.warn(f"wrong key {key}", stacklevel=2)),
+    Place("errors: text, repr, fields, causes", _errors, lambda e, key: e.errors.append(AKIError(f"wrong key {key}"))),
+    Place(
+        "errors, pickled",
+        _error_pickles,
+        lambda e, key: e.errors.append(APIStatusError("no", status_code=400, body={"a": key})),
+    ),
+    Place(
+        "errors: .response",
+        _responses,
+        lambda e, key: e.errors.append(APIStatusError("no", status_code=400, headers={"x-echo": key})),
+    ),
+    Place("tracebacks with locals", _tracebacks, _raise_with_local),
+    Place("tracebacks with locals, as rich prints them", _rich_tracebacks, _raise_with_local),
+    Place(
+        "public objects: repr, str, what they hold",
+        _reprs,
+        lambda e, key: e.objects.update(leaky=SimpleNamespace(key=key)),
+    ),
+    Place(
+        "pickles of what read its key from the environment",
+        _pickles,
+        lambda e, key: e.of_environment.update(leaky=ChatAKI(model="m", api_key=key)),
+    ),
+    Place(
+        "dumps, to_dict, model_dump",
+        _dumps,
+        lambda e, key: e.objects.update(leaky=AKI(model="m", extra_body={"key": key})),
+    ),
+    Place("what is posted to LangSmith", _posted, _trace),
+    Place("LangChain's runs", _runs, _trace),
+    Place("LlamaIndex's events and spans", _events, _emit),
+    Place(
+        "LlamaIndex's callback payloads",
+        _payloads,
+        lambda e, key: e.callbacks.on_event_start(CBEventType.LLM, {"additional_kwargs": {"key": key}}),
+    ),
+    Place("stdout and stderr", _printed, lambda _, key: sys.stdout.write(f"key={key}\n")),
+    Place("what notebooks show of objects", _displays, lambda e, key: e.objects.update(leaky=_Shown(key))),
+    Place("cassettes, recorded now and kept", _cassettes, lambda e, key: e.files.update(leaky=f"x-api-key: {key}")),
+)

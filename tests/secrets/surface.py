@@ -1,0 +1,289 @@
+"""Everything that the packages offer, used once with the planted key, at services that say the key back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import vcr
+from langchain_core.messages import HumanMessage
+from llama_index.core.base.llms.types import ChatMessage
+
+from aki_transport import AKIError, Client, GeneratedImage, ImageStore
+from aki_transport.transport.listing import forget_listings
+from langchain_aki import AKILLM, AKIImageEditTool, AKIImageGenerationTool, ChatAKI
+from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
+from tests.pictures import a_png
+from tests.recording import scrub
+from tests.scenarios import chunk, replied, reply
+from tests.script_server import Answer, Request, ScriptServer, json_answer, sse, text_answer
+from tests.secrets.evidence import KEY, Evidence
+from tests.transport import anthropic_says, native_says
+from tests.transport.asking import MODEL, request_for
+
+PROTOCOLS = ("openai", "anthropic", "native")
+MODELS = {"openai": MODEL, "anthropic": MODEL, "native": native_says.CHAT}
+
+
+def said_key(request: Request) -> str:
+    """The key that the request carried, wherever that was."""
+    headers, body = request.headers, request.json if isinstance(request.json, dict) else {}
+    return headers.get("authorization", "").removeprefix("Bearer ") or headers.get("x-api-key") or body.get("key", "")
+
+
+def _refusal(status: int, **more: Any) -> Callable[[str], Answer]:
+    return lambda key: json_answer({"error": {"message": f"Wrong: {key}", "type": key, "param": [key], **more}}, status)
+
+
+def _native_refusal(status: int, words: str = "no", **more: Any) -> Callable[[str], Answer]:
+    return lambda key: json_answer(
+        {"success": False, "error": f"{words}: {key}", "auth_key": key, "progress": {"auth_key": key}, **more}, status
+    )
+
+
+# A good answer, whose contents are handed out as they are; looked at is the warning.
+OTHER_MODEL = "other model"
+
+# What a service may answer with the key of the request in it: one row for each kind of failure.
+FAILURES: Mapping[str, Callable[[str], Answer]] = {
+    **{
+        f"status {status}": _refusal(status)
+        for status in (400, 401, 402, 403, 404, 405, 408, 413, 418, 422, 429, 500, 503)
+    },
+    "model not found": _refusal(404, code="model_not_found"),
+    "too long": lambda key: json_answer({"error": {"message": f"maximum context length {key}"}}, 400),
+    "code": lambda key: json_answer({"error": {"message": "x", "code": key, key: {"a": [key]}}}, 400),
+    "page": lambda key: text_answer(f"<title>{key}</title>", 502, content_type="text/html"),
+    "header": lambda key: json_answer({"error": "x"}, 400, x_echo=f"Bearer {key}", x_request_id=key),
+    "no JSON": lambda key: text_answer(f"<html>{key}"),
+    "no answer": lambda key: json_answer({"you_sent": key}),
+    "list": lambda key: json_answer([key]),
+    "inner error": lambda key: json_answer({"error": {"message": f"Wrong key {key}"}}),
+    "event": lambda key: sse({"error": {"message": f"Wrong key {key}"}}, done=False),
+    "stream cut": lambda key: sse(f": {key}\n\n".encode(), chunk("so far"), done=False, end="cut"),
+    "part": lambda key: json_answer({"choices": [{"message": {"content": [{"odd": key}]}}]}),
+    OTHER_MODEL: lambda key: json_answer(reply("x", top={"model": f"other-{key}"})),
+    "fallback": lambda key: json_answer(reply("x", top={"model": "minimax-m2.5-230b", "system_fingerprint": key})),
+    "reset": lambda _: Answer(end="reset"),
+    "silence": lambda _: Answer(end="hang"),
+    "native refusal": _native_refusal(400),
+    "native payment": _native_refusal(402),
+    "native job lapsed": _native_refusal(400, "Job lapsed", job_id="JID1", job_state="lapsed"),
+    "native job": lambda key: json_answer(
+        {"success": True, "job_id": "J1", "job_state": "canceled", "auth_key": key, "progress": {"auth_key": key}}
+    ),
+    "native worker": lambda key: json_answer(
+        {"success": True, "job_id": "J1", "job_state": "done", "job_result": {"error": f"no {key}", "auth_key": key}}
+    ),
+}
+GOOD: Mapping[str, Callable[[str], Answer]] = {
+    "openai": lambda _: replied("Hello"),
+    "anthropic": lambda _: json_answer(anthropic_says.message(anthropic_says.text("Hello"))),
+    "native": lambda key: json_answer(native_says.done("Hello") | {"auth_key": key, "progress": {"auth_key": key}}),
+}
+
+
+def use_all(evidence: Evidence) -> None:
+    """Use it all, once."""
+    forget_listings()
+    with ScriptServer() as server, _in_environment():
+        for protocol in PROTOCOLS:
+            server.always = lambda request, good=GOOD[protocol]: good(said_key(request))
+            for name, model in _models(server, protocol, evidence).items():
+                evidence.objects[f"{protocol} {name}"] = model
+                _call(evidence, model)
+            for name, answer in FAILURES.items():
+                server.always = lambda request, answer=answer: answer(said_key(request))
+                _fail(server, protocol, name, evidence)
+            _without_key_argument(server, protocol, evidence)
+        _list_nothing(server, evidence)
+        _draw(server, evidence)
+        _refuse(evidence)
+        _record(server, evidence)
+    forget_listings()
+
+
+@contextmanager
+def _in_environment() -> Iterator[None]:
+    before = os.environ.get("AKI_API_KEY")
+    os.environ["AKI_API_KEY"] = KEY
+    try:
+        yield
+    finally:
+        os.environ.pop("AKI_API_KEY")
+        if before is not None:
+            os.environ["AKI_API_KEY"] = before
+
+
+def _at(server: ScriptServer, protocol: str, **given: Any) -> dict[str, Any]:
+    path = {"openai": "v1", "anthropic": "anthropic", "native": "api"}[protocol]
+    options = {"protocol": protocol, "base_url": f"{server.url}/{path}", "api_key": KEY, "max_retries": 0}
+    return {**options, "timeout": 0.5, **given}
+
+
+def _models(server: ScriptServer, protocol: str, evidence: Evidence, **given: Any) -> dict[str, Any]:
+    options = {"model": MODELS[protocol], **_at(server, protocol, **given)}
+    return {
+        "ChatAKI": ChatAKI(**options, callbacks=evidence.tracers),
+        "AKILLM": AKILLM(**options, callbacks=evidence.tracers),
+        "AKI": AKI(**options, callback_manager=evidence.callbacks),
+        "AKICompletion": AKICompletion(**options, callback_manager=evidence.callbacks),
+    }
+
+
+def _call(evidence: Evidence, model: Any, *, is_async: bool = False, streamed: bool = False) -> None:
+    """One call; what it raises is kept."""
+
+    async def awaited() -> None:
+        match model:
+            case ChatAKI() | AKILLM() if streamed:
+                await _heard(model.astream("hi"))
+            case ChatAKI() | AKILLM():
+                evidence.objects[f"{type(model).__name__} answer"] = await model.ainvoke("hi")
+            case AKI() if streamed:
+                await _heard(await model.astream_chat([ChatMessage(content="hi")]))
+            case _:
+                evidence.objects[f"{type(model).__name__} answer"] = await model.acomplete("hi")
+
+    try:
+        if is_async:
+            asyncio.run(awaited(), debug=True)
+            return
+        match model:
+            case ChatAKI() | AKILLM() if streamed:
+                list(model.stream([HumanMessage("hi")] if isinstance(model, ChatAKI) else "hi"))
+            case ChatAKI() | AKILLM():
+                evidence.objects[f"{type(model).__name__} answer"] = model.invoke("hi")
+            case AKI() if streamed:
+                list(model.stream_chat([ChatMessage(content="hi")]))
+            case _:
+                evidence.objects[f"{type(model).__name__} answer"] = model.complete("hi")
+    except Exception as error:  # noqa: BLE001  whatever it is, it is looked at
+        evidence.errors.append(error)
+
+
+async def _heard(pieces: AsyncIterator[Any]) -> None:
+    async for piece in pieces:
+        del piece  # the model's own words may hold anything
+
+
+def _fail(server: ScriptServer, protocol: str, name: str, evidence: Evidence) -> None:
+    """Each failure in LangChain, LlamaIndex and bare; sync and async, blocking and streamed in turns."""
+    turn = list(FAILURES).index(name)
+    slow = {"timeout": 0.1} if name == "silence" else {}
+    fallback = "raise" if name == "fallback" else "warn"
+    models = {} if name == OTHER_MODEL else _models(server, protocol, evidence, on_model_fallback=fallback, **slow)
+    for number, model in enumerate(models.values()):
+        if number % 2 == 0:
+            _call(evidence, model, is_async=bool((turn + number) & 1), streamed=name in ("event", "stream cut"))
+    client = Client(**_at(server, protocol, **slow))
+    try:
+        if turn & 1:
+            asyncio.run(client.achat(request_for(MODELS[protocol])), debug=True)
+        else:
+            for delta in client.stream(request_for(MODELS[protocol])):
+                del delta
+    except Exception as error:  # noqa: BLE001  same
+        evidence.errors.append(error)
+    evidence.objects[f"{protocol} Client"] = client
+
+
+def _without_key_argument(server: ScriptServer, protocol: str, evidence: Evidence) -> None:
+    server.always = lambda request: GOOD[protocol](said_key(request))
+    # Watched by nobody: what watches cannot be pickled.
+    for name, model in _models(server, protocol, Evidence(), api_key=None).items():
+        _call(evidence, model)
+        evidence.of_environment[f"{protocol} {name}"] = model
+    evidence.of_environment[f"{protocol} tool"] = _tools(server, "openai", api_key=None)["generate"]
+
+
+def _list_nothing(server: ScriptServer, evidence: Evidence) -> None:
+    forget_listings()
+    server.listing = lambda request: json_answer({"error": {"message": said_key(request)}}, 401)
+    _call(evidence, ChatAKI(model="no-such-model", **_at(server, "openai")))
+    with suppress(AKIError):
+        Client(**_at(server, "openai")).refresh_models()
+    server.listing = None
+    forget_listings()
+    _call(evidence, ChatAKI(model="no-such-model", **_at(server, "openai")))
+
+
+def _tools(server: ScriptServer, protocol: str, **given: Any) -> dict[str, Any]:
+    store = ImageStore()
+    options = _at(server, protocol, **given)
+    return {
+        "generate": AKIImageGenerationTool(**options, store=store),
+        "edit": AKIImageEditTool(**options, store=store),
+        "spec": AKIImageToolSpec(**options),
+        "store": store,
+        "picture": store.add(GeneratedImage.read(a_png())),
+    }
+
+
+def _draw(server: ScriptServer, evidence: Evidence) -> None:
+    for protocol in ("openai", "native"):
+        tools = _tools(server, protocol)
+        evidence.objects |= {f"{protocol} {name}": tool for name, tool in tools.items()}
+        for name in ("status 401", "header", "no JSON", "inner error", "native refusal", "native worker"):
+            server.always = lambda request, name=name: FAILURES[name](said_key(request))
+            for ask in (
+                lambda tools=tools: tools["generate"].invoke({"prompt": "a cat"}, {"callbacks": evidence.tracers}),
+                lambda tools=tools: tools["edit"].invoke({"prompt": "a hat", "image": tools["picture"].id}),
+                lambda tools=tools: tools["spec"].generate_image("a cat"),
+            ):
+                try:
+                    ask()
+                except Exception as error:  # noqa: BLE001  same
+                    evidence.errors.append(error)
+
+
+def _refuse(evidence: Evidence) -> None:
+    """What is wrong before anything is sent."""
+    for cls in (Client, ChatAKI, AKILLM, AKI, AKICompletion):
+        for wrong in (
+            {"base_url": "http://aki.io/v1"},
+            {"default_headers": {"x": "a\nb"}},
+            {"protocol": "odd"},
+            {"api_base": "https://aki.io/v1"},
+        ):
+            options = {} if cls is Client else {"model": MODEL}
+            if cls is Client and "api_base" in wrong:
+                continue
+            try:
+                _make(cls, {**options, **wrong})
+            except Exception as error:  # noqa: BLE001  same
+                evidence.errors.append(error)
+
+
+def _make(cls: Any, options: dict[str, Any]) -> Any:
+    return cls(**options)
+
+
+def _record(server: ScriptServer, evidence: Evidence) -> None:
+    """A cassette of calls on every protocol."""
+    player = vcr.VCR(record_mode="all", **scrub.vcr_config())
+    scrub.prepare(player)
+    with tempfile.TemporaryDirectory() as folder:
+        for protocol in PROTOCOLS:
+            path = Path(folder) / f"{protocol}.yaml"
+            for name, answer in (("answer", GOOD[protocol]), ("refusal", FAILURES["status 401"])):
+                server.always = lambda request, answer=answer: answer(said_key(request))
+                # At INFO vcrpy shows in its log what it has not scrubbed yet.
+                logging.getLogger("vcr").setLevel(logging.WARNING)
+                with player.use_cassette(str(path)), httpx.Client() as mine, suppress(AKIError):
+                    client = Client(**_at(server, protocol, http_client=mine))
+                    client.chat(request_for(MODELS[protocol]))
+                evidence.files[f"cassette of the {protocol} {name}"] = path.read_text(encoding="utf-8")
+
+
+def as_json(value: Any) -> str:
+    """The value as text, whatever it is."""
+    return json.dumps(value, default=repr)
