@@ -308,3 +308,10 @@ def test_a_nodes_retry_policy_ends_with_the_answer(server: ScriptServer, way: st
     server.say(BUSY, TOO_MANY, done)
     assert run(graph_of(model_at(server, max_retries=0)), way)[-1].text == "It is sunny."
     assert len(server.requests) == 3
+
+
+def test_a_nodes_retry_policy_that_is_told_nothing_repeats_a_wrong_key_too(server: ScriptServer):
+    server.always = WRONG_KEY
+    with pytest.raises(ours.AuthenticationError):
+        run(graph_of(model_at(server, max_retries=0)), "invoke")
+    assert len(server.requests) == 3
