@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo rag notebooks test check fuzz bench compare ray faults record live emulator clean
+.PHONY: help demo rag notebooks test check fuzz bench compare ray faults record live audit emulator clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -82,6 +82,15 @@ record: $(VENV)/dev  ## make the cassettes anew: from the services whose keys ar
 
 live: $(VENV)/dev  ## what is assumed of the services beside what they do; asks before it costs; ARGS=--emulator to try
 	@$(BIN)/python -m tests.live $(ARGS)
+
+# Without --strict, packages of which the service knows nothing pass. Our own is left out: only its dependencies are asked.
+audit: $(BIN)/uv  ## known vulnerabilities of all that the wheel brings; asks PyPI's service
+	rm -rf $(VENV)/audit
+	$(BIN)/uv build --quiet --wheel --out-dir $(VENV)/audit
+	$(BIN)/uv venv --quiet --python $(BIN)/python $(VENV)/audit/clean
+	$(BIN)/uv pip install --quiet --python $(VENV)/audit/clean/bin/python "$$(echo $(VENV)/audit/*.whl)[all]"
+	$(BIN)/uv pip freeze --quiet --python $(VENV)/audit/clean/bin/python | grep -v '^aki-integrations' > $(VENV)/audit/all.txt
+	$(BIN)/uv tool run --quiet pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/audit/all.txt $(ARGS)
 
 emulator: $(VENV)/demo  ## a local stand-in for the services on port 8089
 	$(BIN)/python -m aki_transport.emulator --port 8089

@@ -7,10 +7,7 @@ import copy
 import json
 import logging
 import pickle
-import subprocess
-import sys
 import tomllib
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -474,18 +471,3 @@ def test_the_familiar_import_is_the_same_class():
     from llama_index.llms.aki import AKI as FAMILIAR  # noqa: PLC0415
 
     assert FAMILIAR is AKI
-
-
-def test_the_wheel_holds_the_familiar_import_and_nothing_of_llama_indexs_own(tmp_path: Path):
-    uv = Path(sys.executable).with_name("uv")
-    command = [str(uv), "build", "--wheel", "--quiet", "--out-dir", str(tmp_path), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603
-    assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
-        shim = archive.read("llama_index/llms/aki/__init__.py").decode()
-    assert [name for name in names if name.startswith("llama_index/")] == ["llama_index/llms/aki/__init__.py"]
-    assert "from llama_index_aki import AKI" in shim
-    assert "llama_index_aki/py.typed" in names
-    assert not [name for name in names if name.startswith("tests/")]

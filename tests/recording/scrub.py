@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from inspect import cleandoc
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -98,7 +99,17 @@ def same_body(one: Any, other: Any) -> None:
 # Every request is compared with each one of its cassette, several times.
 @lru_cache(1000)
 def _canonical(kind: str, body: bytes) -> str:
-    return json.dumps(form.from_bytes({"content-type": kind}, body), sort_keys=True)
+    said = form.from_bytes({"content-type": kind}, body)
+    for tool in _tools_of(said.get("json")):
+        # Python takes the indentation out of docstrings from 3.13 on.
+        tool["description"] = cleandoc(tool.get("description") or "")
+    return json.dumps(said, sort_keys=True)
+
+
+def _tools_of(data: Any) -> Iterator[dict[str, Any]]:
+    """What describes each tool, on either wire that has them."""
+    for tool in (data.get("tools") if isinstance(data, dict) else None) or ():
+        yield tool.get("function", tool)
 
 
 def scrubbed(body: bytes | None) -> bytes | None:

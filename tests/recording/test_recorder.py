@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 
 import pytest
@@ -38,6 +39,8 @@ def test_recording_all_from_the_emulator_changes_nothing_but_dates(tmp_path, cap
     assert f"{len(files.names())} cassettes" in capfd.readouterr().out
     assert files.names(tmp_path) == files.names()
     for name in files.names():
+        if sys.version_info >= (3, 13) and name.endswith("langchain_standard"):
+            continue  # recorded where docstrings, which describe the tools, kept their indentation
         recorded, there = ((folder / f"{name}.yaml").read_text() for folder in (tmp_path, files.CASSETTES))
         if files.read(name)["made"]["by"] == "the emulator":
             assert undated(recorded) == undated(there), name

@@ -1,0 +1,114 @@
+"""What is shipped: the files of the wheel and of the sdist, and what their metadata promise."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterable
+from email import message_from_string
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+import aki_transport
+
+ROOT = Path(aki_transport.__file__).parent.parent
+PACKAGES = ("aki_transport", "langchain_aki", "llama_index_aki")
+SHIM, SOURCE = "llama_index/llms/aki/__init__.py", "llama_index_aki/_shim.py"
+BASE = {"aiohttp", "httpx", "httpx-sse", "imagesize", "pydantic", "urllib3"}
+EXTRAS = {
+    "langchain": {"langchain-core"},
+    "llama-index": {"llama-index-core"},
+    "emulator": {"pillow", "python-multipart", "starlette", "uvicorn"},
+}
+
+
+def build(into: Path, *what: str) -> Path:
+    """What `uv build` makes of this, as a folder."""
+    uv = Path(sys.executable).with_name("uv")
+    command = [str(uv), "build", "--quiet", "--out-dir", str(into), *what]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=ROOT)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    return into
+
+
+def files_of(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> dict[str, bytes]:
+    """The wheel that is built of the tree."""
+    (found,) = build(tmp_path_factory.mktemp("wheel"), "--wheel").glob("*.whl")
+    return files_of(found)
+
+
+@pytest.fixture(scope="module")
+def from_sdist(tmp_path_factory) -> tuple[list[str], dict[str, bytes]]:
+    """The names in the sdist, and the wheel that is built of it."""
+    made = build(tmp_path_factory.mktemp("sdist"))
+    (sdist,), (found,) = made.glob("*.tar.gz"), made.glob("*.whl")
+    with tarfile.open(sdist) as archive:
+        names = [member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()]
+    return names, files_of(found)
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: dict[str, bytes]) -> Message:
+    return message_from_string(wheel[f"aki_integrations-{aki_transport.__version__}.dist-info/METADATA"].decode())
+
+
+def in_the_tree(package: str) -> Iterable[str]:
+    """The package's files that are no product of running it."""
+    for path in (ROOT / package).rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield str(path.relative_to(ROOT))
+
+
+def test_the_wheel_holds_the_packages_the_shim_and_the_license_and_nothing_else(wheel: dict[str, bytes]):
+    info = f"aki_integrations-{aki_transport.__version__}.dist-info"
+    about = {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE")}
+    ours = {name for package in PACKAGES for name in in_the_tree(package)} - {SOURCE}  # which moves to the shim's place
+    assert {f"{package}/py.typed" for package in PACKAGES} | {"aki_transport/models.toml"} < ours
+    assert set(wheel) == ours | about | {SHIM}
+    assert {name.rpartition(".")[2] for name in ours} == {"py", "toml", "typed"}
+    assert all(wheel[name] == (ROOT / name).read_bytes() for name in ours)
+    assert wheel[SHIM] == (ROOT / SOURCE).read_bytes()
+    assert wheel[f"{info}/licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
+
+
+def test_the_sdist_builds_the_same_wheel(wheel: dict[str, bytes], from_sdist: tuple[list[str], dict[str, bytes]]):
+    assert from_sdist[1] == wheel
+
+
+def test_the_sdist_holds_what_its_tests_and_its_makefile_need(from_sdist: tuple[list[str], dict[str, bytes]]):
+    names = set(from_sdist[0])
+    assert {"Makefile", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "tests/script_server.py"} < names
+    assert {name.partition("/")[0] for name in names if "/" in name} == {*PACKAGES, "cassettes", "notebooks", "tests"}
+    assert not [name for name in names if "__pycache__" in name or name.startswith("llama_index/")]
+
+
+def test_the_metadata_name_the_version_the_license_and_the_pythons(metadata: Message):
+    assert metadata["Name"] == "aki-integrations"
+    assert metadata["Version"] == aki_transport.__version__
+    assert metadata["License-Expression"] == "MIT"
+    assert metadata["Requires-Python"] == ">=3.11"
+    pythons = [row.rpartition(" ")[2] for row in metadata.get_all("Classifier") or [] if "Python ::" in row]
+    assert "{}.{}".format(*sys.version_info) in pythons  # what these tests run on is declared
+    assert pythons[0] == "3.11"
+    assert "Typing :: Typed" in (metadata.get_all("Classifier") or [])
+
+
+def test_each_extra_brings_what_it_names_and_no_other_extra_does(metadata: Message):
+    wanted: dict[str, set[str]] = {}
+    for row in metadata.get_all("Requires-Dist") or []:
+        name, versions, extra = re.fullmatch(r"([\w-]+)([^;]*)(?:; extra == '([\w-]+)')?", row).groups()
+        assert ">=" in versions, row
+        wanted.setdefault(extra or "", set()).add(name)
+    assert wanted == {"": BASE, **EXTRAS, "all": set().union(*EXTRAS.values())}
+    assert set(metadata.get_all("Provides-Extra") or []) == {*EXTRAS, "all"}
