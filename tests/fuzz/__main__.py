@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,7 +51,7 @@ def fuzz(target: Target, inputs: int, seconds: int) -> Found:
         "-len_control=0",
         "-print_final_stats=1",
         "-seed=1",
-        "-artifact_prefix=/tmp/",
+        f"-artifact_prefix={tempfile.gettempdir()}/",
     )
     command = [sys.executable, "-m", "tests.fuzz.worker", target.name, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own command
