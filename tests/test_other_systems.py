@@ -26,7 +26,7 @@ for name in {MODULES}:
     sys.modules[name] = None
 for module, names in {{
     os: "chown fchown fork forkpty geteuid getgid getgroups getloadavg getpgid getpgrp getuid killpg lchown mkfifo "
-        "nice openpty posix_spawn pread pwrite register_at_fork sched_getaffinity sendfile setsid sysconf uname wait",
+        "nice openpty posix_spawn pread pwrite register_at_fork sendfile setsid sysconf uname wait",
     select: "epoll poll",
     signal: "SIGALRM SIGCHLD SIGHUP SIGKILL SIGPIPE SIGUSR1 alarm pthread_kill pthread_sigmask setitimer sigwait",
     socket: "MSG_DONTWAIT SO_REUSEPORT SCM_RIGHTS",

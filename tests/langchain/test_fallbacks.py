@@ -54,6 +54,7 @@ FIRST_FAILS: dict[str, tuple[dict[str, Any], Answer | None, int]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*the model listing could not be read")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("case", FIRST_FAILS)
 def test_any_error_of_the_first_model_leads_to_one_request_of_the_second(
