@@ -81,7 +81,7 @@ class ConnectionSettings(BaseModel):
         "on_progress",
     )
     """The fields that the client is made of."""
-    picked: ClassVar[itemgetter[Any]] = itemgetter(*connecting)
+    picked: ClassVar[Any] = itemgetter(*connecting)
     """Their values; asked for several times a call."""
 
     _made: tuple[tuple[Any, ...], Client] | None = PrivateAttr(default=None)
@@ -206,7 +206,7 @@ class ModelSettings(ConnectionSettings):
         "context_window",
         "max_output",
     )
-    picked: ClassVar[itemgetter[Any]] = itemgetter(*connecting)
+    picked: ClassVar[Any] = itemgetter(*connecting)
     identifying: ClassVar[tuple[str, ...]] = ("model", "provider", "protocol", *_SAMPLING, "stop", "extra_body")
     """The fields that make two models answer differently."""
 
