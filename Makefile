@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo rag notebooks test check bench compare record live emulator clean
+.PHONY: help demo rag notebooks test check bench compare record live soak emulator clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -62,6 +62,9 @@ record: $(VENV)/dev  ## make the cassettes anew: from the services whose keys ar
 
 live: $(VENV)/dev  ## what is assumed of the services beside what they do; asks before it costs; ARGS=--emulator to try
 	@$(BIN)/python -m tests.live $(ARGS)
+
+soak: $(VENV)/dev  ## thousands of streams at once, ten minutes of mixed traffic with faults; ARGS=--help
+	@$(BIN)/python -m tests.load $(ARGS)
 
 emulator: $(VENV)/demo  ## a local stand-in for the services on port 8089
 	$(BIN)/python -m aki_transport.emulator --port 8089
