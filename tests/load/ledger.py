@@ -13,7 +13,7 @@ _KEPT = 20
 
 
 class Ledger:
-    """Filled by any thread. A question is forgotten once it was answered and seen as often as it should be."""
+    """Filled by any thread. A question is forgotten once it was answered and seen as often as it may be."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,7 +46,7 @@ class Ledger:
         """The service tells what it saw since the last time."""
         with self._lock:
             self._seen.update(counts)
-            for number in [each for each, right in self._unseen.items() if self._seen[each] in right]:
+            for number in [each for each, right in self._unseen.items() if self._seen[each] == right[-1]]:
                 del self._unseen[number]
                 del self._seen[number]
 

@@ -6,12 +6,13 @@ import asyncio
 import random
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 
 from tests.load.ledger import Ledger
 from tests.load.questions import aask, aask_for, ask
-from tests.load.service import Service
+from tests.load.service import Service, Told
 from tests.load.traffic import FAULTS, Traffic
 from tests.load.watch import Look, Pauses, Watch, first_and_last
 
@@ -33,8 +34,8 @@ class Bounds:
     """
 
     memory: float = 24.0
-    descriptors: int = 12
-    pause: float = 2.0
+    descriptors: int = _THREADS + _TASKS  # each may have a connection open
+    pause: float = 5.0  # on a machine that has other work to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +99,16 @@ async def soaked(service: Service, *, seconds: float, rate: float, seed: int, bo
             for thread in threads:
                 thread.start()
             tasks = [asyncio.create_task(_aask(traffic, ledger, end, pace)) for _ in range(_TASKS)]
-            booking = asyncio.create_task(_book(service, ledger))
+            booking = asyncio.create_task(_book(service, ledger, over := asyncio.Event()))
             _, hanging = await asyncio.wait(tasks, timeout=seconds + _LAST_ANSWERS)
             for thread in threads:
                 await asyncio.to_thread(thread.join, _LAST_ANSWERS)
         took = monotonic() - began
-    booking.cancel()
-    await asyncio.wait([booking])
+    over.set()
+    await booking
     for task in hanging:
         task.cancel()
-    told = await asyncio.to_thread(service.tell)
-    ledger.seen(told.counts)
+    told = await _booked(service, ledger)
     first, last = first_and_last(watch.looks, min(_MINUTE, seconds / 4))
     spent = time.process_time() - cpu, told.cpu - service_cpu
     return Soak(ledger, took, first, last, pauses.longest, told.jobs, spent, noise, bounds)
@@ -135,7 +135,15 @@ async def _aask(traffic: Traffic, ledger: Ledger, end: float, pace: float) -> No
         await asyncio.sleep(max(0.0, began + pace - monotonic()))
 
 
-async def _book(service: Service, ledger: Ledger) -> None:
-    while True:
-        await asyncio.sleep(_BOOKING)
-        ledger.seen((await asyncio.to_thread(service.tell)).counts)
+async def _book(service: Service, ledger: Ledger, over: asyncio.Event) -> None:
+    while not over.is_set():
+        await _booked(service, ledger)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BOOKING):
+                await over.wait()
+
+
+async def _booked(service: Service, ledger: Ledger) -> Told:
+    told = await asyncio.to_thread(service.tell)
+    ledger.seen(told.counts)
+    return told

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import re
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,6 +80,17 @@ def test_a_question_without_an_answer_or_without_a_request_is_lost():
     assert ledger.lost == 1
 
 
+def test_a_question_that_was_given_up_may_reach_the_service_late_or_never():
+    ledger = Ledger()
+    for number in (FEW, FEW + 100):
+        question = replace(asked(number), is_cut_short=True)
+        ledger.begun(question)
+        ledger.ended(question, NOTHING)
+    ledger.seen({})
+    ledger.seen({FEW: 1})
+    assert (ledger.wrong, ledger.lost, ledger.repeated) == (0, 0, 0)
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_a_request_too_many_is_a_repeated_one_even_after_the_answer(late: bool):
     ledger, question = Ledger(), asked()
@@ -94,7 +106,7 @@ def test_a_request_too_many_is_a_repeated_one_even_after_the_answer(late: bool):
     [
         ({"last": Look(100.0, 140.0, 10)}, "memory grew by 40 MB"),
         ({"last": Look(100.0, 100.0, 40)}, "30 descriptors more"),
-        ({"pause": 3.0}, "the loop paused for 3.0 s"),
+        ({"pause": 6.0}, "the loop paused for 6.0 s"),
         ({"jobs": 1}, "1 jobs go on"),
         ({"noise": ["heard: a socket was left open"]}, "a socket was left open"),
     ],
