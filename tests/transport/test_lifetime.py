@@ -218,13 +218,13 @@ def test_a_child_waits_for_no_lock_that_another_thread_held_at_the_fork(server: 
     client.close()
     held, over = threading.Event(), threading.Event()
     def hold():
-        with pools._lock, listing._lock, [*listing._listings.values()][0]._lock:
+        with pools._lock, listing._lock, next(iter(listing._listings.values()))._lock:
             held.set(); over.wait(20)
     threading.Thread(target=hold, daemon=True).start()
     held.wait()
     child = os.fork()
     if not child:
-        listing._listings.copy().popitem()[1]._read_at -= 4000
+        next(iter(listing._listings.values()))._read_at -= 4000
         print(client.chat(ASK).text, asyncio.run(client.achat(ASK)).text, flush=True)
         os._exit(0)
     give_up = time.monotonic() + 20
