@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo rag notebooks test check fuzz bench compare ray faults record live audit emulator clean
+.PHONY: help demo rag notebooks test check fuzz bench compare ray faults record live soak audit emulator clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -91,6 +91,9 @@ audit: $(BIN)/uv  ## known vulnerabilities of all that the wheel brings; asks Py
 	$(BIN)/uv pip install --quiet --python $(VENV)/audit/clean/bin/python "$$(echo $(VENV)/audit/*.whl)[all]"
 	$(BIN)/uv pip freeze --quiet --python $(VENV)/audit/clean/bin/python | grep -v '^aki-integrations' > $(VENV)/audit/all.txt
 	$(BIN)/uv tool run --quiet pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/audit/all.txt $(ARGS)
+
+soak: $(VENV)/dev  ## thousands of streams at once, ten minutes of mixed traffic with faults; ARGS=--help
+	@$(BIN)/python -m tests.load $(ARGS)
 
 emulator: $(VENV)/demo  ## a local stand-in for the services on port 8089
 	$(BIN)/python -m aki_transport.emulator --port 8089

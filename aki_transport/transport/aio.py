@@ -74,7 +74,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         await self._session.close()
 
     def abandon(self) -> None:
-        """Let go of every connection of a loop that was closed without closing what ran on it.
+        """Let go of every connection of a loop that will run no more, though nobody closed what ran on it.
 
         Without this, aiohttp would complain on stderr of a session that nobody closed.
         """
@@ -83,6 +83,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if connector is not None:
             for protocol in [*connector._acquired, *(kept for kept, _ in chain(*connector._conns.values()))]:  # noqa: SLF001
                 _drop(protocol.transport)
+            # Else it would ask a loop that is not closed to poll them no more, which may be the parent's after a fork.
+            connector._conns.clear()  # noqa: SLF001
+            connector._acquired.clear()  # noqa: SLF001
             with suppress(StopIteration):
                 _awaited(connector.close()).send(None)  # ends at once, as there is no loop to wait for
 
@@ -95,7 +98,7 @@ def _data(content: bytes) -> bytes | io.BytesIO | None:
 
 
 def _drop(transport: asyncio.BaseTransport | None) -> None:
-    """Close the socket of a transport whose loop is closed; its own `close` would ask that loop."""
+    """Close the socket of a transport whose loop runs no more; its own `close` would ask that loop."""
     if transport is None:
         return
     inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)

@@ -6,9 +6,14 @@ The sync and the async half stand side by side and differ in their I/O alone.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
+import os
+import sys
+import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 import httpx
@@ -76,6 +81,9 @@ class _Course:
         self.decoder: Any = None
         self.ask: Call | None = None
         self.cancel: Call | None = None
+        self._process = os.getpid()
+        _cancel_at_exit()
+        _under_way.add(self)
 
     def started(self, headers: Mapping[str, str], body: Payload) -> Any:
         """Read the answer to the first call, once."""
@@ -106,11 +114,38 @@ class _Course:
         where = {"provider": error.provider, "model": error.model, "request_id": error.request_id}
         return StreamInterruptedError(f"the job was lost sight of ({error.message})", partial_text=text, **where)
 
-    def to_cancel(self, error: BaseException | None) -> Call | None:
-        """The call that cancels the job, if it is not over."""
+    def to_cancel(self, error: BaseException | None = None) -> Call | None:
+        """The call that cancels the job, if it is not over and this process started it; asked for once."""
+        _under_way.discard(self)
         if isinstance(error, JobError) or self.decoder is None or self.decoder.complete:
             return None
-        return self.cancel
+        if self._process != os.getpid() or sys.is_finalizing():
+            return None  # a fork's copy; or it is too late to send anything
+        cancel, self.cancel = self.cancel, None
+        return cancel
+
+    def send_cancel(self, cancel: Call, end: float) -> None:
+        """Cancel the job, by that time."""
+        try:
+            self._sender.send(cancel, lambda _, __: None, deadline=end)
+        except AKIError as error:
+            log.info("the job could not be canceled: %s", error)
+
+
+_under_way: set[_Course] = set()
+
+
+@cache
+def _cancel_at_exit() -> None:
+    """Have what is still half-read when the process ends canceled then; registered late, so that it runs early."""
+
+    @atexit.register
+    def cancel_all() -> None:
+        end = time.monotonic() + _TO_CANCEL
+        for course in list(_under_way):
+            cancel = course.to_cancel()
+            if cancel is not None:
+                course.send_cancel(cancel, end)
 
 
 def run(
@@ -152,10 +187,7 @@ def run(
     finally:
         cancel = course.to_cancel(cause)
         if cancel is not None:
-            try:
-                sender.send(cancel, lambda _, __: None, deadline=time.monotonic() + _TO_CANCEL)
-            except AKIError as error:
-                log.info("the job could not be canceled: %s", error)
+            course.send_cancel(cancel, time.monotonic() + _TO_CANCEL)
 
 
 async def arun(
@@ -185,7 +217,10 @@ async def arun(
         raise
     finally:
         cancel = course.to_cancel(cause)
-        if cancel is not None:
+        if cancel is not None and getattr(asyncio.get_running_loop(), "_asyncgens_shutdown_called", False):
+            # It closes all generators at once: while this one waited, those around it could not be closed.
+            threading.Thread(target=course.send_cancel, args=(cancel, time.monotonic() + _TO_CANCEL)).start()
+        elif cancel is not None:
             try:
                 await sender.asend(cancel, lambda _, __: None, deadline=time.monotonic() + _TO_CANCEL)
             except AKIError as error:

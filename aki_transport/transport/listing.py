@@ -42,7 +42,6 @@ class Listing:
         self._failed_at: float | None = None
         self._error: AKIError | None = None
         self._flight: Future[None] | None = None
-        self._process = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -125,6 +124,11 @@ class Listing:
             break
         return self._models
 
+    def part_from_parent(self) -> None:
+        """In the child of a fork: whoever held the lock, or was reading the listing, is not here."""
+        self._lock = threading.Lock()
+        self._flight = None
+
     def _is_due(self, wanted: str | None) -> bool:
         now = time.monotonic()
         if self._failed_at is not None and now - self._failed_at < SECOND_LOOK:
@@ -137,9 +141,8 @@ class Listing:
     def _board(self, loop: asyncio.AbstractEventLoop | None) -> tuple[Future[None], bool]:
         """The flight under way and False, or a new one and True for its leader."""
         with self._lock:
-            if self._flight is not None and self._process == os.getpid():
+            if self._flight is not None:
                 return self._flight, False
-            self._process = os.getpid()  # a flight that was under way at a fork never lands in the child
             self._flight = Future()
             self._loop = loop
             return self._flight, True
@@ -188,6 +191,18 @@ def listing_for(provider: str, title: str, base_url: str, key_digest: str) -> Li
         if found is None:
             found = _listings[name] = Listing(title)
         return found
+
+
+def _part_from_parent() -> None:
+    """In the child of a fork: take locks that nobody holds."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+    for listing in _listings.values():
+        listing.part_from_parent()
+
+
+if hasattr(os, "register_at_fork"):  # not everywhere; where it is missing, so is the fork
+    os.register_at_fork(after_in_child=_part_from_parent)
 
 
 def forget_listings() -> None:

@@ -67,6 +67,7 @@ class _LoopPool:
         # Here, because importing aiohttp costs 100 ms that a program without async calls need not pay.
         from aki_transport.transport.aio import AiohttpTransport  # noqa: PLC0415
 
+        self.process = os.getpid()
         self.loop = weakref.ref(loop)
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self.transport = AiohttpTransport(_ssl_context(), max_connections=MAX_CONNECTIONS, keepalive=KEEPALIVE)
@@ -76,6 +77,8 @@ class _LoopPool:
 _threads: _ThreadPool | None = None
 # By id, each with a weak reference to its loop: keys that are loops would live on through the connections they own.
 _loops: dict[int, _LoopPool] = {}
+# Those of the parent's loops, after a fork.
+_inherited: list[_LoopPool] = []
 
 
 def thread_pool(user: object) -> Callable[[httpx.Request], httpx.Response]:
@@ -124,7 +127,8 @@ async def _close_with_loop(pool: _LoopPool, key: int) -> AsyncGenerator[None, No
     finally:
         if _loops.get(key) is pool:
             del _loops[key]
-        await pool.transport.aclose()
+        if pool.process == os.getpid():
+            await pool.transport.aclose()
 
 
 def release(user: object) -> None:
@@ -152,9 +156,31 @@ async def arelease(user: object) -> None:
         await pool.closer.aclose()
 
 
+def _part_from_parent() -> None:
+    """In the child of a fork: take a lock that nobody holds, and leave the parent's loops their connections.
+
+    A loop's connections are polled through a descriptor that both processes have: closed here as usual, they would be
+    polled in the parent no more.
+    """
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+    _inherited.extend(_loops.values())
+    _loops.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not everywhere; where it is missing, so is the fork
+    os.register_at_fork(after_in_child=_part_from_parent)
+
+
 @atexit.register
 def _close_at_exit() -> None:
-    _abandon_closed_loops()
+    for key, left in list(_loops.items()):
+        owner = left.loop()
+        if owner is None or not owner.is_running():  # one that runs does so in a thread that ends with the process
+            del _loops[key]
+            left.transport.abandon()
+    for left in _inherited:
+        left.transport.abandon()
     pool = _threads
     if pool is not None and pool.process == os.getpid():
         pool.close()

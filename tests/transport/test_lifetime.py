@@ -210,6 +210,36 @@ def test_a_fork_within_a_running_loop_leaves_the_child_a_working_client(server: 
     assert run_program(PRELUDE + textwrap.dedent(use), URL=server.openai_url) == "0 Hello"
 
 
+def test_a_child_waits_for_no_lock_that_another_thread_held_at_the_fork(server: ScriptServer) -> None:
+    use = """
+    import threading, time, warnings; warnings.simplefilter("ignore", DeprecationWarning)
+    from aki_transport.transport import listing, pools
+    client.chat(ASK)
+    client.close()
+    held, over = threading.Event(), threading.Event()
+    def hold():
+        with pools._lock, listing._lock, next(iter(listing._listings.values()))._lock:
+            held.set(); over.wait(20)
+    threading.Thread(target=hold, daemon=True).start()
+    held.wait()
+    child = os.fork()
+    if not child:
+        next(iter(listing._listings.values()))._read_at -= 4000
+        print(client.chat(ASK).text, asyncio.run(client.achat(ASK)).text, flush=True)
+        os._exit(0)
+    give_up = time.monotonic() + 20
+    ended = 0
+    while not ended and time.monotonic() < give_up:
+        ended, status = os.waitpid(child, os.WNOHANG); time.sleep(0.05)
+    if not ended:
+        os.kill(child, 9)
+    over.set()
+    print(ended == child and status)
+    """
+    said = run_program(PRELUDE + textwrap.dedent(use), URL=server.openai_url)
+    assert said.splitlines() == ["Hello Hello", "0"]
+
+
 def test_fifty_threads_share_a_client(server: ScriptServer) -> None:
     client = client_for(server)
     together = threading.Barrier(50)
