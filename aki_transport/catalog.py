@@ -40,6 +40,11 @@ class ModelInfo:
         structured_output: Whether it keeps to a JSON schema given as `response_format`.
         aliases: Other names of the same model, sent as `id`.
         endpoint: Its name on the native API.
+
+    Example:
+        >>> info = Client().model_info("qwen3.6-35b")
+        >>> info.context_window, info.max_output, info.tools, info.source
+        (262144, 32768, True, 'table')
     """
 
     id: str

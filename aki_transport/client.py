@@ -59,6 +59,7 @@ class Client:
         >>> client = Client(api_key="...")
         >>> client.model_info("qwen3.6-35b").context_window
         262144
+        >>> client.close()
     """
 
     def __init__(
@@ -128,6 +129,12 @@ class Client:
 
         Raises:
             AKIError: See the tree in `aki_transport.errors`.
+
+        Example:
+            >>> from aki_transport.messages import ChatRequest, Message
+            >>> asked = ChatRequest(model="qwen3.6-35b", messages=(Message(role="user", content="What is 6 * 7?"),))
+            >>> Client().chat(asked).text
+            '6 * 7 = 42.'
         """
         deadline = self._transport.deadline_in()
         self._read_listing_for(request.model, deadline)
@@ -165,6 +172,12 @@ class Client:
         Raises:
             StreamInterruptedError: The stream ended before the answer did; the error holds the text so far.
             AKIError: See the tree in `aki_transport.errors`.
+
+        Example:
+            >>> from aki_transport.messages import ChatRequest, Message
+            >>> asked = ChatRequest(model="qwen3.6-35b", messages=(Message(role="user", content="What is 6 * 7?"),))
+            >>> "".join(delta.text for delta in Client().stream(asked))
+            '6 * 7 = 42.'
         """
         deadline = self._transport.deadline_in()
         self._read_listing_for(request.model, deadline)
@@ -220,8 +233,13 @@ class Client:
             **more: On the native protocol `seed` (-1 for any), `negative_prompt` and `steps`; `extra_body` anywhere.
 
         Raises:
+            ConfigurationError: An option is out of its range, or the protocol does not know it.
             InvalidResponseError: The answer holds no picture.
             AKIError: See the tree in `aki_transport.errors`.
+
+        Example:
+            >>> Client().generate_image("a red lighthouse on a hill", size="512x512")
+            [GeneratedImage('img_...', 512x512, image/png, ... bytes, prompt='a red lighthouse on a hill')]
         """
         return self._paint(asked(prompt, model=model, n=n, size=size, **more), on_progress)
 
@@ -261,9 +279,16 @@ class Client:
             **more: As for `generate_image`.
 
         Raises:
-            ConfigurationError: What was passed is no picture.
+            ConfigurationError: What was passed is no picture, or an option is out of its range or not known to the
+                protocol.
             InvalidResponseError: The answer holds no picture.
             AKIError: See the tree in `aki_transport.errors`.
+
+        Example:
+            >>> client = Client()
+            >>> (drawn,) = client.generate_image("a red lighthouse on a hill", size="512x512")
+            >>> client.edit_image("make the lighthouse blue", drawn)
+            [GeneratedImage('img_...', 512x512, image/png, ... bytes, prompt='make the lighthouse blue')]
         """
         request = asked(prompt, model=model, n=n, size=size, images=as_images(images), **more)
         return self._paint(request, on_progress)
@@ -284,11 +309,21 @@ class Client:
         return await self._apaint(request, on_progress)
 
     def model_info(self, model: str) -> ModelInfo:
-        """What is known of a model now. Never asks the service and never raises."""
+        """What is known of a model now. Never asks the service and never raises.
+
+        Example:
+            >>> Client().model_info("openai/gpt-oss-120b").id
+            'gpt-oss-120b'
+        """
         return self._directory.info(model, self._known_listing())
 
     def models(self) -> tuple[ModelInfo, ...]:
-        """Every model that the service lists, read now if it was not; the built-in table if it cannot be read."""
+        """Every model that the service lists, read now if it was not; the built-in table if it cannot be read.
+
+        Example:
+            >>> "qwen3.6-35b" in [info.id for info in Client().models()]
+            True
+        """
         self._listing_here().read(self._fetch_listing)
         return self._directory.all(self._known_listing())
 
@@ -298,10 +333,14 @@ class Client:
         return self._directory.all(self._known_listing())
 
     def refresh_models(self) -> tuple[ModelInfo, ...]:
-        """Read the listing again, now.
+        """Read the listing again, now; gives every model it names.
 
         Raises:
             AKIError: It could not be read.
+
+        Example:
+            >>> [info.source for info in Client().refresh_models() if info.id == "apertus-chat-70b"]
+            ['service']
         """
         self._listing_here().read(self._fetch_listing, force=True)
         return self._directory.all(self._known_listing())

@@ -45,6 +45,13 @@ class AKIError(Exception):
         provider: The provider's title, put in front of the message.
         model: The model that was asked.
         request_id: The service's ID of the request, put behind the message.
+
+    Example:
+        >>> try:
+        ...     Client(provider="akii")
+        ... except AKIError as error:
+        ...     print(type(error).__name__, error.is_retryable, error)
+        ConfigurationError False provider='akii' is unknown; use 'aki', 'aacflow', 'ak_ai_core' or a Provider(...).
     """
 
     is_retryable: bool = False
@@ -123,6 +130,10 @@ class StreamInterruptedError(APIConnectionError):
         message: What happened.
         partial_text: The text that had arrived.
         **where: `provider`, `model`, `request_id`.
+
+    Example:
+        >>> StreamInterruptedError("the connection was lost", partial_text="6 * 7 =").partial_text
+        '6 * 7 ='
     """
 
     def __init__(self, message: str, *, partial_text: str = "", **where: str | None) -> None:
@@ -142,6 +153,10 @@ class ModelFallbackError(AKIError):
         requested: The model that was asked.
         served: The model that answered.
         **where: `provider`, `model`, `request_id`.
+
+    Example:
+        >>> ModelFallbackError("it answered", requested="qwen3.6-35b", served="minimax-m2.5-230b").served
+        'minimax-m2.5-230b'
     """
 
     def __init__(self, message: str, *, requested: str, served: str, **where: str | None) -> None:
@@ -157,6 +172,10 @@ class ModelRefusalError(AKIError):
         message: What happened.
         refusal: The model's words.
         **where: `provider`, `model`, `request_id`.
+
+    Example:
+        >>> ModelRefusalError("the model refused", refusal="I cannot help with that.").refusal
+        'I cannot help with that.'
     """
 
     def __init__(self, message: str, *, refusal: str, **where: str | None) -> None:
@@ -172,6 +191,10 @@ class JobError(AKIError):
         job_id: The job's ID, where one was given.
         state: `"failed"`, `"lapsed"` or `"canceled"`.
         **where: `provider`, `model`, `request_id`.
+
+    Example:
+        >>> JobError("the job lapsed", job_id="4711", state="lapsed").state
+        'lapsed'
     """
 
     def __init__(self, message: str, *, job_id: str | None, state: str, **where: str | None) -> None:
@@ -193,6 +216,13 @@ class APIStatusError(AKIError):
         text: The answer's body as it came, where it was not part of a good answer.
         headers: The answer's headers, without cookies.
         **where: `provider`, `model`, `request_id`.
+
+    Example:
+        >>> try:
+        ...     Client(api_key="wrong").generate_image("a red lighthouse")
+        ... except APIStatusError as error:
+        ...     print(type(error).__name__, error.status_code, error.response.is_error)
+        AuthenticationError 401 True
     """
 
     def __init__(
@@ -272,6 +302,14 @@ class ModelNotFoundError(NotFoundError):
         available: Every model ID that exists, where the listing was read.
         status_code: 404, also where nothing was sent.
         **rest: As `APIStatusError`.
+
+    Example:
+        >>> from aki_transport.messages import ChatRequest
+        >>> try:
+        ...     Client().chat(ChatRequest(model="qwen3.6-36b", messages=()))
+        ... except ModelNotFoundError as error:
+        ...     print(error.closest)
+        ('qwen3.6-35b',)
     """
 
     def __init__(
@@ -309,8 +347,18 @@ class ServiceUnavailableError(ServerError):
 
 
 class ModelMismatchWarning(UserWarning):
-    """The served model's name differs from the one that was asked, and is not the provider's fallback model."""
+    """The served model's name differs from the one that was asked, and is not the provider's fallback model.
+
+    Example:
+        >>> import warnings
+        >>> warnings.simplefilter("error", ModelMismatchWarning)  # such an answer is an error from now on
+    """
 
 
 class ModelLimitWarning(UserWarning):
-    """More output was asked for than the model is known to give."""
+    """More output was asked for than the model is known to give.
+
+    Example:
+        >>> import warnings
+        >>> warnings.simplefilter("ignore", ModelLimitWarning)
+    """

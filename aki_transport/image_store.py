@@ -28,8 +28,11 @@ class ImageStore:
 
     Example:
         >>> store = ImageStore(max_items=10)
-        >>> len(store)
-        0
+        >>> (drawn,) = Client().generate_image("a red lighthouse")
+        >>> store.add(drawn).id == drawn.id
+        True
+        >>> store.get(drawn.id).model, store.find(drawn.id).model, len(store.find_all(f"{drawn.id}, {drawn.id}"))
+        ('z-image-turbo', 'z-image-turbo', 2)
     """
 
     def __init__(self, max_items: int = 100, max_bytes: int = 256 * 2**20, folder: str | Path | None = None) -> None:

@@ -208,6 +208,13 @@ class JobProgress:
         queue_position: How many jobs come before it.
         estimate: Seconds that the service reckons with.
         workers: How many workers are online for the endpoint.
+
+    Example:
+        >>> seen = []
+        >>> client = Client(protocol="native", on_progress=seen.append)
+        >>> (drawn,) = client.generate_image("a red lighthouse", size="256x256")
+        >>> seen[-1].state
+        'done'
     """
 
     job_id: str

@@ -23,7 +23,9 @@ class ProgressBar:
         ConfigurationError: The package tqdm is not installed.
 
     Example:
-        >>> client.generate_image("a lighthouse", on_progress=ProgressBar("lighthouse"))  # doctest: +SKIP
+        >>> from aki_transport.progress import ProgressBar
+        >>> client = Client(protocol="native")
+        >>> (drawn,) = client.generate_image("a lighthouse", size="256x256", on_progress=ProgressBar("lighthouse"))
     """
 
     def __init__(self, title: str = "image") -> None:

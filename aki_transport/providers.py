@@ -25,6 +25,10 @@ class Route:
         send_reasoning: Whether earlier reasoning is sent back: `"never"`, `"tool_turns"` (only within a tool-call
             turn that is still open) or `"always"`.
         empty_is_failure: An answer without any content and with 0 completion tokens is a failed worker there.
+
+    Example:
+        >>> Route(protocol="anthropic", base_url="http://localhost:8000/anthropic", key_in="x-api-key").send_reasoning
+        'never'
     """
 
     protocol: Protocol
@@ -50,6 +54,8 @@ class Provider:
 
     Example:
         >>> gateway = Provider(name="mine", routes=(Route(protocol="openai", base_url="http://localhost:8000/v1"),))
+        >>> gateway.route("openai").base_url
+        'http://localhost:8000/v1'
     """
 
     name: str
@@ -70,7 +76,11 @@ class Provider:
         return frozenset(urlsplit(route.base_url).hostname or "" for route in self.routes)
 
     def route(self, protocol: str) -> Route:
-        """The interface that speaks `protocol`; `ConfigurationError` lists what there is instead."""
+        """The interface that speaks `protocol`.
+
+        Raises:
+            ConfigurationError: There is none; the message lists what there is instead.
+        """
         for route in self.routes:
             if route.protocol == protocol:
                 return route

@@ -131,7 +131,12 @@ class ConnectionSettings(BaseModel):
         return self._client.provider
 
     def close(self) -> None:
-        """Give connections back; those that no other model of this process uses close. The model stays usable."""
+        """Give connections back; those that no other model of this process uses close. The model stays usable.
+
+        Example:
+            >>> from langchain_aki import ChatAKI
+            >>> ChatAKI(model="qwen3.6-35b").close()
+        """
         self._client.close()
 
     async def aclose(self) -> None:
@@ -214,6 +219,11 @@ class ModelSettings(ConnectionSettings):
         """What is known of the model now: context window, maximum output, capabilities, and where that was read.
 
         Never asks the service and never raises; exact once the listing was read, which the first call does.
+
+        Example:
+            >>> from llama_index_aki import AKI
+            >>> AKI(model="qwen3.6-35b", max_output=4096).model_info().output_source
+            'user'
         """
         return self._client.model_info(self.model)
 
@@ -222,6 +232,11 @@ class ModelSettings(ConnectionSettings):
 
         Raises:
             AKIError: It could not be read.
+
+        Example:
+            >>> from llama_index_aki import AKI
+            >>> "gpt-oss-120b" in [info.id for info in AKI(model="qwen3.6-35b").refresh_models()]
+            True
         """
         return self._client.refresh_models()
 

@@ -34,7 +34,12 @@ class LangChainModel(_Base):
         return self
 
     def get_num_tokens(self, text: str) -> int:
-        """About how many tokens a text has, counted offline, or exactly by `custom_get_token_ids`."""
+        """About how many tokens a text has, counted offline, or exactly by `custom_get_token_ids`.
+
+        Example:
+            >>> ChatAKI(model="qwen3.6-35b").get_num_tokens("What is 6 * 7?")
+            4
+        """
         if self.custom_get_token_ids is not None:
             return super().get_num_tokens(text)
         return math.ceil(len(text.encode("utf-8", "replace")) / 4)
@@ -44,6 +49,11 @@ class LangChainModel(_Base):
 
         Raises:
             ConfigurationError: There is none; the services publish no tokenizer, and none is downloaded.
+
+        Example:
+            >>> model = ChatAKI(model="qwen3.6-35b", custom_get_token_ids=lambda text: [ord(letter) for letter in text])
+            >>> model.get_token_ids("Hi")
+            [72, 105]
         """
         if self.custom_get_token_ids is None:
             raise ConfigurationError(

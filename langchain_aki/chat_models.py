@@ -53,6 +53,8 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
 
     Example:
         >>> model = ChatAKI(model="qwen3.6-35b", temperature=0)
+        >>> model.invoke("What is 6 * 7?").text
+        '6 * 7 = 42.'
         >>> model.profile["max_input_tokens"]
         262144
     """
@@ -91,6 +93,14 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
 
         Raises:
             ConfigurationError: `tool_choice` names no tool.
+
+        Example:
+            >>> def weather(city: str) -> str:
+            ...     "The weather in a city."
+            ...     return f"Sunny in {city}."
+            >>> model = ChatAKI(model="qwen3.6-35b").bind_tools([weather])
+            >>> [(call["name"], call["args"]) for call in model.invoke("What is the weather in Munich?").tool_calls]
+            [('weather', {'city': 'Munich'})]
         """
         bound = dict(kwargs)
         formatted = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
@@ -128,6 +138,14 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
 
         Raises:
             ConfigurationError: There is no schema, or the method is unknown.
+
+        Example:
+            >>> from pydantic import BaseModel
+            >>> class City(BaseModel):
+            ...     name: str
+            ...     country: str
+            >>> ChatAKI(model="qwen3.6-35b").with_structured_output(City).invoke("Munich is a city in Germany.")
+            City(name='Munich', country='Germany')
         """
         if method not in (None, "json_schema", "function_calling", "json_mode"):
             raise ConfigurationError(
@@ -278,6 +296,12 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
 
         Raises:
             AKIError: It could not be read.
+
+        Example:
+            >>> model = ChatAKI(model="kimi-k2.7-code-1100b")
+            >>> models = model.refresh_models()
+            >>> model.profile["max_input_tokens"]
+            262144
         """
         with translated():
             models = super().refresh_models()
@@ -292,7 +316,13 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         return models
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
-        """About how many tokens a conversation has, counted offline, or by `custom_get_token_ids`."""
+        """About how many tokens a conversation has, counted offline, or by `custom_get_token_ids`.
+
+        Example:
+            >>> from langchain_core.messages import HumanMessage
+            >>> ChatAKI(model="qwen3.6-35b").get_num_tokens_from_messages([HumanMessage("What is 6 * 7?")])
+            8
+        """
         if self.custom_get_token_ids is not None:
             return super().get_num_tokens_from_messages(messages, tools)
         formatted: list[BaseTool | dict[str, Any]] | None = None

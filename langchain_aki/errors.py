@@ -2,6 +2,14 @@
 
 `except aki_transport.RateLimitError`, `except langchain_aki.errors.RateLimitError` and
 `except langchain_core.exceptions.ModelRateLimitError` all catch the same error.
+
+Example:
+    >>> from langchain_core.exceptions import ModelNotFoundError
+    >>> try:
+    ...     ChatAKI(model="qwen3.6-36b").invoke("What is 6 * 7?")
+    ... except ModelNotFoundError as error:
+    ...     print(type(error).__module__, error.closest, error.is_retryable)
+    langchain_aki.errors ('qwen3.6-35b',) False
 """
 
 from __future__ import annotations
@@ -53,6 +61,11 @@ class ModelRefusalError(base.ModelRefusalError, AKIError, _Refusal):  # type: ig
         message: What happened.
         refusal: The model's words.
         raw_message: The answer that holds the refusal.
+
+    Example:
+        >>> from langchain_aki.errors import ModelRefusalError
+        >>> ModelRefusalError("the model refused", refusal="I cannot help with that.").refusal
+        'I cannot help with that.'
     """
 
     def __init__(self, message: str, *, refusal: str, raw_message: BaseMessage | None = None) -> None:

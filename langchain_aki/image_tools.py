@@ -140,8 +140,8 @@ class AKIImageGenerationTool(_ImageTool, defer_build=False):
 
     Example:
         >>> tool = AKIImageGenerationTool(size="512x512")
-        >>> sorted(tool.args)
-        ['n', 'prompt', 'size']
+        >>> tool.invoke("a red lighthouse on a hill")
+        'Generated 1 image: img_... (512x512). To change one, pass its ID.'
     """
 
     name: str = "generate_image"
@@ -191,9 +191,12 @@ class AKIImageEditTool(_ImageTool, defer_build=False):
         ConfigurationError: An argument is unknown, or no call can be made with it.
 
     Example:
-        >>> tool = AKIImageEditTool(store=ImageStore())
-        >>> sorted(tool.args)
-        ['image', 'prompt']
+        >>> draw = AKIImageGenerationTool(size="512x512")
+        >>> drawn = draw.invoke("a red lighthouse on a hill")
+        >>> change = AKIImageEditTool(store=draw.store)
+        >>> (image,) = draw.store
+        >>> change.invoke({"prompt": "make the lighthouse blue", "image": image.id})
+        'Made 1 image out of img_...: img_... (512x512).'
     """
 
     name: str = "edit_image"

@@ -34,6 +34,8 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
 
     Example:
         >>> llm = AKILLM(model="llama3-chat-8b", max_tokens=64)
+        >>> llm.invoke("What is 6 * 7?")
+        '6 * 7 = 42.'
         >>> llm.protocol
         'native'
     """
@@ -118,7 +120,21 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[str]:
-        """The texts for many prompts, at most `max_concurrency` at once; each fails for itself."""
+        """The texts for many prompts, at most `max_concurrency` at once; each fails for itself.
+
+        Args:
+            inputs: The prompts.
+            config: LangChain's; `{"max_concurrency": 8}` bounds how many are under way together.
+            return_exceptions: Give errors in the places of their texts instead of raising the first.
+            **kwargs: Fields of the model to give other values for this call, e.g. `temperature`.
+
+        Raises:
+            AKIError: A prompt failed, and `return_exceptions` is False.
+
+        Example:
+            >>> AKILLM(model="llama3-chat-8b").batch(["What is 6 * 7?", "What is 7 * 8?"])
+            ['6 * 7 = 42.', '7 * 8 = 56.']
+        """
         return Runnable.batch(self, inputs, config, return_exceptions=return_exceptions, **kwargs)
 
     async def abatch(

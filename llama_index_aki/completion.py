@@ -37,6 +37,10 @@ class AKICompletion(PromptSettings, LLM, defer_build=False):
 
     Example:
         >>> llm = AKICompletion(model="llama3-chat-8b", max_tokens=64)
+        >>> llm.complete("What is 6 * 7?").text
+        '6 * 7 = 42.'
+        >>> "".join(part.delta for part in llm.stream_complete("What is 6 * 7?"))
+        '6 * 7 = 42.'
         >>> llm.metadata.is_chat_model
         False
     """
@@ -72,7 +76,12 @@ class AKICompletion(PromptSettings, LLM, defer_build=False):
 
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        """The text as it comes: `delta` is new, `text` is all so far."""
+        """The text as it comes: `delta` is new, `text` is all so far.
+
+        Raises:
+            StreamInterruptedError: The stream ended before the answer did.
+            AKIError: See the tree in `aki_transport.errors`.
+        """
         return (to_completion(response) for response in self._stream(self._request(prompt, formatted, kwargs)))
 
     @llm_completion_callback()
@@ -82,7 +91,16 @@ class AKICompletion(PromptSettings, LLM, defer_build=False):
 
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """The text that goes on from a conversation, made one prompt by `messages_to_prompt`."""
+        """The text that goes on from a conversation, made one prompt by `messages_to_prompt`.
+
+        Raises:
+            AKIError: See the tree in `aki_transport.errors`.
+
+        Example:
+            >>> from llama_index.core.llms import ChatMessage
+            >>> AKICompletion(model="llama3-chat-8b").chat([ChatMessage("What is 6 * 7?")]).message.content
+            '6 * 7 = 42.'
+        """
         return self._answer(self._chat_request(messages, kwargs))
 
     @llm_chat_callback()
@@ -92,7 +110,18 @@ class AKICompletion(PromptSettings, LLM, defer_build=False):
 
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        """`chat`, as it comes."""
+        """`chat`, as it comes: `delta` is new, `message` holds all so far.
+
+        Raises:
+            StreamInterruptedError: The stream ended before the answer did.
+            AKIError: See the tree in `aki_transport.errors`.
+
+        Example:
+            >>> from llama_index.core.llms import ChatMessage
+            >>> parts = AKICompletion(model="llama3-chat-8b").stream_chat([ChatMessage("What is 6 * 7?")])
+            >>> "".join(part.delta for part in parts)
+            '6 * 7 = 42.'
+        """
         return self._stream(self._chat_request(messages, kwargs))
 
     @llm_chat_callback()

@@ -74,8 +74,15 @@ class AKIImageToolSpec(BaseToolSpec):
         ConfigurationError: An argument is unknown, or no call can be made with it.
 
     Example:
-        >>> [tool.metadata.name for tool in AKIImageToolSpec().to_tool_list()]
+        >>> spec = AKIImageToolSpec(size="512x512")
+        >>> [tool.metadata.name for tool in spec.to_tool_list()]
         ['generate_image', 'edit_image']
+        >>> text, block = spec.generate_image("a red lighthouse on a hill")
+        >>> text.text
+        'Generated 1 image: img_... (512x512). To change one, pass its ID.'
+        >>> (image,) = spec.store
+        >>> spec.edit_image("make the lighthouse blue", image.id)[0].text
+        'Made 1 image out of img_...: img_... (512x512).'
     """
 
     spec_functions: list[SPEC_FUNCTION_TYPE] = [  # noqa: RUF012  LlamaIndex's own form

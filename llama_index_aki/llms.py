@@ -59,6 +59,10 @@ class AKI(ModelSettings, FunctionCallingLLM, defer_build=False):
 
     Example:
         >>> llm = AKI(model="qwen3.6-35b", temperature=0)
+        >>> llm.complete("What is 6 * 7?").text
+        '6 * 7 = 42.'
+        >>> "".join(part.delta for part in llm.stream_complete("What is 6 * 7?"))
+        '6 * 7 = 42.'
         >>> llm.metadata.context_window
         262144
     """
@@ -84,6 +88,11 @@ class AKI(ModelSettings, FunctionCallingLLM, defer_build=False):
 
         Raises:
             AKIError: See the tree in `aki_transport.errors`.
+
+        Example:
+            >>> from llama_index.core.llms import ChatMessage
+            >>> AKI(model="qwen3.6-35b").chat([ChatMessage("What is 6 * 7?")]).message.content
+            '6 * 7 = 42.'
         """
         return self._chat(messages, kwargs)
 
@@ -99,6 +108,12 @@ class AKI(ModelSettings, FunctionCallingLLM, defer_build=False):
         Raises:
             StreamInterruptedError: The stream ended before the answer did.
             AKIError: See the tree in `aki_transport.errors`.
+
+        Example:
+            >>> from llama_index.core.llms import ChatMessage
+            >>> parts = list(AKI(model="qwen3.6-35b").stream_chat([ChatMessage("What is 6 * 7?")]))
+            >>> parts[-1].message.content, parts[-1].additional_kwargs["total_tokens"]
+            ('6 * 7 = 42.', 39)
         """
         return self._stream_chat(messages, kwargs)
 
@@ -223,7 +238,18 @@ class AKI(ModelSettings, FunctionCallingLLM, defer_build=False):
     def stream_chat_with_tools(
         self, tools: Sequence[BaseTool], *args: Any, allow_parallel_tool_calls: bool = False, **kwargs: Any
     ) -> ChatResponseGen:
-        """`chat_with_tools`, streamed: one call only, too, where several are not allowed."""
+        """`chat_with_tools`, streamed: one call only, too, where several are not allowed.
+
+        Example:
+            >>> from llama_index.core.tools import FunctionTool
+            >>> def weather(city: str) -> str:
+            ...     "The weather in a city."
+            ...     return f"Sunny in {city}."
+            >>> llm, tool = AKI(model="qwen3.6-35b"), FunctionTool.from_defaults(weather)
+            >>> *_, last = llm.stream_chat_with_tools([tool], user_msg="What is the weather in Munich?")
+            >>> [(call.tool_name, call.tool_kwargs) for call in llm.get_tool_calls_from_response(last)]
+            [('weather', {'city': 'Munich'})]
+        """
         kwargs["allow_parallel_tool_calls"] = allow_parallel_tool_calls
         responses = super().stream_chat_with_tools(tools, *args, **kwargs)
         if allow_parallel_tool_calls:
@@ -248,6 +274,12 @@ class AKI(ModelSettings, FunctionCallingLLM, defer_build=False):
         Raises:
             ValueError: There is none, unless `error_on_no_tool_call` is False.
             InvalidResponseError: The answer is whole, and the arguments of a call are no JSON object.
+
+        Example:
+            >>> llm = AKI(model="qwen3.6-35b")
+            >>> response = llm.chat_with_tools([], user_msg="What is 6 * 7?")
+            >>> llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)
+            []
         """
         blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
         if not blocks and error_on_no_tool_call:
@@ -275,6 +307,16 @@ class AKI(ModelSettings, FunctionCallingLLM, defer_build=False):
         Raises:
             ModelRefusalError: The model refused.
             InvalidResponseError: There is no object that fits, also after it was asked to mend it.
+
+        Example:
+            >>> from llama_index.core.prompts import PromptTemplate
+            >>> from pydantic import BaseModel
+            >>> class City(BaseModel):
+            ...     name: str
+            ...     country: str
+            >>> prompt = PromptTemplate("{text}")
+            >>> AKI(model="qwen3.6-35b").structured_predict(City, prompt, text="Munich is a city in Germany.")
+            City(name='Munich', country='Germany')
         """
         if self.pydantic_program_mode != PydanticProgramMode.DEFAULT:
             return cast("Model", super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args))

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "tests/benchmarks/README.md")
 QUESTIONS = (
     "Which models have the largest context window?",
-    "What happens when a stream breaks off half-way?",
-    "Does a key from the environment go to any host?",
+    "What does partial_text of a stream hold?",
+    "Is a key sent only to the provider's own hosts?",
 )
 AGENT = "An agent with two tools"
 TASK = "Look up in the documents how I add a provider, and work out what 250000 tokens cost at 0.45 USD per million."

@@ -49,21 +49,17 @@ def _amendment(question: str, words: str, *numbers: str) -> Case:
 
 CASES = (
     _readme("Which model has a context window of 204800 tokens?", "minimax-m2.5-230b", "Models and limits"),
-    _readme("Which error is raised when the account has no credits?", "InsufficientCreditsError", "Errors"),
-    _readme("How often is a call retried?", "max_retries", "Errors"),
-    _readme("What is partial_text of a stream that breaks off half-way?", "holds what had arrived", "Errors"),
+    _readme("Which error means that the account has too little credit?", "InsufficientCreditsError", "Errors"),
+    _readme("Up to how many seconds is Retry-After heeded?", "up to 60 s", "Errors"),
+    _readme("What does partial_text hold when a stream breaks off half-way?", "what had arrived", "Errors"),
     _readme("What is the maximum output of apertus-chat-70b?", "8192", "Models and limits"),
-    _readme("What is openai_api_base called here?", "base_url", "Moving over from ChatOpenAI(base_url=…)"),
+    _readme("What is max_completion_tokens called here?", "max_tokens", "Moving over from ChatOpenAI(base_url=…)"),
     _readme("Are there telemetry headers?", "no telemetry headers", "Privacy"),
     Case("How do I add a model?", "an entry in `models.toml`", ("CONTRIBUTING.md, How to",)),
     Case("How do I add a provider?", "a row in `PROVIDERS`", ("CONTRIBUTING.md, How to",)),
     Case("What is pillow needed for?", "pictures", ("CONTRIBUTING.md, Dependencies, and why each is there",)),
-    Case("How are vulnerabilities reported?", "in private", ("SECURITY.md, Security",)),
-    Case(
-        "How many rounds is the figure of a benchmark the median of?",
-        "median of 7",
-        ("tests/benchmarks/README.md, How",),
-    ),
+    Case("Through what do I report what I find to the maintainers?", "security advisories", ("SECURITY.md, Security",)),
+    Case("How are the rounds of the benchmarks interleaved?", "A B C D", ("tests/benchmarks/README.md, How",)),
     _fable("What did the Crow drop into the pitcher?", "stones", "The Crow and the Pitcher"),
     _fable(
         "Who chose the course of the race between the Hare and the Tortoise?",

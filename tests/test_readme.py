@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import aki_transport.errors
 import langchain_aki.errors
-from aki_transport import PROVIDERS
 from aki_transport.catalog import load_table
-from aki_transport.emulator import Emulator
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-
-
-@pytest.fixture
-def at_the_emulator(monkeypatch):
-    """The providers' rows, with the emulator's addresses in place of the services'."""
-    with Emulator() as service:
-        keys = {"aki": service.key, "aacflow": service.aacflow_key, "ak_ai_core": service.ak_ai_core_key}
-        for name, row in list(PROVIDERS.items()):
-            routes = tuple(
-                replace(route, base_url=getattr(service, f"{route.protocol if name == 'aki' else name}_url"))
-                for route in row.routes
-            )
-            monkeypatch.setitem(PROVIDERS, name, replace(row, routes=routes))
-            monkeypatch.setenv(row.key_variables[0], keys[name])
-        monkeypatch.setenv("MY_GATEWAY_KEY", service.key)
-        yield service
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[f"block-{number}" for number in range(1, len(BLOCKS) + 1)])

@@ -1,5 +1,6 @@
 """What is said without tools: from a context, from memory, from arithmetic, or politely."""
 
+import html
 import re
 
 from aki_transport.emulator import extract as extraction
@@ -24,6 +25,8 @@ _ECHO = re.compile(
 _EXACT = re.compile(r"\b(?:say|repeat)\b|\b(?:reply|respond|answer)\s+(?:only|just|exactly|with)", re.IGNORECASE)
 _COUNT = re.compile(r"\bcount\b.*?\b(?:from\s+(\d+)\s+)?(?:to|until)\s+(\d+)", re.IGNORECASE)
 _SUMMARY = re.compile(r"\b(?:summari[sz]e|summary|tl;?dr|zusammenfass\w*|fasse)\b", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-z_]+(?:\s[^<>]*)?>")
+_OF_A_SUMMARY = re.compile(r"\bhere is a summary\b[^.:\n]*:\s*", re.IGNORECASE)
 _STATEMENT = re.compile(r"\b(?:my|i|i'm|we|our)\b", re.IGNORECASE)
 _TURNED = {
     "my": "your",
@@ -112,7 +115,8 @@ def _remembered(prompt: Prompt) -> str | None:
     if not asked.rstrip().endswith("?") and not asked.lower().startswith(("what", "who", "where", "how")):
         return None
     earlier = [turn.text for turn in prompt.turns if turn.role == "user" and turn.text != asked]
-    said = "\n\n".join(line for text in earlier for line in sentences(text) if _STATEMENT.search(line))
+    parts = [part for text in earlier for part in re.split(r"\n\s*\n", text)]
+    said = "\n\n".join(line for part in parts for line in sentences(part) if _STATEMENT.search(line))
     found = extraction.extract(asked, said, sure=False) if said and _STATEMENT.search(asked) else None
     if found is None:
         return None
@@ -128,5 +132,6 @@ def _summary(prompt: Prompt) -> str:
         others = [part for part in re.split(r"\n\s*\n", asked) if not _SUMMARY.search(part)]
         earlier = [turn.text for turn in prompt.turns if turn.role != "tool" and turn.text not in (asked, "")]
         text = "\n".join(others) or "\n".join(turn for turn in earlier if not _SUMMARY.search(turn))
+    text = _OF_A_SUMMARY.sub("", _TAG.sub(" ", html.unescape(text)))
     found = sentences(" ".join(text.split()))
     return " ".join(found[:2]) or _restated(asked)

@@ -20,6 +20,13 @@ class JobSeen:
         state: Its state; it is done when its result was delivered.
         polls: How often it was asked for.
         cancelled: Whether the client ended it.
+
+    Example:
+        >>> with Emulator() as service:
+        ...     client = Client(protocol="native", base_url=service.native_url, api_key=service.key)
+        ...     drawn = client.generate_image("a red lighthouse", size="256x256")
+        ...     service.jobs[0].state
+        'done'
     """
 
     id: str

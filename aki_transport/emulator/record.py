@@ -8,7 +8,23 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request as it arrived."""
+    """One request as it arrived.
+
+    Args:
+        method: The HTTP method.
+        path: The URL's path.
+        headers: With names in small letters.
+        query: The URL's parameters.
+        body: The JSON body, or a form as a dict; None if there was none.
+        raw: The body's bytes.
+        request_id: The ID that the answer names.
+
+    Example:
+        >>> with Emulator() as service:
+        ...     models = Client(base_url=service.openai_url, api_key=service.key).refresh_models()
+        ...     service.requests[0].method, service.requests[0].path
+        ('GET', '/v1/models')
+    """
 
     method: str
     path: str

@@ -42,6 +42,11 @@ class Emulator:
         port: The port; 0 takes a free one.
         credits: What each of the gateways' accounts has to spend, in US dollars.
         job_speed: How many seconds of the native interface's jobs pass in a real one.
+
+    Example:
+        >>> with Emulator() as service:
+        ...     Client(base_url=service.openai_url, api_key=service.key).refresh_models()[0].id
+        'apertus-chat-70b'
     """
 
     key = "aki-test"
@@ -120,17 +125,40 @@ class Emulator:
         return self._jobs.seen()
 
     def count(self, path_suffix: str = "") -> int:
-        """How many requests arrived whose path ends so."""
+        """How many requests arrived whose path ends so.
+
+        Example:
+            >>> with Emulator() as service:
+            ...     service.count("/chat/completions")
+            0
+        """
         return sum(seen.path.endswith(path_suffix) for seen in self._record.seen())
 
     def reset(self) -> None:
-        """Forget the requests, let faults with `times` strike anew, and fill up the accounts."""
+        """Forget the requests, let faults with `times` strike anew, and fill up the accounts.
+
+        Example:
+            >>> with Emulator() as service:
+            ...     models = Client(base_url=service.openai_url, api_key=service.key).refresh_models()
+            ...     service.reset()
+            ...     len(service.requests)
+            0
+        """
         self._record.clear()
         for face in self._faces:
             face.forget()
 
     def start(self) -> Self:
-        """Listen and serve; returns when requests are answered."""
+        """Listen and serve; returns when requests are answered.
+
+        Raises:
+            RuntimeError: It is running already.
+            OSError: The port is taken.
+
+        Example:
+            >>> service = Emulator().start()
+            >>> service.stop()
+        """
         if self._socket is not None:
             raise RuntimeError("The emulator is already running.")
         # Bound here, not in the thread: the port is known and clients queue from now on.
@@ -144,7 +172,11 @@ class Emulator:
         return self
 
     def stop(self) -> None:
-        """Cut what is open and free the port."""
+        """Cut what is open and free the port; without effect where it does not run.
+
+        Example:
+            >>> Emulator().stop()
+        """
         if self._thread is None or self._loop is None or self._socket is None:
             return
         self._loop.call_soon_threadsafe(self._stop.set)

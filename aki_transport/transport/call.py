@@ -92,6 +92,9 @@ class Timeout:
         connect: For a connection.
         answer: For a blocking answer.
         chunk: For the next piece of a stream.
+
+    Example:
+        >>> client = Client(timeout=Timeout(answer=300, chunk=30))
     """
 
     connect: float | None = 10.0
@@ -99,7 +102,12 @@ class Timeout:
     chunk: float | None = 120.0
 
     def within(self, seconds: float) -> Timeout:
-        """The same, none of them longer than `seconds`."""
+        """The same, none of them longer than `seconds`.
+
+        Example:
+            >>> Timeout().within(60)
+            Timeout(connect=10.0, answer=60, chunk=60)
+        """
         return Timeout(
             connect=_shorter(self.connect, seconds),
             answer=_shorter(self.answer, seconds),
@@ -107,7 +115,12 @@ class Timeout:
         )
 
     def for_httpx(self, *, stream: bool) -> dict[str, float | None]:
-        """The form that httpx transports read from a request's extensions."""
+        """The form that httpx transports read from a request's extensions.
+
+        Example:
+            >>> Timeout().for_httpx(stream=True)["read"]
+            120.0
+        """
         read = self.chunk if stream else self.answer
         return {"connect": self.connect, "read": read, "write": self.answer, "pool": None}
 

@@ -149,6 +149,19 @@ def test_what_the_user_said_before_is_remembered(client):
     assert ask(client, *turns) == "Your favourite colour is green."
 
 
+def test_a_conversation_is_summed_up_and_the_summary_remembered(client):
+    talk = (
+        '<message type="human">My name is Ada.</message>\n<message type="ai">Noted &amp; kept.</message>\n'
+        '<message type="human">The committee met.</message>'
+    )
+    summary = ask(client, ("user", f"Summarize this conversation:\n\n{talk}"))
+    assert summary == "My name is Ada. Noted & kept."
+    told = f"Here is a summary of the conversation to date:\n\n{summary}"
+    again = ask(client, ("user", f'Summarize this conversation:\n\n<message type="human">{told}</message>'))
+    assert again == summary
+    assert ask(client, ("user", told), ("assistant", "Go on."), ("user", "What is my name?")) == "Your name is Ada."
+
+
 @pytest.mark.parametrize("bomb", ["9**9**9**9", "2**100000", "1/0", "(((((", "10**1000 * 10**1000 / 3"])
 def test_arithmetic_that_is_none_does_no_harm(client, bomb):
     assert ask(client, ("user", f"What is {bomb}?"))

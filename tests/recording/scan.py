@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from tests.recording.scrub import SCRUBBED, SECRET_NAMES, known_keys
 
@@ -29,6 +30,8 @@ _HARMLESS = re.compile(
     """,
     re.VERBOSE,
 )
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
+_FORM = re.compile(r"[\w.-]+=[^&\s]*(?:&[\w.-]+=[^&\s]*)*")
 _SIGNED = frozenset({"signature", "thoughtSignature"})
 """Fields of reasoning that its service has signed. They open nothing."""
 
@@ -41,6 +44,8 @@ def findings(document: Mapping[str, Any]) -> list[str]:
 def _look(data: Any, where: str) -> Iterator[tuple[str, str]]:
     match data:
         case dict():
+            if str(data.get("name")).lower() in SECRET_NAMES and data.get("text") not in (None, "", SCRUBBED):
+                yield f"{where}/text", str(data["text"])
             for name, value in data.items():
                 place = f"{where}/{name}"
                 if str(name).lower() in SECRET_NAMES and isinstance(value, str) and value not in ("", SCRUBBED):
@@ -61,9 +66,13 @@ def _look_in_text(text: str, where: str) -> Iterator[tuple[str, str]]:
             yield where, key
     if text.startswith(("{", "[")):
         yield from _look(_read(text), f"{where} (JSON in it)")
-    for name, value in parse_qsl(urlsplit(text).query) if "://" in text[:10] else ():
+    query = urlsplit(text).query if "://" in text[:10] else text if _FORM.fullmatch(text) else ""
+    for name, value in parse_qsl(query):
         if name.lower() in SECRET_NAMES and value != SCRUBBED:
             yield f"{where}?{name}", value
+        yield from _look_in_text(value, f"{where}?{name}")
+    for kind, decoded in _decoded(text):
+        yield from _look_in_text(decoded, f"{where} ({kind} in it)")
     for line in text.splitlines():
         event = _read(line.removeprefix("data:")) if line.startswith("data:") else None
         if event is not None:
@@ -74,6 +83,19 @@ def _look_in_text(text: str, where: str) -> Iterator[tuple[str, str]]:
         name, _, value = line.partition(":")
         if name.strip().lower() in SECRET_NAMES and value.strip() not in ("", SCRUBBED):
             yield f"{where} (a line)", value.strip()
+
+
+def _decoded(text: str) -> Iterator[tuple[str, str]]:
+    """What a text says once more to whoever decodes it."""
+    plain = unquote_plus(text)
+    if plain != text.replace("+", " "):
+        yield "URL-encoded text", plain
+    for token in _BASE64.findall(text):
+        bare = token.rstrip("=").translate(str.maketrans("+/", "-_"))
+        try:
+            yield "base64", urlsafe_b64decode(f"{bare}{'=' * (-len(bare) % 4)}").decode("ascii")
+        except ValueError:  # it is no base64, or nothing that is read
+            continue
 
 
 def _read(text: str) -> Any:

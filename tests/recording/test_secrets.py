@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
+from collections.abc import Callable
+from urllib.parse import quote_plus, urlencode
 
 import httpx
 import pytest
@@ -23,6 +26,10 @@ KEYS = (
     "Zq81LmNw52TrYx07BvKc34HsJd96Pf",
 )
 WHOLE = "aki/openai/tools_stream"
+
+
+def in_base64(text: str, encode: Callable[[bytes], bytes] = base64.b64encode) -> str:
+    return encode(text.encode()).decode()
 
 
 def planted(**parts: object) -> dict:
@@ -58,14 +65,45 @@ def test_a_cassette_holds_nothing_like_a_key(name):
         lambda key: planted(response_json={"progress": {"auth_key": key}}),
         lambda key: planted(response_events='data: {"deep": {"token": "' + key + '"}}\n\n'),
         lambda key: planted(response_text=f"<p>Key {key} is not valid</p>"),
+        lambda key: planted(request_text=urlencode({"prompt": "a lighthouse", "with": f"<{key}>"})),
+        lambda key: planted(request_headers={"x-something": in_base64(key)}),
+        lambda key: planted(request_headers={"authorization": f"Basic {in_base64(f'me:{key}')}"}),
+        lambda key: planted(request_json={"deep": [{"down": in_base64(f'{{"of": "{key}"}}')}]}),
+        lambda key: planted(request_uri=f"https://aki.io/api/endpoints?of={quote_plus(in_base64(f'key={key}'))}"),
+        lambda key: planted(request_form=[{"name": "prompt", "text": in_base64(key, base64.urlsafe_b64encode)}]),
     ],
     ids=[
         *("authorization", "header", "cookie", "set-cookie", "query", "other-query", "body", "deep-named", "deep"),
         *("in-json-text", "form", "answer", "event", "page"),
+        *("urlencoded", "base64-header", "basic", "base64-deep", "base64-query", "base64-form"),
     ],
 )
 def test_a_planted_key_is_found(plant, key):
     assert findings(form.load(form.dump(plant(key))))
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        lambda key: planted(request_headers={"authorization": key}),
+        lambda key: planted(request_headers={"x-api-key": key}),
+        lambda key: planted(request_headers={"cookie": key}),
+        lambda key: planted(response_headers={"set-cookie": key}),
+        lambda key: planted(request_uri=f"https://aki.io/api/endpoints?{urlencode({'key': key})}"),
+        lambda key: planted(request_json={"deep": [{"down": {"client_session_auth_key": key}}]}),
+        lambda key: planted(request_json={"chat_context": json.dumps([{"role": "user", "auth_key": key}])}),
+        lambda key: planted(request_form=[{"name": "api_key", "text": key}]),
+        lambda key: planted(request_text=urlencode({"prompt": "a lighthouse", "api_key": key})),
+        lambda key: planted(request_json={"of": in_base64(json.dumps({"token": key}))}),
+        lambda key: planted(response_text=f"Set-Cookie: {key}\n"),
+    ],
+    ids=[
+        *("authorization", "x-api-key", "cookie", "set-cookie", "query", "deep", "in-json-text", "form"),
+        *("urlencoded", "base64", "page"),
+    ],
+)
+def test_a_key_that_looks_like_a_word_is_found_where_keys_belong(plant):
+    assert findings(form.load(form.dump(plant("open, sesame/100%"))))
 
 
 def test_words_and_names_of_models_are_no_keys():

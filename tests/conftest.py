@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from aki_transport import PROVIDERS
+from aki_transport.emulator import Emulator
+from aki_transport.transport.listing import forget_listings
+
+
+@contextmanager
+def played(service: Emulator) -> Iterator[Emulator]:
+    """Code that is meant for the services finds the emulator at their addresses, and its keys in the environment."""
+    keys = {"aki": service.key, "aacflow": service.aacflow_key, "ak_ai_core": service.ak_ai_core_key}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, row in list(PROVIDERS.items()):
+            routes = tuple(
+                replace(route, base_url=getattr(service, f"{route.protocol if name == 'aki' else name}_url"))
+                for route in row.routes
+            )
+            patch.setitem(PROVIDERS, name, replace(row, routes=routes))
+            patch.setenv(row.key_variables[0], keys[name])
+        patch.setenv("MY_GATEWAY_KEY", service.key)
+        yield service
+
+
+@pytest.fixture(scope="module")
+def service_of_examples() -> Iterator[Emulator]:
+    """One emulator for all the examples of a file; nothing it was asked for lasts, but its record."""
+    with Emulator() as service:
+        yield service
+
+
+@pytest.fixture
+def at_the_emulator(service_of_examples: Emulator) -> Iterator[Emulator]:
+    """The services, as an example's reader has them: found by name, with their keys set."""
+    service_of_examples.reset()
+    forget_listings()
+    with played(service_of_examples):
+        yield service_of_examples

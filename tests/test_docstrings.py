@@ -1,0 +1,109 @@
+"""What docstrings show runs as it is written there, and everything public shows how it is used."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import aki_transport.emulator
+import langchain_aki.errors
+import llama_index_aki
+
+PACKAGES = (aki_transport, langchain_aki, llama_index_aki)
+OURS = tuple(package.__name__ for package in PACKAGES)
+MODULES = [
+    import_module(name)
+    for package in PACKAGES
+    for name in (
+        package.__name__,
+        *(found.name for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")),
+    )
+    if not name.endswith("__main__")
+]
+EXAMPLES = {
+    test.name: test
+    for module in MODULES
+    for test in doctest.DocTestFinder(exclude_empty=True).find(module)
+    if test.examples
+}
+
+# Called by the frameworks, by pydantic and by the transport, not by people.
+HOOKS = frozenset({"class_name", "get_lc_namespace", "is_lc_serializable", "model_post_init", "tidy"})
+# Their docstrings are what models are told of the tools.
+TOLD = {"agenerate_image": "generate_image", "aedit_image": "edit_image"}
+
+
+def taken_for_granted(name: str) -> dict[str, object]:
+    """What a reader of this docstring has imported: the public names of its package, and of the transport."""
+    there = (aki_transport.emulator, langchain_aki, llama_index_aki)
+    packages = [aki_transport, *(package for package in there if name.startswith(package.__name__))]
+    return {each: getattr(package, each) for package in packages for each in package.__all__}
+
+
+@pytest.mark.usefixtures("at_the_emulator")
+@pytest.mark.parametrize("test", EXAMPLES.values(), ids=EXAMPLES)
+def test_an_example_gives_what_it_says(test, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert not [each.source for each in test.examples if each.options.get(doctest.SKIP)]
+    test.globs = taken_for_granted(test.name)
+    said: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append)
+    assert not said, "".join(said)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_no_example_is_written_where_it_would_not_run(module):
+    path = Path(module.__file__)
+    source = path.read_text(encoding="utf-8")
+    ran = [each for test in EXAMPLES.values() if Path(test.filename) == path for each in test.examples]
+    assert len(re.findall(r"^\s*>>> ", source, re.MULTILINE)) == len(ran)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            assert not re.search(r"^\s*(Examples?|Usage)::?\s*\n(?!\s*>>> )", node.value, re.MULTILINE), node.value
+            assert "```python" not in node.value, node.value
+
+
+def public() -> Iterator[tuple[type, str]]:
+    """Every public class with itself, and with every method of ours that it has."""
+    for module in (*PACKAGES, aki_transport.emulator, langchain_aki.errors):
+        for cls in (getattr(module, name) for name in module.__all__):
+            if isinstance(cls, type):
+                yield cls, "__init__"
+                ours = {name for base in cls.__mro__ if base.__module__.startswith(OURS) for name in vars(base)}
+                for name in sorted(ours - HOOKS):
+                    if not name.startswith("_") and inspect.isroutine(getattr(cls, name)):
+                        yield cls, name
+
+
+@pytest.mark.parametrize(
+    ("cls", "method"), list(public()), ids=[f"{cls.__module__}.{cls.__name__}.{name}" for cls, name in public()]
+)
+def test_everything_public_has_an_example(cls, method):
+    if method == "__init__":
+        assert is_shown(cls)
+    else:
+        text = inspect.getdoc(getattr(cls, method)) or ""
+        twin = re.match(r"`(\w+)`, (?:async\.|for the running event loop)", text)
+        shown_as = twin[1] if twin else TOLD.get(method, method)
+        assert is_method_shown(cls, method) or is_method_shown(cls, shown_as)
+
+
+def is_shown(cls: type) -> bool:
+    """Whether a class has an example, or is an error that is made and read like one that has."""
+    if ">>> " in (vars(cls).get("__doc__") or ""):
+        return True
+    return issubclass(cls, Exception) and "__init__" not in vars(cls) and any(map(is_shown, cls.__mro__[1:]))
+
+
+def is_method_shown(cls: type, method: str) -> bool:
+    """Whether its own docstring or that of its class has an example of it."""
+    own, of_class = inspect.getdoc(getattr(cls, method)) or "", inspect.getdoc(cls) or ""
+    return ">>> " in own or any(f".{method}(" in line for line in of_class.splitlines() if line.startswith("    >>> "))
