@@ -48,10 +48,10 @@ class AKIError(Exception):
 
     Example:
         >>> try:
-        ...     Client(provider="akii")
+        ...     Client(timeout=-1)
         ... except AKIError as error:
         ...     print(type(error).__name__, error.is_retryable, error)
-        ConfigurationError False provider='akii' is unknown; use 'aki', 'aacflow', 'ak_ai_core' or a Provider(...).
+        ConfigurationError False timeout=-1 is no number of seconds above 0 and no Timeout.
     """
 
     is_retryable: bool = False
