@@ -89,7 +89,14 @@ def test_the_sdist_builds_the_same_wheel(wheel: dict[str, bytes], from_sdist: tu
 def test_the_sdist_holds_what_its_tests_and_its_makefile_need(from_sdist: tuple[list[str], dict[str, bytes]]):
     names = set(from_sdist[0])
     assert {"Makefile", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "tests/script_server.py"} < names
-    assert {name.partition("/")[0] for name in names if "/" in name} == {*PACKAGES, "cassettes", "notebooks", "tests"}
+    assert {name.partition("/")[0] for name in names if "/" in name} == {
+        *PACKAGES,
+        "cassettes",
+        "docs",
+        "notebooks",
+        "recipes",
+        "tests",
+    }
     assert not [name for name in names if "__pycache__" in name or name.startswith("llama_index/")]
 
 

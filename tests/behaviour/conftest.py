@@ -33,8 +33,8 @@ def a_plain_start(monkeypatch, caplog):
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[Emulator]:
-    """Its jobs are fast: 500 seconds of theirs pass in one."""
-    with Emulator(job_speed=500) as emulator:
+    """Its jobs are fast: 250 seconds of theirs pass in one. One that is not asked for in 600 of its own lapses."""
+    with Emulator(job_speed=250) as emulator:
         yield emulator
 
 
