@@ -126,7 +126,28 @@ def _named(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-class ScriptServer:
+class Origin:
+    """Something at a `url`, with the names by which the protocols' bases there are asked for."""
+
+    url: str
+
+    @property
+    def openai_url(self) -> str:
+        """The base URL of an OpenAI-compatible service."""
+        return f"{self.url}/v1"
+
+    @property
+    def anthropic_url(self) -> str:
+        """The base URL of an Anthropic-compatible service."""
+        return f"{self.url}/anthropic"
+
+    @property
+    def native_url(self) -> str:
+        """The base URL of the native API."""
+        return f"{self.url}/api"
+
+
+class ScriptServer(Origin):
     """Answers each request with the next answer of its script; `GET …/models` is answered apart.
 
     Args:
@@ -178,11 +199,6 @@ class ScriptServer:
         self._loop.close()
         if self._faults and error is None:
             raise self._faults[0]
-
-    @property
-    def openai_url(self) -> str:
-        """The base URL of an OpenAI-compatible service."""
-        return f"{self.url}/v1"
 
     @property
     def open_connections(self) -> int:

@@ -132,16 +132,6 @@ class Service(ScriptServer):
     def __init__(self) -> None:
         super().__init__(models=[{"id": MODEL, "object": "model", "max_model_len": 0}])
 
-    @property
-    def anthropic_url(self) -> str:
-        """The base URL of an Anthropic-compatible service."""
-        return f"{self.url}/anthropic"
-
-    @property
-    def native_url(self) -> str:
-        """The base URL of the native API."""
-        return f"{self.url}/api"
-
     def play(self, cell: Cell) -> None:
         """Play this cell from now on."""
         scene = Scene(cell)

@@ -10,31 +10,18 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.script_server import Origin
+
 CERTIFICATE = Path(__file__).parent.parent / "transport" / "localhost.pem"
 _FULL = 4  # connections that more than fill a queue of none
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """An origin with the names by which the faces ask for it."""
+@dataclass(frozen=True)
+class Address(Origin):
+    """An origin with its key."""
 
     url: str
     key: str = "aki-test"
-
-    @property
-    def openai_url(self) -> str:
-        """The base URL of an OpenAI-compatible service."""
-        return f"{self.url}/v1"
-
-    @property
-    def anthropic_url(self) -> str:
-        """The base URL of an Anthropic-compatible service."""
-        return f"{self.url}/anthropic"
-
-    @property
-    def native_url(self) -> str:
-        """The base URL of the native API."""
-        return f"{self.url}/api"
 
 
 @contextmanager
