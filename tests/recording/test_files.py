@@ -26,10 +26,10 @@ def copied(tmp_path) -> Path:
     return Path(shutil.copytree(files.CASSETTES, tmp_path / "cassettes"))
 
 
-def replay(folder: Path, chosen: str) -> subprocess.CompletedProcess[str]:
-    """The tests of these cassettes, with that folder."""
+def replay(folder: Path, chosen: str, file: str = "test_cassettes.py") -> subprocess.CompletedProcess[str]:
+    """The tests of these cassettes in that file, with that folder."""
     return subprocess.run(  # noqa: S603  our own tests
-        [sys.executable, "-m", "pytest", "-q", "-m", "cassette", "-k", chosen, str(Path(__file__).parent)],
+        [sys.executable, "-m", "pytest", "-q", "-m", "cassette", "-k", chosen, str(Path(__file__).parent / file)],
         capture_output=True,
         check=False,
         cwd=Path(__file__).parents[2],
@@ -132,6 +132,6 @@ def test_a_deleted_or_unasked_answer_of_the_suite_fails_a_test(copied):
     extra = copy.deepcopy(whole["interactions"][0])
     extra["request"]["json"]["model"] = "another"
     files.write(name, {**whole, "interactions": [*whole["interactions"], extra]}, copied)
-    assert "1 error" in replay(copied, "TestAkAiCoreOpenai").stdout
+    assert "1 error" in replay(copied, "TestAkAiCoreOpenai", "test_langchain_standard.py").stdout
     files.write(name, {**whole, "interactions": whole["interactions"][1:]}, copied)
-    assert " failed" in replay(copied, "TestAkAiCoreOpenai").stdout
+    assert " failed" in replay(copied, "TestAkAiCoreOpenai", "test_langchain_standard.py").stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import tracemalloc
 import zlib
+from functools import cache
 from typing import Any
 
 import pytest
@@ -90,6 +91,7 @@ def test_tool_arguments_in_many_pieces_are_read_in_time(stream_way: Way, server:
         assert len(stream_way.ask(client_for(server)).tool_calls) >= 1
 
 
+@cache
 def bomb(size: int, layers: int) -> bytes:
     packer = zlib.compressobj(9, wbits=31)
     block = bytes(MB)
