@@ -79,6 +79,7 @@ class _Connection(urllib3.connection.HTTPConnection):
 
     response_class = _Answer
     expires = 0.0
+    _held: list[bytes] | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -98,7 +99,21 @@ class _Connection(urllib3.connection.HTTPConnection):
             raise TimeoutError("connecting took all the time there was")
         sending.begun = True
         self.timeout = sending.write
-        super().request(*args, **kwargs)
+        held = self._held = []
+        try:
+            super().request(*args, **kwargs)
+        finally:
+            self._held = None
+        # A small body goes with the headers: in a write of its own it would wake the service twice.
+        for data in [b"".join(held)] if sum(map(len, held)) <= _PIECE else held:
+            super().send(data)
+
+    def send(self, data: bytes) -> None:
+        """Send, or keep it until the request is whole."""
+        if self._held is None:
+            super().send(data)
+        else:
+            self._held.append(data)
 
 
 class _TlsConnection(_Connection, urllib3.connection.HTTPSConnection):
