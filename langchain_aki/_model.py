@@ -64,9 +64,10 @@ class LangChainModel(_Base):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         """What makes two models answer differently; never the key."""
-        found = {name: plain(getattr(self, name)) for name in self.identifying}
+        values = self.__dict__
+        found = {name: plain(value) for name in self.identifying if (value := values[name]) is not None}
         found["base_url"] = self._client.base_url
-        return {name: value for name, value in found.items() if value is not None}
+        return found
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """The cache's key: by what makes the answer differ, not by timeouts and retries."""

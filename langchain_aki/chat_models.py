@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, ClassVar, Literal, Self, cast
+from inspect import signature
+from typing import Any, ClassVar, Literal, Self, TypeVar, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
@@ -19,6 +20,7 @@ from pydantic import PrivateAttr, model_validator
 
 from aki_transport.arguments import as_response_format, as_tool_choice, unknown_argument
 from aki_transport.catalog import ModelInfo
+from aki_transport.client import Client
 from aki_transport.messages import ChatRequest, JsonSchema, ResponseFormat, ToolNamed
 from aki_transport.settings import ModelSettings, request_fields
 from langchain_aki import _blocks
@@ -28,6 +30,7 @@ from langchain_aki._model import LangChainModel
 from langchain_aki._structured import StructuredOutputParser, class_of
 from langchain_aki.errors import ConfigurationError, translated
 
+Method = TypeVar("Method", bound=Callable[..., Any])
 StructuredMethod = Literal["json_schema", "function_calling", "json_mode"]
 
 # A format that a caller spells out is asked for first; with_structured_output() leaves the choice to what is known.
@@ -41,6 +44,12 @@ _CALL_ARGUMENTS = request_fields() | {
     "stream",
     "strict",
 }
+
+
+def _signed(method: Method) -> Method:
+    """The method, with what LangChain asks of it in every call worked out once: its signature."""
+    cast("Any", method).__signature__ = signature(method)
+    return method
 
 
 class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
@@ -190,6 +199,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         )
         return _with_parser(bound, parser, include_raw=include_raw)
 
+    @_signed
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -198,12 +208,13 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         **kwargs: Any,
     ) -> ChatResult:
         with translated():
-            request = self._request(messages, stop, kwargs)
-            reply = self._client.chat(request)
-        self._learn()
+            client, request = self._connected(), self._request(messages, stop, kwargs)
+            reply = client.chat(request)
+        self._learn(client)
         _warn_of_missing_call(request, called=bool(reply.tool_calls))
-        return to_result(reply, self._provider.name)
+        return to_result(reply, client.provider.name)
 
+    @_signed
     async def _agenerate(
         self,
         messages: list[BaseMessage],
@@ -212,11 +223,11 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         **kwargs: Any,
     ) -> ChatResult:
         with translated():
-            request = self._request(messages, stop, kwargs)
-            reply = await self._client.achat(request)
-        self._learn()
+            client, request = self._connected(), self._request(messages, stop, kwargs)
+            reply = await client.achat(request)
+        self._learn(client)
         _warn_of_missing_call(request, called=bool(reply.tool_calls))
-        return to_result(reply, self._provider.name)
+        return to_result(reply, client.provider.name)
 
     def _stream(
         self,
@@ -225,12 +236,13 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        provider, as_blocks = self._provider.name, self.output_version == "v1"
+        as_blocks = self.output_version == "v1"
         with translated():
-            request = self._request(messages, stop, kwargs)
-            for delta in self._client.stream(request):
+            client, request = self._connected(), self._request(messages, stop, kwargs)
+            provider = client.provider.name
+            for delta in client.stream(request):
                 if delta.reply is not None:
-                    self._learn()
+                    self._learn(client)
                     _warn_of_missing_call(request, called=bool(delta.reply.tool_calls))
                 for chunk in to_chunks(delta, provider, as_blocks=as_blocks):
                     if run_manager is not None:
@@ -244,13 +256,14 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        provider, as_blocks = self._provider.name, self.output_version == "v1"
+        as_blocks = self.output_version == "v1"
         with translated():
-            request = self._request(messages, stop, kwargs)
-            async with aclosing(self._client.astream(request)) as deltas:
+            client, request = self._connected(), self._request(messages, stop, kwargs)
+            provider = client.provider.name
+            async with aclosing(client.astream(request)) as deltas:
                 async for delta in deltas:
                     if delta.reply is not None:
-                        self._learn()
+                        self._learn(client)
                         _warn_of_missing_call(request, called=bool(delta.reply.tool_calls))
                     for chunk in to_chunks(delta, provider, as_blocks=as_blocks):
                         if run_manager is not None:
@@ -283,11 +296,12 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         self._profiled = self.model_info()
         return _profile(self._profiled)
 
-    def _learn(self) -> None:
+    def _learn(self, client: Client) -> None:
         """Let the profile say what is known now; one that the user gave stays."""
-        if self._profiled is not None:
-            info = self.model_info()
-            if info is not self._profiled:
+        profiled = self._profiled
+        if profiled is not None:
+            info = client.model_info(self.model)
+            if info is not profiled:
                 self._profiled = info
                 self.profile = _profile(info)
 
@@ -305,14 +319,14 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         """
         with translated():
             models = super().refresh_models()
-        self._learn()
+        self._learn(self._client)
         return models
 
     async def arefresh_models(self) -> tuple[ModelInfo, ...]:
         """`refresh_models`, async."""
         with translated():
             models = await super().arefresh_models()
-        self._learn()
+        self._learn(self._client)
         return models
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:

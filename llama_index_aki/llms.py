@@ -143,23 +143,27 @@ class AKI(ModelSettings, FunctionCallingLLM, defer_build=False):
         return self._astream_complete(self._asked(prompt, formatted), kwargs)
 
     def _chat(self, messages: Sequence[ChatMessage], given: dict[str, Any]) -> ChatResponse:
-        return to_response(self._client.chat(self._request(messages, given)), self._provider.name)
+        client = self._client
+        return to_response(client.chat(self._request(messages, given)), client.provider.name)
 
     async def _achat(self, messages: Sequence[ChatMessage], given: dict[str, Any]) -> ChatResponse:
-        return to_response(await self._client.achat(self._request(messages, given)), self._provider.name)
+        client = self._client
+        return to_response(await client.achat(self._request(messages, given)), client.provider.name)
 
     def _stream_chat(
         self, messages: Sequence[ChatMessage], given: dict[str, Any]
     ) -> Generator[ChatResponse, None, None]:
-        answer = Growing(self._provider.name)
-        for delta in self._client.stream(self._request(messages, given)):
+        client = self._client
+        answer = Growing(client.provider.name)
+        for delta in client.stream(self._request(messages, given)):
             yield answer.add(delta)
 
     async def _astream_chat(
         self, messages: Sequence[ChatMessage], given: dict[str, Any]
     ) -> AsyncGenerator[ChatResponse, None]:
-        answer = Growing(self._provider.name)
-        async with aclosing(self._client.astream(self._request(messages, given))) as deltas:
+        client = self._client
+        answer = Growing(client.provider.name)
+        async with aclosing(client.astream(self._request(messages, given))) as deltas:
             async for delta in deltas:
                 yield answer.add(delta)
 

@@ -17,14 +17,15 @@ import httpx
 from aiohttp.abc import AbstractCookieJar
 from yarl import URL
 
+from aki_transport.transport.outgoing import Outgoing, arrived
 from aki_transport.transport.proxies import proxied_scheme, proxies_by_scheme
 
 _MAX_HEADER = 65536  # bytes; aiohttp's own 8190 are less than some gateways send
 _LARGE = 2**20  # bytes; aiohttp warns of larger ones that are not files
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
-    """Sends httpx requests through one aiohttp session, which lives on the loop that made it.
+class AiohttpTransport:
+    """Sends through one aiohttp session, which lives on the loop that made it.
 
     Args:
         ssl_context: For https.
@@ -47,7 +48,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         # It would send a GET again by itself; how often a call is sent is decided in one place, and not here.
         self._session._retry_connection = False  # noqa: SLF001
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: Outgoing) -> httpx.Response:
         """Send, and give the answer once its headers are in."""
         times = request.extensions.get("timeout", {})
         timeout = aiohttp.ClientTimeout(
@@ -57,8 +58,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             answer = await self._session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
-                headers=request.headers.multi_items(),
-                data=_data(await request.aread()),
+                headers=request.headers,
+                data=_data(request.content),
                 allow_redirects=False,
                 timeout=timeout,
                 proxy=self._proxies.get(proxied_scheme(request.url, self._proxies)) if self._proxies else None,
@@ -66,7 +67,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         except (aiohttp.ClientError, OSError) as error:
             failure = as_httpx(error, answering=False)
         else:
-            return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer), request=request)
+            return arrived(answer.status, list(answer.raw_headers), _Body(answer))
         raise failure
 
     async def aclose(self) -> None:
@@ -90,9 +91,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 _awaited(connector.close()).send(None)  # ends at once, as there is no loop to wait for
 
 
-def _data(content: bytes) -> bytes | io.BytesIO | None:
+def _data(content: bytes | None) -> bytes | io.BytesIO | None:
     """A body as aiohttp takes it without a warning: large ones as a file."""
-    if len(content) > _LARGE:
+    if content and len(content) > _LARGE:
         return io.BytesIO(content)
     return content or None
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from aki_transport.transport.outgoing import Outgoing
 from aki_transport.transport.proxies import proxied_scheme, proxies_by_scheme
 from aki_transport.transport.sync import Urllib3Transport
 
@@ -43,12 +44,12 @@ class _ThreadPool:
         self._direct = _transport(None)
         self._proxies = {scheme: _transport(address) for scheme, address in proxies_by_scheme().items()}
 
-    def send(self, request: httpx.Request) -> httpx.Response:
+    def send(self, request: Outgoing) -> httpx.Response:
         """Send, and give the answer once its headers are in."""
         transport = self._direct
         if self._proxies:
             transport = self._proxies.get(proxied_scheme(request.url, self._proxies), transport)
-        return transport.handle_request(request)
+        return transport.send(request)
 
     def close(self) -> None:
         """Close every connection."""
@@ -56,7 +57,7 @@ class _ThreadPool:
             transport.close()
 
 
-def _transport(proxy: str | None) -> httpx.BaseTransport:
+def _transport(proxy: str | None) -> Urllib3Transport:
     return Urllib3Transport(_ssl_context(), max_connections=MAX_CONNECTIONS, keepalive=KEEPALIVE, proxy=proxy)
 
 
@@ -81,7 +82,7 @@ _loops: dict[int, _LoopPool] = {}
 _inherited: list[_LoopPool] = []
 
 
-def thread_pool(user: object) -> Callable[[httpx.Request], httpx.Response]:
+def thread_pool(user: object) -> Callable[[Outgoing], httpx.Response]:
     """What sends calls from threads in this process; `user` counts among those that `release` asks."""
     global _threads  # noqa: PLW0603  one per process is the point
     pool = _threads
@@ -100,7 +101,7 @@ def thread_pool(user: object) -> Callable[[httpx.Request], httpx.Response]:
     return pool.send
 
 
-async def loop_pool(user: object) -> Callable[[httpx.Request], Awaitable[httpx.Response]]:
+async def loop_pool(user: object) -> Callable[[Outgoing], Awaitable[httpx.Response]]:
     """What sends calls on the running event loop; `user` counts among those that `arelease` asks."""
     loop = asyncio.get_running_loop()
     pool = _loops.get(id(loop))
@@ -109,7 +110,7 @@ async def loop_pool(user: object) -> Callable[[httpx.Request], Awaitable[httpx.R
         pool = _loops[id(loop)] = _LoopPool(loop)
         await anext(pool.closer)
     pool.users.add(user)
-    return pool.transport.handle_async_request
+    return pool.transport.send
 
 
 def _abandon_closed_loops() -> None:

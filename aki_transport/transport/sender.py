@@ -30,6 +30,7 @@ from aki_transport.transport.events import (
     read_words,
 )
 from aki_transport.transport.jobs import arun, run
+from aki_transport.transport.outgoing import Outgoing
 from aki_transport.transport.payload import Payload
 from aki_transport.transport.pools import arelease, loop_pool, release, thread_pool
 from aki_transport.transport.retry import retry_after_seconds
@@ -248,9 +249,9 @@ class Transport:
         """Send one attempt; a response with a good status, or its error."""
         client = _open_one(self._http_client)
         if client is None:
-            response = thread_pool(self)(self._request(None, turns))
+            response = thread_pool(self)(self._outgoing(turns))
         else:
-            response = client.send(self._request(client, turns), stream=True, follow_redirects=False)
+            response = client.send(self._request(client.build_request, turns), stream=True, follow_redirects=False)
         if not turns.accepted(response):
             try:
                 with cut_off(response, turns.remaining()):
@@ -265,9 +266,10 @@ class Transport:
         client = _open_one(self._http_async_client)
         if client is None:
             send = await loop_pool(self)
-            response = await send(self._request(None, turns))
+            response = await send(self._outgoing(turns))
         else:
-            response = await client.send(self._request(client, turns), stream=True, follow_redirects=False)
+            request = self._request(client.build_request, turns)
+            response = await client.send(request, stream=True, follow_redirects=False)
         if not turns.accepted(response):
             try:
                 words = await aread_words(response)
@@ -276,10 +278,22 @@ class Transport:
             raise self._refusal(turns.call, response, words)
         return response
 
-    def _request(self, users: httpx.Client | httpx.AsyncClient | None, turns: Turns) -> httpx.Request:
-        """One attempt's request. The key is unwrapped in its arguments alone, so that no local variable holds it."""
+    def _outgoing(self, turns: Turns) -> Outgoing:
+        """One attempt. The key is unwrapped in its arguments alone, so that no local variable holds it."""
         call = turns.call
-        make = users.build_request if users is not None else httpx.Request
+        if call.form is not None:
+            return _whole(self._request(httpx.Request, turns))
+        return Outgoing(
+            call.method,
+            self._url(call.path),
+            {**self._headers, **call.headers, **self._key_header()},
+            self._content(call),
+            turns.next_attempt(),
+        )
+
+    def _request(self, make: Callable[..., httpx.Request], turns: Turns) -> httpx.Request:
+        """One attempt as httpx has it: for a client of the user's, or because it writes forms."""
+        call = turns.call
         return make(
             call.method,
             self._url(call.path),
@@ -344,6 +358,10 @@ class Transport:
         body = data if isinstance(data, bytes) else data.encode()
         error = error_from_response(response.status_code, headers, body, retry_after=wait)
         return error if call.read_error is None else call.read_error(error)
+
+
+def _whole(request: httpx.Request) -> Outgoing:
+    return Outgoing(request.method, request.url, dict(request.headers), request.read(), request.extensions)
 
 
 def _open_one(client: Any) -> Any:

@@ -24,6 +24,7 @@ import urllib3
 from urllib3 import exceptions as failures
 
 from aki_transport.transport.deadline import shut_down_after
+from aki_transport.transport.outgoing import Outgoing, arrived
 
 _PIECE = 65536  # bytes that one read asks for; it gives what there is
 _POOLS = 1000  # hosts; more than that, and the idle connections of the one used longest ago are closed
@@ -108,7 +109,7 @@ class _Connection(urllib3.connection.HTTPConnection):
         for data in [b"".join(held)] if sum(map(len, held)) <= _PIECE else held:
             super().send(data)
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: Any) -> None:
         """Send, or keep it until the request is whole."""
         if self._held is None:
             super().send(data)
@@ -140,8 +141,8 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
     QueueCls = _Idle  # type: ignore[assignment]
 
 
-class Urllib3Transport(httpx.BaseTransport):
-    """Sends httpx requests over urllib3's pools, from any thread.
+class Urllib3Transport:
+    """Sends over urllib3's pools, from any thread.
 
     Args:
         ssl_context: For https.
@@ -177,7 +178,7 @@ class Urllib3Transport(httpx.BaseTransport):
         self._pools.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
         self._pool = lru_cache(_POOLS)(self._pools.connection_from_host)
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def send(self, request: Outgoing) -> httpx.Response:
         """Send, and give the answer once its headers are in."""
         url, times = request.url, request.extensions.get("timeout", {})
         target = url.raw_path.decode("ascii")
@@ -191,8 +192,8 @@ class Urllib3Transport(httpx.BaseTransport):
                 answer = self._pool(url.raw_host.decode("ascii"), url.port, url.scheme).urlopen(
                     request.method,
                     target,
-                    body=request.read() or None,
-                    headers={name.decode("ascii"): value.decode("latin-1") for name, value in request.headers.raw},
+                    body=request.content or None,
+                    headers=request.headers,
                     timeout=urllib3.Timeout(connect=times.get("connect"), read=times.get("read")),
                     pool_timeout=left,  # type: ignore[arg-type]  # it hands it to a queue, which takes parts of seconds
                     redirect=False,
@@ -205,9 +206,7 @@ class Urllib3Transport(httpx.BaseTransport):
         else:
             body = _Body(answer, sending.answer, self._keepalive)
             headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
-            return httpx.Response(
-                answer.status, headers=headers, stream=body, request=request, extensions={"network_stream": body}
-            )
+            return arrived(answer.status, headers, body, {"network_stream": body})
         finally:
             _here.sending = outer  # a collected generator may send in the middle of another request
         raise failure
