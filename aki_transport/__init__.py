@@ -1,5 +1,8 @@
 """One transport for LangChain and LlamaIndex to AKI.IO, gateways and services that speak like them."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from aki_transport._version import __version__
 from aki_transport.catalog import ModelInfo
 from aki_transport.client import Client
@@ -27,11 +30,13 @@ from aki_transport.errors import (
     ServiceUnavailableError,
     StreamInterruptedError,
 )
-from aki_transport.image_store import ImageStore
-from aki_transport.images import GeneratedImage
 from aki_transport.messages import JobProgress
 from aki_transport.providers import PROVIDERS, Provider, Route
 from aki_transport.transport import Timeout
+
+if TYPE_CHECKING:
+    from aki_transport.image_store import ImageStore
+    from aki_transport.images import GeneratedImage
 
 __all__ = [
     "PROVIDERS",
@@ -67,3 +72,17 @@ __all__ = [
     "Timeout",
     "__version__",
 ]
+
+# Imported when first asked for: most programs make no pictures.
+_LATER = {"GeneratedImage": "images", "ImageStore": "image_store"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

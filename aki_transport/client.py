@@ -6,7 +6,7 @@ import hashlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import SecretStr
 
@@ -16,15 +16,18 @@ from aki_transport.asking import Asking, Refused, whole
 from aki_transport.catalog import ModelInfo
 from aki_transport.directory import Directory, OnModelFallback, OnUnknownModel
 from aki_transport.errors import APIStatusError, ConfigurationError
-from aki_transport.image_request import ImageRequest, asked
-from aki_transport.images import GeneratedImage, as_images
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgress
-from aki_transport.painting import Painting, paintings, sayable
 from aki_transport.providers import DEFAULT_PROVIDER, Provider, find_provider
 from aki_transport.structured import NoJsonError
 from aki_transport.transport import HttpAsyncClient, HttpClient, Payload, Timeout, as_timeout, users_client
 from aki_transport.transport.listing import Listing, listing_for
 from aki_transport.wire import find_image_wire, find_wire
+
+# What pictures take beyond that is imported with the first of them: most clients make none.
+if TYPE_CHECKING:
+    from aki_transport.image_request import ImageRequest
+    from aki_transport.images import GeneratedImage
+    from aki_transport.painting import Painting
 
 
 class Client:
@@ -241,7 +244,7 @@ class Client:
             >>> Client().generate_image("a red lighthouse on a hill", size="512x512")
             [GeneratedImage('img_...', 512x512, image/png, ... bytes, prompt='a red lighthouse on a hill')]
         """
-        return self._paint(asked(prompt, model=model, n=n, size=size, **more), on_progress)
+        return self._paint(_wish(prompt, model=model, n=n, size=size, **more), on_progress)
 
     async def agenerate_image(
         self,
@@ -254,7 +257,7 @@ class Client:
         **more: Any,
     ) -> list[GeneratedImage]:
         """`generate_image`, async."""
-        return await self._apaint(asked(prompt, model=model, n=n, size=size, **more), on_progress)
+        return await self._apaint(_wish(prompt, model=model, n=n, size=size, **more), on_progress)
 
     def edit_image(
         self,
@@ -290,8 +293,7 @@ class Client:
             >>> client.edit_image("make the lighthouse blue", drawn)
             [GeneratedImage('img_...', 512x512, image/png, ... bytes, prompt='make the lighthouse blue')]
         """
-        request = asked(prompt, model=model, n=n, size=size, images=as_images(images), **more)
-        return self._paint(request, on_progress)
+        return self._paint(_edit(prompt, images, model=model, n=n, size=size, **more), on_progress)
 
     async def aedit_image(
         self,
@@ -305,8 +307,7 @@ class Client:
         **more: Any,
     ) -> list[GeneratedImage]:
         """`edit_image`, async."""
-        request = asked(prompt, model=model, n=n, size=size, images=as_images(images), **more)
-        return await self._apaint(request, on_progress)
+        return await self._apaint(_edit(prompt, images, model=model, n=n, size=size, **more), on_progress)
 
     def model_info(self, model: str) -> ModelInfo:
         """What is known of a model now. Never asks the service and never raises.
@@ -388,7 +389,7 @@ class Client:
 
     def _paint(self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None) -> list[GeneratedImage]:
         deadline = self._transport.deadline_in()
-        request = sayable(request, find_image_wire(self.route.protocol), protocol=self.route.protocol)
+        request = self._sayable(request)
         self._read_listing_for(request.model or "", deadline, draws=True)
         painted: list[GeneratedImage] = []
         for painting in self._paintings(request, on_progress):
@@ -403,7 +404,7 @@ class Client:
         self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
     ) -> list[GeneratedImage]:
         deadline = self._transport.deadline_in()
-        request = sayable(request, find_image_wire(self.route.protocol), protocol=self.route.protocol)
+        request = self._sayable(request)
         await self._aread_listing_for(request.model or "", deadline, draws=True)
         painted: list[GeneratedImage] = []
         for painting in self._paintings(request, on_progress):
@@ -415,7 +416,14 @@ class Client:
                     painted += [images async for images in states][-1]
         return painted
 
+    def _sayable(self, request: ImageRequest) -> ImageRequest:
+        from aki_transport.painting import sayable  # noqa: PLC0415
+
+        return sayable(request, find_image_wire(self.route.protocol), protocol=self.route.protocol)
+
     def _paintings(self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None) -> list[Painting]:
+        from aki_transport.painting import paintings  # noqa: PLC0415
+
         return paintings(
             request,
             find_image_wire(self.route.protocol),
@@ -457,3 +465,15 @@ class Client:
             return self._listing_here().known
         except ConfigurationError:
             return None  # no key yet, so nothing can have been read with it
+
+
+def _wish(prompt: str, **options: Any) -> ImageRequest:
+    from aki_transport.image_request import asked  # noqa: PLC0415
+
+    return asked(prompt, **options)
+
+
+def _edit(prompt: str, images: Any, **options: Any) -> ImageRequest:
+    from aki_transport.images import as_images  # noqa: PLC0415
+
+    return _wish(prompt, images=as_images(images), **options)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from aki_transport import PROVIDERS, ConfigurationError, JobProgress
 from aki_transport.emulator import Emulator
-from aki_transport.wire import WIRES
+from aki_transport.wire import find_wire
 from langchain_aki import AKILLM, ChatAKI
 from llama_index_aki import AKI, AKICompletion
 from tests.pictures import a_png
@@ -63,7 +63,7 @@ def yes_if(found: object) -> str:
 
 
 def takes(at: Where, name: str) -> bool:
-    return name in WIRES[at["protocol"]].TAKES
+    return name in find_wire(at["protocol"]).TAKES
 
 
 def whole_stream(model: ChatAKI, question: Any) -> Any:

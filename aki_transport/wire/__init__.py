@@ -8,15 +8,17 @@ job, which the transport polls.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aki_transport.catalog import Listing
 from aki_transport.errors import APIStatusError, ConfigurationError
-from aki_transport.image_request import ImageRequest
-from aki_transport.images import GeneratedImage
 from aki_transport.messages import ChatDelta, ChatRequest, JobProgress
 from aki_transport.transport import Call, Decoder
-from aki_transport.wire import anthropic, native, native_images, openai, openai_images
+
+if TYPE_CHECKING:
+    from aki_transport.image_request import ImageRequest
+    from aki_transport.images import GeneratedImage
 
 
 class Wire(Protocol):
@@ -86,24 +88,33 @@ class ImageWire(Protocol):
         """What reads its answer."""
 
 
-WIRES: Mapping[str, Wire] = {"openai": openai, "anthropic": anthropic, "native": native}
+# Names of modules: each is imported with the first client that speaks it.
+WIRES = ("openai", "anthropic", "native")
+IMAGE_WIRES = ("openai", "native")
 
-IMAGE_WIRES: Mapping[str, ImageWire] = {"openai": openai_images, "native": native_images}
+if TYPE_CHECKING:
+    from aki_transport.wire import anthropic, native, native_images, openai, openai_images
 
-
-def find_image_wire(protocol: str) -> ImageWire:
-    """The wire for pictures of that protocol."""
-    try:
-        return IMAGE_WIRES[protocol]
-    except KeyError:
-        built = " or ".join(f"protocol={name!r}" for name in IMAGE_WIRES)
-        raise ConfigurationError(f"protocol={protocol!r} makes no pictures; use {built}.") from None
+    _WIRES: tuple[Wire, ...] = (openai, anthropic, native)
+    _IMAGE_WIRES: tuple[ImageWire, ...] = (openai_images, native_images)
 
 
 def find_wire(protocol: str) -> Wire:
     """The wire of that protocol."""
-    try:
-        return WIRES[protocol]
-    except KeyError:
-        built = ", ".join(map(repr, WIRES))
-        raise ConfigurationError(f"protocol={protocol!r} is unknown; use {built}.") from None
+    if protocol not in WIRES:
+        raise ConfigurationError(f"protocol={protocol!r} is unknown; use {', '.join(map(repr, WIRES))}.")
+    wire: Wire = _module(protocol)
+    return wire
+
+
+def find_image_wire(protocol: str) -> ImageWire:
+    """The wire for pictures of that protocol."""
+    if protocol not in IMAGE_WIRES:
+        built = " or ".join(f"protocol={name!r}" for name in IMAGE_WIRES)
+        raise ConfigurationError(f"protocol={protocol!r} makes no pictures; use {built}.")
+    wire: ImageWire = _module(f"{protocol}_images")
+    return wire
+
+
+def _module(name: str) -> Any:
+    return import_module(f"{__name__}.{name}")
