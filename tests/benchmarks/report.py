@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from tests.benchmarks.contenders import Contender, Part
-from tests.benchmarks.modes import Against, Mode
+from tests.benchmarks.modes import Against, Aim, Mode
 from tests.benchmarks.rounds import Figures, versions_for
 
 
@@ -32,11 +32,13 @@ class Line:
         return 1000 * self.value / self.mode.chunks if self.mode.chunks else None
 
     @property
-    def aims(self) -> tuple[tuple[Against, float, bool], ...]:
-        """Each of the mode's aims for what is ours: against what, the bound, and whether it is met."""
-        if self.part != "ours":
-            return ()
-        return tuple((against, bound, self.ratios[against] <= bound) for against, bound in self.mode.aims.items())
+    def aims(self) -> tuple[tuple[Aim, bool], ...]:
+        """Each of the mode's aims for this contender for which there is a ratio, and whether it is met."""
+        return tuple(
+            (aim, self.ratios[aim.of] <= aim.at_most)
+            for aim in self.mode.aims
+            if aim.is_for(self.part, self.framework) and aim.of in self.ratios
+        )
 
 
 def lines_of(modes: Sequence[Mode], contenders: Sequence[Contender], figures: Figures) -> list[Line]:
@@ -56,13 +58,13 @@ def _lines(framework: str, mode: Mode, contenders: Sequence[Contender], figures:
     floor = sum(values[row.name] for row in contenders if row.part in mode.floor)
     for row in contenders:
         value = values[row.name]
-        ratios: dict[Against, float] = {}
+        ratios: dict[Against, float] = {"unit": value}
         if peer:
             ratios["peer"] = value / peer
         if floor:
             ratios["floor"] = value / floor
-        if mode.shorter:
-            ratios["shorter"] = value / median(figures[mode.shorter, row.name])
+        for against, base in mode.bases.items():
+            ratios[against] = value / median(figures[base, row.name])
         yield Line(
             framework=framework,
             mode=mode,
@@ -73,7 +75,7 @@ def _lines(framework: str, mode: Mode, contenders: Sequence[Contender], figures:
             ratios=ratios,
         )
     if len(mode.floor) > 1:
-        ratios = {"floor": 1.0} if not peer else {"peer": floor / peer, "floor": 1.0}
+        ratios = {"unit": floor, "floor": 1.0, **({"peer": floor / peer} if peer else {})}
         yield Line(framework=framework, mode=mode, name="floor", part=None, value=floor, ratios=ratios)
 
 
@@ -93,10 +95,13 @@ def table(lines: Sequence[Line]) -> str:
             blocks.append("")
         title = line.mode.title if previous != (line.framework, line.mode.key) else ""
         previous = (line.framework, line.mode.key)
-        named = {"peer": peer, "floor": "floor", "shorter": "the shorter"}
-        aims = ", ".join(
-            f"≤ {bound:.2f} of {named[against]}: {'met' if met else 'NOT MET'}" for against, bound, met in line.aims
-        )
+        named = {
+            "peer": f" of {peer}",
+            "floor": " of floor",
+            "shorter": " of the shorter",
+            "unit": f" {line.mode.unit}",
+        }
+        aims = ", ".join(f"≤ {aim.at_most:.2f}{named[aim.of]}: {'met' if met else 'NOT MET'}" for aim, met in line.aims)
         ratios = [f"{line.ratios[name]:.2f}" if name in line.ratios else "" for name in ("peer", "floor", "shorter")]
         per_chunk = "" if line.per_chunk is None else f"{line.per_chunk:.1f}"
         cells = (title, line.name, _digits(line.value), line.mode.unit, per_chunk, *ratios, aims)
@@ -132,7 +137,7 @@ def as_json(lines: Sequence[Line]) -> list[dict[str, Any]]:
             "rounds": line.rounds,
             "us_per_chunk": line.per_chunk,
             "ratios": line.ratios,
-            "aims": [{"against": against, "at_most": bound, "met": met} for against, bound, met in line.aims],
+            "aims": [{"against": aim.of, "at_most": aim.at_most, "met": met} for aim, met in line.aims],
         }
         for line in lines
     ]

@@ -68,9 +68,24 @@ def test_the_floor_is_the_sum_of_its_parts(lines: list[Line]) -> None:
 
 
 def test_each_aim_is_judged_once(lines: list[Line]) -> None:
-    judged = [(line.mode.key, against) for line in lines for against, _, _ in line.aims]
+    judged = [(line.mode.key, aim.of) for line in lines for aim, _ in line.aims]
 
-    assert sorted(judged) == sorted((mode.key, against) for mode in MODES for against in mode.aims)
+    wanted = [(mode.key, aim.of) for mode in MODES for aim in mode.aims if aim.framework in ("", "LangChain")]
+    assert sorted(judged) == sorted(wanted)
+
+
+@pytest.mark.parametrize(("framework", "bound"), [("LangChain", 0.55), ("LlamaIndex", 0.70)])
+def test_an_aim_may_be_one_frameworks_own(framework: str, bound: float) -> None:
+    (mode,) = chosen("import")
+
+    assert {aim.at_most for aim in mode.aims if aim.of == "peer" and aim.is_for("ours", framework)} == {bound}
+
+
+def test_an_absolute_aim_is_judged_by_the_figure_itself() -> None:
+    line = Line(framework="LangChain", mode=chosen("later")[0], name="x", part="ours", value=0.3, ratios={"unit": 0.3})
+
+    assert [met for _, met in line.aims] == [False]
+    assert "≤ 0.20 ms: NOT MET" in table([line])
 
 
 def test_the_table_names_every_mode_and_contender(lines: list[Line]) -> None:
