@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", metavar="MODE", choices=[mode.key for mode in MODES], help=f"one of: {_keys()}")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every round's figures there too")
     given = parser.parse_args(arguments)
-    modes, effort = chosen(given.only), QUICK if given.quick else FULL
+    modes, effort = MODES if given.only is None else chosen([given.only]), QUICK if given.quick else FULL
     start = time.monotonic()
     contenders, missing = [row for row in CONTENDERS if row.is_here], left_out(CONTENDERS)
     if missing:
