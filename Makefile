@@ -72,8 +72,8 @@ $(OPENAI_2)/made: pyproject.toml | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(OPENAI_2)/bin/python --group bench-openai-2
 	@touch $@
 
-bench: $(VENV)/dev $(PEERS)/made $(MISTRAL)/made $(OPENAI_2)/made  ## CPU per call beside the peers, and as it grows
-	$(BIN)/python -m tests.benchmarks
+bench: $(VENV)/dev $(PEERS)/made $(MISTRAL)/made $(OPENAI_2)/made  ## CPU per call beside the peers, and how it grows; ARGS='--plot docs/cost_growth.png'
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 compare: $(VENV)/dev $(PEERS)/made  ## what the generic clients give in the same scenes, beside ours
 	@$(BIN)/python -m tests.comparison

@@ -225,4 +225,6 @@ def left_out(contenders: Sequence[Contender]) -> str:
         return ""
     names = ", ".join(row.name for row in missing)
     environments = " and ".join(dict.fromkeys(row.environment for row in missing))
-    return f"Left out: {names}, for there is no {environments}. `make bench` makes it and measures them too."
+    return (
+        f"Left out: {names}, for there is no {environments}. `make bench` makes what is missing and measures them too."
+    )

@@ -144,6 +144,7 @@ MODES = (
         title="async call, 20 at once",
         orders=(Order(kind="acall", count=5, concurrency=20),),
         parts=_AT_ONCE,
+        is_brief=True,
     ),
     Mode(
         key="async",
@@ -151,7 +152,6 @@ MODES = (
         # No floor: httpx's own async pool is far from the least that so many connections can cost.
         orders=(Order(kind="acall", count=1, concurrency=100),),
         parts=_ALL,
-        is_brief=True,
         bases={"fewer": "async-20"},
         aims=(Aim(at_most=0.08, of="peer"), Aim(at_most=0.08, of="earlier peer"), _OTHER_WIRE),
     ),
@@ -169,7 +169,6 @@ MODES = (
         title="async stream of 500 chunks, 20 at once",
         orders=(Order(kind="astream", count=1, concurrency=20, chunks=500),),
         parts=_ALL,
-        is_brief=True,
         floor=_NETWORK,
         aims=(Aim(at_most=0.18, of="peer"), _OTHER_WIRE),
     ),
@@ -295,6 +294,10 @@ MODES = (
         for key, kind, title in _PICTURES
     ),
 )
+
+
+BRIEF_PARTS: tuple[Part, ...] = ("ours", "peer", "alone", "http")
+"""Who takes part in the short look."""
 
 
 def chosen(keys: Iterable[str]) -> tuple[Mode, ...]:

@@ -113,7 +113,7 @@ def table(lines: Sequence[Line]) -> str:
         ratios = [_ratio(each) for each in (line.ratios.get("peer"), line.ratios.get("floor"), growth)]
         per_chunk = "" if line.per_chunk is None else f"{line.per_chunk:.1f}"
         aims = ", ".join(_judged(line, aim, peer, met=met) for aim, met in line.aims)
-        cells = (title, line.name, _digits(line.value), line.mode.unit, per_chunk, *ratios, aims)
+        cells = (title, line.name, digits(line.value), line.mode.unit, per_chunk, *ratios, aims)
         blocks.append(columns.format(*cells).rstrip())
     return "\n".join(blocks)
 
@@ -140,7 +140,8 @@ def _judged(line: Line, aim: Aim, peer: str, *, met: bool) -> str:
     return f"≤ {aim.at_most:.2f}{named[aim.of]}{said}: {verdict}"
 
 
-def _digits(value: float) -> str:
+def digits(value: float) -> str:
+    """A figure with as many digits as are of interest."""
     return f"{value:.1f}" if value >= 100 else f"{value:.3f}" if value < 10 else f"{value:.2f}"
 
 
