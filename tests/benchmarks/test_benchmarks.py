@@ -270,7 +270,7 @@ def _said(answer: bytes) -> dict[str, Any]:
     return said
 
 
-@pytest.mark.parametrize("kind", ["tools", "stream_tools", "structured", "image", "aimage"])
+@pytest.mark.parametrize("kind", ["tools", "stream_tools", "structured", "image"])
 def test_what_does_not_come_whole_ends_the_measurement(kind: Kind) -> None:
     with asyncio.Runner() as runner, pytest.raises(RuntimeError, match="came as"):
         measure(Losing(), Order(kind=kind, count=1, chunks=20), runner)
@@ -288,7 +288,4 @@ class Losing:
     structured = tool_call
 
     def image(self, chunks: int) -> int:
-        return chunks
-
-    async def aimage(self, chunks: int) -> int:
         return chunks
