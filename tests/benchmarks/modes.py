@@ -142,7 +142,7 @@ MODES = (
     Mode(
         key="async-20",
         title="async call, 20 at once",
-        orders=(Order(kind="acall", count=5, concurrency=20),),
+        orders=(Order(kind="acall", count=15, concurrency=20),),
         parts=_AT_ONCE,
         is_brief=True,
     ),

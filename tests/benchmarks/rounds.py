@@ -31,8 +31,9 @@ class Effort:
     Args:
         rounds: Of each mode that runs in a process that stays.
         fresh: Of each figure that needs a fresh process.
-        calls: Most calls in one piece, or batches of async ones, in a round.
-        streams: Most answers in pieces in a round.
+        calls: Most calls one after the other in a round.
+        batches: Most batches of calls at once in a round.
+        streams: Most answers in pieces, or batches of those, in a round.
         chunks: Most pieces of a stream.
         concurrency: Most at once.
         models: Made after the first.
@@ -42,13 +43,14 @@ class Effort:
     fresh: int
     calls: int
     streams: int
+    batches: int = sys.maxsize
     chunks: int = sys.maxsize
     concurrency: int = sys.maxsize
     models: int = 100
 
     def of(self, order: Order) -> Order:
         """The order, no larger than this."""
-        most = self.streams if order.chunks else self.calls
+        most = self.streams if order.chunks else self.batches if order.concurrency > 1 else self.calls
         return replace(
             order,
             count=min(order.count, most),
@@ -58,8 +60,8 @@ class Effort:
 
 
 FULL = Effort(rounds=7, fresh=7, calls=sys.maxsize, streams=sys.maxsize)
-QUICK = Effort(rounds=1, fresh=1, calls=200, streams=8)
-BRIEF = Effort(rounds=1, fresh=1, calls=40, streams=2)
+QUICK = Effort(rounds=1, fresh=1, calls=200, streams=8, batches=5)
+BRIEF = Effort(rounds=1, fresh=1, calls=40, streams=2, batches=3)
 
 
 class Worker:

@@ -20,7 +20,7 @@ from tests.benchmarks.report import Line, lines_of, table
 from tests.benchmarks.rounds import Effort, measured
 from tests.benchmarks.worker import Kind, Order, measure
 
-TINY = Effort(rounds=2, fresh=1, calls=3, streams=1, chunks=20, concurrency=3, models=2)
+TINY = Effort(rounds=2, fresh=1, calls=3, batches=1, streams=1, chunks=20, concurrency=3, models=2)
 
 
 LASTING = [mode for mode in MODES if mode.measured == "order"]
@@ -164,6 +164,20 @@ def test_the_command_prints_a_table_and_writes_json(
     written = json.loads((tmp_path / "figures.json").read_text())
     ours = [len(figure["rounds"]) for figure in written["figures"] if figure["part"] == "ours"]
     assert ours == [2] * len({figure["framework"] for figure in written["figures"]})
+
+
+@pytest.mark.parametrize(
+    ("order", "count"),
+    [
+        (Order(kind="call", count=9), 3),
+        (Order(kind="acall", count=9, concurrency=5), 2),
+        (Order(kind="astream", count=9, concurrency=5, chunks=7), 1),
+    ],
+)
+def test_an_effort_bounds_calls_and_batches_and_streams(order: Order, count: int) -> None:
+    effort = Effort(rounds=1, fresh=1, calls=3, batches=2, streams=1)
+
+    assert effort.of(order) == replace(order, count=count)
 
 
 def test_the_short_look_measures_little_and_says_so(
