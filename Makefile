@@ -58,8 +58,22 @@ $(PEERS)/made: pyproject.toml | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --editable '.[llama-index]' --group bench-llama-index
 	@touch $@
 
-bench: $(VENV)/dev $(PEERS)/made  ## CPU per call beside the peers
-	$(BIN)/python -m tests.benchmarks
+MISTRAL := $(VENV)/mistral-peer
+
+$(MISTRAL)/made: pyproject.toml | $(BIN)/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(MISTRAL)
+	$(BIN)/uv pip install --quiet --python $(MISTRAL)/bin/python --group bench-mistral
+	@touch $@
+
+OPENAI_2 := $(VENV)/openai-2-peer
+
+$(OPENAI_2)/made: pyproject.toml | $(BIN)/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OPENAI_2)
+	$(BIN)/uv pip install --quiet --python $(OPENAI_2)/bin/python --group bench-openai-2
+	@touch $@
+
+bench: $(VENV)/dev $(PEERS)/made $(MISTRAL)/made $(OPENAI_2)/made  ## CPU per call beside the peers, and how it grows; ARGS='--plot docs/cost_growth.png'
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 compare: $(VENV)/dev $(PEERS)/made  ## what the generic clients give in the same scenes, beside ours
 	@$(BIN)/python -m tests.comparison

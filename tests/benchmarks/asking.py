@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 MODEL = "qwen3.6-35b"
 
+NATIVE_MODEL = "gpt-oss-120b"
+"""What the native wire is asked for: its endpoint is known, so that no list of endpoints has to be read."""
+
 WORDS = (" Europe", " hosts", " open", " models", ",", " and", " every", " token", " counts", ".")
 
 ANSWER = "".join(WORDS[position % len(WORDS)] for position in range(200))
@@ -15,6 +18,13 @@ ANSWER = "".join(WORDS[position % len(WORDS)] for position in range(200))
 WAIT = 50
 """Milliseconds before an async answer, so that the calls of a batch are all under way at once."""
 
+ARGUMENT_PIECE = 20
+"""Characters in each piece of a streamed tool call's arguments."""
+
+IMAGE_PIECE = 1024
+"""Bytes of the answer's body for each piece of a picture."""
+
+_BEFORE, _BEHIND = '{"place": "Lisbon", "days": 3, "notes": "', '"}'
 _WANTED = re.compile(r" in (\d+) pieces after (\d+) ms\.")
 
 
@@ -34,3 +44,16 @@ def wanted(prompt: str) -> Wanted:
     """What a prompt asks for."""
     found = _WANTED.search(prompt)
     return Wanted(int(found[1]), int(found[2])) if found else Wanted(0, 0)
+
+
+def notes(pieces: int) -> str:
+    """What a tool call of that many pieces says as `notes`, or with 0 a blocking one."""
+    length = pieces * ARGUMENT_PIECE - len(_BEFORE) - len(_BEHIND) if pieces else len(ANSWER)
+    return (ANSWER * (length // len(ANSWER) + 1))[:length]
+
+
+def arguments(pieces: int) -> list[str]:
+    """The arguments of that tool call in its pieces, as JSON; with 0 as a single one."""
+    written = f"{_BEFORE}{notes(pieces)}{_BEHIND}"
+    step = ARGUMENT_PIECE if pieces else len(written)
+    return [written[start : start + step] for start in range(0, len(written), step)]

@@ -10,16 +10,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-Part = Literal["ours", "peer", "http", "alone"]
+Part = Literal["ours", "anthropic", "native", "peer", "earlier peer", "other peer", "http", "alone"]
 
 ROOT = Path(__file__).parents[2]
 
 
 class Driver(Protocol):
-    """Uses one contender as its users would; each framework has one, for all its contenders."""
+    """Uses one contender as its users would; each framework has one, for all its contenders.
 
-    def call(self) -> str:
-        """The text of a blocking answer."""
+    httpx's does no more than the text in the first four ways, for tools and pictures are the frameworks' matter.
+    """
+
+    def call(self, wait: int = 0) -> str:
+        """The text of a blocking answer, which comes after so many milliseconds."""
 
     def stream(self, chunks: int) -> int:
         """Read a stream of that many pieces of text, and count them."""
@@ -30,6 +33,21 @@ class Driver(Protocol):
     async def astream(self, chunks: int) -> int:
         """`stream`, async."""
 
+    def tool_call(self) -> str:
+        """The notes among the arguments of a tool call, with five tools on offer."""
+
+    def stream_tool_call(self, chunks: int) -> str:
+        """The same of a streamed one, whose arguments come in that many pieces."""
+
+    def structured(self) -> str:
+        """The notes in an answer that is an object of a class."""
+
+    def image(self, chunks: int) -> int:
+        """The bytes of a picture that comes as a body of that many kB."""
+
+    async def aimage(self, chunks: int) -> int:
+        """`image`, async."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
@@ -38,7 +56,9 @@ class Contender:
     Args:
         name: In the table.
         framework: Whose table it stands in; empty where it belongs to every framework.
-        part: `"ours"`, the `"peer"` that ratios are taken to, plain `"http"`, or the framework `"alone"`.
+        part: `"ours"`, on OpenAI's wire; ours on another wire, by the name of that; the `"peer"` that ratios are taken
+            to, the `"earlier peer"`, which is that on what it ran on before, and any `"other peer"`; plain `"http"`, or
+            the framework `"alone"`.
         module: What its user imports; measured as the import.
         drives: The module with its make-function and with the `Driver` for what that makes.
         make: The name of that function; it takes the server's address.
@@ -76,6 +96,8 @@ class Contender:
 
 # OpenAILike needs openai before 3, ChatOpenAI needs 3. Ours runs beside its peer, so that both find the same packages.
 _LLAMA_INDEX_PEERS = ".venv/llama-index-peers"
+_OPENAI_2_PEER = ".venv/openai-2-peer"
+_MISTRAL_PEER = ".venv/mistral-peer"
 
 CONTENDERS = (
     Contender(
@@ -87,12 +109,46 @@ CONTENDERS = (
         make="chat_aki",
     ),
     Contender(
+        name="ChatAKI, Anthropic",
+        framework="LangChain",
+        part="anthropic",
+        module="langchain_aki",
+        drives="tests.benchmarks.drive_langchain",
+        make="chat_aki_anthropic",
+    ),
+    Contender(
+        name="ChatAKI, native",
+        framework="LangChain",
+        part="native",
+        module="langchain_aki",
+        drives="tests.benchmarks.drive_langchain",
+        make="chat_aki_native",
+    ),
+    Contender(
         name="ChatOpenAI",
         framework="LangChain",
         part="peer",
         module="langchain_openai",
         drives="tests.benchmarks.drive_langchain",
         make="chat_openai",
+    ),
+    Contender(
+        name="ChatOpenAI, openai 2",
+        framework="LangChain",
+        part="earlier peer",
+        module="langchain_openai",
+        drives="tests.benchmarks.drive_langchain",
+        make="chat_openai",
+        environment=_OPENAI_2_PEER,
+    ),
+    Contender(
+        name="ChatMistralAI",
+        framework="LangChain",
+        part="other peer",
+        module="langchain_mistralai",
+        drives="tests.benchmarks.drive_langchain",
+        make="chat_mistral",
+        environment=_MISTRAL_PEER,
     ),
     Contender(
         name="LangChain alone",
@@ -109,6 +165,24 @@ CONTENDERS = (
         module="llama_index_aki",
         drives="tests.benchmarks.drive_llama_index",
         make="aki",
+        environment=_LLAMA_INDEX_PEERS,
+    ),
+    Contender(
+        name="AKI, Anthropic",
+        framework="LlamaIndex",
+        part="anthropic",
+        module="llama_index_aki",
+        drives="tests.benchmarks.drive_llama_index",
+        make="aki_anthropic",
+        environment=_LLAMA_INDEX_PEERS,
+    ),
+    Contender(
+        name="AKI, native",
+        framework="LlamaIndex",
+        part="native",
+        module="llama_index_aki",
+        drives="tests.benchmarks.drive_llama_index",
+        make="aki_native",
         environment=_LLAMA_INDEX_PEERS,
     ),
     Contender(
@@ -151,4 +225,6 @@ def left_out(contenders: Sequence[Contender]) -> str:
         return ""
     names = ", ".join(row.name for row in missing)
     environments = " and ".join(dict.fromkeys(row.environment for row in missing))
-    return f"Left out: {names}, for there is no {environments}. `make bench` makes it and measures them too."
+    return (
+        f"Left out: {names}, for there is no {environments}. `make bench` makes what is missing and measures them too."
+    )

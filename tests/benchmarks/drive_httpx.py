@@ -20,9 +20,9 @@ class Driver:
         self._client = client
         self._async = httpx.AsyncClient(base_url=client.base_url, headers=client.headers, limits=_LIMITS)
 
-    def call(self) -> str:
+    def call(self, wait: int = 0) -> str:
         """The text of a blocking answer."""
-        answer = self._client.post("/chat/completions", json=_body(0))
+        answer = self._client.post("/chat/completions", json=_body(0, wait))
         return _text(answer.raise_for_status().json())
 
     def stream(self, chunks: int) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, NoReturn
 
 from llama_index.core.base.llms.types import (
@@ -16,19 +18,21 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.llms.callbacks import llm_chat_callback
 from llama_index.core.llms.llm import LLM
+from llama_index.core.tools import FunctionTool
 
-from tests.benchmarks.asking import ANSWER, MODEL, WAIT, WORDS, question, wanted
+from tests.benchmarks.asking import ANSWER, MODEL, NATIVE_MODEL, WAIT, WORDS, question, wanted
+from tests.benchmarks.tools import TOOLS, Trip
 
 
 class Driver:
     """Drives a model through its public methods."""
 
     def __init__(self, model: LLM) -> None:
-        self._model = model
+        self._model: Any = model
 
-    def call(self) -> str:
+    def call(self, wait: int = 0) -> str:
         """The text of a blocking answer."""
-        return str(self._model.chat(_asked(0)).message.content)
+        return str(self._model.chat(_asked(0, wait)).message.content)
 
     def stream(self, chunks: int) -> int:
         """Read a stream, and count its pieces of text."""
@@ -50,12 +54,68 @@ class Driver:
                 count += 1
         return count
 
+    def tool_call(self) -> str:
+        """The notes of a tool call."""
+        return self._notes(self._model.chat_with_tools(self._tools, chat_history=_asked(0)))
+
+    def stream_tool_call(self, chunks: int) -> str:
+        """The notes of a streamed one, out of the last response, which holds all of it."""
+        responses = self._model.stream_chat_with_tools(self._tools, chat_history=_asked(chunks))
+        return self._notes(deque(responses, maxlen=1).pop())
+
+    def structured(self) -> str:
+        """The notes of an answer that is a `Trip`."""
+        trip: Any = self._structured.chat(_asked(0)).raw
+        return str(trip.notes)
+
+    def image(self, chunks: int) -> int:
+        """The size of a picture that is drawn with the tool."""
+        self._draws.generate_image(question(chunks))
+        return len(list(self._draws.store)[-1].data)
+
+    async def aimage(self, chunks: int) -> int:
+        """`image`, async."""
+        await self._draws.agenerate_image(question(chunks))
+        return len(list(self._draws.store)[-1].data)
+
+    def _notes(self, response: ChatResponse) -> str:
+        (call,) = self._model.get_tool_calls_from_response(response)
+        return str(call.tool_kwargs["notes"])
+
+    @cached_property
+    def _tools(self) -> list[FunctionTool]:
+        return [FunctionTool.from_defaults(fn=function) for function in TOOLS]
+
+    @cached_property
+    def _structured(self) -> Any:
+        return self._model.as_structured_llm(Trip)
+
+    @cached_property
+    def _draws(self) -> Any:
+        from llama_index_aki import AKIImageToolSpec  # noqa: PLC0415  see above
+
+        return AKIImageToolSpec(base_url=self._model.base_url, api_key="aki-test", max_retries=0)
+
 
 def aki(url: str) -> LLM:
     """Ours."""
+    return _aki(f"{url}/v1")
+
+
+def aki_anthropic(url: str) -> LLM:
+    """Ours, on Anthropic's wire."""
+    return _aki(f"{url}/anthropic", protocol="anthropic")
+
+
+def aki_native(url: str) -> LLM:
+    """Ours, on AKI.IO's own wire."""
+    return _aki(f"{url}/api", protocol="native", model=NATIVE_MODEL)
+
+
+def _aki(base_url: str, *, model: str = MODEL, **more: Any) -> LLM:
     from llama_index_aki import AKI  # noqa: PLC0415  see above
 
-    return AKI(model=MODEL, base_url=f"{url}/v1", api_key="aki-test", max_retries=0, temperature=0)
+    return AKI(model=model, base_url=base_url, api_key="aki-test", max_retries=0, temperature=0, **more)
 
 
 def openai_like(url: str) -> LLM:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from tests.benchmarks.contenders import Contender, Part
-from tests.benchmarks.modes import Against, Mode
+from tests.benchmarks.modes import Against, Aim, Mode
 from tests.benchmarks.rounds import Figures, versions_for
+
+_OTHERS: Mapping[Against, Part] = {"peer": "peer", "earlier peer": "earlier peer", "openai wire": "ours"}
+_ITS_OWN: tuple[Against, ...] = ("shorter", "fewer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +35,13 @@ class Line:
         return 1000 * self.value / self.mode.chunks if self.mode.chunks else None
 
     @property
-    def aims(self) -> tuple[tuple[Against, float, bool], ...]:
-        """Each of the mode's aims for what is ours: against what, the bound, and whether it is met."""
-        if self.part != "ours":
-            return ()
-        return tuple((against, bound, self.ratios[against] <= bound) for against, bound in self.mode.aims.items())
+    def aims(self) -> tuple[tuple[Aim, bool], ...]:
+        """Each of the mode's aims for this contender for which there is a ratio, and whether it is met."""
+        return tuple(
+            (aim, self.ratios[aim.of] <= aim.at_most)
+            for aim in self.mode.aims
+            if aim.is_for(self.part, self.framework) and aim.of in self.ratios
+        )
 
 
 def lines_of(modes: Sequence[Mode], contenders: Sequence[Contender], figures: Figures) -> list[Line]:
@@ -51,18 +56,25 @@ def lines_of(modes: Sequence[Mode], contenders: Sequence[Contender], figures: Fi
 
 
 def _lines(framework: str, mode: Mode, contenders: Sequence[Contender], figures: Figures) -> Iterator[Line]:
-    values = {row.name: median(figures[mode.key, row.name]) for row in contenders}
-    peer = next((values[row.name] for row in contenders if row.part == "peer"), None)
-    floor = sum(values[row.name] for row in contenders if row.part in mode.floor)
-    for row in contenders:
+    taking = [row for row in contenders if row.part in mode.parts]
+    values = {row.name: median(figures[mode.key, row.name]) for row in taking}
+    floor = sum(values[row.name] for row in taking if row.part in mode.floor)
+    others: dict[Against, float] = {}
+    for against, part in _OTHERS.items():
+        base = mode.bases.get(against, mode.key)
+        found = [figures[base, row.name] for row in contenders if row.part == part and (base, row.name) in figures]
+        if found:
+            others[against] = median(found[0])
+    if floor:
+        others["floor"] = floor
+    for row in taking:
         value = values[row.name]
-        ratios: dict[Against, float] = {}
-        if peer:
-            ratios["peer"] = value / peer
-        if floor:
-            ratios["floor"] = value / floor
-        if mode.shorter:
-            ratios["shorter"] = value / median(figures[mode.shorter, row.name])
+        ratios: dict[Against, float] = {"unit": value, **_divided(value / mode.requests, others)}
+        if mode.body:
+            ratios["body"] = value / mode.body
+        for against in _ITS_OWN:
+            if (mode.bases.get(against), row.name) in figures:
+                ratios[against] = value / median(figures[mode.bases[against], row.name])
         yield Line(
             framework=framework,
             mode=mode,
@@ -72,9 +84,13 @@ def _lines(framework: str, mode: Mode, contenders: Sequence[Contender], figures:
             rounds=tuple(figures[mode.key, row.name]),
             ratios=ratios,
         )
-    if len(mode.floor) > 1:
-        ratios = {"floor": 1.0} if not peer else {"peer": floor / peer, "floor": 1.0}
+    if len(mode.floor) > 1 and floor:
+        ratios = {"unit": floor, **_divided(floor, others)}
         yield Line(framework=framework, mode=mode, name="floor", part=None, value=floor, ratios=ratios)
+
+
+def _divided(value: float, others: Mapping[Against, float]) -> dict[Against, float]:
+    return {against: value / other for against, other in others.items()}
 
 
 def table(lines: Sequence[Line]) -> str:
@@ -82,7 +98,7 @@ def table(lines: Sequence[Line]) -> str:
     blocks: list[str] = []
     previous: tuple[str, str] | None = None
     peers = {line.framework: line.name for line in lines if line.part == "peer"}
-    columns = "{:<41} {:<16} {:>9} {:>2} {:>9} {:>14} {:>9} {:>7}  {}"
+    columns = "{:<41} {:<21} {:>9} {:>2} {:>9} {:>14} {:>9} {:>7}  {}"
     for line in lines:
         peer = peers.get(line.framework, "peer")
         if previous is None or previous[0] != line.framework:
@@ -93,18 +109,39 @@ def table(lines: Sequence[Line]) -> str:
             blocks.append("")
         title = line.mode.title if previous != (line.framework, line.mode.key) else ""
         previous = (line.framework, line.mode.key)
-        named = {"peer": peer, "floor": "floor", "shorter": "the shorter"}
-        aims = ", ".join(
-            f"≤ {bound:.2f} of {named[against]}: {'met' if met else 'NOT MET'}" for against, bound, met in line.aims
-        )
-        ratios = [f"{line.ratios[name]:.2f}" if name in line.ratios else "" for name in ("peer", "floor", "shorter")]
+        growth = next((line.ratios[against] for against in _ITS_OWN if against in line.ratios), None)
+        ratios = [_ratio(each) for each in (line.ratios.get("peer"), line.ratios.get("floor"), growth)]
         per_chunk = "" if line.per_chunk is None else f"{line.per_chunk:.1f}"
-        cells = (title, line.name, _digits(line.value), line.mode.unit, per_chunk, *ratios, aims)
+        aims = ", ".join(_judged(line, aim, peer, met=met) for aim, met in line.aims)
+        cells = (title, line.name, digits(line.value), line.mode.unit, per_chunk, *ratios, aims)
         blocks.append(columns.format(*cells).rstrip())
     return "\n".join(blocks)
 
 
-def _digits(value: float) -> str:
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _judged(line: Line, aim: Aim, peer: str, *, met: bool) -> str:
+    request = " per request" if line.mode.requests > 1 else ""
+    named: Mapping[Against, str] = {
+        "peer": f" of {peer}",
+        "earlier peer": f" of {peer} of before",
+        "floor": " of floor",
+        "openai wire": f" of the OpenAI wire{request}",
+        "shorter": " of the shorter",
+        "fewer": " of fewer at once",
+        "unit": f" {line.mode.unit}",
+        "body": " of the body",
+    }
+    verdict = "met" if met else "NOT MET"
+    # What no column holds is said here.
+    said = f" ({line.ratios[aim.of]:.2f})" if aim.of in ("earlier peer", "openai wire", "body") else ""
+    return f"≤ {aim.at_most:.2f}{named[aim.of]}{said}: {verdict}"
+
+
+def digits(value: float) -> str:
+    """A figure with as many digits as are of interest."""
     return f"{value:.1f}" if value >= 100 else f"{value:.3f}" if value < 10 else f"{value:.2f}"
 
 
@@ -132,7 +169,7 @@ def as_json(lines: Sequence[Line]) -> list[dict[str, Any]]:
             "rounds": line.rounds,
             "us_per_chunk": line.per_chunk,
             "ratios": line.ratios,
-            "aims": [{"against": against, "at_most": bound, "met": met} for against, bound, met in line.aims],
+            "aims": [{"against": aim.of, "at_most": aim.at_most, "met": met} for aim, met in line.aims],
         }
         for line in lines
     ]

@@ -31,8 +31,9 @@ class Effort:
     Args:
         rounds: Of each mode that runs in a process that stays.
         fresh: Of each figure that needs a fresh process.
-        calls: Most blocking calls, or batches of async ones, in a round.
-        streams: Most streams in a round.
+        calls: Most calls one after the other in a round.
+        batches: Most batches of calls at once in a round.
+        streams: Most answers in pieces, or batches of those, in a round.
         chunks: Most pieces of a stream.
         concurrency: Most at once.
         models: Made after the first.
@@ -42,13 +43,14 @@ class Effort:
     fresh: int
     calls: int
     streams: int
+    batches: int = sys.maxsize
     chunks: int = sys.maxsize
     concurrency: int = sys.maxsize
     models: int = 100
 
     def of(self, order: Order) -> Order:
         """The order, no larger than this."""
-        most = self.calls if order.kind in ("call", "acall") else self.streams
+        most = self.streams if order.chunks else self.batches if order.concurrency > 1 else self.calls
         return replace(
             order,
             count=min(order.count, most),
@@ -58,7 +60,8 @@ class Effort:
 
 
 FULL = Effort(rounds=7, fresh=7, calls=sys.maxsize, streams=sys.maxsize)
-QUICK = Effort(rounds=1, fresh=1, calls=200, streams=8)
+QUICK = Effort(rounds=1, fresh=1, calls=200, streams=8, batches=5)
+BRIEF = Effort(rounds=1, fresh=1, calls=40, streams=2, batches=3)
 
 
 class Worker:
@@ -79,7 +82,7 @@ class Worker:
         self._answer()
 
     def carry_out(self, order: Order) -> dict[str, float]:
-        """CPU seconds of one call or stream as `cpu`, and its most memory so far in MB as `peak`."""
+        """What `measure` in its process gives."""
         if self._process.stdin is not None:
             self._process.stdin.write(f"{json.dumps(asdict(order))}\n")
             self._process.stdin.flush()
@@ -107,30 +110,36 @@ def measured(
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     with _server() as url:
         lasting = [mode for mode in modes if mode.measured == "order"]
-        with _workers(contenders if lasting else (), url) as workers:
+        with _workers([row for row in contenders if any(row.part in mode.parts for mode in lasting)], url) as workers:
             for mode in lasting:
                 tell(mode.title)
-                for _ in range(effort.rounds):
-                    for name, worker in workers.items():
-                        answer = worker.carry_out(effort.of(mode.orders[0]))
-                        found[mode.key, name].append(1000 * answer["cpu"])
+                for _ in range(min(effort.rounds, mode.rounds)):
+                    for row in _taking(mode, contenders):
+                        answer = workers[row.name].carry_out(effort.of(mode.orders[0]))
+                        found[mode.key, row.name].append(1000 * answer["cpu"])
         fresh = [mode for mode in modes if mode.measured == "fresh"]
         if fresh:
             tell("imports and models in fresh processes")
         for _ in range(effort.fresh if fresh else 0):
             for row in contenders:
-                figures = _fresh(row, url, effort.models)
-                for mode in fresh:
+                taken = [mode for mode in fresh if row.part in mode.parts]
+                figures = _fresh(row, url, effort.models) if taken else {}
+                for mode in taken:
                     value = figures[mode.figure]
                     found[mode.key, row.name].append(value if mode.unit == "MB" else 1000 * value)
         for mode in modes:
-            if mode.measured == "peak":
+            if mode.measured in ("peak", "rise"):
                 tell(mode.title)
-                with _workers(contenders, url) as workers:
+                with _workers(_taking(mode, contenders), url) as workers:
                     for name, worker in workers.items():
-                        peaks = [worker.carry_out(effort.of(order))["peak"] for order in mode.orders]
-                        found[mode.key, name].append(peaks[-1])
+                        answers = [worker.carry_out(effort.of(order)) for order in mode.orders]
+                        before = answers[0]["held"] if mode.measured == "rise" else 0
+                        found[mode.key, name].append(answers[-1]["peak"] - before)
     return found
+
+
+def _taking(mode: Mode, contenders: Sequence[Contender]) -> list[Contender]:
+    return [row for row in contenders if row.part in mode.parts]
 
 
 @contextmanager

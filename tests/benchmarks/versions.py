@@ -10,6 +10,7 @@ _PACKAGES = (
     "aki-integrations",
     "langchain-core",
     "langchain-openai",
+    "langchain-mistralai",
     "llama-index-core",
     "llama-index-llms-openai-like",
     "openai",

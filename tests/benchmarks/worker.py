@@ -13,22 +13,27 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from tests.benchmarks.asking import IMAGE_PIECE, notes
 from tests.benchmarks.contenders import Driver, find_contender
 from tests.benchmarks.memory import memory_mb
 
-Kind = Literal["call", "stream", "acall", "astream"]
+Kind = Literal["call", "stream", "acall", "astream", "tools", "stream_tools", "structured", "image", "aimage"]
 
 _WARM_UP = 1000  # pieces of all its streams together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to measure: `count` times `concurrency` calls at once, or streams of `chunks` pieces."""
+    """What to measure: `count` times `concurrency` calls at once, or answers in `chunks` pieces.
+
+    A `"call"` is answered after `wait` milliseconds, what is async after `WAIT` in any case.
+    """
 
     kind: Kind
     count: int
     concurrency: int = 1
     chunks: int = 0
+    wait: int = 0
 
 
 def main() -> None:
@@ -39,26 +44,41 @@ def main() -> None:
         _say({"ready": name})
         for line in sys.stdin:
             order = Order(**json.loads(line))
-            _say({"cpu": measure(driver, order, runner), "peak": memory_mb("VmHWM")})
+            _say(measure(driver, order, runner))
 
 
-def measure(driver: Driver, order: Order, runner: asyncio.Runner) -> float:
-    """CPU seconds of one call or stream, all threads of this process counted, garbage collection left on."""
+def measure(driver: Driver, order: Order, runner: asyncio.Runner) -> dict[str, float]:
+    """CPU seconds of one call or stream, all threads of this process counted, garbage collection left on, as `cpu`.
+
+    And the process's memory in MB: resident before, as `held`, and at most so far, as `peak`.
+    """
     # Before each measurement, not once: connections that idled while others were measured may have been closed.
     _work(driver, replace(order, chunks=min(order.chunks, _WARM_UP // order.concurrency)), runner)()
-    work = _work(driver, order, runner)
+    work, held = _work(driver, order, runner), memory_mb("VmRSS")
     start = time.process_time()
     for _ in range(order.count):
         work()
-    return (time.process_time() - start) / (order.count * order.concurrency)
+    cpu = (time.process_time() - start) / (order.count * order.concurrency)
+    return {"cpu": cpu, "held": held, "peak": memory_mb("VmHWM")}
 
 
 def _work(driver: Driver, order: Order, runner: asyncio.Runner) -> Callable[[], None]:
     match order.kind:
         case "call":
-            return lambda: _check_text(driver.call())
+            return lambda: _check_text(driver.call(order.wait))
         case "stream":
             return lambda: _check_count(driver.stream(order.chunks), order.chunks)
+        case "tools":
+            return lambda: _check_same(driver.tool_call(), notes(0))
+        case "stream_tools":
+            whole = notes(order.chunks)
+            return lambda: _check_same(driver.stream_tool_call(order.chunks), whole)
+        case "structured":
+            return lambda: _check_same(driver.structured(), notes(0))
+        case "image":
+            return lambda: _check_size(driver.image(order.chunks), order.chunks)
+        case "aimage":
+            return lambda: _check_size(runner.run(driver.aimage(order.chunks)), order.chunks)
         case "acall":
 
             async def calls() -> None:
@@ -87,6 +107,16 @@ def _check_text(text: str) -> None:
 def _check_count(found: int, wanted: int) -> None:
     if found != wanted:
         raise RuntimeError(f"a stream of {wanted} pieces came as {found}")
+
+
+def _check_same(found: str, wanted: str) -> None:
+    if found != wanted:
+        raise RuntimeError(f"a tool call's notes of {len(wanted)} characters came as {len(found)}")
+
+
+def _check_size(found: int, pieces: int) -> None:
+    if found < pieces * IMAGE_PIECE * 3 // 4:
+        raise RuntimeError(f"a picture of {pieces} pieces came as {found} bytes")
 
 
 def _say(value: Any) -> None:
