@@ -25,6 +25,7 @@ from aki_transport import (
     Timeout,
 )
 from aki_transport.transport.failures import NEVER_SENT
+from aki_transport.transport.outgoing import Outgoing
 from aki_transport.transport.pools import _ssl_context
 from tests.scenarios import replied, split_everywhere, streamed
 from tests.script_server import Answer, ScriptServer, text_answer
@@ -36,9 +37,15 @@ async def sent(url: str, **options: object) -> httpx.Response:
 
     transport = AiohttpTransport(_ssl_context(), max_connections=10, keepalive=1)
     timeout = {"connect": 1.0, "read": 1.0, "write": 1.0, "pool": None, **options}
-    async with httpx.AsyncClient(transport=transport) as client:
-        request = httpx.Request("POST", url, content=b"{}", extensions={"timeout": timeout})
-        return await client.send(request)
+    try:
+        response = await transport.send(Outgoing("POST", httpx.URL(url), {}, b"{}", {"timeout": timeout}))
+        try:
+            await response.aread()
+        finally:
+            await response.aclose()
+        return response
+    finally:
+        await transport.aclose()
 
 
 @contextmanager

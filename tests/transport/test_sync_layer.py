@@ -22,6 +22,7 @@ from aki_transport import Client, ConfigurationError
 from aki_transport.transport import pools
 from aki_transport.transport.deadline import cut_off
 from aki_transport.transport.failures import NEVER_SENT
+from aki_transport.transport.outgoing import Outgoing
 from aki_transport.transport.sync import Urllib3Transport
 from tests.script_server import Answer, ScriptServer, text_answer
 from tests.transport.asking import KEY, Way, patient
@@ -141,7 +142,7 @@ def opened(
     timeout = {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": None, **times}
     deadline = None if total is None else time.monotonic() + total
     extensions = {"timeout": timeout, "deadline": deadline}
-    return transport.handle_request(httpx.Request("POST", url, content=content, extensions=extensions))
+    return transport.send(Outgoing("POST", httpx.URL(url), {}, content, extensions))
 
 
 def told(transport: Urllib3Transport, url: str, content: Any = b"{}", **bounds: float | None) -> tuple[int, bytes]:
@@ -388,9 +389,8 @@ def test_headers_are_sent_as_they_are(transport: Urllib3Transport) -> None:
         connection.sendall(GOOD)
 
     with serving(talk) as place:
-        headers = [(b"X-Odd", b"\xfc\xff"), (b"x-utf-8", "ü".encode())]
-        request = httpx.Request("GET", f"{place.url}?a=%2f&b=ü", headers=headers)
-        transport.handle_request(request).read()
+        headers = {"X-Odd": "\xfc\xff", "x-utf-8": "ü".encode().decode("latin-1")}
+        transport.send(Outgoing("GET", httpx.URL(f"{place.url}?a=%2f&b=ü"), headers, None, {})).read()
     assert requests[0].startswith(b"GET /v1/chat?a=%2F&b=%C3%BC HTTP/1.1\r\n")
     assert b"\r\nX-Odd: \xfc\xff\r\nx-utf-8: \xc3\xbc\r\n" in requests[0]
 
