@@ -8,6 +8,7 @@ import secrets
 import stat
 from binascii import a2b_base64
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ MAX_IMAGE = 50 * 2**20
 _WIDEST = 16384
 _MOST_PIXELS = 2**26
 
-_HEADER = 4 * 2**20  # bytes of a file in which its size is looked for
+_HEADERS = (2**16, 2**22)  # bytes of a file in which its size is looked for, and then, should it not be there
 _STEP = 2**20  # characters of base64 that are decoded at a time, for each step is copied
 _PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
 
@@ -149,11 +150,12 @@ def _kind_of(data: bytes) -> str | None:
 def _size_of(data: bytes) -> tuple[int, int]:
     import imagesize  # type: ignore[import-untyped]  # noqa: PLC0415  only who has pictures needs it
 
-    try:
-        width, height = imagesize.get(io.BytesIO(data[:_HEADER]), exif_rotation=False)
-    except Exception:  # noqa: BLE001  a broken header makes it fail in many ways
-        return -1, -1
-    return int(width), int(height)
+    for most in _HEADERS:
+        with suppress(Exception):  # a broken header makes it fail in many ways
+            width, height = imagesize.get(io.BytesIO(data[:most]), exif_rotation=False)
+            if width > 0 and height > 0:
+                return int(width), int(height)
+    return -1, -1
 
 
 def decoded(text: Any, *, prompt: str, model: str | None, seed: int | None = None) -> GeneratedImage:

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableGenerator
-from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from pydantic import PrivateAttr, model_validator
 
 from aki_transport.arguments import as_response_format, as_tool_choice, unknown_argument
@@ -162,7 +162,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
             raise ConfigurationError(
                 f"method={method!r} is unknown; use 'json_schema', 'function_calling', 'json_mode' or nothing."
             )
-        traced = {"kwargs": {"method": method or "json_schema"}, "schema": schema}
+        traced = {"kwargs": {"method": method or "json_schema"}, "schema": _as_json_schema(schema)}
         parser = StructuredOutputParser(schema_type=class_of(schema))
         bound: Runnable[LanguageModelInput, AIMessage]
         if method == "json_mode":
@@ -354,6 +354,14 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
     def get_lc_namespace(cls) -> list[str]:
         """Where `load` finds the class."""
         return ["langchain_aki", "chat_models"]
+
+
+def _as_json_schema(schema: dict[str, Any] | type | None) -> Any:
+    """The schema as traces show it, made once: LangChain would make it of a class anew for every call."""
+    try:
+        return None if schema is None else convert_to_json_schema(schema)
+    except ValueError:
+        return schema  # LangChain says nothing of one that it cannot read
 
 
 def _tool_choice(
