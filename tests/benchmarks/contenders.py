@@ -213,6 +213,11 @@ CONTENDERS = (
 )
 
 
+def modules_alone(framework: str) -> tuple[str, ...]:
+    """What of the framework itself every contender of it imports; nothing for one of no framework."""
+    return tuple(row.module for row in CONTENDERS if framework and row.framework == framework and row.part == "alone")
+
+
 def find_contender(name: str) -> Contender:
     """The row of that name."""
     return next(row for row in CONTENDERS if row.name == name)

@@ -1,7 +1,7 @@
 """What importing a contender and making its first model cost, in a process that holds nothing else yet.
 
 So nothing but `time` is imported before the measurement, and it is run by `python -c`, for `-m` imports more:
-`python -c "from tests.benchmarks.fresh import main; main()" MODULE CONTENDER URL LATER` writes one line of JSON.
+`python -c "from tests.benchmarks.fresh import main; main()" MODULE,… CONTENDER URL LATER` writes one line of JSON.
 """
 
 import sys
@@ -11,10 +11,11 @@ from tests.benchmarks.memory import memory_mb
 
 
 def main() -> None:
-    """Import, make one model, make `LATER` more."""
-    module, name, url, later = sys.argv[1:]
+    """Import one after the other, make one model, make `LATER` more."""
+    modules, name, url, later = sys.argv[1:]
     held, start = memory_mb("VmRSS"), time.process_time()
-    __import__(module)
+    for module in modules.split(","):
+        __import__(module)
     imported, now_held = time.process_time() - start, memory_mb("VmRSS")
 
     import json  # noqa: PLC0415  see above
