@@ -42,3 +42,11 @@ def test_error_table_names_every_error_and_its_langchain_class():
     for name, theirs in named.items():
         assert theirs in [cls.__name__ for cls in getattr(langchain_aki.errors, name).__mro__]
         assert hasattr(aki_transport.errors, name)
+
+
+def test_the_tests_that_the_tests_page_names_are_there() -> None:
+    folder = Path(__file__).parent
+    written = "\n".join(path.read_text() for path in folder.rglob("test_*.py"))
+    named = re.findall(r"::(test_\w+)`", (folder / "README.md").read_text())
+    assert len(named) > 10
+    assert [name for name in named if f"def {name}(" not in written] == []

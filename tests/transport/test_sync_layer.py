@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 import struct
@@ -393,6 +394,21 @@ def test_headers_are_sent_as_they_are(transport: Urllib3Transport) -> None:
         transport.send(Outgoing("GET", httpx.URL(f"{place.url}?a=%2f&b=ü"), headers, None, {})).read()
     assert requests[0].startswith(b"GET /v1/chat?a=%2F&b=%C3%BC HTTP/1.1\r\n")
     assert b"\r\nX-Odd: \xfc\xff\r\nx-utf-8: \xc3\xbc\r\n" in requests[0]
+
+
+@pytest.mark.parametrize(("size", "writes"), [(2, 1), (60_000, 1), (200_000, 2)])
+def test_a_small_request_is_one_write(
+    transport: Urllib3Transport, size: int, writes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+    send = http.client.HTTPConnection.send
+    monkeypatch.setattr(
+        http.client.HTTPConnection, "send", lambda self, data: (sent.append(bytes(data)), send(self, data))[1]
+    )
+    with serving(saying(GOOD)) as place:
+        assert told(transport, place.url, b"x" * size) == (200, b"ok")
+    assert len(sent) == writes
+    assert b"".join(sent).endswith(b"\r\n\r\n" + b"x" * size)
 
 
 @pytest.mark.parametrize("warm", [False, True])
