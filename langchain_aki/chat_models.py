@@ -6,7 +6,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from inspect import signature
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, cast
+from typing import Any, ClassVar, Literal, Self, TypeVar, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableGenerator
+from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from pydantic import PrivateAttr, model_validator
 
@@ -28,9 +29,6 @@ from langchain_aki._messages_out import to_chunks, to_result
 from langchain_aki._model import LangChainModel
 from langchain_aki._structured import StructuredOutputParser, class_of
 from langchain_aki.errors import ConfigurationError, translated
-
-if TYPE_CHECKING:
-    from langchain_core.tools import BaseTool
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 StructuredMethod = Literal["json_schema", "function_calling", "json_mode"]

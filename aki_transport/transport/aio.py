@@ -67,7 +67,7 @@ class AiohttpTransport:
         except (aiohttp.ClientError, OSError) as error:
             failure = as_httpx(error, answering=False)
         else:
-            return arrived(answer.status, list(answer.raw_headers), _Body(answer))
+            return arrived(answer.status, list(answer.raw_headers or ()), _Body(answer))  # a cassette has none
         raise failure
 
     async def aclose(self) -> None:
