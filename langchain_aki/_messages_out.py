@@ -15,7 +15,11 @@ from aki_transport import thoughts as thinking
 from aki_transport.messages import ChatDelta, ChatReply, Thought, ToolCallDelta, Usage
 from aki_transport.tool_arguments import read_calls
 
-_PATTERN = AIMessageChunk(content="")
+# Each names the fields that `_chunk` gives other values: a copy counts as set what its pattern was given.
+_PATTERN = AIMessageChunk(
+    content="", additional_kwargs={}, response_metadata={}, tool_calls=[], invalid_tool_calls=[], tool_call_chunks=[]
+)
+_GENERATION = ChatGenerationChunk(text="", message=_PATTERN)
 
 
 def to_result(reply: ChatReply, provider: str) -> ChatResult:
@@ -85,19 +89,19 @@ def _chunk(provider: str, content: Any, additional: dict[str, Any] | None = None
                 content=content, additional_kwargs=additional or {}, response_metadata={"model_provider": provider}
             )
         )
-    # Copied instead of validated, which is twice as fast: this is done for each piece of a stream. Nothing that
+    # Copied instead of validated, which takes half as long: this is done for each piece of a stream. Nothing that
     # LangChain may write into is shared with the pattern.
-    message = _PATTERN.model_copy(
-        update={
-            "content": content,
-            "additional_kwargs": additional or {},
-            "response_metadata": {"model_provider": provider},
-            "tool_calls": [],
-            "invalid_tool_calls": [],
-            "tool_call_chunks": [],
-        }
+    message, generation = _PATTERN.model_copy(), _GENERATION.model_copy()
+    message.__dict__.update(
+        content=content,
+        additional_kwargs=additional or {},
+        response_metadata={"model_provider": provider},
+        tool_calls=[],
+        invalid_tool_calls=[],
+        tool_call_chunks=[],
     )
-    return ChatGenerationChunk.model_construct(text=content, message=message)
+    generation.__dict__.update(text=content, message=message)
+    return generation
 
 
 def _call_chunk(calls: tuple[ToolCallDelta, ...], provider: str, *, as_blocks: bool) -> ChatGenerationChunk:

@@ -79,6 +79,8 @@ class OpenAIDecoder(AnswerDecoder):
             choice = choices[0]
             if not isinstance(choice, dict):
                 raise InvalidResponseError(f"a choice is {type(choice).__name__}, not an object")
+            if choice.get("index") in _FIRST:
+                return choice
             found = next((each for each in choices if isinstance(each, dict) and each.get("index") in _FIRST), None)
             if found is not None:
                 return found
