@@ -273,9 +273,10 @@ block = st.one_of(
     texts.map(lambda text: [f": {text}"]),
     texts.map(lambda text: [f"data:{text}"]),
     st.lists(texts.map("data: {}".format), min_size=2, max_size=3),
-    st.tuples(st.sampled_from(["event: error", "event:ping", "id: 7", "id", "retry: 5", "odd"]), texts).map(
-        lambda pair: [pair[0], f"data: {pair[1]}"]
-    ),
+    st.tuples(
+        st.sampled_from(["event: error", "event: error", "event:ping", "event: ", "event:  two", "id: 7", "id", "odd"]),
+        texts,
+    ).map(lambda pair: [pair[0], f"data: {pair[1]}"]),
     st.sampled_from([["event: ping"], ["id: 8"], ["retry: 9"], ["data"], ["data: "], ["\ufeffdata: late"], [""]]),
 )
 newlines = st.sampled_from(["\n", "\n", "\r\n", "\r"])
