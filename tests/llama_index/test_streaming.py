@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -332,16 +333,19 @@ def test_the_characters_read_grow_with_the_arguments_and_not_with_their_square(s
 
 def test_a_chunk_costs_one_message(server: ScriptServer, monkeypatch):
     made = 0
-    init = ChatMessage.__init__
 
-    def counting(*given: Any, **named: Any) -> None:
-        nonlocal made
-        made += 1
-        init(*given, **named)
+    def counted(make: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*given: Any, **named: Any) -> Any:
+            nonlocal made
+            made += 1
+            return make(*given, **named)
+
+        return counting
 
     server.say(streamed(*("x" for _ in range(300))))
     llm = model_at(server)
-    monkeypatch.setattr(ChatMessage, "__init__", counting)
+    for name in ("__init__", "__copy__", "model_construct"):
+        monkeypatch.setattr(ChatMessage, name, counted(getattr(ChatMessage, name)))
     items = list(llm.stream_chat(HI))
     assert items[-1].message.content == "x" * 300
     assert made == len(items)
