@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ def descriptors():
 def test_twenty_starts_and_stops_leave_no_thread_and_no_descriptor():
     with Emulator() as emulator:
         httpx.get(f"{emulator.openai_url}/models")
+    gc.collect()  # what an earlier test left would else go meanwhile
     before = threading.active_count(), descriptors()
     for _ in range(20):
         with Emulator() as emulator:
