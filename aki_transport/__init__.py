@@ -1,7 +1,6 @@
 """One transport for LangChain and LlamaIndex to AKI.IO, gateways and services that speak like them."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aki_transport._version import __version__
 from aki_transport.catalog import ModelInfo
@@ -30,6 +29,7 @@ from aki_transport.errors import (
     ServiceUnavailableError,
     StreamInterruptedError,
 )
+from aki_transport.later import imported_later
 from aki_transport.messages import JobProgress
 from aki_transport.providers import PROVIDERS, Provider, Route
 from aki_transport.transport import Timeout
@@ -76,13 +76,4 @@ __all__ = [
 # Imported when first asked for: most programs make no pictures.
 _LATER = {"GeneratedImage": "images", "ImageStore": "image_store"}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = imported_later(__name__, _LATER)

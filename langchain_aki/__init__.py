@@ -1,9 +1,9 @@
 """LangChain on AKI.IO, gateways and services that speak like them."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aki_transport import __version__
+from aki_transport.later import imported_later
 from langchain_aki.chat_models import ChatAKI
 from langchain_aki.registration import register_providers
 
@@ -16,13 +16,4 @@ __all__ = ["AKILLM", "AKIImageEditTool", "AKIImageGenerationTool", "ChatAKI", "_
 # Imported when first asked for: together they take as long as all the rest.
 _LATER = {"AKILLM": "llms", "AKIImageEditTool": "image_tools", "AKIImageGenerationTool": "image_tools"}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = imported_later(__name__, _LATER)
