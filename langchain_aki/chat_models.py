@@ -22,7 +22,7 @@ from aki_transport.arguments import as_response_format, as_tool_choice, unknown_
 from aki_transport.catalog import ModelInfo
 from aki_transport.client import Client
 from aki_transport.messages import ChatRequest, JsonSchema, ResponseFormat, ToolNamed
-from aki_transport.settings import ModelSettings, request_fields
+from aki_transport.settings import ModelSettings, private, request_fields
 from langchain_aki import _blocks
 from langchain_aki._messages_in import to_messages
 from langchain_aki._messages_out import to_chunks, to_result
@@ -298,7 +298,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
 
     def _learn(self, client: Client) -> None:
         """Let the profile say what is known now; one that the user gave stays."""
-        profiled = self._profiled
+        profiled = private(self, "_profiled")
         if profiled is not None:
             info = client.model_info(self.model)
             if info is not profiled:

@@ -17,7 +17,7 @@ import httpx
 from aiohttp.abc import AbstractCookieJar
 from yarl import URL
 
-from aki_transport.transport.outgoing import Outgoing, arrived
+from aki_transport.transport.outgoing import Arrived, AsyncAnswer, Outgoing
 from aki_transport.transport.proxies import proxied_scheme, proxies_by_scheme
 
 _MAX_HEADER = 65536  # bytes; aiohttp's own 8190 are less than some gateways send
@@ -48,7 +48,7 @@ class AiohttpTransport:
         # It would send a GET again by itself; how often a call is sent is decided in one place, and not here.
         self._session._retry_connection = False  # noqa: SLF001
 
-    async def send(self, request: Outgoing) -> httpx.Response:
+    async def send(self, request: Outgoing) -> AsyncAnswer:
         """Send, and give the answer once its headers are in."""
         times = request.extensions.get("timeout", {})
         timeout = aiohttp.ClientTimeout(
@@ -67,7 +67,7 @@ class AiohttpTransport:
         except (aiohttp.ClientError, OSError) as error:
             failure = as_httpx(error, answering=False)
         else:
-            return arrived(answer.status, list(answer.raw_headers or ()), _Body(answer))  # a cassette has none
+            return _Arrived(answer)
         raise failure
 
     async def aclose(self) -> None:
@@ -116,11 +116,18 @@ async def _awaited(waiter: Awaitable[None]) -> None:
     await waiter
 
 
-class _Body(httpx.AsyncByteStream):
+class _Arrived(Arrived):
+    """An answer over one of these connections."""
+
+    __slots__ = ("_answer",)
+
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        said = answer.raw_headers or ()  # a cassette has none
+        super().__init__(answer.status, [(name.decode("latin-1"), value.decode("latin-1")) for name, value in said])
         self._answer = answer
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    async def aiter_raw(self) -> AsyncIterator[bytes]:
+        """The body's bytes as they come."""
         read = self._answer.content.readany
         try:
             while piece := await read():
@@ -132,7 +139,7 @@ class _Body(httpx.AsyncByteStream):
         raise failure
 
     async def aclose(self) -> None:
-        # A connection whose answer was read to its end is already back in the pool; any other is of no more use.
+        """Let go of the connection: one whose answer was read to its end is back already, any other is of no use."""
         self._answer.close()
 
 

@@ -5,31 +5,34 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
-import httpx
+from aki_transport.transport.outgoing import SyncAnswer
+
+_NEVER = nullcontext()
 
 
-@contextmanager
-def cut_off(response: httpx.Response, seconds: float | None) -> Iterator[None]:
+def cut_off(response: SyncAnswer, seconds: float | None) -> AbstractContextManager[None]:
     """Shut the response's connection down after `seconds`, so that a read that waits on it fails; None never does."""
+    if seconds is None:
+        return _NEVER
     stream: Any = response.extensions.get("network_stream")
 
     def connection() -> Any:
         # The connection of an answer that was read to its end may be another call's by now.
         return None if response.is_closed else stream.get_extra_info("socket")
 
-    with shut_down_after(connection, None if stream is None else seconds):
-        yield
+    return shut_down_after(connection, None if stream is None else seconds)
+
+
+def shut_down_after(connection: Callable[[], Any], seconds: float | None) -> AbstractContextManager[None]:
+    """Shut down what is the connection after `seconds`; None never does, and what is no socket is left alone."""
+    return _NEVER if seconds is None else _timed(connection, seconds)
 
 
 @contextmanager
-def shut_down_after(connection: Callable[[], Any], seconds: float | None) -> Iterator[None]:
-    """Shut down what is the connection after `seconds`; None never does, and what is no socket is left alone."""
-    if seconds is None:
-        yield
-        return
+def _timed(connection: Callable[[], Any], seconds: float) -> Iterator[None]:
     timer = threading.Timer(max(seconds, 0.0), _shut_down, [connection])
     timer.daemon = True
     timer.start()

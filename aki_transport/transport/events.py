@@ -6,12 +6,14 @@ import codecs
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, suppress
+from itertools import chain
 from typing import cast
 
 import httpx
 from httpx_sse import EventSource, ServerSentEvent
 
 from aki_transport.errors import InvalidResponseError
+from aki_transport.transport.outgoing import Answer, AsyncAnswer, SyncAnswer
 from aki_transport.transport.payload import Payload
 
 MAX_BODY = 64 * 2**20
@@ -31,12 +33,16 @@ _PLAIN = (b"data: ", b"event: ")
 _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
-def read_body(response: httpx.Response) -> Payload:
+def read_body(response: SyncAnswer) -> Payload:
     """The whole body; `InvalidResponseError` past the bound."""
-    return Payload("body", b"".join(_within(MAX_BODY, pieces_of(response))))
+    pieces, size = [], 0
+    for piece in pieces_of(response):
+        size = _bounded(size + len(piece), MAX_BODY)
+        pieces.append(piece)
+    return Payload("body", b"".join(pieces))
 
 
-async def aread_body(response: httpx.Response) -> Payload:
+async def aread_body(response: AsyncAnswer) -> Payload:
     """`read_body`, async."""
     pieces, size = [], 0
     async for piece in apieces_of(response):
@@ -45,7 +51,7 @@ async def aread_body(response: httpx.Response) -> Payload:
     return Payload("body", b"".join(pieces))
 
 
-def read_words(response: httpx.Response) -> Payload:
+def read_words(response: SyncAnswer) -> Payload:
     """As much of an error's body as can be had and is worth reading."""
     pieces, size = [], 0
     with suppress(*_LOST):
@@ -57,7 +63,7 @@ def read_words(response: httpx.Response) -> Payload:
     return Payload("body", b"".join(pieces)[:MAX_WORDS])
 
 
-async def aread_words(response: httpx.Response) -> Payload:
+async def aread_words(response: AsyncAnswer) -> Payload:
     """`read_words`, async."""
     pieces, size = [], 0
     with suppress(*_LOST):
@@ -70,34 +76,38 @@ async def aread_words(response: httpx.Response) -> Payload:
     return Payload("body", b"".join(pieces)[:MAX_WORDS])
 
 
-def pieces_of(response: httpx.Response) -> Iterator[bytes]:
+def pieces_of(response: SyncAnswer) -> Iterator[bytes]:
     """A body's bytes, unpacked in pieces of a bounded size whatever they were packed from."""
     if response.is_stream_consumed:
-        yield response.content  # a client of the user's, or one that plays the service, has read it already
-        return
+        return iter((response.content,))  # a client of the user's, or one that plays the service, has read it already
     unpack = _unpacker(response)
-    if unpack is None:
-        yield from response.iter_raw()
-        return
-    for packed in response.iter_raw():
-        yield from unpack(packed)
+    return response.iter_raw() if unpack is None else chain.from_iterable(map(unpack, response.iter_raw()))
 
 
-async def apieces_of(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+def apieces_of(response: AsyncAnswer) -> AsyncGenerator[bytes, None]:
     """`pieces_of`, async."""
     if response.is_stream_consumed:
-        yield response.content
-        return
+        return _read_before(response.content)
+    # A generator, as httpx's `aiter_raw` is too.
+    pieces = cast("AsyncGenerator[bytes, None]", response.aiter_raw())
     unpack = _unpacker(response)
-    async for packed in response.aiter_raw():
-        if unpack is None:
-            yield packed
-        else:
-            for piece in unpack(packed):
-                yield piece
+    return pieces if unpack is None else _unpacked(pieces, unpack)
 
 
-def _unpacker(response: httpx.Response) -> Callable[[bytes], Iterator[bytes]] | None:
+async def _read_before(content: bytes) -> AsyncGenerator[bytes, None]:
+    yield content
+
+
+async def _unpacked(
+    packed: AsyncGenerator[bytes, None], unpack: Callable[[bytes], Iterator[bytes]]
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing(packed):
+        async for piece in packed:
+            for unpacked in unpack(piece):
+                yield unpacked
+
+
+def _unpacker(response: Answer) -> Callable[[bytes], Iterator[bytes]] | None:
     if response.headers.get("content-encoding", "").strip().lower() not in _PACKED:
         return None  # what else it may be was not asked for; if it is not text, reading it says so
     packer = zlib.decompressobj(wbits=_ANY_HEADER)
@@ -118,7 +128,7 @@ def _unpacker(response: httpx.Response) -> Callable[[bytes], Iterator[bytes]] | 
     return unpack
 
 
-def payloads(response: httpx.Response) -> Iterator[Payload]:
+def payloads(response: SyncAnswer) -> Iterator[Payload]:
     """The events of a stream; the whole body as one payload where the service answers a stream with plain JSON."""
     if not is_stream(response):
         yield read_body(response)
@@ -135,7 +145,7 @@ def payloads(response: httpx.Response) -> Iterator[Payload]:
     stream.check()
 
 
-async def apayloads(response: httpx.Response) -> AsyncGenerator[Payload, None]:
+async def apayloads(response: AsyncAnswer) -> AsyncGenerator[Payload, None]:
     """`payloads`, async."""
     if not is_stream(response):
         yield await aread_body(response)
@@ -156,7 +166,7 @@ async def apayloads(response: httpx.Response) -> AsyncGenerator[Payload, None]:
     stream.check()
 
 
-def is_stream(response: httpx.Response) -> bool:
+def is_stream(response: Answer) -> bool:
     """Whether the body is to be read as events. A content type that says nothing of use is taken for a stream."""
     if response.status_code == httpx.codes.NO_CONTENT:
         return False  # a stream without any event would be taken for one that broke off
@@ -172,7 +182,7 @@ class _Events:
     parser, up to the next end of an event.
     """
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: Answer) -> None:
         self._response = response
         self._decode = _new_decoder(errors="replace").decode
         self._start = b""
@@ -283,13 +293,6 @@ class _AsyncStretch:
             if piece.endswith(_ENDS):
                 return
         yield self._stream.rest()
-
-
-def _within(limit: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    size = 0
-    for piece in pieces:
-        size = _bounded(size + len(piece), limit)
-        yield piece
 
 
 def _bounded(size: int, limit: int) -> int:

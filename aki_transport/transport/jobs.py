@@ -16,11 +16,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from functools import cache
 from typing import Any, Protocol, TypeVar
 
-import httpx
-
 from aki_transport.errors import AKIError, APIConnectionError, APITimeoutError, JobError, StreamInterruptedError
 from aki_transport.transport.call import Call, ListenerError, Timeout
 from aki_transport.transport.decoder import Decoder
+from aki_transport.transport.outgoing import Answer
 from aki_transport.transport.payload import Payload
 
 log = logging.getLogger("aki_transport")
@@ -55,7 +54,7 @@ class Sender(Protocol):
     ) -> Awaitable[Any]:
         """`send`, async."""
 
-    def signed(self, error: AKIError, response: httpx.Response | None) -> AKIError:
+    def signed(self, error: AKIError, response: Answer | None) -> AKIError:
         """The error with what the transport knows about its call."""
 
 

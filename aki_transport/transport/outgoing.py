@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import httpx
 
@@ -25,11 +25,80 @@ class Outgoing(NamedTuple):
         return f"Outgoing({self.method!r}, {str(self.url)!r})"
 
 
-def arrived(
-    status: int, headers: list[tuple[bytes, bytes]], stream: Any, extensions: Mapping[str, Any] | None = None
-) -> httpx.Response:
-    """The answer, once its headers are in. That they are ASCII is said here: httpx would decode all of them to see."""
-    response = httpx.Response(status, headers=headers, stream=stream, extensions={**(extensions or {})})
-    if all(name.isascii() and value.isascii() for name, value in headers):
-        response.headers.encoding = "ascii"
-    return response
+class Answer(Protocol):
+    """What is read of an answer: an `httpx.Response` from a client of the user's, or one of our own connections'."""
+
+    @property
+    def status_code(self) -> int:
+        """The status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, found by their names in lower case."""
+
+    @property
+    def is_stream_consumed(self) -> bool:
+        """Whether the body was read already, and is in `content`."""
+
+    @property
+    def content(self) -> bytes:
+        """The body that was read."""
+
+
+class SyncAnswer(Answer, Protocol):
+    """`Answer`, whose body is read by a thread."""
+
+    @property
+    def extensions(self) -> Mapping[str, Any]:
+        """httpx's, of which `"network_stream"` leads to the socket."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether its connection may be another call's."""
+
+    def iter_raw(self) -> Iterator[bytes]:
+        """The body's bytes as they come."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class AsyncAnswer(Answer, Protocol):
+    """`Answer`, whose body is read in an event loop."""
+
+    def aiter_raw(self) -> AsyncIterator[bytes]:
+        """The body's bytes as they come."""
+
+    async def aclose(self) -> None:
+        """Let go of the connection."""
+
+
+class Arrived:
+    """An answer whose headers are in, without the 10 µs that an `httpx.Response` and its layers over the body take."""
+
+    __slots__ = ("headers", "status_code")
+
+    is_stream_consumed = False
+    content = b""
+
+    def __init__(self, status_code: int, headers: Iterable[tuple[str, str]]) -> None:
+        self.status_code = status_code
+        self.headers = _by_name(headers)
+
+
+def _by_name(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The headers by names in lower case, given as Latin-1; those that come several times are joined by commas."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        key = name.lower()
+        told = value if value.isascii() else _retold(value)
+        found[key] = f"{found[key]}, {told}" if key in found else told
+    return found
+
+
+def _retold(value: str) -> str:
+    """A header beyond ASCII: UTF-8 if it can be that, else Latin-1."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value

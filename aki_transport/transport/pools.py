@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from aki_transport.transport.outgoing import Outgoing
+from aki_transport.transport.outgoing import AsyncAnswer, Outgoing, SyncAnswer
 from aki_transport.transport.proxies import proxied_scheme, proxies_by_scheme
 from aki_transport.transport.sync import Urllib3Transport
 
@@ -44,7 +44,7 @@ class _ThreadPool:
         self._direct = _transport(None)
         self._proxies = {scheme: _transport(address) for scheme, address in proxies_by_scheme().items()}
 
-    def send(self, request: Outgoing) -> httpx.Response:
+    def send(self, request: Outgoing) -> SyncAnswer:
         """Send, and give the answer once its headers are in."""
         transport = self._direct
         if self._proxies:
@@ -82,7 +82,7 @@ _loops: dict[int, _LoopPool] = {}
 _inherited: list[_LoopPool] = []
 
 
-def thread_pool(user: object) -> Callable[[Outgoing], httpx.Response]:
+def thread_pool(user: object) -> Callable[[Outgoing], SyncAnswer]:
     """What sends calls from threads in this process; `user` counts among those that `release` asks."""
     global _threads  # noqa: PLW0603  one per process is the point
     pool = _threads
@@ -101,7 +101,7 @@ def thread_pool(user: object) -> Callable[[Outgoing], httpx.Response]:
     return pool.send
 
 
-async def loop_pool(user: object) -> Callable[[Outgoing], Awaitable[httpx.Response]]:
+async def loop_pool(user: object) -> Callable[[Outgoing], Awaitable[AsyncAnswer]]:
     """What sends calls on the running event loop; `user` counts among those that `arelease` asks."""
     loop = asyncio.get_running_loop()
     pool = _loops.get(id(loop))

@@ -30,7 +30,7 @@ from aki_transport.transport.events import (
     read_words,
 )
 from aki_transport.transport.jobs import arun, run
-from aki_transport.transport.outgoing import Outgoing
+from aki_transport.transport.outgoing import Answer, AsyncAnswer, Outgoing, SyncAnswer
 from aki_transport.transport.payload import Payload
 from aki_transport.transport.pools import arelease, loop_pool, release, thread_pool
 from aki_transport.transport.retry import retry_after_seconds
@@ -245,11 +245,11 @@ class Transport:
         await arelease(self)
         release(self)
 
-    def _open(self, turns: Turns) -> httpx.Response:
+    def _open(self, turns: Turns) -> SyncAnswer:
         """Send one attempt; a response with a good status, or its error."""
         client = _open_one(self._http_client)
         if client is None:
-            response = thread_pool(self)(self._outgoing(turns))
+            response: SyncAnswer = thread_pool(self)(self._outgoing(turns))
         else:
             response = client.send(self._request(client.build_request, turns), stream=True, follow_redirects=False)
         if not turns.accepted(response):
@@ -261,12 +261,12 @@ class Transport:
             raise self._refusal(turns.call, response, words)
         return response
 
-    async def _aopen(self, turns: Turns) -> httpx.Response:
+    async def _aopen(self, turns: Turns) -> AsyncAnswer:
         """`_open`, async."""
         client = _open_one(self._http_async_client)
         if client is None:
             send = await loop_pool(self)
-            response = await send(self._outgoing(turns))
+            response: AsyncAnswer = await send(self._outgoing(turns))
         else:
             request = self._request(client.build_request, turns)
             response = await client.send(request, stream=True, follow_redirects=False)
@@ -331,7 +331,7 @@ class Transport:
         """The form as httpx takes it, which sets the content type too."""
         return {"data": form.fields, "files": [(name, (file, data, kind)) for name, file, data, kind in form.files]}
 
-    def signed(self, error: AKIError, response: httpx.Response | None) -> AKIError:
+    def signed(self, error: AKIError, response: Answer | None) -> AKIError:
         """The error with provider and request ID, and without the key should the service have echoed it."""
         error.provider = error.provider or self.title
         if error.request_id is None and response is not None:
@@ -351,7 +351,7 @@ class Transport:
             url = self._urls[path] = httpx.URL(self.base_url + path)
         return url
 
-    def _refusal(self, call: Call, response: httpx.Response, words: Payload) -> AKIError:
+    def _refusal(self, call: Call, response: Answer, words: Payload) -> AKIError:
         """The error that a bad status stands for."""
         headers, data = response.headers, words.data
         wait = retry_after_seconds(headers, time.time())

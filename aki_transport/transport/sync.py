@@ -24,7 +24,7 @@ import urllib3
 from urllib3 import exceptions as failures
 
 from aki_transport.transport.deadline import shut_down_after
-from aki_transport.transport.outgoing import Outgoing, arrived
+from aki_transport.transport.outgoing import Arrived, Outgoing, SyncAnswer
 
 _PIECE = 65536  # bytes that one read asks for; it gives what there is
 _POOLS = 1000  # hosts; more than that, and the idle connections of the one used longest ago are closed
@@ -178,7 +178,7 @@ class Urllib3Transport:
         self._pools.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
         self._pool = lru_cache(_POOLS)(self._pools.connection_from_host)
 
-    def send(self, request: Outgoing) -> httpx.Response:
+    def send(self, request: Outgoing) -> SyncAnswer:
         """Send, and give the answer once its headers are in."""
         url, times = request.url, request.extensions.get("timeout", {})
         target = url.raw_path.decode("ascii")
@@ -204,9 +204,7 @@ class Urllib3Transport:
         except (failures.HTTPError, OSError, http.client.HTTPException, ValueError) as error:
             failure = _as_httpx(error, begun=sending.begun)
         else:
-            body = _Body(answer, sending.answer, self._keepalive)
-            headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
-            return arrived(answer.status, headers, body, {"network_stream": body})
+            return _Arrived(answer, sending.answer, self._keepalive)
         finally:
             _here.sending = outer  # a collected generator may send in the middle of another request
         raise failure
@@ -230,18 +228,30 @@ def _credentials(proxy: httpx.URL) -> dict[str, str]:
     return {"proxy-authorization": f"Basic {b64encode(f'{proxy.username}:{proxy.password}'.encode()).decode()}"}
 
 
-class _Body(httpx.SyncByteStream):
+class _Arrived(Arrived):
+    """An answer over one of these connections."""
+
+    __slots__ = ("_answer", "_connection", "_keepalive", "_pooled", "is_closed")
+
     def __init__(self, pooled: urllib3.BaseHTTPResponse, answer: _Answer, keepalive: float) -> None:
+        super().__init__(pooled.status, pooled.headers.items())
         self._pooled = pooled
         self._answer = answer  # reads faster than urllib3's around it
         self._connection: Any = pooled.connection
         self._keepalive = keepalive
+        self.is_closed = False
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """Where the socket is found, under the names by which httpx's own answers give it."""
+        return {"network_stream": self}
 
     def get_extra_info(self, name: str) -> Any:
-        """The socket, under the name by which httpx's own connections give it."""
+        """The socket."""
         return self._answer.socket if name == "socket" else None
 
-    def __iter__(self) -> Iterator[bytes]:
+    def iter_raw(self) -> Iterator[bytes]:
+        """The body's bytes as they come."""
         answer = self._answer
         read = answer.read1
         try:
@@ -255,6 +265,7 @@ class _Body(httpx.SyncByteStream):
             failure = httpx.ReadError(_words(error))
         else:
             if not answer.length:
+                self.is_closed = True
                 answer.close()
                 self._connection.expires = time.monotonic() + self._keepalive
                 self._pooled.release_conn()
@@ -263,7 +274,8 @@ class _Body(httpx.SyncByteStream):
         raise failure
 
     def close(self) -> None:
-        # A connection whose answer was read to its end is already back in the pool; any other is of no more use.
+        """Let go of the connection: one whose answer was read to its end is back already, any other is of no use."""
+        self.is_closed = True
         self._pooled.close()
         self._pooled.release_conn()
 

@@ -13,6 +13,7 @@ from aki_transport.envelopes import request_id_of
 from aki_transport.errors import AKIError, APITimeoutError, StreamInterruptedError
 from aki_transport.transport.call import Call, Timeout
 from aki_transport.transport.failures import NEVER_SENT, describe_failure
+from aki_transport.transport.outgoing import Answer
 from aki_transport.transport.retry import may_repeat, pause_before
 
 log = logging.getLogger("aki_transport")
@@ -36,7 +37,7 @@ class Bounds(Protocol):
     timeout: Timeout
     max_retries: int
 
-    def signed(self, error: AKIError, response: httpx.Response | None) -> AKIError:
+    def signed(self, error: AKIError, response: Answer | None) -> AKIError:
         """The error with what the transport knows about its call."""
 
     def without_key(self, text: str) -> str:
@@ -66,7 +67,7 @@ class Turns:
         self._attempt = 0
         self._most = 1 + (transport.max_retries if call.max_retries is None else call.max_retries)
         self._sent = 0.0
-        self._response: httpx.Response | None = None
+        self._response: Answer | None = None
         self.call = call
         self.decoder: Decoder | None = None
         self.begun = False
@@ -92,7 +93,7 @@ class Turns:
             timeout = timeout.within(remaining)
         return {"timeout": timeout.for_httpx(stream=self.call.stream), "deadline": self._deadline}
 
-    def accepted(self, response: httpx.Response) -> bool:
+    def accepted(self, response: Answer) -> bool:
         """Note the answer; whether its status is a good one."""
         self._response = response
         if log.isEnabledFor(logging.DEBUG):
@@ -105,7 +106,7 @@ class Turns:
                 self._attempt,
                 self._transport.without_key(request_id_of(response.headers) or "unnamed"),
             )
-        return response.is_success
+        return httpx.codes.is_success(response.status_code)
 
     def broke_off(self, decoder: Decoder) -> None:
         """While its exception is handled: raise it again, unless all that was lost is the end of a whole answer."""

@@ -114,10 +114,11 @@ def count_in(said: Any, *names: str) -> int | None:
 
 def number_in(said: Any, *names: str) -> float | None:
     """The first finite number among these fields."""
-    for name in names:
-        value = said.get(name) if isinstance(said, dict) else None
-        if isinstance(value, int | float) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST:
-            return float(value)
+    if said and isinstance(said, dict):
+        for name in names:
+            value = said.get(name)
+            if (type(value) is int or type(value) is float) and -_LARGEST <= value <= _LARGEST:
+                return float(value)
     return None
 
 

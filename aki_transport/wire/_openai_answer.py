@@ -194,12 +194,18 @@ def _usage(said: Mapping[str, Any]) -> Usage:
         input_tokens=prompt,
         output_tokens=completion,
         total_tokens=prompt + completion if total is None else total,
-        cached_tokens=count_in(of_prompt, "cached_tokens"),
-        cache_creation_tokens=count_in(of_prompt, "cache_creation_tokens", "cache_write_tokens"),
-        reasoning_tokens=count_in(of_completion, "reasoning_tokens"),
-        audio_input_tokens=count_in(of_prompt, "audio_tokens"),
-        audio_output_tokens=count_in(of_completion, "audio_tokens"),
+        **(_details(of_prompt, of_completion) if of_prompt or of_completion else {}),
     )
+
+
+def _details(of_prompt: Any, of_completion: Any) -> dict[str, int | None]:
+    return {
+        "cached_tokens": count_in(of_prompt, "cached_tokens"),
+        "cache_creation_tokens": count_in(of_prompt, "cache_creation_tokens", "cache_write_tokens"),
+        "reasoning_tokens": count_in(of_completion, "reasoning_tokens"),
+        "audio_input_tokens": count_in(of_prompt, "audio_tokens"),
+        "audio_output_tokens": count_in(of_completion, "audio_tokens"),
+    }
 
 
 def _merged(logprobs: list[Any]) -> Any:

@@ -32,7 +32,7 @@ from tests.script_server import Answer, ScriptServer, text_answer
 from tests.transport.asking import KEY, Clock, Way, alive, client_for, request_for, run, true
 
 
-async def sent(url: str, **options: object) -> httpx.Response:
+async def sent(url: str, **options: object) -> bytes:
     from aki_transport.transport.aio import AiohttpTransport  # noqa: PLC0415  as late as the package does
 
     transport = AiohttpTransport(_ssl_context(), max_connections=10, keepalive=1)
@@ -40,10 +40,9 @@ async def sent(url: str, **options: object) -> httpx.Response:
     try:
         response = await transport.send(Outgoing("POST", httpx.URL(url), {}, b"{}", {"timeout": timeout}))
         try:
-            await response.aread()
+            return b"".join([piece async for piece in response.aiter_raw()])
         finally:
             await response.aclose()
-        return response
     finally:
         await transport.aclose()
 
