@@ -6,6 +6,7 @@ import codecs
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, suppress
+from io import BytesIO
 from itertools import chain
 from typing import cast
 
@@ -35,20 +36,20 @@ _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 def read_body(response: SyncAnswer) -> Payload:
     """The whole body; `InvalidResponseError` past the bound."""
-    pieces, size = [], 0
+    held = BytesIO()  # whose value is no copy, as pieces joined would be
     for piece in pieces_of(response):
-        size = _bounded(size + len(piece), MAX_BODY)
-        pieces.append(piece)
-    return Payload("body", b"".join(pieces))
+        _bounded(held.tell() + len(piece), MAX_BODY)
+        held.write(piece)
+    return Payload("body", held.getvalue())
 
 
 async def aread_body(response: AsyncAnswer) -> Payload:
     """`read_body`, async."""
-    pieces, size = [], 0
+    held = BytesIO()
     async for piece in apieces_of(response):
-        size = _bounded(size + len(piece), MAX_BODY)
-        pieces.append(piece)
-    return Payload("body", b"".join(pieces))
+        _bounded(held.tell() + len(piece), MAX_BODY)
+        held.write(piece)
+    return Payload("body", held.getvalue())
 
 
 def read_words(response: SyncAnswer) -> Payload:
