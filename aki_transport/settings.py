@@ -121,7 +121,7 @@ class ConnectionSettings(BaseModel):
     def _connected(self) -> Client:
         """The client of the fields as they are now; another one if they were changed."""
         wanted = self.picked(self.__dict__)
-        made = private(self, "_made")
+        made: tuple[tuple[Any, ...], Client] | None = private(self, "_made")
         if made is None or made[0] != wanted:
             made = self._made = (wanted, Client(**dict(zip(self.connecting, wanted, strict=True))))
         return made[1]

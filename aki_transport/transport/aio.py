@@ -10,11 +10,12 @@ import io
 import ssl
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
+from functools import lru_cache
+from http.cookies import SimpleCookie
 from itertools import chain
 
 import aiohttp
 import httpx
-from aiohttp.abc import AbstractCookieJar
 from yarl import URL
 
 from aki_transport.transport.outgoing import Arrived, AsyncAnswer, Outgoing
@@ -36,12 +37,10 @@ class AiohttpTransport:
     def __init__(self, ssl_context: ssl.SSLContext, *, max_connections: int, keepalive: float) -> None:
         self._proxies = proxies_by_scheme()
         connector = aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=keepalive, ssl=ssl_context)
-        jar: AbstractCookieJar = aiohttp.DummyCookieJar()
         self._session = aiohttp.ClientSession(
             connector=connector,
-            cookie_jar=jar,
+            cookie_jar=_NoCookies(),
             auto_decompress=False,
-            skip_auto_headers=("User-Agent", "Accept"),
             max_line_size=_MAX_HEADER,
             max_field_size=_MAX_HEADER,
         )
@@ -51,9 +50,7 @@ class AiohttpTransport:
     async def send(self, request: Outgoing) -> AsyncAnswer:
         """Send, and give the answer once its headers are in."""
         times = request.extensions.get("timeout", {})
-        timeout = aiohttp.ClientTimeout(
-            connect=times.get("pool"), sock_connect=times.get("connect"), sock_read=times.get("read")
-        )
+        timeout = _timeout(times.get("pool"), times.get("connect"), times.get("read"))
         try:
             answer = await self._session.request(
                 request.method,
@@ -89,6 +86,21 @@ class AiohttpTransport:
             connector._acquired.clear()  # noqa: SLF001
             with suppress(StopIteration):
                 _awaited(connector.close()).send(None)  # ends at once, as there is no loop to wait for
+
+
+class _NoCookies(aiohttp.DummyCookieJar):
+    """Keeps none, and does not make a new jar for each request to say so."""
+
+    _none: SimpleCookie = SimpleCookie()
+
+    def filter_cookies(self, request_url: URL) -> SimpleCookie:  # noqa: ARG002  aiohttp's signature
+        """None."""
+        return self._none
+
+
+@lru_cache(256)
+def _timeout(pool: float | None, connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(connect=pool, sock_connect=connect, sock_read=read)
 
 
 def _data(content: bytes | None) -> bytes | io.BytesIO | None:

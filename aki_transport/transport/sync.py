@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from email.errors import MissingHeaderBodySeparatorDefect
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import urllib3
@@ -25,6 +25,16 @@ from urllib3 import exceptions as failures
 
 from aki_transport.transport.deadline import shut_down_after
 from aki_transport.transport.outgoing import Arrived, Outgoing, SyncAnswer
+
+if TYPE_CHECKING:
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+else:
+    # A recorder puts classes of its own, made of urllib3's, in their place; where this is imported while one records,
+    # ours would be made of those, and record for ever.
+    HTTPConnection, HTTPSConnection = (
+        next(each for each in given.__mro__ if each.__module__ == "urllib3.connection")
+        for given in (urllib3.connection.HTTPConnection, urllib3.connection.HTTPSConnection)
+    )
 
 _PIECE = 65536  # bytes that one read asks for; it gives what there is
 _POOLS = 1000  # hosts; more than that, and the idle connections of the one used longest ago are closed
@@ -75,7 +85,7 @@ class _Answer(http.client.HTTPResponse):
             raise http.client.HTTPException("the connection ended before any body")
 
 
-class _Connection(urllib3.connection.HTTPConnection):
+class _Connection(HTTPConnection):
     """What we ask of a connection beyond urllib3's: separate time to write, a deadline, a limit to its idleness."""
 
     response_class = _Answer
@@ -117,7 +127,7 @@ class _Connection(urllib3.connection.HTTPConnection):
             self._held.append(data)
 
 
-class _TlsConnection(_Connection, urllib3.connection.HTTPSConnection):
+class _TlsConnection(_Connection, HTTPSConnection):
     pass
 
 
@@ -162,7 +172,7 @@ class Urllib3Transport:
             "ssl_context": ssl_context,
             "retries": False,
             # To a proxy it would else wait for an acknowledgement between the headers and the body.
-            "socket_options": urllib3.connection.HTTPConnection.default_socket_options,
+            "socket_options": HTTPConnection.default_socket_options,
         }
         if proxy is None:
             self._pools = urllib3.PoolManager(_POOLS, **options)

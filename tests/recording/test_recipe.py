@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -72,6 +74,25 @@ def test_a_sync_call_without_a_client_of_ones_own_is_not_recorded(tmp_path):
             client.refresh_models()
         assert emulator.count("/models") == 1
         assert len(cassette) == 0
+
+
+def test_a_first_call_while_one_records_does_not_record_for_ever(tmp_path):
+    script = """
+import sys, vcr
+from aki_transport import Client
+from aki_transport.emulator import Emulator
+with Emulator() as emulator:
+    client = Client(base_url=emulator.openai_url, api_key=emulator.key)
+    with vcr.use_cassette(sys.argv[1], record_mode="none"):
+        client.refresh_models()
+    client.refresh_models()
+    client.close()
+    print(emulator.count("/models"))
+"""
+    ran = subprocess.run(  # noqa: S603  our own script
+        [sys.executable, "-c", script, tmp_path / "it.yaml"], capture_output=True, text=True, check=False
+    )
+    assert (ran.stdout, ran.returncode) == ("2\n", 0), ran.stderr
 
 
 def test_an_async_call_without_a_client_of_ones_own_comes_back_without_its_headers(tmp_path):
