@@ -98,7 +98,7 @@ class _NoCookies(aiohttp.DummyCookieJar):
         return self._none
 
 
-@lru_cache(256)
+@lru_cache(256, typed=True)
 def _timeout(pool: float | None, connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(connect=pool, sock_connect=connect, sock_read=read)
 

@@ -32,8 +32,11 @@ else:
     # A recorder puts classes of its own, made of urllib3's, in their place; where this is imported while one records,
     # ours would be made of those, and record for ever.
     HTTPConnection, HTTPSConnection = (
-        next(each for each in given.__mro__ if each.__module__ == "urllib3.connection")
-        for given in (urllib3.connection.HTTPConnection, urllib3.connection.HTTPSConnection)
+        next(
+            (each for each in given.__mro__ if (each.__module__, each.__name__) == ("urllib3.connection", name)), given
+        )
+        for name in ("HTTPConnection", "HTTPSConnection")
+        for given in (getattr(urllib3.connection, name),)
     )
 
 _PIECE = 65536  # bytes that one read asks for; it gives what there is
