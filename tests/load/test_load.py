@@ -43,9 +43,9 @@ def test_many_streams_and_mixed_traffic_lose_mix_up_and_repeat_nothing(capsys: p
 
 def test_an_answer_to_another_question_is_told_of(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     """Every number that a thread reads is one of the first question's."""
-    whole = sync._Body.__iter__
+    whole = sync._Arrived.iter_raw
     monkeypatch.setattr(
-        sync._Body, "__iter__", lambda body: (re.sub(rb"\b1\d{7},", b"10000000,", piece) for piece in whole(body))
+        sync._Arrived, "iter_raw", lambda body: (re.sub(rb"\b1\d{7},", b"10000000,", piece) for piece in whole(body))
     )
     assert command.main(["--streams", "0", "--minutes", "0.02"]) == 1
     said = capsys.readouterr().out
