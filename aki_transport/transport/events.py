@@ -89,14 +89,20 @@ def apieces_of(response: AsyncAnswer) -> AsyncGenerator[bytes, None]:
     """`pieces_of`, async."""
     if response.is_stream_consumed:
         return _read_before(response.content)
-    # A generator, as httpx's `aiter_raw` is too.
-    pieces = cast("AsyncGenerator[bytes, None]", response.aiter_raw())
+    pieces = response.aiter_raw()
+    if not isinstance(pieces, AsyncGenerator):  # httpx's is one, and says only that it may be iterated
+        pieces = _generated(pieces)
     unpack = _unpacker(response)
     return pieces if unpack is None else _unpacked(pieces, unpack)
 
 
 async def _read_before(content: bytes) -> AsyncGenerator[bytes, None]:
     yield content
+
+
+async def _generated(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    async for piece in pieces:
+        yield piece
 
 
 async def _unpacked(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -388,3 +389,48 @@ def test_a_proxys_password_is_in_no_error(way: Way, address: str, monkeypatch: p
     with warnings.catch_warnings(record=True, action="always") as said, pytest.raises(AKIError) as caught:
         way.ask(client)
     assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.__dict__} {[str(w.message) for w in said]}"
+
+
+class Iterated(httpx.Response):
+    """A response of someone's making, whose body is only iterated: it is no generator, and cannot be closed."""
+
+    def aiter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        inner = super().aiter_raw(chunk_size)
+
+        class Pieces:
+            def __aiter__(self) -> AsyncIterator[bytes]:
+                return self
+
+            async def __anext__(self) -> bytes:
+                return await anext(inner)
+
+        return Pieces()
+
+
+class Said(httpx.AsyncByteStream):
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._body
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_body_that_can_only_be_iterated_is_read(status: int, *, packed: bool) -> None:
+    chunk = b'{"choices": [{"index": 0, "delta": {"content": "ok"}, "finish_reason": "stop"}]}'
+    body = b"data: " + chunk + b"\n\ndata: [DONE]\n\n" if status == 200 else b'{"error": {"message": "full"}}'
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        headers = {"content-type": "text/event-stream" if status == 200 else "application/json"}
+        if packed:
+            headers["content-encoding"] = "gzip"
+        return Iterated(status, headers=headers, stream=Said(gzip.compress(body) if packed else body))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as mine:
+        client = Client("aacflow", api_key=KEY, http_async_client=mine, max_retries=0)
+        if status == 200:
+            assert "".join([delta.text async for delta in client.astream(request_for())]) == "ok"
+        else:
+            with pytest.raises(APIStatusError, match="full"):
+                await client.achat(request_for())
