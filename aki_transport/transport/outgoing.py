@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -48,14 +49,6 @@ class Answer(Protocol):
 class SyncAnswer(Answer, Protocol):
     """`Answer`, whose body is read by a thread."""
 
-    @property
-    def extensions(self) -> Mapping[str, Any]:
-        """httpx's, of which `"network_stream"` leads to the socket."""
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether its connection may be another call's."""
-
     def iter_raw(self) -> Iterator[bytes]:
         """The body's bytes as they come."""
 
@@ -84,6 +77,16 @@ class Arrived:
     def __init__(self, status_code: int, headers: Iterable[tuple[str, str]]) -> None:
         self.status_code = status_code
         self.headers = _by_name(headers)
+
+
+class Punctual(Arrived, ABC):
+    """An answer that is read by a thread, and minds the time itself."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def end_by(self, moment: float) -> None:
+        """Let reads fail once that moment of `time.monotonic` has come, if none was set that comes earlier."""
 
 
 def _by_name(headers: Iterable[tuple[str, str]]) -> dict[str, str]:

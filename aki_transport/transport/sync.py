@@ -6,6 +6,7 @@ Its exceptions come out as httpx's, told apart by whether the call can have been
 from __future__ import annotations
 
 import http.client
+import io
 import queue
 import socket
 import ssl
@@ -24,7 +25,7 @@ import urllib3
 from urllib3 import exceptions as failures
 
 from aki_transport.transport.deadline import shut_down_after
-from aki_transport.transport.outgoing import Arrived, Outgoing, SyncAnswer
+from aki_transport.transport.outgoing import Outgoing, Punctual, SyncAnswer
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -40,6 +41,7 @@ else:
     )
 
 _PIECE = 65536  # bytes that one read asks for; it gives what there is
+_RECORD = 16384  # bytes that TLS writes at a time
 _POOLS = 1000  # hosts; more than that, and the idle connections of the one used longest ago are closed
 
 
@@ -57,6 +59,10 @@ class _Sending:
         """The socket it is sent over, once there is one."""
         return None if self.connection is None else self.connection.sock
 
+    def left(self) -> float | None:
+        """Seconds until the deadline, 0 or more; None if there is none."""
+        return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
+
 
 class _Here(threading.local):
     sending = _Sending()
@@ -65,12 +71,46 @@ class _Here(threading.local):
 _here = _Here()
 
 
+class _Reading(io.RawIOBase):
+    """What comes out of a socket until a set time, which the socket's own timeout is shortened to."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__()
+        self._socket = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self.deadline = _here.sending.deadline
+
+    def makefile(self, *_: Any) -> io.BufferedReader:
+        """What `http.client` asks of the socket that it is given."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """As of any file; `TimeoutError` once the time has come."""
+        if self.deadline is not None:
+            left = self.deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            allowed = self._socket.gettimeout()
+            if allowed is None or left < allowed:
+                self._socket.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        super().close()
+        self._raw.close()
+
+
 class _Answer(http.client.HTTPResponse):
     """An answer whose forerunners (103 Early Hints) are passed over, as 100 is anyway."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.socket = sock  # the connection forgets it where the service closes it after this answer
+        self.reading = _Reading(sock)
+        super().__init__(self.reading, *args, **kwargs)  # type: ignore[arg-type]  # of which it wants a file alone
         _here.sending.answer = self
 
     def begin(self) -> None:
@@ -101,26 +141,33 @@ class _Connection(HTTPConnection):
         return time.monotonic() < self.expires and super().is_connected
 
     def connect(self) -> None:
-        _here.sending.connection = self
-        super().connect()
+        sending = _here.sending
+        sending.connection = self
+        # Addresses, proxies and TLS take a wait each.
+        with shut_down_after(sending.where, sending.left()):
+            super().connect()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         sending = _here.sending
         sending.connection = self
         if self.sock is None:
             self.connect()
-        if sending.deadline is not None and time.monotonic() >= sending.deadline:
+        left = sending.left()
+        if left == 0:
             raise TimeoutError("connecting took all the time there was")
         sending.begun = True
-        self.timeout = sending.write
+        self.timeout = sending.write if left is None else min(left, sending.write or left)
         held = self._held = []
         try:
             super().request(*args, **kwargs)
         finally:
             self._held = None
-        # A small body goes with the headers: in a write of its own it would wake the service twice.
-        for data in [b"".join(held)] if sum(map(len, held)) <= _PIECE else held:
-            super().send(data)
+        size = sum(map(len, held))
+        # What is no more than this is one wait, which the socket's own timeout bounds.
+        with shut_down_after(sending.where, left if size > _RECORD else None):
+            # A small body goes with the headers: in a write of its own it would wake the service twice.
+            for data in [b"".join(held)] if size <= _PIECE else held:
+                super().send(data)
 
     def send(self, data: Any) -> None:
         """Send, or keep it until the request is whole."""
@@ -199,21 +246,19 @@ class Urllib3Transport:
             target = f"http://{url.netloc.decode('ascii')}{target}"
         outer = _here.sending
         sending = _here.sending = _Sending(times.get("write"), request.extensions.get("deadline"))
-        left = None if sending.deadline is None else max(sending.deadline - time.monotonic(), 0.0)
         try:
-            with shut_down_after(sending.where, left):
-                answer = self._pool(url.raw_host.decode("ascii"), url.port, url.scheme).urlopen(
-                    request.method,
-                    target,
-                    body=request.content or None,
-                    headers=request.headers,
-                    timeout=urllib3.Timeout(connect=times.get("connect"), read=times.get("read")),
-                    pool_timeout=left,  # type: ignore[arg-type]  # it hands it to a queue, which takes parts of seconds
-                    redirect=False,
-                    assert_same_host=False,
-                    preload_content=False,
-                    decode_content=False,
-                )
+            answer = self._pool(url.raw_host.decode("ascii"), url.port, url.scheme).urlopen(
+                request.method,
+                target,
+                body=request.content or None,
+                headers=request.headers,
+                timeout=urllib3.Timeout(connect=times.get("connect"), read=times.get("read")),
+                pool_timeout=sending.left(),  # type: ignore[arg-type]  # a queue gets it, which takes parts of seconds
+                redirect=False,
+                assert_same_host=False,
+                preload_content=False,
+                decode_content=False,
+            )
         except (failures.HTTPError, OSError, http.client.HTTPException, ValueError) as error:
             failure = _as_httpx(error, begun=sending.begun)
         else:
@@ -241,10 +286,10 @@ def _credentials(proxy: httpx.URL) -> dict[str, str]:
     return {"proxy-authorization": f"Basic {b64encode(f'{proxy.username}:{proxy.password}'.encode()).decode()}"}
 
 
-class _Arrived(Arrived):
+class _Arrived(Punctual):
     """An answer over one of these connections."""
 
-    __slots__ = ("_answer", "_connection", "_keepalive", "_pooled", "is_closed")
+    __slots__ = ("_answer", "_connection", "_keepalive", "_pooled")
 
     def __init__(self, pooled: urllib3.BaseHTTPResponse, answer: _Answer, keepalive: float) -> None:
         super().__init__(pooled.status, pooled.headers.items())
@@ -252,16 +297,11 @@ class _Arrived(Arrived):
         self._answer = answer  # reads faster than urllib3's around it
         self._connection: Any = pooled.connection
         self._keepalive = keepalive
-        self.is_closed = False
 
-    @property
-    def extensions(self) -> dict[str, Any]:
-        """Where the socket is found, under the names by which httpx's own answers give it."""
-        return {"network_stream": self}
-
-    def get_extra_info(self, name: str) -> Any:
-        """The socket."""
-        return self._answer.socket if name == "socket" else None
+    def end_by(self, moment: float) -> None:
+        """Let reads fail from then on."""
+        reading = self._answer.reading
+        reading.deadline = moment if reading.deadline is None else min(moment, reading.deadline)
 
     def iter_raw(self) -> Iterator[bytes]:
         """The body's bytes as they come."""
@@ -278,7 +318,6 @@ class _Arrived(Arrived):
             failure = httpx.ReadError(_words(error))
         else:
             if not answer.length:
-                self.is_closed = True
                 answer.close()
                 self._connection.expires = time.monotonic() + self._keepalive
                 self._pooled.release_conn()
@@ -288,7 +327,6 @@ class _Arrived(Arrived):
 
     def close(self) -> None:
         """Let go of the connection: one whose answer was read to its end is back already, any other is of no use."""
-        self.is_closed = True
         self._pooled.close()
         self._pooled.release_conn()
 

@@ -1,4 +1,8 @@
-"""Runs the modes: one process per contender, asked in turn (A B C, A B C, …) so that noise hits all alike."""
+"""Runs the modes: one process per contender, asked in turn (A B C, A B C, …) so that noise hits all alike.
+
+A round goes through all modes, so that each is measured all over the run: a host that is slow for a minute is slow in
+one round of each, and no figure is compared to one that was taken many minutes earlier.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +63,7 @@ class Effort:
         )
 
 
-FULL = Effort(rounds=7, fresh=7, calls=sys.maxsize, streams=sys.maxsize)
+FULL = Effort(rounds=7, fresh=15, calls=sys.maxsize, streams=sys.maxsize)
 QUICK = Effort(rounds=1, fresh=1, calls=200, streams=8, batches=5)
 BRIEF = Effort(rounds=1, fresh=1, calls=40, streams=2, batches=3)
 
@@ -111,12 +115,13 @@ def measured(
     with _server() as url:
         lasting = [mode for mode in modes if mode.measured == "order"]
         with _workers([row for row in contenders if any(row.part in mode.parts for mode in lasting)], url) as workers:
-            for mode in lasting:
-                tell(mode.title)
-                for _ in range(min(effort.rounds, mode.rounds)):
-                    for row in _taking(mode, contenders):
-                        answer = workers[row.name].carry_out(effort.of(mode.orders[0]))
-                        found[mode.key, row.name].append(1000 * answer["cpu"])
+            for turn in range(effort.rounds if lasting else 0):
+                tell(f"round {turn + 1} of {effort.rounds}")
+                for mode in lasting:
+                    if _is_due(turn, effort.rounds, mode.rounds):
+                        for row in _taking(mode, contenders):
+                            answer = workers[row.name].carry_out(effort.of(mode.orders[0]))
+                            found[mode.key, row.name].append(1000 * answer["cpu"])
         fresh = [mode for mode in modes if mode.measured == "fresh"]
         if fresh:
             tell("imports and models in fresh processes")
@@ -136,6 +141,12 @@ def measured(
                         before = answers[0]["held"] if mode.measured == "rise" else 0
                         found[mode.key, name].append(answers[-1]["peak"] - before)
     return found
+
+
+def _is_due(turn: int, turns: int, most: int) -> bool:
+    """Whether a mode that runs in `most` of the turns runs in this one; those are spread evenly."""
+    runs = min(turns, most)
+    return turn * runs // turns < (turn + 1) * runs // turns
 
 
 def _taking(mode: Mode, contenders: Sequence[Contender]) -> list[Contender]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from aki_transport import AKIError, APITimeoutError, RateLimitError, StreamInterruptedError
@@ -9,7 +11,7 @@ from aki_transport.messages import JsonObject, JsonSchema
 from aki_transport.transport.pools import thread_pool
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse
-from tests.transport.asking import Way, client_for, patient, request_for
+from tests.transport.asking import Way, alive, client_for, patient, request_for
 
 TOTAL = 0.4
 BOUND = 1.0
@@ -105,3 +107,27 @@ def test_a_deadline_that_passes_between_calls_cuts_nothing(server: ScriptServer)
     server.say(Answer(**{**replied().__dict__, "delay": 0.3}))
     assert thread_pool(client._transport) == thread_pool(client._transport)
     assert client_for(server).chat(request_for()).text == "Hello"
+
+
+def test_what_drips_behind_the_end_of_a_stream_is_not_waited_for(stream_way: Way, server: ScriptServer) -> None:
+    whole = streamed("Hel", "lo")
+    server.always = Answer(headers=whole.headers, chunks=(*whole.chunks, *(b": more\n\n",) * 200), chunk_delay=0.02)
+    with patient(BOUND):
+        assert stream_way.ask(client_for(server, total_timeout=None)).text == "Hello"
+
+
+@pytest.mark.parametrize("total_timeout", [None, 5])
+def test_time_is_kept_without_a_thread_for_each_call(
+    way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch, total_timeout: float | None
+) -> None:
+    server.always = alive(streamed("Hel", "lo")) if way.streamed else alive(replied())
+    client = client_for(server, total_timeout=total_timeout)
+    assert way.ask(client).text == "Hello"
+    started: list[threading.Thread] = []
+    whole = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: (started.append(thread), whole(thread))[1])
+    if way.is_async:  # a loop of its own for each, with connections of its own
+        assert way.ask(client).text == "Hello"
+    else:
+        assert [way.ask(client).text for _ in range(5)] == ["Hello"] * 5
+    assert started == []
