@@ -64,7 +64,7 @@ class AiohttpTransport:
         except (aiohttp.ClientError, OSError) as error:
             failure = as_httpx(error, answering=False)
         else:
-            return _Arrived(answer)
+            return _Arrived(answer, times.get("read"))
         raise failure
 
     async def aclose(self) -> None:
@@ -131,28 +131,84 @@ async def _awaited(waiter: Awaitable[None]) -> None:
 class _Arrived(Arrived):
     """An answer over one of these connections."""
 
-    __slots__ = ("_answer",)
+    __slots__ = ("_answer", "_patience")
 
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+    def __init__(self, answer: aiohttp.ClientResponse, patience: float | None) -> None:
         said = answer.raw_headers or ()  # a cassette has none
         super().__init__(answer.status, [(name.decode("latin-1"), value.decode("latin-1")) for name, value in said])
         self._answer = answer
+        self._patience = patience
 
     async def aiter_raw(self) -> AsyncIterator[bytes]:
         """The body's bytes as they come."""
-        read = self._answer.content.readany
+        answer, patience = self._answer, self._patience
+        read = answer.content.readany
+        wait = None
         try:
             while piece := await read():
-                yield piece
+                if wait is None:
+                    yield piece
+                    # An answer that is not whole by now is likely to come in many pieces.
+                    if patience is not None and answer.connection is not None:
+                        wait = _Wait(answer, answer.connection, patience)
+                else:
+                    wait.since = None
+                    yield piece
+                    wait.begin()
         except (aiohttp.ClientError, OSError) as error:
             failure = as_httpx(error, answering=True)
         else:
             return
+        finally:
+            if wait is not None:
+                wait.end()
         raise failure
 
     async def aclose(self) -> None:
         """Let go of the connection: one whose answer was read to its end is back already, any other is of no use."""
         self._answer.close()
+
+
+class _Wait:
+    """Bounds each wait for a piece, in place of aiohttp, which would start a timer anew for every one that comes.
+
+    Args:
+        answer: Whose pieces are waited for.
+        connection: Its connection.
+        patience: Seconds for each.
+    """
+
+    __slots__ = ("_content", "_handle", "_now", "_patience", "_when", "since")
+
+    def __init__(
+        self, answer: aiohttp.ClientResponse, connection: aiohttp.connector.Connection, patience: float
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._content = answer.content
+        self._patience = patience
+        self._now = loop.time
+        self._when = loop.call_at
+        self.since: float | None = self._now()
+        self._handle = self._when(self.since + patience, self._look)
+        if connection.protocol is not None:
+            connection.protocol.read_timeout = None
+            connection.protocol.start_timeout()  # which ends the one that runs
+
+    def begin(self) -> None:
+        """Wait from now on."""
+        self.since = self._now()
+
+    def end(self) -> None:
+        """Wait no more."""
+        self._handle.cancel()
+
+    def _look(self) -> None:
+        now = self._now()
+        due = (now if self.since is None else self.since) + self._patience
+        if now < due:
+            self._handle = self._when(due, self._look)
+        else:
+            self._content.set_exception(aiohttp.SocketTimeoutError("Timeout on reading data from socket"))
 
 
 def as_httpx(error: Exception, *, answering: bool) -> httpx.TransportError | httpx.InvalidURL:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from io import BytesIO
 from itertools import chain
@@ -135,41 +135,40 @@ def _unpacker(response: Answer) -> Callable[[bytes], Iterator[bytes]] | None:
     return unpack
 
 
-def payloads(response: SyncAnswer) -> Iterator[Payload]:
-    """The events of a stream; the whole body as one payload where the service answers a stream with plain JSON."""
+def batches(response: SyncAnswer) -> Iterator[Sequence[Payload]]:
+    """The events of a stream, those together that came so; the body alone if a stream is answered with plain JSON."""
     if not is_stream(response):
-        yield read_body(response)
+        yield (read_body(response),)
         return
     stream, pieces = _Events(response), pieces_of(response)
     for piece in pieces:
         plain = stream.plain(piece)
         if plain is not None:
-            yield from plain
+            yield plain
             continue
         for event in EventSource(cast("httpx.Response", _Stretch(stream, piece, pieces))).iter_sse():
             if stream.arrived(event):
-                yield Payload(event.event, event.data)
+                yield (Payload(event.event, event.data),)
     stream.check()
 
 
-async def apayloads(response: AsyncAnswer) -> AsyncGenerator[Payload, None]:
-    """`payloads`, async."""
+async def abatches(response: AsyncAnswer) -> AsyncGenerator[Sequence[Payload], None]:
+    """`batches`, async."""
     if not is_stream(response):
-        yield await aread_body(response)
+        yield (await aread_body(response),)
         return
     stream, pieces = _Events(response), apieces_of(response)
     async with aclosing(pieces):
         async for piece in pieces:
             plain = stream.plain(piece)
             if plain is not None:
-                for payload in plain:
-                    yield payload
+                yield plain
                 continue
             events = EventSource(cast("httpx.Response", _AsyncStretch(stream, piece, pieces))).aiter_sse()
             async with aclosing(events):
                 async for event in events:
                     if stream.arrived(event):
-                        yield Payload(event.event, event.data)
+                        yield (Payload(event.event, event.data),)
     stream.check()
 
 

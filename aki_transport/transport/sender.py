@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
+from itertools import chain
 from typing import Any, TypeVar
 
 import httpx
@@ -22,10 +23,10 @@ from aki_transport.transport.call import Call, Form, Timeout
 from aki_transport.transport.deadline import cut_off
 from aki_transport.transport.decoder import Decoder
 from aki_transport.transport.events import (
-    apayloads,
+    abatches,
     aread_body,
     aread_words,
-    payloads,
+    batches,
     read_body,
     read_words,
 )
@@ -142,18 +143,22 @@ class Transport:
             AKIError: The call failed; before the first payload only after its repetitions.
         """
         if call.job is not None:
-            yield from run(self, call, start, deadline=deadline)
-            return
+            return run(self, call, start, deadline=deadline)
+        return self._answer(call, start, deadline)
+
+    def _answer(
+        self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], deadline: float | None
+    ) -> Iterator[T]:
         turns = Turns(self, call, deadline)
         while True:
             try:
                 response = self._open(turns)
                 try:
                     decoder = turns.decoder = start(response.headers)
-                    events = payloads(response)
+                    events = batches(response)
                     try:
                         with cut_off(response, turns.remaining()):
-                            for payload in events:
+                            for payload in chain.from_iterable(events):
                                 item = decoder.feed(payload)
                                 turns.begun = True
                                 if item is not None:
@@ -183,15 +188,18 @@ class Transport:
                 return
             time.sleep(turns.pause(failure))
 
-    async def astream(
+    def astream(
         self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None = None
     ) -> AsyncGenerator[T, None]:
         """`stream`, async."""
         if call.job is not None:
-            async with aclosing(arun(self, call, start, deadline=deadline)) as states:
-                async for state in states:
-                    yield state
-            return
+            return arun(self, call, start, deadline=deadline)
+        return self._aanswer(call, start, deadline)
+
+    async def _aanswer(
+        self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], deadline: float | None
+    ) -> AsyncGenerator[T, None]:
+        """`_answer`, async."""
         turns = Turns(self, call, deadline)
         while True:
             try:
@@ -199,14 +207,17 @@ class Transport:
                     response = await self._aopen(turns)
                 try:
                     decoder = turns.decoder = start(response.headers)
-                    async with aclosing(_until(turns, apayloads(response))) as events:
+                    async with aclosing(_until(turns, abatches(response))) as events:
                         try:
-                            async for payload in events:
-                                item = decoder.feed(payload)
-                                turns.begun = True
-                                if item is not None:
-                                    turns.given = True
-                                    yield item
+                            async for batch in events:
+                                for payload in batch:
+                                    item = decoder.feed(payload)
+                                    turns.begun = True
+                                    if item is not None:
+                                        turns.given = True
+                                        yield item
+                                    if decoder.finished:
+                                        break
                                 if decoder.finished:
                                     break
                         except (httpx.TransportError, TimeoutError):
@@ -371,17 +382,17 @@ def _open_one(client: Any) -> Any:
     return client
 
 
-async def _until(turns: Turns, events: AsyncGenerator[Payload, None]) -> AsyncGenerator[Payload, None]:
+def _until(turns: Turns, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
     """The events, each awaited no longer than the call's deadline allows."""
+    return events if turns.remaining() is None else _timed(turns, events)
+
+
+async def _timed(turns: Turns, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
     async with aclosing(events):
-        if turns.remaining() is None:
-            async for payload in events:
-                yield payload
-            return
         while True:
             try:
                 async with asyncio.timeout(turns.remaining()):
-                    payload = await anext(events)
+                    event = await anext(events)
             except StopAsyncIteration:
                 return
-            yield payload
+            yield event

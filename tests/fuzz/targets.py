@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import pickle
 import zlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ from aki_transport.messages import ChatDelta, ChatReply, ToolCall
 from aki_transport.structured import JsonDecoder, NoJsonError, extract_json
 from aki_transport.tool_arguments import read_calls
 from aki_transport.transport import Decoder
-from aki_transport.transport.events import Payload, apayloads, payloads
+from aki_transport.transport.events import Payload, abatches, batches
 from aki_transport.transport.retry import retry_after_seconds
 from aki_transport.wire import anthropic, native, native_images, openai, openai_images
 from aki_transport.wire._job import read_error
@@ -99,9 +100,13 @@ def _response(body: bytes, kind: str, cuts: list[int]) -> httpx.Response:
     return httpx.Response(200, headers={"content-type": kind}, stream=Pieces(body, cuts))
 
 
-def _all_of(events: AsyncGenerator[Payload, None]) -> list[Payload]:
+def _events_of(events: Iterable[Sequence[Payload]]) -> list[Payload]:
+    return list(chain.from_iterable(events))
+
+
+def _all_of(events: AsyncGenerator[Sequence[Payload], None]) -> list[Payload]:
     async def collect() -> list[Payload]:
-        return [event async for event in events]
+        return [event async for batch in events for event in batch]
 
     try:
         collect().send(None)  # nothing in it waits
@@ -121,9 +126,9 @@ def events(drawn: Drawn) -> None:
     """Any split of any bytes gives the same events, sync and async."""
     kind, cuts = drawn.pick(_KINDS), [drawn.byte() * (1 + drawn.below(9)) for _ in range(drawn.below(6))]
     body = drawn.bytes()
-    whole = _outcome(lambda: list(payloads(_response(body, kind, []))))
-    assert _outcome(lambda: list(payloads(_response(body, kind, cuts)))) == whole
-    assert _outcome(lambda: _all_of(apayloads(_response(body, kind, cuts)))) == whole
+    whole = _outcome(lambda: _events_of(batches(_response(body, kind, []))))
+    assert _outcome(lambda: _events_of(batches(_response(body, kind, cuts)))) == whole
+    assert _outcome(lambda: _all_of(abatches(_response(body, kind, cuts)))) == whole
 
 
 def packed(drawn: Drawn) -> None:
@@ -132,7 +137,7 @@ def packed(drawn: Drawn) -> None:
     body = drawn.bytes() if drawn.flag() else zlib.compress(drawn.bytes())
     headers = {"content-type": "text/event-stream", "content-encoding": drawn.pick(("gzip", "deflate", "br"))}
     found = [
-        _outcome(lambda at=at: list(payloads(httpx.Response(200, headers=headers, stream=Pieces(body, at)))))
+        _outcome(lambda at=at: _events_of(batches(httpx.Response(200, headers=headers, stream=Pieces(body, at)))))
         for at in ([], cuts)
     ]
     assert isinstance(found[0], str) == isinstance(found[1], str)
@@ -155,7 +160,7 @@ def bytes_to_reply(wire: Any, valid: Sequence[Sequence[Any]]) -> Callable[[Drawn
         def reply_of(cut: list[int]) -> Any:
             decoder = wire.decoder(request_for(), {}, on_model=_told)
             try:
-                answer = followed(decoder, list(payloads(_response(body, "text/event-stream", cut))))
+                answer = followed(decoder, _events_of(batches(_response(body, "text/event-stream", cut))))
             except AKIError as error:
                 return str(error)
             check(answer)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
 
 import pytest
 
-from aki_transport import AKIError, APITimeoutError, RateLimitError, StreamInterruptedError
+from aki_transport import AKIError, APITimeoutError, Client, RateLimitError, StreamInterruptedError, Timeout
 from aki_transport.messages import JsonObject, JsonSchema
 from aki_transport.transport.pools import thread_pool
 from tests.scenarios import chunk, replied, streamed
@@ -131,3 +136,33 @@ def test_time_is_kept_without_a_thread_for_each_call(
     else:
         assert [way.ask(client).text for _ in range(5)] == ["Hello"] * 5
     assert started == []
+
+
+def read_slowly(way: Way, client: Client, pause: float) -> Iterator[str]:
+    """The answer's texts, by someone who takes a pause after the second."""
+    if not way.is_async:
+        for number, delta in enumerate(client.stream(request_for())):
+            yield delta.text
+            time.sleep(pause if number == 1 else 0)
+        return
+    with asyncio.Runner() as runner:
+        deltas = client.astream(request_for())
+        with suppress(StopAsyncIteration):
+            for number in count():
+                yield runner.run(anext(deltas)).text
+                runner.run(asyncio.sleep(pause if number == 1 else 0))
+
+
+def test_a_reader_may_take_longer_than_a_piece(stream_way: Way, server: ScriptServer) -> None:
+    whole = streamed("A", "B", "C", "D", "E")
+    server.always = Answer(headers=whole.headers, chunks=whole.chunks, chunk_delay=0.02)
+    client = client_for(server, timeout=Timeout(chunk=0.2))
+    assert "".join(read_slowly(stream_way, client, 0.5)) == "ABCDE"
+
+
+def test_silence_after_some_pieces_ends_in_time_also_for_a_slow_reader(stream_way: Way, server: ScriptServer) -> None:
+    pieces = streamed("A", "B", "C").chunks[:4]
+    server.always = Answer(headers=streamed().headers, chunks=pieces, chunk_delay=0.02, end="hang")
+    with patient(BOUND), pytest.raises(StreamInterruptedError) as caught:
+        list(read_slowly(stream_way, client_for(server, timeout=Timeout(chunk=0.2)), 0.3))
+    assert caught.value.partial_text == "ABC"

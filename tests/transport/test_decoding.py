@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Any
 
 import httpx
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from aki_transport import AKIError, InvalidResponseError
 from aki_transport.messages import ChatDelta, ChatReply, ToolCall
-from aki_transport.transport.events import Payload, apayloads, payloads
+from aki_transport.transport.events import Payload, abatches, batches
 from aki_transport.wire import openai
 from aki_transport.wire._think import ThinkSplitter
 from aki_transport.wire._tool_calls import ToolCallReader
@@ -223,12 +223,12 @@ def response_of(body: bytes, cuts: list[int]) -> httpx.Response:
 
 
 def events(body: bytes, cuts: list[int]) -> list[Payload]:
-    return list(payloads(response_of(body, cuts)))
+    return list(chain.from_iterable(batches(response_of(body, cuts))))
 
 
 def events_async(body: bytes, cuts: list[int]) -> list[Payload]:
     async def collect() -> list[Payload]:
-        return [payload async for payload in apayloads(response_of(body, cuts))]
+        return [payload async for batch in abatches(response_of(body, cuts)) for payload in batch]
 
     return asyncio.run(collect())
 
@@ -334,7 +334,7 @@ def test_any_split_of_a_row_s_bytes_gives_the_same_reply(row: Scenario, cut: lis
     def outcome(at: list[int]) -> Any:
         response = httpx.Response(200, headers={"content-type": kind}, stream=Pieces(body, at))
         try:
-            answer = added_up(decode(list(payloads(response))))
+            answer = added_up(decode(list(chain.from_iterable(batches(response)))))
         except AKIError as error:
             return str(error)
         made_up = {call.id for call in answer.tool_calls if call.id.startswith("call_") and len(call.id) > 20}

@@ -384,7 +384,7 @@ def test_no_variable_on_the_way_of_what_on_progress_raises_holds_the_key(way: Wa
         for frame, _ in traceback.walk_tb(caught.value.__traceback__)
         if "aki_transport" in frame.f_code.co_filename
     ]
-    assert len(ours) > 3
+    assert len(ours) >= 3  # the client, the job, the wire
     assert not [frame for frame in ours if KEY in repr(frame.f_locals)]
 
 
