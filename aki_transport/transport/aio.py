@@ -146,11 +146,11 @@ class _Arrived(Arrived):
         wait = None
         try:
             while piece := await read():
+                if wait is None and patience is not None and answer.connection is not None:
+                    # An answer that is not whole by now is likely to come in many pieces.
+                    wait = _Wait(answer.content, answer.connection, patience)
                 if wait is None:
                     yield piece
-                    # An answer that is not whole by now is likely to come in many pieces.
-                    if patience is not None and answer.connection is not None:
-                        wait = _Wait(answer, answer.connection, patience)
                 else:
                     wait.since = None
                     yield piece
@@ -173,23 +173,24 @@ class _Wait:
     """Bounds each wait for a piece, in place of aiohttp, which would start a timer anew for every one that comes.
 
     Args:
-        answer: Whose pieces are waited for.
-        connection: Its connection.
-        patience: Seconds for each.
+        content: What is waited for.
+        connection: Where it comes from.
+        patience: Seconds for each wait.
     """
 
-    __slots__ = ("_content", "_handle", "_now", "_patience", "_when", "since")
+    __slots__ = ("_content", "_handle", "_held", "_now", "_patience", "_when", "since")
 
     def __init__(
-        self, answer: aiohttp.ClientResponse, connection: aiohttp.connector.Connection, patience: float
+        self, content: aiohttp.StreamReader, connection: aiohttp.connector.Connection, patience: float
     ) -> None:
         loop = asyncio.get_running_loop()
-        self._content = answer.content
+        self._content = content
         self._patience = patience
         self._now = loop.time
         self._when = loop.call_at
-        self.since: float | None = self._now()
-        self._handle = self._when(self.since + patience, self._look)
+        self.since: float | None = None
+        self._held = 0
+        self._handle = self._when(self._now() + patience, self._look)
         if connection.protocol is not None:
             connection.protocol.read_timeout = None
             connection.protocol.start_timeout()  # which ends the one that runs
@@ -197,18 +198,21 @@ class _Wait:
     def begin(self) -> None:
         """Wait from now on."""
         self.since = self._now()
+        self._held = self._content.total_bytes
 
     def end(self) -> None:
         """Wait no more."""
         self._handle.cancel()
 
     def _look(self) -> None:
-        now = self._now()
+        now, content = self._now(), self._content
+        if self.since is not None and (content.total_bytes != self._held or content.is_eof()):
+            self.since, self._held = now, content.total_bytes  # it has come, and waits for a reader whose loop was busy
         due = (now if self.since is None else self.since) + self._patience
         if now < due:
             self._handle = self._when(due, self._look)
         else:
-            self._content.set_exception(aiohttp.SocketTimeoutError("Timeout on reading data from socket"))
+            content.set_exception(aiohttp.SocketTimeoutError("Timeout on reading data from socket"))
 
 
 def as_httpx(error: Exception, *, answering: bool) -> httpx.TransportError | httpx.InvalidURL:

@@ -48,7 +48,8 @@ def shut_down_after(connection: Callable[[], Any], seconds: float | None) -> Abs
 def _timed(connection: Callable[[], Any], seconds: float) -> Iterator[None]:
     timer = threading.Timer(max(seconds, 0.0), _shut_down, [connection])
     timer.daemon = True
-    timer.start()
+    with suppress(RuntimeError):  # as the process ends, some Pythons start none; each wait has its own bound still
+        timer.start()
     try:
         yield
     finally:

@@ -97,7 +97,23 @@ class _Reading(io.RawIOBase):
             allowed = self._socket.gettimeout()
             if allowed is None or left < allowed:
                 self._socket.settimeout(left)
+            if not isinstance(self._socket, socket.socket):
+                return self._within(left, buffer)
         return self._raw.readinto(buffer)
+
+    def _within(self, left: float, buffer: Any) -> int | None:
+        """`readinto` for TLS within TLS, which waits anew for each part of a record."""
+        read, failure, end = None, None, time.monotonic() + left
+        with shut_down_after(lambda: self._socket, left):
+            try:
+                read = self._raw.readinto(buffer)
+            except OSError as error:
+                failure = error
+        if not read and time.monotonic() >= end:
+            raise TimeoutError("timed out")
+        if failure is not None:
+            raise failure
+        return read
 
     def close(self) -> None:
         """Let go of the socket."""
@@ -143,9 +159,25 @@ class _Connection(HTTPConnection):
     def connect(self) -> None:
         sending = _here.sending
         sending.connection = self
-        # Addresses, proxies and TLS take a wait each.
-        with shut_down_after(sending.where, sending.left()):
+        left = sending.left()
+        self.timeout = self._shortened(left)
+        # Proxies and TLS take a wait each, and more.
+        with shut_down_after(sending.where, left):
             super().connect()
+
+    def _new_conn(self) -> socket.socket:
+        found = super()._new_conn()  # each address takes a wait
+        try:
+            found.settimeout(self._shortened(_here.sending.left()))
+        except TimeoutError:
+            found.close()
+            raise
+        return found
+
+    def _shortened(self, left: float | None) -> float | None:
+        if left == 0:
+            raise TimeoutError("no time was left")
+        return self.timeout if left is None else min(left, self.timeout or left)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         sending = _here.sending
@@ -153,10 +185,9 @@ class _Connection(HTTPConnection):
         if self.sock is None:
             self.connect()
         left = sending.left()
-        if left == 0:
-            raise TimeoutError("connecting took all the time there was")
+        self.timeout = sending.write
+        self.timeout = self._shortened(left)
         sending.begun = True
-        self.timeout = sending.write if left is None else min(left, sending.write or left)
         held = self._held = []
         try:
             super().request(*args, **kwargs)

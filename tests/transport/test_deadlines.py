@@ -138,26 +138,41 @@ def test_time_is_kept_without_a_thread_for_each_call(
     assert started == []
 
 
-def read_slowly(way: Way, client: Client, pause: float) -> Iterator[str]:
-    """The answer's texts, by someone who takes a pause after the second."""
+def read_slowly(way: Way, client: Client, pause: float, after: int = 1) -> Iterator[str]:
+    """The answer's texts, by someone who takes a pause after one of them."""
     if not way.is_async:
         for number, delta in enumerate(client.stream(request_for())):
             yield delta.text
-            time.sleep(pause if number == 1 else 0)
+            time.sleep(pause if number == after else 0)
         return
     with asyncio.Runner() as runner:
         deltas = client.astream(request_for())
         with suppress(StopAsyncIteration):
             for number in count():
                 yield runner.run(anext(deltas)).text
-                runner.run(asyncio.sleep(pause if number == 1 else 0))
+                runner.run(asyncio.sleep(pause if number == after else 0))
 
 
-def test_a_reader_may_take_longer_than_a_piece(stream_way: Way, server: ScriptServer) -> None:
+@pytest.mark.parametrize("after", [0, 1])
+@pytest.mark.parametrize("delay", [0.02, 0.15])
+def test_a_reader_may_take_longer_than_a_piece(stream_way: Way, server: ScriptServer, after: int, delay: float) -> None:
     whole = streamed("A", "B", "C", "D", "E")
-    server.always = Answer(headers=whole.headers, chunks=whole.chunks, chunk_delay=0.02)
-    client = client_for(server, timeout=Timeout(chunk=0.2))
-    assert "".join(read_slowly(stream_way, client, 0.5)) == "ABCDE"
+    server.always = Answer(headers=whole.headers, chunks=whole.chunks, chunk_delay=delay)
+    client = client_for(server, timeout=Timeout(chunk=0.25))
+    assert "".join(read_slowly(stream_way, client, 0.5, after)) == "ABCDE"
+
+
+@pytest.mark.parametrize("delay", [0.01, 0.1])
+def test_a_loop_that_is_busy_for_longer_loses_nothing(server: ScriptServer, delay: float) -> None:
+    whole = streamed(*"ABCDEFGHIJ")
+    server.always = Answer(headers=whole.headers, chunks=whole.chunks, chunk_delay=delay)
+
+    async def main() -> str:
+        asyncio.get_running_loop().call_later(0.25, time.sleep, 0.5)
+        deltas = client_for(server, timeout=Timeout(chunk=0.3)).astream(request_for())
+        return "".join([delta.text async for delta in deltas])
+
+    assert asyncio.run(main()) == "ABCDEFGHIJ"
 
 
 def test_silence_after_some_pieces_ends_in_time_also_for_a_slow_reader(stream_way: Way, server: ScriptServer) -> None:

@@ -621,13 +621,19 @@ def test_a_deadline_that_passes_behind_an_answer_cuts_nothing(transport: Urllib3
 # Proxies
 
 
-def proxying(seen: list[bytes], answer: bytes = b"HTTP/1.1 200 Connected\r\nvia: me\r\n\r\n") -> Talk:
+def proxying(
+    seen: list[bytes],
+    answer: bytes = b"HTTP/1.1 200 Connected\r\nvia: me\r\n\r\n",
+    slow: threading.Event | None = None,
+) -> Talk:
     """A proxy that answers plain calls itself, and tunnels to the port that is asked for on this machine."""
 
     def pump(source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while said := source.recv(65536):
-                sink.sendall(said)
+                for part in [said[at : at + 1] for at in range(len(said))] if slow and slow.is_set() else [said]:
+                    sink.sendall(part)
+                    time.sleep(0 if part is said else 0.1)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
 
@@ -690,6 +696,24 @@ def test_headers_that_drip_through_a_tunnel_end_in_time(*, proxy_tls: bool) -> N
         patient(1.5),
     ):
         raised(transport, target.url, total=0.5)
+
+
+@pytest.mark.parametrize("proxy_tls", [False, True])
+def test_a_record_that_drips_through_a_tunnel_ends_in_time(*, proxy_tls: bool) -> None:
+    slow = threading.Event()
+
+    def talk(connection: socket.socket, _: int) -> None:
+        heard(connection)
+        slow.set()
+        connection.sendall(GOOD)
+
+    with (
+        serving(talk, tls=True) as target,
+        serving(proxying([], slow=slow), tls=proxy_tls) as place,
+        layer(proxy=place.url) as transport,
+        patient(1.5),
+    ):
+        assert isinstance(raised(transport, target.url, total=0.5), httpx.ReadTimeout)
 
 
 @pytest.mark.parametrize("refusal", [b"HTTP/1.1 407 Who are you\r\n\r\n", b"HTTP/1.1 502 No\r\n\r\n", b"", b"what"])
