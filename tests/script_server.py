@@ -12,6 +12,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -217,21 +218,25 @@ class ScriptServer(Origin):
     async def _serve(self) -> None:
         server = await asyncio.start_server(self._accept, sock=self._listener, limit=_LARGEST_HEAD, backlog=_BACKLOG)
         await self._stopping.wait()
-        server.close()
+        # Closed at once, the server would lose a connection that is just being made, and never close it.
+        asyncio.get_running_loop().remove_reader(self._listener)
         # A connection may still be between the listening socket and its conversation.
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             for conversation in self._conversations:
                 conversation.cancel()
             await asyncio.wait(others)
+            await asyncio.sleep(0)  # in which the loop lets go of the connections
+        server.close()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # The loop does so itself only for sockets that name their protocol; without it an answer waits 40 ms.
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         conversation = asyncio.get_running_loop().create_task(self._converse(reader, writer))
         self._conversations.add(conversation)
-        conversation.add_done_callback(self._close)
+        conversation.add_done_callback(partial(self._close, writer.transport))
 
-    def _close(self, conversation: asyncio.Task[None]) -> None:
+    def _close(self, connection: asyncio.WriteTransport, conversation: asyncio.Task[None]) -> None:
+        connection.abort()  # one that is cancelled before its first step closes nothing itself
         self._conversations.discard(conversation)
         if not conversation.cancelled() and (fault := conversation.exception()):
             self._faults.append(fault)
