@@ -26,14 +26,15 @@ def cut_off(response: SyncAnswer, seconds: float | None) -> AbstractContextManag
     if isinstance(response, Punctual):
         response.end_by(time.monotonic() + seconds)
         return _NEVER
-    given = response if isinstance(response, httpx.Response) else None
-    stream: Any = None if given is None else given.extensions.get("network_stream")
+    if not isinstance(response, httpx.Response) or "network_stream" not in response.extensions:
+        return _NEVER
+    stream = response.extensions["network_stream"]
 
     def connection() -> Any:
         # The connection of an answer that was read to its end may be another call's by now.
-        return None if given is None or given.is_closed else stream.get_extra_info("socket")
+        return None if response.is_closed else stream.get_extra_info("socket")
 
-    return shut_down_after(connection, None if stream is None else seconds)
+    return shut_down_after(connection, seconds)
 
 
 def shut_down_after(connection: Callable[[], Any], seconds: float | None) -> AbstractContextManager[None]:

@@ -63,6 +63,13 @@ class _Sending:
         """Seconds until the deadline, 0 or more; None if there is none."""
         return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
 
+    def within(self, seconds: float | None) -> float | None:
+        """No more than that many seconds, and no more than are left; `TimeoutError` if none are."""
+        left = self.left()
+        if left == 0:
+            raise TimeoutError("no time was left")
+        return seconds if left is None else min(left, seconds or left)
+
 
 class _Here(threading.local):
     sending = _Sending()
@@ -159,34 +166,26 @@ class _Connection(HTTPConnection):
     def connect(self) -> None:
         sending = _here.sending
         sending.connection = self
-        left = sending.left()
-        self.timeout = self._shortened(left)
+        self.timeout = sending.within(self.timeout)
         # Proxies and TLS take a wait each, and more.
-        with shut_down_after(sending.where, left):
+        with shut_down_after(sending.where, sending.left()):
             super().connect()
 
     def _new_conn(self) -> socket.socket:
         found = super()._new_conn()  # each address takes a wait
         try:
-            found.settimeout(self._shortened(_here.sending.left()))
+            found.settimeout(_here.sending.within(self.timeout))
         except TimeoutError:
             found.close()
             raise
         return found
-
-    def _shortened(self, left: float | None) -> float | None:
-        if left == 0:
-            raise TimeoutError("no time was left")
-        return self.timeout if left is None else min(left, self.timeout or left)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         sending = _here.sending
         sending.connection = self
         if self.sock is None:
             self.connect()
-        left = sending.left()
-        self.timeout = sending.write
-        self.timeout = self._shortened(left)
+        self.timeout = sending.within(sending.write)
         sending.begun = True
         held = self._held = []
         try:
@@ -195,7 +194,7 @@ class _Connection(HTTPConnection):
             self._held = None
         size = sum(map(len, held))
         # What is no more than this is one wait, which the socket's own timeout bounds.
-        with shut_down_after(sending.where, left if size > _RECORD else None):
+        with shut_down_after(sending.where, sending.left() if size > _RECORD else None):
             # A small body goes with the headers: in a write of its own it would wake the service twice.
             for data in [b"".join(held)] if size <= _PIECE else held:
                 super().send(data)
