@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from aki_transport._lazy import lazy_attributes
 from aki_transport._version import __version__
-from aki_transport.catalog import ModelInfo
 from aki_transport.client import Client
 from aki_transport.errors import (
     AKIError,
@@ -29,14 +29,14 @@ from aki_transport.errors import (
     ServiceUnavailableError,
     StreamInterruptedError,
 )
-from aki_transport.later import imported_later
 from aki_transport.messages import JobProgress
+from aki_transport.models.catalog import ModelInfo
 from aki_transport.providers import PROVIDERS, Provider, Route
 from aki_transport.transport import Timeout
 
 if TYPE_CHECKING:
-    from aki_transport.image_store import ImageStore
-    from aki_transport.images import GeneratedImage
+    from aki_transport.images.image import GeneratedImage
+    from aki_transport.images.store import ImageStore
 
 __all__ = [
     "PROVIDERS",
@@ -74,6 +74,6 @@ __all__ = [
 ]
 
 # Imported when first asked for: most programs make no pictures.
-_LATER = {"GeneratedImage": "images", "ImageStore": "image_store"}
+_LAZY = {"GeneratedImage": "images.image", "ImageStore": "images.store"}
 
-__getattr__, __dir__ = imported_later(__name__, _LATER)
+__getattr__, __dir__ = lazy_attributes(__name__, _LAZY)

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import SecretStr
 
 from aki_transport._version import __version__
-from aki_transport.access import Key, checked_base_url, checked_headers
-from aki_transport.asking import Asking, Refused, whole
-from aki_transport.catalog import ModelInfo
-from aki_transport.directory import Directory, OnModelFallback, OnUnknownModel
+from aki_transport.auth import ApiKey, checked_base_url, checked_headers
 from aki_transport.errors import APIStatusError, ConfigurationError
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgress
+from aki_transport.models.catalog import ModelInfo
+from aki_transport.models.listing import Listing, listing_for
+from aki_transport.models.resolver import ModelResolver, OnModelFallback, OnUnknownModel
+from aki_transport.prepare.chat import Adaptations, PreparedChat, final_reply
+from aki_transport.prepare.structured_output import NoJsonError
 from aki_transport.providers import DEFAULT_PROVIDER, Provider, find_provider
-from aki_transport.structured import NoJsonError
 from aki_transport.transport import HttpAsyncClient, HttpClient, Payload, Timeout, as_timeout, users_client
-from aki_transport.transport.listing import Listing, listing_for
 from aki_transport.wire import find_image_wire, find_wire
 
 # What pictures take beyond that is imported with the first of them: most clients make none.
 if TYPE_CHECKING:
-    from aki_transport.image_request import ImageRequest
-    from aki_transport.images import GeneratedImage
-    from aki_transport.painting import Painting
+    from aki_transport.images.image import GeneratedImage
+    from aki_transport.images.request import ImageRequest
+    from aki_transport.prepare.images import PreparedImageCall
 
 
 class Client:
@@ -94,7 +94,7 @@ class Client:
             base_url or self.route.base_url, title=self.provider.title, allow_insecure=allow_insecure
         )
         self._wire = find_wire(protocol)
-        self._key = Key(self.provider, self.base_url, api_key)
+        self._key = ApiKey(self.provider, self.base_url, api_key)
         self._transport = Transport(
             title=self.provider.title,
             base_url=self.base_url,
@@ -114,7 +114,7 @@ class Client:
             http_async_client=users_client(http_async_client, "AsyncClient", "http_async_client"),
         )
         self._on_progress = on_progress
-        self._directory = Directory(
+        self._resolver = ModelResolver(
             self.provider,
             by_endpoint=self._wire.BY_ENDPOINT,
             takes=self._wire.TAKES,
@@ -125,7 +125,7 @@ class Client:
             without_key=self._transport.without_key,
         )
         self._listing: Listing | None = None
-        self._refused = Refused()
+        self._adaptations = Adaptations()
 
     def chat(self, request: ChatRequest) -> ChatReply:
         """The whole answer.
@@ -141,33 +141,35 @@ class Client:
         """
         deadline = self._transport.deadline_in()
         self._read_listing_for(request.model, deadline)
-        asking = self._asking(request)
+        prepared = self._prepare(request)
         while True:
             try:
-                call = asking.call(stream=False)
+                call = prepared.call(stream=False)
                 if call.job is None:
-                    return self._transport.send(call, asking.read, deadline=deadline)
-                return whole(deque(self._transport.stream(call, asking.decoder, deadline=deadline), maxlen=1).pop())
+                    return self._transport.send(call, prepared.read, deadline=deadline)
+                return final_reply(
+                    deque(self._transport.stream(call, prepared.decoder, deadline=deadline), maxlen=1).pop()
+                )
             except (APIStatusError, NoJsonError) as error:
                 refusal = error
-            asking.say_otherwise(refusal)
+            prepared.adapt(refusal)
 
     async def achat(self, request: ChatRequest) -> ChatReply:
         """`chat`, async."""
         deadline = self._transport.deadline_in()
         await self._aread_listing_for(request.model, deadline)
-        asking = self._asking(request)
+        prepared = self._prepare(request)
         while True:
             try:
-                call = asking.call(stream=False)
+                call = prepared.call(stream=False)
                 if call.job is None:
-                    return await self._transport.asend(call, asking.read, deadline=deadline)
-                async with aclosing(self._transport.astream(call, asking.decoder, deadline=deadline)) as deltas:
+                    return await self._transport.asend(call, prepared.read, deadline=deadline)
+                async with aclosing(self._transport.astream(call, prepared.decoder, deadline=deadline)) as deltas:
                     last = [delta async for delta in deltas][-1]
-                return whole(last)
+                return final_reply(last)
             except (APIStatusError, NoJsonError) as error:
                 refusal = error
-            asking.say_otherwise(refusal)
+            prepared.adapt(refusal)
 
     def stream(self, request: ChatRequest) -> Iterator[ChatDelta]:
         """The answer as it comes; the last delta holds the whole of it in `reply`.
@@ -184,36 +186,36 @@ class Client:
         """
         deadline = self._transport.deadline_in()
         self._read_listing_for(request.model, deadline)
-        asking = self._asking(request)
+        prepared = self._prepare(request)
         while True:
             try:
-                for delta in self._transport.stream(asking.call(stream=True), asking.decoder, deadline=deadline):
-                    asking.given = True
+                for delta in self._transport.stream(prepared.call(stream=True), prepared.decoder, deadline=deadline):
+                    prepared.has_yielded = True
                     yield delta
             except (APIStatusError, NoJsonError) as error:
                 refusal = error
             else:
                 return
-            asking.say_otherwise(refusal)
+            prepared.adapt(refusal)
 
     async def astream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         """`stream`, async."""
         deadline = self._transport.deadline_in()
         await self._aread_listing_for(request.model, deadline)
-        asking = self._asking(request)
+        prepared = self._prepare(request)
         while True:
             try:
                 async with aclosing(
-                    self._transport.astream(asking.call(stream=True), asking.decoder, deadline=deadline)
+                    self._transport.astream(prepared.call(stream=True), prepared.decoder, deadline=deadline)
                 ) as deltas:
                     async for delta in deltas:
-                        asking.given = True
+                        prepared.has_yielded = True
                         yield delta
             except (APIStatusError, NoJsonError) as error:
                 refusal = error
             else:
                 return
-            asking.say_otherwise(refusal)
+            prepared.adapt(refusal)
 
     def generate_image(
         self,
@@ -244,7 +246,7 @@ class Client:
             >>> Client().generate_image("a red lighthouse on a hill", size="512x512")
             [GeneratedImage('img_...', 512x512, image/png, ... bytes, prompt='a red lighthouse on a hill')]
         """
-        return self._paint(_wish(prompt, model=model, n=n, size=size, **more), on_progress)
+        return self._run_image_calls(_wish(prompt, model=model, n=n, size=size, **more), on_progress)
 
     async def agenerate_image(
         self,
@@ -257,7 +259,7 @@ class Client:
         **more: Any,
     ) -> list[GeneratedImage]:
         """`generate_image`, async."""
-        return await self._apaint(_wish(prompt, model=model, n=n, size=size, **more), on_progress)
+        return await self._arun_image_calls(_wish(prompt, model=model, n=n, size=size, **more), on_progress)
 
     def edit_image(
         self,
@@ -293,7 +295,7 @@ class Client:
             >>> client.edit_image("make the lighthouse blue", drawn)
             [GeneratedImage('img_...', 512x512, image/png, ... bytes, prompt='make the lighthouse blue')]
         """
-        return self._paint(_edit(prompt, images, model=model, n=n, size=size, **more), on_progress)
+        return self._run_image_calls(_edit(prompt, images, model=model, n=n, size=size, **more), on_progress)
 
     async def aedit_image(
         self,
@@ -307,7 +309,7 @@ class Client:
         **more: Any,
     ) -> list[GeneratedImage]:
         """`edit_image`, async."""
-        return await self._apaint(_edit(prompt, images, model=model, n=n, size=size, **more), on_progress)
+        return await self._arun_image_calls(_edit(prompt, images, model=model, n=n, size=size, **more), on_progress)
 
     def model_info(self, model: str) -> ModelInfo:
         """What is known of a model now. Never asks the service and never raises.
@@ -316,7 +318,7 @@ class Client:
             >>> Client().model_info("openai/gpt-oss-120b").id
             'gpt-oss-120b'
         """
-        return self._directory.info(model, self._known_listing())
+        return self._resolver.info(model, self._known_listing())
 
     def models(self) -> tuple[ModelInfo, ...]:
         """Every model that the service lists, read now if it was not; the built-in table if it cannot be read.
@@ -326,12 +328,12 @@ class Client:
             True
         """
         self._listing_here().read(self._fetch_listing)
-        return self._directory.all(self._known_listing())
+        return self._resolver.all(self._known_listing())
 
     async def amodels(self) -> tuple[ModelInfo, ...]:
         """`models`, async."""
         await self._listing_here().aread(self._afetch_listing)
-        return self._directory.all(self._known_listing())
+        return self._resolver.all(self._known_listing())
 
     def refresh_models(self) -> tuple[ModelInfo, ...]:
         """Read the listing again, now; gives every model it names.
@@ -344,12 +346,12 @@ class Client:
             ['service']
         """
         self._listing_here().read(self._fetch_listing, force=True)
-        return self._directory.all(self._known_listing())
+        return self._resolver.all(self._known_listing())
 
     async def arefresh_models(self) -> tuple[ModelInfo, ...]:
         """`refresh_models`, async."""
         await self._listing_here().aread(self._afetch_listing, force=True)
-        return self._directory.all(self._known_listing())
+        return self._resolver.all(self._known_listing())
 
     def close(self) -> None:
         """Give the connections back; they close if no other client of this process uses them. May be used again."""
@@ -376,72 +378,76 @@ class Client:
             return object.__repr__(self)  # refused while it was made, and shown with the variables of that traceback
         return f"Client(provider={self.provider.name!r}, protocol={self.route.protocol!r}, base_url={self.base_url!r})"
 
-    def _asking(self, request: ChatRequest) -> Asking:
-        return Asking(
+    def _prepare(self, request: ChatRequest) -> PreparedChat:
+        return PreparedChat(
             request,
             wire=self._wire,
             route=self.route,
-            directory=self._directory,
+            resolver=self._resolver,
             listing=self._known_listing(),
-            refused=self._refused,
+            adaptations=self._adaptations,
             on_progress=self._on_progress,
         )
 
-    def _paint(self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None) -> list[GeneratedImage]:
-        deadline = self._transport.deadline_in()
-        request = self._sayable(request)
-        self._read_listing_for(request.model or "", deadline, draws=True)
-        painted: list[GeneratedImage] = []
-        for painting in self._paintings(request, on_progress):
-            call = painting.call()
-            if call.job is None:
-                painted += self._transport.send(call, painting.read, deadline=deadline)
-            else:
-                painted += deque(self._transport.stream(call, painting.decoder, deadline=deadline), maxlen=1).pop()
-        return painted
-
-    async def _apaint(
+    def _run_image_calls(
         self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
     ) -> list[GeneratedImage]:
         deadline = self._transport.deadline_in()
-        request = self._sayable(request)
-        await self._aread_listing_for(request.model or "", deadline, draws=True)
-        painted: list[GeneratedImage] = []
-        for painting in self._paintings(request, on_progress):
-            call = painting.call()
+        request = self._validated(request)
+        self._read_listing_for(request.model or "", deadline, draws=True)
+        images: list[GeneratedImage] = []
+        for image_call in self._prepare_image_calls(request, on_progress):
+            call = image_call.call()
             if call.job is None:
-                painted += await self._transport.asend(call, painting.read, deadline=deadline)
+                images += self._transport.send(call, image_call.read, deadline=deadline)
             else:
-                async with aclosing(self._transport.astream(call, painting.decoder, deadline=deadline)) as states:
-                    painted += [images async for images in states][-1]
-        return painted
+                images += deque(self._transport.stream(call, image_call.decoder, deadline=deadline), maxlen=1).pop()
+        return images
 
-    def _sayable(self, request: ImageRequest) -> ImageRequest:
-        from aki_transport.painting import sayable  # noqa: PLC0415
+    async def _arun_image_calls(
+        self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
+    ) -> list[GeneratedImage]:
+        deadline = self._transport.deadline_in()
+        request = self._validated(request)
+        await self._aread_listing_for(request.model or "", deadline, draws=True)
+        images: list[GeneratedImage] = []
+        for image_call in self._prepare_image_calls(request, on_progress):
+            call = image_call.call()
+            if call.job is None:
+                images += await self._transport.asend(call, image_call.read, deadline=deadline)
+            else:
+                async with aclosing(self._transport.astream(call, image_call.decoder, deadline=deadline)) as states:
+                    images += [images async for images in states][-1]
+        return images
 
-        return sayable(request, find_image_wire(self.route.protocol), protocol=self.route.protocol)
+    def _validated(self, request: ImageRequest) -> ImageRequest:
+        from aki_transport.prepare.images import validate_request  # noqa: PLC0415
 
-    def _paintings(self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None) -> list[Painting]:
-        from aki_transport.painting import paintings  # noqa: PLC0415
+        return validate_request(request, find_image_wire(self.route.protocol), protocol=self.route.protocol)
 
-        return paintings(
+    def _prepare_image_calls(
+        self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
+    ) -> list[PreparedImageCall]:
+        from aki_transport.prepare.images import prepare_image_calls  # noqa: PLC0415
+
+        return prepare_image_calls(
             request,
             find_image_wire(self.route.protocol),
-            self._directory,
+            self._resolver,
             self._known_listing(),
             on_progress=on_progress or self._on_progress,
         )
 
     def _read_listing_for(self, model: str, deadline: float | None, *, draws: bool = False) -> None:
-        if self._directory.needs_listing(model, draws=draws):
+        if self._resolver.needs_listing(model, draws=draws):
             listing = self._listing_here()
-            wanted = self._directory.id_of(model, listing.known)
+            wanted = self._resolver.id_of(model, listing.known)
             listing.read(self._fetch_listing, wanted=wanted, deadline=deadline)
 
     async def _aread_listing_for(self, model: str, deadline: float | None, *, draws: bool = False) -> None:
-        if self._directory.needs_listing(model, draws=draws):
+        if self._resolver.needs_listing(model, draws=draws):
             listing = self._listing_here()
-            wanted = self._directory.id_of(model, listing.known)
+            wanted = self._resolver.id_of(model, listing.known)
             await listing.aread(self._afetch_listing, wanted=wanted, deadline=deadline)
 
     def _fetch_listing(self, deadline: float) -> Mapping[str, int]:
@@ -468,12 +474,12 @@ class Client:
 
 
 def _wish(prompt: str, **options: Any) -> ImageRequest:
-    from aki_transport.image_request import asked  # noqa: PLC0415
+    from aki_transport.images.request import asked  # noqa: PLC0415
 
     return asked(prompt, **options)
 
 
 def _edit(prompt: str, images: Any, **options: Any) -> ImageRequest:
-    from aki_transport.images import as_images  # noqa: PLC0415
+    from aki_transport.images.image import as_images  # noqa: PLC0415
 
     return _wish(prompt, images=as_images(images), **options)

@@ -66,8 +66,8 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Thought:
-    """A piece of reasoning that its service wants back as it was: signed text, or data that only the service reads."""
+class ReasoningBlock:
+    """Reasoning that its service wants back unchanged: signed text, or data that only the service can read."""
 
     text: str = ""
     signature: str | None = None
@@ -82,7 +82,7 @@ class Message:
     content: str | tuple[Part, ...] = ""
     name: str | None = None
     reasoning: str = ""
-    thoughts: tuple[Thought, ...] = ()
+    reasoning_blocks: tuple[ReasoningBlock, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     is_error: bool = False
@@ -180,7 +180,7 @@ class ChatReply:
 
     text: str = ""
     reasoning: str = ""
-    thoughts: tuple[Thought, ...] = ()
+    reasoning_blocks: tuple[ReasoningBlock, ...] = ()
     refusal: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str | None = None

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_serializer, model_validator
 
 from aki_transport.arguments import unknown_argument
-from aki_transport.catalog import ModelInfo
 from aki_transport.client import Client
-from aki_transport.directory import OnModelFallback, OnUnknownModel
 from aki_transport.errors import ConfigurationError
 from aki_transport.messages import ChatRequest, JobProgress, Message, SendReasoning
+from aki_transport.models.catalog import ModelInfo
+from aki_transport.models.resolver import OnModelFallback, OnUnknownModel
 from aki_transport.providers import DEFAULT_PROVIDER, Provider, raw_protocol
 from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from aki_transport import __version__
-from aki_transport.later import imported_later
+from aki_transport._lazy import lazy_attributes
 from langchain_aki.chat_models import ChatAKI
 from langchain_aki.registration import register_providers
 
@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["AKILLM", "AKIImageEditTool", "AKIImageGenerationTool", "ChatAKI", "__version__", "register_providers"]
 
 # Imported when first asked for: together they take as long as all the rest.
-_LATER = {"AKILLM": "llms", "AKIImageEditTool": "image_tools", "AKIImageGenerationTool": "image_tools"}
+_LAZY = {"AKILLM": "llms", "AKIImageEditTool": "image_tools", "AKIImageGenerationTool": "image_tools"}
 
-__getattr__, __dir__ = imported_later(__name__, _LATER)
+__getattr__, __dir__ = lazy_attributes(__name__, _LAZY)

@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from aki_transport import Client
 from aki_transport.settings import ConnectionSettings
-from langchain_aki.errors import translated
+from langchain_aki.errors import raises_langchain_errors
 
 
 class LangChainConnection(ConnectionSettings):
@@ -18,14 +18,14 @@ class LangChainConnection(ConnectionSettings):
     @model_validator(mode="wrap")
     @classmethod
     def _raise_as_langchain(cls, data: Any, handler: Callable[[Any], Self]) -> Self:
-        with translated():
+        with raises_langchain_errors():
             return handler(data)
 
     @property
     def _client(self) -> Client:
-        with translated():
+        with raises_langchain_errors():
             return self._connected()
 
     def __getstate__(self) -> dict[Any, Any]:
-        with translated():
+        with raises_langchain_errors():
             return super().__getstate__()

@@ -14,7 +14,7 @@ from langchain_core.utils.json import parse_partial_json
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import ConfigDict, TypeAdapter
 
-from aki_transport.structured import extract_json
+from aki_transport.prepare.structured_output import extract_json
 from langchain_aki.errors import ModelRefusalError
 
 

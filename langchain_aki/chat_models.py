@@ -19,16 +19,16 @@ from langchain_core.utils.function_calling import convert_to_json_schema, conver
 from pydantic import PrivateAttr, model_validator
 
 from aki_transport.arguments import as_response_format, as_tool_choice, unknown_argument
-from aki_transport.catalog import ModelInfo
 from aki_transport.client import Client
 from aki_transport.messages import ChatRequest, JsonSchema, ResponseFormat, ToolNamed
+from aki_transport.models.catalog import ModelInfo
 from aki_transport.settings import ModelSettings, private, request_fields
 from langchain_aki import _blocks
-from langchain_aki._messages_in import to_messages
-from langchain_aki._messages_out import to_chunks, to_result
-from langchain_aki._model import LangChainModel
+from langchain_aki._base import LangChainModel
+from langchain_aki._convert_messages import to_messages
+from langchain_aki._convert_replies import to_chunks, to_result
 from langchain_aki._structured import StructuredOutputParser, class_of
-from langchain_aki.errors import ConfigurationError, translated
+from langchain_aki.errors import ConfigurationError, raises_langchain_errors
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 StructuredMethod = Literal["json_schema", "function_calling", "json_mode"]
@@ -207,10 +207,10 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  LangChain's signature
         **kwargs: Any,
     ) -> ChatResult:
-        with translated():
+        with raises_langchain_errors():
             client, request = self._connected(), self._request(messages, stop, kwargs)
             reply = client.chat(request)
-        self._learn(client)
+        self._update_profile(client)
         _warn_of_missing_call(request, called=bool(reply.tool_calls))
         return to_result(reply, client.provider.name)
 
@@ -222,10 +222,10 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  LangChain's signature
         **kwargs: Any,
     ) -> ChatResult:
-        with translated():
+        with raises_langchain_errors():
             client, request = self._connected(), self._request(messages, stop, kwargs)
             reply = await client.achat(request)
-        self._learn(client)
+        self._update_profile(client)
         _warn_of_missing_call(request, called=bool(reply.tool_calls))
         return to_result(reply, client.provider.name)
 
@@ -237,12 +237,12 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         as_blocks = self.output_version == "v1"
-        with translated():
+        with raises_langchain_errors():
             client, request = self._connected(), self._request(messages, stop, kwargs)
             provider = client.provider.name
             for delta in client.stream(request):
                 if delta.reply is not None:
-                    self._learn(client)
+                    self._update_profile(client)
                     _warn_of_missing_call(request, called=bool(delta.reply.tool_calls))
                 for chunk in to_chunks(delta, provider, as_blocks=as_blocks):
                     if run_manager is not None:
@@ -257,13 +257,13 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         as_blocks = self.output_version == "v1"
-        with translated():
+        with raises_langchain_errors():
             client, request = self._connected(), self._request(messages, stop, kwargs)
             provider = client.provider.name
             async with aclosing(client.astream(request)) as deltas:
                 async for delta in deltas:
                     if delta.reply is not None:
-                        self._learn(client)
+                        self._update_profile(client)
                         _warn_of_missing_call(request, called=bool(delta.reply.tool_calls))
                     for chunk in to_chunks(delta, provider, as_blocks=as_blocks):
                         if run_manager is not None:
@@ -296,7 +296,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         self._profiled = self.model_info()
         return _profile(self._profiled)
 
-    def _learn(self, client: Client) -> None:
+    def _update_profile(self, client: Client) -> None:
         """Let the profile say what is known now; one that the user gave stays."""
         profiled = private(self, "_profiled")
         if profiled is not None:
@@ -317,16 +317,16 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
             >>> model.profile["max_input_tokens"]
             262144
         """
-        with translated():
+        with raises_langchain_errors():
             models = super().refresh_models()
-        self._learn(self._client)
+        self._update_profile(self._client)
         return models
 
     async def arefresh_models(self) -> tuple[ModelInfo, ...]:
         """`refresh_models`, async."""
-        with translated():
+        with raises_langchain_errors():
             models = await super().arefresh_models()
-        self._learn(self._client)
+        self._update_profile(self._client)
         return models
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:

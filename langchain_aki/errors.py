@@ -134,7 +134,7 @@ def as_langchain(error: base.AKIError) -> base.AKIError:
     return twin.with_traceback(error.__traceback__)
 
 
-class translated:  # noqa: N801  read as a word: `with translated():`
+class raises_langchain_errors:  # noqa: N801  read as a word: `with raises_langchain_errors():`
     """Raise the transport's errors as LangChain's."""
 
     def __enter__(self) -> None:

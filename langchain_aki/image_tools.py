@@ -12,15 +12,15 @@ from langchain_core.tools import ArgsSchema, BaseTool, ToolException
 from pydantic import BaseModel, Field, ValidationError, WithJsonSchema, model_validator
 
 from aki_transport.errors import AKIError, BadRequestError, ConfigurationError
-from aki_transport.image_request import LARGEST, MOST, MOST_BY_MODEL, SMALLEST, asked
-from aki_transport.image_store import ImageStore, in_words
-from aki_transport.images import GeneratedImage
-from aki_transport.painting import sayable
-from aki_transport.progress import ProgressBar, together
+from aki_transport.images.image import GeneratedImage
+from aki_transport.images.progress import ProgressBar, together
+from aki_transport.images.request import LARGEST, MOST, MOST_BY_MODEL, SMALLEST, asked
+from aki_transport.images.store import ImageStore, in_words
+from aki_transport.prepare.images import validate_request
 from aki_transport.wire import find_image_wire
 from langchain_aki._connection import LangChainConnection
 from langchain_aki._graph import graph_writer
-from langchain_aki.errors import translated
+from langchain_aki.errors import raises_langchain_errors
 
 Content = str | list[str | dict[str, Any]]
 
@@ -94,7 +94,7 @@ class _ImageTool(LangChainConnection, BaseTool):
 
     @model_validator(mode="after")
     def _check_options(self) -> Any:
-        with translated():
+        with raises_langchain_errors():
             self._check("a picture", **self._options(None))
             if self.progress:
                 ProgressBar()
@@ -102,7 +102,7 @@ class _ImageTool(LangChainConnection, BaseTool):
 
     def _check(self, prompt: str, **options: Any) -> None:
         """Raise for what cannot be asked, before anything is sent."""
-        sayable(asked(prompt, **options), find_image_wire(self.protocol), protocol=self.protocol)
+        validate_request(asked(prompt, **options), find_image_wire(self.protocol), protocol=self.protocol)
 
     def _options(self, size: str | None) -> dict[str, Any]:
         return {
@@ -231,7 +231,7 @@ class AKIImageEditTool(_ImageTool, defer_build=False):
             return options, sources
 
 
-class _told(translated):  # noqa: N801  read as a word: `with _told(BadRequestError):`
+class _told(raises_langchain_errors):  # noqa: N801  read as a word: `with _told(BadRequestError):`
     """Tell the model what it can mend itself; raise everything else as LangChain's errors."""
 
     def __init__(self, mended: type[AKIError]) -> None:

@@ -16,9 +16,9 @@ from pydantic import Field
 
 from aki_transport.messages import ChatReply
 from aki_transport.settings import PromptSettings
-from langchain_aki._messages_out import response_metadata
-from langchain_aki._model import LangChainModel
-from langchain_aki.errors import translated
+from langchain_aki._base import LangChainModel
+from langchain_aki._convert_replies import response_metadata
+from langchain_aki.errors import raises_langchain_errors
 
 _AT_ONCE = 16  # prompts of one sync call that are under way together
 
@@ -51,7 +51,7 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
         **kwargs: Any,
     ) -> LLMResult:
         def ask(prompt: str) -> ChatReply:
-            with translated():
+            with raises_langchain_errors():
                 return self._client.chat(self._prompt_request(prompt, stop, kwargs))
 
         if len(prompts) == 1:
@@ -67,7 +67,7 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
         **kwargs: Any,
     ) -> LLMResult:
         async def ask(prompt: str) -> ChatReply:
-            with translated():
+            with raises_langchain_errors():
                 return await self._client.achat(self._prompt_request(prompt, stop, kwargs))
 
         if len(prompts) == 1:
@@ -88,7 +88,7 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[GenerationChunk]:
-        with translated():
+        with raises_langchain_errors():
             for delta in self._client.stream(self._prompt_request(prompt, stop, kwargs)):
                 chunk = self._chunk(delta.text, delta.reply)
                 if chunk is not None:
@@ -103,7 +103,7 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[GenerationChunk]:
-        with translated():
+        with raises_langchain_errors():
             async with aclosing(self._client.astream(self._prompt_request(prompt, stop, kwargs))) as deltas:
                 async for delta in deltas:
                     chunk = self._chunk(delta.text, delta.reply)

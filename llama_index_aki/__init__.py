@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from aki_transport import __version__
-from aki_transport.later import imported_later
+from aki_transport._lazy import lazy_attributes
 from llama_index_aki.llms import AKI
 
 if TYPE_CHECKING:
@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 __all__ = ["AKI", "AKICompletion", "AKIImageToolSpec", "__version__"]
 
 # Imported when first asked for, for not all of them are needed at once.
-_LATER = {"AKICompletion": "completion", "AKIImageToolSpec": "image_tools"}
+_LAZY = {"AKICompletion": "completion", "AKIImageToolSpec": "image_tools"}
 
-__getattr__, __dir__ = imported_later(__name__, _LATER)
+__getattr__, __dir__ = lazy_attributes(__name__, _LAZY)

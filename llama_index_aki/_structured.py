@@ -10,13 +10,13 @@ from llama_index.core.types import Model
 from pydantic import ValidationError
 
 from aki_transport import InvalidResponseError, ModelRefusalError
-from aki_transport.structured import extract_json
-from llama_index_aki._messages_out import unfinished_arguments
+from aki_transport.prepare.structured_output import extract_json
+from llama_index_aki._convert_replies import unfinished_arguments
 
 _ROUNDS = 2  # the question, and one chance to mend the answer
 
 
-class Predicting(Generic[Model]):
+class StructuredPrediction(Generic[Model]):
     """The rounds of one structured prediction, without the I/O.
 
     Args:

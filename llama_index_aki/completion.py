@@ -22,8 +22,8 @@ from llama_index.core.llms.llm import LLM
 
 from aki_transport.messages import ChatRequest
 from aki_transport.settings import PromptSettings
-from llama_index_aki._messages_out import Growing, to_completion, to_response
-from llama_index_aki._metadata import metadata_of
+from llama_index_aki._base import metadata_of
+from llama_index_aki._convert_replies import ResponseAccumulator, to_completion, to_response
 
 
 class AKICompletion(PromptSettings, LLM, defer_build=False):
@@ -136,12 +136,12 @@ class AKICompletion(PromptSettings, LLM, defer_build=False):
         return to_response(await self._client.achat(request), self._provider.name)
 
     def _stream(self, request: ChatRequest) -> Generator[ChatResponse, None, None]:
-        answer = Growing(self._provider.name)
+        answer = ResponseAccumulator(self._provider.name)
         for delta in self._client.stream(request):
             yield answer.add(delta)
 
     async def _astream(self, request: ChatRequest) -> AsyncGenerator[ChatResponse, None]:
-        answer = Growing(self._provider.name)
+        answer = ResponseAccumulator(self._provider.name)
         async with aclosing(self._client.astream(request)) as deltas:
             async for delta in deltas:
                 yield answer.add(delta)

@@ -15,11 +15,11 @@ from pydantic import Field
 from aki_transport import Client
 from aki_transport.arguments import unknown_argument
 from aki_transport.errors import ConfigurationError
-from aki_transport.image_request import LARGEST, MOST_BY_MODEL, SMALLEST, asked
-from aki_transport.image_store import ImageStore, in_words
-from aki_transport.images import GeneratedImage
-from aki_transport.painting import sayable
-from aki_transport.progress import ProgressBar, together
+from aki_transport.images.image import GeneratedImage
+from aki_transport.images.progress import ProgressBar, together
+from aki_transport.images.request import LARGEST, MOST_BY_MODEL, SMALLEST, asked
+from aki_transport.images.store import ImageStore, in_words
+from aki_transport.prepare.images import validate_request
 from aki_transport.settings import ConnectionSettings
 from aki_transport.wire import find_image_wire
 
@@ -119,7 +119,7 @@ class AKIImageToolSpec(BaseToolSpec):
         given: dict[str, Any] = dict(zip(_OPTIONS, (seed, negative_prompt, steps, extra_body), strict=True))
         self._options = {name: value for name, value in given.items() if value is not None}
         wire, protocol = find_image_wire(self._connection.protocol), self._connection.protocol
-        sayable(asked("a picture", model=model, size=size, **self._options), wire, protocol=protocol)
+        validate_request(asked("a picture", model=model, size=size, **self._options), wire, protocol=protocol)
         if progress:
             ProgressBar()
 

@@ -33,10 +33,10 @@ from aki_transport.arguments import as_response_format, as_tool_choice, unknown_
 from aki_transport.messages import ChatReply, ChatRequest, ToolCall
 from aki_transport.settings import ModelSettings, request_fields
 from aki_transport.tool_arguments import read_calls
-from llama_index_aki._messages_in import to_messages
-from llama_index_aki._messages_out import Growing, to_completion, to_response, unfinished_arguments
-from llama_index_aki._metadata import metadata_of
-from llama_index_aki._structured import Predicting
+from llama_index_aki._base import metadata_of
+from llama_index_aki._convert_messages import to_messages
+from llama_index_aki._convert_replies import ResponseAccumulator, to_completion, to_response, unfinished_arguments
+from llama_index_aki._structured import StructuredPrediction
 
 dispatcher = get_dispatcher(__name__)
 
@@ -154,7 +154,7 @@ class AKI(ModelSettings, FunctionCallingLLM, defer_build=False):
         self, messages: Sequence[ChatMessage], given: dict[str, Any]
     ) -> Generator[ChatResponse, None, None]:
         client = self._client
-        answer = Growing(client.provider.name)
+        answer = ResponseAccumulator(client.provider.name)
         for delta in client.stream(self._request(messages, given)):
             yield answer.add(delta)
 
@@ -162,7 +162,7 @@ class AKI(ModelSettings, FunctionCallingLLM, defer_build=False):
         self, messages: Sequence[ChatMessage], given: dict[str, Any]
     ) -> AsyncGenerator[ChatResponse, None]:
         client = self._client
-        answer = Growing(client.provider.name)
+        answer = ResponseAccumulator(client.provider.name)
         async with aclosing(client.astream(self._request(messages, given))) as deltas:
             async for delta in deltas:
                 yield answer.add(delta)
@@ -384,7 +384,9 @@ class AKI(ModelSettings, FunctionCallingLLM, defer_build=False):
             return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
         return self._apredictions(self._predicting(output_cls, prompt, llm_kwargs, prompt_args))
 
-    async def _apredictions(self, predicting: Predicting[Model]) -> AsyncGenerator[Model | FlexibleModel, None]:
+    async def _apredictions(
+        self, predicting: StructuredPrediction[Model]
+    ) -> AsyncGenerator[Model | FlexibleModel, None]:
         while not predicting.is_done:
             response = None
             async for response in await self.astream_chat(predicting.messages, **predicting.arguments):
@@ -400,9 +402,9 @@ class AKI(ModelSettings, FunctionCallingLLM, defer_build=False):
         prompt: PromptTemplate,
         llm_kwargs: dict[str, Any] | None,
         prompt_args: dict[str, Any],
-    ) -> Predicting[Model]:
+    ) -> StructuredPrediction[Model]:
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
-        return Predicting(output_cls, messages, llm_kwargs or {})
+        return StructuredPrediction(output_cls, messages, llm_kwargs or {})
 
 
 def _kwargs(block: ToolCallBlock, finish: str | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from aki_transport.images import GeneratedImage
+from aki_transport.images.image import GeneratedImage
 
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#3b6ea8", "#e08a3c", "#5a9e6f", "#c0504d", "#8064a2", "#9a9a9a"
 CYCLE = (BLUE, ORANGE, GREEN, PURPLE, RED, GREY)

@@ -8,7 +8,7 @@ import pytest
 
 from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
-from aki_transport.transport.listing import forget_listings
+from aki_transport.models.listing import forget_listings
 
 
 @contextmanager

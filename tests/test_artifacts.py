@@ -74,7 +74,7 @@ def test_the_wheel_holds_the_packages_the_shim_and_the_license_and_nothing_else(
     info = f"aki_integrations-{aki_transport.__version__}.dist-info"
     about = {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE")}
     ours = {name for package in PACKAGES for name in in_the_tree(package)} - {SOURCE}  # which moves to the shim's place
-    assert {f"{package}/py.typed" for package in PACKAGES} | {"aki_transport/models.toml"} < ours
+    assert {f"{package}/py.typed" for package in PACKAGES} | {"aki_transport/models/models.toml"} < ours
     assert set(wheel) == ours | about | {SHIM}
     assert {name.rpartition(".")[2] for name in ours} == {"py", "toml", "typed"}
     assert all(wheel[name] == (ROOT / name).read_bytes() for name in ours)
@@ -94,7 +94,6 @@ def test_the_sdist_holds_what_its_tests_and_its_makefile_need(from_sdist: tuple[
         "cassettes",
         "docs",
         "notebooks",
-        "recipes",
         "tests",
     }
     assert not [name for name in names if "__pycache__" in name or name.startswith("llama_index/")]

@@ -12,7 +12,7 @@ import aki_transport.errors as ours
 from aki_transport import Client, Provider, Route
 from aki_transport.emulator import Emulator
 from aki_transport.messages import ChatRequest, Message
-from aki_transport.transport.listing import forget_listings
+from aki_transport.models.listing import forget_listings
 from langchain_aki import AKILLM, ChatAKI
 from llama_index_aki import AKI, AKICompletion
 from tests.anthropic_script import said

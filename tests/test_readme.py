@@ -9,7 +9,7 @@ import pytest
 
 import aki_transport.errors
 import langchain_aki.errors
-from aki_transport.catalog import load_table
+from aki_transport.models.catalog import load_table
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

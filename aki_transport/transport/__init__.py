@@ -6,7 +6,7 @@ What sends is `sender`, imported with the first client that is made: with httpx 
 from aki_transport.transport.call import Call, Form, Job, ListenerError, Timeout, as_timeout
 from aki_transport.transport.decoder import Decoder
 from aki_transport.transport.payload import Payload
-from aki_transport.transport.users import HttpAsyncClient, HttpClient, users_client
+from aki_transport.transport.user_clients import HttpAsyncClient, HttpClient, users_client
 
 __all__ = [
     "Call",

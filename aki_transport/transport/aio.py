@@ -133,22 +133,22 @@ class _Arrived(Arrived):
 
     __slots__ = ("_answer", "_patience")
 
-    def __init__(self, answer: aiohttp.ClientResponse, patience: float | None) -> None:
+    def __init__(self, answer: aiohttp.ClientResponse, max_wait: float | None) -> None:
         said = answer.raw_headers or ()  # a cassette has none
         super().__init__(answer.status, [(name.decode("latin-1"), value.decode("latin-1")) for name, value in said])
         self._answer = answer
-        self._patience = patience
+        self._patience = max_wait
 
     async def aiter_raw(self) -> AsyncIterator[bytes]:
         """The body's bytes as they come."""
-        answer, patience = self._answer, self._patience
+        answer, max_wait = self._answer, self._patience
         read = answer.content.readany
         wait = None
         try:
             while piece := await read():
-                if wait is None and patience is not None and answer.connection is not None:
+                if wait is None and max_wait is not None and answer.connection is not None:
                     # An answer that is not whole by now is likely to come in many pieces.
-                    wait = _Wait(answer.content, answer.connection, patience)
+                    wait = _Wait(answer.content, answer.connection, max_wait)
                 if wait is None:
                     yield piece
                 else:
@@ -175,22 +175,22 @@ class _Wait:
     Args:
         content: What is waited for.
         connection: Where it comes from.
-        patience: Seconds for each wait.
+        max_wait: Seconds for each wait.
     """
 
     __slots__ = ("_content", "_handle", "_held", "_now", "_patience", "_when", "since")
 
     def __init__(
-        self, content: aiohttp.StreamReader, connection: aiohttp.connector.Connection, patience: float
+        self, content: aiohttp.StreamReader, connection: aiohttp.connector.Connection, max_wait: float
     ) -> None:
         loop = asyncio.get_running_loop()
         self._content = content
-        self._patience = patience
+        self._patience = max_wait
         self._now = loop.time
         self._when = loop.call_at
         self.since: float | None = None
         self._held = 0
-        self._handle = self._when(self._now() + patience, self._look)
+        self._handle = self._when(self._now() + max_wait, self._look)
         if connection.protocol is not None:
             connection.protocol.read_timeout = None
             connection.protocol.start_timeout()  # which ends the one that runs

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from aki_transport.errors import AKIError, APIStatusError, ConfigurationError
 from aki_transport.transport.payload import Payload
-from aki_transport.transport.users import is_httpx
+from aki_transport.transport.user_clients import is_httpx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Call:
             billed job may not.
         read_only: Whether it starts nothing, so that it may be sent again even if its answer broke off half-way, or
             did not come in time.
-        patience: Seconds that any single wait may take, where that is less than the transport's own bounds.
+        max_wait: Seconds that any single wait may take, where that is less than the transport's own bounds.
         max_retries: Attempts after the first, instead of the transport's number.
         read_error: Says what an answer with a bad status means, where its protocol has its own words for it.
         job: How to follow the job that the call starts; None if its answer is all there is.
@@ -40,7 +40,7 @@ class Call:
     stream: bool = False
     repeatable: bool = True
     read_only: bool = False
-    patience: float | None = None
+    max_wait: float | None = None
     max_retries: int | None = None
     read_error: Callable[[APIStatusError], AKIError] | None = None
     job: Job | None = None

@@ -1,6 +1,6 @@
 """Sends calls and hands out what comes back: the only place that sends, sleeps or asks the time.
 
-The sync and the async half stand side by side and differ in their I/O alone; what they decide is in `Turns`.
+The sync and the async half stand side by side and differ in their I/O alone; what they decide is in `Attempts`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ import httpx
 from pydantic import SecretStr
 from pydantic_core import to_json
 
-from aki_transport.envelopes import error_from_response, request_id_of
+from aki_transport.error_parsing import error_from_response, request_id_of
 from aki_transport.errors import AKIError, ConfigurationError, ServerError
-from aki_transport.transport.call import Call, Form, Timeout
-from aki_transport.transport.deadline import cut_off
-from aki_transport.transport.decoder import Decoder
-from aki_transport.transport.events import (
+from aki_transport.transport.attempts import Attempts
+from aki_transport.transport.body import (
     abatches,
     aread_body,
     aread_words,
@@ -30,12 +28,14 @@ from aki_transport.transport.events import (
     read_body,
     read_words,
 )
-from aki_transport.transport.jobs import arun, run
+from aki_transport.transport.call import Call, Form, Timeout
+from aki_transport.transport.connections import arelease, loop_pool, release, thread_pool
+from aki_transport.transport.deadline import cut_off
+from aki_transport.transport.decoder import Decoder
 from aki_transport.transport.outgoing import Answer, AsyncAnswer, Outgoing, SyncAnswer
 from aki_transport.transport.payload import Payload
-from aki_transport.transport.pools import arelease, loop_pool, release, thread_pool
+from aki_transport.transport.polling import arun, run
 from aki_transport.transport.retry import retry_after_seconds
-from aki_transport.transport.turns import Turns
 
 T = TypeVar("T")
 
@@ -97,29 +97,29 @@ class Transport:
         Raises:
             AKIError: The call failed, with its repetitions.
         """
-        turns = Turns(self, call, deadline)
+        attempts = Attempts(self, call, deadline)
         while True:
             try:
-                response = self._open(turns)
+                response = self._open(attempts)
                 try:
-                    with cut_off(response, turns.remaining()):
+                    with cut_off(response, attempts.remaining()):
                         body = read_body(response)
                 finally:
                     response.close()
                 return read(response.headers, body)
             except _CAUGHT as cause:
                 failure = cause
-            time.sleep(turns.pause(failure))
+            time.sleep(attempts.pause(failure))
 
     async def asend(
         self, call: Call, read: Callable[[Mapping[str, str], Payload], T], *, deadline: float | None = None
     ) -> T:
         """`send`, async."""
-        turns = Turns(self, call, deadline)
+        attempts = Attempts(self, call, deadline)
         while True:
             try:
-                async with asyncio.timeout(turns.remaining()):
-                    response = await self._aopen(turns)
+                async with asyncio.timeout(attempts.remaining()):
+                    response = await self._aopen(attempts)
                     try:
                         body = await aread_body(response)
                     finally:
@@ -127,7 +127,7 @@ class Transport:
                 return read(response.headers, body)
             except _CAUGHT as cause:
                 failure = cause
-            await asyncio.sleep(turns.pause(failure))
+            await asyncio.sleep(attempts.pause(failure))
 
     def stream(
         self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None = None
@@ -149,31 +149,31 @@ class Transport:
     def _answer(
         self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], deadline: float | None
     ) -> Iterator[T]:
-        turns = Turns(self, call, deadline)
+        attempts = Attempts(self, call, deadline)
         while True:
             try:
-                response = self._open(turns)
+                response = self._open(attempts)
                 try:
-                    decoder = turns.decoder = start(response.headers)
+                    decoder = attempts.decoder = start(response.headers)
                     events = batches(response)
                     try:
-                        with cut_off(response, turns.remaining()):
+                        with cut_off(response, attempts.remaining()):
                             for payload in chain.from_iterable(events):
                                 item = decoder.feed(payload)
-                                turns.begun = True
+                                attempts.begun = True
                                 if item is not None:
-                                    turns.given = True
+                                    attempts.given = True
                                     yield item
                                 if decoder.finished:
                                     break
                     except httpx.TransportError:
-                        turns.broke_off(decoder)
+                        attempts.raise_unless_complete(decoder)
                     try:
                         last = decoder.end()
                     except ServerError:
-                        turns.begun = turns.given  # a failed worker's empty answer: nothing of it was an answer
+                        attempts.begun = attempts.given  # a failed worker's empty answer: nothing of it was an answer
                         raise
-                    turns.ended = True
+                    attempts.ended = True
                     yield last
                     with cut_off(response, _DRAIN):
                         for _ in events:
@@ -184,9 +184,9 @@ class Transport:
                 failure = cause
             else:
                 return
-            if turns.ended:
+            if attempts.ended:
                 return
-            time.sleep(turns.pause(failure))
+            time.sleep(attempts.pause(failure))
 
     def astream(
         self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None = None
@@ -200,34 +200,34 @@ class Transport:
         self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], deadline: float | None
     ) -> AsyncGenerator[T, None]:
         """`_answer`, async."""
-        turns = Turns(self, call, deadline)
+        attempts = Attempts(self, call, deadline)
         while True:
             try:
-                async with asyncio.timeout(turns.remaining()):
-                    response = await self._aopen(turns)
+                async with asyncio.timeout(attempts.remaining()):
+                    response = await self._aopen(attempts)
                 try:
-                    decoder = turns.decoder = start(response.headers)
-                    async with aclosing(_until(turns, abatches(response))) as events:
+                    decoder = attempts.decoder = start(response.headers)
+                    async with aclosing(_until(attempts, abatches(response))) as events:
                         try:
                             async for batch in events:
                                 for payload in batch:
                                     item = decoder.feed(payload)
-                                    turns.begun = True
+                                    attempts.begun = True
                                     if item is not None:
-                                        turns.given = True
+                                        attempts.given = True
                                         yield item
                                     if decoder.finished:
                                         break
                                 if decoder.finished:
                                     break
                         except (httpx.TransportError, TimeoutError):
-                            turns.broke_off(decoder)
+                            attempts.raise_unless_complete(decoder)
                         try:
                             last = decoder.end()
                         except ServerError:
-                            turns.begun = turns.given
+                            attempts.begun = attempts.given
                             raise
-                        turns.ended = True
+                        attempts.ended = True
                         yield last
                         async with asyncio.timeout(_DRAIN):
                             async for _ in events:
@@ -238,9 +238,9 @@ class Transport:
                 failure = cause
             else:
                 return
-            if turns.ended:
+            if attempts.ended:
                 return
-            await asyncio.sleep(turns.pause(failure))
+            await asyncio.sleep(attempts.pause(failure))
 
     def deadline_in(self, seconds: float | None = None) -> float | None:
         """The moment in that many seconds, or at the end of `total_timeout`; None if there is no end."""
@@ -256,55 +256,55 @@ class Transport:
         await arelease(self)
         release(self)
 
-    def _open(self, turns: Turns) -> SyncAnswer:
+    def _open(self, attempts: Attempts) -> SyncAnswer:
         """Send one attempt; a response with a good status, or its error."""
         client = _open_one(self._http_client)
         if client is None:
-            response: SyncAnswer = thread_pool(self)(self._outgoing(turns))
+            response: SyncAnswer = thread_pool(self)(self._outgoing(attempts))
         else:
-            response = client.send(self._request(client.build_request, turns), stream=True, follow_redirects=False)
-        if not turns.accepted(response):
+            response = client.send(self._request(client.build_request, attempts), stream=True, follow_redirects=False)
+        if not attempts.accepted(response):
             try:
-                with cut_off(response, turns.remaining()):
+                with cut_off(response, attempts.remaining()):
                     words = read_words(response)
             finally:
                 response.close()
-            raise self._refusal(turns.call, response, words)
+            raise self._refusal(attempts.call, response, words)
         return response
 
-    async def _aopen(self, turns: Turns) -> AsyncAnswer:
+    async def _aopen(self, attempts: Attempts) -> AsyncAnswer:
         """`_open`, async."""
         client = _open_one(self._http_async_client)
         if client is None:
             send = await loop_pool(self)
-            response: AsyncAnswer = await send(self._outgoing(turns))
+            response: AsyncAnswer = await send(self._outgoing(attempts))
         else:
-            request = self._request(client.build_request, turns)
+            request = self._request(client.build_request, attempts)
             response = await client.send(request, stream=True, follow_redirects=False)
-        if not turns.accepted(response):
+        if not attempts.accepted(response):
             try:
                 words = await aread_words(response)
             finally:
                 await response.aclose()
-            raise self._refusal(turns.call, response, words)
+            raise self._refusal(attempts.call, response, words)
         return response
 
-    def _outgoing(self, turns: Turns) -> Outgoing:
+    def _outgoing(self, attempts: Attempts) -> Outgoing:
         """One attempt. The key is unwrapped in its arguments alone, so that no local variable holds it."""
-        call = turns.call
+        call = attempts.call
         if call.form is not None:
-            return _whole(self._request(httpx.Request, turns))
+            return _whole(self._request(httpx.Request, attempts))
         return Outgoing(
             call.method,
             self._url(call.path),
             {**self._headers, **call.headers, **self._key_header()},
             self._content(call),
-            turns.next_attempt(),
+            attempts.next_attempt(),
         )
 
-    def _request(self, make: Callable[..., httpx.Request], turns: Turns) -> httpx.Request:
+    def _request(self, make: Callable[..., httpx.Request], attempts: Attempts) -> httpx.Request:
         """One attempt as httpx has it: for a client of the user's, or because it writes forms."""
-        call = turns.call
+        call = attempts.call
         return make(
             call.method,
             self._url(call.path),
@@ -313,7 +313,7 @@ class Transport:
                 **call.headers,
                 **self._key_header(),
             },
-            extensions=turns.next_attempt(),
+            extensions=attempts.next_attempt(),
             **({"content": self._content(call)} if call.form is None else self._form(call.form)),
         )
 
@@ -342,7 +342,7 @@ class Transport:
         """The form as httpx takes it, which sets the content type too."""
         return {"data": form.fields, "files": [(name, (file, data, kind)) for name, file, data, kind in form.files]}
 
-    def signed(self, error: AKIError, response: Answer | None) -> AKIError:
+    def with_context(self, error: AKIError, response: Answer | None) -> AKIError:
         """The error with provider and request ID, and without the key should the service have echoed it."""
         error.provider = error.provider or self.title
         if error.request_id is None and response is not None:
@@ -382,16 +382,16 @@ def _open_one(client: Any) -> Any:
     return client
 
 
-def _until(turns: Turns, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+def _until(attempts: Attempts, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
     """The events, each awaited no longer than the call's deadline allows."""
-    return events if turns.remaining() is None else _timed(turns, events)
+    return events if attempts.remaining() is None else _timed(attempts, events)
 
 
-async def _timed(turns: Turns, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+async def _timed(attempts: Attempts, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
     async with aclosing(events):
         while True:
             try:
-                async with asyncio.timeout(turns.remaining()):
+                async with asyncio.timeout(attempts.remaining()):
                     event = await anext(events)
             except StopAsyncIteration:
                 return

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aki_transport.catalog import Listing
 from aki_transport.errors import APIStatusError, ConfigurationError
 from aki_transport.messages import ChatDelta, ChatRequest, JobProgress
+from aki_transport.models.catalog import Listing
 from aki_transport.transport import Call, Decoder
 
 if TYPE_CHECKING:
-    from aki_transport.image_request import ImageRequest
-    from aki_transport.images import GeneratedImage
+    from aki_transport.images.image import GeneratedImage
+    from aki_transport.images.request import ImageRequest
 
 
 class Wire(Protocol):

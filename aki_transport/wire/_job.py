@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from pydantic_core import from_json
 
-from aki_transport.envelopes import error_from_payload
+from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import (
     AKIError,
     APIStatusError,
@@ -25,7 +25,7 @@ from aki_transport.errors import (
 )
 from aki_transport.messages import JobProgress
 from aki_transport.transport import Call, Job, ListenerError, Payload
-from aki_transport.wire._answer import READ, count_in, number_in, text_or_none
+from aki_transport.wire._decoder import READ, count_in, number_in, text_or_none
 
 _WORDS = ("error", "message", "description", "detail", "msg")
 _ERROR_FIELDS = ("success", *_WORDS, "status", "job_id", "job_state")
@@ -63,7 +63,7 @@ def starting(endpoint: str, body: Mapping[str, Any], *, stream: bool) -> Call:
 def _follow(endpoint: str, started: Payload) -> tuple[Call, Call]:
     job_id = from_json(started.data)["job_id"]
     path = f"/progress/{quote(endpoint, safe='')}"
-    ask = Call(path=path, body={"job_id": job_id}, read_only=True, patience=_LOOK, read_error=read_error)
+    ask = Call(path=path, body={"job_id": job_id}, read_only=True, max_wait=_LOOK, read_error=read_error)
     cancel = Call(path=path, body={"job_id": job_id, "cancel": True}, max_retries=0)
     return ask, cancel
 

@@ -8,7 +8,6 @@ from typing import Any, assert_never
 
 from pydantic_core import from_json
 
-from aki_transport.catalog import read_listing
 from aki_transport.errors import APIStatusError, ConfigurationError
 from aki_transport.messages import (
     Audio,
@@ -24,9 +23,10 @@ from aki_transport.messages import (
     ToolChoice,
     ToolNamed,
 )
+from aki_transport.models.catalog import read_listing
 from aki_transport.transport import Call
-from aki_transport.wire._anthropic_answer import AnthropicDecoder
-from aki_transport.wire._sent_back import reasoning_sent_back
+from aki_transport.wire._anthropic_decoder import AnthropicDecoder
+from aki_transport.wire._reasoning_history import reasoning_sent_back
 
 BY_ENDPOINT = False
 TAKES = frozenset(
@@ -141,7 +141,7 @@ def _blocks(message: Message, *, thoughts: bool) -> Iterator[dict[str, Any]]:
         }
         return
     if thoughts:
-        for thought in message.thoughts:
+        for thought in message.reasoning_blocks:
             if thought.data is not None:
                 yield {"type": "redacted_thinking", "data": thought.data}
             elif thought.signature is not None:

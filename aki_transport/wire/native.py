@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from aki_transport.catalog import Listing
-from aki_transport.envelopes import error_from_payload
+from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import APIStatusError, ConfigurationError, InvalidResponseError
 from aki_transport.messages import ChatRequest, Image, JobProgress, Message, Text
+from aki_transport.models.catalog import Listing
 from aki_transport.transport import Call
 from aki_transport.wire._job import read_error, starting
-from aki_transport.wire._native_answer import NativeDecoder
+from aki_transport.wire._native_decoder import NativeDecoder
 
 BY_ENDPOINT = True
 TAKES = frozenset({"temperature", "top_p", "top_k", "max_tokens", "stop", "images"})

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from aki_transport.errors import InvalidResponseError
-from aki_transport.image_request import ImageRequest
-from aki_transport.images import GeneratedImage, decoded
+from aki_transport.images.image import GeneratedImage, decoded
+from aki_transport.images.request import ImageRequest
 from aki_transport.messages import JobProgress
 from aki_transport.transport import Call, Payload
-from aki_transport.wire._answer import count_in
+from aki_transport.wire._decoder import count_in
 from aki_transport.wire._job import JobReader, starting
 
 TAKES = frozenset({"size", "seed", "negative_prompt", "steps"})

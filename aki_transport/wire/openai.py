@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
-from aki_transport.catalog import read_listing
 from aki_transport.errors import APIStatusError, BadRequestError
 from aki_transport.messages import (
     Audio,
@@ -25,9 +24,10 @@ from aki_transport.messages import (
     ToolChoice,
     ToolNamed,
 )
+from aki_transport.models.catalog import read_listing
 from aki_transport.transport import Call
-from aki_transport.wire._openai_answer import OpenAIDecoder
-from aki_transport.wire._sent_back import reasoning_sent_back
+from aki_transport.wire._openai_decoder import OpenAIDecoder
+from aki_transport.wire._reasoning_history import reasoning_sent_back
 
 BY_ENDPOINT = False
 TAKES = frozenset(

@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from aki_transport.envelopes import error_from_payload, is_error
+from aki_transport.error_parsing import error_from_payload, is_error
 from aki_transport.errors import InvalidResponseError
-from aki_transport.image_request import ImageRequest
-from aki_transport.images import GeneratedImage, decoded
+from aki_transport.images.image import GeneratedImage, decoded
+from aki_transport.images.request import ImageRequest
 from aki_transport.messages import JobProgress
 from aki_transport.transport import Call, Form, Payload
-from aki_transport.wire._answer import READ
+from aki_transport.wire._decoder import READ
 
 TAKES = frozenset({"size", "n", "several images"})
 EDITS_BY: str | None = None

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 
 from aki_transport.emulator import Emulator
-from recipes.at_scale.__main__ import FRAMEWORKS
-from recipes.at_scale.answering import Answering
-from recipes.at_scale.folder import Folder
+from notebooks.at_scale.__main__ import FRAMEWORKS
+from notebooks.at_scale.answering import Answering
+from notebooks.at_scale.folder import Folder
 from tests.at_scale.trial import AT_ONCE, MODEL, play, questions, write_rows
 
 ROWS, BEFORE, TOO_LONG, BATCH = 40, 10, 17, 5

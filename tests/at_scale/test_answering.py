@@ -13,9 +13,9 @@ import pytest
 
 from aki_transport.emulator import Emulator
 from aki_transport.errors import AuthenticationError
-from recipes.at_scale.__main__ import FRAMEWORKS, _parser
-from recipes.at_scale.answering import Answering
-from recipes.at_scale.folder import Folder
+from notebooks.at_scale.__main__ import FRAMEWORKS, _parser
+from notebooks.at_scale.answering import Answering
+from notebooks.at_scale.folder import Folder
 from tests.at_scale.trial import MODEL, ROOT, known_answer, questions
 
 
@@ -173,7 +173,7 @@ def test_a_folder_without_answers_has_none(folder):
 
 
 def test_the_page_names_the_columns_and_no_option_that_there_is_not(answering, folder):
-    page = (ROOT / "recipes" / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "notebooks" / "at_scale" / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", page)) <= set(_parser()._option_string_actions)
     answering()(rows(questions(1)))
     (columns,) = re.findall(r"\| `answers.parquet` \| (.*) \|", page)

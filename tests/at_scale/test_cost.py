@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from aki_transport.transport.pools import MAX_CONNECTIONS
+from aki_transport.transport.connections import MAX_CONNECTIONS
 from tests.at_scale.load import CONTENDERS, measured, paced_server
 from tests.benchmarks.contenders import ROOT, find_contender
 

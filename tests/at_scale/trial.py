@@ -129,7 +129,7 @@ def _started(
     }
     given = [str(word) for option in options.items() for word in option]
     process = subprocess.Popen(  # noqa: S603  our own module
-        [PYTHON, "-m", "recipes.at_scale", folder / "rows.parquet", folder / "out", *given],
+        [PYTHON, "-m", "notebooks.at_scale", folder / "rows.parquet", folder / "out", *given],
         cwd=ROOT,
         env={**{name: os.environ[name] for name in _KEPT if name in os.environ}, "AKI_API_KEY": service.key},
         stdout=subprocess.PIPE,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from aki_transport.emulator import Emulator
-from aki_transport.transport import jobs, retry
+from aki_transport.transport import polling, retry
 
 pytest.register_assert_rewrite("tests.behaviour.checks")
 
@@ -27,7 +27,7 @@ def a_plain_start(monkeypatch, caplog):
     for name in _FROM_OUTSIDE:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(retry, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(jobs, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(polling, "FIRST_PAUSE", 0.02)
     caplog.set_level(logging.DEBUG)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aki_transport.transport.listing import forget_listings
+from aki_transport.models.listing import forget_listings
 from tests.behaviour import rows, rows_of_jobs
 from tests.behaviour.checks import check
 from tests.behaviour.running import Run, runs, try_out

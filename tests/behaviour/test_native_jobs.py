@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from aki_transport.emulator import Emulator
-from aki_transport.transport import jobs
+from aki_transport.transport import polling as jobs
 from tests.behaviour.running import Run, make, runs
 from tests.behaviour.table import Expect, Row
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from tests.behaviour.table import By, Expect, Fails
-from tests.faults import strikes
+from tests.faults import injected_faults as strikes
 from tests.faults.outcomes import (
     GIVEN,
     NO_EVENTS,

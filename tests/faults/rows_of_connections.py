@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aki_transport.transport.call import Timeout
 from tests.behaviour.table import By, Expect, Fails
-from tests.faults import strikes
+from tests.faults import injected_faults as strikes
 from tests.faults.outcomes import (
     GIVEN,
     GIVEN_AT_LAST,

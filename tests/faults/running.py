@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from aki_transport.transport import jobs, turns
+from aki_transport.transport import attempts, polling
 from tests.behaviour import in_langchain, in_llama_index
 from tests.behaviour.answers import Reader
 from tests.behaviour.table import MODES, Mode, Row, of
@@ -154,8 +154,8 @@ class _Tries(logging.Handler):
 def undisturbed() -> Iterator[None]:
     """No pauses, and nothing from outside."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "pause", lambda *_, **__: 0.0)
-        patch.setattr(turns, "pause_before", lambda *_: 0.0)
+        patch.setattr(polling, "pause", lambda *_, **__: 0.0)
+        patch.setattr(attempts, "pause_before", lambda *_: 0.0)
         for name in list(os.environ):
             if name.startswith(_FROM_OUTSIDE) or name.lower().endswith("_proxy"):
                 patch.delenv(name)

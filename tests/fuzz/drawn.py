@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from aki_transport.transport.events import Payload
+from aki_transport.transport.body import Payload
 
 T = TypeVar("T")
 

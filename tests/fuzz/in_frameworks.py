@@ -14,8 +14,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 
 from aki_transport import AKIError, InvalidResponseError
-from aki_transport.transport import jobs
-from aki_transport.transport.events import Payload
+from aki_transport.transport import polling as jobs
+from aki_transport.transport.body import Payload
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
 from tests.fuzz import seeds

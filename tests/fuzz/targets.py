@@ -13,15 +13,15 @@ from typing import Any
 import httpx
 
 from aki_transport import AKIError, ConfigurationError, GeneratedImage
-from aki_transport.catalog import read_listing
-from aki_transport.envelopes import error_from_response
+from aki_transport.error_parsing import error_from_response
 from aki_transport.errors import APIStatusError, InvalidResponseError
-from aki_transport.image_request import ImageRequest
+from aki_transport.images.request import ImageRequest
 from aki_transport.messages import ChatDelta, ChatReply, ToolCall
-from aki_transport.structured import JsonDecoder, NoJsonError, extract_json
+from aki_transport.models.catalog import read_listing
+from aki_transport.prepare.structured_output import JsonDecoder, NoJsonError, extract_json
 from aki_transport.tool_arguments import read_calls
 from aki_transport.transport import Decoder
-from aki_transport.transport.events import Payload, abatches, batches
+from aki_transport.transport.body import Payload, abatches, batches
 from aki_transport.transport.retry import retry_after_seconds
 from aki_transport.wire import anthropic, native, native_images, openai, openai_images
 from aki_transport.wire._job import read_error

@@ -15,8 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aki_transport import AKIError
-from aki_transport.transport.events import Payload
-from aki_transport.transport.listing import forget_listings
+from aki_transport.models.listing import forget_listings
+from aki_transport.transport.body import Payload
 from langchain_aki import AKIImageGenerationTool, ChatAKI
 from llama_index_aki import AKI, AKIImageToolSpec
 from tests.fuzz import seeds
@@ -186,7 +186,7 @@ def test_each_parser_takes_any_bytes(target: Target, data: bytes) -> None:
 
 
 def test_a_parser_that_falls_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aki_transport.wire._openai_answer.count_in", lambda *_: {}["no such field"])
+    monkeypatch.setattr("aki_transport.wire._openai_decoder.count_in", lambda *_: {}["no such field"])
     (target,) = (each for each in TARGETS if each.name == "openai: blocking reply")
     valid = bytes([0, 0, 0, 0, 0, 2, 1, 0, 0, 0])
     with pytest.raises(KeyError):

@@ -7,7 +7,7 @@ from tests.live.rows import Row, Seen
 from tests.live.service import Service
 
 _WIRE = "aki_transport/wire/anthropic.py"
-_ANSWER = "aki_transport/wire/_anthropic_answer.py"
+_ANSWER = "aki_transport/wire/_anthropic_decoder.py"
 _TOOL = {"name": "get_weather", "description": "The weather in a city.", "input_schema": probes.TOOL}
 
 
@@ -75,15 +75,15 @@ ROWS = (
     _row("listing", "GET /v1/models gives Anthropic's list", _listing, _WIRE),
     _row("x-api-key", "the key is taken there", probes.key_as("x-api-key"), "aki_transport/providers.py"),
     _row("Bearer", "the key is taken there, too", probes.key_as("bearer"), "aki_transport/providers.py"),
-    _row("wrong key", "401 with the type authentication_error", _error, "aki_transport/envelopes.py"),
+    _row("wrong key", "401 with the type authentication_error", _error, "aki_transport/error_parsing.py"),
     _row("no anthropic-version", "is taken", probes.taken({}), _WIRE),
     _row("anthropic-version", "2023-06-01 is taken", _version, _WIRE),
     _row("no max_tokens", "is refused with 400", _max_tokens, "aki_transport/providers.py"),
     _row("temperature 1", "is taken", probes.taken({"temperature": 1}), _WIRE),
     _row("temperature 1.5", "is refused with 400", probes.refused({"temperature": 1.5}, 400), _WIRE),
-    _row("unknown model", "MiniMax answers in its place", _fallback, "aki_transport/directory.py"),
+    _row("unknown model", "MiniMax answers in its place", _fallback, "aki_transport/models/resolver.py"),
     _row("stop_sequences", "end the answer, which says so", _stopped, _ANSWER),
     _row("tools", "a tool that fits is called", _tools, _WIRE),
-    _row("thinking", "comes as a signed block", _thinking, _ANSWER, "aki_transport/thoughts.py"),
+    _row("thinking", "comes as a signed block", _thinking, _ANSWER, "aki_transport/reasoning.py"),
     _row("events of a stream", "Anthropic's, in their order", _events, _ANSWER),
 )

@@ -6,7 +6,7 @@ from tests.live import probes
 from tests.live.rows import Row, Seen
 from tests.live.service import Service
 
-_ENVELOPES = "aki_transport/envelopes.py"
+_ENVELOPES = "aki_transport/error_parsing.py"
 _PROVIDERS = "aki_transport/providers.py"
 
 
@@ -35,16 +35,22 @@ _BOTH = tuple(
     for place in ("aacflow/openai", "ak_ai_core/openai")
     for row in (
         _row(place, "listing", "GET /models gives OpenAI's list", probes.listing, "aki_transport/wire/openai.py"),
-        _row(place, "listing without a key", "is a 401", probes.listing_without_key, "aki_transport/directory.py"),
+        _row(
+            place, "listing without a key", "is a 401", probes.listing_without_key, "aki_transport/models/resolver.py"
+        ),
         _row(place, "unknown model", "is a 404", _no_model, _ENVELOPES, _PROVIDERS),
         _row(place, "temperature 2", "is taken", probes.taken({"temperature": 2}), "aki_transport/settings.py"),
         _row(place, "stop", "ends the answer before the word", probes.stopped, "aki_transport/wire/openai.py"),
         _row(
-            place, "max_tokens reached", "finish_reason is length", probes.cut, "aki_transport/wire/_openai_answer.py"
+            place, "max_tokens reached", "finish_reason is length", probes.cut, "aki_transport/wire/_openai_decoder.py"
         ),
         _row(place, "tools", "a tool that fits is called", probes.tools, "aki_transport/wire/openai.py"),
         _row(
-            place, "structured output", "response_format is kept to", probes.structured, "aki_transport/structured.py"
+            place,
+            "structured output",
+            "response_format is kept to",
+            probes.structured,
+            "aki_transport/prepare/structured_output.py",
         ),
         _row(
             place,
@@ -54,9 +60,9 @@ _BOTH = tuple(
             "aki_transport/wire/openai.py",
         ),
         _row(
-            place, "role in a stream", "in the first chunk only", probes.roles, "aki_transport/wire/_openai_answer.py"
+            place, "role in a stream", "in the first chunk only", probes.roles, "aki_transport/wire/_openai_decoder.py"
         ),
-        _row(place, "end of a stream", "data: [DONE]", probes.done, "aki_transport/wire/_openai_answer.py"),
+        _row(place, "end of a stream", "data: [DONE]", probes.done, "aki_transport/wire/_openai_decoder.py"),
     )
 )
 ROWS = (

@@ -15,9 +15,9 @@ from tests.live.service import Said, Service
 from tests.pictures import a_png
 
 _WIRE = "aki_transport/wire/native.py"
-_ANSWER = "aki_transport/wire/_native_answer.py"
+_ANSWER = "aki_transport/wire/_native_decoder.py"
 _JOB = "aki_transport/wire/_job.py"
-_JOBS = "aki_transport/transport/jobs.py"
+_JOBS = "aki_transport/transport/polling.py"
 _PICTURES = "aki_transport/wire/native_images.py"
 _LOOKS = 42
 
@@ -158,12 +158,12 @@ ROWS = (
         "endpoints",
         "the five that we name are there",
         _endpoints,
-        "aki_transport/catalog.py",
-        "aki_transport/models.toml",
+        "aki_transport/models/catalog.py",
+        "aki_transport/models/models.toml",
     ),
     _row("an endpoint's parameters", "are described", _details, _WIRE),
-    _row("validate_key", "a wrong key is a 200 without success", _validates, "aki_transport/envelopes.py"),
-    _row("wrong key", "is a 401", _wrong_key, "aki_transport/envelopes.py"),
+    _row("validate_key", "a wrong key is a 200 without success", _validates, "aki_transport/error_parsing.py"),
+    _row("wrong key", "is a 401", _wrong_key, "aki_transport/error_parsing.py"),
     _row("wait_for_result false", "answers at once with a job_id", _starts, _JOB, calls=_LOOKS),
     _row("text in progress", "is all so far, not what is new", _grows, _ANSWER, calls=_LOOKS),
     _row("result", "is delivered once", _once, _JOB, _JOBS, calls=_LOOKS),

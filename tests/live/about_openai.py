@@ -13,9 +13,9 @@ from tests.live.service import Said, Service
 from tests.pictures import a_png
 
 _WIRE = "aki_transport/wire/openai.py"
-_ANSWER = "aki_transport/wire/_openai_answer.py"
-_DIRECTORY = "aki_transport/directory.py"
-_CATALOG = "aki_transport/catalog.py"
+_ANSWER = "aki_transport/wire/_openai_decoder.py"
+_DIRECTORY = "aki_transport/models/resolver.py"
+_CATALOG = "aki_transport/models/catalog.py"
 _PICTURES = "aki_transport/wire/openai_images.py"
 _MUCH = 900_000
 
@@ -120,12 +120,14 @@ def _row(about: str, assumed: str, ask: object, *code: str, calls: int = 1) -> R
 ROWS = (
     _row("listing", "GET /models gives OpenAI's list", probes.listing, _WIRE),
     _row("listing without a key", "GET /models without a key is a 401", probes.listing_without_key, _DIRECTORY),
-    _row("max_model_len", "the listing has it, and it may be 0", _windows, _CATALOG, "aki_transport/models.toml"),
+    _row(
+        "max_model_len", "the listing has it, and it may be 0", _windows, _CATALOG, "aki_transport/models/models.toml"
+    ),
     _row(
         "wrong key",
         "401 with the code invalid_api_key",
         probes.wrong_key("error", "code", code="invalid_api_key"),
-        "aki_transport/envelopes.py",
+        "aki_transport/error_parsing.py",
     ),
     _row("bearer in small letters", "a 401, so the case counts", _other_case, "aki_transport/transport/sender.py"),
     _row("x-api-key", "no place for the key: a 401", _other_header, "aki_transport/providers.py"),
@@ -139,22 +141,31 @@ ROWS = (
         "temperature 2.5",
         "is refused",
         probes.refused({"temperature": 2.5}, 400, 404, 422),
-        "aki_transport/envelopes.py",
+        "aki_transport/error_parsing.py",
     ),
-    _row("max_tokens beyond the window", "an error that names the context", _overflow, "aki_transport/envelopes.py"),
+    _row(
+        "max_tokens beyond the window", "an error that names the context", _overflow, "aki_transport/error_parsing.py"
+    ),
     _row("max_completion_tokens", "bounds the answer", _max_completion_tokens, _WIRE),
     _row("max_tokens reached", "finish_reason is length", probes.cut, _ANSWER),
     _row("stop", "ends the answer before the word", probes.stopped, _WIRE),
     _row("seed", "gives the same text again", _seed, "aki_transport/settings.py", calls=2),
-    _row("n", "is ignored or refused: never two choices", _two_choices, "aki_transport/wire/_answer.py"),
+    _row("n", "is ignored or refused: never two choices", _two_choices, "aki_transport/wire/_decoder.py"),
     _row("tools", "a tool that fits is called", probes.tools, _WIRE, "aki_transport/wire/_tool_calls.py"),
-    _row("structured output", "response_format is kept to", probes.structured, "aki_transport/structured.py"),
+    _row(
+        "structured output",
+        "response_format is kept to",
+        probes.structured,
+        "aki_transport/prepare/structured_output.py",
+    ),
     _row("reasoning_effort", "medium gives reasoning in a field of its own", _thinks("medium", wanted=True), _ANSWER),
-    _row("reasoning_effort none", "switches it off", _thinks("none", wanted=False), "aki_transport/models.toml"),
+    _row("reasoning_effort none", "switches it off", _thinks("none", wanted=False), "aki_transport/models/models.toml"),
     _row("usage in a stream", "in a last chunk, if asked for", probes.stream_usage, _WIRE, _ANSWER),
     _row("role in a stream", "in the first chunk only", probes.roles, _ANSWER),
     _row("end of a stream", "data: [DONE]", probes.done, _ANSWER),
-    _row("pictures in a question", "qwen3.6-35b sees them (this one is red)", _vision, "aki_transport/models.toml"),
+    _row(
+        "pictures in a question", "qwen3.6-35b sees them (this one is red)", _vision, "aki_transport/models/models.toml"
+    ),
     _row("pictures", "b64_json of the size asked for", _draws, _PICTURES),
     _row("changed pictures", "a form with the file `image`, answered with b64_json", _edits, _PICTURES),
 )

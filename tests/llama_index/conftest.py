@@ -7,7 +7,7 @@ import pytest
 from llama_index.core import Settings
 
 from aki_transport.emulator import Emulator
-from aki_transport.transport.listing import forget_listings
+from aki_transport.models.listing import forget_listings
 from tests.script_server import ScriptServer
 
 _FROM_OUTSIDE = ("AKI_API_KEY", "AKI_IO_API_KEY", "AACFLOW_API_KEY", "AK_AI_CORE_API_KEY")
@@ -28,7 +28,7 @@ def a_fresh_start(monkeypatch):
 @pytest.fixture
 def no_waiting(monkeypatch):
     """Repetitions follow at once."""
-    monkeypatch.setattr("aki_transport.transport.turns.pause_before", lambda *_: 0.0)
+    monkeypatch.setattr("aki_transport.transport.attempts.pause_before", lambda *_: 0.0)
 
 
 @pytest.fixture

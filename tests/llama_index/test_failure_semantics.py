@@ -53,7 +53,7 @@ def may_pass(error: BaseException) -> bool:
 def asked_in_a_step(llm: AKI, how: str, retry: Any) -> str:
     """The answer of a workflow whose step asks the model under this policy."""
 
-    class Asking(Workflow):
+    class PreparedChat(Workflow):
         @step(retry_policy=retry_policy(retry=retry, wait=wait_none(), stop=stop_after_attempt(3)))
         async def ask(self, ev: StartEvent) -> StopEvent:
             question = [ChatMessage(content=ev.question)]
@@ -65,7 +65,7 @@ def asked_in_a_step(llm: AKI, how: str, retry: Any) -> str:
             return StopEvent(result=last.message.content)
 
     async def awaited() -> str:
-        return str(await Asking(timeout=60).run(question="hi"))
+        return str(await PreparedChat(timeout=60).run(question="hi"))
 
     return asyncio.run(awaited())
 
@@ -145,7 +145,7 @@ def calling() -> Answer:
 
 
 def acting() -> Answer:
-    return streamed('Thought: I look.\nAction: get_weather\nAction Input: {"city": "Leipzig"}')
+    return streamed('ReasoningBlock: I look.\nAction: get_weather\nAction Input: {"city": "Leipzig"}')
 
 
 def alone(llm: AKI, weather: Weather) -> Any:
@@ -190,7 +190,7 @@ def test_an_error_in_the_middle_of_a_run_reaches_the_caller_as_it_is(
 @pytest.mark.usefixtures("no_waiting")
 def test_a_passing_trouble_in_the_middle_of_a_run_is_not_seen(server: ScriptServer, weather: Weather, kind: str):
     make, first = AGENTS[kind]
-    server.say(BUSY, first(), LOST, TOO_MANY, streamed("Thought: I know.\nAnswer: It is sunny."))
+    server.say(BUSY, first(), LOST, TOO_MANY, streamed("ReasoningBlock: I know.\nAnswer: It is sunny."))
 
     async def awaited() -> str:
         return str(await make(model_at(server), weather).run(user_msg="hi"))

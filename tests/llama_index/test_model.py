@@ -29,7 +29,7 @@ from tests.script_server import Answer, ScriptServer, json_answer
 
 ROOT = Path(__file__).parents[2]
 SECRET = "key-that-nobody-may-see"
-TABLE = tomllib.loads((Path(aki_transport.__file__).parent / "models.toml").read_text())["aki"]
+TABLE = tomllib.loads((Path(aki_transport.__file__).parent / "models" / "models.toml").read_text())["aki"]
 MINE = Provider(
     name="mine", routes=(Route(protocol="openai", base_url="https://llm.example.com/v1"),), key_variables=("MINE_KEY",)
 )

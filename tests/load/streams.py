@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
-from aki_transport.transport.pools import MAX_CONNECTIONS
+from aki_transport.transport.connections import MAX_CONNECTIONS
 from tests.behaviour.answers import Reader
 from tests.behaviour.faces import FACES
 from tests.behaviour.running import Happened, Run, make

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from aki_transport.transport import jobs, turns
-from aki_transport.transport.listing import forget_listings
+from aki_transport.models.listing import forget_listings
+from aki_transport.transport import attempts, polling
 from tests.recording import scrub
 from tests.recording.files import CASSETTES
 
@@ -36,8 +36,8 @@ def no_search_for_curl() -> Iterator[None]:
 def a_plain_start(monkeypatch):
     """No listing from an earlier test, no pauses, and no key or tracing from outside."""
     forget_listings()
-    monkeypatch.setattr(jobs, "pause", lambda *_, **__: 0.0)
-    monkeypatch.setattr(turns, "pause_before", lambda *_: 0.0)
+    monkeypatch.setattr(polling, "pause", lambda *_, **__: 0.0)
+    monkeypatch.setattr(attempts, "pause_before", lambda *_: 0.0)
     for name in (*_FROM_OUTSIDE, *(() if "AKI_RECORD" in os.environ else _KEYS)):
         monkeypatch.delenv(name, raising=False)
 

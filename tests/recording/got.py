@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from aki_transport.images import GeneratedImage, as_image
+from aki_transport.images.image import GeneratedImage, as_image
 from aki_transport.messages import JobProgress
 from tests.pictures import a_png
 from tests.recording.scenarios import Answers, Spot

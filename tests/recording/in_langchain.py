@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import langchain_aki.errors
-from aki_transport.image_store import ImageStore
+from aki_transport.images.store import ImageStore
 from langchain_aki import AKILLM, AKIImageEditTool, AKIImageGenerationTool, ChatAKI
 from tests.behaviour import in_langchain as asking
 from tests.behaviour.table import Expect, Row

@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 import aki_transport.errors
-from aki_transport.image_store import ImageStore
+from aki_transport.images.store import ImageStore
 from aki_transport.messages import Tool
 from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
 from tests.behaviour import in_llama_index as asking

@@ -13,8 +13,8 @@ from typing import Any
 import vcr as vcrpy
 
 from aki_transport import __version__
-from aki_transport.transport import jobs
-from aki_transport.transport.listing import forget_listings
+from aki_transport.models.listing import forget_listings
+from aki_transport.transport import polling as jobs
 from tests.behaviour.faces import Face
 from tests.recording import files, in_transport, neutral, places, scrub
 from tests.recording.budget import Budget

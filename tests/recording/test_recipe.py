@@ -14,7 +14,7 @@ import vcr
 
 from aki_transport import Client
 from aki_transport.emulator import Emulator
-from aki_transport.transport.listing import forget_listings
+from aki_transport.models.listing import forget_listings
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
 from tests.recording import files

@@ -18,7 +18,7 @@ from langchain_core.messages import HumanMessage
 from llama_index.core.base.llms.types import ChatMessage
 
 from aki_transport import AKIError, Client, GeneratedImage, ImageStore
-from aki_transport.transport.listing import forget_listings
+from aki_transport.models.listing import forget_listings
 from langchain_aki import AKILLM, AKIImageEditTool, AKIImageGenerationTool, ChatAKI
 from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
 from tests.pictures import a_png

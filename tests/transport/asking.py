@@ -13,7 +13,8 @@ import pytest
 
 from aki_transport import Client
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Message, ToolCall
-from aki_transport.transport import listing, sender, turns
+from aki_transport.models import listing
+from aki_transport.transport import attempts, sender
 from tests.script_server import Answer, ScriptServer
 
 MODEL = "qwen3.6-35b"
@@ -152,7 +153,7 @@ class Clock:
         class Dice:
             random = staticmethod(lambda: clock.dice)
 
-        for module in (sender, turns, listing):
+        for module in (sender, attempts, listing):
             monkeypatch.setattr(module, "time", Time)
         monkeypatch.setattr(sender, "asyncio", Asyncio())
-        monkeypatch.setattr(turns, "random", Dice)
+        monkeypatch.setattr(attempts, "random", Dice)

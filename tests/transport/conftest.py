@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from aki_transport.emulator import Emulator
-from aki_transport.transport.listing import forget_listings
+from aki_transport.models.listing import forget_listings
 from tests.script_server import ScriptServer
 from tests.transport.asking import WAYS, Clock, Way
 

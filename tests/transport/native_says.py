@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from aki_transport import Client
-from aki_transport.transport import jobs, sender, turns
+from aki_transport.transport import attempts, polling, sender
 from tests.transport.asking import KEY
 
 CHAT = "llama3-chat-8b"
@@ -160,11 +160,11 @@ class JobClock:
         class Dice:
             random = staticmethod(lambda: 1.0)
 
-        for module in (jobs, sender, turns):
+        for module in (polling, sender, attempts):
             monkeypatch.setattr(module, "time", Time)
-        for module in (jobs, sender):
+        for module in (polling, sender):
             monkeypatch.setattr(module, "asyncio", Asyncio())
-        monkeypatch.setattr(turns, "random", Dice)
+        monkeypatch.setattr(attempts, "random", Dice)
 
     def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)

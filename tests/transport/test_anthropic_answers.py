@@ -31,7 +31,7 @@ from aki_transport import (
     ServiceUnavailableError,
     StreamInterruptedError,
 )
-from aki_transport.messages import ChatDelta, ChatReply, Thought, ToolCall, Usage
+from aki_transport.messages import ChatDelta, ChatReply, ReasoningBlock, ToolCall, Usage
 from aki_transport.transport import Payload
 from aki_transport.wire import anthropic
 from tests.script_server import ScriptServer, sse
@@ -96,7 +96,7 @@ class Oddity:
     text: str = ""
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
-    thoughts: tuple[Thought, ...] = ()
+    reasoning_blocks: tuple[ReasoningBlock, ...] = ()
     reason: Any = "end_turn"
     finish: str | None = "stop"
     expect: dict[str, Any] = field(default_factory=dict)
@@ -215,10 +215,10 @@ ODDITIES = (
         ),
         text="Hello",
         reasoning="Hm.Yes.unsigned",
-        thoughts=(
-            Thought(text="Hm.", signature="c2ln"),
-            Thought(data="ZGF0YQ=="),
-            Thought(text="Yes.", signature="b2s="),
+        reasoning_blocks=(
+            ReasoningBlock(text="Hm.", signature="c2ln"),
+            ReasoningBlock(data="ZGF0YQ=="),
+            ReasoningBlock(text="Yes.", signature="b2s="),
         ),
     ),
     Oddity(
@@ -246,7 +246,11 @@ _REASONS = {
 def test_each_oddity_of_a_stream_is_read(row: Oddity, stream_way: Way) -> None:
     reply = stream_way.ask(hearing(written(streamed(*row.events, reason=row.reason))))
     assert (reply.text, reply.reasoning, reply.tool_calls) == (row.text, row.reasoning, row.tool_calls)
-    assert (reply.thoughts, reply.finish_reason, reply.stop_reason) == (row.thoughts, row.finish, row.reason)
+    assert (reply.reasoning_blocks, reply.finish_reason, reply.stop_reason) == (
+        row.reasoning_blocks,
+        row.finish,
+        row.reason,
+    )
     assert reply.usage == Usage(input_tokens=5, output_tokens=3, total_tokens=8)
     assert (reply.model, reply.id) == (MODEL, "msg_1")
 
@@ -423,7 +427,7 @@ def ours_or_a_reply(read_it: Any) -> None:
     except AKIError:
         return
     check(reply)
-    for thought in reply.thoughts:
+    for thought in reply.reasoning_blocks:
         assert isinstance(thought.text, str)
         assert isinstance(thought.signature, str | None)
         assert isinstance(thought.data, str | None)

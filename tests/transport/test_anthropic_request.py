@@ -20,8 +20,8 @@ from aki_transport.messages import (
     Image,
     Message,
     Part,
+    ReasoningBlock,
     Text,
-    Thought,
     Tool,
     ToolCall,
     ToolNamed,
@@ -363,7 +363,11 @@ REDACTED = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
 THOUGHTFUL = Message(
     role="assistant",
     reasoning="Hm",
-    thoughts=(Thought(text="Hm", signature="c2ln"), Thought(data="ZGF0YQ=="), Thought(text="unsigned")),
+    reasoning_blocks=(
+        ReasoningBlock(text="Hm", signature="c2ln"),
+        ReasoningBlock(data="ZGF0YQ=="),
+        ReasoningBlock(text="unsigned"),
+    ),
     tool_calls=CALLED.tool_calls,
 )
 

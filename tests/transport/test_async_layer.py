@@ -25,9 +25,9 @@ from aki_transport import (
     InvalidResponseError,
     Timeout,
 )
+from aki_transport.transport.connections import _ssl_context
 from aki_transport.transport.failures import NEVER_SENT
 from aki_transport.transport.outgoing import Outgoing
-from aki_transport.transport.pools import _ssl_context
 from tests.scenarios import replied, split_everywhere, streamed
 from tests.script_server import Answer, ScriptServer, text_answer
 from tests.transport.asking import KEY, Clock, Way, alive, client_for, request_for, run, true
@@ -224,9 +224,9 @@ def tiny_proxy(target: ScriptServer) -> Iterator[tuple[str, list[str]]]:
 @pytest.fixture
 def new_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The thread pool reads the environment when it is made."""
-    monkeypatch.setattr("aki_transport.transport.pools._threads", None)
+    monkeypatch.setattr("aki_transport.transport.connections._threads", None)
     yield
-    from aki_transport.transport import pools  # noqa: PLC0415  its variable, not a copy of it
+    from aki_transport.transport import connections as pools  # noqa: PLC0415  its variable, not a copy of it
 
     if pools._threads is not None:
         pools._threads.close()

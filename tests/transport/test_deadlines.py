@@ -13,7 +13,7 @@ import pytest
 
 from aki_transport import AKIError, APITimeoutError, Client, RateLimitError, StreamInterruptedError, Timeout
 from aki_transport.messages import JsonObject, JsonSchema
-from aki_transport.transport.pools import thread_pool
+from aki_transport.transport.connections import thread_pool
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse
 from tests.transport.asking import Way, alive, client_for, patient, request_for

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from aki_transport import AKIError, InvalidResponseError
 from aki_transport.messages import ChatDelta, ChatReply, ToolCall
-from aki_transport.transport.events import Payload, abatches, batches
+from aki_transport.transport.body import Payload, abatches, batches
 from aki_transport.wire import openai
-from aki_transport.wire._think import ThinkSplitter
+from aki_transport.wire._think_tags import ThinkSplitter
 from aki_transport.wire._tool_calls import ToolCallReader
 from tests.scenarios import SCENARIOS, Scenario, chunk, reply
 from tests.transport.asking import MODEL, added_up, request_for
@@ -318,7 +318,7 @@ def test_events_that_come_one_by_one_are_what_their_parser_gives_of_the_whole(
 def test_what_is_no_event_does_not_add_up_to_one_that_is_too_large(
     read: Callable[[bytes, list[int]], list[Payload]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aki_transport.transport.events.MAX_EVENT", 100)
+    monkeypatch.setattr("aki_transport.transport.body.MAX_EVENT", 100)
     body = b": ping\n\ndata: a\n\n" * 50
     edges = list(accumulate([8, 9] * 50))
     assert read(body, edges) == [Payload("message", "a")] * 50

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aki_transport import APIStatusError, AuthenticationError, InvalidResponseError, ModelInfo, ModelNotFoundError
-from aki_transport.catalog import find_endpoint, load_table
+from aki_transport.models.catalog import find_endpoint, load_table
 from aki_transport.wire import native
 from tests.transport.asking import KEY, Way, request_for
 from tests.transport.native_says import JobClock, Worker, done

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aki_transport import AKIError, APIStatusError, ContextOverflowError, errors
-from aki_transport.envelopes import error_from_payload, error_from_response, is_error
-from aki_transport.structured import NoJsonError
+from aki_transport.error_parsing import error_from_payload, error_from_response, is_error
+from aki_transport.prepare.structured_output import NoJsonError
 from tests.script_server import Answer, ScriptServer, json_answer, text_answer
 from tests.transport.asking import Way, client_for
 

@@ -16,7 +16,7 @@ import pytest
 import aki_transport.errors as ours
 from aki_transport import Client, GeneratedImage, JobProgress
 from aki_transport.emulator import Emulator, Seen
-from aki_transport.progress import ProgressBar, together
+from aki_transport.images.progress import ProgressBar, together
 from tests.pictures import a_png
 from tests.script_server import Answer, ScriptServer, json_answer, text_answer
 from tests.transport.asking import KEY, run
@@ -60,7 +60,7 @@ def draw(request: pytest.FixtureRequest) -> Callable[..., list[GeneratedImage]]:
 @pytest.fixture
 def no_waiting(monkeypatch):
     """Repetitions follow at once."""
-    monkeypatch.setattr("aki_transport.transport.turns.pause_before", lambda *_: 0.0)
+    monkeypatch.setattr("aki_transport.transport.attempts.pause_before", lambda *_: 0.0)
 
 
 def client_on(emu: Emulator, protocol: str, fault: str = "", **fields: Any) -> Client:

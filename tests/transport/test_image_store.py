@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from aki_transport import ConfigurationError, GeneratedImage, ImageStore
-from aki_transport.image_store import in_words
+from aki_transport.images.store import in_words
 from tests.pictures import a_png
 from tests.refused_images import REFUSED, allowed_folder
 

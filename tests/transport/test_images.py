@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aki_transport import ConfigurationError, GeneratedImage, InvalidResponseError
-from aki_transport.image_request import asked, read_size
-from aki_transport.images import MAX_IMAGE, as_image, as_images, decoded
+from aki_transport.images.image import MAX_IMAGE, as_image, as_images, decoded
+from aki_transport.images.request import asked, read_size
 from tests.pictures import a_png
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
@@ -238,7 +238,7 @@ def test_an_answer_without_a_picture_is_invalid(text: Any, words):
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (4, 4)], ids=str)
 @pytest.mark.parametrize("form", ["{}", "data:image/PNG;base64,{}"])
 def test_base64_and_data_urls_are_read_in_steps(monkeypatch, size, form):
-    monkeypatch.setattr("aki_transport.images._STEP", 8)
+    monkeypatch.setattr("aki_transport.images.image._STEP", 8)
     data = a_png(*size)
     text = form.format(GeneratedImage.read(data).to_base64())
     assert decoded(text, prompt="", model=None).data == data

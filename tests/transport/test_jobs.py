@@ -28,7 +28,7 @@ from aki_transport import (
     StreamInterruptedError,
 )
 from aki_transport.transport import Timeout
-from aki_transport.transport.jobs import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_STREAMED, pause
+from aki_transport.transport.polling import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_STREAMED, pause
 from aki_transport.wire import _job
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 from tests.transport.asking import KEY, WAYS, Way, added_up, patient, request_for, run, true
@@ -282,7 +282,7 @@ def test_a_look_that_hangs_is_taken_again(way: Way, server: ScriptServer, monkey
 def test_a_cancel_that_hangs_holds_nobody_up_for_long(
     way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aki_transport.transport.jobs._TO_CANCEL", 0.3)
+    monkeypatch.setattr("aki_transport.transport.polling._TO_CANCEL", 0.3)
 
     def answer(request: Request) -> Answer:
         return Answer(end="hang") if request.json.get("cancel") else json_answer(working(), end="keep-alive")

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aki_transport.transport import pools
+from aki_transport.transport import connections as pools
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, sse
 from tests.transport.asking import KEY, Way, alive, client_for, request_for, run, true
@@ -213,7 +213,8 @@ def test_a_fork_within_a_running_loop_leaves_the_child_a_working_client(server: 
 def test_a_child_waits_for_no_lock_that_another_thread_held_at_the_fork(server: ScriptServer) -> None:
     use = """
     import threading, time, warnings; warnings.simplefilter("ignore", DeprecationWarning)
-    from aki_transport.transport import listing, pools
+    from aki_transport.models import listing
+    from aki_transport.transport import connections as pools
     client.chat(ASK)
     client.close()
     held, over = threading.Event(), threading.Event()

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from aki_transport import AKIError, Client, ModelNotFoundError, NotFoundError, ServerError
-from aki_transport.transport import listing as listing_module
-from aki_transport.transport.listing import LIFETIME, PATIENCE, SECOND_LOOK
+from aki_transport.models import listing as listing_module
+from aki_transport.models.listing import LIFETIME, MAX_WAIT, SECOND_LOOK
 from tests.scenarios import replied, streamed
 from tests.script_server import MODELS, Answer, Request, ScriptServer, json_answer, sse, text_answer
 from tests.transport.asking import KEY, MODEL, Clock, Way, alive, client_for, patient, request_for, run, true
@@ -146,16 +146,16 @@ def test_without_a_listing_an_unknown_model_is_sent(way: Way, server: ScriptServ
 def test_a_listing_that_hangs_holds_up_for_five_seconds(chat_way: Way, answer: Answer, server: ScriptServer) -> None:
     server.listing = answer
     begun = time.monotonic()
-    with pytest.warns(UserWarning, match="listing") as warned, patient(PATIENCE + 1):
+    with pytest.warns(UserWarning, match="listing") as warned, patient(MAX_WAIT + 1):
         assert chat_way.ask(client_for(server)).text == "Hello"
-    assert time.monotonic() - begun > PATIENCE - 0.5
+    assert time.monotonic() - begun > MAX_WAIT - 0.5
     assert len(warned) == 1
 
 
 def test_whoever_waits_for_a_listing_that_hangs_waits_no_longer(
     server: ScriptServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing_module, "PATIENCE", 0.5)
+    monkeypatch.setattr(listing_module, "MAX_WAIT", 0.5)
     server.listing = Answer(end="hang")
 
     async def ask() -> None:

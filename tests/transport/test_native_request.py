@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aki_transport import ConfigurationError
-from aki_transport.messages import Audio, ChatRequest, File, Image, Message, Part, Text, Thought, ToolCall
+from aki_transport.messages import Audio, ChatRequest, File, Image, Message, Part, ReasoningBlock, Text, ToolCall
 from aki_transport.wire import native
 from tests.transport.asking import KEY, Way, request_for
 from tests.transport.native_says import CHAT, ENDPOINT, JOB, JobClock, Worker, done, working
@@ -88,7 +88,9 @@ def test_a_raw_prompt_in_parts_is_not_lost() -> None:
 
 
 def test_the_conversation_is_text_in_json() -> None:
-    thoughtful = Message(role="assistant", content="b", reasoning="Hm", thoughts=(Thought(text="Hm", signature="s"),))
+    thoughtful = Message(
+        role="assistant", content="b", reasoning="Hm", reasoning_blocks=(ReasoningBlock(text="Hm", signature="s"),)
+    )
     assert context_of(
         Message(role="system", content="Be brief."), user(Text("a"), Text("\u00e4")), thoughtful, user(Text(""))
     ) == [

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aki_transport import Client, ModelFallbackError, ModelMismatchWarning
-from aki_transport.catalog import closest, load_table, read_listing, resolve, same_model
 from aki_transport.errors import AKIError
+from aki_transport.models.catalog import closest, load_table, read_listing, resolve, same_model
 from tests.scenarios import FALLBACK, chunk, replied
 from tests.scenarios.table import COUNT
 from tests.script_server import Answer, ScriptServer, sse

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aki_transport import AKIError, BadRequestError
 from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, Message, Tool
-from aki_transport.structured import extract_json
+from aki_transport.prepare.structured_output import extract_json
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer
 from tests.transport.asking import MODEL, Way, client_for, request_for

@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from aki_transport import Client, ConfigurationError
-from aki_transport.transport import pools
+from aki_transport.transport import connections as pools
 from aki_transport.transport.deadline import cut_off
 from aki_transport.transport.failures import NEVER_SENT
 from aki_transport.transport.outgoing import Outgoing, SyncAnswer

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from aki_transport.messages import ChatDelta, ChatReply, ToolCallDelta
-from aki_transport.thoughts import to_blocks
+from aki_transport.reasoning import to_blocks
 from aki_transport.tool_arguments import read_calls
 
 # It names the fields that a copy is given other values of: a copy counts as set what its pattern was given.
@@ -63,14 +63,14 @@ def to_completion(response: ChatResponse) -> CompletionResponse:
     )
 
 
-class Growing:
+class ResponseAccumulator:
     """Adds deltas up: each response holds what is new in `delta` and all so far in `message`."""
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
         self._text = ""
         self._reasoning = ""
-        self._calls: list[_GrowingCall] = []
+        self._calls: list[_CallAccumulator] = []
 
     def add(self, delta: ChatDelta) -> ChatResponse:
         """The response for one delta; for the last one the whole answer."""
@@ -79,7 +79,7 @@ class Growing:
         self._reasoning += reasoning
         for piece in calls:
             while len(self._calls) <= piece.position:
-                self._calls.append(_GrowingCall())
+                self._calls.append(_CallAccumulator())
             self._calls[piece.position].add(piece)
         if reply is not None:
             response = to_response(reply, self._provider)
@@ -108,7 +108,7 @@ class Growing:
         return [*_said(thoughts, self._text, bool(self._calls)), *(call.block() for call in self._calls)]
 
 
-class _GrowingCall:
+class _CallAccumulator:
     """A tool call whose arguments come in pieces; they are read as far as they go, at a cost linear in their length."""
 
     def __init__(self) -> None:
@@ -161,8 +161,8 @@ def _said(thoughts: list[ThinkingBlock], text: str, called: bool) -> list[Conten
 def _thoughts(reply: ChatReply) -> list[ThinkingBlock]:
     """The reasoning: as it has to be sent back where the service asks for that, else in one block."""
     tokens = None if reply.usage is None else reply.usage.reasoning_tokens
-    if reply.thoughts:
-        blocks = to_blocks(reply.thoughts)
+    if reply.reasoning_blocks:
+        blocks = to_blocks(reply.reasoning_blocks)
         return [ThinkingBlock(content=block.pop("thinking", ""), additional_information=block) for block in blocks]
     return [ThinkingBlock(content=reply.reasoning, num_tokens=tokens)] if reply.reasoning else []
 

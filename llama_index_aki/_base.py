@@ -5,7 +5,7 @@ from __future__ import annotations
 from llama_index.core.base.llms.types import LLMMetadata
 
 from aki_transport import Client
-from aki_transport.directory import default_output
+from aki_transport.models.resolver import default_output
 
 
 def metadata_of(client: Client, model: str, max_tokens: int | None, *, chat: bool) -> LLMMetadata:

@@ -1,7 +1,7 @@
 """Answers that are JSON of a given schema, from services that take the schema, only take tools, or take neither.
 
-Three ways to ask, tried in the order that fits what is known of the model. The answer is JSON text in every case, so
-whoever reads it need not know which way it came.
+Three methods to ask, tried in the order that fits what is known of the model. The answer is JSON text in every case, so
+whoever reads it need not know which method it came.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic_core import from_json
 
-from aki_transport.catalog import ModelInfo
 from aki_transport.errors import AKIError, APIStatusError, BadRequestError, ContextOverflowError
 from aki_transport.messages import ChatDelta, ChatRequest, JsonObject, JsonSchema, Message, Tool, ToolNamed
+from aki_transport.models.catalog import ModelInfo
 from aki_transport.transport import Decoder, Payload
 
-Way: TypeAlias = Literal["json_schema", "function_calling", "instruction"]
+StructuredMethod: TypeAlias = Literal["json_schema", "function_calling", "instruction"]
 
 _REFUSED = re.compile(r"response_format|json_?\s?schema|structured|guided|grammar|\btool|\bfunction", re.IGNORECASE)
 _SEARCHED = 30  # brackets that are tried as the beginning of the JSON, and as its end for each
 _FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
 
 
-def ways(request: ChatRequest, info: ModelInfo, takes: Container[str]) -> tuple[Way, ...]:
-    """The ways to ask this model for the request's schema, best first; empty if it asks for none.
+def candidate_methods(request: ChatRequest, info: ModelInfo, takes: Container[str]) -> tuple[StructuredMethod, ...]:
+    """The methods to ask this model for the request's schema, best first; empty if it asks for none.
 
     Args:
         request: What is asked.
@@ -38,7 +38,7 @@ def ways(request: ChatRequest, info: ModelInfo, takes: Container[str]) -> tuple[
         return () if "response_format" in takes else ("instruction",)
     if not isinstance(request.response_format, JsonSchema):
         return ()
-    order: tuple[Way, ...]
+    order: tuple[StructuredMethod, ...]
     if info.structured_output is False:
         order = ("function_calling", "instruction")
     elif info.structured_output is None and info.tools:
@@ -46,19 +46,19 @@ def ways(request: ChatRequest, info: ModelInfo, takes: Container[str]) -> tuple[
     else:
         order = ("json_schema", "function_calling", "instruction")
     if request.structured_first is not None:
-        order = (request.structured_first, *(way for way in order if way != request.structured_first))
+        order = (request.structured_first, *(method for method in order if method != request.structured_first))
     if request.tools or info.tools is False:
         # The forced tool would keep the model from using its own ones.
-        order = tuple(way for way in order if way != "function_calling")
-    return order if "response_format" in takes else tuple(way for way in order if way != "json_schema")
+        order = tuple(method for method in order if method != "function_calling")
+    return order if "response_format" in takes else tuple(method for method in order if method != "json_schema")
 
 
-def ask(request: ChatRequest, way: Way) -> ChatRequest:
-    """The request said in one of the ways."""
+def apply_method(request: ChatRequest, method: StructuredMethod) -> ChatRequest:
+    """The request said in one of the methods."""
     wanted = request.response_format
-    if way == "json_schema" or not isinstance(wanted, JsonSchema | JsonObject):
+    if method == "json_schema" or not isinstance(wanted, JsonSchema | JsonObject):
         return request
-    if isinstance(wanted, JsonSchema) and way == "function_calling":
+    if isinstance(wanted, JsonSchema) and method == "function_calling":
         tool = Tool(
             name=wanted.name,
             description=wanted.description or "Give the answer in this form.",
@@ -79,7 +79,7 @@ def _instructed(messages: tuple[Message, ...], wanted: JsonSchema | JsonObject) 
 
 
 def is_refused(error: APIStatusError) -> bool:
-    """Whether a service's error says that it does not take this way of asking."""
+    """Whether a service's error says that it does not take this method of asking."""
     return (
         isinstance(error, BadRequestError)
         and not isinstance(error, ContextOverflowError)
@@ -88,25 +88,25 @@ def is_refused(error: APIStatusError) -> bool:
 
 
 class NoJsonError(AKIError):
-    """The service took no notice of the schema, and there is another way to ask. Never reaches a user."""
+    """The service took no notice of the schema, and there is another method to ask. Never reaches a user."""
 
 
 class JsonDecoder:
-    """Turns the answer to one way of asking into JSON text.
+    """Attempts the answer to one method of asking into JSON text.
 
     What stands before the JSON and behind it is left out. Text in which no JSON begins is held back until the answer's
     end, where it shows whether the service took notice of what was asked.
 
     Args:
         inner: Reads the answer.
-        way: How the request was said.
+        method: How the request was said.
         opening: The bracket that the JSON begins with.
-        is_last: Whether no other way is left, so that an answer without JSON is given as it is.
+        is_last: Whether no other method is left, so that an answer without JSON is given as it is.
     """
 
-    def __init__(self, inner: Decoder[ChatDelta], way: Way, *, opening: str, is_last: bool) -> None:
+    def __init__(self, inner: Decoder[ChatDelta], method: StructuredMethod, *, opening: str, is_last: bool) -> None:
         self._inner = inner
-        self._tool = way == "function_calling"
+        self._tool = method == "function_calling"
         self._is_last = is_last
         self._flow = _JsonFlow(opening)
         self._given: list[str] = []
@@ -135,7 +135,7 @@ class JsonDecoder:
         """The last item, the JSON as the text of its reply.
 
         Raises:
-            NoJsonError: The answer holds none, and there is another way to ask.
+            NoJsonError: The answer holds none, and there is another method to ask.
         """
         last = self._inner.end()
         delta, reply = self._as_text(last), last.reply

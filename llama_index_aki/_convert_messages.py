@@ -25,7 +25,7 @@ from llama_index.core.base.llms.types import (
 
 from aki_transport import ConfigurationError
 from aki_transport.messages import Audio, File, Image, Message, Part, Role, Text, ToolCall
-from aki_transport.thoughts import from_blocks
+from aki_transport.reasoning import from_blocks
 
 _ROLES: Mapping[MessageRole, Role] = {
     MessageRole.SYSTEM: "system",
@@ -68,7 +68,7 @@ def _message(message: ChatMessage) -> Message:
         content=_joined(parts),
         name=extra.get("name"),
         reasoning="".join(block.content or "" for block in thoughts),
-        thoughts=from_blocks([_thought(block) for block in thoughts]),
+        reasoning_blocks=from_blocks([_thought(block) for block in thoughts]),
         tool_calls=tuple(calls),
         # An agent's answer that is a tool's result names that call too, but is the assistant's word.
         tool_call_id=extra.get("tool_call_id") if role == "tool" else None,

@@ -62,7 +62,7 @@ def checked_headers(headers: Mapping[str, str], *, title: str) -> dict[str, str]
     return {name.lower(): value for name, value in headers.items()}
 
 
-class Key:
+class ApiKey:
     """The key for one base URL: looked up at the first call, unwrapped only by the transport.
 
     Args:

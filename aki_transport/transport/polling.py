@@ -54,7 +54,7 @@ class Sender(Protocol):
     ) -> Awaitable[Any]:
         """`send`, async."""
 
-    def signed(self, error: AKIError, response: Answer | None) -> AKIError:
+    def with_context(self, error: AKIError, response: Answer | None) -> AKIError:
         """The error with what the transport knows about its call."""
 
 
@@ -102,7 +102,7 @@ class _Course:
         wait = pause(now - self._begun, stream=self._stream)
         if self.deadline is not None and now + wait >= self.deadline:
             words = f"the job was not done after {now - self._begun:.0f} s; it is canceled where the service takes that"
-            raise self._sender.signed(self.broken(APITimeoutError(words)), None)
+            raise self._sender.with_context(self.broken(APITimeoutError(words)), None)
         return wait
 
     def broken(self, error: AKIError) -> AKIError:

@@ -8,7 +8,7 @@ from typing import Any
 
 from aki_transport.arguments import unknown_argument
 from aki_transport.errors import ConfigurationError
-from aki_transport.images import GeneratedImage
+from aki_transport.images.image import GeneratedImage
 
 SMALLEST, LARGEST = 128, 2048
 """Pixels of a side, by AKI.IO's page of its native API."""

@@ -9,7 +9,7 @@ from typing import Any
 from aki_transport.errors import InvalidResponseError
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgress, Usage
 from aki_transport.transport import Payload
-from aki_transport.wire._answer import READ, AnswerDecoder, completed, count_in, number_in, text_or_none
+from aki_transport.wire._decoder import READ, AnswerDecoder, completed, count_in, number_in, text_or_none
 from aki_transport.wire._job import JobReader
 
 _COUNTS = ("num_generated_tokens", "prompt_length", "current_context_length", "max_seq_len")

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
-from aki_transport.envelopes import error_from_payload
+from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import InvalidResponseError, ServerError, StreamInterruptedError
-from aki_transport.messages import ChatDelta, ChatReply, Thought, ToolCall, ToolCallDelta, Usage
+from aki_transport.messages import ChatDelta, ChatReply, ReasoningBlock, ToolCall, ToolCallDelta, Usage
 from aki_transport.transport import Payload
-from aki_transport.wire._answer import READ, AnswerDecoder, completed, count_in, text_or_none
+from aki_transport.wire._decoder import READ, AnswerDecoder, completed, count_in, text_or_none
 
 _FINISH = {
     "end_turn": "stop",
@@ -188,8 +188,8 @@ class AnthropicDecoder(AnswerDecoder):
         return ChatReply(
             text=self.text,
             reasoning="".join(self._reasonings),
-            thoughts=tuple(
-                Thought(text="".join(block.thought), signature="".join(block.signature) or None, data=block.data)
+            reasoning_blocks=tuple(
+                ReasoningBlock(text="".join(block.thought), signature="".join(block.signature) or None, data=block.data)
                 for block in blocks
                 if any(block.signature) or block.data
             ),

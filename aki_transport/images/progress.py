@@ -23,7 +23,7 @@ class ProgressBar:
         ConfigurationError: The package tqdm is not installed.
 
     Example:
-        >>> from aki_transport.progress import ProgressBar
+        >>> from aki_transport.images.progress import ProgressBar
         >>> client = Client(protocol="native")
         >>> (drawn,) = client.generate_image("a lighthouse", size="256x256", on_progress=ProgressBar("lighthouse"))
     """

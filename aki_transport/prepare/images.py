@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from aki_transport.catalog import Listing
-from aki_transport.directory import Directory
 from aki_transport.errors import ConfigurationError
-from aki_transport.image_request import ImageRequest
-from aki_transport.images import GeneratedImage
+from aki_transport.images.image import GeneratedImage
+from aki_transport.images.request import ImageRequest
 from aki_transport.messages import JobProgress
+from aki_transport.models.catalog import Listing
+from aki_transport.models.resolver import ModelResolver
 from aki_transport.transport import Call, Decoder, Payload
 from aki_transport.wire import ImageWire
 
 _OPTIONAL = ("size", "seed", "negative_prompt", "steps")
 
 
-class Painting:
+class PreparedImageCall:
     """One call of a wish for pictures.
 
     Args:
@@ -48,7 +48,7 @@ class Painting:
         return decoder.end()
 
 
-def sayable(request: ImageRequest, wire: ImageWire, *, protocol: str) -> ImageRequest:
+def validate_request(request: ImageRequest, wire: ImageWire, *, protocol: str) -> ImageRequest:
     """The request, with the model that changes pictures where none is named and the protocol needs one.
 
     Raises:
@@ -68,25 +68,25 @@ def sayable(request: ImageRequest, wire: ImageWire, *, protocol: str) -> ImageRe
     return request
 
 
-def paintings(
+def prepare_image_calls(
     request: ImageRequest,
     wire: ImageWire,
-    directory: Directory,
+    resolver: ModelResolver,
     listing: Listing | None,
     *,
     on_progress: Callable[[JobProgress], None] | None,
-) -> list[Painting]:
+) -> list[PreparedImageCall]:
     """The calls that a wish takes: one, or one for each picture where the protocol makes one at a time.
 
     Raises:
         ModelNotFoundError: No endpoint is known for the model.
     """
     if request.model is not None:
-        request = replace(request, endpoint=directory.endpoint(request.model, listing, draws=True))
+        request = replace(request, endpoint=resolver.endpoint(request.model, listing, draws=True))
     if request.n == 1 or "n" in wire.TAKES:
-        return [Painting(request, wire, on_progress)]
+        return [PreparedImageCall(request, wire, on_progress)]
     seeds = [_seed(request.seed, number) for number in range(request.n)]
-    return [Painting(replace(request, n=1, seed=seed), wire, on_progress) for seed in seeds]
+    return [PreparedImageCall(replace(request, n=1, seed=seed), wire, on_progress) for seed in seeds]
 
 
 def _seed(seed: int | None, number: int) -> int | None:

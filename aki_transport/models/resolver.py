@@ -7,10 +7,10 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
-from aki_transport import catalog
-from aki_transport.catalog import ModelInfo
 from aki_transport.errors import ModelFallbackError, ModelLimitWarning, ModelMismatchWarning, ModelNotFoundError
 from aki_transport.messages import ChatRequest, Text
+from aki_transport.models import catalog
+from aki_transport.models.catalog import ModelInfo
 from aki_transport.providers import Provider
 
 OnUnknownModel: TypeAlias = Literal["raise", "warn", "allow"]
@@ -21,7 +21,7 @@ _BYTES_PER_TOKEN = 4
 _TOKENS_PER_PICTURE = 1024
 
 
-class Directory:
+class ModelResolver:
     """Answers questions about models. Pure but for warnings: the listing is handed in.
 
     Args:

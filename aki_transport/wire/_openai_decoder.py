@@ -8,7 +8,7 @@ from typing import Any
 from aki_transport.errors import InvalidResponseError, ServerError, StreamInterruptedError
 from aki_transport.messages import ChatDelta, ChatReply, Usage
 from aki_transport.transport import Payload
-from aki_transport.wire._answer import READ, AnswerDecoder, count_in, text_or_none
+from aki_transport.wire._decoder import READ, AnswerDecoder, count_in, text_or_none
 from aki_transport.wire._tool_calls import ToolCallReader
 
 _FIRST = (None, 0, "0")

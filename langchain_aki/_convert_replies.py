@@ -11,8 +11,8 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.utils.json import parse_partial_json
 
-from aki_transport import thoughts as thinking
-from aki_transport.messages import ChatDelta, ChatReply, Thought, ToolCallDelta, Usage
+from aki_transport import reasoning as thinking
+from aki_transport.messages import ChatDelta, ChatReply, ReasoningBlock, ToolCallDelta, Usage
 from aki_transport.tool_arguments import read_calls
 
 # Each names the fields that `_chunk` gives other values: a copy counts as set what its pattern was given.
@@ -27,7 +27,7 @@ def to_result(reply: ChatReply, provider: str) -> ChatResult:
     read = read_calls(reply)
     message = AIMessage(
         content=reply.text,
-        additional_kwargs=_additional(reply.reasoning, reply.refusal, reply.thoughts),
+        additional_kwargs=_additional(reply.reasoning, reply.refusal, reply.reasoning_blocks),
         tool_calls=[
             tool_call(name=call.name, args=arguments, id=call.id)
             for call, arguments, _ in read
@@ -74,7 +74,7 @@ def to_chunks(delta: ChatDelta, provider: str, *, as_blocks: bool) -> Iterator[C
         yield ChatGenerationChunk(
             message=AIMessageChunk(
                 content=[] if as_blocks else "",
-                additional_kwargs=_additional("", "", reply.thoughts),
+                additional_kwargs=_additional("", "", reply.reasoning_blocks),
                 usage_metadata=usage_metadata(reply.usage),
                 response_metadata=response_metadata(reply, provider),
                 chunk_position="last",
@@ -128,7 +128,7 @@ def _joined(calls: tuple[ToolCallDelta, ...]) -> tuple[ToolCallDelta, ...]:
     return tuple(joined.values())
 
 
-def _additional(reasoning: str, refusal: str, thoughts: tuple[Thought, ...]) -> dict[str, Any]:
+def _additional(reasoning: str, refusal: str, thoughts: tuple[ReasoningBlock, ...]) -> dict[str, Any]:
     said = {"reasoning_content": reasoning, "refusal": refusal, thinking.FIELD: thinking.to_blocks(thoughts)}
     return {name: value for name, value in said.items() if value}
 

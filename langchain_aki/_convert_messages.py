@@ -16,7 +16,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from aki_transport import thoughts as thinking
+from aki_transport import reasoning as thinking
 from aki_transport.messages import Audio, File, Image, Message, Part, Role, Text, ToolCall
 from langchain_aki.errors import ConfigurationError
 
@@ -94,7 +94,7 @@ def _assistant(message: AIMessage) -> Message:
         content=content,
         name=message.name,
         reasoning=reasoning if isinstance(reasoning, str) else "",
-        thoughts=thoughts,
+        reasoning_blocks=thoughts,
         tool_calls=tuple(calls),
     )
 

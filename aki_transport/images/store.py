@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from aki_transport.errors import ConfigurationError
-from aki_transport.image_request import check_count
-from aki_transport.images import GeneratedImage, as_image, new_id
+from aki_transport.images.image import GeneratedImage, as_image, new_id
+from aki_transport.images.request import check_count
 
 _SHOWN = 80  # characters of a model's words that a refusal repeats
 

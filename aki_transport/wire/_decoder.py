@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from aki_transport.envelopes import error_from_payload, is_error, request_id_of
+from aki_transport.error_parsing import error_from_payload, is_error, request_id_of
 from aki_transport.errors import InvalidResponseError
 from aki_transport.messages import Usage
-from aki_transport.wire._think import ThinkSplitter
+from aki_transport.wire._think_tags import ThinkSplitter
 
 READ = 4096
 """Characters of an answer that an error is made of; its message keeps fewer."""

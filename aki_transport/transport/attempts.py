@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from aki_transport.envelopes import request_id_of
+from aki_transport.error_parsing import request_id_of
 from aki_transport.errors import AKIError, APITimeoutError, StreamInterruptedError
 from aki_transport.transport.call import Call, Timeout
 from aki_transport.transport.failures import NEVER_SENT, describe_failure
@@ -37,14 +37,14 @@ class Bounds(Protocol):
     timeout: Timeout
     max_retries: int
 
-    def signed(self, error: AKIError, response: Answer | None) -> AKIError:
+    def with_context(self, error: AKIError, response: Answer | None) -> AKIError:
         """The error with what the transport knows about its call."""
 
     def without_key(self, text: str) -> str:
         """The text without the key, should the service have said it."""
 
 
-class Turns:
+class Attempts:
     """The attempts of one call: how many, how long, and what to do after a failure."""
 
     __slots__ = (
@@ -84,8 +84,8 @@ class Turns:
         self._sent = time.monotonic()
         self._response = None
         timeout = self._transport.timeout
-        if self.call.patience is not None:
-            timeout = timeout.within(self.call.patience)
+        if self.call.max_wait is not None:
+            timeout = timeout.within(self.call.max_wait)
         if self._deadline is not None:
             remaining = self._deadline - self._sent
             if remaining <= 0:
@@ -108,7 +108,7 @@ class Turns:
             )
         return httpx.codes.is_success(response.status_code)
 
-    def broke_off(self, decoder: Decoder) -> None:
+    def raise_unless_complete(self, decoder: Decoder) -> None:
         """While its exception is handled: raise it again, unless all that was lost is the end of a whole answer."""
         if not decoder.complete:
             raise  # noqa: PLE0704  the caller handles it
@@ -135,7 +135,7 @@ class Turns:
             )
         ):
             # Without the frames below: their variables hold what the service said, and it may have echoed the key.
-            raise self._transport.signed(error, self._response).with_traceback(None)
+            raise self._transport.with_context(error, self._response).with_traceback(None)
         log.info(
             "%s %s failed with %s; attempt %d follows in %.1f s",
             self.call.method,

@@ -1,4 +1,4 @@
-"""`python -m recipes.at_scale questions.parquet answers --model qwen3.6-35b`: answer each row of a Parquet file.
+"""`python -m notebooks.at_scale questions.parquet answers --model qwen3.6-35b`: answer each row of a Parquet file.
 
 Started again with the same folder, it asks what has no answer yet. Without `--address` (or RAY_ADDRESS) Ray runs on
 this machine, for as long as this takes.
@@ -15,7 +15,7 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
-FRAMEWORKS = {"langchain": "recipes.at_scale.in_langchain", "llama-index": "recipes.at_scale.in_llama_index"}
+FRAMEWORKS = {"langchain": "notebooks.at_scale.in_langchain", "llama-index": "notebooks.at_scale.in_llama_index"}
 
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 # No matter which system: it is what makes Ray listen on 127.0.0.1 only.
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m recipes.at_scale",
+        prog="python -m notebooks.at_scale",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

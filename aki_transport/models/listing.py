@@ -23,7 +23,7 @@ LIFETIME = 3600.0
 SECOND_LOOK = 60.0
 """Seconds after which an ID that is missing, or a failure, is a reason to read it again."""
 
-PATIENCE = 5.0
+MAX_WAIT = 5.0
 """Seconds that reading it may hold a call up, in all."""
 
 
@@ -62,10 +62,10 @@ class Listing:
         Args:
             fetch: Asks the service, until the moment it is given.
             wanted: The ID that is looked for.
-            deadline: When the call that asks must be done; `PATIENCE` bounds it in any case.
+            deadline: When the call that asks must be done; `MAX_WAIT` bounds it in any case.
             force: Read now, and raise if that fails.
         """
-        give_up = min(time.monotonic() + PATIENCE, deadline if deadline is not None else float("inf"))
+        give_up = min(time.monotonic() + MAX_WAIT, deadline if deadline is not None else float("inf"))
         while force or self._is_due(wanted):
             flight, leads = self._board(None)
             if not leads:
@@ -99,7 +99,7 @@ class Listing:
         force: bool = False,
     ) -> Mapping[str, int] | None:
         """`read`, async."""
-        give_up = min(time.monotonic() + PATIENCE, deadline if deadline is not None else float("inf"))
+        give_up = min(time.monotonic() + MAX_WAIT, deadline if deadline is not None else float("inf"))
         while force or self._is_due(wanted):
             flight, leads = self._board(asyncio.get_running_loop())
             if not leads:

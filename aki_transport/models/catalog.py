@@ -98,7 +98,7 @@ def load_table(section: str | None) -> Mapping[str, ModelInfo]:
     import pkgutil  # noqa: PLC0415  with tomllib 3 ms of the import, which programs without a model need not pay
     import tomllib  # noqa: PLC0415
 
-    text = (pkgutil.get_data("aki_transport", "models.toml") or b"").decode()
+    text = (pkgutil.get_data("aki_transport.models", "models.toml") or b"").decode()
     return {model: _row(model, fields) for model, fields in tomllib.loads(text).get(section or "", {}).items()}
 
 

@@ -1,0 +1,1 @@
+"""Requests before they are sent: checked, completed, and changed after a refusal."""

@@ -1,1 +1,0 @@
-"""Millions of rows answered on Ray Data: see `recipes/README.md`."""
