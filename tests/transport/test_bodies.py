@@ -259,7 +259,7 @@ def test_a_long_prompt_lowers_the_output_that_nobody_asked_for(
 @given(st.integers(0, 400_000), st.integers(1, 300_000), st.integers(1, 40_000))
 def test_the_output_that_nobody_asked_for_fits_or_is_small(size: int, window: int, most: int) -> None:
     client = Client(context_window=window, max_output=most)
-    bound = client._asking(request_for(text="x" * size)).call(stream=False).body["max_tokens"]
+    bound = client._prepare(request_for(text="x" * size)).call(stream=False).body["max_tokens"]
     assert min(1024, most) <= bound <= min(8192, most)
     assert bound == min(1024, most) or bound + size // 4 <= window
 
