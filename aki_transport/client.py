@@ -116,8 +116,8 @@ class Client:
         self._on_progress = on_progress
         self._resolver = ModelResolver(
             self.provider,
-            by_endpoint=self._wire.BY_ENDPOINT,
-            takes=self._wire.TAKES,
+            models_are_endpoints=self._wire.MODELS_ARE_ENDPOINTS,
+            supported_fields=self._wire.SUPPORTED_FIELDS,
             on_unknown_model=on_unknown_model,
             on_model_fallback=on_model_fallback,
             context_window=context_window,
@@ -439,13 +439,13 @@ class Client:
         )
 
     def _read_listing_for(self, model: str, deadline: float | None, *, draws: bool = False) -> None:
-        if self._resolver.needs_listing(model, draws=draws):
+        if self._resolver.needs_listing(model, for_images=draws):
             listing = self._listing_here()
             wanted = self._resolver.id_of(model, listing.known)
             listing.read(self._fetch_listing, wanted=wanted, deadline=deadline)
 
     async def _aread_listing_for(self, model: str, deadline: float | None, *, draws: bool = False) -> None:
-        if self._resolver.needs_listing(model, draws=draws):
+        if self._resolver.needs_listing(model, for_images=draws):
             listing = self._listing_here()
             wanted = self._resolver.id_of(model, listing.known)
             await listing.aread(self._afetch_listing, wanted=wanted, deadline=deadline)
