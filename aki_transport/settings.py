@@ -283,7 +283,7 @@ class PromptSettings(ModelSettings):
             if name not in known:
                 raise unknown_argument("A call", name, known)
         settings = self._settings_for(stop, dict(given))
-        return ChatRequest(messages=(Message(role="user", content=prompt),), plain=True, **settings)
+        return ChatRequest(messages=(Message(role="user", content=prompt),), raw_prompt=True, **settings)
 
 
 def private(model: BaseModel, name: str) -> Any:

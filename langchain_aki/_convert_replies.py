@@ -12,6 +12,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.utils.json import parse_partial_json
 
 from aki_transport import reasoning as thinking
+from aki_transport.json_text import BracketScanner
 from aki_transport.messages import ChatDelta, ChatReply, ReasoningBlock, ToolCallDelta, Usage
 from aki_transport.tool_arguments import read_calls
 
@@ -155,18 +156,10 @@ def _is_mended(text: str) -> bool:
 
 def _wrong_bracket(text: str) -> str:
     """What to put behind unfinished JSON so that its brackets do not match."""
-    within, escaped, open_brackets = False, False, [""]
-    for char in text:
-        if within:
-            within = escaped or char != '"'
-            escaped = char == "\\" and not escaped
-        elif char == '"':
-            within = True
-        elif char in "{[":
-            open_brackets.append(char)
-        elif char in "}]" and len(open_brackets) > 1:
-            open_brackets.pop()
-    return ("\\" if escaped else "") + ('"' if within else "") + ("}" if open_brackets[-1] == "[" else "]")
+    scanner = BracketScanner()
+    scanner.feed(text)
+    wrong = "}" if scanner.open_brackets[-1:] == ["["] else "]"
+    return ("\\" if scanner.is_escaped else "") + ('"' if scanner.in_string else "") + wrong
 
 
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:

@@ -193,7 +193,7 @@ def tool_call_pieces(drawn: Drawn) -> None:
 def arguments(reply: ChatReply) -> None:
     """The arguments of tool calls are objects, or said to be wrong."""
     for call in read_calls(reply):
-        assert isinstance(call.arguments, dict) or (call.arguments is None and call.wrong)
+        assert isinstance(call.arguments, dict) or (call.arguments is None and call.error)
 
 
 def tool_arguments(drawn: Drawn) -> None:
@@ -260,7 +260,7 @@ def images(wire: Any, valid: Sequence[Sequence[Any]]) -> Callable[[Drawn], None]
     """Answers that hold pictures."""
 
     def run(drawn: Drawn) -> None:
-        decoder = wire.ImageDecoder(ImageRequest(prompt="a cat", model="z"), None)
+        decoder = wire.decoder(ImageRequest(prompt="a cat", model="z"), on_progress=None)
 
         def read() -> list[GeneratedImage]:
             for payload in drawn.payloads(valid, "body"):

@@ -21,7 +21,7 @@ from aki_transport import AKIError, InvalidResponseError
 from aki_transport.messages import ChatDelta, ChatReply, ToolCall
 from aki_transport.transport.body import Payload, abatches, batches
 from aki_transport.wire import openai
-from aki_transport.wire._think_tags import ThinkSplitter
+from aki_transport.wire._text_filters import ThinkSplitter
 from aki_transport.wire._tool_calls import ToolCallReader
 from tests.scenarios import SCENARIOS, Scenario, chunk, reply
 from tests.transport.asking import MODEL, added_up, request_for
