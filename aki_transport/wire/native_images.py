@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aki_transport.errors import InvalidResponseError
-from aki_transport.images.image import GeneratedImage, decoded
+from aki_transport.images.image import GeneratedImage, decode_image
 from aki_transport.images.request import ImageRequest
 from aki_transport.messages import JobProgress
 from aki_transport.transport import Call, Payload
@@ -62,7 +62,7 @@ class ImageDecoder:
         if not isinstance(found, list) or not found:
             raise InvalidResponseError("the job's result holds no picture")
         request, seed = self._request, count_in(result, "seed")
-        self._images = [decoded(image, prompt=request.prompt, model=request.model, seed=seed) for image in found]
+        self._images = [decode_image(image, prompt=request.prompt, model=request.model, seed=seed) for image in found]
 
     def end(self) -> list[GeneratedImage]:
         """The pictures."""

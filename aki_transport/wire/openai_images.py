@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 
 from aki_transport.error_parsing import error_from_payload, is_error
 from aki_transport.errors import InvalidResponseError
-from aki_transport.images.image import GeneratedImage, decoded
+from aki_transport.images.image import GeneratedImage, decode_image
 from aki_transport.images.request import ImageRequest
 from aki_transport.messages import JobProgress
 from aki_transport.transport import Call, Form, Payload
@@ -78,7 +78,9 @@ class ImageDecoder:
         rows = said.get("data") if isinstance(said, dict) else None
         if not isinstance(rows, list) or not rows:
             raise InvalidResponseError("the answer holds no picture")
-        self._images = [decoded(_picture(row), prompt=self._request.prompt, model=self._request.model) for row in rows]
+        self._images = [
+            decode_image(_picture(row), prompt=self._request.prompt, model=self._request.model) for row in rows
+        ]
         self.finished = self.complete = True
 
     def end(self) -> list[GeneratedImage]:
