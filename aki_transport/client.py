@@ -435,9 +435,9 @@ class Client:
 
 
 def _wish(prompt: str, **options: Any) -> ImageRequest:
-    from aki_transport.images.request import asked  # noqa: PLC0415
+    from aki_transport.images.request import build_image_request  # noqa: PLC0415
 
-    return asked(prompt, **options)
+    return build_image_request(prompt, **options)
 
 
 def _edit(prompt: str, images: Any, **options: Any) -> ImageRequest:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aki_transport.errors import InvalidResponseError
-from aki_transport.images.image import GeneratedImage, decoded
+from aki_transport.images.image import GeneratedImage, decode_image
 from aki_transport.images.request import ImageRequest
 from aki_transport.messages import JobProgress
 from aki_transport.transport import Call, Payload
@@ -67,7 +67,7 @@ class NativeImageDecoder:
         if not isinstance(rows, list) or not rows:
             raise InvalidResponseError("the job's result holds no picture")
         request, seed = self._request, count_in(result, "seed")
-        self._images = [decoded(row, prompt=request.prompt, model=request.model, seed=seed) for row in rows]
+        self._images = [decode_image(row, prompt=request.prompt, model=request.model, seed=seed) for row in rows]
 
     def end(self) -> list[GeneratedImage]:
         """The images."""

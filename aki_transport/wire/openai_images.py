@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from aki_transport.error_parsing import error_from_payload, is_error
 from aki_transport.errors import InvalidResponseError
-from aki_transport.images.image import GeneratedImage, decoded
+from aki_transport.images.image import GeneratedImage, decode_image
 from aki_transport.images.request import ImageRequest
 from aki_transport.json_text import parse_json
 from aki_transport.messages import JobProgress
@@ -79,7 +79,7 @@ class OpenAIImageDecoder:
         if not isinstance(rows, list) or not rows:
             raise InvalidResponseError("the answer holds no picture")
         self._images = [
-            decoded(_image_data(row), prompt=self._request.prompt, model=self._request.model) for row in rows
+            decode_image(_image_data(row), prompt=self._request.prompt, model=self._request.model) for row in rows
         ]
         self.finished = self.complete = True
 
