@@ -6,7 +6,7 @@ import hashlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import SecretStr
 
@@ -54,6 +54,8 @@ class Client:
         allow_insecure: Take plain http for other hosts than loopback.
         on_progress: Told how far a job of the native protocol is, whenever that has changed. What it raises ends the
             call.
+        model_listing: False: `/models` is never read.
+        http_engine: What sends async calls: `"httpx"`, or `"aiohttp"` for thousands of streams at once.
 
     Raises:
         ConfigurationError: The provider or protocol is unknown, or the URL is not safe.
@@ -84,6 +86,8 @@ class Client:
         max_output: int | None = None,
         allow_insecure: bool = False,
         on_progress: Callable[[JobProgress], None] | None = None,
+        model_listing: bool = True,
+        http_engine: Literal["httpx", "aiohttp"] = "httpx",
     ) -> None:
         # Here, because importing what sends takes longer than all the rest.
         from aki_transport.transport.sender import Transport  # noqa: PLC0415
@@ -114,6 +118,8 @@ class Client:
             http_async_client=users_client(http_async_client, "AsyncClient", "http_async_client"),
         )
         self._on_progress = on_progress
+        self._model_listing = model_listing
+        self._http_engine = http_engine
         self._resolver = ModelResolver(
             self.provider,
             by_endpoint=self._wire.BY_ENDPOINT,

@@ -18,7 +18,7 @@ from aki_transport.images.request import LARGEST, MOST, MOST_BY_MODEL, SMALLEST,
 from aki_transport.images.store import ImageStore, in_words
 from aki_transport.prepare.images import validate_request
 from aki_transport.wire import find_image_wire
-from langchain_aki._connection import LangChainConnection
+from langchain_aki._base import LangChainConnection
 from langchain_aki._graph import graph_writer
 from langchain_aki.errors import raises_langchain_errors
 
