@@ -18,7 +18,7 @@ from aki_transport.images.request import MAX_IMAGES, MAX_IMAGES_PER_TOOL_CALL, M
 from aki_transport.images.store import ImageStore, describe_images
 from aki_transport.prepare.images import validate_request
 from aki_transport.wire import find_image_wire
-from langchain_aki._connection import LangChainConnection
+from langchain_aki._base import LangChainConnection
 from langchain_aki._graph import graph_writer
 from langchain_aki.errors import raises_langchain_errors
 

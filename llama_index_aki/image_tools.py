@@ -182,7 +182,7 @@ class AKIImageToolSpec(BaseToolSpec):
 
     @property
     def _client(self) -> Client:
-        return self._connection._connected()  # noqa: SLF001  its own, too
+        return self._connection._client  # noqa: SLF001  its own, too
 
     def _drawing(self, size: str | None, n: int) -> dict[str, Any]:
         if isinstance(n, int) and n > MAX_IMAGES_PER_TOOL_CALL:
