@@ -1,4 +1,4 @@
-"""The README's table of generic clients is what `python -m tests.comparison` finds."""
+"""The README's table of generic clients is what `python -m tests.tools.comparison` finds."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.comparison import __main__ as command
-from tests.comparison.clients import CLIENTS
-from tests.comparison.lines import LINES
-from tests.comparison.playing import Found, played
+from tests.tools.comparison import __main__ as command
+from tests.tools.comparison.clients import CLIENTS
+from tests.tools.comparison.lines import LINES
+from tests.tools.comparison.playing import Found, played
 
 SECTION = (
     (Path(__file__).parents[1] / "README.md")
