@@ -1,16 +1,14 @@
-"""The page on cost is worked out from its one table of figures, and what it says of the package holds."""
+"""The page on cost is worked out from its one table of figures."""
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 
 import pytest
 
 from aki_transport.transport.connections import MAX_CONNECTIONS
-from tests.tools.at_scale.load import CONTENDERS, measured, paced_server
-from tests.tools.benchmarks.contenders import ROOT, find_contender
+from tests.tools.benchmarks.contenders import ROOT
 
 PAGE = (ROOT / "docs" / "cost_at_scale.md").read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| ")]
@@ -39,27 +37,3 @@ def test_the_page_has_figures_and_arithmetic_and_its_sockets_are_those_of_the_po
     assert len(MEASURED) >= 9
     assert len(WORKED_OUT) >= 14
     assert {int(found.replace(",", "")) for found in re.findall(r"up to ([\d,]+) of them", PAGE)} == {MAX_CONNECTIONS}
-
-
-@pytest.mark.parametrize("contender", CONTENDERS)
-def test_a_call_under_way_takes_a_socket_and_little_memory(contender):
-    found = measured(contender, "calls", 60, 1, 1.0)
-    # Besides them, the two ends that wake up the event loop.
-    assert found["sockets"] == 62
-    assert found["held"] - found["before"] < 60 * 0.25
-
-
-@pytest.mark.parametrize("contender", CONTENDERS)
-def test_streams_are_read_as_they_come(contender):
-    found = measured(contender, "streams", 20, 20, 1.0)
-    assert found["sockets"] == 22
-    assert found["chunks_per_second"] > 20 * 20 * 0.5
-
-
-@pytest.mark.parametrize("contender", CONTENDERS)
-async def test_a_process_that_cannot_keep_up_loses_no_chunk(contender):
-    chunks, at_once = 40, 150
-    with paced_server(chunks, 200, 0) as url:
-        driver = find_contender(contender).driver(url)
-        came = await asyncio.gather(*(driver.astream(chunks) for _ in range(at_once)))
-    assert came == [chunks] * at_once

@@ -86,7 +86,7 @@ def _services(*, emulated: bool) -> Iterator[dict[str, Where]]:
         keys = {name: places.live_key(place) for name, place in places.PLACES.items()}
         yield {name: Where(places.own_url(places.PLACES[name]), key) for name, key in keys.items() if key}
         return
-    with Emulator(job_speed=1) as emulator:
+    with Emulator(job_speed=0.3) as emulator:
         yield {
             name: Where(getattr(emulator, place.url), getattr(emulator, place.key))
             for name, place in places.PLACES.items()

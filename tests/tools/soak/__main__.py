@@ -27,6 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="of mixed traffic (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=50.0, help="questions a second in it (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the mixture (default: %(default)s)")
+    parser.add_argument(
+        "--pause",
+        type=float,
+        default=Bounds().pause,
+        help="seconds that the loop may be held up (default: %(default)s)",
+    )
     given = parser.parse_args(arguments)
     many_descriptors()
     with Service() as service:
@@ -46,7 +52,12 @@ async def _loaded(service: Service, given: argparse.Namespace) -> list[str]:
         if given.minutes:
             seconds = 60 * given.minutes
             soak = await soaked(
-                service, seconds=seconds, rate=given.rate, seed=given.seed, bounds=Bounds(), noise=noise
+                service,
+                seconds=seconds,
+                rate=given.rate,
+                seed=given.seed,
+                bounds=Bounds(pause=given.pause),
+                noise=noise,
             )
             _say(of_soak(soak))
             complaints += soak.complaints
