@@ -76,7 +76,7 @@ bench: $(VENV)/dev $(PEERS)/made $(MISTRAL)/made $(OPENAI_2)/made  ## CPU per ca
 	$(BIN)/python -m tests.tools.benchmarks $(ARGS)
 
 compare: $(VENV)/dev $(PEERS)/made  ## what the generic clients give in the same scenes, beside ours
-	@$(BIN)/python -m tests.tools.comparison
+	@$(BIN)/python -m tests.tools.comparison $(ARGS)
 
 faults: $(VENV)/dev  ## what comes of each fault of a connection or an answer, counted
 	@$(BIN)/python -m tests.faults $(ARGS)
@@ -88,7 +88,9 @@ $(RAY)/made: pyproject.toml | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(RAY)/bin/python --editable '.[langchain,llama-index]' --group ray
 	@touch $@
 
-ray: $(VENV)/dev $(RAY)/made  ## a thousand rows on Ray Data, a worker killed in the middle, and the speed of one and two actors
+# The checks first, which fail where a row is lost; then the figures.
+ray: $(VENV)/dev $(RAY)/made  ## rows on Ray Data, a worker killed in the middle: none lost; then the speed of one and two actors
+	@$(BIN)/python -m pytest -q tests/tools/at_scale/on_ray.py
 	@$(BIN)/python -m tests.tools.at_scale $(ARGS)
 
 record: $(VENV)/dev  ## make the cassettes anew: from the services whose keys are set, else from the emulator
