@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import httpx
 
-from aki_transport import PROVIDERS, Client
+from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
 from tests.behaviour.faces import FACES, Face
 
 PLACES: dict[str, Face] = {face.name: face for face in FACES}
 
-NO_KEY = "no-key-is-needed"
-"""What is sent where a cassette answers."""
+SCRUBBED = "SCRUBBED"
+"""In a cassette in place of every secret; so it is also the key with which cassettes are played."""
 
 _TLS = httpx.create_ssl_context()  # making one takes longer than a test
 
@@ -62,19 +62,12 @@ def clients(before: Callable[[str], None] | None = None) -> dict[str, Any]:
 
 def replayed(face: Face) -> dict[str, Any]:
     """The arguments of every class with which a cassette answers in place of the service."""
-    return {"provider": face.provider, "protocol": face.protocol, "api_key": NO_KEY, **clients()}
+    return {"provider": face.provider, "protocol": face.protocol, "api_key": SCRUBBED, **clients()}
 
 
 def played(face: Face, emulator: Emulator) -> dict[str, Any]:
     """The same with the emulator answering."""
     return {**face.connection(emulator), **clients()}
-
-
-def learn(face: Face, connection: Mapping[str, Any]) -> None:
-    """Know the models without asking for them, as a process does that has asked before."""
-    known = {model: 0 for part, model in face.models.items() if part != "unknown"}
-    with Client(**connection) as client:
-        client._listing_here().read(lambda _: known)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import vcr as vcrpy
+import vcr
 
 from aki_transport import __version__
 from aki_transport.models.listing import forget_listings
@@ -40,13 +40,10 @@ def record(spot: Spot, folder: Path, live: Budget | None = None) -> None:
     if live is not None:
         spot = replace(spot, scenario=replace(spot.scenario, shapes=""))  # words for the emulator
     with _answering(spot.place, live) as connection:
-        if not spot.scenario.afresh:
-            places.learn(spot.place, {**connection, **spot.connecting})
-        player = vcrpy.VCR(record_mode="all", **scrub.vcr_config())
-        scrub.prepare(player)
-        path = folder / f"{spot.cassette}.yaml"
+        connection["api_key"] = spot.scenario.key or connection["api_key"]
+        path = files.path_of(spot.cassette, folder)
         path.unlink(missing_ok=True)
-        with player.use_cassette(str(path)):
+        with vcr.use_cassette(str(path), record_mode="all", **scrub.vcr_config()):
             reader = in_transport.Plain()
             got = reader.ask(spot, connection)
         connection["http_client"].close()
@@ -57,8 +54,10 @@ def record(spot: Spot, folder: Path, live: Budget | None = None) -> None:
             raise
         print(f"  {spot}: answered otherwise than the scenario says: {difference!r}")
     document = files.read(spot.cassette, folder)
-    made = {"made": how_made(live=live is not None)}
-    files.write(spot.cassette, {**made, "interactions": neutral.neutral(document["interactions"])}, folder)
+    interactions = neutral.neutral(document["interactions"])
+    files.write(
+        spot.cassette, {**document, "made": how_made(live=live is not None), "interactions": interactions}, folder
+    )
 
 
 class _answering:  # noqa: N801  read as a word: `with _answering(place, live):`
@@ -92,7 +91,7 @@ def record_suites(folder: Path, suites: Collection[Face], live: Collection[Face]
     if not suites:
         return True
     for place in suites:
-        (folder / place.name / f"{files.SUITE}.yaml").unlink(missing_ok=True)
+        files.path_of(f"{place.name}/{files.SUITE}", folder).unlink(missing_ok=True)
     suite = Path(__file__).with_name("test_langchain_standard.py")
     done = subprocess.run(  # noqa: S603  our own tests
         [
@@ -110,9 +109,9 @@ def record_suites(folder: Path, suites: Collection[Face], live: Collection[Face]
     )
     for place in suites:
         name = f"{place.name}/{files.SUITE}"
-        made = {"made": how_made(live=place in live)}
-        interactions = neutral.in_order(files.read(name, folder)["interactions"])
-        files.write(name, {**made, "interactions": interactions}, folder)
+        document = files.read(name, folder)
+        interactions = neutral.in_order(document["interactions"])
+        files.write(name, {**document, "made": how_made(live=place in live), "interactions": interactions}, folder)
     return done.returncode == 0
 
 

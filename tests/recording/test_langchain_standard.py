@@ -49,7 +49,17 @@ def the_same_ids_each_time(monkeypatch):
 
 
 @pytest.fixture
-def cassette(request) -> str:
+def vcr_config() -> dict[str, Any]:
+    return scrub.vcr_config()
+
+
+@pytest.fixture(scope="module")
+def vcr_cassette_dir() -> str:
+    return str(files.CASSETTES)
+
+
+@pytest.fixture
+def default_cassette_name(request) -> str:
     return f"{request.cls.place}/{files.SUITE}"
 
 
