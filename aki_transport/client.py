@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import SecretStr
 
 from aki_transport._version import __version__
 from aki_transport.auth import ApiKey, checked_base_url, checked_headers
-from aki_transport.errors import APIStatusError, ConfigurationError
+from aki_transport.errors import APIStatusError
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgress
 from aki_transport.models.catalog import ModelInfo
-from aki_transport.models.listing import Listing, listing_for
+from aki_transport.models.listing import ServiceListing
 from aki_transport.models.resolver import ModelResolver, OnModelFallback, OnUnknownModel
 from aki_transport.prepare.chat import Adaptations, PreparedChat, final_reply
 from aki_transport.prepare.structured_output import NoJsonError
 from aki_transport.providers import DEFAULT_PROVIDER, Provider, find_provider
-from aki_transport.transport import HttpAsyncClient, HttpClient, Payload, Timeout, as_timeout, users_client
+from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
 from aki_transport.wire import find_image_wire, find_wire
 
 # What pictures take beyond that is imported with the first of them: most clients make none.
@@ -52,8 +51,11 @@ class Client:
         context_window: Tokens, instead of what service and table say.
         max_output: Tokens, instead of what the table says.
         allow_insecure: Take plain http for other hosts than loopback.
-        on_progress: Told how far a job of the native protocol is, whenever that has changed. What it raises ends the
-            call.
+        model_listing: False: the service's listing of models is never read.
+        http_engine: What carries async calls: `"httpx"`, or `"aiohttp"` for thousands of streams at once (needs the
+            extra `aiohttp`; tools that intercept httpx do not see those calls).
+        on_progress: Called with the progress of a job of the native protocol whenever it changes. An exception that
+            it raises ends the call.
 
     Raises:
         ConfigurationError: The provider or protocol is unknown, or the URL is not safe.
@@ -83,6 +85,8 @@ class Client:
         context_window: int | None = None,
         max_output: int | None = None,
         allow_insecure: bool = False,
+        model_listing: bool = True,
+        http_engine: Literal["httpx", "aiohttp"] = "httpx",
         on_progress: Callable[[JobProgress], None] | None = None,
     ) -> None:
         # Here, because importing what sends takes longer than all the rest.
@@ -112,6 +116,7 @@ class Client:
             max_retries=max_retries,
             http_client=users_client(http_client, "Client", "http_client"),
             http_async_client=users_client(http_async_client, "AsyncClient", "http_async_client"),
+            http_engine=http_engine,
         )
         self._on_progress = on_progress
         self._resolver = ModelResolver(
@@ -124,55 +129,38 @@ class Client:
             max_output=max_output,
             without_key=self._transport.without_key,
         )
-        self._listing: Listing | None = None
+        self._listing = ServiceListing(
+            self.provider,
+            self.base_url,
+            key=self._key,
+            call=self._wire.models(),
+            parse=self._wire.read_models,
+            transport=self._transport,
+            is_read=model_listing,
+        )
         self._adaptations = Adaptations()
 
     def chat(self, request: ChatRequest) -> ChatReply:
-        """The whole answer.
+        """The complete answer.
 
         Raises:
             AKIError: See the tree in `aki_transport.errors`.
 
         Example:
             >>> from aki_transport.messages import ChatRequest, Message
-            >>> asked = ChatRequest(model="qwen3.6-35b", messages=(Message(role="user", content="What is 6 * 7?"),))
-            >>> Client().chat(asked).text
+            >>> request = ChatRequest(model="qwen3.6-35b", messages=(Message(role="user", content="What is 6 * 7?"),))
+            >>> Client().chat(request).text
             '6 * 7 = 42.'
         """
-        deadline = self._transport.deadline_in()
-        self._read_listing_for(request.model, deadline)
-        prepared = self._prepare(request)
-        while True:
-            try:
-                call = prepared.call(stream=False)
-                if call.job is None:
-                    return self._transport.send(call, prepared.read, deadline=deadline)
-                return final_reply(
-                    deque(self._transport.stream(call, prepared.decoder, deadline=deadline), maxlen=1).pop()
-                )
-            except (APIStatusError, NoJsonError) as error:
-                refusal = error
-            prepared.adapt(refusal)
+        return final_reply(deque(self._deltas(request, stream=False), maxlen=1).pop())
 
     async def achat(self, request: ChatRequest) -> ChatReply:
         """`chat`, async."""
-        deadline = self._transport.deadline_in()
-        await self._aread_listing_for(request.model, deadline)
-        prepared = self._prepare(request)
-        while True:
-            try:
-                call = prepared.call(stream=False)
-                if call.job is None:
-                    return await self._transport.asend(call, prepared.read, deadline=deadline)
-                async with aclosing(self._transport.astream(call, prepared.decoder, deadline=deadline)) as deltas:
-                    last = [delta async for delta in deltas][-1]
-                return final_reply(last)
-            except (APIStatusError, NoJsonError) as error:
-                refusal = error
-            prepared.adapt(refusal)
+        deltas = [delta async for delta in self._adeltas(request, stream=False)]
+        return final_reply(deltas[-1])
 
     def stream(self, request: ChatRequest) -> Iterator[ChatDelta]:
-        """The answer as it comes; the last delta holds the whole of it in `reply`.
+        """The answer as it arrives; the last delta holds the complete one in `reply`.
 
         Raises:
             StreamInterruptedError: The stream ended before the answer did; the error holds the text so far.
@@ -180,17 +168,25 @@ class Client:
 
         Example:
             >>> from aki_transport.messages import ChatRequest, Message
-            >>> asked = ChatRequest(model="qwen3.6-35b", messages=(Message(role="user", content="What is 6 * 7?"),))
-            >>> "".join(delta.text for delta in Client().stream(asked))
+            >>> request = ChatRequest(model="qwen3.6-35b", messages=(Message(role="user", content="What is 6 * 7?"),))
+            >>> "".join(delta.text for delta in Client().stream(request))
             '6 * 7 = 42.'
         """
+        return self._deltas(request, stream=True)
+
+    def astream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
+        """`stream`, async."""
+        return self._adeltas(request, stream=True)
+
+    def _deltas(self, request: ChatRequest, *, stream: bool) -> Iterator[ChatDelta]:
         deadline = self._transport.deadline_in()
-        self._read_listing_for(request.model, deadline)
+        if self._resolver.needs_listing(request.model):
+            self._listing.read(wanted=self._resolver.id_of(request.model, self._listing.known), deadline=deadline)
         prepared = self._prepare(request)
         while True:
             try:
-                for delta in self._transport.stream(prepared.call(stream=True), prepared.decoder, deadline=deadline):
-                    prepared.has_yielded = True
+                for delta in self._transport.run(prepared.call(stream=stream), prepared.decoder, deadline=deadline):
+                    prepared.has_yielded = stream
                     yield delta
             except (APIStatusError, NoJsonError) as error:
                 refusal = error
@@ -198,18 +194,18 @@ class Client:
                 return
             prepared.adapt(refusal)
 
-    async def astream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
-        """`stream`, async."""
+    async def _adeltas(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[ChatDelta, None]:
         deadline = self._transport.deadline_in()
-        await self._aread_listing_for(request.model, deadline)
+        if self._resolver.needs_listing(request.model):
+            wanted = self._resolver.id_of(request.model, self._listing.known)
+            await self._listing.aread(wanted=wanted, deadline=deadline)
         prepared = self._prepare(request)
         while True:
             try:
-                async with aclosing(
-                    self._transport.astream(prepared.call(stream=True), prepared.decoder, deadline=deadline)
-                ) as deltas:
+                deltas = self._transport.arun(prepared.call(stream=stream), prepared.decoder, deadline=deadline)
+                async with aclosing(deltas):
                     async for delta in deltas:
-                        prepared.has_yielded = True
+                        prepared.has_yielded = stream
                         yield delta
             except (APIStatusError, NoJsonError) as error:
                 refusal = error
@@ -318,7 +314,7 @@ class Client:
             >>> Client().model_info("openai/gpt-oss-120b").id
             'gpt-oss-120b'
         """
-        return self._resolver.info(model, self._known_listing())
+        return self._resolver.info(model, self._listing.known)
 
     def models(self) -> tuple[ModelInfo, ...]:
         """Every model that the service lists, read now if it was not; the built-in table if it cannot be read.
@@ -327,13 +323,13 @@ class Client:
             >>> "qwen3.6-35b" in [info.id for info in Client().models()]
             True
         """
-        self._listing_here().read(self._fetch_listing)
-        return self._resolver.all(self._known_listing())
+        self._listing.read()
+        return self._resolver.all(self._listing.known)
 
     async def amodels(self) -> tuple[ModelInfo, ...]:
         """`models`, async."""
-        await self._listing_here().aread(self._afetch_listing)
-        return self._resolver.all(self._known_listing())
+        await self._listing.aread()
+        return self._resolver.all(self._listing.known)
 
     def refresh_models(self) -> tuple[ModelInfo, ...]:
         """Read the listing again, now; gives every model it names.
@@ -345,13 +341,13 @@ class Client:
             >>> [info.source for info in Client().refresh_models() if info.id == "apertus-chat-70b"]
             ['service']
         """
-        self._listing_here().read(self._fetch_listing, force=True)
-        return self._resolver.all(self._known_listing())
+        self._listing.read(force=True)
+        return self._resolver.all(self._listing.known)
 
     async def arefresh_models(self) -> tuple[ModelInfo, ...]:
         """`refresh_models`, async."""
-        await self._listing_here().aread(self._afetch_listing, force=True)
-        return self._resolver.all(self._known_listing())
+        await self._listing.aread(force=True)
+        return self._resolver.all(self._listing.known)
 
     def close(self) -> None:
         """Give the connections back; they close if no other client of this process uses them. May be used again."""
@@ -384,7 +380,7 @@ class Client:
             wire=self._wire,
             route=self.route,
             resolver=self._resolver,
-            listing=self._known_listing(),
+            listing=self._listing.known,
             adaptations=self._adaptations,
             on_progress=self._on_progress,
         )
@@ -394,14 +390,13 @@ class Client:
     ) -> list[GeneratedImage]:
         deadline = self._transport.deadline_in()
         request = self._validated(request)
-        self._read_listing_for(request.model or "", deadline, draws=True)
+        model = request.model or ""
+        if self._resolver.needs_listing(model, draws=True):
+            self._listing.read(wanted=self._resolver.id_of(model, self._listing.known), deadline=deadline)
         images: list[GeneratedImage] = []
-        for image_call in self._prepare_image_calls(request, on_progress):
-            call = image_call.call()
-            if call.job is None:
-                images += self._transport.send(call, image_call.read, deadline=deadline)
-            else:
-                images += deque(self._transport.stream(call, image_call.decoder, deadline=deadline), maxlen=1).pop()
+        for prepared in self._prepare_image_calls(request, on_progress):
+            results = self._transport.run(prepared.call(), prepared.decoder, deadline=deadline)
+            images += deque(results, maxlen=1).pop()
         return images
 
     async def _arun_image_calls(
@@ -409,15 +404,15 @@ class Client:
     ) -> list[GeneratedImage]:
         deadline = self._transport.deadline_in()
         request = self._validated(request)
-        await self._aread_listing_for(request.model or "", deadline, draws=True)
+        model = request.model or ""
+        if self._resolver.needs_listing(model, draws=True):
+            wanted = self._resolver.id_of(model, self._listing.known)
+            await self._listing.aread(wanted=wanted, deadline=deadline)
         images: list[GeneratedImage] = []
-        for image_call in self._prepare_image_calls(request, on_progress):
-            call = image_call.call()
-            if call.job is None:
-                images += await self._transport.asend(call, image_call.read, deadline=deadline)
-            else:
-                async with aclosing(self._transport.astream(call, image_call.decoder, deadline=deadline)) as states:
-                    images += [images async for images in states][-1]
+        for prepared in self._prepare_image_calls(request, on_progress):
+            results = self._transport.arun(prepared.call(), prepared.decoder, deadline=deadline)
+            async with aclosing(results):
+                images += [result async for result in results][-1]
         return images
 
     def _validated(self, request: ImageRequest) -> ImageRequest:
@@ -434,43 +429,9 @@ class Client:
             request,
             find_image_wire(self.route.protocol),
             self._resolver,
-            self._known_listing(),
+            self._listing.known,
             on_progress=on_progress or self._on_progress,
         )
-
-    def _read_listing_for(self, model: str, deadline: float | None, *, draws: bool = False) -> None:
-        if self._resolver.needs_listing(model, draws=draws):
-            listing = self._listing_here()
-            wanted = self._resolver.id_of(model, listing.known)
-            listing.read(self._fetch_listing, wanted=wanted, deadline=deadline)
-
-    async def _aread_listing_for(self, model: str, deadline: float | None, *, draws: bool = False) -> None:
-        if self._resolver.needs_listing(model, draws=draws):
-            listing = self._listing_here()
-            wanted = self._resolver.id_of(model, listing.known)
-            await listing.aread(self._afetch_listing, wanted=wanted, deadline=deadline)
-
-    def _fetch_listing(self, deadline: float) -> Mapping[str, int]:
-        return self._transport.send(self._wire.models(), self._read_listing, deadline=deadline)
-
-    async def _afetch_listing(self, deadline: float) -> Mapping[str, int]:
-        return await self._transport.asend(self._wire.models(), self._read_listing, deadline=deadline)
-
-    def _read_listing(self, _: Mapping[str, str], body: Payload) -> Mapping[str, int]:
-        return self._wire.read_models(body.data)
-
-    def _listing_here(self) -> Listing:
-        if self._listing is None:
-            key = self._key()
-            digest = "" if key is None else hashlib.blake2b(key.get_secret_value().encode()).hexdigest()
-            self._listing = listing_for(self.provider.name, self.provider.title, self.base_url, digest)
-        return self._listing
-
-    def _known_listing(self) -> Mapping[str, int] | None:
-        try:
-            return self._listing_here().known
-        except ConfigurationError:
-            return None  # no key yet, so nothing can have been read with it
 
 
 def _wish(prompt: str, **options: Any) -> ImageRequest:

@@ -1,8 +1,9 @@
-"""The models that a service lists: read once for all, whoever asks from however many threads and tasks at once."""
+"""The models that a service lists: read once for all threads and tasks of the process, then cached."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
 import threading
@@ -12,15 +13,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
+from typing import Any, Protocol
 
-from aki_transport.errors import AKIError
+from pydantic import SecretStr
+
+from aki_transport.errors import AKIError, AuthenticationError, ConfigurationError, PermissionDeniedError
+from aki_transport.providers import Provider
+from aki_transport.transport import Call, Payload
 
 log = logging.getLogger("aki_transport")
 
 LIFETIME = 3600.0
-"""Seconds for which a listing is believed."""
+"""Seconds for which a listing is used."""
 
-SECOND_LOOK = 60.0
+REREAD_AFTER = 60.0
 """Seconds after which an ID that is missing, or a failure, is a reason to read it again."""
 
 MAX_WAIT = 5.0
@@ -40,7 +46,7 @@ class Listing:
         self._models: Mapping[str, int] | None = None
         self._read_at = 0.0
         self._failed_at: float | None = None
-        self._error: AKIError | None = None
+        self._error: Exception | None = None
         self._flight: Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -57,12 +63,12 @@ class Listing:
         deadline: float | None = None,
         force: bool = False,
     ) -> Mapping[str, int] | None:
-        """The models; reads them if nothing is known, it is old, or `wanted` is missing. Never raises but for `force`.
+        """The models; reads them if nothing is known, it is old, or `wanted` is missing. Raises only with `force`.
 
         Args:
-            fetch: Asks the service, until the moment it is given.
+            fetch: Asks the service; takes the moment at which it must be done.
             wanted: The ID that is looked for.
-            deadline: When the call that asks must be done; `MAX_WAIT` bounds it in any case.
+            deadline: When the call that needs the listing must be done; `MAX_WAIT` bounds it in any case.
             force: Read now, and raise if that fails.
         """
         give_up = min(time.monotonic() + MAX_WAIT, deadline if deadline is not None else float("inf"))
@@ -81,7 +87,7 @@ class Listing:
                 continue
             try:
                 self._arrived(fetch(give_up))
-            except AKIError as error:
+            except Exception as error:  # a test's mock may raise anything
                 self._failed(error)
                 if force:
                     raise
@@ -115,7 +121,7 @@ class Listing:
                 continue
             try:
                 self._arrived(await fetch(give_up))
-            except AKIError as error:
+            except Exception as error:  # a test's mock may raise anything
                 self._failed(error)
                 if force:
                     raise
@@ -131,12 +137,12 @@ class Listing:
 
     def _is_due(self, wanted: str | None) -> bool:
         now = time.monotonic()
-        if self._failed_at is not None and now - self._failed_at < SECOND_LOOK:
+        if self._failed_at is not None and now - self._failed_at < REREAD_AFTER:
             return False
         if self._models is None:
             return True
         age = now - self._read_at
-        return age > LIFETIME or (wanted is not None and wanted not in self._models and age > SECOND_LOOK)
+        return age > LIFETIME or (wanted is not None and wanted not in self._models and age > REREAD_AFTER)
 
     def _board(self, loop: asyncio.AbstractEventLoop | None) -> tuple[Future[None], bool]:
         """The flight under way and False, or a new one and True for its leader."""
@@ -166,17 +172,100 @@ class Listing:
         self._failed_at = None
         self._error = None
 
-    def _failed(self, error: AKIError) -> None:
+    def _failed(self, error: Exception) -> None:
         first = self._failed_at is None
         self._failed_at = time.monotonic()
         self._error = error
         log.info("the model listing could not be read: %s", error)
-        if first:
+        # What the call itself will say need not be said twice; and a mock that knows no listing is no failure.
+        if first and isinstance(error, AKIError) and not isinstance(error, AuthenticationError | PermissionDeniedError):
             warnings.warn(
                 f"{self._title}: the model listing could not be read, the built-in table serves instead. {error}",
                 UserWarning,
                 stacklevel=2,
             )
+
+
+class Fetcher(Protocol):
+    """As much of the transport as a listing needs."""
+
+    def fetch(self, call: Call, read: Callable[[Mapping[str, str], Payload], Any], *, deadline: float | None) -> Any:
+        """Send, and give what `read` makes of the answer."""
+
+    def afetch(
+        self, call: Call, read: Callable[[Mapping[str, str], Payload], Any], *, deadline: float | None
+    ) -> Awaitable[Any]:
+        """`fetch`, async."""
+
+
+class ServiceListing:
+    """The listing of the service that one client talks to.
+
+    Args:
+        provider: The service.
+        base_url: Where it is.
+        key: Returns the key.
+        call: Asks for the listing.
+        parse: Makes the models out of the answer's body.
+        transport: Sends the call.
+        is_read: False: the listing is never read.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        base_url: str,
+        *,
+        key: Callable[[], SecretStr | None],
+        call: Call,
+        parse: Callable[[str | bytes], Mapping[str, int]],
+        transport: Fetcher,
+        is_read: bool,
+    ) -> None:
+        self._provider = provider
+        self._base_url = base_url
+        self._key = key
+        self._call = call
+        self._parse = parse
+        self._transport = transport
+        self._is_read = is_read
+        self._shared: Listing | None = None
+
+    @property
+    def known(self) -> Mapping[str, int] | None:
+        """The models, if they were read; never asks the service."""
+        try:
+            return self._listing().known
+        except ConfigurationError:
+            return None  # there is no key yet, so nothing can have been read with it
+
+    def read(self, *, wanted: str | None = None, deadline: float | None = None, force: bool = False) -> None:
+        """Read the models where that is due; see `Listing.read`."""
+        if self._is_read or force:
+            self._listing().read(self._fetch, wanted=wanted, deadline=deadline, force=force)
+
+    async def aread(self, *, wanted: str | None = None, deadline: float | None = None, force: bool = False) -> None:
+        """`read`, async."""
+        if self._is_read or force:
+            await self._listing().aread(self._afetch, wanted=wanted, deadline=deadline, force=force)
+
+    def _fetch(self, deadline: float) -> Mapping[str, int]:
+        models: Mapping[str, int] = self._transport.fetch(self._call, self._read_body, deadline=deadline)
+        return models
+
+    async def _afetch(self, deadline: float) -> Mapping[str, int]:
+        models: Mapping[str, int] = await self._transport.afetch(self._call, self._read_body, deadline=deadline)
+        return models
+
+    def _read_body(self, _: Mapping[str, str], body: Payload) -> Mapping[str, int]:
+        return self._parse(body.data)
+
+    def _listing(self) -> Listing:
+        if self._shared is None:
+            key = self._key()
+            digest = "" if key is None else hashlib.blake2b(key.get_secret_value().encode()).hexdigest()
+            self._shared = listing_for(self._provider.name, self._provider.title, self._base_url, digest)
+        return self._shared
 
 
 _listings: dict[tuple[str, str, str], Listing] = {}

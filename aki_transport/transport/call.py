@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aki_transport.errors import AKIError, APIStatusError, ConfigurationError
-from aki_transport.transport.payload import Payload
-from aki_transport.transport.user_clients import is_httpx
+from aki_transport.transport.decoder import Payload
+from aki_transport.transport.user_clients import is_timeout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ class Timeout:
         )
 
     def for_httpx(self, *, stream: bool) -> dict[str, float | None]:
-        """The form that httpx transports read from a request's extensions.
+        """Numbers in the form that httpx and httpx2 take in a request's extensions.
 
         Example:
             >>> Timeout().for_httpx(stream=True)["read"]
@@ -141,6 +141,6 @@ def as_timeout(given: Any) -> Timeout:
         case int() | float() if given > 0:
             seconds = None if given == float("inf") else float(given)
             return Timeout(connect=min(10.0, given), answer=seconds, chunk=seconds)
-        case _ if is_httpx(given, "Timeout"):
+        case _ if is_timeout(given):
             return Timeout(connect=given.connect, answer=given.read, chunk=given.read)
     raise ConfigurationError(f"timeout={given!r} is no number of seconds above 0 and no Timeout.")

@@ -1,187 +1,332 @@
-"""Connections, shared by everything in a process: one pool for threads, one for each running event loop.
+"""Connections under an `httpx.Client`: httpx's own transports with one connection each, in lists of free ones.
 
-A pool holds no key and no cookie, so models of any provider share it, and file descriptors do not grow with their
-number. What closes a pool: the end of its loop, the end of the process, or the `close()` of its last user.
+httpx's pool looks at every connection for each request, which takes 12 ms of CPU per call at 100 at once. A list of
+free connections takes the last one, and no lock that a collected stream could meet.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
-import os
+import queue
 import ssl
-import threading
-import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from functools import cache
-from typing import Any
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, TypeAlias
 
+import httpcore
 import httpx
 
-from aki_transport.transport.outgoing import AsyncAnswer, Outgoing, SyncAnswer
-from aki_transport.transport.proxies import proxied_scheme, proxies_by_scheme
-from aki_transport.transport.sync import Urllib3Transport
+from aki_transport.transport.network import AsyncBackend, SyncBackend, Watch
+from aki_transport.transport.proxies import Proxies
 
 MAX_CONNECTIONS = 1000
 KEEPALIVE = 10.0
 """Seconds; AKI.IO's server closes idle connections after 15."""
 
-_lock = threading.Lock()
+_Origin: TypeAlias = tuple[bytes, bytes, int | None]
 
 
-@cache
-def _ssl_context() -> ssl.SSLContext:
-    """One for all: making one costs about 20 ms."""
-    return httpx.create_ssl_context()
+class _Lane(httpx.HTTPTransport):
+    """httpx's transport over a single connection.
 
+    Args:
+        pool: What httpx sends through; the connection itself, or httpcore's pool of one behind a proxy.
+        watch: What the connection knows of its call.
+    """
 
-class _ThreadPool:
-    """The connections that threads share."""
+    def __init__(self, pool: httpcore.HTTPConnection | httpcore.ConnectionPool, watch: Watch) -> None:
+        # Its own constructor would make a pool that takes no `NetworkBackend`. This attribute is private to httpx.
+        self._pool = pool  # type: ignore[assignment]
+        self.watch = watch
+        self.idle_since = 0.0
 
-    def __init__(self) -> None:
-        self.process = os.getpid()
-        self.users: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._direct = _transport(None)
-        self._proxies = {scheme: _transport(address) for scheme, address in proxies_by_scheme().items()}
-
-    def send(self, request: Outgoing) -> SyncAnswer:
-        """Send, and give the answer once its headers are in."""
-        transport = self._direct
-        if self._proxies:
-            transport = self._proxies.get(proxied_scheme(request.url, self._proxies), transport)
-        return transport.send(request)
+    @property
+    def is_reusable(self) -> bool:
+        """Whether the last answer was read to its end, nothing came behind it, and the service keeps it open."""
+        connections = self._pool.connections if isinstance(self._pool, httpcore.ConnectionPool) else [self._pool]
+        return self.watch.framing.ended_exactly and all(
+            each.is_available() and not each.has_expired() for each in connections
+        )
 
     def close(self) -> None:
-        """Close every connection."""
-        for transport in (self._direct, *self._proxies.values()):
-            transport.close()
+        self._pool.close()
 
 
-def _transport(proxy: str | None) -> Urllib3Transport:
-    return Urllib3Transport(_ssl_context(), max_connections=MAX_CONNECTIONS, keepalive=KEEPALIVE, proxy=proxy)
+class _AsyncLane(httpx.AsyncHTTPTransport):
+    """`_Lane`, async."""
+
+    def __init__(
+        self, pool: httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool, watch: Watch, backend: AsyncBackend
+    ) -> None:
+        self._pool = pool  # type: ignore[assignment]  # as above
+        self.watch = watch
+        self.idle_since = 0.0
+        self.abandon = backend.abandon
+
+    @property
+    def is_reusable(self) -> bool:
+        """`_Lane.is_reusable`."""
+        connections = self._pool.connections if isinstance(self._pool, httpcore.AsyncConnectionPool) else [self._pool]
+        return self.watch.framing.ended_exactly and all(
+            each.is_available() and not each.has_expired() for each in connections
+        )
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
 
 
-class _LoopPool:
-    """The connections of one event loop; they close when the loop shuts its async generators down."""
+class Connections(httpx.BaseTransport):
+    """Sends from any thread.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Here, because importing aiohttp costs 100 ms that a program without async calls need not pay.
-        from aki_transport.transport.aio import AiohttpTransport  # noqa: PLC0415
-
-        self.process = os.getpid()
-        self.loop = weakref.ref(loop)
-        self.users: weakref.WeakSet[Any] = weakref.WeakSet()
-        self.transport = AiohttpTransport(_ssl_context(), max_connections=MAX_CONNECTIONS, keepalive=KEEPALIVE)
-        self.closer = _close_with_loop(self, id(loop))
-
-
-_threads: _ThreadPool | None = None
-# By id, each with a weak reference to its loop: keys that are loops would live on through the connections they own.
-_loops: dict[int, _LoopPool] = {}
-# Those of the parent's loops, after a fork.
-_inherited: list[_LoopPool] = []
-
-
-def thread_pool(user: object) -> Callable[[Outgoing], SyncAnswer]:
-    """What sends calls from threads in this process; `user` counts among those that `release` asks."""
-    global _threads  # noqa: PLW0603  one per process is the point
-    pool = _threads
-    if pool is None or pool.process != os.getpid():
-        fresh = _ThreadPool()  # outside the lock, which a fork would copy as it is
-        with _lock:
-            pool, old = _threads, _threads
-            if pool is None or pool.process != os.getpid():
-                pool = _threads = fresh
-        if old is not None:
-            # One that another thread was quicker to make; or, after a fork, the parent's, on whose sockets closing says
-            # nothing. Not in this thread, for a lock of it may have been held when the process was copied.
-            unused = fresh if pool is not fresh else old
-            threading.Thread(target=unused.close, daemon=True).start()
-    pool.users.add(user)
-    return pool.send
-
-
-async def loop_pool(user: object) -> Callable[[Outgoing], Awaitable[AsyncAnswer]]:
-    """What sends calls on the running event loop; `user` counts among those that `arelease` asks."""
-    loop = asyncio.get_running_loop()
-    pool = _loops.get(id(loop))
-    if pool is None or pool.loop() is not loop:
-        _abandon_closed_loops()
-        pool = _loops[id(loop)] = _LoopPool(loop)
-        await anext(pool.closer)
-    pool.users.add(user)
-    return pool.transport.send
-
-
-def _abandon_closed_loops() -> None:
-    """Forget the pools of loops that were closed without `shutdown_asyncgens`."""
-    for key, pool in list(_loops.items()):
-        owner = pool.loop()
-        if (owner is None or owner.is_closed()) and _loops.pop(key, None) is pool:
-            pool.transport.abandon()
-
-
-async def _close_with_loop(pool: _LoopPool, key: int) -> AsyncGenerator[None, None]:
-    """Wait, once started, for the loop's `shutdown_asyncgens`, which `asyncio.run` calls, to close the pool."""
-    try:
-        yield
-    finally:
-        if _loops.get(key) is pool:
-            del _loops[key]
-        if pool.process == os.getpid():
-            await pool.transport.aclose()
-
-
-def release(user: object) -> None:
-    """`user` needs the thread pool no more; the last one closes it."""
-    global _threads  # noqa: PLW0603
-    with _lock:
-        pool = _threads
-        if pool is None or pool.process != os.getpid():
-            return
-        pool.users.discard(user)
-        if pool.users:
-            return
-        _threads = None
-    pool.close()
-
-
-async def arelease(user: object) -> None:
-    """`user` needs this loop's pool no more; the last one closes it."""
-    loop = asyncio.get_running_loop()
-    pool = _loops.get(id(loop))
-    if pool is None or pool.loop() is not loop:
-        return
-    pool.users.discard(user)
-    if not pool.users:
-        await pool.closer.aclose()
-
-
-def _part_from_parent() -> None:
-    """In the child of a fork: take a lock that nobody holds, and leave the parent's loops their connections.
-
-    A loop's connections are polled through a descriptor that both processes have: closed here as usual, they would be
-    polled in the parent no more.
+    Args:
+        ssl_context: For https.
+        proxies: Which proxy an address is reached through.
     """
-    global _lock  # noqa: PLW0603
-    _lock = threading.Lock()
-    _inherited.extend(_loops.values())
-    _loops.clear()
+
+    def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies) -> None:
+        self._ssl_context = ssl_context
+        self._proxies = proxies
+        self._free: dict[_Origin, deque[_Lane]] = {}
+        # A `SimpleQueue` may be put to while its own thread takes from it, which a collected stream does.
+        self._tickets: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(MAX_CONNECTIONS):
+            self._tickets.put(None)
+        self._swept_at = time.monotonic()
+        self._is_closed = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send over a free connection, or over a new one."""
+        timeouts: Mapping[str, float | None] = request.extensions.get("timeout", {})
+        try:
+            self._tickets.get(timeout=timeouts.get("pool"))
+        except queue.Empty:
+            raise httpx.PoolTimeout("every connection is in use", request=request) from None
+        lane: _Lane | None = None
+        try:
+            origin = _origin_of(request.url)
+            lane = self._take(origin) or self._new(request.url)
+            lane.watch.begin(request.extensions.get("deadline"))
+            response = lane.handle_request(request)
+        except BaseException:
+            if lane is not None:
+                lane.close()
+            self._tickets.put(None)
+            raise
+        response.stream = _Body(response.stream, partial(self._give_back, origin, lane))
+        response.extensions["end_by"] = lane.watch.end_by
+        return response
+
+    def close(self) -> None:
+        """Close the free connections now, and each of the others at the end of its answer."""
+        self._is_closed = True
+        self._close_idle(float("inf"))
+
+    def _take(self, origin: _Origin) -> _Lane | None:
+        if time.monotonic() - self._swept_at > 1:
+            self._swept_at = time.monotonic()
+            self._close_idle(self._swept_at - KEEPALIVE)
+        lanes = self._free.get(origin)
+        while lanes:
+            try:
+                lane = lanes.pop()
+            except IndexError:  # another thread was quicker
+                return None
+            if lane.is_reusable:
+                return lane
+            lane.close()
+        return None
+
+    def _new(self, url: httpx.URL) -> _Lane:
+        watch = Watch()
+        proxy = self._proxies.proxy_for(url)
+        options: dict[str, Any] = {
+            "ssl_context": self._ssl_context,
+            "keepalive_expiry": KEEPALIVE,
+            "network_backend": SyncBackend(watch),
+        }
+        if proxy is None:
+            return _Lane(httpcore.HTTPConnection(_core_origin(url), **options), watch)
+        if proxy.url.scheme.startswith("socks"):
+            return _Lane(httpcore.SOCKSProxy(**_proxy_options(proxy), **options), watch)
+        return _Lane(httpcore.HTTPProxy(**_http_proxy_options(proxy, self._ssl_context), **options), watch)
+
+    def _give_back(self, origin: _Origin, lane: _Lane) -> None:
+        if self._is_closed or not lane.is_reusable:
+            lane.close()
+        else:
+            lane.idle_since = time.monotonic()
+            self._free.setdefault(origin, deque()).append(lane)
+            if self._is_closed:  # by another thread, in between
+                self._close_idle(float("inf"))
+        self._tickets.put(None)
+
+    def _close_idle(self, before: float) -> None:
+        """Close what has been free since before that moment."""
+        for lanes in list(self._free.values()):
+            try:
+                while lanes[0].idle_since < before:
+                    lanes.popleft().close()
+            except IndexError:  # none is left
+                continue
 
 
-if hasattr(os, "register_at_fork"):  # not everywhere; where it is missing, so is the fork
-    os.register_at_fork(after_in_child=_part_from_parent)
+class AsyncConnections(httpx.AsyncBaseTransport):
+    """Sends on the event loop that it was made on.
+
+    Args:
+        ssl_context: For https.
+        proxies: Which proxy an address is reached through.
+    """
+
+    def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies) -> None:
+        self._ssl_context = ssl_context
+        self._proxies = proxies
+        self._free: dict[_Origin, deque[_AsyncLane]] = {}
+        self._lanes: set[_AsyncLane] = set()
+        self._tickets = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._swept_at = time.monotonic()
+        self._is_closed = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send over a free connection, or over a new one."""
+        timeouts: Mapping[str, float | None] = request.extensions.get("timeout", {})
+        try:
+            async with asyncio.timeout(timeouts.get("pool")):
+                await self._tickets.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("every connection is in use", request=request) from None
+        lane: _AsyncLane | None = None
+        try:
+            origin = _origin_of(request.url)
+            lane = await self._take(origin) or self._new(request.url)
+            lane.watch.begin(None)  # the event loop ends what takes too long
+            response = await lane.handle_async_request(request)
+        except BaseException:
+            if lane is not None:
+                await self._close(lane)
+            self._tickets.release()
+            raise
+        response.stream = _AsyncBody(response.stream, partial(self._give_back, origin, lane))
+        return response
+
+    async def aclose(self) -> None:
+        """Close the free connections now, and each of the others at the end of its answer."""
+        self._is_closed = True
+        await self._close_idle(float("inf"))
+
+    def abandon(self) -> None:
+        """Close the sockets of an event loop that does not run any more."""
+        self._is_closed = True
+        for lane in self._lanes:
+            lane.abandon()
+
+    async def _take(self, origin: _Origin) -> _AsyncLane | None:
+        if time.monotonic() - self._swept_at > 1:
+            self._swept_at = time.monotonic()
+            await self._close_idle(self._swept_at - KEEPALIVE)
+        lanes = self._free.get(origin)
+        while lanes:
+            lane = lanes.pop()
+            if lane.is_reusable:
+                return lane
+            await self._close(lane)
+        return None
+
+    def _new(self, url: httpx.URL) -> _AsyncLane:
+        watch = Watch()
+        backend = AsyncBackend(watch)
+        proxy = self._proxies.proxy_for(url)
+        options: dict[str, Any] = {
+            "ssl_context": self._ssl_context,
+            "keepalive_expiry": KEEPALIVE,
+            "network_backend": backend,
+        }
+        pool: httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool
+        if proxy is None:
+            pool = httpcore.AsyncHTTPConnection(_core_origin(url), **options)
+        elif proxy.url.scheme.startswith("socks"):
+            pool = httpcore.AsyncSOCKSProxy(**_proxy_options(proxy), **options)
+        else:
+            pool = httpcore.AsyncHTTPProxy(**_http_proxy_options(proxy, self._ssl_context), **options)
+        lane = _AsyncLane(pool, watch, backend)
+        self._lanes.add(lane)
+        return lane
+
+    async def _give_back(self, origin: _Origin, lane: _AsyncLane) -> None:
+        if self._is_closed or not lane.is_reusable:
+            await self._close(lane)
+        else:
+            lane.idle_since = time.monotonic()
+            self._free.setdefault(origin, deque()).append(lane)
+        self._tickets.release()
+
+    async def _close(self, lane: _AsyncLane) -> None:
+        self._lanes.discard(lane)
+        await lane.aclose()
+
+    async def _close_idle(self, before: float) -> None:
+        for lanes in list(self._free.values()):
+            while lanes and lanes[0].idle_since < before:
+                await self._close(lanes.popleft())
 
 
-@atexit.register
-def _close_at_exit() -> None:
-    for key, left in list(_loops.items()):
-        owner = left.loop()
-        if owner is None or not owner.is_running():  # one that runs does so in a thread that ends with the process
-            del _loops[key]
-            left.transport.abandon()
-    for left in _inherited:
-        left.transport.abandon()
-    pool = _threads
-    if pool is not None and pool.process == os.getpid():
-        pool.close()
+class _Body(httpx.SyncByteStream):
+    """A body that gives its connection back when it is closed, once."""
+
+    def __init__(self, stream: Any, give_back: Callable[[], None]) -> None:
+        self._stream = stream
+        self._give_back: Callable[[], None] | None = give_back
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._stream)
+
+    def close(self) -> None:
+        give_back, self._give_back = self._give_back, None
+        if give_back is not None:
+            try:
+                self._stream.close()
+            finally:
+                give_back()
+
+
+class _AsyncBody(httpx.AsyncByteStream):
+    """`_Body`, async."""
+
+    def __init__(self, stream: Any, give_back: Callable[[], Any]) -> None:
+        self._stream = stream
+        self._give_back: Callable[[], Any] | None = give_back
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        chunks: AsyncIterator[bytes] = aiter(self._stream)
+        return chunks
+
+    async def aclose(self) -> None:
+        give_back, self._give_back = self._give_back, None
+        if give_back is not None:
+            try:
+                await self._stream.aclose()
+            finally:
+                await give_back()
+
+
+def _origin_of(url: httpx.URL) -> _Origin:
+    return url.raw_scheme, url.raw_host, url.port
+
+
+def _core_origin(url: httpx.URL) -> httpcore.Origin:
+    return _core_url(url).origin
+
+
+def _core_url(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+
+
+def _proxy_options(proxy: httpx.Proxy) -> dict[str, Any]:
+    return {"proxy_url": _core_url(proxy.url), "proxy_auth": proxy.raw_auth, "max_connections": 1}
+
+
+def _http_proxy_options(proxy: httpx.Proxy, ssl_context: ssl.SSLContext) -> dict[str, Any]:
+    is_https = proxy.url.scheme == "https"
+    return {**_proxy_options(proxy), "proxy_ssl_context": ssl_context if is_https else None}

@@ -1,4 +1,4 @@
-"""Sends calls and hands out what comes back: the only place that sends, sleeps or asks the time.
+"""Sends calls and hands out what comes back: with `polling` the only place that sends or sleeps.
 
 The sync and the async half stand side by side and differ in their I/O alone; what they decide is in `Attempts`.
 """
@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import httpx
 from pydantic import SecretStr
@@ -19,28 +19,18 @@ from pydantic_core import to_json
 
 from aki_transport.error_parsing import error_from_response, request_id_of
 from aki_transport.errors import AKIError, ConfigurationError, ServerError
-from aki_transport.transport.attempts import Attempts
-from aki_transport.transport.body import (
-    abatches,
-    aread_body,
-    aread_words,
-    batches,
-    read_body,
-    read_words,
-)
+from aki_transport.transport import polling
+from aki_transport.transport.attempts import Answer, Attempts
+from aki_transport.transport.body import apayloads, aread_error_body, payloads, read_error_body
 from aki_transport.transport.call import Call, Form, Timeout
-from aki_transport.transport.connections import arelease, loop_pool, release, thread_pool
-from aki_transport.transport.deadline import cut_off
-from aki_transport.transport.decoder import Decoder
-from aki_transport.transport.outgoing import Answer, AsyncAnswer, Outgoing, SyncAnswer
-from aki_transport.transport.payload import Payload
-from aki_transport.transport.polling import arun, run
+from aki_transport.transport.decoder import Decoder, Payload
+from aki_transport.transport.failures import forget_frames, is_failed_call
+from aki_transport.transport.lifetime import HttpEngine, arelease, loop_client, release, thread_client
 from aki_transport.transport.retry import retry_after_seconds
 
 T = TypeVar("T")
 
 _DRAIN = 0.25  # seconds for the bytes behind a stream's terminator, so that the connection can be used again
-_CAUGHT = (AKIError, httpx.TransportError, httpx.DecodingError, httpx.InvalidURL, TimeoutError)
 
 
 class Transport:
@@ -49,7 +39,7 @@ class Transport:
     Args:
         title: The provider's name in messages.
         base_url: Where paths start.
-        key: Asked for the key at each send; None where the service takes none.
+        key: Returns the key at each attempt; None where the service takes none.
         key_in: `"bearer"`, `"x-api-key"` or `"body"`.
         headers: Sent with every call.
         timeout: Bounds on single waits.
@@ -57,6 +47,7 @@ class Transport:
         max_retries: Attempts after the first.
         http_client: The user's own client, never closed here.
         http_async_client: The user's own async client, never closed here.
+        http_engine: What carries async calls: `"httpx"` or `"aiohttp"`.
     """
 
     def __init__(
@@ -72,6 +63,7 @@ class Transport:
         max_retries: int = 2,
         http_client: httpx.Client | None = None,
         http_async_client: httpx.AsyncClient | None = None,
+        http_engine: HttpEngine = "httpx",
     ) -> None:
         self.title = title
         self.base_url = base_url
@@ -84,163 +76,132 @@ class Transport:
         self._form_headers = {name: value for name, value in headers.items() if name != "content-type"}
         self._http_client = http_client
         self._http_async_client = http_async_client
-        self._urls: dict[str, httpx.URL] = {}
+        self._http_engine = http_engine
 
-    def send(self, call: Call, read: Callable[[Mapping[str, str], Payload], T], *, deadline: float | None = None) -> T:
-        """Send, read the whole answer and give what `read` makes of its headers and body.
+    @property
+    def has_async_client(self) -> bool:
+        """Whether async calls go through a client of the user's."""
+        return self._http_async_client is not None
 
-        Args:
-            call: What to send.
-            read: Makes the result; what it raises counts as a failure of the call.
-            deadline: When all of it with its repetitions must be done, by `deadline_in`.
-
-        Raises:
-            AKIError: The call failed, with its repetitions.
-        """
-        attempts = Attempts(self, call, deadline)
-        while True:
-            try:
-                response = self._open(attempts)
-                try:
-                    with cut_off(response, attempts.remaining()):
-                        body = read_body(response)
-                finally:
-                    response.close()
-                return read(response.headers, body)
-            except _CAUGHT as cause:
-                failure = cause
-            time.sleep(attempts.pause(failure))
-
-    async def asend(
-        self, call: Call, read: Callable[[Mapping[str, str], Payload], T], *, deadline: float | None = None
-    ) -> T:
-        """`send`, async."""
-        attempts = Attempts(self, call, deadline)
-        while True:
-            try:
-                async with asyncio.timeout(attempts.remaining()):
-                    response = await self._aopen(attempts)
-                    try:
-                        body = await aread_body(response)
-                    finally:
-                        await response.aclose()
-                return read(response.headers, body)
-            except _CAUGHT as cause:
-                failure = cause
-            await asyncio.sleep(attempts.pause(failure))
-
-    def stream(
+    def run(
         self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None = None
     ) -> Iterator[T]:
-        """Send and give what the decoder makes of each payload, as they arrive.
+        """Send, and give what the decoder makes of each payload as it arrives; the last item is the complete answer.
 
         Args:
-            call: What to send.
-            start: Makes the decoder from the answer's headers.
+            call: What to send. One that starts a job is followed until the job is done.
+            start: Makes the decoder from the answer's headers, anew for each attempt.
             deadline: When all of it with its repetitions must be done, by `deadline_in`.
 
         Raises:
             AKIError: The call failed; before the first payload only after its repetitions.
         """
-        if call.job is not None:
-            return run(self, call, start, deadline=deadline)
-        return self._answer(call, start, deadline)
+        return polling.run(self, call, start, deadline=deadline) if call.job else self._run(call, start, deadline)
 
-    def _answer(
-        self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], deadline: float | None
-    ) -> Iterator[T]:
-        attempts = Attempts(self, call, deadline)
+    def arun(
+        self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None = None
+    ) -> AsyncGenerator[T, None]:
+        """`run`, async."""
+        return polling.arun(self, call, start, deadline=deadline) if call.job else self._arun(call, start, deadline)
+
+    def fetch(self, call: Call, read: Callable[[Mapping[str, str], Payload], T], *, deadline: float | None) -> T:
+        """Send, and give what `read` makes of the headers and the body; what it raises is a failure of the call."""
+        (result,) = self._run(call, lambda headers: _BodyDecoder(headers, read), deadline)
+        return result
+
+    async def afetch(self, call: Call, read: Callable[[Mapping[str, str], Payload], T], *, deadline: float | None) -> T:
+        """`fetch`, async."""
+        results = self._arun(call, lambda headers: _BodyDecoder(headers, read), deadline)
+        (result,) = [result async for result in results]
+        return result
+
+    def _run(self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], deadline: float | None) -> Iterator[T]:
+        attempts = Attempts(self, call, deadline, trusts_connections=self._http_client is None)
         while True:
             try:
                 response = self._open(attempts)
                 try:
                     decoder = attempts.decoder = start(response.headers)
-                    events = batches(response)
+                    batches = payloads(response, stream=call.stream)
                     try:
-                        with cut_off(response, attempts.remaining()):
-                            for payload in chain.from_iterable(events):
-                                item = decoder.feed(payload)
-                                attempts.begun = True
-                                if item is not None:
-                                    attempts.given = True
-                                    yield item
-                                if decoder.finished:
-                                    break
-                    except httpx.TransportError:
-                        attempts.raise_unless_complete(decoder)
-                    try:
-                        last = decoder.end()
-                    except ServerError:
-                        attempts.begun = attempts.given  # a failed worker's empty answer: nothing of it was an answer
-                        raise
-                    attempts.ended = True
+                        for payload in chain.from_iterable(batches):
+                            item = decoder.feed(payload)
+                            attempts.has_begun = True
+                            if item is not None:
+                                attempts.has_yielded = True
+                                yield item
+                            if decoder.finished:
+                                break
+                            attempts.check_time()
+                    except Exception as error:  # noqa: BLE001  judged there
+                        attempts.raise_unless_complete(decoder, error)
+                    last = _end(decoder, attempts)
+                    attempts.has_ended = True
                     yield last
-                    with cut_off(response, _DRAIN):
-                        for _ in events:
+                    # A client of the user's has no such bound, and would wait as long as for any chunk.
+                    end_by = response.extensions.get("end_by")
+                    if end_by is not None:
+                        end_by(time.monotonic() + _DRAIN)
+                        for _ in batches:
                             pass
                 finally:
                     response.close()
-            except _CAUGHT as cause:
-                failure = cause
+            except BaseException as error:
+                forget_frames(error)
+                if attempts.has_ended and is_failed_call(error):
+                    return
+                if not is_failed_call(error):
+                    raise
+                failure = error
             else:
                 return
-            if attempts.ended:
-                return
-            time.sleep(attempts.pause(failure))
+            time.sleep(attempts.next_pause(failure))
 
-    def astream(
-        self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None = None
-    ) -> AsyncGenerator[T, None]:
-        """`stream`, async."""
-        if call.job is not None:
-            return arun(self, call, start, deadline=deadline)
-        return self._aanswer(call, start, deadline)
-
-    async def _aanswer(
+    async def _arun(
         self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], deadline: float | None
     ) -> AsyncGenerator[T, None]:
-        """`_answer`, async."""
-        attempts = Attempts(self, call, deadline)
+        """`_run`, async."""
+        trusted = self._http_async_client is None and self._http_engine == "httpx"
+        attempts = Attempts(self, call, deadline, trusts_connections=trusted)
         while True:
             try:
                 async with asyncio.timeout(attempts.remaining()):
                     response = await self._aopen(attempts)
                 try:
                     decoder = attempts.decoder = start(response.headers)
-                    async with aclosing(_until(attempts, abatches(response))) as events:
+                    async with aclosing(_until(attempts, apayloads(response, stream=call.stream))) as batches:
                         try:
-                            async for batch in events:
+                            async for batch in batches:
                                 for payload in batch:
                                     item = decoder.feed(payload)
-                                    attempts.begun = True
+                                    attempts.has_begun = True
                                     if item is not None:
-                                        attempts.given = True
+                                        attempts.has_yielded = True
                                         yield item
                                     if decoder.finished:
                                         break
                                 if decoder.finished:
                                     break
-                        except (httpx.TransportError, TimeoutError):
-                            attempts.raise_unless_complete(decoder)
-                        try:
-                            last = decoder.end()
-                        except ServerError:
-                            attempts.begun = attempts.given
-                            raise
-                        attempts.ended = True
+                        except Exception as error:  # noqa: BLE001  judged there
+                            attempts.raise_unless_complete(decoder, error)
+                        last = _end(decoder, attempts)
+                        attempts.has_ended = True
                         yield last
                         async with asyncio.timeout(_DRAIN):
-                            async for _ in events:
+                            async for _ in batches:
                                 pass
                 finally:
                     await response.aclose()
-            except _CAUGHT as cause:
-                failure = cause
+            except BaseException as error:
+                forget_frames(error)
+                if attempts.has_ended and is_failed_call(error):
+                    return
+                if not is_failed_call(error):
+                    raise
+                failure = error
             else:
                 return
-            if attempts.ended:
-                return
-            await asyncio.sleep(attempts.pause(failure))
+            await asyncio.sleep(attempts.next_pause(failure))
 
     def deadline_in(self, seconds: float | None = None) -> float | None:
         """The moment in that many seconds, or at the end of `total_timeout`; None if there is no end."""
@@ -248,73 +209,51 @@ class Transport:
         return None if seconds is None else time.monotonic() + seconds
 
     def close(self) -> None:
-        """Let go of the thread pool, which closes with its last user."""
+        """Let go of the threads' connections, which close with their last user."""
         release(self)
 
     async def aclose(self) -> None:
-        """Let go of this loop's pool, which closes with its last user, and of the thread pool."""
+        """Let go of this loop's connections, which close with their last user, and of the threads'."""
         await arelease(self)
         release(self)
 
-    def _open(self, attempts: Attempts) -> SyncAnswer:
+    def _open(self, attempts: Attempts) -> httpx.Response:
         """Send one attempt; a response with a good status, or its error."""
-        client = _open_one(self._http_client)
-        if client is None:
-            response: SyncAnswer = thread_pool(self)(self._outgoing(attempts))
-        else:
-            response = client.send(self._request(client.build_request, attempts), stream=True, follow_redirects=False)
+        client = _check_open(self._http_client) or thread_client(self)
+        response = client.send(self._request(client, attempts), stream=True, follow_redirects=False)
         if not attempts.accepted(response):
             try:
-                with cut_off(response, attempts.remaining()):
-                    words = read_words(response)
+                body = read_error_body(response)
             finally:
                 response.close()
-            raise self._refusal(attempts.call, response, words)
+            raise self._refusal(attempts.call, response, body)
         return response
 
-    async def _aopen(self, attempts: Attempts) -> AsyncAnswer:
+    async def _aopen(self, attempts: Attempts) -> httpx.Response:
         """`_open`, async."""
-        client = _open_one(self._http_async_client)
-        if client is None:
-            send = await loop_pool(self)
-            response: AsyncAnswer = await send(self._outgoing(attempts))
-        else:
-            request = self._request(client.build_request, attempts)
-            response = await client.send(request, stream=True, follow_redirects=False)
+        client = _check_open(self._http_async_client) or await loop_client(self, self._http_engine)
+        response = await client.send(self._request(client, attempts), stream=True, follow_redirects=False)
         if not attempts.accepted(response):
             try:
-                words = await aread_words(response)
+                body = await aread_error_body(response)
             finally:
                 await response.aclose()
-            raise self._refusal(attempts.call, response, words)
+            raise self._refusal(attempts.call, response, body)
         return response
 
-    def _outgoing(self, attempts: Attempts) -> Outgoing:
+    def _request(self, client: httpx.Client | httpx.AsyncClient, attempts: Attempts) -> httpx.Request:
         """One attempt. The key is unwrapped in its arguments alone, so that no local variable holds it."""
         call = attempts.call
-        if call.form is not None:
-            return _whole(self._request(httpx.Request, attempts))
-        return Outgoing(
+        return client.build_request(
             call.method,
-            self._url(call.path),
-            {**self._headers, **call.headers, **self._key_header()},
-            self._content(call),
-            attempts.next_attempt(),
-        )
-
-    def _request(self, make: Callable[..., httpx.Request], attempts: Attempts) -> httpx.Request:
-        """One attempt as httpx has it: for a client of the user's, or because it writes forms."""
-        call = attempts.call
-        return make(
-            call.method,
-            self._url(call.path),
+            self.base_url + call.path,  # a text, for httpx2 takes no URL of httpx
             headers={
                 **(self._headers if call.form is None else self._form_headers),
                 **call.headers,
                 **self._key_header(),
             },
             extensions=attempts.next_attempt(),
-            **({"content": self._content(call)} if call.form is None else self._form(call.form)),
+            **({"content": self._content(call)} if call.form is None else _form(call.form)),
         )
 
     def _key_header(self) -> dict[str, str]:
@@ -338,10 +277,6 @@ class Transport:
             words = str(error)
         raise ConfigurationError(f"the request cannot be written as JSON: {words}")
 
-    def _form(self, form: Form) -> dict[str, Any]:
-        """The form as httpx takes it, which sets the content type too."""
-        return {"data": form.fields, "files": [(name, (file, data, kind)) for name, file, data, kind in form.files]}
-
     def with_context(self, error: AKIError, response: Answer | None) -> AKIError:
         """The error with provider and request ID, and without the key should the service have echoed it."""
         error.provider = error.provider or self.title
@@ -356,43 +291,71 @@ class Transport:
         key = self._key()
         return text if key is None else text.replace(key.get_secret_value(), "***")
 
-    def _url(self, path: str) -> httpx.URL:
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = httpx.URL(self.base_url + path)
-        return url
-
-    def _refusal(self, call: Call, response: Answer, words: Payload) -> AKIError:
+    def _refusal(self, call: Call, response: httpx.Response, body: bytes) -> AKIError:
         """The error that a bad status stands for."""
-        headers, data = response.headers, words.data
+        headers = response.headers
         wait = retry_after_seconds(headers, time.time())
-        body = data if isinstance(data, bytes) else data.encode()
         error = error_from_response(response.status_code, headers, body, retry_after=wait)
         return error if call.read_error is None else call.read_error(error)
 
 
-def _whole(request: httpx.Request) -> Outgoing:
-    return Outgoing(request.method, request.url, dict(request.headers), request.read(), request.extensions)
+class _BodyDecoder(Generic[T]):
+    """Reads an answer that is one body, with a function."""
+
+    finished = False
+    text = ""
+
+    def __init__(self, headers: Mapping[str, str], read: Callable[[Mapping[str, str], Payload], T]) -> None:
+        self._headers = headers
+        self._read = read
+        self._results: list[T] = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether the body was read."""
+        return bool(self._results)
+
+    def feed(self, payload: Payload) -> None:
+        """Read the body."""
+        self._results.append(self._read(self._headers, payload))
+
+    def end(self) -> T:
+        """The result."""
+        return self._results[0]
 
 
-def _open_one(client: Any) -> Any:
+def _form(form: Form) -> dict[str, Any]:
+    """The form as httpx takes it, which sets the content type too."""
+    return {"data": form.fields, "files": [(name, (file, data, kind)) for name, file, data, kind in form.files]}
+
+
+def _end(decoder: Decoder[T], attempts: Attempts) -> T:
+    """The complete answer."""
+    try:
+        return decoder.end()
+    except ServerError:
+        attempts.has_begun = attempts.has_yielded  # a failed worker's empty answer: nothing of it was an answer
+        raise
+
+
+def _check_open(client: Any) -> Any:
     """The user's client, if it can still be used."""
     if client is not None and client.is_closed:
         raise ConfigurationError(f"the httpx.{type(client).__name__} that was passed is closed; pass an open one.")
     return client
 
 
-def _until(attempts: Attempts, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-    """The events, each awaited no longer than the call's deadline allows."""
-    return events if attempts.remaining() is None else _timed(attempts, events)
+def _until(attempts: Attempts, batches: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """The batches, each awaited no longer than the call's deadline allows."""
+    return batches if attempts.remaining() is None else _timed(attempts, batches)
 
 
-async def _timed(attempts: Attempts, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-    async with aclosing(events):
+async def _timed(attempts: Attempts, batches: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    async with aclosing(batches):
         while True:
             try:
                 async with asyncio.timeout(attempts.remaining()):
-                    event = await anext(events)
+                    batch = await anext(batches)
             except StopAsyncIteration:
                 return
-            yield event
+            yield batch

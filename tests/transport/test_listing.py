@@ -14,7 +14,7 @@ import pytest
 
 from aki_transport import AKIError, Client, ModelNotFoundError, NotFoundError, ServerError
 from aki_transport.models import listing as listing_module
-from aki_transport.models.listing import LIFETIME, MAX_WAIT, SECOND_LOOK
+from aki_transport.models.listing import LIFETIME, MAX_WAIT, REREAD_AFTER
 from tests.scenarios import replied, streamed
 from tests.script_server import MODELS, Answer, Request, ScriptServer, json_answer, sse, text_answer
 from tests.transport.asking import KEY, MODEL, Clock, Way, alive, client_for, patient, request_for, run, true
@@ -361,7 +361,7 @@ def test_a_missing_id_is_looked_for_again_after_a_minute(way: Way, server: Scrip
     with pytest.raises(ModelNotFoundError):
         way.ask(client, request_for("new-1b"))
     assert len(server.listings) == 1
-    clock.passed += SECOND_LOOK + 1
+    clock.passed += REREAD_AFTER + 1
     way.ask(client, request_for("new-1b"))
     assert len(server.listings) == 2
     assert server.requests[-1].json["model"] == "new-1b"
@@ -373,10 +373,10 @@ def test_a_failed_listing_is_read_again_after_a_minute(way: Way, server: ScriptS
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         way.ask(client)
-        clock.passed += SECOND_LOOK + 1
+        clock.passed += REREAD_AFTER + 1
         way.ask(client)
         server.listing = None
-        clock.passed += SECOND_LOOK + 1
+        clock.passed += REREAD_AFTER + 1
         way.ask(client)
     assert len(warned) == 1
     assert len(server.listings) == 3
