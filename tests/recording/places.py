@@ -33,21 +33,21 @@ def live_key(face: Face) -> str | None:
     return next(filter(None, found), None)
 
 
-def clients(before: Callable[[str], None] | None = None) -> dict[str, Any]:
-    """Two httpx clients, whose calls vcrpy sees.
+def clients(before: Callable[[str], None]) -> dict[str, Any]:
+    """Two httpx clients that count what is sent.
 
     Args:
-        before: Told the address of each request before it is sent; not of those that a cassette answers.
+        before: Called with the address of each request before it is sent; not of those that a cassette answers.
     """
 
     def step(request: httpx.Request, name: str, _: Any) -> None:
-        if before is not None and name.endswith("send_request_headers.started"):
+        if name.endswith("send_request_headers.started"):
             before(str(request.url))
 
-    def told(request: httpx.Request) -> None:
+    def trace(request: httpx.Request) -> None:
         request.extensions["trace"] = partial(step, request)
 
-    async def atold(request: httpx.Request) -> None:
+    async def atrace(request: httpx.Request) -> None:
         async def astep(name: str, about: Any) -> None:
             step(request, name, about)
 
@@ -55,19 +55,14 @@ def clients(before: Callable[[str], None] | None = None) -> dict[str, Any]:
 
     common = {"verify": _TLS, "trust_env": False, "limits": httpx.Limits(max_keepalive_connections=0)}
     return {
-        "http_client": httpx.Client(**common, event_hooks={"request": [told]}),
-        "http_async_client": httpx.AsyncClient(**common, event_hooks={"request": [atold]}),
+        "http_client": httpx.Client(**common, event_hooks={"request": [trace]}),
+        "http_async_client": httpx.AsyncClient(**common, event_hooks={"request": [atrace]}),
     }
 
 
 def replayed(face: Face) -> dict[str, Any]:
     """The arguments of every class with which a cassette answers in place of the service."""
-    return {"provider": face.provider, "protocol": face.protocol, "api_key": SCRUBBED, **clients()}
-
-
-def played(face: Face, emulator: Emulator) -> dict[str, Any]:
-    """The same with the emulator answering."""
-    return {**face.connection(emulator), **clients()}
+    return {"provider": face.provider, "protocol": face.protocol, "api_key": SCRUBBED}
 
 
 @contextmanager

@@ -286,7 +286,7 @@ class Spot:
         headers = {"x-emulator-fault": fault or shapes} if fault or shapes else None
         return {
             "default_headers": headers,
-            # INTERIM "model_listing": not fault,
+            "model_listing": not fault,
             "total_timeout": 300,
             **self.scenario.connecting,
         }

@@ -86,7 +86,7 @@ def test_a_copied_folder_is_as_good(copied):
 
 def test_a_deleted_cassette_fails_a_test(copied):
     (copied / "aki/openai/chat.yaml").unlink()
-    with pytest.raises(APIConnectionError), pytest.warns(UserWarning):
+    with pytest.raises(CannotOverwriteExistingCassetteException):
         CHAT.play(copied)
 
 

@@ -80,7 +80,7 @@ def connected(request, record_mode) -> Iterator[None]:
         yield
     else:
         with Emulator() as emulator, scrub.played_by(emulator):
-            suite.connection = {**places.played(place, emulator), "default_headers": suite.told_to_emulator}
+            suite.connection = {**place.connection(emulator), "default_headers": suite.told_to_emulator}
             yield
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import httpx
 import pytest
+from aki_transport.transport.outgoing import Outgoing
 
 from aki_transport import (
     AKIError,
@@ -27,7 +28,6 @@ from aki_transport import (
 )
 from aki_transport.transport.connections import _ssl_context
 from aki_transport.transport.failures import NEVER_SENT
-from aki_transport.transport.outgoing import Outgoing
 from tests.scenarios import replied, split_everywhere, streamed
 from tests.script_server import Answer, ScriptServer, text_answer
 from tests.transport.asking import KEY, Clock, Way, alive, client_for, request_for, run, true

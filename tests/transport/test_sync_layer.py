@@ -18,13 +18,13 @@ from typing import Any, TypeAlias
 
 import httpx
 import pytest
+from aki_transport.transport.deadline import cut_off
+from aki_transport.transport.outgoing import Outgoing, SyncAnswer
+from aki_transport.transport.sync import Urllib3Transport
 
 from aki_transport import Client, ConfigurationError
 from aki_transport.transport import connections as pools
-from aki_transport.transport.deadline import cut_off
 from aki_transport.transport.failures import NEVER_SENT
-from aki_transport.transport.outgoing import Outgoing, SyncAnswer
-from aki_transport.transport.sync import Urllib3Transport
 from tests.script_server import Answer, ScriptServer, text_answer
 from tests.transport.asking import KEY, Way, patient
 
