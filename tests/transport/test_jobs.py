@@ -132,8 +132,6 @@ def test_a_job_that_may_have_begun_is_not_started_again(
 @pytest.mark.parametrize(
     "failure",
     [
-        httpx.ConnectError("refused"),
-        httpx.ConnectTimeout("late"),
         httpx.Response(429, json={"message": "slow down"}),
         QUEUE_FULL,
         refused(200, "Job queue reached max length 1000!"),
@@ -146,6 +144,15 @@ def test_a_job_that_never_began_is_started_again(way: Way, failure: Any) -> None
     assert way.ask(worker.client(), request_for(CHAT)).text == "Hello"
     assert len(worker.starts) == 3
     assert len(worker.looks) == 1
+
+
+@pytest.mark.parametrize("failure", [httpx.ConnectError("refused"), httpx.ConnectTimeout("late")])
+@pytest.mark.usefixtures("clock")
+def test_a_client_of_the_users_is_not_believed_that_a_job_never_began(way: Way, failure: Any) -> None:
+    worker = Worker(done(), start=(failure, STARTED))
+    with pytest.raises(APIConnectionError):
+        way.ask(worker.client(), request_for(CHAT))
+    assert len(worker.starts) == 1
 
 
 @pytest.mark.usefixtures("clock")
