@@ -18,13 +18,13 @@ from typing import Any, TypeVar
 
 import httpcore
 
+from aki_transport.transport.addresses import addresses_of, connect
 from aki_transport.transport.framing import AnswerFraming
 
 T = TypeVar("T")
 
 _WRITE = 65536  # bytes between two looks at the clock
 _TLS_RECORD = 16384
-_NEXT_ADDRESS = 0.25  # seconds before the next address of a host is tried beside the first (RFC 8305)
 
 
 class Watch:
@@ -75,7 +75,7 @@ class SyncBackend(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect to the first address of the host that answers; all of them share the time."""
-        addresses = _addresses(host, port)
+        addresses = addresses_of(host, port)
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         end = None if timeout is None else time.monotonic() + timeout
         for number, address in enumerate(addresses):
@@ -96,9 +96,13 @@ class _SyncStream(httpcore.NetworkStream):
         self._watch = watch
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = self._stream.read(max_bytes, self._watch.allowed(timeout, httpcore.ReadTimeout))
+        data = self.receive(max_bytes, timeout)
         self._watch.framing.feed(data)
         return data
+
+    def receive(self, max_bytes: int, timeout: float | None) -> bytes:
+        """Read the bytes that TLS reads, which are no answer's yet."""
+        return self._stream.read(max_bytes, self._watch.allowed(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for start in range(0, len(buffer), _WRITE):
@@ -108,23 +112,107 @@ class _SyncStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        try:
-            allowed = self._watch.allowed(timeout, httpcore.ConnectTimeout)
-            stream = self._stream.start_tls(ssl_context, server_hostname, allowed)
-        except BaseException:
-            self.close()
-            raise
-        self._watch.framing = AnswerFraming()  # the answer of a proxy to CONNECT is over
-        return _SyncStream(stream, self._watch)
+        tls = _SyncTlsStream(self, self._watch, ssl_context, server_hostname)
+        tls.shake_hands(timeout)
+        return tls
 
     def close(self) -> None:
         self._stream.close()
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":
-            sock = self._stream.get_extra_info("socket")
-            return bool(isinstance(sock, ssl.SSLSocket) and sock.pending()) or _is_readable(sock)
+            return _is_readable(self._stream.get_extra_info("socket"))
         return self._stream.get_extra_info(info)
+
+
+class _SyncTlsStream(_SyncStream):
+    """TLS over another stream, which may be TLS itself: to a host through a proxy.
+
+    httpcore's own TLS over TLS bounds no record by the call's end, and hides the bytes that it has read ahead.
+    """
+
+    def __init__(
+        self, stream: _SyncStream, watch: Watch, ssl_context: ssl.SSLContext, server_hostname: str | None
+    ) -> None:
+        super().__init__(stream, watch)
+        self._below = stream  # the same, in a narrower type
+        self._tls = _Tls(ssl_context, server_hostname)
+
+    def shake_hands(self, timeout: float | None) -> None:
+        try:
+            self._run(self._tls.object.do_handshake, timeout)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, httpcore.TimeoutException):
+                raise httpcore.ConnectTimeout(str(error)) from None
+            if isinstance(error, httpcore.NetworkError | OSError):
+                raise httpcore.ConnectError(str(error)) from None
+            raise
+        self._watch.framing = AnswerFraming()  # the answer of a proxy to CONNECT is over
+
+    def receive(self, max_bytes: int, timeout: float | None) -> bytes:
+        try:
+            return self._run(partial(self._tls.object.read, max_bytes), timeout)
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return b""
+        except OSError as error:
+            raise httpcore.ReadError(str(error)) from None
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        view = memoryview(buffer)
+        try:
+            while view:
+                view = view[self._run(partial(self._tls.object.write, view[:_WRITE]), timeout) :]
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from None
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._tls.extra_info(info) or self._below.get_extra_info(info)
+
+    def _run(self, step: Callable[[], T], timeout: float | None) -> T:
+        """Run a step of TLS, with the reads and writes that it asks for."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            result = self._tls.attempt(step)
+            left = None if end is None else max(end - time.monotonic(), 0.001)
+            if self._tls.outgoing.pending:
+                self._below.write(self._tls.outgoing.read(), left)
+            if result:
+                return result[0]
+            self._tls.feed(self._below.receive(_TLS_RECORD, left))
+
+
+class _Tls:
+    """One end of TLS: bytes of the connection on one side, bytes of the answer on the other."""
+
+    def __init__(self, ssl_context: ssl.SSLContext, server_hostname: str | None) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self.outgoing = ssl.MemoryBIO()
+        self.object = ssl_context.wrap_bio(self._incoming, self.outgoing, server_hostname=server_hostname)
+
+    def attempt(self, step: Callable[[], T]) -> tuple[T] | None:
+        """The result of a step of TLS; None if it waits for more bytes."""
+        try:
+            return (step(),)
+        except ssl.SSLWantReadError:
+            return None
+
+    def feed(self, data: bytes) -> None:
+        """Take what was received; nothing is the end."""
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+
+    def extra_info(self, info: str) -> Any:
+        """What TLS itself knows of this."""
+        match info:
+            case "ssl_object":
+                return self.object
+            case "is_readable":
+                return bool(self.object.pending() or self._incoming.pending)
+            case _:
+                return None
 
 
 class AsyncBackend(httpcore.AsyncNetworkBackend):
@@ -148,7 +236,7 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first address of the host that answers."""
         async with _Bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
-            self._socket = await _connect(host, port)
+            self._socket = await connect(host, port)
         return _AsyncStream(self._socket, self._watch)
 
     def abandon(self) -> None:
@@ -179,7 +267,9 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        return await _AsyncTlsStream.over(self, self._watch, ssl_context, server_hostname, timeout)
+        tls = _AsyncTlsStream(self, self._watch, ssl_context, server_hostname)
+        await tls.shake_hands(timeout)
+        return tls
 
     async def aclose(self) -> None:
         self._socket.close()
@@ -199,7 +289,7 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
 
 
 class _AsyncTlsStream(httpcore.AsyncNetworkStream):
-    """TLS over another stream, which may be TLS itself: to a host through a proxy."""
+    """`_SyncTlsStream`, async."""
 
     def __init__(
         self,
@@ -210,28 +300,16 @@ class _AsyncTlsStream(httpcore.AsyncNetworkStream):
     ) -> None:
         self._stream = stream
         self._watch = watch
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = ssl_context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
+        self._tls = _Tls(ssl_context, server_hostname)
 
-    @classmethod
-    async def over(
-        cls,
-        stream: _AsyncStream | _AsyncTlsStream,
-        watch: Watch,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None,
-        timeout: float | None,
-    ) -> _AsyncTlsStream:
-        """Shake hands; a stream that failed to is closed."""
-        tls = cls(stream, watch, ssl_context, server_hostname)
+    async def shake_hands(self, timeout: float | None) -> None:
         try:
             async with _Bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
-                await tls._run(tls._tls.do_handshake)
+                await self._run(self._tls.object.do_handshake)
         except BaseException:
-            await stream.aclose()
+            await self.aclose()
             raise
-        watch.framing = AnswerFraming()  # the answer of a proxy to CONNECT is over
-        return tls
+        self._watch.framing = AnswerFraming()  # the answer of a proxy to CONNECT is over
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         data = await self.receive(max_bytes, timeout)
@@ -241,7 +319,7 @@ class _AsyncTlsStream(httpcore.AsyncNetworkStream):
     async def receive(self, max_bytes: int, timeout: float | None) -> bytes:
         async with _Bounded(timeout, httpcore.ReadTimeout, httpcore.ReadError):
             try:
-                return await self._run(partial(self._tls.read, max_bytes))
+                return await self._run(partial(self._tls.object.read, max_bytes))
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 return b""
 
@@ -249,42 +327,30 @@ class _AsyncTlsStream(httpcore.AsyncNetworkStream):
         async with _Bounded(timeout, httpcore.WriteTimeout, httpcore.WriteError):
             view = memoryview(buffer)
             while view:
-                view = view[await self._run(partial(self._tls.write, view[:_WRITE])) :]
+                view = view[await self._run(partial(self._tls.object.write, view[:_WRITE])) :]
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        return await _AsyncTlsStream.over(self, self._watch, ssl_context, server_hostname, timeout)
+        tls = _AsyncTlsStream(self, self._watch, ssl_context, server_hostname)
+        await tls.shake_hands(timeout)
+        return tls
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
     def get_extra_info(self, info: str) -> Any:
-        if info == "ssl_object":
-            return self._tls
-        if info == "is_readable" and (self._tls.pending() or self._incoming.pending):
-            return True
-        return self._stream.get_extra_info(info)
+        return self._tls.extra_info(info) or self._stream.get_extra_info(info)
 
     async def _run(self, step: Callable[[], T]) -> T:
         """Run a step of TLS, with the reads and writes that it asks for."""
         while True:
-            try:
-                result = step()
-            except ssl.SSLWantReadError:
-                await self._flush()
-                data = await self._stream.receive(_TLS_RECORD, None)
-                if data:
-                    self._incoming.write(data)
-                else:
-                    self._incoming.write_eof()
-            else:
-                await self._flush()
-                return result
-
-    async def _flush(self) -> None:
-        if self._outgoing.pending:
-            await self._stream.write(self._outgoing.read())
+            result = self._tls.attempt(step)
+            if self._tls.outgoing.pending:
+                await self._stream.write(self._tls.outgoing.read())
+            if result:
+                return result[0]
+            self._tls.feed(await self._stream.receive(_TLS_RECORD, None))
 
 
 class _Bounded:
@@ -320,7 +386,7 @@ class _Bounded:
             raise self._timed_out("") from None
         if isinstance(error, TimeoutError):
             raise self._timed_out(str(error)) from None
-        if isinstance(error, OSError):
+        if isinstance(error, OSError | httpcore.NetworkError):
             raise self._failure(str(error)) from None
 
 
@@ -333,60 +399,3 @@ def _is_readable(sock: socket.socket) -> bool:
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
-
-
-def _addresses(host: str, port: int) -> list[str]:
-    """The addresses of a host, each once."""
-    try:
-        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        failure = httpcore.ConnectError(str(error))
-    else:
-        return list(dict.fromkeys(str(address[0]) for *_, address in infos))
-    raise failure
-
-
-async def _connect(host: str, port: int) -> socket.socket:
-    """A socket that is connected to the first address of the host that answers."""
-    loop = asyncio.get_running_loop()
-    infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    attempts: list[asyncio.Task[socket.socket]] = []
-    failure: BaseException = OSError(f"{host} has no address")
-    try:
-        for family, kind, protocol, _, address in infos:
-            attempts.append(loop.create_task(_connect_to(family, kind, protocol, address)))
-            is_last = len(attempts) == len(infos)
-            while pending := [attempt for attempt in attempts if not attempt.done()]:
-                done, _ = await asyncio.wait(
-                    pending, timeout=None if is_last else _NEXT_ADDRESS, return_when=asyncio.FIRST_COMPLETED
-                )
-                connected = next((attempt for attempt in done if attempt.exception() is None), None)
-                if connected is not None:
-                    attempts.remove(connected)
-                    return connected.result()
-                if not is_last:
-                    break
-        failure = next((error for attempt in attempts if (error := attempt.exception()) is not None), failure)
-    finally:
-        for attempt in attempts:
-            attempt.cancel()
-            attempt.add_done_callback(_close_late)
-    raise failure
-
-
-def _close_late(attempt: asyncio.Task[socket.socket]) -> None:
-    """Close the socket of a slower address."""
-    if not attempt.cancelled() and attempt.exception() is None:
-        attempt.result().close()
-
-
-async def _connect_to(family: int, kind: int, protocol: int, address: Any) -> socket.socket:
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setblocking(False)  # noqa: FBT003  the socket module's own signature
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.get_running_loop().sock_connect(sock, address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
