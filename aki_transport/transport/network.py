@@ -152,8 +152,8 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
             self._socket = await _connect(host, port)
         return _AsyncStream(self._socket, self._watch)
 
-    def abandon(self) -> None:
-        """Close the socket of a connection whose event loop does not run any more."""
+    def close(self) -> None:
+        """Close the socket, which takes no event loop."""
         if self._socket is not None:
             self._socket.close()
 
