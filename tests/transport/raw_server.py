@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx
+import pytest
 
 from aki_transport.transport.connections import AsyncConnections, Connections
 
@@ -332,3 +333,16 @@ def calling(*, is_async: bool, **fields: Any) -> Iterator[Caller]:
         yield caller
     finally:
         caller.close()
+
+
+def error_of(caller: Caller, url: str, content: Any = b"{}", **bounds: float | None) -> Exception:
+    with pytest.raises((httpx.TransportError, TimeoutError)) as caught:
+        caller.fetch(url, content, **bounds)
+    return caught.value
+
+
+def until(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.005)

@@ -8,7 +8,6 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import SimpleNamespace
@@ -28,44 +27,17 @@ from tests.transport.raw_server import (
     MB,
     Caller,
     Handler,
-    ServerTls,
     answering,
     calling,
     dripping,
+    error_of,
     hanging,
-    proxying,
     read_request,
     refusing,
     reset,
     serving,
+    until,
 )
-
-
-@pytest.fixture(params=[False, True], ids=["sync", "async"])
-def is_async(request: pytest.FixtureRequest) -> bool:
-    return request.param
-
-
-@pytest.fixture
-def caller(is_async: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[Caller]:
-    """At most one connection at a time: a call that loses it shows at the next call."""
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
-    with calling(is_async=is_async) as caller:
-        yield caller
-
-
-def error_of(caller: Caller, url: str, content: Any = b"{}", **bounds: float | None) -> Exception:
-    with pytest.raises((httpx.TransportError, TimeoutError)) as caught:
-        caller.fetch(url, content, **bounds)
-    return caught.value
-
-
-def until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.005)
-
 
 # Connections are used again, or not
 
@@ -238,175 +210,6 @@ def test_no_socket_stays_open(is_async: bool) -> None:
         until(lambda: (broken.open, unended.open, good.open) == (0, 0, 0))
         del left
         gc.collect()  # a socket that was not closed warns
-
-
-# Bytes that arrive unasked
-
-BAD = HEAD + b"content-length: 3\r\n\r\nbad"
-BIG = HEAD + b"content-length: 70000\r\n\r\n" + b"o" * 70_000
-ENDED = {
-    "length": GOOD,
-    "empty": HEAD + b"content-length: 0\r\n\r\n",
-    "204": b"HTTP/1.1 204 No\r\n\r\n",
-    "304": b"HTTP/1.1 304 No\r\ncontent-length: 7\r\n\r\n",
-    "103": b"HTTP/1.1 103 E\r\nlink: </a>\r\n\r\n" + GOOD,
-    "chunks": CHUNKED + b"2\r\nok\r\n0\r\n\r\n",
-    "extensions": CHUNKED + b"2;a=b\r\nok\r\n00;c\r\n\r\n",
-    "trailers": CHUNKED + b"2\r\nok\r\n0\r\nx-sum: 1\r\nx-more: 2\r\n\r\n",
-    "big": BIG,
-    "stream": CHUNKED + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n",
-}
-
-
-@pytest.mark.parametrize("extra", [BAD, b"\r\n", b"x", b"0\r\n\r\n"], ids=["answer", "line", "byte", "chunk"])
-@pytest.mark.parametrize("answer", ENDED.values(), ids=ENDED)
-def test_bytes_behind_an_answer_are_not_the_next_one(caller: Caller, answer: bytes, extra: bytes) -> None:
-    written = threading.Event()
-    with serving(answering(answer + extra, written=written)) as place:
-        opened = caller.open(place.url)
-        written.wait(5)
-        list(opened)
-        opened.close()
-        assert [caller.fetch(place.url) for _ in range(2)] == [(200, b"ok")] * 2
-        assert place.made == 2
-
-
-@pytest.mark.parametrize("tls", [False, True])
-@pytest.mark.parametrize("cut", [1, 10, *range(len(ENDED["trailers"]) - 3, len(ENDED["trailers"]) + 3)])
-def test_bytes_behind_an_answer_are_not_the_next_one_however_they_are_cut(
-    caller: Caller, cut: int, *, tls: bool
-) -> None:
-    data, written = ENDED["trailers"] + BAD, threading.Event()
-    with serving(answering(data[:cut], data[cut:], written=written), tls=tls) as place:
-        opened = caller.open(place.url)
-        written.wait(5)  # those that come after the next request belong to it, for all that anyone can know
-        assert b"".join(opened) == b"ok"
-        opened.close()
-        assert [caller.fetch(place.url) for _ in range(2)] == [(200, b"ok")] * 2
-        assert place.made == 2
-
-
-@pytest.mark.parametrize("answer", [GOOD, ENDED["trailers"]], ids=["length", "trailers"])
-@pytest.mark.parametrize("records", [1, 2])
-@pytest.mark.parametrize("proxy_tls", [None, False, True])
-def test_bytes_behind_an_answer_are_not_the_next_one_in_tls_or_a_tunnel(
-    is_async: bool, answer: bytes, records: int, *, proxy_tls: bool | None
-) -> None:
-    def handle(connection: socket.socket, number: int) -> None:
-        if proxy_tls is not None:
-            read_request(connection)
-            connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
-        encrypted: Any = ServerTls(connection)
-        pieces = (answer + BAD,) if records == 1 else (answer, BAD)
-        while read_request(encrypted):
-            encrypted.sendall(*(pieces if number == 1 else (GOOD,)))
-
-    with serving(handle, tls=bool(proxy_tls)) as place:
-        proxy = None if proxy_tls is None else place.url
-        with calling(is_async=is_async, proxy=proxy) as caller:
-            url = f"https://127.0.0.1:{place.port}/"
-            caller.fetch(url)
-            assert [caller.fetch(url) for _ in range(2)] == [(200, b"ok")] * 2
-        assert place.made == 2
-
-
-@pytest.mark.parametrize("tls", [False, True])
-@pytest.mark.parametrize("answer", [GOOD, ENDED["chunks"]], ids=["length", "chunks"])
-@pytest.mark.parametrize("extra", [BAD, b"HTTP/1.1 408 Too slow\r\ncontent-length: 0\r\n\r\n", b"x"])
-def test_a_connection_on_which_bytes_arrived_while_it_was_idle_is_not_used(
-    caller: Caller, answer: bytes, extra: bytes, *, tls: bool
-) -> None:
-    read, written = threading.Event(), threading.Event()
-
-    def handle(connection: socket.socket, number: int) -> None:
-        read_request(connection)
-        connection.sendall(answer)
-        if number == 1:
-            read.wait(5)
-            connection.sendall(extra)
-            written.set()
-        connection.recv(1)
-
-    with serving(handle, tls=tls) as place:
-        assert caller.fetch(place.url) == (200, b"ok")
-        read.set()
-        written.wait(5)
-        assert caller.fetch(place.url) == (200, b"ok")
-        assert place.made == 2
-
-
-# What goes wrong in an answer, and what is left of it
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b"",
-        b"HTP/9 what\r\n\r\n",
-        b"HTTP/1.1 abc OK\r\n\r\n",
-        b"HTTP/2 200 OK\r\n\r\n",
-        b"\x16\x03\x01\0\0",
-        b"HTTP/1.1 20",
-        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n",
-        b"HTTP/1.1 103 Early Hints\r\n\r\n",
-        HEAD + b"x: a",
-        HEAD + b"x: a\r\n",
-        HEAD + b"content-length: 2",
-        HEAD + b"no colon\r\ncontent-length: 2\r\n\r\nok",
-        HEAD + b"x: " + b"a" * 200_000 + b"\r\n\r\n",
-        HEAD + b"x: " + b"a" * 200_000,
-        HEAD + b"content-length: 2, 3\r\n\r\nok",
-        HEAD + b"content-length: 100\r\n\r\nhalf",
-        CHUNKED + b"5\r\nha",
-        CHUNKED + b"2\r\nok\r\n",
-        CHUNKED + b"zz\r\nok\r\n0\r\n\r\n",
-        CHUNKED + b"\r\n",
-        CHUNKED + b"-5\r\nok\r\n",
-    ],
-)
-def test_a_broken_answer_is_a_protocol_error_and_costs_no_connection(caller: Caller, answer: bytes) -> None:
-    with serving(answering(answer, stay=False)) as place:
-        error = error_of(caller, place.url)
-        assert isinstance(error, httpx.RemoteProtocolError)
-        assert len(str(error)) < 200
-        assert caller.fetch(place.url) == (200, b"ok")
-        assert place.made == 2
-
-
-STARTS = [b"", HEAD, HEAD + b"content-length: 5\r\n\r\nha", CHUNKED + b"5\r\nha"]
-
-
-@pytest.mark.parametrize("start", STARTS)
-def test_a_reset_may_have_arrived_and_costs_no_connection(caller: Caller, start: bytes) -> None:
-    def handle(connection: socket.socket, number: int) -> None:
-        read_request(connection)
-        if number > 1:
-            connection.sendall(GOOD)
-            return
-        connection.sendall(start)
-        time.sleep(0.05)  # else the reset may overtake the bytes
-        reset(connection)
-
-    with serving(handle) as place:
-        error = error_of(caller, place.url)
-        assert isinstance(error, httpx.ReadError)
-        assert not was_never_sent(error)
-        assert caller.fetch(place.url) == (200, b"ok")
-
-
-@pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize("tls", [False, True])
-def test_silence_is_a_read_timeout_and_costs_no_connection(caller: Caller, start: bytes, *, tls: bool) -> None:
-    def handle(connection: socket.socket, number: int) -> None:
-        read_request(connection)
-        connection.sendall(start if number == 1 else GOOD)
-        connection.recv(1)
-
-    with serving(handle, tls=tls) as place:
-        error = error_of(caller, place.url, read=0.1)
-        assert isinstance(error, httpx.ReadTimeout)
-        assert not was_never_sent(error)
-        assert caller.fetch(place.url) == (200, b"ok")
 
 
 # Bodies that are sent
@@ -590,95 +393,6 @@ def test_a_body_that_is_read_slowly_ends_in_time(caller: Caller, *, tls: bool) -
 
     with serving(handle, tls=tls) as place, patient(2):
         error_of(caller, place.url, b"x" * 20 * MB, total=0.5)
-
-
-def test_a_proxy_s_headers_that_drip_end_in_time(is_async: bool) -> None:
-    with (
-        serving(dripping(HEAD + b"x: " + b"a" * 500)) as place,
-        calling(is_async=is_async, proxy=place.url) as caller,
-        patient(1.5),
-    ):
-        error_of(caller, "https://target.invalid/", total=0.3)
-
-
-@pytest.mark.parametrize("proxy_tls", [False, True])
-def test_a_record_that_drips_through_a_tunnel_ends_in_time(is_async: bool, *, proxy_tls: bool) -> None:
-    slow = threading.Event()
-
-    def handle(connection: socket.socket, _: int) -> None:
-        read_request(connection)
-        slow.set()
-        connection.sendall(GOOD)
-
-    with (
-        serving(handle, tls=True) as target,
-        serving(proxying([], slow=slow), tls=proxy_tls) as proxy,
-        calling(is_async=is_async, proxy=proxy.url) as caller,
-        patient(2),
-    ):
-        error_of(caller, target.url, total=0.5)
-
-
-# Proxies
-
-
-@pytest.mark.parametrize("proxy_tls", [False, True])
-def test_a_proxy_gets_the_complete_address_of_a_plain_call(is_async: bool, *, proxy_tls: bool) -> None:
-    seen: list[bytes] = []
-    with serving(proxying(seen), tls=proxy_tls) as proxy:
-        address = proxy.url.replace("://", "://me:hunt%2Fer-ü@")
-        with calling(is_async=is_async, proxy=address) as caller:
-            for _ in range(2):
-                assert caller.fetch("http://target.invalid:81/a?b=c#d") == (200, b"ok")
-        assert proxy.made == 1
-    for request in seen:
-        assert request.startswith(b"POST http://target.invalid:81/a?b=c HTTP/1.1\r\n")
-        assert b"\r\nhost: target.invalid:81\r\n" in request.replace(b"Host", b"host")
-        assert b"\r\nProxy-Authorization: Basic bWU6aHVudC9lci3DvA==\r\n" in request
-
-
-@pytest.mark.parametrize("proxy_tls", [False, True])
-def test_a_proxy_tunnels_what_is_secret(is_async: bool, *, proxy_tls: bool) -> None:
-    seen: list[bytes] = []
-    with (
-        serving(answering(GOOD), tls=True) as target,
-        serving(proxying(seen), tls=proxy_tls) as proxy,
-        calling(is_async=is_async, proxy=proxy.url.replace("://", "://me:hunter2@")) as caller,
-    ):
-        for _ in range(3):
-            assert caller.fetch(target.url) == (200, b"ok")
-        assert (proxy.made, target.made) == (1, 1)
-    assert len(seen) == 1
-    assert b"\r\nProxy-Authorization: Basic bWU6aHVudGVyMg==\r\n" in seen[0]
-
-
-@pytest.mark.parametrize("refusal", [b"HTTP/1.1 407 Who are you\r\n\r\n", b"HTTP/1.1 502 No\r\n\r\n", b"", b"what"])
-def test_a_tunnel_that_is_refused_shows_no_password(is_async: bool, refusal: bytes) -> None:
-    with (
-        serving(proxying([], refusal)) as proxy,
-        calling(is_async=is_async, proxy=proxy.url.replace("://", "://me:hunter2@")) as caller,
-    ):
-        error = error_of(caller, "https://target.invalid/")
-        assert "hunter2" not in f"{error!r} {error.__context__!r} {error.__cause__!r}"
-        assert was_never_sent(error) == refusal.startswith(b"HTTP")
-        assert refusal[9:12].decode() in str(error)
-        until(lambda: proxy.open == 0)
-
-
-def test_a_proxy_that_is_not_there_is_never_sent(is_async: bool) -> None:
-    with refusing() as port, calling(is_async=is_async, proxy=f"http://me:hunter2@127.0.0.1:{port}") as caller:
-        for url in ("http://target.invalid/", "https://target.invalid/"):
-            assert type(error_of(caller, url)) is httpx.ConnectError
-
-
-@pytest.mark.parametrize("lose", [lambda _: None, reset], ids=["closed", "reset"])
-def test_what_is_lost_behind_a_proxy_may_have_arrived(is_async: bool, lose: Callable[[socket.socket], None]) -> None:
-    def handle(connection: socket.socket, _: int) -> None:
-        read_request(connection)
-        lose(connection)
-
-    with serving(handle) as proxy, calling(is_async=is_async, proxy=proxy.url) as caller:
-        assert not was_never_sent(error_of(caller, "http://target.invalid/"))
 
 
 # Threads
