@@ -13,13 +13,12 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from aki_transport.errors import AKIError, APIConnectionError, APITimeoutError, JobError, StreamInterruptedError
-from aki_transport.transport.attempts import Answer
-from aki_transport.transport.call import Call, ListenerError, Timeout
+from aki_transport.transport.call import Call, ListenerError, Sender
 from aki_transport.transport.decoder import Decoder, Payload
 
 log = logging.getLogger("aki_transport")
@@ -40,27 +39,6 @@ LONGEST_PAUSE_STREAMED = 0.4
 
 _TO_CANCEL = 3.0  # seconds that canceling may take
 _TO_START = 3.0  # seconds that a start under way is still waited for when its caller has left
-
-
-class Sender(Protocol):
-    """As much of the transport as a job needs."""
-
-    timeout: Timeout
-
-    @property
-    def has_async_client(self) -> bool:
-        """Whether async calls go through a client of the user's."""
-
-    def fetch(self, call: Call, read: Callable[[Mapping[str, str], Payload], Any], *, deadline: float | None) -> Any:
-        """Send, and give what `read` makes of the answer."""
-
-    def afetch(
-        self, call: Call, read: Callable[[Mapping[str, str], Payload], Any], *, deadline: float | None
-    ) -> Awaitable[Any]:
-        """`fetch`, async."""
-
-    def with_context(self, error: AKIError, response: Answer | None) -> AKIError:
-        """The error with what the transport knows about its call."""
 
 
 def pause(age: float, *, stream: bool) -> float:
