@@ -1,4 +1,4 @@
-"""Where calls may go and which key they may carry."""
+"""Which URLs calls may go to, and which key may be sent there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEADER_VALUE = re.compile(r"[\t -~]*")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the host is this machine."""
+    """Whether `host`, as `urlsplit` gives it, is this machine."""
     if host == "localhost":
         return True
     try:
@@ -29,87 +29,101 @@ def is_loopback(host: str) -> bool:
 
 
 def checked_base_url(url: str, *, title: str, allow_insecure: bool) -> str:
-    """The URL without a closing slash.
+    """The URL without a trailing slash.
+
+    Args:
+        url: The base URL to check.
+        title: The provider's name, for messages.
+        allow_insecure: Whether plain http to other machines is allowed.
 
     Raises:
-        ConfigurationError: It is no http(s) URL, holds credentials, a query or a fragment, or is plain http to another
-            host than this machine.
+        ConfigurationError: It is not an http(s) URL, contains credentials, a query or a fragment, or is plain http to
+            another machine.
     """
     if "@" in url:
-        raise ConfigurationError(f"{title}: base_url must not hold credentials; pass api_key= instead.")
+        raise ConfigurationError(f"{title}: base_url must not contain credentials; pass api_key= instead.")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         parts, host = urlsplit(""), None
     if parts.scheme not in ("https", "http") or not host or not _PRINTABLE.fullmatch(url):
-        raise ConfigurationError(f"{title}: base_url={url!r} is no http(s) URL.")
+        raise ConfigurationError(f"{title}: base_url={url!r} is not an http(s) URL.")
     if "?" in url or "#" in url:
-        raise ConfigurationError(f"{title}: base_url={url!r} must not hold a query or a fragment.")
+        raise ConfigurationError(f"{title}: base_url={url!r} must not contain a query or a fragment.")
     if parts.scheme == "http" and not allow_insecure and not is_loopback(host):
         raise ConfigurationError(
-            f"{title}: base_url={url!r} is plain http, which would show the key and the prompts to the network;"
+            f"{title}: base_url={url!r} is plain http, which sends the key and the prompts unencrypted;"
             " use https, or pass allow_insecure=True."
         )
     return url.rstrip("/")
 
 
 def checked_headers(headers: Mapping[str, str], *, title: str) -> dict[str, str]:
-    """The headers with names in lower case; `ConfigurationError` names one that HTTP does not take."""
+    """The headers, names in lower case.
+
+    Raises:
+        ConfigurationError: HTTP does not allow a header's name or value.
+    """
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
-            raise ConfigurationError(f"{title}: the header {name!r} in default_headers cannot be sent.")
+            raise ConfigurationError(f"{title}: the header {name!r} in default_headers is not a valid HTTP header.")
     return {name.lower(): value for name, value in headers.items()}
 
 
 class ApiKey:
-    """The key for one base URL: looked up at the first call, unwrapped only by the transport.
+    """The key for one base URL. The environment is read at the first call.
 
     Args:
-        provider: Names the environment variables and the hosts that a key from them may go to.
-        base_url: Where it would be sent.
+        provider: Its row names the environment variables, and the hosts to which a key from them may be sent.
+        base_url: The URL to which the key is sent.
         explicit: The key that the user passed; an empty one counts as none.
     """
 
     def __init__(self, provider: Provider, base_url: str, explicit: SecretStr | str | None) -> None:
         self._provider = provider
         self._host = urlsplit(base_url).hostname or ""
-        self._found = None if explicit is None else _checked(explicit, provider.title)
+        self._key = None if explicit is None else _strip_key(explicit, provider.title)
 
     def __call__(self) -> SecretStr | None:
-        """The key; None where the provider takes none.
+        """The key; None if the provider needs none.
 
         Raises:
-            ConfigurationError: There is none, or it comes from the environment and would go to a foreign host.
+            ConfigurationError: No key is set, or it comes from the environment and the base URL is not the provider's.
         """
-        if self._found is None and self._provider.key_variables:
-            self._found = self._from_environment()
-        return self._found
+        if self._key is None and self._provider.key_variables:
+            self._key = self._from_environment()
+        return self._key
 
     def _from_environment(self) -> SecretStr:
         provider = self._provider
         variables = " or ".join(provider.key_variables)
         for variable in provider.key_variables:
-            found = _checked(os.environ.get(variable, ""), provider.title)
-            if found is None:
+            key = _strip_key(os.environ.get(variable, ""), provider.title)
+            if key is None:
                 continue
             if self._host not in provider.hosts and not is_loopback(self._host):
                 raise ConfigurationError(
                     f"{provider.title}: the key in {variable} goes only to {', '.join(sorted(provider.hosts))};"
                     f" to send a key to {self._host}, pass api_key= explicitly."
                 )
-            return found
+            return key
         raise ConfigurationError(
             f"{provider.title}: no key; set {variables} or pass api_key=."
             " To try without one, start the local emulator: python -m aki_transport.emulator"
         )
 
 
-def _checked(key: SecretStr | str, title: str) -> SecretStr | None:
-    """The key without blanks around it, None if nothing is left. No local variable here holds it as plain text."""
+def _strip_key(key: SecretStr | str, title: str) -> SecretStr | None:
+    """The key without surrounding blanks; None if nothing is left.
+
+    No local variable holds it as plain text, because error trackers record the local variables of frames.
+    """
     key = SecretStr((key.get_secret_value() if isinstance(key, SecretStr) else key).strip())
     if not key.get_secret_value():
         return None
     if not _PRINTABLE.fullmatch(key.get_secret_value()):
-        raise ConfigurationError(f"{title}: the key holds spaces or characters that no HTTP header takes.")
+        raise ConfigurationError(
+            f"{title}: the key contains spaces or characters that are not allowed in an HTTP header."
+        )
     return key

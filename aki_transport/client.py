@@ -121,8 +121,8 @@ class Client:
         self._on_progress = on_progress
         self._resolver = ModelResolver(
             self.provider,
-            by_endpoint=self._wire.BY_ENDPOINT,
-            takes=self._wire.TAKES,
+            models_are_endpoints=self._wire.MODELS_ARE_ENDPOINTS,
+            supported_fields=self._wire.SUPPORTED_FIELDS,
             on_unknown_model=on_unknown_model,
             on_model_fallback=on_model_fallback,
             context_window=context_window,
@@ -391,7 +391,7 @@ class Client:
         deadline = self._transport.deadline_in()
         request = self._validated(request)
         model = request.model or ""
-        if self._resolver.needs_listing(model, draws=True):
+        if self._resolver.needs_listing(model, for_images=True):
             self._listing.read(wanted=self._resolver.id_of(model, self._listing.known), deadline=deadline)
         images: list[GeneratedImage] = []
         for prepared in self._prepare_image_calls(request, on_progress):
@@ -405,7 +405,7 @@ class Client:
         deadline = self._transport.deadline_in()
         request = self._validated(request)
         model = request.model or ""
-        if self._resolver.needs_listing(model, draws=True):
+        if self._resolver.needs_listing(model, for_images=True):
             wanted = self._resolver.id_of(model, self._listing.known)
             await self._listing.aread(wanted=wanted, deadline=deadline)
         images: list[GeneratedImage] = []
@@ -435,9 +435,9 @@ class Client:
 
 
 def _wish(prompt: str, **options: Any) -> ImageRequest:
-    from aki_transport.images.request import asked  # noqa: PLC0415
+    from aki_transport.images.request import build_image_request  # noqa: PLC0415
 
-    return asked(prompt, **options)
+    return build_image_request(prompt, **options)
 
 
 def _edit(prompt: str, images: Any, **options: Any) -> ImageRequest:

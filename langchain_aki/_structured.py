@@ -1,4 +1,4 @@
-"""Answers as objects: from a tool call, from JSON text, from JSON in a fence, or a clear error."""
+"""Parses an answer into an object: from a tool call, JSON text, or JSON in a code fence."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from langchain_aki.errors import ModelRefusalError
 
 
 class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
-    """Reads the object out of a model's answer, whichever way the model gave it.
+    """Parses the object from a model's answer: from a tool call or from the text.
 
     Args:
-        schema_type: The pydantic class to make; None gives dicts.
-        tool_name: The tool whose call holds the object, if it was asked for by a tool.
+        schema_type: The pydantic class of the object; None gives dicts.
+        tool_name: The tool whose arguments are the object, if a tool was offered for it.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -40,140 +40,142 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         return self.parse_result([Generation(text=text)])
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        """The object in an answer; None for a piece of a stream from which none can be made yet.
+        """The object in an answer; with `partial`, None if the text so far has none yet.
 
         Raises:
             ModelRefusalError: The model refused.
-            OutputParserException: There is no object, or it does not fit the schema; it holds the model's text.
+            OutputParserException: The answer has no object, or it does not match the schema. The exception holds the
+                model's text.
         """
         generation = result[0]
         message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(generation.text)
         if partial:
-            return self._so_far(message)
-        found = self._found(message)
+            return self._parse_partial(message)
+        value = self._extract(message)
         if self.schema_type is None:
-            return found
+            return value
         try:
-            return _made(self.schema_type, found)
+            return _validate(self.schema_type, value)
         except ValueError as error:
             name = getattr(self.schema_type, "__name__", "schema")
             raise OutputParserException(
                 f"the answer does not fit {name}: {error}", llm_output=str(message.text)
             ) from error
 
-    def _found(self, message: BaseMessage) -> Any:
+    def _extract(self, message: BaseMessage) -> Any:
         refusal = message.additional_kwargs.get("refusal")
         finish = message.response_metadata.get("finish_reason")
         if refusal or (finish == "content_filter" and not message.text):
-            words = str(refusal or finish)
-            raise ModelRefusalError(f"the model refused: {words}", refusal=words, raw_message=message)
+            refusal = str(refusal or finish)
+            raise ModelRefusalError(f"the model refused: {refusal}", refusal=refusal, raw_message=message)
         if isinstance(message, AIMessage) and message.tool_calls:
             for call in message.tool_calls:
                 if call["name"] == self.tool_name:
                     return call["args"]
-        found = extract_json(str(message.text))
-        if found is None:
+        value = extract_json(str(message.text))
+        if value is None:
             cut = " It was cut at max_tokens." if finish == "length" else ""
             raise OutputParserException(f"the answer holds no JSON.{cut}", llm_output=str(message.text))
-        return found
+        return value
 
-    def _so_far(self, message: BaseMessage) -> Any:
+    def _parse_partial(self, message: BaseMessage) -> Any:
         calls = message.tool_calls if isinstance(message, AIMessage) else []
         text = str(message.text).lstrip()
-        own = next((call for call in calls if call["name"] == self.tool_name), None)
-        if own is not None:
-            found: Any = own["args"]
+        tool_call = next((call for call in calls if call["name"] == self.tool_name), None)
+        if tool_call is not None:
+            value: Any = tool_call["args"]
         elif text[:1] in ("{", "["):
             try:
-                found = parse_partial_json(text)
+                value = parse_partial_json(text)
             except (ValueError, RecursionError):
                 return None
         else:
             return None
         if self.schema_type is None:
-            return found or None
+            return value or None
         try:
-            return _made(self.schema_type, found)
+            return _validate(self.schema_type, value)
         except ValueError:
             return None
 
     def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:  # noqa: A002  LangChain's name
-        whole: ChatGeneration | None = None
+        merged: ChatGeneration | None = None
         last = None
-        for piece in input:
-            whole, made = self._added(whole, piece)
-            if made is not None and made != last:
-                last = made
-                yield made
-        final = self._final(whole)
+        for chunk in input:
+            merged, parsed = self._add(merged, chunk)
+            if parsed is not None and parsed != last:
+                last = parsed
+                yield parsed
+        final = self._parse_final(merged)
         if final != last:
             yield final
 
     async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[Any]:  # noqa: A002
-        whole: ChatGeneration | None = None
+        merged: ChatGeneration | None = None
         last = None
-        async for piece in input:
-            whole, made = self._added(whole, piece)
-            if made is not None and made != last:
-                last = made
-                yield made
-        final = self._final(whole)
+        async for chunk in input:
+            merged, parsed = self._add(merged, chunk)
+            if parsed is not None and parsed != last:
+                last = parsed
+                yield parsed
+        final = self._parse_final(merged)
         if final != last:
             yield final
 
-    def with_raw(self, pieces: Iterator[BaseMessage]) -> Iterator[AddableDict]:
-        """The answer as it comes as `raw`, the object as `parsed`, what is wrong with it as `parsing_error`."""
-        whole: ChatGeneration | None = None
+    def with_raw(self, chunks: Iterator[BaseMessage]) -> Iterator[AddableDict]:
+        """Each chunk as `raw`, each new state of the object as `parsed`, and at the end the `parsing_error`."""
+        merged: ChatGeneration | None = None
         last = None
-        for piece in pieces:
-            yield AddableDict(raw=piece)
-            whole, made = self._added(whole, piece)
-            if made is not None and made != last:
-                last = made
-                yield AddableDict(parsed=made)
-        yield self._outcome(whole, last)
+        for chunk in chunks:
+            yield AddableDict(raw=chunk)
+            merged, parsed = self._add(merged, chunk)
+            if parsed is not None and parsed != last:
+                last = parsed
+                yield AddableDict(parsed=parsed)
+        yield self._final_dict(merged, last)
 
-    async def awith_raw(self, pieces: AsyncIterator[BaseMessage]) -> AsyncIterator[AddableDict]:
+    async def awith_raw(self, chunks: AsyncIterator[BaseMessage]) -> AsyncIterator[AddableDict]:
         """`with_raw`, async."""
-        whole: ChatGeneration | None = None
+        merged: ChatGeneration | None = None
         last = None
-        async for piece in pieces:
-            yield AddableDict(raw=piece)
-            whole, made = self._added(whole, piece)
-            if made is not None and made != last:
-                last = made
-                yield AddableDict(parsed=made)
-        yield self._outcome(whole, last)
+        async for chunk in chunks:
+            yield AddableDict(raw=chunk)
+            merged, parsed = self._add(merged, chunk)
+            if parsed is not None and parsed != last:
+                last = parsed
+                yield AddableDict(parsed=parsed)
+        yield self._final_dict(merged, last)
 
-    def _outcome(self, whole: ChatGeneration | None, last: Any) -> AddableDict:
+    def _final_dict(self, merged: ChatGeneration | None, last: Any) -> AddableDict:
         try:
-            final = self._final(whole)
+            final = self._parse_final(merged)
         except (OutputParserException, ModelRefusalError) as error:
             return AddableDict(parsed=None, parsing_error=error)
         return AddableDict(parsing_error=None) if final == last else AddableDict(parsed=final, parsing_error=None)
 
-    def _added(self, whole: ChatGeneration | None, piece: str | BaseMessage) -> tuple[ChatGeneration | None, Any]:
-        if isinstance(piece, BaseMessageChunk):
-            chunk = ChatGenerationChunk(message=piece)
-            whole = whole + chunk if isinstance(whole, ChatGenerationChunk) else chunk
+    def _add(self, merged: ChatGeneration | None, chunk: str | BaseMessage) -> tuple[ChatGeneration | None, Any]:
+        """The sum of all chunks so far, and the object parsed from it."""
+        if isinstance(chunk, BaseMessageChunk):
+            generation = ChatGenerationChunk(message=chunk)
+            merged = merged + generation if isinstance(merged, ChatGenerationChunk) else generation
         else:
-            whole = ChatGeneration(message=AIMessage(piece) if isinstance(piece, str) else piece)
-        return whole, self.parse_result([whole], partial=True)
+            merged = ChatGeneration(message=AIMessage(chunk) if isinstance(chunk, str) else chunk)
+        return merged, self.parse_result([merged], partial=True)
 
-    def _final(self, whole: ChatGeneration | None) -> Any:
-        if whole is None:
+    def _parse_final(self, merged: ChatGeneration | None) -> Any:
+        if merged is None:
             raise OutputParserException("the model gave no answer")
-        return self.parse_result([whole])
+        return self.parse_result([merged])
 
 
-def _made(schema: Any, found: Any) -> Any:
+def _validate(schema: Any, value: Any) -> Any:
     if hasattr(schema, "model_validate"):
-        return schema.model_validate(found)
+        return schema.model_validate(value)
     if hasattr(schema, "parse_obj"):  # pydantic 1
-        return schema.parse_obj(found)
-    return TypeAdapter(schema).validate_python(found)
+        return schema.parse_obj(value)
+    return TypeAdapter(schema).validate_python(value)
 
 
-def class_of(schema: Any) -> Any:
-    """The pydantic class to make of the answer, if the schema is one."""
+def pydantic_class(schema: Any) -> Any:
+    """The schema, if it is a pydantic class; else None."""
     return schema if isinstance(schema, type) and is_basemodel_subclass(schema) else None

@@ -13,12 +13,12 @@ from pydantic import BaseModel, Field, ValidationError, WithJsonSchema, model_va
 
 from aki_transport.errors import AKIError, BadRequestError, ConfigurationError
 from aki_transport.images.image import GeneratedImage
-from aki_transport.images.progress import ProgressBar, together
-from aki_transport.images.request import LARGEST, MOST, MOST_BY_MODEL, SMALLEST, asked
-from aki_transport.images.store import ImageStore, in_words
+from aki_transport.images.progress import ProgressBar, combine_callbacks
+from aki_transport.images.request import MAX_IMAGES, MAX_IMAGES_PER_TOOL_CALL, MAX_SIDE, MIN_SIDE, build_image_request
+from aki_transport.images.store import ImageStore, describe_images
 from aki_transport.prepare.images import validate_request
 from aki_transport.wire import find_image_wire
-from langchain_aki._connection import LangChainConnection
+from langchain_aki._base import LangChainConnection
 from langchain_aki._graph import graph_writer
 from langchain_aki.errors import raises_langchain_errors
 
@@ -27,10 +27,10 @@ Content = str | list[str | dict[str, Any]]
 _PROMPT = "What the picture shall show: objects, colours, composition, style. The more is said, the better it fits."
 _CHANGE = "What to change in the picture: colours, objects, style, background, angle. Say what shall stay as it is."
 _SIZE = (
-    f"Width and height in pixels, like 1024x1024; {SMALLEST} to {LARGEST} each."
+    f"Width and height in pixels, like 1024x1024; {MIN_SIDE} to {MAX_SIDE} each."
     " Leave it out unless a size was asked for."
 )
-_COUNT = f"How many pictures, 1 to {MOST_BY_MODEL}; 1 unless more were asked for."
+_COUNT = f"How many pictures, 1 to {MAX_IMAGES_PER_TOOL_CALL}; 1 unless more were asked for."
 _IMAGE = (
     "The ID of the picture to change, like img_3f9c2a, as an earlier call gave it."
     " Several IDs, with commas between, to make one picture out of them."
@@ -42,7 +42,7 @@ class GenerateImageInput(BaseModel):
 
     prompt: str = Field(min_length=1, max_length=8000, description=_PROMPT)
     size: str | None = Field(default=None, pattern=r"^[0-9]{3,4}x[0-9]{3,4}$", description=_SIZE)
-    n: int | None = Field(default=None, ge=1, le=MOST_BY_MODEL, description=_COUNT)
+    n: int | None = Field(default=None, ge=1, le=MAX_IMAGES_PER_TOOL_CALL, description=_COUNT)
 
 
 class EditImageInput(BaseModel):
@@ -102,7 +102,7 @@ class _ImageTool(LangChainConnection, BaseTool):
 
     def _check(self, prompt: str, **options: Any) -> None:
         """Raise for what cannot be asked, before anything is sent."""
-        validate_request(asked(prompt, **options), find_image_wire(self.protocol), protocol=self.protocol)
+        validate_request(build_image_request(prompt, **options), find_image_wire(self.protocol), protocol=self.protocol)
 
     def _options(self, size: str | None) -> dict[str, Any]:
         return {
@@ -117,13 +117,13 @@ class _ImageTool(LangChainConnection, BaseTool):
     @contextmanager
     def _listening(self) -> Iterator[Any]:
         with ProgressBar(self.name) if self.progress else nullcontext() as bar:
-            yield together(self.on_progress, bar, graph_writer(self.name))
+            yield combine_callbacks(self.on_progress, bar, graph_writer(self.name))
 
     def _result(
         self, images: list[GeneratedImage], sources: tuple[GeneratedImage, ...] = ()
     ) -> tuple[Content, list[GeneratedImage]]:
         kept = [self.store.add(image) for image in images]
-        words = in_words(kept, sources)
+        words = describe_images(kept, sources)
         if not self.show_images:
             return words, kept
         shown = [{"type": "image", "base64": each.to_base64(), "mime_type": each.mime_type} for each in kept]
@@ -150,7 +150,7 @@ class AKIImageGenerationTool(_ImageTool, defer_build=False):
 
     model: str | None = "z-image-turbo"
     size: str | None = "1024x1024"
-    n: int = Field(default=1, ge=1, le=MOST)
+    n: int = Field(default=1, ge=1, le=MAX_IMAGES)
     """How many pictures, where the call does not say it; 1 to 10."""
 
     def _run(

@@ -16,9 +16,9 @@ from aki_transport import Client
 from aki_transport.arguments import unknown_argument
 from aki_transport.errors import ConfigurationError
 from aki_transport.images.image import GeneratedImage
-from aki_transport.images.progress import ProgressBar, together
-from aki_transport.images.request import LARGEST, MOST_BY_MODEL, SMALLEST, asked
-from aki_transport.images.store import ImageStore, in_words
+from aki_transport.images.progress import ProgressBar, combine_callbacks
+from aki_transport.images.request import MAX_IMAGES_PER_TOOL_CALL, MAX_SIDE, MIN_SIDE, build_image_request
+from aki_transport.images.store import ImageStore, describe_images
 from aki_transport.prepare.images import validate_request
 from aki_transport.settings import ConnectionSettings
 from aki_transport.wire import find_image_wire
@@ -33,14 +33,14 @@ _Change = Annotated[
 ]
 _Size = Annotated[
     str | None,
-    f"Width and height in pixels, like 1024x1024; {SMALLEST} to {LARGEST} each."
+    f"Width and height in pixels, like 1024x1024; {MIN_SIDE} to {MAX_SIDE} each."
     " Leave it out unless a size was asked for.",
 ]
 _Count = Annotated[
     int,
     Field(
-        description=f"How many pictures, 1 to {MOST_BY_MODEL}; 1 unless more were asked for.",
-        json_schema_extra={"minimum": 1, "maximum": MOST_BY_MODEL},
+        description=f"How many pictures, 1 to {MAX_IMAGES_PER_TOOL_CALL}; 1 unless more were asked for.",
+        json_schema_extra={"minimum": 1, "maximum": MAX_IMAGES_PER_TOOL_CALL},
     ),
 ]
 _Named = Annotated[
@@ -119,7 +119,9 @@ class AKIImageToolSpec(BaseToolSpec):
         given: dict[str, Any] = dict(zip(_OPTIONS, (seed, negative_prompt, steps, extra_body), strict=True))
         self._options = {name: value for name, value in given.items() if value is not None}
         wire, protocol = find_image_wire(self._connection.protocol), self._connection.protocol
-        validate_request(asked("a picture", model=model, size=size, **self._options), wire, protocol=protocol)
+        validate_request(
+            build_image_request("a picture", model=model, size=size, **self._options), wire, protocol=protocol
+        )
         if progress:
             ProgressBar()
 
@@ -180,22 +182,22 @@ class AKIImageToolSpec(BaseToolSpec):
 
     @property
     def _client(self) -> Client:
-        return self._connection._connected()  # noqa: SLF001  its own, too
+        return self._connection._client  # noqa: SLF001  its own, too
 
     def _drawing(self, size: str | None, n: int) -> dict[str, Any]:
-        if isinstance(n, int) and n > MOST_BY_MODEL:
-            raise ConfigurationError(f"n={n} is out of range; use 1 to {MOST_BY_MODEL}.")
+        if isinstance(n, int) and n > MAX_IMAGES_PER_TOOL_CALL:
+            raise ConfigurationError(f"n={n} is out of range; use 1 to {MAX_IMAGES_PER_TOOL_CALL}.")
         return {**self._options, "model": self._model, "size": size or self._size, "n": n}
 
     @contextmanager
     def _listening(self) -> Iterator[Any]:
         with ProgressBar() if self._progress else nullcontext() as bar:
-            yield together(self._connection.on_progress, bar)
+            yield combine_callbacks(self._connection.on_progress, bar)
 
     def _blocks(self, images: list[GeneratedImage], sources: tuple[GeneratedImage, ...] = ()) -> Blocks:
         kept = [self.store.add(image) for image in images]
         shown = [ImageBlock(image=each.data, image_mimetype=each.mime_type) for each in kept]
-        return [TextBlock(text=in_words(kept, sources)), *shown]
+        return [TextBlock(text=describe_images(kept, sources)), *shown]
 
 
 def _text_of(blocks: Blocks) -> str:

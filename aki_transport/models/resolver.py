@@ -1,4 +1,4 @@
-"""The models of one service as one client sees them: what an ID means, what a model takes, and which one answered."""
+"""Resolves model IDs for one service: which ID to send, which limits a model has, and which model answered."""
 
 from __future__ import annotations
 
@@ -16,31 +16,33 @@ from aki_transport.providers import Provider
 OnUnknownModel: TypeAlias = Literal["raise", "warn", "allow"]
 OnModelFallback: TypeAlias = Literal["raise", "warn", "ignore"]
 
-_LEAST_OUTPUT = 1024  # tokens that an answer gets however long its prompt
+_MIN_OUTPUT = 1024  # tokens that are left for the answer to a prompt of any length
 _BYTES_PER_TOKEN = 4
-_TOKENS_PER_PICTURE = 1024
+_TOKENS_PER_IMAGE = 1024
+# Capabilities of a model, each with the field of a request that the protocol must have for it.
+_REQUIRED_FIELDS = {"tools": "tools", "images": "images", "structured_output": "response_format"}
 
 
 class ModelResolver:
-    """Answers questions about models. Pure but for warnings: the listing is handed in.
+    """Resolves model IDs. It is pure but for warnings: the listing is an argument.
 
     Args:
-        provider: The service.
-        by_endpoint: Whether each model is an endpoint, and the listing one of endpoints.
-        takes: What can be said to it: a model calls no tools where they cannot be sent.
-        on_unknown_model: What an ID does that the service does not list.
-        on_model_fallback: What the answer of another model does.
-        context_window: The user's word on it, in tokens.
-        max_output: The user's word on it, in tokens.
-        without_key: Takes the key out of a name that the service says, before it is shown.
+        provider: The provider.
+        models_are_endpoints: Whether each model is an endpoint, so that the listing names endpoints.
+        supported_fields: The fields of a request that the protocol has: without `"tools"` no model can call tools.
+        on_unknown_model: What happens for an ID that the service does not list.
+        on_model_fallback: What happens when another model answers.
+        context_window: Tokens, set by the user; None if not set.
+        max_output: Tokens, set by the user; None if not set.
+        without_key: Removes the API key from a model name of the service before it is shown.
     """
 
     def __init__(
         self,
         provider: Provider,
         *,
-        by_endpoint: bool = False,
-        takes: Container[str] = ("tools", "images", "response_format"),
+        models_are_endpoints: bool = False,
+        supported_fields: Container[str] = ("tools", "images", "response_format"),
         on_unknown_model: OnUnknownModel,
         on_model_fallback: OnModelFallback,
         context_window: int | None,
@@ -48,21 +50,20 @@ class ModelResolver:
         without_key: Callable[[str], str],
     ) -> None:
         self._provider = provider
-        self._by_endpoint = by_endpoint
-        self._cannot: dict[str, Any] = {
-            field: False
-            for field, said in (("tools", "tools"), ("images", "images"), ("structured_output", "response_format"))
-            if said not in takes
+        self._models_are_endpoints = models_are_endpoints
+        self._unsupported: dict[str, Any] = {
+            capability: False for capability, field in _REQUIRED_FIELDS.items() if field not in supported_fields
         }
         self._table = catalog.load_table(provider.catalog)
-        self._draws = catalog.load_table(f"{provider.catalog}_images")
+        self._image_table = catalog.load_table(f"{provider.catalog}_images")
         self._on_unknown_model = on_unknown_model
         self._on_model_fallback = on_model_fallback
         self._context_window = context_window
         self._max_output = max_output
         self._without_key = without_key
         self._infos: dict[str, tuple[catalog.Listing | None, ModelInfo]] = {}
-        self._said: set[tuple[str, str]] = set()
+        self._warned: set[tuple[str, str]] = set()
+        self._same_model: set[tuple[str, str]] = set()
 
     def info(self, model: str, listing: catalog.Listing | None) -> ModelInfo:
         """What is known of a model."""
@@ -76,32 +77,30 @@ class ModelResolver:
             context_window=self._context_window,
             max_output=self._max_output,
         )
-        if self._cannot:
-            info = replace(info, **self._cannot)
+        if self._unsupported:
+            info = replace(info, **self._unsupported)
         self._infos[model] = (listing, info)
         return info
 
     def all(self, listing: catalog.Listing | None) -> tuple[ModelInfo, ...]:
-        """Every model that the service lists; the table's where the listing is not known."""
+        """Every model that the service lists; those of the table if the listing is not known."""
         known: Mapping[str, object] = self._table if listing is None else listing
         models = self._models_in(listing)
-        return tuple(replace(catalog.describe(model, self._table, models), **self._cannot) for model in known)
+        return tuple(replace(catalog.describe(model, self._table, models), **self._unsupported) for model in known)
 
     def _models_in(self, listing: catalog.Listing | None) -> catalog.Listing | None:
-        """The listing, where it names models; that of endpoints says nothing of what is behind them."""
-        return None if self._by_endpoint else listing
+        """The listing; None if it names endpoints, which tells nothing about the models behind them."""
+        return None if self._models_are_endpoints else listing
 
-    def needs_listing(self, model: str, *, draws: bool = False) -> bool:
-        """Whether it takes the service's listing to know what to send for this model."""
-        if self._by_endpoint:
-            return catalog.find_endpoint(model, self._draws if draws else self._table, None) is None
-        if draws:
-            return False
-        return self._provider.fallback_model is not None
+    def needs_listing(self, model: str, *, for_images: bool = False) -> bool:
+        """Whether the service's listing is needed to know what to send for this model."""
+        if self._models_are_endpoints:
+            return catalog.find_endpoint(model, self._image_table if for_images else self._table, None) is None
+        return not for_images and self._provider.fallback_model is not None
 
     def id_of(self, model: str, listing: catalog.Listing | None) -> str:
-        """The name that is looked for in the listing."""
-        if self._by_endpoint:
+        """The name to look for in the listing."""
+        if self._models_are_endpoints:
             return catalog.find_endpoint(model, self._table, listing) or model
         return catalog.resolve(model, self._table, listing) or model
 
@@ -109,105 +108,108 @@ class ModelResolver:
         """The ID to send.
 
         Raises:
-            ModelNotFoundError: The service does not list it and would answer with another model in silence.
+            ModelNotFoundError: The service does not list it, and would silently answer with its fallback model.
         """
-        if self._by_endpoint:
+        if self._models_are_endpoints:
             return catalog.resolve(model, self._table, None) or model
-        found = catalog.resolve(model, self._table, listing)
+        resolved = catalog.resolve(model, self._table, listing)
         fallback = self._provider.fallback_model
-        if found is not None or listing is None or fallback is None or self._on_unknown_model == "allow":
-            return found or model
-        near, listed = self._near(model, listing)
-        words = f"no model {model!r}.{near} The service would let {fallback} answer in silence.{listed}"
+        if resolved is not None or listing is None or fallback is None or self._on_unknown_model == "allow":
+            return resolved or model
+        hint, listed = self._alternatives(model, listing)
+        message = f"no model {model!r}.{hint} The service would let {fallback} answer in silence.{listed}"
         if self._on_unknown_model == "raise":
-            raise self._not_found(words, model, listing)
-        self._warn_once(("unknown", model), words, ModelMismatchWarning)
+            raise self._not_found(message, model, listing)
+        self._warn_once(("unknown", model), message, ModelMismatchWarning)
         return model
 
-    def endpoint(self, model: str, listing: catalog.Listing | None, *, draws: bool = False) -> str | None:
-        """The endpoint to call; None where a model is none.
+    def endpoint(self, model: str, listing: catalog.Listing | None, *, for_images: bool = False) -> str | None:
+        """The endpoint to call; None on protocols where models are not endpoints.
 
         Raises:
             ModelNotFoundError: No endpoint serves it, or none is known.
         """
-        if not self._by_endpoint:
+        if not self._models_are_endpoints:
             return None
-        found = catalog.find_endpoint(model, self._draws if draws else self._table, listing)
-        if found is not None:
-            return found
+        endpoint = catalog.find_endpoint(model, self._image_table if for_images else self._table, listing)
+        if endpoint is not None:
+            return endpoint
         if listing is None:
-            words = f"no endpoint is known for the model {model!r}, and the list of endpoints could not be read."
-            raise self._not_found(words, model, {})
-        near, listed = self._near(model, listing)
-        raise self._not_found(f"no endpoint serves the model {model!r}.{near}{listed}", model, listing)
+            message = f"no endpoint is known for the model {model!r}, and the list of endpoints could not be read."
+            raise self._not_found(message, model, {})
+        hint, listed = self._alternatives(model, listing)
+        raise self._not_found(f"no endpoint serves the model {model!r}.{hint}{listed}", model, listing)
 
-    def _near(self, model: str, listing: catalog.Listing) -> tuple[str, str]:
-        near = catalog.closest(model, listing)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    def _alternatives(self, model: str, listing: catalog.Listing) -> tuple[str, str]:
+        """Two sentences for an error: the most similar names, and all names."""
+        closest = catalog.closest(model, listing)
+        hint = f" Did you mean {' or '.join(map(repr, closest))}?" if closest else ""
         return hint, f" It lists: {', '.join(sorted(listing))}."
 
-    def _not_found(self, words: str, model: str, listing: catalog.Listing) -> ModelNotFoundError:
+    def _not_found(self, message: str, model: str, listing: catalog.Listing) -> ModelNotFoundError:
         return ModelNotFoundError(
-            f"{words} Nothing was sent.",
+            f"{message} Nothing was sent.",
             closest=catalog.closest(model, listing),
             available=tuple(listing),
             provider=self._provider.title,
             model=model,
         )
 
-    def check_served(self, asked: str, served: str) -> None:
-        """Raise or warn where another model answers than the one that was asked.
+    def check_served(self, requested: str, served: str) -> None:
+        """Raise or warn if another model answers than the requested one.
 
         Raises:
             ModelFallbackError: The service's fallback model answers.
         """
         fallback = self._provider.fallback_model
-        if fallback is None or served == asked or (asked, served) in self._said or self._on_model_fallback == "ignore":
+        if fallback is None or served == requested or self._on_model_fallback == "ignore":
+            return
+        if (requested, served) in self._same_model:
             return
         served = self._without_key(served)
-        if catalog.same_model(asked, served, self._table):
-            self._said.add((asked, served))
+        if catalog.same_model(requested, served, self._table):
+            self._same_model.add((requested, served))
             return
-        words = f"{asked!r} was asked, but {served!r} answers"
+        message = f"{requested!r} was requested, but {served!r} answers"
         if self._on_model_fallback == "raise" and catalog.same_model(fallback, served, self._table):
             raise ModelFallbackError(
-                f"{words}: the service's fallback for models it does not know or cannot serve."
+                f"{message}: the service's fallback for models it does not know or cannot serve."
                 " Nothing of that answer was used; on_model_fallback='warn' would take it.",
-                requested=asked,
+                requested=requested,
                 served=served,
                 provider=self._provider.title,
-                model=asked,
+                model=requested,
             )
-        self._warn_once((asked, served), f"{words}.", ModelMismatchWarning)
+        self._warn_once((requested, served), f"{message}.", ModelMismatchWarning)
 
     def output_bound(self, request: ChatRequest, info: ModelInfo, default: int | None) -> int | None:
-        """The `max_tokens` to send: the user's own, or the route's default where that fits beside the prompt."""
-        wanted = request.max_tokens
-        if wanted is not None:
-            if info.output_source != "default" and wanted > info.max_output:
-                words = f"max_tokens={wanted} is more than the {info.max_output} that {info.id} is known to give."
-                self._warn_once(("limit", f"{info.id} {wanted}"), words, ModelLimitWarning)
-            return wanted
+        """The `max_tokens` to send: the user's own, else the route's default as far as it fits beside the prompt."""
+        requested = request.max_tokens
+        if requested is not None:
+            if info.output_source != "default" and requested > info.max_output:
+                message = f"max_tokens={requested} is more than the {info.max_output} that {info.id} is known to give."
+                self._warn_once(("limit", f"{info.id} {requested}"), message, ModelLimitWarning)
+            return requested
         if default is None:
             return None
         bound = min(default, info.max_output)
-        room = info.context_window - _estimate(request)
-        return bound if room >= bound else max(room, min(_LEAST_OUTPUT, bound))
+        room = info.context_window - _estimated_tokens(request)
+        return bound if room >= bound else max(room, min(_MIN_OUTPUT, bound))
 
-    def _warn_once(self, about: tuple[str, str], words: str, category: type[Warning]) -> None:
-        if about not in self._said:
-            self._said.add(about)
-            warnings.warn(f"{self._provider.title}: {words}", category, stacklevel=2)
+    def _warn_once(self, topic: tuple[str, str], message: str, category: type[Warning]) -> None:
+        if topic not in self._warned:
+            self._warned.add(topic)
+            warnings.warn(f"{self._provider.title}: {message}", category, stacklevel=2)
 
 
 def default_output(info: ModelInfo, default: int) -> int:
-    """The output to reckon with where the user asked for none and the prompt is not known yet."""
-    return min(default, info.max_output, max(info.context_window // 4, _LEAST_OUTPUT), info.context_window // 2)
+    """The tokens to plan for an answer if the user set no `max_tokens` and the prompt is not known yet."""
+    return min(default, info.max_output, max(info.context_window // 4, _MIN_OUTPUT), info.context_window // 2)
 
 
-def _estimate(request: ChatRequest) -> int:
-    """Cautiously, the prompt's tokens: UTF-8 bytes / 4, which characters alone never exceed."""
-    size = pictures = 0
+def _estimated_tokens(request: ChatRequest) -> int:
+    """A cautious estimate of the prompt's tokens: UTF-8 bytes / 4, so that non-Latin scripts count for more."""
+    size = images = 0
     for message in request.messages:
         if isinstance(message.content, str):
             size += len(message.content.encode("utf-8", "replace"))
@@ -216,5 +218,5 @@ def _estimate(request: ChatRequest) -> int:
             if isinstance(part, Text):
                 size += len(part.text.encode("utf-8", "replace"))
             else:
-                pictures += 1
-    return size // _BYTES_PER_TOKEN + pictures * _TOKENS_PER_PICTURE
+                images += 1
+    return size // _BYTES_PER_TOKEN + images * _TOKENS_PER_IMAGE

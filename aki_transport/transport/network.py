@@ -11,9 +11,9 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
+from types import TracebackType
 from typing import Any, TypeVar
 
 import httpcore
@@ -108,8 +108,12 @@ class _SyncStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        allowed = self._watch.allowed(timeout, httpcore.ConnectTimeout)
-        stream = self._stream.start_tls(ssl_context, server_hostname, allowed)
+        try:
+            allowed = self._watch.allowed(timeout, httpcore.ConnectTimeout)
+            stream = self._stream.start_tls(ssl_context, server_hostname, allowed)
+        except BaseException:
+            self.close()
+            raise
         self._watch.framing = AnswerFraming()  # the answer of a proxy to CONNECT is over
         return _SyncStream(stream, self._watch)
 
@@ -140,15 +144,11 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,  # noqa: ARG002  httpcore's signature; nothing here sets it
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first address of the host that answers."""
-        with _mapped(httpcore.ConnectTimeout, httpcore.ConnectError):
-            async with asyncio.timeout(timeout):
-                self._socket = await _connect(host, port)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for option in socket_options or ():
-                self._socket.setsockopt(*option)
+        async with _Bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
+            self._socket = await _connect(host, port)
         return _AsyncStream(self._socket, self._watch)
 
     def abandon(self) -> None:
@@ -169,14 +169,12 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
 
     async def receive(self, max_bytes: int, timeout: float | None) -> bytes:
         """Read the bytes that TLS reads, which are no answer's yet."""
-        with _mapped(httpcore.ReadTimeout, httpcore.ReadError):
-            async with asyncio.timeout(timeout):
-                return await asyncio.get_running_loop().sock_recv(self._socket, max_bytes)
+        async with _Bounded(timeout, httpcore.ReadTimeout, httpcore.ReadError):
+            return await asyncio.get_running_loop().sock_recv(self._socket, max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        with _mapped(httpcore.WriteTimeout, httpcore.WriteError):
-            async with asyncio.timeout(timeout):
-                await asyncio.get_running_loop().sock_sendall(self._socket, buffer)
+        async with _Bounded(timeout, httpcore.WriteTimeout, httpcore.WriteError):
+            await asyncio.get_running_loop().sock_sendall(self._socket, buffer)
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
@@ -227,9 +225,8 @@ class _AsyncTlsStream(httpcore.AsyncNetworkStream):
         """Shake hands; a stream that failed to is closed."""
         tls = cls(stream, watch, ssl_context, server_hostname)
         try:
-            with _mapped(httpcore.ConnectTimeout, httpcore.ConnectError):
-                async with asyncio.timeout(timeout):
-                    await tls._run(tls._tls.do_handshake)
+            async with _Bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
+                await tls._run(tls._tls.do_handshake)
         except BaseException:
             await stream.aclose()
             raise
@@ -242,19 +239,17 @@ class _AsyncTlsStream(httpcore.AsyncNetworkStream):
         return data
 
     async def receive(self, max_bytes: int, timeout: float | None) -> bytes:
-        with _mapped(httpcore.ReadTimeout, httpcore.ReadError):
-            async with asyncio.timeout(timeout):
-                try:
-                    return await self._run(partial(self._tls.read, max_bytes))
-                except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                    return b""
+        async with _Bounded(timeout, httpcore.ReadTimeout, httpcore.ReadError):
+            try:
+                return await self._run(partial(self._tls.read, max_bytes))
+            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                return b""
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        with _mapped(httpcore.WriteTimeout, httpcore.WriteError):
-            async with asyncio.timeout(timeout):
-                view = memoryview(buffer)
-                while view:
-                    view = view[await self._run(partial(self._tls.write, view[:_WRITE])) :]
+        async with _Bounded(timeout, httpcore.WriteTimeout, httpcore.WriteError):
+            view = memoryview(buffer)
+            while view:
+                view = view[await self._run(partial(self._tls.write, view[:_WRITE])) :]
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
@@ -292,15 +287,41 @@ class _AsyncTlsStream(httpcore.AsyncNetworkStream):
             await self._stream.write(self._outgoing.read())
 
 
-@contextmanager
-def _mapped(timeout: type[Exception], failure: type[Exception]) -> Iterator[None]:
-    """Raise httpcore's exceptions in place of the event loop's."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise timeout(str(error)) from None
-    except OSError as error:
-        raise failure(str(error)) from None
+class _Bounded:
+    """Bounds a wait on the event loop, and raises httpcore's exceptions in place of the loop's.
+
+    A loop that was busy for longer may see at once that bytes have arrived and that the time is over. Then the bytes
+    count, which `asyncio.timeout` alone would throw away.
+    """
+
+    __slots__ = ("_failure", "_seconds", "_timed_out", "_timeout", "_timer")
+
+    def __init__(self, seconds: float | None, timed_out: type[Exception], failure: type[Exception]) -> None:
+        self._seconds = seconds
+        self._timed_out = timed_out
+        self._failure = failure
+        self._timeout = asyncio.timeout(None)
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+        if self._seconds is not None:
+            # It ends the wait one round of the loop later, when what has arrived is taken.
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._timeout.reschedule, 0)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError:
+            raise self._timed_out("") from None
+        if isinstance(error, TimeoutError):
+            raise self._timed_out(str(error)) from None
+        if isinstance(error, OSError):
+            raise self._failure(str(error)) from None
 
 
 def _is_readable(sock: socket.socket) -> bool:
@@ -363,6 +384,7 @@ async def _connect_to(family: int, kind: int, protocol: int, address: Any) -> so
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setblocking(False)  # noqa: FBT003  the socket module's own signature
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().sock_connect(sock, address)
     except BaseException:
         sock.close()

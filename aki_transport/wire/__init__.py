@@ -1,8 +1,8 @@
-"""How requests and answers are said: one module per protocol, all with the functions that `Wire` lists.
+"""The protocols, one module each: they build calls from requests and decode the answers.
 
-A wire is pure: values and dicts in, values out. It never sends, sleeps or asks the time. Every answer, whole or in
-pieces, comes to its decoder as payloads: the events of a stream, the one body of a blocking answer, or the states of a
-job, which the transport polls.
+All modules have the functions that `Wire` lists. They are pure: values and dicts in, values out; they never send, sleep
+or read the clock. Every answer reaches its decoder as payloads: the events of a stream, the one body of a blocking
+answer, or the states of a job, which the transport polls.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 
 
 class Wire(Protocol):
-    """What each module of this package offers.
+    """What every chat protocol has.
 
     Attributes:
-        BY_ENDPOINT: Whether a model is an endpoint there, so that its address names it and no other one can answer.
-        TAKES: The fields of a request that it can say; `"images"` are pictures within messages.
-        RANGES: The least and the greatest value of some of them.
+        MODELS_ARE_ENDPOINTS: Whether each model is an endpoint, named in the URL, so that no other model can answer.
+        SUPPORTED_FIELDS: The fields of a `ChatRequest` that it can send; `"images"` are images within messages.
+        RANGES: The smallest and the largest value of some of these fields.
     """
 
-    BY_ENDPOINT: bool
-    TAKES: frozenset[str]
+    MODELS_ARE_ENDPOINTS: bool
+    SUPPORTED_FIELDS: frozenset[str]
     RANGES: Mapping[str, tuple[float, float]]
 
     def models(self) -> Call:
         """The call that lists the models."""
 
     def read_models(self, body: str | bytes) -> Listing:
-        """The models in the answer to it; `InvalidResponseError` if it is no list of models."""
+        """The models in the answer to `models()`; raises `InvalidResponseError` if it is not a list of models."""
 
     def chat(self, request: ChatRequest, *, stream: bool) -> Call:
-        """The call that says `request`."""
+        """The call that sends `request`."""
 
     def decoder(
         self,
@@ -53,42 +53,43 @@ class Wire(Protocol):
         empty_is_failure: bool = False,
         stream: bool = True,
     ) -> Decoder[ChatDelta]:
-        """What reads the answer's payloads.
+        """A decoder for the payloads of one answer.
 
         Args:
-            request: What was asked.
-            headers: The answer's headers.
-            on_model: Told the name of the model that answers, before anything of the answer is given out.
-            on_progress: Told how far a job is whenever that has changed.
-            empty_is_failure: An answer with no content and 0 completion tokens is a failed worker.
-            stream: Whether the answer is given out as it comes.
+            request: The request that is answered.
+            headers: The headers of the answer.
+            on_model: Called with the name of the model that answers, before any part of the answer is returned.
+            on_progress: Called with the progress of a job when it has changed.
+            empty_is_failure: Whether an answer with no content and 0 completion tokens means that a worker failed.
+            stream: Whether the caller reads the answer while it arrives.
         """
 
-    def without_refused(self, request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
-        """The same request without the side matter that `error` refuses; None if it refuses anything else."""
+    def without_refused_feature(self, request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
+        """The request without the optional feature that `error` refuses; None if it refuses something else."""
 
 
 class ImageWire(Protocol):
-    """What each module of this package for pictures offers.
+    """What every image protocol has.
 
     Attributes:
-        TAKES: The fields of a request that it can say; without `"n"` every picture is a call of its own.
-        EDITS_BY: The model that changes pictures where none is named; None leaves that to the service.
+        SUPPORTED_FIELDS: The fields of an `ImageRequest` that it can send; without `"n"` each image needs a call of its
+            own, with `"several images"` an edit takes more than one.
+        DEFAULT_EDIT_MODEL: The model that edits images where the request names none; None leaves it to the service.
     """
 
-    TAKES: frozenset[str]
-    EDITS_BY: str | None
+    SUPPORTED_FIELDS: frozenset[str]
+    DEFAULT_EDIT_MODEL: str | None
 
-    def draw(self, request: ImageRequest) -> Call:
-        """The call that asks for pictures."""
+    def images(self, request: ImageRequest) -> Call:
+        """The call that generates images, or edits the images of the request."""
 
-    def ImageDecoder(  # noqa: N802  a class
-        self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
+    def decoder(
+        self, request: ImageRequest, *, on_progress: Callable[[JobProgress], None] | None
     ) -> Decoder[list[GeneratedImage]]:
-        """What reads its answer."""
+        """A decoder for the payloads of one answer."""
 
 
-# Names of modules: each is imported with the first client that speaks it.
+# Names of modules; each is imported with the first client that uses it.
 WIRES = ("openai", "anthropic", "native")
 IMAGE_WIRES = ("openai", "native")
 
@@ -100,7 +101,7 @@ if TYPE_CHECKING:
 
 
 def find_wire(protocol: str) -> Wire:
-    """The wire of that protocol."""
+    """The chat protocol of that name; raises `ConfigurationError` if there is none."""
     if protocol not in WIRES:
         raise ConfigurationError(f"protocol={protocol!r} is unknown; use {', '.join(map(repr, WIRES))}.")
     wire: Wire = _module(protocol)
@@ -108,10 +109,10 @@ def find_wire(protocol: str) -> Wire:
 
 
 def find_image_wire(protocol: str) -> ImageWire:
-    """The wire for pictures of that protocol."""
+    """The image protocol of that name; raises `ConfigurationError` if there is none."""
     if protocol not in IMAGE_WIRES:
-        built = " or ".join(f"protocol={name!r}" for name in IMAGE_WIRES)
-        raise ConfigurationError(f"protocol={protocol!r} makes no pictures; use {built}.")
+        supported = " or ".join(f"protocol={name!r}" for name in IMAGE_WIRES)
+        raise ConfigurationError(f"protocol={protocol!r} makes no pictures; use {supported}.")
     wire: ImageWire = _module(f"{protocol}_images")
     return wire
 

@@ -1,4 +1,4 @@
-"""What the answers of every protocol have in common while they are read."""
+"""What the decoders of all chat protocols share."""
 
 from __future__ import annotations
 
@@ -7,36 +7,31 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
-from pydantic_core import from_json
-
 from aki_transport.error_parsing import error_from_payload, is_error, request_id_of
 from aki_transport.errors import InvalidResponseError
+from aki_transport.json_text import parse_json, shown
 from aki_transport.messages import Usage
-from aki_transport.wire._think_tags import ThinkSplitter
+from aki_transport.wire._text_filters import ThinkSplitter
 
-READ = 4096
-"""Characters of an answer that an error is made of; its message keeps fewer."""
-
-_BOM = b"\xef\xbb\xbf"
-_LARGEST = sys.float_info.max  # whole numbers in JSON may be larger
+_LARGEST = sys.float_info.max  # integers in JSON may be larger
 
 
 class AnswerDecoder:
-    """Reads one answer.
+    """Base of the decoders: parses payloads, collects text and reasoning.
 
     Args:
-        asked: The model that was asked.
-        headers: The answer's headers.
-        on_model: Told the model that answers, before anything of its answer is given out.
-        empty_is_failure: An answer with no content and 0 completion tokens is a failed worker.
+        requested: The requested model.
+        headers: The headers of the answer.
+        on_model: Called with the name of the model that answers, before any part of the answer is returned.
+        empty_is_failure: Whether an answer with no content and 0 completion tokens means that a worker failed.
     """
 
     def __init__(
-        self, asked: str, headers: Mapping[str, str], *, on_model: Callable[[str], None], empty_is_failure: bool
+        self, requested: str, headers: Mapping[str, str], *, on_model: Callable[[str], None], empty_is_failure: bool
     ) -> None:
         self.finished = False
         self.complete = False
-        self._asked = asked
+        self._requested = requested
         self._headers = headers
         self._on_model = on_model
         self._empty_is_failure = empty_is_failure
@@ -52,12 +47,15 @@ class AnswerDecoder:
         """The text so far."""
         return "".join(self._texts)
 
-    def _parsed(self, event: str, data: str | bytes) -> Mapping[str, Any] | None:
-        """The payload's object; None if it was cut off in its middle, which only a further one proves wrong.
+    def _parse(self, event: str, data: str | bytes) -> Mapping[str, Any] | None:
+        """The payload's object; None for invalid JSON in a stream.
+
+        The last event of a stream may be cut off, which is an interruption. Only if another event follows was it
+        invalid.
 
         Raises:
             APIStatusError: It is an error.
-            InvalidResponseError: It is no object in JSON, or the one before it was none.
+            InvalidResponseError: It is not a JSON object, or the payload before it was not.
         """
         if self._broken is not None:
             raise InvalidResponseError(self._broken)
@@ -66,14 +64,13 @@ class AnswerDecoder:
                 raise InvalidResponseError("the answer is empty")
             return None
         try:
-            payload = from_json(data.removeprefix(_BOM) if isinstance(data, bytes) else data)
-        except ValueError as error:
-            shown = data[:READ] if isinstance(data, str) else data[:READ].decode("utf-8", "replace")
+            payload = parse_json(data)
+        except InvalidResponseError as error:
             if event == "error":
-                raise error_from_payload({"error": shown}) from None
-            self._broken = f"the answer is not JSON ({error}): {shown!r}"
+                raise error_from_payload({"error": shown(data)}) from None
             if event == "body":
-                raise InvalidResponseError(self._broken) from None
+                raise
+            self._broken = error.message
             return None
         if not isinstance(payload, dict):
             raise InvalidResponseError(f"the answer is {type(payload).__name__}, not an object")
@@ -81,23 +78,25 @@ class AnswerDecoder:
             raise error_from_payload(payload)
         return payload
 
-    def _served_by(self, model: Any) -> None:
-        """Note the model that answers."""
+    def _note_model(self, model: Any) -> None:
         if model and model != self._model and isinstance(model, str):
             self._on_model(model)
             self._model = model
 
-    def _flush(self) -> tuple[str, str]:
-        """The text and the reasoning that were still held back."""
-        text, reasoning = self._think.flush()
+    def _collect(self, text: str, reasoning: str) -> None:
         if text:
             self._texts.append(text)
         if reasoning:
             self._reasonings.append(reasoning)
+
+    def _flush(self) -> tuple[str, str]:
+        """The text and the reasoning that were still held back."""
+        text, reasoning = self._think.flush()
+        self._collect(text, reasoning)
         return text, reasoning
 
-    def _around(self) -> dict[str, Any]:
-        """What the headers say of the answer."""
+    def _header_fields(self) -> dict[str, Any]:
+        """The fields of the reply that come from the headers."""
         headers = self._headers
         return {
             "request_id": request_id_of(headers),
@@ -106,33 +105,38 @@ class AnswerDecoder:
         }
 
 
-def count_in(said: Any, *names: str) -> int | None:
-    """The first number of tokens among these fields."""
-    found = number_in(said, *names)
-    return None if found is None else int(found)
+def count_in(fields: Any, *names: str) -> int | None:
+    """The first of these fields that is a finite number, as an integer."""
+    number = number_in(fields, *names)
+    return None if number is None else int(number)
 
 
-def number_in(said: Any, *names: str) -> float | None:
-    """The first finite number among these fields."""
-    if said and isinstance(said, dict):
+def number_in(fields: Any, *names: str) -> float | None:
+    """The first of these fields that is a finite number."""
+    if fields and isinstance(fields, dict):
         for name in names:
-            value = said.get(name)
+            value = fields.get(name)
             if (type(value) is int or type(value) is float) and -_LARGEST <= value <= _LARGEST:
                 return float(value)
     return None
 
 
-def completed(
-    last: Mapping[str, Any], model: str, usage: Usage | None, finish: str | None, *, said: Mapping[str, Any]
+def with_openai_fields(
+    payload: Mapping[str, Any],
+    model: str,
+    usage: Usage | None,
+    finish_reason: str | None,
+    *,
+    usage_fields: Mapping[str, Any],
 ) -> Mapping[str, Any]:
-    """A protocol's last payload with model, usage and finish reason where readers of OpenAI's answers look for them.
+    """The last payload, with model, usage and finish reason where code for OpenAI's answers reads them.
 
     Args:
-        last: The payload.
+        payload: The last payload of the answer.
         model: The model that answered.
         usage: Its tokens.
-        finish: Why it stopped, in OpenAI's words.
-        said: The tokens in the protocol's own words.
+        finish_reason: OpenAI's name of why it stopped.
+        usage_fields: The tokens under the protocol's own names, which are kept.
     """
     tokens = (
         {}
@@ -144,10 +148,10 @@ def completed(
         }
     )
     return {
-        **last,
+        **payload,
         "model": model,
-        "usage": {**said, **tokens} or None,
-        "choices": [{"index": 0, "finish_reason": finish}],
+        "usage": {**usage_fields, **tokens} or None,
+        "choices": [{"index": 0, "finish_reason": finish_reason}],
     }
 
 

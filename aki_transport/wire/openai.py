@@ -1,4 +1,4 @@
-"""OpenAI's chat completions: requests out of values, values out of answers, as forgiving as gateways are different."""
+"""OpenAI's chat completions protocol: builds the calls."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from aki_transport.messages import (
 from aki_transport.models.catalog import read_listing
 from aki_transport.transport import Call
 from aki_transport.wire._openai_decoder import OpenAIDecoder
-from aki_transport.wire._reasoning_history import reasoning_sent_back
+from aki_transport.wire._reasoning_history import reasoning_start
 
-BY_ENDPOINT = False
-TAKES = frozenset(
+MODELS_ARE_ENDPOINTS = False
+SUPPORTED_FIELDS = frozenset(
     {
         "temperature",
         "top_p",
@@ -50,7 +50,7 @@ TAKES = frozenset(
 RANGES: Mapping[str, tuple[float, float]] = {}
 
 _STREAM_OPTIONS = re.compile(r"stream_options|include_usage", re.IGNORECASE)
-_PLAIN = ("temperature", "top_p", "top_k", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
+_COPIED_FIELDS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
 
 read_models = read_listing
 
@@ -61,9 +61,9 @@ def models() -> Call:
 
 
 def chat(request: ChatRequest, *, stream: bool) -> Call:
-    """The call that says `request`; what is not given is not sent."""
+    """The call that sends `request`, without the fields that are None."""
     body: dict[str, Any] = {"model": request.model, "messages": list(_messages(request))}
-    for name in _PLAIN:
+    for name in _COPIED_FIELDS:
         value = getattr(request, name)
         if value is not None:
             body[name] = value
@@ -92,46 +92,46 @@ def decoder(
     headers: Mapping[str, str],
     *,
     on_model: Callable[[str], None],
-    on_progress: Callable[[JobProgress], None] | None = None,  # noqa: ARG001  there are no jobs here
+    on_progress: Callable[[JobProgress], None] | None = None,  # noqa: ARG001  this protocol has no jobs
     empty_is_failure: bool = False,
-    stream: bool = True,  # noqa: ARG001  a blocking answer tells itself apart
+    stream: bool = True,  # noqa: ARG001  the decoder recognizes a blocking answer
 ) -> OpenAIDecoder:
-    """What reads the answer's payloads."""
+    """A decoder for the payloads of one answer."""
     return OpenAIDecoder(request.model, headers, on_model=on_model, empty_is_failure=empty_is_failure)
 
 
-def without_refused(request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
-    """The request without asking for usage in the stream, where the service refuses to be asked."""
+def without_refused_feature(request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
+    """The request without `stream_options`, if that is what the service refuses."""
     if request.include_usage and isinstance(error, BadRequestError) and _STREAM_OPTIONS.search(error.message):
         return replace(request, include_usage=False)
     return None
 
 
 def _messages(request: ChatRequest) -> Iterator[dict[str, Any]]:
-    thoughtful = reasoning_sent_back(request)
-    seen: list[Part] = []  # pictures in tool results, which this protocol only takes from the user
-    for position, message in enumerate(request.messages):
-        if seen and message.role != "tool":
-            yield _shown(seen)
-            seen = []
-        said: dict[str, Any] = {"role": message.role, "content": _content(message, seen)}
+    first_with_reasoning = reasoning_start(request)
+    attachments: list[Part] = []  # images and files in tool results; this protocol takes them only from the user
+    for index, message in enumerate(request.messages):
+        if attachments and message.role != "tool":
+            yield _attachments_message(attachments)
+            attachments = []
+        body: dict[str, Any] = {"role": message.role, "content": _content(message, attachments)}
         if message.name:
-            said["name"] = message.name
+            body["name"] = message.name
         if message.tool_call_id is not None:
-            said["tool_call_id"] = message.tool_call_id
+            body["tool_call_id"] = message.tool_call_id
         if message.tool_calls:
-            said["tool_calls"] = [
+            body["tool_calls"] = [
                 {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
                 for call in message.tool_calls
             ]
-        if message.reasoning and position >= thoughtful:
-            said["reasoning_content"] = message.reasoning
-        yield said
-    if seen:
-        yield _shown(seen)
+        if message.reasoning and index >= first_with_reasoning:
+            body["reasoning_content"] = message.reasoning
+        yield body
+    if attachments:
+        yield _attachments_message(attachments)
 
 
-def _content(message: Message, seen: list[Part]) -> str | list[dict[str, Any]]:
+def _content(message: Message, attachments: list[Part]) -> str | list[dict[str, Any]]:
     content = message.content
     if isinstance(content, str):
         return content
@@ -144,15 +144,15 @@ def _content(message: Message, seen: list[Part]) -> str | list[dict[str, Any]]:
     lines = [part.text for part in content if isinstance(part, Text)]
     others = [part for part in content if not isinstance(part, Text)]
     if others and message.role == "tool":
-        seen.extend(others)
+        attachments.extend(others)
         lines.append(f"[{len(others)} attachment(s) of this result follow in the next user message]")
         others = []
     return [_part(part) for part in content] if others else "\n".join(lines)
 
 
-def _shown(parts: list[Part]) -> dict[str, Any]:
-    said = [{"type": "text", "text": "Attachments of the tool results above, in their order:"}]
-    return {"role": "user", "content": said + [_part(part) for part in parts]}
+def _attachments_message(attachments: list[Part]) -> dict[str, Any]:
+    title = {"type": "text", "text": "Attachments of the tool results above, in their order:"}
+    return {"role": "user", "content": [title, *map(_part, attachments)]}
 
 
 def _part(part: Part) -> dict[str, Any]:
@@ -189,16 +189,16 @@ def _tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
     return choice
 
 
-def _response_format(wanted: ResponseFormat) -> Mapping[str, Any]:
-    match wanted:
+def _response_format(response_format: ResponseFormat) -> Mapping[str, Any]:
+    match response_format:
         case JsonObject():
             return {"type": "json_object"}
         case JsonSchema():
-            schema: dict[str, Any] = {"name": wanted.name, "schema": wanted.schema}
-            if wanted.description is not None:
-                schema["description"] = wanted.description
-            if wanted.strict is not None:
-                schema["strict"] = wanted.strict
+            schema: dict[str, Any] = {"name": response_format.name, "schema": response_format.schema}
+            if response_format.description is not None:
+                schema["description"] = response_format.description
+            if response_format.strict is not None:
+                schema["strict"] = response_format.strict
             return {"type": "json_schema", "json_schema": schema}
         case _:
-            return wanted
+            return response_format

@@ -198,7 +198,7 @@ def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path,
     assert isinstance(message, ToolMessage)
     assert message.status == "error"
     assert message.artifact is None
-    assert any(words in message.content for words in ("pass the ID", "generate one first", "at most", "no PNG"))
+    assert any(words in message.content for words in ("pass the ID", "generate one first", "allowed", "not a PNG"))
     assert "root:" not in message.content
     assert KEY not in str(message)
     assert len(store) == 0
@@ -236,7 +236,7 @@ def test_wrong_arguments_are_told_to_the_model(protocol, invoke, args, words):
         ({"prompt": "make it blue", "image": []}, "pass the ID"),
         ({"prompt": "make it blue", "image": {"url": "http://127.0.0.1/"}}, "pass the ID"),
         ({"prompt": "make it blue", "image": ["/etc/hostname"]}, "pass the ID"),
-        ({"prompt": "make it blue", "image": ["img_1"] * 17}, "17 pictures are too many"),
+        ({"prompt": "make it blue", "image": ["img_1"] * 17}, "17 images are too many"),
         ({"prompt": " ", "image": "img_1"}, "generate one first"),
     ],
     ids=lambda value: str(value)[:40],

@@ -156,7 +156,7 @@ def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path,
     spec = AKIImageToolSpec(protocol=protocol, api_key=KEY, store=ImageStore(folder=allowed_folder(tmp_path)))
     output = use(spec.to_tool_list()[1], prompt="make it blue", image=attempt)
     assert output.is_error
-    assert any(words in output.content for words in ("pass the ID", "generate one first", "at most", "no PNG"))
+    assert any(words in output.content for words in ("pass the ID", "generate one first", "allowed", "not a PNG"))
     assert "root:" not in output.content
     assert KEY not in str(output)
     assert len(spec.store) == 0
@@ -166,10 +166,10 @@ def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path,
     ("args", "words"),
     [
         ({"prompt": " "}, "prompt is empty"),
-        ({"prompt": "a cat", "size": "big"}, "use one like '1024x1024'"),
+        ({"prompt": "a cat", "size": "big"}, "use the form '1024x1024'"),
         ({"prompt": "a cat", "size": "100x100"}, "128 to 2048"),
         ({"prompt": "a cat", "n": 5}, "n=5 is out of range; use 1 to 4"),
-        ({"prompt": "a cat", "n": "two"}, "n='two' is no whole number"),
+        ({"prompt": "a cat", "n": "two"}, "n='two' is not an integer"),
     ],
     ids=str,
 )

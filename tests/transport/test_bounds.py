@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from aki_transport import AKIError, InvalidResponseError
-from aki_transport.transport import body, sse as sse_module
+from aki_transport.transport import body
+from aki_transport.transport import sse as sse_module
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, sse
 from tests.transport.asking import Way, client_for, patient

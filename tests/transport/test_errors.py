@@ -53,7 +53,7 @@ ENVELOPES = [
     (502, "<html><head><title>Bad Gateway</title></head></html>", "ServerError", "Bad Gateway"),
     (418, {"error": {"reason": "teapot"}}, "APIStatusError", "teapot"),
     (400, {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Bad"}}, "BadRequestError", "Bad"),
-    (499, "", "APIStatusError", "no further words"),
+    (499, "", "APIStatusError", "no message"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Where pictures are kept: its bounds, its threads, its copies, and what a model may name in it."""
+"""Where images are kept: its bounds, its threads, its copies, and what a model may name in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from aki_transport import ConfigurationError, GeneratedImage, ImageStore
-from aki_transport.images.store import in_words
+from aki_transport.images.store import describe_images
 from tests.pictures import a_png
 from tests.refused_images import REFUSED, allowed_folder
 
@@ -36,7 +36,7 @@ def test_a_picture_is_kept_under_its_id():
     assert store.get(image.id) is image
     assert image.id in store
     assert len(store) == 1
-    assert repr(store) == f"ImageStore(1 of 100 pictures, {len(image.data)} of {256 * 2**20} bytes)"
+    assert repr(store) == f"ImageStore(1 of 100 images, {len(image.data)} of {256 * 2**20} bytes)"
 
 
 def test_the_oldest_pictures_give_way_to_new_ones():
@@ -59,13 +59,13 @@ def test_bytes_are_bounded_too():
 
 
 def test_a_picture_larger_than_the_store_is_refused():
-    with pytest.raises(ConfigurationError, match="3000 bytes, and the store keeps 2500"):
+    with pytest.raises(ConfigurationError, match="3000 bytes, and the store holds 2500"):
         ImageStore(max_bytes=2500).add(sized(3000))
 
 
 @pytest.mark.parametrize("bounds", [{"max_items": 0}, {"max_bytes": 0}])
 def test_a_store_for_nothing_is_refused(bounds):
-    with pytest.raises(ConfigurationError, match="at least one picture"):
+    with pytest.raises(ConfigurationError, match="at least one image"):
         ImageStore(**bounds)
 
 
@@ -175,7 +175,7 @@ def test_what_a_model_must_not_name_is_refused_with_what_to_pass(tmp_path, attem
     with pytest.raises(ConfigurationError) as caught:
         store.find_all(attempt)
     words = str(caught.value)
-    assert "pass the ID of a picture" in words or known.id in words or "at most" in words or "no PNG" in words
+    assert "pass the ID of an image" in words or known.id in words or "allowed" in words or "not a PNG" in words
     assert len(words) < 400
     assert "root:" not in words
     assert len(store) == 1
@@ -183,18 +183,18 @@ def test_what_a_model_must_not_name_is_refused_with_what_to_pass(tmp_path, attem
 
 @pytest.mark.parametrize("wrong", [None, 7, True, 1.5, {}, {"id": "img_1", "data": "text"}, [], [[]], [["img_1"]]])
 def test_json_that_is_no_name_is_refused_with_what_to_pass(wrong):
-    with pytest.raises(ConfigurationError, match="pass the ID of a picture"):
+    with pytest.raises(ConfigurationError, match="pass the ID of an image"):
         ImageStore().find_all(wrong)
 
 
 def test_more_names_than_pictures_can_be_sent_are_refused_before_any_is_read(tmp_path):
-    with pytest.raises(ConfigurationError, match="17 pictures are too many"):
+    with pytest.raises(ConfigurationError, match="17 images are too many"):
         ImageStore(folder=allowed_folder(tmp_path)).find_all(["cat.png"] * 17)
 
 
 def test_an_unknown_id_is_refused_with_those_there_are():
     store = ImageStore()
-    with pytest.raises(ConfigurationError, match="no picture yet; generate one first"):
+    with pytest.raises(ConfigurationError, match="no image yet; generate one first"):
         store.find("img_000000")
     known = store.add(a_png())
     with pytest.raises(ConfigurationError, match=f"there are {known.id}"):
@@ -216,6 +216,6 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path):
 
 def test_a_model_is_told_ids_and_sizes():
     one, two = a_picture(1, "img_a"), a_picture(2, "img_b")
-    assert in_words([one]) == "Generated 1 image: img_a (1x1). To change one, pass its ID."
-    assert in_words([one, two]) == "Generated 2 images: img_a (1x1), img_b (2x2). To change one, pass its ID."
-    assert in_words([two], [one]) == "Made 1 image out of img_a: img_b (2x2)."
+    assert describe_images([one]) == "Generated 1 image: img_a (1x1). To change one, pass its ID."
+    assert describe_images([one, two]) == "Generated 2 images: img_a (1x1), img_b (2x2). To change one, pass its ID."
+    assert describe_images([two], [one]) == "Made 1 image out of img_a: img_b (2x2)."

@@ -98,7 +98,9 @@ def test_the_fallback_model_may_be_asked_for(way: Way, server: ScriptServer) -> 
 def test_another_model_warns_once(way: Way, server: ScriptServer) -> None:
     server.always = served(way, "llama3-chat-70b")
     client = client_for(server)
-    with pytest.warns(ModelMismatchWarning, match="'qwen3.6-35b' was asked, but 'llama3-chat-70b' answers") as warned:
+    with pytest.warns(
+        ModelMismatchWarning, match="'qwen3.6-35b' was requested, but 'llama3-chat-70b' answers"
+    ) as warned:
         replies = way.ask_twice(client)
     assert [reply.model for reply in replies] == ["llama3-chat-70b"] * 2
     assert len(warned) == 1
