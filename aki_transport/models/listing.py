@@ -13,13 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
-from typing import Any, Protocol
 
 from pydantic import SecretStr
 
 from aki_transport.errors import AKIError, AuthenticationError, ConfigurationError, PermissionDeniedError
 from aki_transport.providers import Provider
-from aki_transport.transport import Call, Payload
+from aki_transport.transport import Call, Payload, Sender
 
 log = logging.getLogger("aki_transport")
 
@@ -186,18 +185,6 @@ class Listing:
             )
 
 
-class Fetcher(Protocol):
-    """As much of the transport as a listing needs."""
-
-    def fetch(self, call: Call, read: Callable[[Mapping[str, str], Payload], Any], *, deadline: float | None) -> Any:
-        """Send, and give what `read` makes of the answer."""
-
-    def afetch(
-        self, call: Call, read: Callable[[Mapping[str, str], Payload], Any], *, deadline: float | None
-    ) -> Awaitable[Any]:
-        """`fetch`, async."""
-
-
 class ServiceListing:
     """The listing of the service that one client talks to.
 
@@ -219,7 +206,7 @@ class ServiceListing:
         key: Callable[[], SecretStr | None],
         call: Call,
         parse: Callable[[str | bytes], Mapping[str, int]],
-        transport: Fetcher,
+        transport: Sender,
         is_read: bool,
     ) -> None:
         self._provider = provider

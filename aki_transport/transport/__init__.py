@@ -3,7 +3,7 @@
 `sender` is imported with the first client, for httpx takes longer to import than everything else.
 """
 
-from aki_transport.transport.call import Call, Form, Job, ListenerError, Timeout, as_timeout
+from aki_transport.transport.call import Call, Form, Job, ListenerError, Sender, Timeout, as_timeout
 from aki_transport.transport.decoder import Decoder, Payload
 from aki_transport.transport.user_clients import HttpAsyncClient, HttpClient, users_client
 
@@ -16,6 +16,7 @@ __all__ = [
     "Job",
     "ListenerError",
     "Payload",
+    "Sender",
     "Timeout",
     "as_timeout",
     "users_client",

@@ -6,41 +6,16 @@ import logging
 import random
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from aki_transport.error_parsing import request_id_of
 from aki_transport.errors import AKIError, APITimeoutError, StreamInterruptedError
-from aki_transport.transport.call import Call, Timeout
+from aki_transport.transport.call import Call, Sender
 from aki_transport.transport.decoder import Decoder
 from aki_transport.transport.failures import describe_failure, is_lost_connection, was_never_sent
 from aki_transport.transport.retry import may_repeat, pause_before
 
 log = logging.getLogger("aki_transport")
-
-
-class Answer(Protocol):
-    """What a failure is judged by: the status and the headers of an `httpx.Response`."""
-
-    @property
-    def status_code(self) -> int:
-        """The status."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers; names in any case."""
-
-
-class Bounds(Protocol):
-    """The transport's own numbers, and what it adds to errors."""
-
-    timeout: Timeout
-    max_retries: int
-
-    def with_context(self, error: AKIError, response: Answer | None) -> AKIError:
-        """The error with what the transport knows about its call."""
-
-    def without_key(self, text: str) -> str:
-        """The text without the key, should the service echo it."""
 
 
 class Attempts:
@@ -57,8 +32,8 @@ class Attempts:
     __slots__ = (
         "_attempt",
         "_deadline",
+        "_headers",
         "_most",
-        "_response",
         "_sent",
         "_transport",
         "_trusts_connections",
@@ -69,14 +44,14 @@ class Attempts:
         "has_yielded",
     )
 
-    def __init__(self, transport: Bounds, call: Call, deadline: float | None, *, trusts_connections: bool) -> None:
+    def __init__(self, transport: Sender, call: Call, deadline: float | None, *, trusts_connections: bool) -> None:
         self._transport = transport
         self._deadline = deadline
         self._trusts_connections = trusts_connections
         self._attempt = 0
         self._most = 1 + (transport.max_retries if call.max_retries is None else call.max_retries)
         self._sent = 0.0
-        self._response: Answer | None = None
+        self._headers: Mapping[str, str] | None = None
         self.call = call
         self.decoder: Decoder[Any] | None = None
         self.has_begun = False
@@ -96,7 +71,7 @@ class Attempts:
         """Count an attempt that is about to be sent, and give its bounds as extensions of httpx's request."""
         self._attempt += 1
         self._sent = time.monotonic()
-        self._response = None
+        self._headers = None
         timeout = self._transport.timeout
         if self.call.max_wait is not None:
             timeout = timeout.within(self.call.max_wait)
@@ -108,20 +83,20 @@ class Attempts:
         timeouts = timeout.within(remaining).for_httpx(stream=self.call.stream)
         return {"timeout": {**timeouts, "pool": remaining}, "deadline": self._deadline}
 
-    def accepted(self, response: Answer) -> bool:
-        """Note the answer; whether its status is a good one."""
-        self._response = response
+    def accepts(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Whether the status of the answer is a good one."""
+        self._headers = headers
         if log.isEnabledFor(logging.DEBUG):
             log.debug(
                 "%s %s answered %d after %.0f ms (attempt %d, request %s)",
                 self.call.method,
                 self.call.path,
-                response.status_code,
+                status,
                 1000 * (time.monotonic() - self._sent),
                 self._attempt,
-                self._transport.without_key(request_id_of(response.headers) or "unnamed"),
+                self._transport.without_key(request_id_of(headers) or "unnamed"),
             )
-        return response.status_code // 100 == 2  # noqa: PLR2004  the good statuses
+        return status // 100 == 2  # noqa: PLR2004  the good statuses
 
     def raise_unless_complete(self, decoder: Decoder[Any], error: Exception) -> None:
         """Raise the error again, unless the answer was already complete."""
@@ -131,7 +106,7 @@ class Attempts:
     def next_pause(self, cause: BaseException) -> float:
         """Seconds to wait before the next attempt; raises the call's error if there is none."""
         now = time.monotonic()
-        answering = self.has_begun or (self._response is not None and not self.call.stream)
+        answering = self.has_begun or (self._headers is not None and not self.call.stream)
         text = self.decoder.text if self.decoder is not None else ""
         error = describe_failure(cause, answering=answering, streaming=self.call.stream, partial_text=text)
         if self._deadline is not None and now >= self._deadline:
@@ -147,7 +122,7 @@ class Attempts:
             or not may_repeat(error, repeatable=self.call.repeatable, never_sent=never_sent, seconds=now - self._sent)
         ):
             # Without the frames below: their variables hold the service's answer, which may echo the key.
-            raise self._transport.with_context(error, self._response).with_traceback(None)
+            raise self._transport.with_context(error, self._headers).with_traceback(None)
         log.info(
             "%s %s failed with %s; attempt %d follows in %.1f s",
             self.call.method,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeAlias
 
 from aki_transport.errors import AKIError, APIStatusError, ConfigurationError
 from aki_transport.transport.decoder import Payload
@@ -46,6 +46,33 @@ class Call:
     job: Job | None = None
 
 
+Read: TypeAlias = Callable[[Mapping[str, str], Payload], Any]
+"""Makes a result of an answer's headers and body."""
+
+
+class Sender(Protocol):
+    """As much of the transport as those need whose calls it sends."""
+
+    timeout: Timeout
+    max_retries: int
+
+    @property
+    def has_async_client(self) -> bool:
+        """Whether async calls go through a client of the user's."""
+
+    def fetch(self, call: Call, read: Read, *, deadline: float | None) -> Any:
+        """Send, and give what `read` makes of the answer."""
+
+    def afetch(self, call: Call, read: Read, *, deadline: float | None) -> Awaitable[Any]:
+        """`fetch`, async."""
+
+    def with_context(self, error: AKIError, headers: Mapping[str, str] | None) -> AKIError:
+        """The error with what the transport knows about its call."""
+
+    def without_key(self, text: str) -> str:
+        """The text without the key, should the service echo it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
     """A body of the type `multipart/form-data`.
@@ -57,6 +84,10 @@ class Form:
 
     fields: Mapping[str, str]
     files: tuple[tuple[str, str, bytes, str], ...]
+
+    def for_httpx(self) -> dict[str, Any]:
+        """The arguments of httpx for it, with which it sets the content type too."""
+        return {"data": self.fields, "files": [(name, (file, data, kind)) for name, file, data, kind in self.files]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

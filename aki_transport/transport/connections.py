@@ -11,9 +11,9 @@ import queue
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import httpcore
 import httpx
@@ -29,26 +29,14 @@ _Origin: TypeAlias = tuple[bytes, bytes, int | None]
 
 
 class _Lane(httpx.HTTPTransport):
-    """httpx's transport over a single connection.
+    """httpx's transport over a single connection: httpcore's own, or its pool of one behind a proxy."""
 
-    Args:
-        pool: What httpx sends through; the connection itself, or httpcore's pool of one behind a proxy.
-        watch: What the connection knows of its call.
-    """
-
-    def __init__(self, pool: httpcore.HTTPConnection | httpcore.ConnectionPool, watch: Watch) -> None:
+    def __init__(self, url: httpx.URL, proxy: httpx.Proxy | None, ssl_context: ssl.SSLContext) -> None:
+        self.watch = Watch()
+        kinds = (httpcore.HTTPConnection, httpcore.HTTPProxy, httpcore.SOCKSProxy)
         # Its own constructor would make a pool that takes no `NetworkBackend`. This attribute is private to httpx.
-        self._pool = pool  # type: ignore[assignment]
-        self.watch = watch
+        self._pool = _pool(kinds, url, proxy, ssl_context=ssl_context, network_backend=SyncBackend(self.watch))
         self.idle_since = 0.0
-
-    @property
-    def is_reusable(self) -> bool:
-        """Whether the last answer was read to its end, nothing came behind it, and the service keeps it open."""
-        connections = self._pool.connections if isinstance(self._pool, httpcore.ConnectionPool) else [self._pool]
-        return self.watch.framing.ended_exactly and all(
-            each.is_available() and not each.has_expired() for each in connections
-        )
 
     def close(self) -> None:
         self._pool.close()
@@ -57,24 +45,99 @@ class _Lane(httpx.HTTPTransport):
 class _AsyncLane(httpx.AsyncHTTPTransport):
     """`_Lane`, async."""
 
-    def __init__(
-        self, pool: httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool, watch: Watch, backend: AsyncBackend
-    ) -> None:
-        self._pool = pool  # type: ignore[assignment]  # as above
-        self.watch = watch
+    def __init__(self, url: httpx.URL, proxy: httpx.Proxy | None, ssl_context: ssl.SSLContext) -> None:
+        self.watch = Watch()
+        self.backend = AsyncBackend(self.watch)
+        kinds = (httpcore.AsyncHTTPConnection, httpcore.AsyncHTTPProxy, httpcore.AsyncSOCKSProxy)
+        self._pool = _pool(kinds, url, proxy, ssl_context=ssl_context, network_backend=self.backend)
         self.idle_since = 0.0
-        self.abandon = backend.abandon
-
-    @property
-    def is_reusable(self) -> bool:
-        """`_Lane.is_reusable`."""
-        connections = self._pool.connections if isinstance(self._pool, httpcore.AsyncConnectionPool) else [self._pool]
-        return self.watch.framing.ended_exactly and all(
-            each.is_available() and not each.has_expired() for each in connections
-        )
 
     async def aclose(self) -> None:
         await self._pool.aclose()
+
+
+def _pool(
+    kinds: tuple[Any, Any, Any],
+    url: httpx.URL,
+    proxy: httpx.Proxy | None,
+    *,
+    ssl_context: ssl.SSLContext,
+    **options: Any,
+) -> Any:
+    direct, http_proxy, socks_proxy = kinds
+    options.update(ssl_context=ssl_context, keepalive_expiry=KEEPALIVE)
+    if proxy is None:
+        return direct(_core_url(url).origin, **options)
+    options.update(proxy_url=_core_url(proxy.url), proxy_auth=proxy.raw_auth, max_connections=1)
+    if proxy.url.scheme.startswith("socks"):
+        return socks_proxy(**options)
+    return http_proxy(**options, proxy_ssl_context=ssl_context if proxy.url.scheme == "https" else None)
+
+
+def _core_url(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+
+
+_L = TypeVar("_L", _Lane, _AsyncLane)
+
+
+class _FreeLanes(Generic[_L]):
+    """The free connections of each origin, last in, first out. Its methods return those that are to be closed."""
+
+    def __init__(self) -> None:
+        self._by_origin: dict[_Origin, deque[_L]] = {}
+        self._swept_at = time.monotonic()
+        self._is_closed = False
+
+    def take(self, url: httpx.URL) -> tuple[_L | None, list[_L]]:
+        """A connection to that address that can be used again."""
+        old = self._older_than(KEEPALIVE) if time.monotonic() - self._swept_at > 1 else []
+        lanes = self._by_origin.get(_origin_of(url))
+        while lanes:
+            try:
+                lane = lanes.pop()
+            except IndexError:  # another thread was quicker
+                break
+            if _is_reusable(lane):
+                return lane, old
+            old.append(lane)
+        return None, old
+
+    def give_back(self, url: httpx.URL, lane: _L) -> list[_L]:
+        """Keep the connection if it can be used again."""
+        if self._is_closed or not _is_reusable(lane):
+            return [lane]
+        lane.idle_since = time.monotonic()
+        self._by_origin.setdefault(_origin_of(url), deque()).append(lane)
+        return self.close() if self._is_closed else []  # closed by another thread in between
+
+    def close(self) -> list[_L]:
+        """Keep none from now on."""
+        self._is_closed = True
+        return self._older_than(-1.0)
+
+    def _older_than(self, seconds: float) -> list[_L]:
+        self._swept_at = time.monotonic()
+        old: list[_L] = []
+        for lanes in list(self._by_origin.values()):
+            try:
+                while self._swept_at - lanes[0].idle_since > seconds:
+                    old.append(lanes.popleft())
+            except IndexError:  # none is left
+                continue
+        return old
+
+
+def _origin_of(url: httpx.URL) -> _Origin:
+    return url.raw_scheme, url.raw_host, url.port
+
+
+def _is_reusable(lane: _Lane | _AsyncLane) -> bool:
+    """Whether the last answer was read to its end, nothing came behind it, and the connection is still open."""
+    connections = getattr(lane._pool, "connections", [lane._pool])  # noqa: SLF001  set above
+    return lane.watch.framing.ended_exactly and all(
+        each.is_available() and not each.has_expired() for each in connections
+    )
 
 
 class Connections(httpx.BaseTransport):
@@ -88,25 +151,23 @@ class Connections(httpx.BaseTransport):
     def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies) -> None:
         self._ssl_context = ssl_context
         self._proxies = proxies
-        self._free: dict[_Origin, deque[_Lane]] = {}
+        self._free: _FreeLanes[_Lane] = _FreeLanes()
         # A `SimpleQueue` may be put to while its own thread takes from it, which a collected stream does.
         self._tickets: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(MAX_CONNECTIONS):
             self._tickets.put(None)
-        self._swept_at = time.monotonic()
-        self._is_closed = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send over a free connection, or over a new one."""
-        timeouts: Mapping[str, float | None] = request.extensions.get("timeout", {})
         try:
-            self._tickets.get(timeout=timeouts.get("pool"))
+            self._tickets.get(timeout=request.extensions.get("timeout", {}).get("pool"))
         except queue.Empty:
             raise httpx.PoolTimeout("every connection is in use", request=request) from None
         lane: _Lane | None = None
         try:
-            origin = _origin_of(request.url)
-            lane = self._take(origin) or self._new(request.url)
+            lane, old = self._free.take(request.url)
+            self._close(old)
+            lane = lane or _Lane(request.url, self._proxies.proxy_for(request.url), self._ssl_context)
             lane.watch.begin(request.extensions.get("deadline"))
             response = lane.handle_request(request)
         except BaseException:
@@ -114,162 +175,79 @@ class Connections(httpx.BaseTransport):
                 lane.close()
             self._tickets.put(None)
             raise
-        response.stream = _Body(response.stream, partial(self._give_back, origin, lane))
+        response.stream = _Body(response.stream, partial(self._give_back, request.url, lane))
         response.extensions["end_by"] = lane.watch.end_by
         return response
 
     def close(self) -> None:
         """Close the free connections now, and each of the others at the end of its answer."""
-        self._is_closed = True
-        self._close_idle(float("inf"))
+        self._close(self._free.close())
 
-    def _take(self, origin: _Origin) -> _Lane | None:
-        if time.monotonic() - self._swept_at > 1:
-            self._swept_at = time.monotonic()
-            self._close_idle(self._swept_at - KEEPALIVE)
-        lanes = self._free.get(origin)
-        while lanes:
-            try:
-                lane = lanes.pop()
-            except IndexError:  # another thread was quicker
-                return None
-            if lane.is_reusable:
-                return lane
+    def _give_back(self, url: httpx.URL, lane: _Lane) -> None:
+        try:
+            self._close(self._free.give_back(url, lane))
+        finally:
+            self._tickets.put(None)
+
+    @staticmethod
+    def _close(lanes: list[_Lane]) -> None:
+        for lane in lanes:
             lane.close()
-        return None
-
-    def _new(self, url: httpx.URL) -> _Lane:
-        watch = Watch()
-        proxy = self._proxies.proxy_for(url)
-        options: dict[str, Any] = {
-            "ssl_context": self._ssl_context,
-            "keepalive_expiry": KEEPALIVE,
-            "network_backend": SyncBackend(watch),
-        }
-        if proxy is None:
-            return _Lane(httpcore.HTTPConnection(_core_origin(url), **options), watch)
-        if proxy.url.scheme.startswith("socks"):
-            return _Lane(httpcore.SOCKSProxy(**_proxy_options(proxy), **options), watch)
-        return _Lane(httpcore.HTTPProxy(**_http_proxy_options(proxy, self._ssl_context), **options), watch)
-
-    def _give_back(self, origin: _Origin, lane: _Lane) -> None:
-        if self._is_closed or not lane.is_reusable:
-            lane.close()
-        else:
-            lane.idle_since = time.monotonic()
-            self._free.setdefault(origin, deque()).append(lane)
-            if self._is_closed:  # by another thread, in between
-                self._close_idle(float("inf"))
-        self._tickets.put(None)
-
-    def _close_idle(self, before: float) -> None:
-        """Close what has been free since before that moment."""
-        for lanes in list(self._free.values()):
-            try:
-                while lanes[0].idle_since < before:
-                    lanes.popleft().close()
-            except IndexError:  # none is left
-                continue
 
 
 class AsyncConnections(httpx.AsyncBaseTransport):
-    """Sends on the event loop that it was made on.
-
-    Args:
-        ssl_context: For https.
-        proxies: Which proxy an address is reached through.
-    """
+    """`Connections`, on the event loop that it was made on."""
 
     def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies) -> None:
         self._ssl_context = ssl_context
         self._proxies = proxies
-        self._free: dict[_Origin, deque[_AsyncLane]] = {}
+        self._free: _FreeLanes[_AsyncLane] = _FreeLanes()
         self._lanes: set[_AsyncLane] = set()
         self._tickets = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._swept_at = time.monotonic()
-        self._is_closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send over a free connection, or over a new one."""
-        timeouts: Mapping[str, float | None] = request.extensions.get("timeout", {})
         try:
-            async with asyncio.timeout(timeouts.get("pool")):
+            async with asyncio.timeout(request.extensions.get("timeout", {}).get("pool")):
                 await self._tickets.acquire()
         except TimeoutError:
             raise httpx.PoolTimeout("every connection is in use", request=request) from None
         lane: _AsyncLane | None = None
         try:
-            origin = _origin_of(request.url)
-            lane = await self._take(origin) or self._new(request.url)
+            lane, old = self._free.take(request.url)
+            await self._close(old)
+            lane = lane or _AsyncLane(request.url, self._proxies.proxy_for(request.url), self._ssl_context)
+            self._lanes.add(lane)
             lane.watch.begin(None)  # the event loop ends what takes too long
             response = await lane.handle_async_request(request)
         except BaseException:
             if lane is not None:
-                await self._close(lane)
+                await self._close([lane])
             self._tickets.release()
             raise
-        response.stream = _AsyncBody(response.stream, partial(self._give_back, origin, lane))
+        response.stream = _AsyncBody(response.stream, partial(self._give_back, request.url, lane))
         return response
 
     async def aclose(self) -> None:
         """Close the free connections now, and each of the others at the end of its answer."""
-        self._is_closed = True
-        await self._close_idle(float("inf"))
+        await self._close(self._free.close())
 
     def abandon(self) -> None:
         """Close the sockets of an event loop that does not run any more."""
-        self._is_closed = True
+        self._free.close()
         for lane in self._lanes:
-            lane.abandon()
+            lane.backend.abandon()
 
-    async def _take(self, origin: _Origin) -> _AsyncLane | None:
-        if time.monotonic() - self._swept_at > 1:
-            self._swept_at = time.monotonic()
-            await self._close_idle(self._swept_at - KEEPALIVE)
-        lanes = self._free.get(origin)
-        while lanes:
-            lane = lanes.pop()
-            if lane.is_reusable:
-                return lane
-            await self._close(lane)
-        return None
+    async def _give_back(self, url: httpx.URL, lane: _AsyncLane) -> None:
+        try:
+            await self._close(self._free.give_back(url, lane))
+        finally:
+            self._tickets.release()
 
-    def _new(self, url: httpx.URL) -> _AsyncLane:
-        watch = Watch()
-        backend = AsyncBackend(watch)
-        proxy = self._proxies.proxy_for(url)
-        options: dict[str, Any] = {
-            "ssl_context": self._ssl_context,
-            "keepalive_expiry": KEEPALIVE,
-            "network_backend": backend,
-        }
-        pool: httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool
-        if proxy is None:
-            pool = httpcore.AsyncHTTPConnection(_core_origin(url), **options)
-        elif proxy.url.scheme.startswith("socks"):
-            pool = httpcore.AsyncSOCKSProxy(**_proxy_options(proxy), **options)
-        else:
-            pool = httpcore.AsyncHTTPProxy(**_http_proxy_options(proxy, self._ssl_context), **options)
-        lane = _AsyncLane(pool, watch, backend)
-        self._lanes.add(lane)
-        return lane
-
-    async def _give_back(self, origin: _Origin, lane: _AsyncLane) -> None:
-        if self._is_closed or not lane.is_reusable:
-            await self._close(lane)
-        else:
-            lane.idle_since = time.monotonic()
-            self._free.setdefault(origin, deque()).append(lane)
-        self._tickets.release()
-
-    async def _close(self, lane: _AsyncLane) -> None:
-        self._lanes.discard(lane)
-        await lane.aclose()
-
-    async def _close_idle(self, before: float) -> None:
-        for lanes in list(self._free.values()):
-            while lanes and lanes[0].idle_since < before:
-                await self._close(lanes.popleft())
+    async def _close(self, lanes: list[_AsyncLane]) -> None:
+        for lane in lanes:
+            self._lanes.discard(lane)
+            await lane.aclose()
 
 
 class _Body(httpx.SyncByteStream):
@@ -277,14 +255,14 @@ class _Body(httpx.SyncByteStream):
 
     def __init__(self, stream: Any, give_back: Callable[[], None]) -> None:
         self._stream = stream
-        self._give_back: Callable[[], None] | None = give_back
+        self._give_back = [give_back]
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._stream)
 
     def close(self) -> None:
-        give_back, self._give_back = self._give_back, None
-        if give_back is not None:
+        while self._give_back:
+            give_back = self._give_back.pop()
             try:
                 self._stream.close()
             finally:
@@ -294,39 +272,18 @@ class _Body(httpx.SyncByteStream):
 class _AsyncBody(httpx.AsyncByteStream):
     """`_Body`, async."""
 
-    def __init__(self, stream: Any, give_back: Callable[[], Any]) -> None:
+    def __init__(self, stream: Any, give_back: Callable[[], Awaitable[None]]) -> None:
         self._stream = stream
-        self._give_back: Callable[[], Any] | None = give_back
+        self._give_back = [give_back]
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         chunks: AsyncIterator[bytes] = aiter(self._stream)
         return chunks
 
     async def aclose(self) -> None:
-        give_back, self._give_back = self._give_back, None
-        if give_back is not None:
+        while self._give_back:
+            give_back = self._give_back.pop()
             try:
                 await self._stream.aclose()
             finally:
                 await give_back()
-
-
-def _origin_of(url: httpx.URL) -> _Origin:
-    return url.raw_scheme, url.raw_host, url.port
-
-
-def _core_origin(url: httpx.URL) -> httpcore.Origin:
-    return _core_url(url).origin
-
-
-def _core_url(url: httpx.URL) -> httpcore.URL:
-    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-
-
-def _proxy_options(proxy: httpx.Proxy) -> dict[str, Any]:
-    return {"proxy_url": _core_url(proxy.url), "proxy_auth": proxy.raw_auth, "max_connections": 1}
-
-
-def _http_proxy_options(proxy: httpx.Proxy, ssl_context: ssl.SSLContext) -> dict[str, Any]:
-    is_https = proxy.url.scheme == "https"
-    return {**_proxy_options(proxy), "proxy_ssl_context": ssl_context if is_https else None}

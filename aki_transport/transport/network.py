@@ -11,9 +11,9 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from functools import partial
-from types import TracebackType
 from typing import Any, TypeVar
 
 import httpcore
@@ -33,12 +33,11 @@ class Watch:
     __slots__ = ("deadline", "framing")
 
     def __init__(self) -> None:
-        self.deadline: float | None = None
-        self.framing = AnswerFraming()
+        self.begin(None)
 
     def begin(self, deadline: float | None) -> None:
         """Carry another call, which must be over at that moment of `time.monotonic`."""
-        self.deadline = deadline
+        self.deadline: float | None = deadline
         self.framing = AnswerFraming()
 
     def end_by(self, moment: float) -> None:
@@ -75,7 +74,11 @@ class SyncBackend(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect to the first address of the host that answers; all of them share the time."""
-        addresses = _addresses(host, port)
+        try:
+            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from None
+        addresses = list(dict.fromkeys(str(address[0]) for *_, address in infos))
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         end = None if timeout is None else time.monotonic() + timeout
         for number, address in enumerate(addresses):
@@ -91,9 +94,10 @@ class SyncBackend(httpcore.NetworkBackend):
 
 
 class _SyncStream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, watch: Watch) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, watch: Watch, *, is_nested: bool = False) -> None:
         self._stream = stream
         self._watch = watch
+        self._is_nested = is_nested
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         data = self._stream.read(max_bytes, self._watch.allowed(timeout, httpcore.ReadTimeout))
@@ -108,6 +112,7 @@ class _SyncStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
+        is_nested = isinstance(self._stream.get_extra_info("socket"), ssl.SSLSocket)
         try:
             allowed = self._watch.allowed(timeout, httpcore.ConnectTimeout)
             stream = self._stream.start_tls(ssl_context, server_hostname, allowed)
@@ -115,7 +120,7 @@ class _SyncStream(httpcore.NetworkStream):
             self.close()
             raise
         self._watch.framing = AnswerFraming()  # the answer of a proxy to CONNECT is over
-        return _SyncStream(stream, self._watch)
+        return _SyncStream(stream, self._watch, is_nested=is_nested)
 
     def close(self) -> None:
         self._stream.close()
@@ -123,12 +128,13 @@ class _SyncStream(httpcore.NetworkStream):
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":
             sock = self._stream.get_extra_info("socket")
-            return bool(isinstance(sock, ssl.SSLSocket) and sock.pending()) or _is_readable(sock)
+            # httpcore's TLS within TLS hides the bytes that it has read ahead, so such a connection is used once.
+            return self._is_nested or bool(isinstance(sock, ssl.SSLSocket) and sock.pending()) or _is_readable(sock)
         return self._stream.get_extra_info(info)
 
 
 class AsyncBackend(httpcore.AsyncNetworkBackend):
-    """Opens the socket of one connection at a time, on the running event loop.
+    """Opens the socket of one connection at a time, on the running event loop, which bounds the call itself.
 
     Args:
         watch: What the connection knows of its call.
@@ -139,15 +145,10 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
         self._socket: socket.socket | None = None
 
     async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,  # noqa: ARG002  httpcore's signature; nothing here sets it
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002
+        self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first address of the host that answers."""
-        async with _Bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
+        async with _bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
             self._socket = await _connect(host, port)
         return _AsyncStream(self._socket, self._watch)
 
@@ -159,105 +160,72 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
 
 class _AsyncStream(httpcore.AsyncNetworkStream):
     def __init__(self, sock: socket.socket, watch: Watch) -> None:
-        self._socket = sock
-        self._watch = watch
+        self.socket = sock
+        self.watch = watch
+
+    async def receive(self, max_bytes: int) -> bytes:
+        """The next bytes of the peer."""
+        return await asyncio.get_running_loop().sock_recv(self.socket, max_bytes)
+
+    async def send(self, data: bytes) -> None:
+        """Send all of the bytes."""
+        await asyncio.get_running_loop().sock_sendall(self.socket, data)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = await self.receive(max_bytes, timeout)
-        self._watch.framing.feed(data)
+        async with _bounded(timeout, httpcore.ReadTimeout, httpcore.ReadError):
+            data = await self.receive(max_bytes)
+        self.watch.framing.feed(data)
         return data
 
-    async def receive(self, max_bytes: int, timeout: float | None) -> bytes:
-        """Read the bytes that TLS reads, which are no answer's yet."""
-        async with _Bounded(timeout, httpcore.ReadTimeout, httpcore.ReadError):
-            return await asyncio.get_running_loop().sock_recv(self._socket, max_bytes)
-
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        async with _Bounded(timeout, httpcore.WriteTimeout, httpcore.WriteError):
-            await asyncio.get_running_loop().sock_sendall(self._socket, buffer)
+        async with _bounded(timeout, httpcore.WriteTimeout, httpcore.WriteError):
+            await self.send(buffer)
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        return await _AsyncTlsStream.over(self, self._watch, ssl_context, server_hostname, timeout)
+        stream = _AsyncTlsStream(self, ssl_context, server_hostname)
+        try:
+            async with _bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
+                await stream.shake_hands()
+        except BaseException:
+            await self.aclose()
+            raise
+        self.watch.framing = AnswerFraming()  # the answer of a proxy to CONNECT is over
+        return stream
 
     async def aclose(self) -> None:
-        self._socket.close()
+        self.socket.close()
 
     def get_extra_info(self, info: str) -> Any:
-        match info:
-            case "socket":
-                return self._socket
-            case "is_readable":
-                return _is_readable(self._socket)
-            case "client_addr":
-                return self._socket.getsockname()
-            case "server_addr":
-                return self._socket.getpeername()
-            case _:
-                return None
+        if info == "is_readable":
+            return _is_readable(self.socket)
+        return self.socket if info == "socket" else None
 
 
-class _AsyncTlsStream(httpcore.AsyncNetworkStream):
+class _AsyncTlsStream(_AsyncStream):
     """TLS over another stream, which may be TLS itself: to a host through a proxy."""
 
-    def __init__(
-        self,
-        stream: _AsyncStream | _AsyncTlsStream,
-        watch: Watch,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None,
-    ) -> None:
+    def __init__(self, stream: _AsyncStream, ssl_context: ssl.SSLContext, server_hostname: str | None) -> None:
+        super().__init__(stream.socket, stream.watch)
         self._stream = stream
-        self._watch = watch
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = ssl_context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
 
-    @classmethod
-    async def over(
-        cls,
-        stream: _AsyncStream | _AsyncTlsStream,
-        watch: Watch,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None,
-        timeout: float | None,
-    ) -> _AsyncTlsStream:
-        """Shake hands; a stream that failed to is closed."""
-        tls = cls(stream, watch, ssl_context, server_hostname)
+    async def shake_hands(self) -> None:
+        """Agree with the peer on keys."""
+        await self._run(self._tls.do_handshake)
+
+    async def receive(self, max_bytes: int) -> bytes:
         try:
-            async with _Bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
-                await tls._run(tls._tls.do_handshake)
-        except BaseException:
-            await stream.aclose()
-            raise
-        watch.framing = AnswerFraming()  # the answer of a proxy to CONNECT is over
-        return tls
+            return await self._run(partial(self._tls.read, max_bytes))
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return b""
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = await self.receive(max_bytes, timeout)
-        self._watch.framing.feed(data)
-        return data
-
-    async def receive(self, max_bytes: int, timeout: float | None) -> bytes:
-        async with _Bounded(timeout, httpcore.ReadTimeout, httpcore.ReadError):
-            try:
-                return await self._run(partial(self._tls.read, max_bytes))
-            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                return b""
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        async with _Bounded(timeout, httpcore.WriteTimeout, httpcore.WriteError):
-            view = memoryview(buffer)
-            while view:
-                view = view[await self._run(partial(self._tls.write, view[:_WRITE])) :]
-
-    async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.AsyncNetworkStream:
-        return await _AsyncTlsStream.over(self, self._watch, ssl_context, server_hostname, timeout)
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+    async def send(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[await self._run(partial(self._tls.write, view[:_WRITE])) :]
 
     def get_extra_info(self, info: str) -> Any:
         if info == "ssl_object":
@@ -273,55 +241,36 @@ class _AsyncTlsStream(httpcore.AsyncNetworkStream):
                 result = step()
             except ssl.SSLWantReadError:
                 await self._flush()
-                data = await self._stream.receive(_TLS_RECORD, None)
-                if data:
-                    self._incoming.write(data)
-                else:
-                    self._incoming.write_eof()
+                data = await self._stream.receive(_TLS_RECORD)
+                self._incoming.write(data) if data else self._incoming.write_eof()
             else:
                 await self._flush()
                 return result
 
     async def _flush(self) -> None:
         if self._outgoing.pending:
-            await self._stream.write(self._outgoing.read())
+            await self._stream.send(self._outgoing.read())
 
 
-class _Bounded:
-    """Bounds a wait on the event loop, and raises httpcore's exceptions in place of the loop's.
+@asynccontextmanager
+async def _bounded(seconds: float | None, timed_out: type[Exception], failure: type[Exception]) -> AsyncIterator[None]:
+    """Bound a wait on the event loop, and raise httpcore's exceptions in place of the loop's.
 
-    A loop that was busy for longer may see at once that bytes have arrived and that the time is over. Then the bytes
-    count, which `asyncio.timeout` alone would throw away.
+    A loop that was busy may see at once that bytes have arrived and that the time is over. The timer ends the wait one
+    round of the loop later, so that the bytes count; `asyncio.timeout` alone would throw them away.
     """
-
-    __slots__ = ("_failure", "_seconds", "_timed_out", "_timeout", "_timer")
-
-    def __init__(self, seconds: float | None, timed_out: type[Exception], failure: type[Exception]) -> None:
-        self._seconds = seconds
-        self._timed_out = timed_out
-        self._failure = failure
-        self._timeout = asyncio.timeout(None)
-        self._timer: asyncio.TimerHandle | None = None
-
-    async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
-        if self._seconds is not None:
-            # It ends the wait one round of the loop later, when what has arrived is taken.
-            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._timeout.reschedule, 0)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        try:
-            await self._timeout.__aexit__(kind, error, trace)
-        except TimeoutError:
-            raise self._timed_out("") from None
-        if isinstance(error, TimeoutError):
-            raise self._timed_out(str(error)) from None
-        if isinstance(error, OSError):
-            raise self._failure(str(error)) from None
+    try:
+        async with asyncio.timeout(None) as bound:
+            timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, bound.reschedule, 0)
+            try:
+                yield
+            finally:
+                if timer is not None:
+                    timer.cancel()
+    except TimeoutError as error:
+        raise timed_out(str(error)) from None
+    except OSError as error:
+        raise failure(str(error)) from None
 
 
 def _is_readable(sock: socket.socket) -> bool:
@@ -335,57 +284,42 @@ def _is_readable(sock: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-def _addresses(host: str, port: int) -> list[str]:
-    """The addresses of a host, each once."""
-    try:
-        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        failure = httpcore.ConnectError(str(error))
-    else:
-        return list(dict.fromkeys(str(address[0]) for *_, address in infos))
-    raise failure
-
-
 async def _connect(host: str, port: int) -> socket.socket:
     """A socket that is connected to the first address of the host that answers."""
-    loop = asyncio.get_running_loop()
-    infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     attempts: list[asyncio.Task[socket.socket]] = []
-    failure: BaseException = OSError(f"{host} has no address")
+    for info in infos:
+        attempts.append(asyncio.ensure_future(_connect_to(info, attempts[-1] if attempts else None)))
+    connected, failure = None, OSError(f"{host} has no address")
     try:
-        for family, kind, protocol, _, address in infos:
-            attempts.append(loop.create_task(_connect_to(family, kind, protocol, address)))
-            is_last = len(attempts) == len(infos)
-            while pending := [attempt for attempt in attempts if not attempt.done()]:
-                done, _ = await asyncio.wait(
-                    pending, timeout=None if is_last else _NEXT_ADDRESS, return_when=asyncio.FIRST_COMPLETED
-                )
-                connected = next((attempt for attempt in done if attempt.exception() is None), None)
-                if connected is not None:
-                    attempts.remove(connected)
-                    return connected.result()
-                if not is_last:
-                    break
-        failure = next((error for attempt in attempts if (error := attempt.exception()) is not None), failure)
+        for attempt in asyncio.as_completed(attempts):
+            try:
+                connected = await attempt
+            except OSError as error:
+                failure = error
+            else:
+                return connected
     finally:
-        for attempt in attempts:
-            attempt.cancel()
-            attempt.add_done_callback(_close_late)
+        for task in attempts:
+            task.cancel()
+            task.add_done_callback(partial(_close_slower, connected))
     raise failure
 
 
-def _close_late(attempt: asyncio.Task[socket.socket]) -> None:
-    """Close the socket of a slower address."""
-    if not attempt.cancelled() and attempt.exception() is None:
+def _close_slower(connected: socket.socket | None, attempt: asyncio.Task[socket.socket]) -> None:
+    if not attempt.cancelled() and attempt.exception() is None and attempt.result() is not connected:
         attempt.result().close()
 
 
-async def _connect_to(family: int, kind: int, protocol: int, address: Any) -> socket.socket:
-    sock = socket.socket(family, kind, protocol)
+async def _connect_to(info: Any, earlier: asyncio.Task[socket.socket] | None) -> socket.socket:
+    """Connect to one address, once the one before has failed or is slow."""
+    if earlier is not None:
+        await asyncio.wait([earlier], timeout=_NEXT_ADDRESS)
+    sock = socket.socket(*info[:3])
     try:
         sock.setblocking(False)  # noqa: FBT003  the socket module's own signature
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.get_running_loop().sock_connect(sock, address)
+        await asyncio.get_running_loop().sock_connect(sock, info[4])
     except BaseException:
         sock.close()
         raise

@@ -13,13 +13,12 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from aki_transport.errors import AKIError, APIConnectionError, APITimeoutError, JobError, StreamInterruptedError
-from aki_transport.transport.attempts import Answer
-from aki_transport.transport.call import Call, ListenerError, Timeout
+from aki_transport.transport.call import Call, ListenerError, Sender
 from aki_transport.transport.decoder import Decoder, Payload
 
 log = logging.getLogger("aki_transport")
@@ -40,27 +39,6 @@ LONGEST_PAUSE_STREAMED = 0.4
 
 _TO_CANCEL = 3.0  # seconds that canceling may take
 _TO_START = 3.0  # seconds that a start under way is still waited for when its caller has left
-
-
-class Sender(Protocol):
-    """As much of the transport as a job needs."""
-
-    timeout: Timeout
-
-    @property
-    def has_async_client(self) -> bool:
-        """Whether async calls go through a client of the user's."""
-
-    def fetch(self, call: Call, read: Callable[[Mapping[str, str], Payload], Any], *, deadline: float | None) -> Any:
-        """Send, and give what `read` makes of the answer."""
-
-    def afetch(
-        self, call: Call, read: Callable[[Mapping[str, str], Payload], Any], *, deadline: float | None
-    ) -> Awaitable[Any]:
-        """`fetch`, async."""
-
-    def with_context(self, error: AKIError, response: Answer | None) -> AKIError:
-        """The error with what the transport knows about its call."""
 
 
 def pause(age: float, *, stream: bool) -> float:
@@ -143,38 +121,35 @@ class _Job(Generic[T]):
             return None
         return None if self._process != os.getpid() or sys.is_finalizing() else cancel
 
-    def cancel_now(self, error: BaseException | None = None, *, end: float | None = None) -> None:
-        """Cancel the job if nobody did, by that time."""
+    def cancel_now(self, error: BaseException | None = None) -> None:
+        """Cancel the job if nobody did."""
         cancel = self.to_cancel(error)
-        if cancel is None:
-            return
-        try:
-            self._sender.fetch(
-                cancel, lambda _, __: None, deadline=time.monotonic() + _TO_CANCEL if end is None else end
-            )
-        except AKIError as failure:
-            log.info("the job could not be canceled: %s", failure)
+        if cancel is not None:
+            try:
+                self._sender.fetch(cancel, _ignore, deadline=time.monotonic() + _TO_CANCEL)
+            except AKIError as failure:
+                log.info("the job could not be canceled: %s", failure)
 
     async def acancel(self, error: BaseException | None) -> None:
-        """`cancel_now`, async.
-
-        A generator that is closed does not wait: its loop may be closing, with the generators around this one.
-        """
+        """`cancel_now`, async. A generator that is closed does not wait: its loop may be closing around it."""
         if isinstance(error, GeneratorExit) and not self._sender.has_async_client:
             threading.Thread(target=self.cancel_now, args=(error,)).start()
             return
         cancel = self.to_cancel(error)
-        if cancel is None:
-            return
-        try:
-            await self._sender.afetch(cancel, lambda _, __: None, deadline=time.monotonic() + _TO_CANCEL)
-        except AKIError as failure:
-            log.info("the job could not be canceled: %s", failure)
+        if cancel is not None:
+            try:
+                await self._sender.afetch(cancel, _ignore, deadline=time.monotonic() + _TO_CANCEL)
+            except AKIError as failure:
+                log.info("the job could not be canceled: %s", failure)
 
     def __del__(self) -> None:
         # The generator was collected, for instance with an event loop that was closed under it.
         if self._cancel is not None and not self._sender.has_async_client and not sys.is_finalizing():
             threading.Thread(target=self.cancel_now).start()
+
+
+def _ignore(_: Mapping[str, str], __: Payload) -> None:
+    """Whatever the answer to a cancel is, the job is left alone then."""
 
 
 _running: weakref.WeakSet[_Job[Any]] = weakref.WeakSet()
@@ -186,9 +161,8 @@ def _cancel_at_exit() -> None:
 
     @atexit.register
     def cancel_all() -> None:
-        end = time.monotonic() + _TO_CANCEL
         for job in list(_running):
-            job.cancel_now(end=end)
+            job.cancel_now()
 
 
 def run(

@@ -9,9 +9,9 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from itertools import chain
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import SecretStr
@@ -20,9 +20,9 @@ from pydantic_core import to_json
 from aki_transport.error_parsing import error_from_response, request_id_of
 from aki_transport.errors import AKIError, ConfigurationError, ServerError
 from aki_transport.transport import polling
-from aki_transport.transport.attempts import Answer, Attempts
+from aki_transport.transport.attempts import Attempts
 from aki_transport.transport.body import apayloads, aread_error_body, payloads, read_error_body
-from aki_transport.transport.call import Call, Form, Timeout
+from aki_transport.transport.call import Call, Read, Timeout
 from aki_transport.transport.decoder import Decoder, Payload
 from aki_transport.transport.failures import forget_frames, is_failed_call
 from aki_transport.transport.lifetime import HttpEngine, arelease, loop_client, release, thread_client
@@ -104,15 +104,14 @@ class Transport:
         """`run`, async."""
         return polling.arun(self, call, start, deadline=deadline) if call.job else self._arun(call, start, deadline)
 
-    def fetch(self, call: Call, read: Callable[[Mapping[str, str], Payload], T], *, deadline: float | None) -> T:
+    def fetch(self, call: Call, read: Read, *, deadline: float | None) -> Any:
         """Send, and give what `read` makes of the headers and the body; what it raises is a failure of the call."""
         (result,) = self._run(call, lambda headers: _BodyDecoder(headers, read), deadline)
         return result
 
-    async def afetch(self, call: Call, read: Callable[[Mapping[str, str], Payload], T], *, deadline: float | None) -> T:
+    async def afetch(self, call: Call, read: Read, *, deadline: float | None) -> Any:
         """`fetch`, async."""
-        results = self._arun(call, lambda headers: _BodyDecoder(headers, read), deadline)
-        (result,) = [result async for result in results]
+        (result,) = [each async for each in self._arun(call, lambda headers: _BodyDecoder(headers, read), deadline)]
         return result
 
     def _run(self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], deadline: float | None) -> Iterator[T]:
@@ -148,12 +147,10 @@ class Transport:
                     response.close()
             except BaseException as error:
                 forget_frames(error)
-                if attempts.has_ended and is_failed_call(error):
-                    return
                 if not is_failed_call(error):
                     raise
                 failure = error
-            else:
+            if attempts.has_ended:
                 return
             time.sleep(attempts.next_pause(failure))
 
@@ -169,7 +166,10 @@ class Transport:
                     response = await self._aopen(attempts)
                 try:
                     decoder = attempts.decoder = start(response.headers)
-                    async with aclosing(_until(attempts, apayloads(response, stream=call.stream))) as batches:
+                    batches = apayloads(response, stream=call.stream)
+                    if deadline is not None:
+                        batches = _until(attempts, batches)
+                    async with aclosing(batches):
                         try:
                             async for batch in batches:
                                 for payload in batch:
@@ -194,12 +194,10 @@ class Transport:
                     await response.aclose()
             except BaseException as error:
                 forget_frames(error)
-                if attempts.has_ended and is_failed_call(error):
-                    return
                 if not is_failed_call(error):
                     raise
                 failure = error
-            else:
+            if attempts.has_ended:
                 return
             await asyncio.sleep(attempts.next_pause(failure))
 
@@ -221,39 +219,31 @@ class Transport:
         """Send one attempt; a response with a good status, or its error."""
         client = _check_open(self._http_client) or thread_client(self)
         response = client.send(self._request(client, attempts), stream=True, follow_redirects=False)
-        if not attempts.accepted(response):
-            try:
-                body = read_error_body(response)
-            finally:
-                response.close()
-            raise self._refusal(attempts.call, response, body)
-        return response
+        if attempts.accepts(response.status_code, response.headers):
+            return response
+        with closing(response):
+            raise _refusal(attempts.call, response, read_error_body(response))
 
     async def _aopen(self, attempts: Attempts) -> httpx.Response:
         """`_open`, async."""
         client = _check_open(self._http_async_client) or await loop_client(self, self._http_engine)
         response = await client.send(self._request(client, attempts), stream=True, follow_redirects=False)
-        if not attempts.accepted(response):
-            try:
-                body = await aread_error_body(response)
-            finally:
-                await response.aclose()
-            raise self._refusal(attempts.call, response, body)
-        return response
+        if attempts.accepts(response.status_code, response.headers):
+            return response
+        async with aclosing(response):
+            raise _refusal(attempts.call, response, await aread_error_body(response))
 
     def _request(self, client: httpx.Client | httpx.AsyncClient, attempts: Attempts) -> httpx.Request:
         """One attempt. The key is unwrapped in its arguments alone, so that no local variable holds it."""
-        call = attempts.call
+        call, form = attempts.call, attempts.call.form
+        headers, body = (self._headers, {}) if form is None else (self._form_headers, form.for_httpx())
         return client.build_request(
             call.method,
             self.base_url + call.path,  # a text, for httpx2 takes no URL of httpx
-            headers={
-                **(self._headers if call.form is None else self._form_headers),
-                **call.headers,
-                **self._key_header(),
-            },
+            headers={**headers, **call.headers, **self._key_header()},
+            content=self._content(call),
             extensions=attempts.next_attempt(),
-            **({"content": self._content(call)} if call.form is None else _form(call.form)),
+            **body,
         )
 
     def _key_header(self) -> dict[str, str]:
@@ -271,62 +261,52 @@ class Transport:
         try:
             content = to_json(call.body if key is None else {**call.body, "key": key.get_secret_value()})
             if b"NaN" in content or b"Infinity" in content:
-                json.dumps(call.body, allow_nan=False, default=str)  # which tells the number from a word in a text
+                json.dumps(call.body, allow_nan=False, default=str)  # tells a number from a text
             return content
         except ValueError as error:
-            words = str(error)
-        raise ConfigurationError(f"the request cannot be written as JSON: {words}")
+            message = str(error)
+        raise ConfigurationError(f"the request cannot be written as JSON: {message}")
 
-    def with_context(self, error: AKIError, response: Answer | None) -> AKIError:
-        """The error with provider and request ID, and without the key should the service have echoed it."""
+    def with_context(self, error: AKIError, headers: Mapping[str, str] | None) -> AKIError:
+        """The error with provider and request ID, and without the key should the service echo it."""
         error.provider = error.provider or self.title
-        if error.request_id is None and response is not None:
-            error.request_id = request_id_of(response.headers)
+        if error.request_id is None and headers is not None:
+            error.request_id = request_id_of(headers)
         key = self._key()
         error.tidy(None if key is None else key.get_secret_value())
         return error
 
     def without_key(self, text: str) -> str:
-        """The text without the key, should the service have said it."""
+        """The text without the key, should the service echo it."""
         key = self._key()
         return text if key is None else text.replace(key.get_secret_value(), "***")
 
-    def _refusal(self, call: Call, response: httpx.Response, body: bytes) -> AKIError:
-        """The error that a bad status stands for."""
-        headers = response.headers
-        wait = retry_after_seconds(headers, time.time())
-        error = error_from_response(response.status_code, headers, body, retry_after=wait)
-        return error if call.read_error is None else call.read_error(error)
 
-
-class _BodyDecoder(Generic[T]):
+class _BodyDecoder:
     """Reads an answer that is one body, with a function."""
 
-    finished = False
+    finished = complete = False
     text = ""
 
-    def __init__(self, headers: Mapping[str, str], read: Callable[[Mapping[str, str], Payload], T]) -> None:
+    def __init__(self, headers: Mapping[str, str], read: Read) -> None:
         self._headers = headers
         self._read = read
-        self._results: list[T] = []
-
-    @property
-    def complete(self) -> bool:
-        """Whether the body was read."""
-        return bool(self._results)
+        self._result: Any = None
 
     def feed(self, payload: Payload) -> None:
         """Read the body."""
-        self._results.append(self._read(self._headers, payload))
+        self._result = self._read(self._headers, payload)
 
-    def end(self) -> T:
+    def end(self) -> Any:
         """The result."""
-        return self._results[0]
+        return self._result
 
 
-def _form(form: Form) -> dict[str, Any]:
-    """The form as httpx takes it, which sets the content type too."""
-    return {"data": form.fields, "files": [(name, (file, data, kind)) for name, file, data, kind in form.files]}
+def _refusal(call: Call, response: httpx.Response, body: bytes) -> AKIError:
+    """The error that a bad status stands for."""
+    wait = retry_after_seconds(response.headers, time.time())
+    error = error_from_response(response.status_code, response.headers, body, retry_after=wait)
+    return error if call.read_error is None else call.read_error(error)
 
 
 def _end(decoder: Decoder[T], attempts: Attempts) -> T:
@@ -345,12 +325,8 @@ def _check_open(client: Any) -> Any:
     return client
 
 
-def _until(attempts: Attempts, batches: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+async def _until(attempts: Attempts, batches: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
     """The batches, each awaited no longer than the call's deadline allows."""
-    return batches if attempts.remaining() is None else _timed(attempts, batches)
-
-
-async def _timed(attempts: Attempts, batches: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
     async with aclosing(batches):
         while True:
             try:
