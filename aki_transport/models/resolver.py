@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
+from heapq import nsmallest
 from typing import Any, Literal, TypeAlias
 
 from aki_transport.errors import ModelFallbackError, ModelLimitWarning, ModelMismatchWarning, ModelNotFoundError
@@ -19,6 +20,7 @@ OnModelFallback: TypeAlias = Literal["raise", "warn", "ignore"]
 _LEAST_OUTPUT = 1024  # tokens that an answer gets however long its prompt
 _BYTES_PER_TOKEN = 4
 _TOKENS_PER_PICTURE = 1024
+_MAX_LISTED = 100  # IDs in a message
 
 
 class ModelResolver:
@@ -117,10 +119,11 @@ class ModelResolver:
         fallback = self._provider.fallback_model
         if found is not None or listing is None or fallback is None or self._on_unknown_model == "allow":
             return found or model
-        near, listed = self._near(model, listing)
-        words = f"no model {model!r}.{near} The service would let {fallback} answer in silence.{listed}"
+        near = catalog.closest(model, listing)
+        hint, listed = _describe_listing(near, listing)
+        words = f"no model {model!r}.{hint} The service would let {fallback} answer in silence.{listed}"
         if self._on_unknown_model == "raise":
-            raise self._not_found(words, model, listing)
+            raise self._not_found(words, model, near, listing)
         self._warn_once(("unknown", model), words, ModelMismatchWarning)
         return model
 
@@ -137,19 +140,15 @@ class ModelResolver:
             return found
         if listing is None:
             words = f"no endpoint is known for the model {model!r}, and the list of endpoints could not be read."
-            raise self._not_found(words, model, {})
-        near, listed = self._near(model, listing)
-        raise self._not_found(f"no endpoint serves the model {model!r}.{near}{listed}", model, listing)
-
-    def _near(self, model: str, listing: catalog.Listing) -> tuple[str, str]:
+            raise self._not_found(words, model, (), {})
         near = catalog.closest(model, listing)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        return hint, f" It lists: {', '.join(sorted(listing))}."
+        hint, listed = _describe_listing(near, listing)
+        raise self._not_found(f"no endpoint serves the model {model!r}.{hint}{listed}", model, near, listing)
 
-    def _not_found(self, words: str, model: str, listing: catalog.Listing) -> ModelNotFoundError:
+    def _not_found(self, words: str, model: str, near: tuple[str, ...], listing: catalog.Listing) -> ModelNotFoundError:
         return ModelNotFoundError(
             f"{words} Nothing was sent.",
-            closest=catalog.closest(model, listing),
+            closest=near,
             available=tuple(listing),
             provider=self._provider.title,
             model=model,
@@ -218,3 +217,11 @@ def _estimate(request: ChatRequest) -> int:
             else:
                 pictures += 1
     return size // _BYTES_PER_TOKEN + pictures * _TOKENS_PER_PICTURE
+
+
+def _describe_listing(near: tuple[str, ...], listing: catalog.Listing) -> tuple[str, str]:
+    """The part of a message that suggests IDs, and the part that lists them."""
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    shown = ", ".join(nsmallest(_MAX_LISTED, listing))
+    rest = f" and {len(listing) - _MAX_LISTED} more" if len(listing) > _MAX_LISTED else ""
+    return hint, f" It lists: {shown}{rest}."
