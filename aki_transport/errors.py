@@ -86,9 +86,8 @@ class AKIError(Exception):
         for name, value in self.__dict__.items():
             if name not in _WRITTEN_BY_MODEL:
                 self.__dict__[name] = redact_nested(value, secrets)
-        self.message = escape_control(self.message)
-        if len(self.message) > _MAX_MESSAGE:
-            self.message = f"{self.message[:_MAX_MESSAGE]}…"
+        message = escape_control(self.message[: _MAX_MESSAGE + 1])
+        self.message = message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…"
         self.args = (self.message, *redact_nested(self.args[1:], secrets))
 
     def __str__(self) -> str:

@@ -69,16 +69,17 @@ def escape_control(text: str) -> str:
 def _redact_one(text: str, spellings: list[str]) -> str:
     text = re.sub("".join(spellings), MASK, text)
     beginning = re.compile("".join(spellings[:MIN_SECRET]))
+    rest = [re.compile(spelling) for spelling in spellings[MIN_SECRET:]]
     parts: list[str] = []
     position = 0
     while (match := beginning.search(text, position)) is not None:
         parts += (text[position : match.start()], MASK)
         position = match.end()
-        for spelling in spellings[MIN_SECRET:]:
-            further = re.compile(spelling).match(text, position)
-            if further is None:
+        for character in rest:
+            match = character.match(text, position)
+            if match is None:
                 break
-            position = further.end()
+            position = match.end()
     return "".join((*parts, text[position:]))
 
 
