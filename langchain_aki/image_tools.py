@@ -1,4 +1,4 @@
-"""Tools with which an agent draws pictures and changes them."""
+"""Tools with which an agent generates and edits images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from langchain_aki.errors import raises_langchain_errors
 Content = str | list[str | dict[str, Any]]
 
 _PROMPT = "What the picture shall show: objects, colours, composition, style. The more is said, the better it fits."
-_CHANGE = "What to change in the picture: colours, objects, style, background, angle. Say what shall stay as it is."
+_EDIT_PROMPT = (
+    "What to change in the picture: colours, objects, style, background, angle. Say what shall stay as it is."
+)
 _SIZE = (
     f"Width and height in pixels, like 1024x1024; {SMALLEST} to {LARGEST} each."
     " Leave it out unless a size was asked for."
@@ -38,7 +40,7 @@ _IMAGE = (
 
 
 class GenerateImageInput(BaseModel):
-    """What the model passes to draw a picture."""
+    """Arguments of a model's call to generate images."""
 
     prompt: str = Field(min_length=1, max_length=8000, description=_PROMPT)
     size: str | None = Field(default=None, pattern=r"^[0-9]{3,4}x[0-9]{3,4}$", description=_SIZE)
@@ -46,51 +48,51 @@ class GenerateImageInput(BaseModel):
 
 
 class EditImageInput(BaseModel):
-    """What the model passes to change a picture."""
+    """Arguments of a model's call to edit an image."""
 
-    prompt: str = Field(min_length=1, max_length=8000, description=_CHANGE)
-    # Code may pass pictures themselves; a model only ever names them.
+    prompt: str = Field(min_length=1, max_length=8000, description=_EDIT_PROMPT)
+    # Code may also pass image data; the schema lets a model pass only an ID.
     image: Annotated[Any, WithJsonSchema({"type": "string"})] = Field(description=_IMAGE)
 
 
-def _what_to_mend(error: Any) -> str:
-    """What is wrong with the arguments, and what each of them is to be."""
+def _describe_validation_error(error: Any) -> str:
+    """What is wrong with the arguments, with the description of each wrong one."""
     if not isinstance(error, ValidationError):
         return f"The arguments are wrong: {error}"
     schema = EditImageInput if error.title == EditImageInput.__name__ else GenerateImageInput
-    wrong = []
-    for each in error.errors(include_url=False, include_context=False, include_input=False):
-        name = str(each["loc"][0]) if each["loc"] else "arguments"
+    problems = []
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        name = str(problem["loc"][0]) if problem["loc"] else "arguments"
         field = schema.model_fields.get(name)
-        wrong.append(f"{name}: {each['msg']}." + (f" {field.description}" if field is not None else ""))
-    return f"The arguments are wrong. {' '.join(wrong)}"
+        problems.append(f"{name}: {problem['msg']}." + (f" {field.description}" if field is not None else ""))
+    return f"The arguments are wrong. {' '.join(problems)}"
 
 
 class _ImageTool(LangChainConnection, BaseTool):
-    """What both tools have."""
+    """Base of both tools."""
 
     model: str | None = None
-    """The model that draws."""
+    """The image model."""
     size: str | None = None
-    """Pixels, like `"1024x1024"`, where the call names none."""
+    """Width and height in pixels, like `"1024x1024"`, unless the call passes a size."""
     store: ImageStore = Field(default_factory=ImageStore, repr=False, exclude=True)
-    """Where pictures are kept by their IDs. Tools that work on each other's pictures need the same one."""
+    """Holds the images by their IDs. Tools that use each other's images need the same store."""
     show_images: bool = False
-    """Whether the model gets the pictures too, as content blocks; only for models that see."""
+    """Whether the chat model also gets the images, as content blocks; only for models with image input."""
     progress: bool = False
-    """Whether a bar shows how far a job is; on the native protocol, with the package tqdm."""
+    """Whether to show a progress bar; on the native protocol, with the package tqdm."""
     seed: int | None = None
-    """The number to draw from, on the native protocol: the same one gives the same picture."""
+    """Seed of the random numbers, on the native protocol: the same seed gives the same image."""
     negative_prompt: str | None = None
-    """What the picture shall not show, on the native protocol."""
+    """What the image shall not show, on the native protocol."""
     steps: int | None = None
-    """How many steps the model takes, on the native protocol."""
+    """Number of diffusion steps, on the native protocol."""
     extra_body: dict[str, Any] | None = None
-    """Further fields of the request's body, as they are."""
+    """More fields of the request body, sent unchanged."""
 
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     handle_tool_error: bool | str | Callable[[ToolException], str] | None = True
-    handle_validation_error: Any = _what_to_mend
+    handle_validation_error: Any = _describe_validation_error
 
     @model_validator(mode="after")
     def _check_options(self) -> Any:
@@ -101,7 +103,7 @@ class _ImageTool(LangChainConnection, BaseTool):
         return self
 
     def _check(self, prompt: str, **options: Any) -> None:
-        """Raise for what cannot be asked, before anything is sent."""
+        """Raise for options that cannot be sent."""
         validate_request(asked(prompt, **options), find_image_wire(self.protocol), protocol=self.protocol)
 
     def _options(self, size: str | None) -> dict[str, Any]:
@@ -115,28 +117,28 @@ class _ImageTool(LangChainConnection, BaseTool):
         }
 
     @contextmanager
-    def _listening(self) -> Iterator[Any]:
+    def _progress_listener(self) -> Iterator[Any]:
         with ProgressBar(self.name) if self.progress else nullcontext() as bar:
             yield together(self.on_progress, bar, graph_writer(self.name))
 
     def _result(
         self, images: list[GeneratedImage], sources: tuple[GeneratedImage, ...] = ()
     ) -> tuple[Content, list[GeneratedImage]]:
-        kept = [self.store.add(image) for image in images]
-        words = in_words(kept, sources)
+        stored = [self.store.add(image) for image in images]
+        text = in_words(stored, sources)
         if not self.show_images:
-            return words, kept
-        shown = [{"type": "image", "base64": each.to_base64(), "mime_type": each.mime_type} for each in kept]
-        return [{"type": "text", "text": words}, *shown], kept
+            return text, stored
+        blocks = [{"type": "image", "base64": image.to_base64(), "mime_type": image.mime_type} for image in stored]
+        return [{"type": "text", "text": text}, *blocks], stored
 
 
 class AKIImageGenerationTool(_ImageTool, defer_build=False):
-    """Draws pictures. The model gets their IDs; the artifact is a list of `GeneratedImage`.
+    """Generates images. The model gets their IDs; the artifact is a list of `GeneratedImage`.
 
-    See `aki_transport.settings.ConnectionSettings` for the fields that say which service, and how to reach it.
+    See `aki_transport.settings.ConnectionSettings` for the fields of the service and the connection.
 
     Raises:
-        ConfigurationError: An argument is unknown, or no call can be made with it.
+        ConfigurationError: An argument is unknown or invalid.
 
     Example:
         >>> tool = AKIImageGenerationTool(size="512x512")
@@ -151,7 +153,7 @@ class AKIImageGenerationTool(_ImageTool, defer_build=False):
     model: str | None = "z-image-turbo"
     size: str | None = "1024x1024"
     n: int = Field(default=1, ge=1, le=MOST)
-    """How many pictures, where the call does not say it; 1 to 10."""
+    """Number of images, 1 to 10, unless the call passes it."""
 
     def _run(
         self,
@@ -160,8 +162,8 @@ class AKIImageGenerationTool(_ImageTool, defer_build=False):
         n: int | None = None,
         run_manager: CallbackManagerForToolRun | None = None,  # noqa: ARG002  LangChain's signature
     ) -> tuple[Content, list[GeneratedImage]]:
-        options = self._drawing(prompt, size, n)
-        with _told(BadRequestError), self._listening() as listener:
+        options = self._generation_options(prompt, size, n)
+        with _raises_tool_errors(BadRequestError), self._progress_listener() as listener:
             return self._result(self._client.generate_image(on_progress=listener, **options))
 
     async def _arun(
@@ -171,24 +173,24 @@ class AKIImageGenerationTool(_ImageTool, defer_build=False):
         n: int | None = None,
         run_manager: AsyncCallbackManagerForToolRun | None = None,  # noqa: ARG002  LangChain's signature
     ) -> tuple[Content, list[GeneratedImage]]:
-        options = self._drawing(prompt, size, n)
-        with _told(BadRequestError), self._listening() as listener:
+        options = self._generation_options(prompt, size, n)
+        with _raises_tool_errors(BadRequestError), self._progress_listener() as listener:
             return self._result(await self._client.agenerate_image(on_progress=listener, **options))
 
-    def _drawing(self, prompt: str, size: str | None, n: int | None) -> dict[str, Any]:
-        with _told(ConfigurationError):
+    def _generation_options(self, prompt: str, size: str | None, n: int | None) -> dict[str, Any]:
+        with _raises_tool_errors(ConfigurationError):
             options = {"prompt": prompt, "n": self.n if n is None else n, **self._options(size)}
             self._check(**options)
             return options
 
 
 class AKIImageEditTool(_ImageTool, defer_build=False):
-    """Changes pictures. A model names them by their IDs; only code may pass pictures themselves.
+    """Edits images. A model passes their IDs; only code may pass image data.
 
-    A model cannot make the tool read a file, but below `store.folder` if that is set, nor fetch an address.
+    A model cannot make the tool fetch a URL or read a file, except files in `store.folder` if that is set.
 
     Raises:
-        ConfigurationError: An argument is unknown, or no call can be made with it.
+        ConfigurationError: An argument is unknown or invalid.
 
     Example:
         >>> draw = AKIImageGenerationTool(size="512x512")
@@ -209,8 +211,8 @@ class AKIImageEditTool(_ImageTool, defer_build=False):
         image: Any,
         run_manager: CallbackManagerForToolRun | None = None,  # noqa: ARG002  LangChain's signature
     ) -> tuple[Content, list[GeneratedImage]]:
-        options, sources = self._changing(prompt, image)
-        with _told(BadRequestError), self._listening() as listener:
+        options, sources = self._edit_options(prompt, image)
+        with _raises_tool_errors(BadRequestError), self._progress_listener() as listener:
             return self._result(self._client.edit_image(on_progress=listener, **options), sources)
 
     async def _arun(
@@ -219,27 +221,27 @@ class AKIImageEditTool(_ImageTool, defer_build=False):
         image: Any,
         run_manager: AsyncCallbackManagerForToolRun | None = None,  # noqa: ARG002  LangChain's signature
     ) -> tuple[Content, list[GeneratedImage]]:
-        options, sources = self._changing(prompt, image)
-        with _told(BadRequestError), self._listening() as listener:
+        options, sources = self._edit_options(prompt, image)
+        with _raises_tool_errors(BadRequestError), self._progress_listener() as listener:
             return self._result(await self._client.aedit_image(on_progress=listener, **options), sources)
 
-    def _changing(self, prompt: str, image: Any) -> tuple[dict[str, Any], tuple[GeneratedImage, ...]]:
-        with _told(ConfigurationError):
+    def _edit_options(self, prompt: str, image: Any) -> tuple[dict[str, Any], tuple[GeneratedImage, ...]]:
+        with _raises_tool_errors(ConfigurationError):
             sources = self.store.find_all(image)
             options = {"prompt": prompt, "images": sources, **self._options(None)}
             self._check(**options)
             return options, sources
 
 
-class _told(raises_langchain_errors):  # noqa: N801  read as a word: `with _told(BadRequestError):`
-    """Tell the model what it can mend itself; raise everything else as LangChain's errors."""
+class _raises_tool_errors(raises_langchain_errors):  # noqa: N801  reads like a function: `with _raises_tool_errors(BadRequestError):`
+    """Raise errors that the model can correct as `ToolException`, which it gets to read; others as LangChain's."""
 
-    def __init__(self, mended: type[AKIError]) -> None:
-        self._mended = mended
+    def __init__(self, correctable: type[AKIError]) -> None:
+        self._correctable = correctable
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, self._mended):
+        if isinstance(error, self._correctable):
             raise ToolException(str(error)) from None
         super().__exit__(kind, error, trace)

@@ -1,6 +1,6 @@
-"""Tools with which an agent draws pictures and changes them."""
+"""Tools with which an agent generates and edits images."""
 
-# Annotations are values here, for LlamaIndex makes the tools' schemas of them.
+# Without `from __future__ import annotations`, because LlamaIndex builds the tools' schemas from the annotations.
 
 import inspect
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ Blocks: TypeAlias = list[TextBlock | ImageBlock]
 _OPTIONS = ("seed", "negative_prompt", "steps", "extra_body")
 
 _Prompt = Annotated[str, "What the picture shall show: objects, colours, composition, style. The more, the better."]
-_Change = Annotated[
+_EditPrompt = Annotated[
     str, "What to change in the picture: colours, objects, style, background. Say what shall stay as it is."
 ]
 _Size = Annotated[
@@ -43,7 +43,7 @@ _Count = Annotated[
         json_schema_extra={"minimum": 1, "maximum": MOST_BY_MODEL},
     ),
 ]
-_Named = Annotated[
+_ImageID = Annotated[
     str,
     "The ID of the picture to change, like img_3f9c2a, as an earlier call gave it. Several IDs, with commas between, to"
     " make one picture out of them.",
@@ -51,27 +51,27 @@ _Named = Annotated[
 
 
 class AKIImageToolSpec(BaseToolSpec):
-    """`generate_image` and `edit_image` for agents, sync and async, with one store of pictures between them.
+    """`generate_image` and `edit_image` for agents, sync and async, with a common image store.
 
-    Both give a text that names the pictures' IDs, and the pictures as blocks. An agent's model gets the text alone,
+    Both return a text with the IDs of the images, and the images as blocks. The agent's model gets only the text,
     unless `show_images` is set; the blocks are in the `raw_output` of the tool's output.
 
     Args:
-        model: The model that draws.
-        edit_model: The model that changes pictures; None leaves it to the service.
-        size: Pixels, like `"1024x1024"`, where a call names none.
-        store: Where pictures are kept; None makes a new one.
-        show_images: Whether the agent's model gets the pictures too; only for models that see.
-        progress: Whether a bar shows how far a job is; on the native protocol, with the package tqdm.
-        seed: The number to draw from, on the native protocol: the same one gives the same picture.
-        negative_prompt: What the pictures shall not show, on the native protocol.
-        steps: How many steps the model takes, on the native protocol.
-        extra_body: Further fields of the request's body, as they are.
+        model: The model that generates images.
+        edit_model: The model that edits images; None leaves the choice to the service.
+        size: Width and height in pixels, like `"1024x1024"`, unless a call passes a size.
+        store: Holds the images by their IDs; None creates a new store.
+        show_images: Whether the agent's model also gets the images; only for models with image input.
+        progress: Whether to show a progress bar; on the native protocol, with the package tqdm.
+        seed: Seed of the random numbers, on the native protocol: the same seed gives the same image.
+        negative_prompt: What the images shall not show, on the native protocol.
+        steps: Number of diffusion steps, on the native protocol.
+        extra_body: More fields of the request body, sent unchanged.
         **connection: `provider`, `protocol` (`"openai"` or `"native"`), `base_url`, `api_key`, `on_progress` and the
             other fields of `aki_transport.settings.ConnectionSettings`.
 
     Raises:
-        ConfigurationError: An argument is unknown, or no call can be made with it.
+        ConfigurationError: An argument is unknown or invalid.
 
     Example:
         >>> spec = AKIImageToolSpec(size="512x512")
@@ -105,10 +105,10 @@ class AKIImageToolSpec(BaseToolSpec):
         extra_body: dict[str, Any] | None = None,
         **connection: Any,
     ) -> None:
-        own = ("model", "edit_model", "size", "store", "show_images", "progress", *_OPTIONS)
+        options = ("model", "edit_model", "size", "store", "show_images", "progress", *_OPTIONS)
         for name in connection:
             if name not in ConnectionSettings.model_fields:
-                raise unknown_argument("AKIImageToolSpec", name, {*own, *ConnectionSettings.model_fields})
+                raise unknown_argument("AKIImageToolSpec", name, {*options, *ConnectionSettings.model_fields})
         self.store = ImageStore() if store is None else store
         self._connection = ConnectionSettings(**connection)
         self._model = model
@@ -116,8 +116,8 @@ class AKIImageToolSpec(BaseToolSpec):
         self._size = size
         self._show_images = show_images
         self._progress = progress
-        given: dict[str, Any] = dict(zip(_OPTIONS, (seed, negative_prompt, steps, extra_body), strict=True))
-        self._options = {name: value for name, value in given.items() if value is not None}
+        values: dict[str, Any] = dict(zip(_OPTIONS, (seed, negative_prompt, steps, extra_body), strict=True))
+        self._options = {name: value for name, value in values.items() if value is not None}
         wire, protocol = find_image_wire(self._connection.protocol), self._connection.protocol
         validate_request(asked("a picture", model=model, size=size, **self._options), wire, protocol=protocol)
         if progress:
@@ -125,27 +125,27 @@ class AKIImageToolSpec(BaseToolSpec):
 
     def generate_image(self, prompt: _Prompt, size: _Size = None, n: _Count = 1) -> Blocks:
         """Draws one or more pictures from a description, and gives their IDs. Use it to make new pictures."""
-        with self._listening() as listener:
-            options = self._drawing(size, n)
+        with self._progress_listener() as listener:
+            options = self._generation_options(size, n)
             return self._blocks(self._client.generate_image(prompt, on_progress=listener, **options))
 
     async def agenerate_image(self, prompt: _Prompt, size: _Size = None, n: _Count = 1) -> Blocks:
         """Draws one or more pictures from a description, and gives their IDs. Use it to make new pictures."""
-        with self._listening() as listener:
-            options = self._drawing(size, n)
+        with self._progress_listener() as listener:
+            options = self._generation_options(size, n)
             return self._blocks(await self._client.agenerate_image(prompt, on_progress=listener, **options))
 
-    def edit_image(self, prompt: _Change, image: _Named) -> Blocks:
+    def edit_image(self, prompt: _EditPrompt, image: _ImageID) -> Blocks:
         """Changes a picture that was drawn before, as told, and gives the ID of the new one."""
         sources = self.store.find_all(image)
-        with self._listening() as listener:
+        with self._progress_listener() as listener:
             options = {**self._options, "model": self._edit_model, "on_progress": listener}
             return self._blocks(self._client.edit_image(prompt, sources, **options), sources)
 
-    async def aedit_image(self, prompt: _Change, image: _Named) -> Blocks:
+    async def aedit_image(self, prompt: _EditPrompt, image: _ImageID) -> Blocks:
         """Changes a picture that was drawn before, as told, and gives the ID of the new one."""
         sources = self.store.find_all(image)
-        with self._listening() as listener:
+        with self._progress_listener() as listener:
             options = {**self._options, "model": self._edit_model, "on_progress": listener}
             return self._blocks(await self._client.aedit_image(prompt, sources, **options), sources)
 
@@ -154,11 +154,11 @@ class AKIImageToolSpec(BaseToolSpec):
         spec_functions: list[SPEC_FUNCTION_TYPE] | None = None,
         func_to_metadata_mapping: dict[str, ToolMetadata] | None = None,
     ) -> list[FunctionTool]:
-        """The tools, as an agent takes them."""
-        chosen = self.spec_functions if spec_functions is None else spec_functions
-        names = [each if isinstance(each, str) else each[0] for each in chosen]
-        described = {name: self._in_plain_words(name) for name in names}
-        tools = super().to_tool_list(chosen, {**described, **(func_to_metadata_mapping or {})})
+        """The tools for an agent."""
+        functions = self.spec_functions if spec_functions is None else spec_functions
+        names = [function if isinstance(function, str) else function[0] for function in functions]
+        metadata = {name: self._tool_metadata(name) for name in names}
+        tools = super().to_tool_list(functions, {**metadata, **(func_to_metadata_mapping or {})})
         if self._show_images:
             return tools
         return [
@@ -172,34 +172,34 @@ class AKIImageToolSpec(BaseToolSpec):
             for tool in tools
         ]
 
-    def _in_plain_words(self, name: str) -> ToolMetadata:
-        """What is said of a function, without the Python signature that LlamaIndex puts before that."""
+    def _tool_metadata(self, name: str) -> ToolMetadata:
+        """The metadata of a function, without the Python signature that LlamaIndex puts before the description."""
         function = getattr(self, name)
         schema = FunctionTool.from_defaults(fn=function).metadata.fn_schema
         return ToolMetadata(description=inspect.getdoc(function) or name, name=name, fn_schema=schema)
 
     @property
     def _client(self) -> Client:
-        return self._connection._client  # noqa: SLF001  its own, too
+        return self._connection._client  # noqa: SLF001  a class of this project
 
-    def _drawing(self, size: str | None, n: int) -> dict[str, Any]:
+    def _generation_options(self, size: str | None, n: int) -> dict[str, Any]:
         if isinstance(n, int) and n > MOST_BY_MODEL:
             raise ConfigurationError(f"n={n} is out of range; use 1 to {MOST_BY_MODEL}.")
         return {**self._options, "model": self._model, "size": size or self._size, "n": n}
 
     @contextmanager
-    def _listening(self) -> Iterator[Any]:
+    def _progress_listener(self) -> Iterator[Any]:
         with ProgressBar() if self._progress else nullcontext() as bar:
             yield together(self._connection.on_progress, bar)
 
     def _blocks(self, images: list[GeneratedImage], sources: tuple[GeneratedImage, ...] = ()) -> Blocks:
-        kept = [self.store.add(image) for image in images]
-        shown = [ImageBlock(image=each.data, image_mimetype=each.mime_type) for each in kept]
-        return [TextBlock(text=in_words(kept, sources)), *shown]
+        stored = [self.store.add(image) for image in images]
+        blocks = [ImageBlock(image=image.data, image_mimetype=image.mime_type) for image in stored]
+        return [TextBlock(text=in_words(stored, sources)), *blocks]
 
 
 def _text_of(blocks: Blocks) -> str:
-    """What a model that is not shown the pictures is told."""
+    """The output for a model that does not get the images."""
     return "\n".join(block.text for block in blocks if isinstance(block, TextBlock))
 
 
