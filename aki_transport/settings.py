@@ -122,9 +122,10 @@ class ConnectionSettings(BaseModel):
     def _client(self) -> Client:
         """The client for the current values of the fields; a new one if they were changed."""
         arguments = {name: getattr(self, name) for name in self.client_fields}
-        if self._cached_client is None or self._cached_client[0] != arguments:
-            self._cached_client = (arguments, Client(**arguments))
-        return self._cached_client[1]
+        cached = self._cached_client
+        if cached is None or cached[0] != arguments:
+            cached = self._cached_client = (arguments, Client(**arguments))
+        return cached[1]
 
     @property
     def _provider(self) -> Provider:
