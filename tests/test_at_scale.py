@@ -140,7 +140,7 @@ def test_a_wrong_key_ends_the_run_and_what_was_answered_before_is_kept(answering
     async def revoked(model, prompt):
         return await in_langchain.ask(wrong if prompt == questions(8)[3] else model, prompt)
 
-    with pytest.raises(AuthenticationError), pytest.warns(UserWarning, match="the model listing could not be read"):
+    with pytest.raises(AuthenticationError):
         answering(ask=revoked, at_once=1)(rows(questions(8)))
     assert folder.answered().to_pylist() == [0, 1, 2]
     assert service.count("/chat/completions") == 4

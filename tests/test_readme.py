@@ -44,9 +44,22 @@ def test_error_table_names_every_error_and_its_langchain_class():
         assert hasattr(aki_transport.errors, name)
 
 
-def test_the_tests_that_the_tests_page_names_are_there() -> None:
-    folder = Path(__file__).parent
-    written = "\n".join(path.read_text() for path in folder.rglob("test_*.py"))
-    named = re.findall(r"::(test_\w+)`", (folder / "README.md").read_text())
-    assert len(named) > 10
-    assert [name for name in named if f"def {name}(" not in written] == []
+def test_the_rooms_and_files_that_the_pages_on_them_name_are_there() -> None:
+    tests = Path(__file__).parent
+    contributing = (tests.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rooms = [
+        *(
+            tests.parent / name
+            for name in re.findall(r"`((?:aki_transport|tests|notebooks|docs)/[\w./]*)`", contributing)
+        ),
+        *(
+            tests / "tools" / name
+            for name in re.findall(r"^\| `([\w./]+)` \|", contributing.split("| tool in ")[1], re.MULTILINE)
+        ),
+        *(
+            tests / name
+            for name in re.findall(r"`([\w/]+(?:/|\.py))`", (tests / "README.md").read_text(encoding="utf-8"))
+        ),
+    ]
+    assert len(rooms) > 40
+    assert [str(room) for room in rooms if not room.exists()] == []

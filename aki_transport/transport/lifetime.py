@@ -32,37 +32,56 @@ def _ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _no_cookies() -> CookieJar:
-    return CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+def _options() -> dict[str, Any]:
+    """No proxies and passwords but those read here, and no cookies."""
+    return {"trust_env": False, "cookies": CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))}
 
 
-class _ThreadClient:
-    """The client that threads share."""
+class _Shared:
+    """A client, the process that made it, and those who use it."""
 
     def __init__(self) -> None:
         self.process = os.getpid()
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
-        connections = Connections(_ssl_context(), Proxies())
-        self.client = httpx.Client(transport=connections, trust_env=False, cookies=_no_cookies())
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process made it, and not its parent before a fork."""
+        return self.process == os.getpid()
 
 
-class _LoopClient:
+class _ThreadClient(_Shared):
+    """The client that threads share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client = httpx.Client(transport=Connections(_ssl_context(), Proxies()), **_options())
+
+
+class _LoopClient(_Shared):
     """The client of one event loop; it closes when the loop shuts its async generators down."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, engine: HttpEngine) -> None:
-        self.process = os.getpid()
+        super().__init__()
         self.loop = weakref.ref(loop)
-        self.users: weakref.WeakSet[Any] = weakref.WeakSet()
-        self.connections = AsyncConnections(_ssl_context(), Proxies()) if engine == "httpx" else None
-        self.client = httpx.AsyncClient(
-            transport=self.connections or _aiohttp_transport(), trust_env=False, cookies=_no_cookies()
-        )
-        self.closer = _close_with_loop(self, (id(loop), engine))
+        self._connections = AsyncConnections(_ssl_context(), Proxies()) if engine == "httpx" else None
+        self.client = httpx.AsyncClient(transport=self._connections or _aiohttp_transport(), **_options())
+        self.closer = self._close_with_loop((id(loop), engine))
+
+    async def _close_with_loop(self, key: tuple[int, HttpEngine]) -> AsyncGenerator[None, None]:
+        """Wait, once started, for the loop's `shutdown_asyncgens`, which `asyncio.run` calls, to close the client."""
+        try:
+            yield
+        finally:
+            if _loops.get(key) is self:
+                del _loops[key]
+            if self.is_ours:
+                await self.client.aclose()
 
     def abandon(self) -> None:
         """Close the sockets of a loop that does not run any more."""
-        if self.connections is not None:
-            self.connections.abandon()
+        if self._connections is not None:
+            self._connections.abandon()
 
 
 def _aiohttp_transport() -> httpx.AsyncBaseTransport:
@@ -74,107 +93,88 @@ def _aiohttp_transport() -> httpx.AsyncBaseTransport:
         raise ConfigurationError(
             "http_engine='aiohttp' needs the package httpx-aiohttp: pip install 'aki-integrations[aiohttp]'"
         ) from None
+    connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEPALIVE, ssl=_ssl_context())
+    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+    proxies = Proxies()
 
-    def make_session() -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEPALIVE, ssl=_ssl_context()),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-        )
+    class Transport(AiohttpTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            self.proxy = proxies.proxy_for(request.url)  # read before it waits for anything
+            response: httpx.Response = await super().handle_async_request(request)
+            return response
 
-    return AiohttpTransport(client=make_session)
+    return Transport(client=session)
 
 
 _threads: _ThreadClient | None = None
 # By id, each with a weak reference to its loop: keys that are loops would live on through the connections they own.
 _loops: dict[tuple[int, HttpEngine], _LoopClient] = {}
+# The parent's clients, after a fork: closed here, the parent's connections would end too.
+_inherited: list[_Shared | None] = []
 _lock = threading.Lock()
 
 
 def thread_client(user: object) -> httpx.Client:
     """The client for calls from threads in this process; `user` keeps it open until `release`."""
     global _threads  # noqa: PLW0603  one per process is the point
-    holder = _threads
-    if holder is None or holder.process != os.getpid():
+    shared = _threads
+    if shared is None:
         fresh = _ThreadClient()  # outside the lock, which a fork would copy as it is
         with _lock:
-            holder = _threads
-            if holder is None or holder.process != os.getpid():
-                holder = _threads = fresh
-    holder.users.add(user)
-    return holder.client
+            shared = _threads = _threads or fresh
+    shared.users.add(user)
+    return shared.client
 
 
 async def loop_client(user: object, engine: HttpEngine) -> httpx.AsyncClient:
     """The client for calls on the running event loop; `user` keeps it open until `arelease`."""
     loop = asyncio.get_running_loop()
-    key = (id(loop), engine)
-    holder = _loops.get(key)
-    if holder is None or holder.loop() is not loop:
-        _abandon_closed_loops()
-        holder = _loops[key] = _LoopClient(loop, engine)
-        await anext(holder.closer)
-    holder.users.add(user)
-    return holder.client
-
-
-def _abandon_closed_loops() -> None:
-    """Forget the clients of loops that were closed without `shutdown_asyncgens`."""
-    for key, holder in list(_loops.items()):
-        owner = holder.loop()
-        if (owner is None or owner.is_closed()) and _loops.pop(key, None) is holder:
-            holder.abandon()
-
-
-async def _close_with_loop(holder: _LoopClient, key: tuple[int, HttpEngine]) -> AsyncGenerator[None, None]:
-    """Wait, once started, for the loop's `shutdown_asyncgens`, which `asyncio.run` calls, to close the client."""
-    try:
-        yield
-    finally:
-        if _loops.get(key) is holder:
-            del _loops[key]
-        if holder.process == os.getpid():
-            await holder.client.aclose()
+    shared = _loops.get((id(loop), engine))
+    if shared is None or shared.loop() is not loop:
+        _abandon_loops(lambda owner: owner is None or owner.is_closed())
+        shared = _loops[id(loop), engine] = _LoopClient(loop, engine)
+        await anext(shared.closer)
+    shared.users.add(user)
+    return shared.client
 
 
 def release(user: object) -> None:
     """`user` does not need the threads' client any more; the last one closes it."""
     global _threads  # noqa: PLW0603
     with _lock:
-        holder = _threads
-        if holder is None or holder.process != os.getpid():
+        shared = _threads
+        if shared is None:
             return
-        holder.users.discard(user)
-        if holder.users:
+        shared.users.discard(user)
+        if shared.users:
             return
         _threads = None
-    holder.client.close()
+    shared.client.close()
 
 
 async def arelease(user: object) -> None:
     """`user` does not need this loop's clients any more; the last one closes them."""
     loop = asyncio.get_running_loop()
-    for key in [key for key in _loops if key[0] == id(loop)]:
-        holder = _loops[key]
-        if holder.loop() is loop:
-            holder.users.discard(user)
-            if not holder.users:
-                await holder.closer.aclose()
+    for shared in [shared for shared in _loops.values() if shared.loop() is loop]:
+        shared.users.discard(user)
+        if not shared.users:
+            await shared.closer.aclose()
 
 
-# The parent's clients, after a fork: kept, for closing them here would end the parent's connections too.
-_inherited: list[_ThreadClient | _LoopClient] = []
+def _abandon_loops(is_over: Any) -> None:
+    """Let go of loops that were closed without `shutdown_asyncgens`."""
+    for key, shared in list(_loops.items()):
+        if is_over(shared.loop()) and _loops.pop(key, None) is shared:
+            shared.abandon()
 
 
 def _forget_parent() -> None:
     """In the child of a fork: take a lock that no thread holds, and leave the parent its connections."""
     global _lock, _threads  # noqa: PLW0603
     _lock = threading.Lock()
-    _inherited.extend(_loops.values())
+    _inherited.extend([_threads, *_loops.values()])
+    _threads = None
     _loops.clear()
-    if _threads is not None:
-        _inherited.append(_threads)
-        _threads = None
 
 
 if hasattr(os, "register_at_fork"):  # missing where there is no fork
@@ -183,10 +183,7 @@ if hasattr(os, "register_at_fork"):  # missing where there is no fork
 
 @atexit.register
 def _close_at_exit() -> None:
-    for key, holder in list(_loops.items()):
-        owner = holder.loop()
-        if owner is None or not owner.is_running():  # a running one is in a thread that ends with the process
-            del _loops[key]
-            holder.abandon()
+    # A loop that still runs does so in a thread that ends with the process.
+    _abandon_loops(lambda owner: owner is None or not owner.is_running())
     if _threads is not None:
         _threads.client.close()

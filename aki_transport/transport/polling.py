@@ -121,38 +121,35 @@ class _Job(Generic[T]):
             return None
         return None if self._process != os.getpid() or sys.is_finalizing() else cancel
 
-    def cancel_now(self, error: BaseException | None = None, *, end: float | None = None) -> None:
-        """Cancel the job if nobody did, by that time."""
+    def cancel_now(self, error: BaseException | None = None) -> None:
+        """Cancel the job if nobody did."""
         cancel = self.to_cancel(error)
-        if cancel is None:
-            return
-        try:
-            self._sender.fetch(
-                cancel, lambda _, __: None, deadline=time.monotonic() + _TO_CANCEL if end is None else end
-            )
-        except AKIError as failure:
-            log.info("the job could not be canceled: %s", failure)
+        if cancel is not None:
+            try:
+                self._sender.fetch(cancel, _ignore, deadline=time.monotonic() + _TO_CANCEL)
+            except AKIError as failure:
+                log.info("the job could not be canceled: %s", failure)
 
     async def acancel(self, error: BaseException | None) -> None:
-        """`cancel_now`, async.
-
-        A generator that is closed does not wait: its loop may be closing, with the generators around this one.
-        """
+        """`cancel_now`, async. A generator that is closed does not wait: its loop may be closing around it."""
         if isinstance(error, GeneratorExit) and not self._sender.has_async_client:
             threading.Thread(target=self.cancel_now, args=(error,)).start()
             return
         cancel = self.to_cancel(error)
-        if cancel is None:
-            return
-        try:
-            await self._sender.afetch(cancel, lambda _, __: None, deadline=time.monotonic() + _TO_CANCEL)
-        except AKIError as failure:
-            log.info("the job could not be canceled: %s", failure)
+        if cancel is not None:
+            try:
+                await self._sender.afetch(cancel, _ignore, deadline=time.monotonic() + _TO_CANCEL)
+            except AKIError as failure:
+                log.info("the job could not be canceled: %s", failure)
 
     def __del__(self) -> None:
         # The generator was collected, for instance with an event loop that was closed under it.
         if self._cancel is not None and not self._sender.has_async_client and not sys.is_finalizing():
             threading.Thread(target=self.cancel_now).start()
+
+
+def _ignore(_: Mapping[str, str], __: Payload) -> None:
+    """Whatever the answer to a cancel is, the job is left alone then."""
 
 
 _running: weakref.WeakSet[_Job[Any]] = weakref.WeakSet()
@@ -164,9 +161,8 @@ def _cancel_at_exit() -> None:
 
     @atexit.register
     def cancel_all() -> None:
-        end = time.monotonic() + _TO_CANCEL
         for job in list(_running):
-            job.cancel_now(end=end)
+            job.cancel_now()
 
 
 def run(

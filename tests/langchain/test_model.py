@@ -294,7 +294,7 @@ async def test_models_are_read_async_when_asked_for():
 async def test_a_listing_that_cannot_be_read_is_an_error_of_langchains_only_when_asked_for():
     with ScriptServer(always=replied(), listing=json_answer({"error": "no"}, 401)) as server:
         model = model_at(server)
-        with pytest.warns(UserWarning, match="listing could not be read"), pytest.raises(ours.AuthenticationError):
+        with pytest.raises(ours.AuthenticationError):
             model.refresh_models()
         with pytest.raises(ours.AuthenticationError):
             await model.arefresh_models()

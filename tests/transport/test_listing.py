@@ -85,8 +85,6 @@ def test_each_key_has_a_listing_of_its_own(server: ScriptServer) -> None:
 
 BROKEN = {
     "500": json_answer({"error": {"message": "Broken"}}, 500),
-    "401": json_answer({"error": {"message": "Wrong key", "code": "invalid_api_key"}}, 401),
-    "403": json_answer({"error": "no"}, 403),
     "404": json_answer({"status": 404, "description": "no such route"}, 404),
     "429": json_answer({"error": {"message": "Slow down"}}, 429, retry_after="30"),
     "302": text_answer("", 302, location="https://example.com/"),
@@ -115,6 +113,16 @@ def test_a_listing_that_cannot_be_read_costs_one_warning(way: Way, answer: Answe
     assert [reply.text for reply in replies] == ["Hello"] * 3
     assert len(warned) == 1
     assert (len(server.listings), len(server.requests)) == (1, 3)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_what_the_call_itself_will_say_is_not_warned_of(way: Way, status: int, server: ScriptServer) -> None:
+    server.listing = json_answer({"error": {"message": "Wrong key"}}, status)
+    client = client_for(server)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [way.ask(each).text for each in (client, client)] == ["Hello"] * 2
+    assert len(server.listings) == 1
 
 
 def test_a_listing_whose_connection_breaks_is_asked_for_once(way: Way, server: ScriptServer) -> None:
