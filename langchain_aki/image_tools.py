@@ -32,7 +32,7 @@ from langchain_aki.errors import raises_langchain_errors
 
 Content = str | list[str | dict[str, Any]]
 
-_PROMPT_HELP = "What the image must show: objects, colours, composition, style. The more is said, the better it fits."
+_PROMPT_HELP = "What the image must show: objects, colours, composition, style. The more details, the better it fits."
 _CHANGE_HELP = "What to change in the image: colours, objects, style, background, angle. Say what must stay as it is."
 _SIZE_HELP = (
     f"Width and height in pixels, like 1024x1024; {MIN_SIDE} to {MAX_SIDE} each."
@@ -230,7 +230,7 @@ class AKIImageEditTool(_ImageTool, defer_build=False):
     """
 
     name: str = "edit_image"
-    description: str = "Changes an image that was drawn before, as told, and gives the ID of the new one."
+    description: str = "Changes an image that was drawn before, as described, and gives the ID of the new one."
     args_schema: ArgsSchema | None = EditImageInput
 
     def _run(

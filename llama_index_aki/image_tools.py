@@ -159,7 +159,7 @@ class AKIImageToolSpec(BaseToolSpec):
             return self._blocks(await self._client.agenerate_image(prompt, on_progress=callback, **options))
 
     def edit_image(self, prompt: _Change, image: _ImageId) -> Blocks:
-        """Changes an image that was drawn before, as told, and gives the ID of the new one."""
+        """Changes an image that was drawn before, as described, and gives the ID of the new one."""
         _check_prompt(prompt)
         sources = self.store.find_all(image)
         with self._progress_callback() as callback:
@@ -167,7 +167,7 @@ class AKIImageToolSpec(BaseToolSpec):
             return self._blocks(self._client.edit_image(prompt, sources, **options), sources)
 
     async def aedit_image(self, prompt: _Change, image: _ImageId) -> Blocks:
-        """Changes an image that was drawn before, as told, and gives the ID of the new one."""
+        """Changes an image that was drawn before, as described, and gives the ID of the new one."""
         _check_prompt(prompt)
         sources = self.store.find_all(image)
         with self._progress_callback() as callback:

@@ -19,7 +19,7 @@ from aki_transport.images.header import read_header
 _MAX_SIDE = 16384
 _MAX_PIXELS = 2**26
 
-_BASE64_CHUNK = 2**20  # characters; each decoded chunk is copied once, so that the whole is not
+_BASE64_CHUNK = 2**20  # characters; each decoded chunk is copied once, so chunks keep the copies small
 _PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
 
 
@@ -70,7 +70,7 @@ class GeneratedImage:
 
         Example:
             >>> (image,) = Client().generate_image("a red lighthouse", size="512x512")
-            >>> GeneratedImage.read(image.data, prompt="found again").height
+            >>> GeneratedImage.read(image.data, prompt="a red lighthouse").height
             512
         """
         check_byte_size("the image", len(data))
