@@ -164,12 +164,6 @@ def test_a_value_out_of_its_range_is_refused_without_showing_the_key():
     assert SECRET not in str(found.value)
 
 
-def test_a_model_of_the_vendors_httpx2_is_refused_by_name():
-    httpx2 = pytest.importorskip("httpx2")
-    with httpx2.Client() as client, pytest.raises(ours.ConfigurationError, match="httpx2"):
-        a_model(http_client=client)
-
-
 @pytest.mark.usefixtures("no_network")
 def test_a_model_is_made_and_described_without_network():
     model = a_model()
