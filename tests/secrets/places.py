@@ -57,7 +57,7 @@ class Place:
 def _records(evidence: Evidence) -> Texts:
     for record in evidence.records:
         if record.name.startswith("httpcore."):
-            continue  # at DEBUG they show the headers of answers, in which a service may echo the key; SECURITY.md says so
+            continue  # they show the headers of answers, in which a service may echo the key; see SECURITY.md
         yield f"{record.name}: {record.msg}"[:80], f"{record.getMessage()} {record.args!r} {record.exc_text}"
 
 
