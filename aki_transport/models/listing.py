@@ -9,10 +9,10 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from pydantic import SecretStr
 
@@ -33,11 +33,7 @@ MAX_WAIT = 5.0
 
 
 class Listing:
-    """One service's models for one key, shared by every client that asks it.
-
-    Args:
-        title: The provider's name in the warning.
-    """
+    """One service's models for one key, shared by every client that asks it; a warning names the provider's `title`."""
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -61,8 +57,8 @@ class Listing:
         wanted: str | None = None,
         deadline: float | None = None,
         force: bool = False,
-    ) -> Mapping[str, int] | None:
-        """The models; reads them if nothing is known, it is old, or `wanted` is missing. Raises only with `force`.
+    ) -> None:
+        """Read the models if nothing is known, it is old, or `wanted` is missing. Raises only with `force`.
 
         Args:
             fetch: Asks the service; takes the moment at which it must be done.
@@ -73,27 +69,19 @@ class Listing:
         give_up = min(time.monotonic() + MAX_WAIT, deadline if deadline is not None else float("inf"))
         while force or self._is_due(wanted):
             flight, leads = self._board(None)
-            if not leads:
-                if self._is_led_from_this_thread():
-                    break
-                with suppress(FutureTimeoutError):
-                    flight.result(timeout=max(give_up - time.monotonic(), 0))
-                if not flight.done():
-                    break
-                if force and self._error is not None:
-                    raise self._error
-                force = False
-                continue
-            try:
-                self._arrived(fetch(give_up))
-            except Exception as error:  # a test's mock may raise anything
-                self._failed(error)
-                if force:
-                    raise
-            finally:
-                self._land(flight)
-            break
-        return self._models
+            if leads:
+                with self._reading(flight, force=force):
+                    self._arrived(fetch(give_up))
+                return
+            if self._is_led_from_this_thread():
+                return
+            with suppress(FutureTimeoutError):
+                flight.result(timeout=max(give_up - time.monotonic(), 0))
+            if not flight.done():
+                return
+            if force and self._error is not None:
+                raise self._error
+            force = False
 
     async def aread(
         self,
@@ -102,32 +90,24 @@ class Listing:
         wanted: str | None = None,
         deadline: float | None = None,
         force: bool = False,
-    ) -> Mapping[str, int] | None:
+    ) -> None:
         """`read`, async."""
         give_up = min(time.monotonic() + MAX_WAIT, deadline if deadline is not None else float("inf"))
         while force or self._is_due(wanted):
             flight, leads = self._board(asyncio.get_running_loop())
-            if not leads:
-                # Shielded, because a waiter that is cancelled must not cancel the flight of all the others.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(max(give_up - time.monotonic(), 0)):
-                        await asyncio.shield(asyncio.wrap_future(flight))
-                if not flight.done():
-                    break
-                if force and self._error is not None:
-                    raise self._error
-                force = False
-                continue
-            try:
-                self._arrived(await fetch(give_up))
-            except Exception as error:  # a test's mock may raise anything
-                self._failed(error)
-                if force:
-                    raise
-            finally:
-                self._land(flight)
-            break
-        return self._models
+            if leads:
+                with self._reading(flight, force=force):
+                    self._arrived(await fetch(give_up))
+                return
+            # Shielded, because a waiter that is cancelled must not cancel the flight of all the others.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(give_up - time.monotonic(), 0)):
+                    await asyncio.shield(asyncio.wrap_future(flight))
+            if not flight.done():
+                return
+            if force and self._error is not None:
+                raise self._error
+            force = False
 
     def part_from_parent(self) -> None:
         """In the child of a fork: whoever held the lock, or was reading the listing, is not here."""
@@ -152,11 +132,20 @@ class Listing:
             self._loop = loop
             return self._flight, True
 
-    def _land(self, flight: Future[None]) -> None:
-        with self._lock:
-            self._flight = None
-            self._loop = None
-        flight.set_result(None)
+    @contextmanager
+    def _reading(self, flight: Future[None], *, force: bool) -> Iterator[None]:
+        """Around the leader's reading: keeps its error, and lets all who wait for the flight go on."""
+        try:
+            yield
+        except Exception as error:  # a test's mock may raise anything
+            self._failed(error)
+            if force:
+                raise
+        finally:
+            with self._lock:
+                self._flight = None
+                self._loop = None
+            flight.set_result(None)
 
     def _is_led_from_this_thread(self) -> bool:
         """Whether the leader is a task of the loop that this blocking call holds up: waiting would be in vain."""
@@ -188,14 +177,7 @@ class Listing:
 class ServiceListing:
     """The listing of the service that one client talks to.
 
-    Args:
-        provider: The service.
-        base_url: Where it is.
-        key: Returns the key.
-        call: Asks for the listing.
-        parse: Makes the models out of the answer's body.
-        transport: Sends the call.
-        is_read: False: the listing is never read.
+    `call` asks for it and `parse` reads the answer; unless `is_read`, it is read only by force.
     """
 
     def __init__(
@@ -251,22 +233,16 @@ class ServiceListing:
         if self._shared is None:
             key = self._key()
             digest = "" if key is None else hashlib.blake2b(key.get_secret_value().encode()).hexdigest()
-            self._shared = listing_for(self._provider.name, self._provider.title, self._base_url, digest)
+            with _lock:
+                name = (self._provider.name, self._base_url, digest)
+                self._shared = _listings.setdefault(name, Listing(self._provider.title))
         return self._shared
 
 
 _listings: dict[tuple[str, str, str], Listing] = {}
+"""The listing of each provider, base URL and key in this process."""
+
 _lock = threading.Lock()
-
-
-def listing_for(provider: str, title: str, base_url: str, key_digest: str) -> Listing:
-    """The one listing of this provider, base URL and key in this process."""
-    name = (provider, base_url, key_digest)
-    with _lock:
-        found = _listings.get(name)
-        if found is None:
-            found = _listings[name] = Listing(title)
-        return found
 
 
 def _part_from_parent() -> None:

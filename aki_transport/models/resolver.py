@@ -26,23 +26,16 @@ _REQUIRED_FIELDS = {"tools": "tools", "images": "images", "structured_output": "
 class ModelResolver:
     """Resolves model IDs. It is pure but for warnings: the listing is an argument.
 
-    Args:
-        provider: The provider.
-        models_are_endpoints: Whether each model is an endpoint, so that the listing names endpoints.
-        supported_fields: The fields of a request that the protocol has: without `"tools"` no model can call tools.
-        on_unknown_model: What happens for an ID that the service does not list.
-        on_model_fallback: What happens when another model answers.
-        context_window: Tokens, set by the user; None if not set.
-        max_output: Tokens, set by the user; None if not set.
-        without_key: Removes the API key from a model name of the service before it is shown.
+    If models are endpoints, the listing names endpoints. Limits are set by the user or None. `without_key` removes the
+    API key from a model name of the service before it is shown.
     """
 
     def __init__(
         self,
         provider: Provider,
         *,
-        models_are_endpoints: bool = False,
-        supported_fields: Container[str] = ("tools", "images", "response_format"),
+        models_are_endpoints: bool,
+        supported_fields: Container[str],
         on_unknown_model: OnUnknownModel,
         on_model_fallback: OnModelFallback,
         context_window: int | None,
@@ -77,8 +70,7 @@ class ModelResolver:
             context_window=self._context_window,
             max_output=self._max_output,
         )
-        if self._unsupported:
-            info = replace(info, **self._unsupported)
+        info = replace(info, **self._unsupported)
         self._infos[model] = (listing, info)
         return info
 
@@ -92,16 +84,14 @@ class ModelResolver:
         """The listing; None if it names endpoints, which tells nothing about the models behind them."""
         return None if self._models_are_endpoints else listing
 
-    def needs_listing(self, model: str, *, for_images: bool = False) -> bool:
-        """Whether the service's listing is needed to know what to send for this model."""
+    def wanted_id(self, model: str, listing: catalog.Listing | None, *, for_images: bool = False) -> str | None:
+        """The name to look for in the service's listing; None if what to send for this model is known without it."""
         if self._models_are_endpoints:
-            return catalog.find_endpoint(model, self._image_table if for_images else self._table, None) is None
-        return not for_images and self._provider.fallback_model is not None
-
-    def id_of(self, model: str, listing: catalog.Listing | None) -> str:
-        """The name to look for in the listing."""
-        if self._models_are_endpoints:
+            if catalog.find_endpoint(model, self._image_table if for_images else self._table, None) is not None:
+                return None
             return catalog.find_endpoint(model, self._table, listing) or model
+        if for_images or self._provider.fallback_model is None:
+            return None
         return catalog.resolve(model, self._table, listing) or model
 
     def resolve(self, model: str, listing: catalog.Listing | None) -> str:

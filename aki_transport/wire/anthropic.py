@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
 from pydantic_core import from_json
 
-from aki_transport.errors import APIStatusError, ConfigurationError
+from aki_transport.errors import ConfigurationError
 from aki_transport.messages import (
     Audio,
     ChatRequest,
     File,
     Image,
-    JobProgress,
     Message,
     Part,
     Text,
@@ -26,7 +25,7 @@ from aki_transport.messages import (
 from aki_transport.models.catalog import read_listing
 from aki_transport.transport import Call
 from aki_transport.wire._anthropic_decoder import AnthropicDecoder
-from aki_transport.wire._reasoning_history import reasoning_start
+from aki_transport.wire._request import keep_all_features, reasoning_start, set_fields
 
 MODELS_ARE_ENDPOINTS = False
 SUPPORTED_FIELDS = frozenset(
@@ -53,6 +52,8 @@ _THINKING_SHARES = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8}
 _TOOL_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 
 read_models = read_listing
+decoder = AnthropicDecoder
+without_refused_feature = keep_all_features
 
 
 def models() -> Call:
@@ -70,10 +71,7 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
     }
     if system:
         body["system"] = system
-    for name in ("temperature", "top_p", "top_k"):
-        value = getattr(request, name)
-        if value is not None:
-            body[name] = value
+    body.update(set_fields(request, ("temperature", "top_p", "top_k")))
     if request.stop:
         body["stop_sequences"] = list(request.stop)
     if request.tools:
@@ -87,24 +85,6 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
         body["stream"] = True
     body.update(request.extra_body)
     return Call(path="/v1/messages", body=body, headers=_HEADERS, stream=stream)
-
-
-def decoder(
-    request: ChatRequest,
-    headers: Mapping[str, str],
-    *,
-    on_model: Callable[[str], None],
-    on_progress: Callable[[JobProgress], None] | None = None,  # noqa: ARG001  this protocol has no jobs
-    empty_is_failure: bool = False,
-    stream: bool = True,  # noqa: ARG001  the decoder recognizes a blocking answer
-) -> AnthropicDecoder:
-    """A decoder for the payloads of one answer."""
-    return AnthropicDecoder(request.model, headers, on_model=on_model, empty_is_failure=empty_is_failure)
-
-
-def without_refused_feature(request: ChatRequest, error: APIStatusError) -> ChatRequest | None:  # noqa: ARG001  other wires use them
-    """None: no feature of a request is optional in this protocol."""
-    return None
 
 
 def _messages(request: ChatRequest) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -13,7 +13,6 @@ from aki_transport.messages import (
     ChatRequest,
     File,
     Image,
-    JobProgress,
     JsonObject,
     JsonSchema,
     Message,
@@ -27,32 +26,19 @@ from aki_transport.messages import (
 from aki_transport.models.catalog import read_listing
 from aki_transport.transport import Call
 from aki_transport.wire._openai_decoder import OpenAIDecoder
-from aki_transport.wire._reasoning_history import reasoning_start
+from aki_transport.wire._request import reasoning_start, set_fields
 
 MODELS_ARE_ENDPOINTS = False
-SUPPORTED_FIELDS = frozenset(
-    {
-        "temperature",
-        "top_p",
-        "top_k",
-        "max_tokens",
-        "stop",
-        "seed",
-        "presence_penalty",
-        "frequency_penalty",
-        "reasoning_effort",
-        "tools",
-        "images",
-        "parallel_tool_calls",
-        "response_format",
-    }
-)
 RANGES: Mapping[str, tuple[float, float]] = {}
 
 _STREAM_OPTIONS = re.compile(r"stream_options|include_usage", re.IGNORECASE)
-_COPIED_FIELDS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
+_SAMPLING_FIELDS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
+SUPPORTED_FIELDS = frozenset(
+    {*_SAMPLING_FIELDS, "stop", "reasoning_effort", "tools", "images", "parallel_tool_calls", "response_format"}
+)
 
 read_models = read_listing
+decoder = OpenAIDecoder
 
 
 def models() -> Call:
@@ -62,13 +48,11 @@ def models() -> Call:
 
 def chat(request: ChatRequest, *, stream: bool) -> Call:
     """The call that sends `request`, without the fields that are None."""
-    body: dict[str, Any] = {"model": request.model, "messages": list(_messages(request))}
-    for name in _COPIED_FIELDS:
-        value = getattr(request, name)
-        if value is not None:
-            body[name] = value
-    if request.reasoning_effort is not None:
-        body["reasoning_effort"] = request.reasoning_effort
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": list(_messages(request)),
+        **set_fields(request, (*_SAMPLING_FIELDS, "reasoning_effort")),
+    }
     if request.stop:
         body["stop"] = list(request.stop)
     if request.tools:
@@ -85,19 +69,6 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
             body["stream_options"] = {"include_usage": True}
     body.update(request.extra_body)
     return Call(path="/chat/completions", body=body, stream=stream)
-
-
-def decoder(
-    request: ChatRequest,
-    headers: Mapping[str, str],
-    *,
-    on_model: Callable[[str], None],
-    on_progress: Callable[[JobProgress], None] | None = None,  # noqa: ARG001  this protocol has no jobs
-    empty_is_failure: bool = False,
-    stream: bool = True,  # noqa: ARG001  the decoder recognizes a blocking answer
-) -> OpenAIDecoder:
-    """A decoder for the payloads of one answer."""
-    return OpenAIDecoder(request.model, headers, on_model=on_model, empty_is_failure=empty_is_failure)
 
 
 def without_refused_feature(request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
@@ -136,11 +107,10 @@ def _content(message: Message, attachments: list[Part]) -> str | list[dict[str, 
     if isinstance(content, str):
         return content
     if message.role == "user":
-        return (
-            [_part(part) for part in content]
-            if len(content) != 1 or not isinstance(content[0], Text)
-            else content[0].text
-        )
+        match content:
+            case (Text(text),):
+                return text
+        return [_part(part) for part in content]
     lines = [part.text for part in content if isinstance(part, Text)]
     others = [part for part in content if not isinstance(part, Text)]
     if others and message.role == "tool":
