@@ -115,7 +115,7 @@ class Client:
         )
         self._on_progress = on_progress
         self._resolver = ModelResolver(
-            self.provider,
+            provider=self.provider,
             models_are_endpoints=self._wire.MODELS_ARE_ENDPOINTS,
             supported_fields=self._wire.SUPPORTED_FIELDS,
             on_unknown_model=on_unknown_model,
@@ -125,8 +125,8 @@ class Client:
             without_key=self._transport.without_key,
         )
         self._listing = ServiceListing(
-            self.provider,
-            self.base_url,
+            provider=self.provider,
+            base_url=self.base_url,
             key=self._key,
             call=self._wire.models(),
             parse=self._wire.read_models,
@@ -151,8 +151,7 @@ class Client:
 
     async def achat(self, request: ChatRequest) -> ChatReply:
         """`chat`, async."""
-        deltas = [delta async for delta in self._adeltas(request, stream=False)]
-        return final_reply(deltas[-1])
+        return final_reply([delta async for delta in self._adeltas(request, stream=False)][-1])
 
     def stream(self, request: ChatRequest) -> Iterator[ChatDelta]:
         """The answer as it arrives; the last delta holds the complete one in `reply`.
@@ -249,9 +248,7 @@ class Client:
             **options: As for `generate_image`.
 
         Raises:
-            ConfigurationError: What was passed is no picture, or an option is wrong, as for `generate_image`.
-            InvalidResponseError: The answer holds no picture.
-            AKIError: See the tree in `aki_transport.errors`.
+            AKIError: As for `generate_image`; a `ConfigurationError` too if what was passed is no picture.
 
         Example:
             >>> client = Client()
@@ -259,13 +256,13 @@ class Client:
             >>> client.edit_image("make the lighthouse blue", drawn)
             [GeneratedImage('img_...', 512x512, image/png, ... bytes, prompt='make the lighthouse blue')]
         """
-        return self._run_image_calls(prompt, images=_as_images(images), model=model, **options)
+        return self._run_image_calls(prompt, images=images, model=model, **options)
 
     async def aedit_image(
         self, prompt: str, images: Any, *, model: str | None = None, **options: Any
     ) -> list[GeneratedImage]:
         """`edit_image`, async."""
-        return await self._arun_image_calls(prompt, images=_as_images(images), model=model, **options)
+        return await self._arun_image_calls(prompt, images=images, model=model, **options)
 
     def model_info(self, model: str) -> ModelInfo:
         """What is known of a model now. Never asks the service and never raises.
@@ -375,9 +372,12 @@ class Client:
         return images
 
     def _image_request(self, prompt: str, **options: Any) -> ImageRequest:
+        from aki_transport.images.image import as_images  # noqa: PLC0415
         from aki_transport.images.request import build_image_request  # noqa: PLC0415
         from aki_transport.prepare.images import validate_request  # noqa: PLC0415
 
+        if "images" in options:
+            options["images"] = as_images(options["images"])
         request, protocol = build_image_request(prompt, **options), self.route.protocol
         return validate_request(request, find_image_wire(protocol), protocol=protocol)
 
@@ -386,9 +386,3 @@ class Client:
 
         wire, listing = find_image_wire(self.route.protocol), self._listing.known
         return prepare_image_calls(request, wire, self._resolver, listing, on_progress=on_progress or self._on_progress)
-
-
-def _as_images(images: Any) -> tuple[GeneratedImage, ...]:
-    from aki_transport.images.image import as_images  # noqa: PLC0415
-
-    return as_images(images)

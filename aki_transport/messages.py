@@ -87,6 +87,11 @@ class Message:
     tool_call_id: str | None = None
     is_error: bool = False
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The content as parts."""
+        return (Text(self.content),) if isinstance(self.content, str) else self.content
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:

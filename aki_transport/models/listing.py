@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -33,45 +35,36 @@ MAX_WAIT = 5.0
 
 
 class Listing:
-    """One service's models for one key, shared by every client that asks it; a warning names the provider's `title`."""
+    """One service's models for one key, shared by every client that asks it; `known` is None until they were read."""
 
     def __init__(self, title: str) -> None:
         self._title = title
         self._lock = threading.Lock()
-        self._models: Mapping[str, int] | None = None
+        self.known: Mapping[str, int] | None = None
         self._read_at = 0.0
         self._failed_at: float | None = None
         self._error: Exception | None = None
         self._flight: Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    @property
-    def known(self) -> Mapping[str, int] | None:
-        """What was read, without reading; None if nothing was."""
-        return self._models
-
     def read(
         self,
-        fetch: Callable[[float], Mapping[str, int]],
+        fetch: Callable[..., Mapping[str, int]],
         *,
         wanted: str | None = None,
         deadline: float | None = None,
         force: bool = False,
     ) -> None:
-        """Read the models if nothing is known, it is old, or `wanted` is missing. Raises only with `force`.
+        """Read the models if nothing is known, it is old, or the ID `wanted` is missing; with `force` in any case.
 
-        Args:
-            fetch: Asks the service; takes the moment at which it must be done.
-            wanted: The ID that is looked for.
-            deadline: When the call that needs the listing must be done; `MAX_WAIT` bounds it in any case.
-            force: Read now, and raise if that fails.
+        Raises only with `force`. `fetch` must be done at its own `deadline`: that of the call, or after `MAX_WAIT`.
         """
         give_up = min(time.monotonic() + MAX_WAIT, deadline if deadline is not None else float("inf"))
         while force or self._is_due(wanted):
             flight, leads = self._board(None)
             if leads:
                 with self._reading(flight, force=force):
-                    self._arrived(fetch(give_up))
+                    self._arrived(fetch(deadline=give_up))
                 return
             if self._is_led_from_this_thread():
                 return
@@ -85,7 +78,7 @@ class Listing:
 
     async def aread(
         self,
-        fetch: Callable[[float], Awaitable[Mapping[str, int]]],
+        fetch: Callable[..., Awaitable[Mapping[str, int]]],
         *,
         wanted: str | None = None,
         deadline: float | None = None,
@@ -97,7 +90,7 @@ class Listing:
             flight, leads = self._board(asyncio.get_running_loop())
             if leads:
                 with self._reading(flight, force=force):
-                    self._arrived(await fetch(give_up))
+                    self._arrived(await fetch(deadline=give_up))
                 return
             # Shielded, because a waiter that is cancelled must not cancel the flight of all the others.
             with suppress(TimeoutError):
@@ -118,10 +111,10 @@ class Listing:
         now = time.monotonic()
         if self._failed_at is not None and now - self._failed_at < REREAD_AFTER:
             return False
-        if self._models is None:
+        if self.known is None:
             return True
         age = now - self._read_at
-        return age > LIFETIME or (wanted is not None and wanted not in self._models and age > REREAD_AFTER)
+        return age > LIFETIME or (wanted is not None and wanted not in self.known and age > REREAD_AFTER)
 
     def _board(self, loop: asyncio.AbstractEventLoop | None) -> tuple[Future[None], bool]:
         """The flight under way and False, or a new one and True for its leader."""
@@ -155,7 +148,7 @@ class Listing:
             return False
 
     def _arrived(self, models: Mapping[str, int]) -> None:
-        self._models = models
+        self.known = models
         self._read_at = time.monotonic()
         self._failed_at = None
         self._error = None
@@ -174,31 +167,21 @@ class Listing:
             )
 
 
+@dataclass(repr=False, eq=False, kw_only=True)
 class ServiceListing:
     """The listing of the service that one client talks to.
 
     `call` asks for it and `parse` reads the answer; unless `is_read`, it is read only by force.
     """
 
-    def __init__(
-        self,
-        provider: Provider,
-        base_url: str,
-        *,
-        key: Callable[[], SecretStr | None],
-        call: Call,
-        parse: Callable[[str | bytes], Mapping[str, int]],
-        transport: Sender,
-        is_read: bool,
-    ) -> None:
-        self._provider = provider
-        self._base_url = base_url
-        self._key = key
-        self._call = call
-        self._parse = parse
-        self._transport = transport
-        self._is_read = is_read
-        self._shared: Listing | None = None
+    provider: Provider
+    base_url: str
+    key: Callable[[], SecretStr | None]
+    call: Call
+    parse: Callable[[str | bytes], Mapping[str, int]]
+    transport: Sender
+    is_read: bool
+    _shared: Listing | None = field(default=None, init=False)
 
     @property
     def known(self) -> Mapping[str, int] | None:
@@ -210,32 +193,26 @@ class ServiceListing:
 
     def read(self, *, wanted: str | None = None, deadline: float | None = None, force: bool = False) -> None:
         """Read the models where that is due; see `Listing.read`."""
-        if self._is_read or force:
-            self._listing().read(self._fetch, wanted=wanted, deadline=deadline, force=force)
+        if self.is_read or force:
+            fetch = partial(self.transport.fetch, self.call, self._read_body)
+            self._listing().read(fetch, wanted=wanted, deadline=deadline, force=force)
 
     async def aread(self, *, wanted: str | None = None, deadline: float | None = None, force: bool = False) -> None:
         """`read`, async."""
-        if self._is_read or force:
-            await self._listing().aread(self._afetch, wanted=wanted, deadline=deadline, force=force)
-
-    def _fetch(self, deadline: float) -> Mapping[str, int]:
-        models: Mapping[str, int] = self._transport.fetch(self._call, self._read_body, deadline=deadline)
-        return models
-
-    async def _afetch(self, deadline: float) -> Mapping[str, int]:
-        models: Mapping[str, int] = await self._transport.afetch(self._call, self._read_body, deadline=deadline)
-        return models
+        if self.is_read or force:
+            fetch = partial(self.transport.afetch, self.call, self._read_body)
+            await self._listing().aread(fetch, wanted=wanted, deadline=deadline, force=force)
 
     def _read_body(self, _: Mapping[str, str], body: Payload) -> Mapping[str, int]:
-        return self._parse(body.data)
+        return self.parse(body.data)
 
     def _listing(self) -> Listing:
         if self._shared is None:
-            key = self._key()
+            key = self.key()
             digest = "" if key is None else hashlib.blake2b(key.get_secret_value().encode()).hexdigest()
             with _lock:
-                name = (self._provider.name, self._base_url, digest)
-                self._shared = _listings.setdefault(name, Listing(self._provider.title))
+                name = (self.provider.name, self.base_url, digest)
+                self._shared = _listings.setdefault(name, Listing(self.provider.title))
         return self._shared
 
 

@@ -51,15 +51,11 @@ class Wire(Protocol):
         empty_is_failure: bool = False,
         stream: bool = True,
     ) -> Decoder[ChatDelta]:
-        """A decoder for the payloads of one answer.
+        """A decoder for the payloads of one answer to `request`, which came with `headers`.
 
-        Args:
-            request: The request that is answered.
-            headers: The headers of the answer.
-            on_model: Called with the name of the model that answers, before any part of the answer is returned.
-            on_progress: Called with the progress of a job when it has changed.
-            empty_is_failure: Whether an answer with no content and 0 completion tokens means that a worker failed.
-            stream: Whether the caller reads the answer while it arrives.
+        `on_model` is called with the name of the model that answers, before any part of the answer is returned.
+        `empty_is_failure` means that an answer with no content and 0 completion tokens comes from a failed worker, and
+        `stream` that the caller reads the answer while it arrives.
 
         Its `feed` raises `APIStatusError` or `JobError` for a payload that is an error, `InvalidResponseError` for one
         that does not follow the protocol, and what `on_model` raises. Its `end` raises `StreamInterruptedError` if the

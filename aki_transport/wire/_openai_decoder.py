@@ -45,11 +45,8 @@ class OpenAIDecoder(AnswerDecoder):
         if chunk is None:
             return None
         self._note_model(chunk.get("model"))
-        usage = chunk.get("usage")
-        if usage:
-            self._usage = usage
-        if not self._first:
-            self._first = chunk
+        self._usage = chunk.get("usage") or self._usage
+        self._first = self._first or chunk
         self._last = chunk
         choice = self._first_choice(chunk, event)
         if event == "body":
@@ -98,12 +95,9 @@ class OpenAIDecoder(AnswerDecoder):
                 reasoning = reasoning or thinking
             text, thinking = self._think.feed(text)
             reasoning = f"{reasoning}{thinking}" if thinking else reasoning
-        if text:
-            self._texts.append(text)
-        if reasoning:
-            if not isinstance(reasoning, str):
-                reasoning = "".join(_parts(reasoning))
-            self._reasonings.append(reasoning)
+        if not isinstance(reasoning, str):
+            reasoning = "".join(_parts(reasoning))
+        self._collect(text, reasoning)
         refusal = text_or_none(delta.get("refusal")) or ""
         if refusal:
             self._refusals.append(refusal)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aki_transport.errors import APIStatusError
 from aki_transport.messages import ChatRequest
 
-if TYPE_CHECKING:
-    from aki_transport.images.request import ImageRequest
+NO_PARAMETERS = {"type": "object", "properties": {}}
+"""The schema of a tool without arguments."""
 
 
-def set_fields(request: ChatRequest | ImageRequest, names: Iterable[str]) -> dict[str, Any]:
-    """Those of these fields of the request that are set."""
-    return {name: value for name in names if (value := getattr(request, name)) is not None}
+def set_fields(source: object, *names: str) -> dict[str, Any]:
+    """Those of these fields that are set."""
+    return {name: value for name in names if (value := getattr(source, name)) is not None}
 
 
 def reasoning_start(request: ChatRequest) -> int:

@@ -25,7 +25,7 @@ from aki_transport.messages import (
 from aki_transport.models.catalog import read_listing
 from aki_transport.transport import Call
 from aki_transport.wire._anthropic_decoder import AnthropicDecoder
-from aki_transport.wire._request import keep_all_features, reasoning_start, set_fields
+from aki_transport.wire._request import NO_PARAMETERS, keep_all_features, reasoning_start, set_fields
 
 MODELS_ARE_ENDPOINTS = False
 SUPPORTED_FIELDS = frozenset(
@@ -71,7 +71,7 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
     }
     if system:
         body["system"] = system
-    body.update(set_fields(request, ("temperature", "top_p", "top_k")))
+    body.update(set_fields(request, "temperature", "top_p", "top_k"))
     if request.stop:
         body["stop_sequences"] = list(request.stop)
     if request.tools:
@@ -132,8 +132,7 @@ def _blocks(message: Message, *, with_reasoning: bool) -> Iterator[dict[str, Any
 
 
 def _parts(message: Message) -> Iterator[dict[str, Any]]:
-    parts = (Text(message.content),) if isinstance(message.content, str) else message.content
-    for part in parts:
+    for part in message.parts:
         if not isinstance(part, Text):
             yield _part(part)
         elif part.text.strip():  # the protocol refuses blank text
@@ -189,14 +188,12 @@ def _tool_input(call: ToolCall) -> dict[str, Any]:
 
 
 def _system_text(message: Message) -> str:
-    content = message.content
-    if isinstance(content, str):
-        return content
-    if not all(isinstance(part, Text) for part in content):
+    texts = [part.text for part in message.parts if isinstance(part, Text)]
+    if len(texts) < len(message.parts):
         raise ConfigurationError(
             "a system message holds something other than text, which protocol='anthropic' refuses."
         )
-    return "\n".join(part.text for part in content if isinstance(part, Text))
+    return "\n".join(texts)
 
 
 def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
@@ -207,7 +204,7 @@ def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
             description, schema = function.get("description"), function.get("parameters")
         case _:
             return tool
-    declaration: dict[str, Any] = {"name": name, "input_schema": schema or {"type": "object", "properties": {}}}
+    declaration: dict[str, Any] = {"name": name, "input_schema": schema or NO_PARAMETERS}
     if description:
         declaration["description"] = description
     return declaration
@@ -216,9 +213,8 @@ def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
 def _tool_choice(choice: ToolChoice | None, parallel: bool | None) -> dict[str, Any] | None:
     if choice is None and parallel is None:
         return None
-    body: dict[str, Any]
     if isinstance(choice, ToolNamed):
-        body = {"type": "tool", "name": choice.name}
+        body: dict[str, Any] = {"type": "tool", "name": choice.name}
     else:
         body = {"type": _TOOL_CHOICES[choice or "auto"]}
     if parallel is not None and choice != "none":

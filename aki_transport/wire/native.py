@@ -55,7 +55,7 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
         body["text_context"] = "\n".join(map(_prompt_text, request.messages))
     else:
         body["chat_context"] = json.dumps([_message(message) for message in request.messages], ensure_ascii=False)
-    body.update(set_fields(request, ("temperature", "top_p", "top_k")))
+    body.update(set_fields(request, "temperature", "top_p", "top_k"))
     if request.max_tokens is not None:
         body["max_gen_tokens"] = request.max_tokens
     body.update(request.extra_body)
@@ -78,12 +78,11 @@ def _message(message: Message) -> dict[str, Any]:
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:
-    if isinstance(message.content, str):
-        return message.content
-    if all(isinstance(part, Text) for part in message.content):
-        return "\n".join(part.text for part in message.content if isinstance(part, Text))
+    texts = [part.text for part in message.parts if isinstance(part, Text)]
+    if len(texts) == len(message.parts):
+        return "\n".join(texts)
     blocks: list[dict[str, Any]] = []
-    for part in message.content:
+    for part in message.parts:
         match part:
             case Text(text):
                 blocks.append({"type": "text", "text": text})

@@ -22,7 +22,7 @@ def images(request: ImageRequest) -> Call:
     body: dict[str, Any] = {"prompt": request.prompt}
     if request.size is not None:
         body["width"], body["height"] = request.size
-    body.update(set_fields(request, ("seed", "negative_prompt", "steps")))
+    body.update(set_fields(request, "seed", "negative_prompt", "steps"))
     if request.images:
         body["image"] = request.images[0].to_data_url()
     body.update(request.extra_body)

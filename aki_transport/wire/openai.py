@@ -20,13 +20,12 @@ from aki_transport.messages import (
     ResponseFormat,
     Text,
     Tool,
-    ToolChoice,
     ToolNamed,
 )
 from aki_transport.models.catalog import read_listing
 from aki_transport.transport import Call
 from aki_transport.wire._openai_decoder import OpenAIDecoder
-from aki_transport.wire._request import reasoning_start, set_fields
+from aki_transport.wire._request import NO_PARAMETERS, reasoning_start, set_fields
 
 MODELS_ARE_ENDPOINTS = False
 RANGES: Mapping[str, tuple[float, float]] = {}
@@ -51,16 +50,17 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
     body: dict[str, Any] = {
         "model": request.model,
         "messages": list(_messages(request)),
-        **set_fields(request, (*_SAMPLING_FIELDS, "reasoning_effort")),
+        **set_fields(request, *_SAMPLING_FIELDS, "reasoning_effort"),
     }
     if request.stop:
         body["stop"] = list(request.stop)
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
-        if request.tool_choice is not None:
-            body["tool_choice"] = _tool_choice(request.tool_choice)
-        if request.parallel_tool_calls is not None:
-            body["parallel_tool_calls"] = request.parallel_tool_calls
+        if isinstance(request.tool_choice, ToolNamed):
+            body["tool_choice"] = {"type": "function", "function": {"name": request.tool_choice.name}}
+        elif request.tool_choice is not None:
+            body["tool_choice"] = request.tool_choice
+        body.update(set_fields(request, "parallel_tool_calls"))
     if request.response_format is not None:
         body["response_format"] = _response_format(request.response_format)
     if stream:
@@ -88,8 +88,7 @@ def _messages(request: ChatRequest) -> Iterator[dict[str, Any]]:
         body: dict[str, Any] = {"role": message.role, "content": _content(message, attachments)}
         if message.name:
             body["name"] = message.name
-        if message.tool_call_id is not None:
-            body["tool_call_id"] = message.tool_call_id
+        body.update(set_fields(message, "tool_call_id"))
         if message.tool_calls:
             body["tool_calls"] = [
                 {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
@@ -130,8 +129,7 @@ def _part(part: Part) -> dict[str, Any]:
         case Text(text):
             return {"type": "text", "text": text}
         case Image():
-            detail = {} if part.detail is None else {"detail": part.detail}
-            return {"type": "image_url", "image_url": {"url": part.as_url, **detail}}
+            return {"type": "image_url", "image_url": {"url": part.as_url, **set_fields(part, "detail")}}
         case File(file_id=str(file_id)):
             return {"type": "file", "file": {"file_id": file_id}}
         case File():
@@ -146,17 +144,8 @@ def _part(part: Part) -> dict[str, Any]:
 def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(tool, Tool):
         return tool
-    function: dict[str, Any] = {"name": tool.name, "description": tool.description}
-    function["parameters"] = tool.parameters or {"type": "object", "properties": {}}
-    if tool.strict is not None:
-        function["strict"] = tool.strict
-    return {"type": "function", "function": function}
-
-
-def _tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
-    if isinstance(choice, ToolNamed):
-        return {"type": "function", "function": {"name": choice.name}}
-    return choice
+    function = {**set_fields(tool, "name", "description"), "parameters": tool.parameters or NO_PARAMETERS}
+    return {"type": "function", "function": {**function, **set_fields(tool, "strict")}}
 
 
 def _response_format(response_format: ResponseFormat) -> Mapping[str, Any]:
@@ -164,11 +153,7 @@ def _response_format(response_format: ResponseFormat) -> Mapping[str, Any]:
         case JsonObject():
             return {"type": "json_object"}
         case JsonSchema():
-            schema: dict[str, Any] = {"name": response_format.name, "schema": response_format.schema}
-            if response_format.description is not None:
-                schema["description"] = response_format.description
-            if response_format.strict is not None:
-                schema["strict"] = response_format.strict
+            schema = set_fields(response_format, "name", "schema", "description", "strict")
             return {"type": "json_schema", "json_schema": schema}
         case _:
             return response_format

@@ -20,7 +20,7 @@ DEFAULT_EDIT_MODEL: str | None = None
 
 def images(request: ImageRequest) -> Call:
     """The call that generates images, or edits the images of the request. It may be billed, so it is not repeated."""
-    fields: dict[str, Any] = {"prompt": request.prompt, **set_fields(request, ("model",))}
+    fields: dict[str, Any] = {"prompt": request.prompt, **set_fields(request, "model")}
     if request.n != 1:
         fields["n"] = request.n
     if request.size is not None:
