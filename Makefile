@@ -55,7 +55,7 @@ PEERS := $(VENV)/llama-index-peers
 
 $(PEERS)/made: pyproject.toml | $(BIN)/uv
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PEERS)
-	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --editable '.[llama-index]' --group bench-llama-index
+	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --editable '.[llama-index,aiohttp]' --group bench-llama-index
 	@touch $@
 
 MISTRAL := $(VENV)/mistral-peer
@@ -72,7 +72,16 @@ $(OPENAI_2)/made: pyproject.toml | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(OPENAI_2)/bin/python --group bench-openai-2
 	@touch $@
 
-bench: $(VENV)/dev $(PEERS)/made $(MISTRAL)/made $(OPENAI_2)/made  ## CPU per call beside the peers, and how it grows; ARGS='--plot docs/cost_growth.png'
+# Ours before httpx carried every call, from the repository's own history.
+BEFORE := $(VENV)/before
+
+$(BEFORE)/made: | $(BIN)/uv
+	test -d $(BEFORE) || git worktree add --quiet --detach $(BEFORE) 3ab8fd6
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BEFORE)/.venv
+	$(BIN)/uv pip install --quiet --python $(BEFORE)/.venv/bin/python --editable '$(BEFORE)[langchain,llama-index]'
+	@touch $@
+
+bench: $(VENV)/dev $(PEERS)/made $(MISTRAL)/made $(OPENAI_2)/made $(if $(findstring --before,$(ARGS)),$(BEFORE)/made)  ## CPU per call beside the peers, and how it grows; ARGS='--before --plot docs/cost_growth.png'
 	$(BIN)/python -m tests.tools.benchmarks $(ARGS)
 
 compare: $(VENV)/dev $(PEERS)/made  ## what the generic clients give in the same scenes, beside ours
@@ -116,3 +125,4 @@ emulator: $(VENV)/demo  ## a local stand-in for the services on port 8089
 
 clean:  ## remove the environment and what was built
 	rm -rf $(VENV) dist
+	-git worktree prune

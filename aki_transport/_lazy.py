@@ -9,12 +9,7 @@ from typing import Any
 
 
 def lazy_attributes(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """A package's `__getattr__` and `__dir__` (PEP 562).
-
-    Args:
-        package: The package's `__name__`.
-        modules: For each attribute, the module of the package that defines it.
-    """
+    """A package's `__getattr__` and `__dir__` (PEP 562); `modules` names the module that defines each attribute."""
 
     def attribute(name: str) -> Any:
         if name not in modules:
@@ -24,7 +19,6 @@ def lazy_attributes(package: str, modules: Mapping[str, str]) -> tuple[Callable[
         return value
 
     def names() -> list[str]:
-        module = sys.modules[package]
-        return sorted({*vars(module), *module.__all__})
+        return sorted({*vars(sys.modules[package]), *modules})
 
     return attribute, names

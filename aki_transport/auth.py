@@ -6,26 +6,32 @@ import os
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
+from socket import inet_aton
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from aki_transport.errors import ConfigurationError
 from aki_transport.providers import Provider
+from aki_transport.redaction import MIN_SECRET
 
 _PRINTABLE = re.compile(r"[!-~]+")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t -~]*")
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|passw|credential|session|signature", re.IGNORECASE)
+_TOKEN_SEPARATORS = re.compile(r"[\s,;]+|(?<=\w)=(?=\w)")
 
 
 def is_loopback(host: str) -> bool:
     """Whether `host`, as `urlsplit` gives it, is this machine."""
-    if host == "localhost":
+    if host.removesuffix(".").lower() == "localhost":
         return True
     try:
-        return ip_address(host).is_loopback
-    except ValueError:
+        # As getaddrinfo reads an IPv4 address: 127.1, 0x7f000001 and 2130706433 are 127.0.0.1.
+        address = ip_address(inet_aton(host)) if ":" not in host else ip_address(host)
+    except (OSError, ValueError):
         return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def checked_base_url(url: str, *, title: str, allow_insecure: bool) -> str:
@@ -69,6 +75,21 @@ def checked_headers(headers: Mapping[str, str], *, title: str) -> dict[str, str]
         if not _HEADER_NAME.fullmatch(name) or not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
             raise ConfigurationError(f"{title}: the header {name!r} in default_headers is not a valid HTTP header.")
     return {name.lower(): value for name, value in headers.items()}
+
+
+def secret_header_values(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """The tokens in headers whose name indicates a secret, e.g. `sk-4711` in `authorization: Bearer sk-4711`.
+
+    Args:
+        headers: Any headers, e.g. `default_headers`.
+    """
+    tokens = (
+        token
+        for name, value in headers.items()
+        if _SECRET_HEADER.search(name)
+        for token in _TOKEN_SEPARATORS.split(value)
+    )
+    return tuple(dict.fromkeys(token for token in tokens if len(token) >= MIN_SECRET))
 
 
 class ApiKey:

@@ -27,7 +27,9 @@ _NOT_FOUND = 404
 # Cookies are secrets; the others describe the encoded bytes, not the decoded text that is kept.
 _DROPPED_HEADERS = frozenset({"set-cookie", "content-encoding", "content-length", "transfer-encoding"})
 _SERVER_ERROR = 500
-_MAX_TEXT = 4096  # characters; errors.py shortens further, after it removed the key
+_MAX_PARSED = 16384  # characters of a message that are looked at; a page's title stands near its beginning
+_MAX_TEXT = 4096  # characters of a message without markup; errors.py shortens further, after it removed the key
+_MAX_ITEMS = 20  # of a list of messages
 
 _BY_STATUS: Mapping[int, type[APIStatusError]] = {
     **dict.fromkeys((400, 405, 409, 413, 422), BadRequestError),
@@ -79,13 +81,13 @@ _GENERIC_TYPES = frozenset({"invalid_request_error", "api_error", "server_error"
 # Messages of vLLM, llama.cpp, TGI, SGLang, LiteLLM, OpenAI, Anthropic and the services in providers.py.
 _OVERFLOW = re.compile(
     r"""maximum\ context\ length | context[ _-]?(length|window|size)[^.]{0,60}(exceed|limit|too|smaller|only)
-      | exceed\w*[^.]{0,80}\b(context|n_ctx|max_model_len|maximum\ (model|prompt|input|sequence)\ length)
-      | (prompt|input|message|conversation|request)s?\ (is|are|was|were)?\s*too\ (long|large\ for)
+      | exceed\w{0,3}[^.]{0,80}\b(context|n_ctx|max_model_len|maximum\ (model|prompt|input|sequence)\ length)
+      | (prompt|input|message|conversation|request)s?\ (is|are|was|were)?\ ?too\ (long|large\ for)
       | (longer|larger)\ than\ the\ (maximum\ )?(model|context|prompt|input)
       | too\ many\ (input\ |prompt\ )?tokens | reduce\ the\ length\ of\ the\ (messages|prompt|input)
       | (input|prompt)\ (tokens?|length)[^.]{0,60}(exceed|must\ (have|be)\ (less|fewer|at\ most)|greater|beyond)
       | tokens?\ \+\ (`?max_new_tokens`?|max_tokens)[^.]{0,40}must\ be
-      | token\ (count|limit)[^.]{0,40}exceed | exceed\w*\ (the\ )?(model'?s?\ )?token\ limit""",
+      | token\ (count|limit)[^.]{0,40}exceed | exceed\w{0,3}\ (the\ )?(model'?s?\ )?token\ limit""",
     re.IGNORECASE | re.VERBOSE,
 )
 _NO_MODEL = re.compile(
@@ -94,8 +96,9 @@ _NO_MODEL = re.compile(
 )
 _OVERFLOW_STATUSES = frozenset({200, 400, 404, 413, 422, 500})
 _STATUS = re.compile(r"[45]\d\d")
-_TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+# Possessive, for backtracking would make a page of unclosed tags quadratic.
+_TAG = re.compile(r"<(/?+)([a-zA-Z!?][a-zA-Z0-9]*+)[^<>]*+>")
+_HIDDEN = frozenset({"script", "style"})
 
 
 def error_from_response(
@@ -194,10 +197,9 @@ def _to_text(value: Any) -> str:
     """Plain text from whatever the server sent as its message: text, HTML, a list, an object."""
     match value:
         case str():
-            title = _TITLE.search(value)
-            text = title.group(1) if title else _TAGS.sub(" ", value)
+            text = _strip_markup(value[:_MAX_PARSED])
         case [*items]:
-            text = "; ".join(_to_text(item) for item in items)
+            text = "; ".join(_to_text(item) for item in items[:_MAX_ITEMS])
         case {"msg": str(text)} | {"message": str(text)}:
             pass
         case None:
@@ -206,5 +208,25 @@ def _to_text(value: Any) -> str:
             text = str(dict(value)) if value else ""
         case _:
             text = str(value)
-    text = " ".join(text.split())
-    return text[:_MAX_TEXT]
+    return " ".join(text[:_MAX_PARSED].split())[:_MAX_TEXT]
+
+
+def _strip_markup(text: str) -> str:
+    """The title of an HTML page, else its text without tags, scripts and styles."""
+    parts, position, open_element = [], 0, ""
+    for tag in _TAG.finditer(text):
+        name, closing = tag[2].lower(), bool(tag[1])
+        if open_element:
+            if not closing or name != open_element:
+                continue
+            if name == "title":
+                return text[position : tag.start()]
+            open_element = ""
+        else:
+            parts.append(text[position : tag.start()])
+            if not closing and (name in _HIDDEN or name == "title"):
+                open_element = name
+        position = tag.end()
+    if open_element not in _HIDDEN:
+        parts.append(text[position:])
+    return " ".join(parts)

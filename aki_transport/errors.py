@@ -27,14 +27,17 @@ All of them can be pickled and copied. They keep the server's own message and ne
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from aki_transport.redaction import escape_control, redact_nested
 
 if TYPE_CHECKING:
     import httpx
 
 _REQUEST_TIMEOUT = 408
 _MAX_MESSAGE = 600  # characters
+_WRITTEN_BY_MODEL = frozenset({"partial_text", "refusal"})
 
 
 class AKIError(Exception):
@@ -71,20 +74,26 @@ class AKIError(Exception):
         self.model = model
         self.request_id = request_id
 
-    def tidy(self, secret: str | None) -> None:
-        """Replace `secret` with `***` wherever the server repeated it, and shorten a long message."""
-        if secret:
-            self.args = tuple(_redact(secret, value) for value in self.args)
-            for name, value in self.__dict__.items():
-                self.__dict__[name] = _redact(secret, value)
-        if len(self.message) > _MAX_MESSAGE:
-            self.message = f"{self.message[:_MAX_MESSAGE]}…"
-            self.args = (self.message, *self.args[1:])
+    def redact(self, secrets: Iterable[str]) -> None:
+        """Replace each secret with `***` wherever the server repeated it, then shorten a long message.
+
+        What the model wrote (`partial_text`, `refusal`) stays as it is.
+
+        Args:
+            secrets: The key, and other secrets of the request. See `aki_transport.redaction.redact`.
+        """
+        secrets = tuple(secrets)
+        for name, value in self.__dict__.items():
+            if name not in _WRITTEN_BY_MODEL:
+                self.__dict__[name] = redact_nested(value, secrets)
+        message = escape_control(self.message[: _MAX_MESSAGE + 1])
+        self.message = message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…"
+        self.args = (self.message, *redact_nested(self.args[1:], secrets))
 
     def __str__(self) -> str:
         prefix = f"{self.provider}: " if self.provider else ""
         suffix = f" (request {self.request_id})" if self.request_id else ""
-        return f"{prefix}{self.message}{suffix}"
+        return escape_control(f"{prefix}{self.message}{suffix}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, self.__dict__.copy())
@@ -95,18 +104,6 @@ def _restore(cls: type[AKIError], args: tuple[Any, ...], state: dict[str, Any]) 
     error.args = args
     error.__dict__.update(state)
     return error
-
-
-def _redact(secret: str, value: Any) -> Any:
-    match value:
-        case str():
-            return value.replace(secret, "***")
-        case dict():
-            return {_redact(secret, name): _redact(secret, inner) for name, inner in value.items()}
-        case list() | tuple():
-            return type(value)(_redact(secret, inner) for inner in value)
-        case _:
-            return value
 
 
 class ConfigurationError(AKIError):
@@ -254,7 +251,7 @@ class APIStatusError(AKIError):
         code = f" ({self.code})" if self.code and self.code not in self.message else ""
         wait = f"; retry after {self.retry_after:g} s" if self.retry_after is not None else ""
         suffix = f" (request {self.request_id})" if self.request_id else ""
-        return f"{prefix} {self.status_code}{code}: {self.message}{wait}{suffix}"
+        return escape_control(f"{prefix} {self.status_code}{code}: {self.message}{wait}{suffix}")
 
     @property
     def response(self) -> httpx.Response:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_serializer, model_validator
 
-from aki_transport.arguments import unknown_argument
+from aki_transport.arguments import as_tool_choice, unknown_argument
 from aki_transport.client import Client
 from aki_transport.errors import ConfigurationError
 from aki_transport.messages import ChatRequest, JobProgress, Message, SendReasoning
@@ -28,6 +28,10 @@ _SAMPLING = (
     "reasoning_effort",
     "send_reasoning",
 )
+REQUEST_FIELDS = frozenset({*_SAMPLING, "model", "stop", "extra_body"})
+"""The fields that a call may override."""
+CHAT_FIELDS = REQUEST_FIELDS | {"tools", "tool_choice", "parallel_tool_calls", "response_format"}
+"""The arguments of a call to a chat model."""
 
 
 class ConnectionSettings(BaseModel):
@@ -70,23 +74,8 @@ class ConnectionSettings(BaseModel):
     """Called with the progress of a job of the native protocol (state, position in the queue, percent), whenever that
     changes."""
 
-    client_fields: ClassVar[tuple[str, ...]] = (
-        "provider",
-        "protocol",
-        "api_key",
-        "base_url",
-        "timeout",
-        "total_timeout",
-        "max_retries",
-        "default_headers",
-        "http_client",
-        "http_async_client",
-        "http_engine",
-        "allow_insecure",
-        "model_listing",
-        "on_progress",
-    )
-    """The fields that are arguments of the `Client`."""
+    client_fields: ClassVar[tuple[str, ...]]
+    """The fields that are arguments of the `Client`: of this class all, of a model class some."""
 
     _cached_client: tuple[dict[str, Any], Client] | None = PrivateAttr(default=None)
 
@@ -122,9 +111,10 @@ class ConnectionSettings(BaseModel):
     def _client(self) -> Client:
         """The client for the current values of the fields; a new one if they were changed."""
         arguments = {name: getattr(self, name) for name in self.client_fields}
-        if self._cached_client is None or self._cached_client[0] != arguments:
-            self._cached_client = (arguments, Client(**arguments))
-        return self._cached_client[1]
+        cached = self._cached_client
+        if cached is None or cached[0] != arguments:
+            cached = self._cached_client = (arguments, Client(**arguments))
+        return cached[1]
 
     @property
     def _provider(self) -> Provider:
@@ -160,6 +150,9 @@ class ConnectionSettings(BaseModel):
                 memo[id(shared)] = shared
         memo[id(self._cached_client)] = None
         return super().__deepcopy__(memo)
+
+
+ConnectionSettings.client_fields = tuple(ConnectionSettings.model_fields)
 
 
 class ModelSettings(ConnectionSettings):
@@ -243,23 +236,31 @@ class ModelSettings(ConnectionSettings):
         """`refresh_models`, async."""
         return await self._client.arefresh_models()
 
-    def _pop_settings(self, stop: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Arguments of a `ChatRequest` from the fields, with those of one call in `kwargs` in their place.
+    def _create_request(
+        self, messages: tuple[Message, ...], stop: Any, kwargs: Mapping[str, Any], known: frozenset[str], **fields: Any
+    ) -> ChatRequest:
+        """The request of one call: the constructor's fields, with those in `kwargs` in their place.
 
-        Removes the ones it uses from `kwargs`.
+        Raises:
+            ConfigurationError: An argument in `kwargs` is not in `known`.
         """
-        settings: dict[str, Any] = {"model": kwargs.pop("model", None) or self.model}
+        for name in kwargs:
+            if name not in known:
+                raise unknown_argument("A call", name, known)
         for name in _SAMPLING:
-            value = kwargs.pop(name) if name in kwargs else getattr(self, name)
-            if value is not None:
-                settings[name] = value
-        kwargs_stop = kwargs.pop("stop", None)
-        stop = next((value for value in (stop, kwargs_stop, self.stop) if value is not None), ())
-        settings["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
-        extra = kwargs.pop("extra_body", None)
-        if self.extra_body or extra:
-            settings["extra_body"] = {**(self.extra_body or {}), **(extra or {})}
-        return settings
+            fields[name] = kwargs.get(name, getattr(self, name))
+        stop = next((value for value in (stop, kwargs.get("stop"), self.stop) if value is not None), ())
+        tools = tuple(kwargs.get("tools") or ())
+        return ChatRequest(
+            model=kwargs.get("model") or self.model,
+            messages=messages,
+            tools=tools,
+            tool_choice=as_tool_choice(kwargs.get("tool_choice")) if tools else None,
+            parallel_tool_calls=kwargs.get("parallel_tool_calls"),
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            extra_body={**(self.extra_body or {}), **(kwargs.get("extra_body") or {})},
+            **fields,
+        )
 
 
 class PromptSettings(ModelSettings):
@@ -276,20 +277,10 @@ class PromptSettings(ModelSettings):
         return data
 
     def _prompt_request(self, prompt: str, stop: Any, kwargs: Mapping[str, Any]) -> ChatRequest:
-        """The request of one call: the constructor's fields, with those in `kwargs` in their place."""
-        known = request_fields()
-        for name in kwargs:
-            if name not in known:
-                raise unknown_argument("A call", name, known)
-        settings = self._pop_settings(stop, dict(kwargs))
-        return ChatRequest(messages=(Message(role="user", content=prompt),), raw_prompt=True, **settings)
+        messages = (Message(role="user", content=prompt),)
+        return self._create_request(messages, stop, kwargs, REQUEST_FIELDS, raw_prompt=True)
 
 
 def to_plain_value(value: Any) -> Any:
     """A dataclass as a dict, which JSON can hold; other values unchanged."""
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-
-
-def request_fields() -> frozenset[str]:
-    """The names of the constructor's fields that a call may override."""
-    return frozenset({*_SAMPLING, "model", "stop", "extra_body"})

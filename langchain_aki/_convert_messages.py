@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_core.messages import (
@@ -34,15 +34,6 @@ _SKIPPED_TYPES = frozenset(
 )
 _AUDIO_FORMATS = {"mpeg": "mp3", "wave": "wav"}  # MIME subtype to OpenAI's name of the format
 _REASONING_TYPES = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
-
-
-def convert_messages(messages: Sequence[BaseMessage]) -> tuple[Message, ...]:
-    """The conversation as the transport's messages.
-
-    Raises:
-        ConfigurationError: A message or a content block has a type that cannot be sent.
-    """
-    return tuple(convert_message(message) for message in messages)
 
 
 def convert_message(message: BaseMessage) -> Message:

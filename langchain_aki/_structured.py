@@ -11,7 +11,6 @@ from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation
 from langchain_core.runnables import AddableDict
 from langchain_core.utils.json import parse_partial_json
-from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import ConfigDict, TypeAdapter
 
 from aki_transport.prepare.structured_output import extract_json
@@ -68,104 +67,99 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         if refusal or (finish == "content_filter" and not message.text):
             refusal = str(refusal or finish)
             raise ModelRefusalError(f"the model refused: {refusal}", refusal=refusal, raw_message=message)
-        if isinstance(message, AIMessage) and message.tool_calls:
-            for call in message.tool_calls:
-                if call["name"] == self.tool_name:
-                    return call["args"]
-        value = extract_json(str(message.text))
+        value = self._tool_arguments(message)
+        if value is None:
+            value = extract_json(str(message.text))
         if value is None:
             cut = " It was cut at max_tokens." if finish == "length" else ""
             raise OutputParserException(f"the answer holds no JSON.{cut}", llm_output=str(message.text))
         return value
 
     def _parse_partial(self, message: BaseMessage) -> Any:
-        calls = message.tool_calls if isinstance(message, AIMessage) else []
+        value = self._tool_arguments(message)
         text = str(message.text).lstrip()
-        tool_call = next((call for call in calls if call["name"] == self.tool_name), None)
-        if tool_call is not None:
-            value: Any = tool_call["args"]
-        elif text[:1] in ("{", "["):
-            try:
-                value = parse_partial_json(text)
-            except (ValueError, RecursionError):
-                return None
-        else:
-            return None
-        if self.schema_type is None:
-            return value or None
         try:
+            if value is None and text.startswith(("{", "[")):
+                value = parse_partial_json(text)
+            if value is None or self.schema_type is None:
+                return value or None
             return _validate(self.schema_type, value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
+
+    def _tool_arguments(self, message: BaseMessage) -> dict[str, Any] | None:
+        calls = message.tool_calls if isinstance(message, AIMessage) else []
+        return next((call["args"] for call in calls if call["name"] == self.tool_name), None)
 
     def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:  # noqa: A002  LangChain's name
-        merged: ChatGeneration | None = None
-        last = None
+        answer = _PartialAnswer(self)
         for chunk in input:
-            merged, parsed = self._add(merged, chunk)
-            if parsed is not None and parsed != last:
-                last = parsed
-                yield parsed
-        final = self._parse_final(merged)
-        if final != last:
-            yield final
+            yield from answer.add(chunk)
+        yield from answer.finish()
 
     async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[Any]:  # noqa: A002
-        merged: ChatGeneration | None = None
-        last = None
+        answer = _PartialAnswer(self)
         async for chunk in input:
-            merged, parsed = self._add(merged, chunk)
-            if parsed is not None and parsed != last:
-                last = parsed
+            for parsed in answer.add(chunk):
                 yield parsed
-        final = self._parse_final(merged)
-        if final != last:
-            yield final
+        for parsed in answer.finish():
+            yield parsed
 
     def with_raw(self, chunks: Iterator[BaseMessage]) -> Iterator[AddableDict]:
         """Each chunk as `raw`, each new state of the object as `parsed`, and at the end the `parsing_error`."""
-        merged: ChatGeneration | None = None
-        last = None
+        answer = _PartialAnswer(self)
         for chunk in chunks:
-            yield AddableDict(raw=chunk)
-            merged, parsed = self._add(merged, chunk)
-            if parsed is not None and parsed != last:
-                last = parsed
-                yield AddableDict(parsed=parsed)
-        yield self._final_dict(merged, last)
+            yield from answer.add_with_raw(chunk)
+        yield answer.finish_with_error()
 
     async def awith_raw(self, chunks: AsyncIterator[BaseMessage]) -> AsyncIterator[AddableDict]:
         """`with_raw`, async."""
-        merged: ChatGeneration | None = None
-        last = None
+        answer = _PartialAnswer(self)
         async for chunk in chunks:
-            yield AddableDict(raw=chunk)
-            merged, parsed = self._add(merged, chunk)
-            if parsed is not None and parsed != last:
-                last = parsed
-                yield AddableDict(parsed=parsed)
-        yield self._final_dict(merged, last)
+            for values in answer.add_with_raw(chunk):
+                yield values
+        yield answer.finish_with_error()
 
-    def _final_dict(self, merged: ChatGeneration | None, last: Any) -> AddableDict:
-        try:
-            final = self._parse_final(merged)
-        except (OutputParserException, ModelRefusalError) as error:
-            return AddableDict(parsed=None, parsing_error=error)
-        return AddableDict(parsing_error=None) if final == last else AddableDict(parsed=final, parsing_error=None)
 
-    def _add(self, merged: ChatGeneration | None, chunk: str | BaseMessage) -> tuple[ChatGeneration | None, Any]:
-        """The sum of all chunks so far, and the object parsed from it."""
+class _PartialAnswer:
+    """The sum of the chunks so far. Its methods give the object in it whenever that has changed."""
+
+    def __init__(self, parser: StructuredOutputParser) -> None:
+        self._parser = parser
+        self._merged: ChatGeneration | None = None
+        self._last: Any = None
+
+    def add(self, chunk: str | BaseMessage) -> Iterator[Any]:
         if isinstance(chunk, BaseMessageChunk):
             generation = ChatGenerationChunk(message=chunk)
-            merged = merged + generation if isinstance(merged, ChatGenerationChunk) else generation
+            self._merged = self._merged + generation if isinstance(self._merged, ChatGenerationChunk) else generation
         else:
-            merged = ChatGeneration(message=AIMessage(chunk) if isinstance(chunk, str) else chunk)
-        return merged, self.parse_result([merged], partial=True)
+            self._merged = ChatGeneration(message=AIMessage(chunk) if isinstance(chunk, str) else chunk)
+        parsed = self._parser.parse_result([self._merged], partial=True)
+        if parsed is not None and parsed != self._last:
+            self._last = parsed
+            yield parsed
 
-    def _parse_final(self, merged: ChatGeneration | None) -> Any:
-        if merged is None:
+    def finish(self) -> Iterator[Any]:
+        if self._merged is None:
             raise OutputParserException("the model gave no answer")
-        return self.parse_result([merged])
+        parsed = self._parser.parse_result([self._merged])
+        if parsed != self._last:
+            yield parsed
+
+    def add_with_raw(self, chunk: BaseMessage) -> Iterator[AddableDict]:
+        yield AddableDict(raw=chunk)
+        for parsed in self.add(chunk):
+            yield AddableDict(parsed=parsed)
+
+    def finish_with_error(self) -> AddableDict:
+        final = AddableDict(parsing_error=None)
+        try:
+            for parsed in self.finish():
+                final["parsed"] = parsed
+        except (OutputParserException, ModelRefusalError) as error:
+            return AddableDict(parsed=None, parsing_error=error)
+        return final
 
 
 def _validate(schema: Any, value: Any) -> Any:
@@ -174,8 +168,3 @@ def _validate(schema: Any, value: Any) -> Any:
     if hasattr(schema, "parse_obj"):  # pydantic 1
         return schema.parse_obj(value)
     return TypeAdapter(schema).validate_python(value)
-
-
-def pydantic_class(schema: Any) -> Any:
-    """The schema, if it is a pydantic class; else None."""
-    return schema if isinstance(schema, type) and is_basemodel_subclass(schema) else None

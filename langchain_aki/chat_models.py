@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar, Literal, Self, cast
 
@@ -15,34 +15,24 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableGenerator
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import PrivateAttr, model_validator
 
-from aki_transport.arguments import as_response_format, as_tool_choice, unknown_argument
+from aki_transport.arguments import as_response_format, as_tool_choice
 from aki_transport.client import Client
-from aki_transport.messages import ChatRequest, JsonSchema, ResponseFormat, ToolNamed
+from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, ResponseFormat, ToolNamed
 from aki_transport.models.catalog import ModelInfo
-from aki_transport.settings import ModelSettings, request_fields
+from aki_transport.settings import CHAT_FIELDS, ModelSettings
 from langchain_aki import _blocks
 from langchain_aki._base import LangChainModel
-from langchain_aki._convert_messages import convert_messages
+from langchain_aki._convert_messages import convert_message
 from langchain_aki._convert_replies import convert_delta, create_chat_result
-from langchain_aki._structured import StructuredOutputParser, pydantic_class
+from langchain_aki._structured import StructuredOutputParser
 from langchain_aki.errors import ConfigurationError, raises_langchain_errors
 
 StructuredMethod = Literal["json_schema", "function_calling", "json_mode"]
 
-# A response format that the caller passed is tried first. `with_structured_output()` without a method passes None: the
-# capabilities of the model decide.
-_FIRST_METHODS: Mapping[str | None, Literal["json_schema"] | None] = {"json_schema": "json_schema", None: None}
-_CALL_ARGUMENTS = request_fields() | {
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "response_format",
-    "structured_method",
-    "stream",
-    "strict",
-}
+_CALL_ARGUMENTS = CHAT_FIELDS | {"structured_method", "stream", "strict"}
 
 
 class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
@@ -153,44 +143,30 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
             raise ConfigurationError(
                 f"method={method!r} is unknown; use 'json_schema', 'function_calling', 'json_mode' or nothing."
             )
-        traced = {"kwargs": {"method": method or "json_schema"}, "schema": _as_json_schema(schema)}
-        parser = StructuredOutputParser(schema_type=pydantic_class(schema))
-        bound: Runnable[LanguageModelInput, AIMessage]
-        if method == "json_mode":
-            bound = self.bind(
-                response_format={"type": "json_object"},
-                ls_structured_output_format=traced if schema is not None else None,
-                **kwargs,
-            )
-            return _with_parser(bound, parser, include_raw=include_raw)
-        if schema is None:
+        if schema is None and method != "json_mode":
             raise ConfigurationError(f"with_structured_output(method={method!r}) needs a schema.")
-        function = convert_to_openai_tool(schema, strict=strict)["function"]
-        parser.tool_name = function["name"]
-        other_tools = kwargs.pop("tools", ())
-        if method == "function_calling":
-            bound = self.bind_tools(
-                [schema, *other_tools],
-                tool_choice=function["name"],
-                strict=strict,
-                parallel_tool_calls=False,
-                ls_structured_output_format=traced,
-                **kwargs,
-            )
-            return _with_parser(bound, parser, include_raw=include_raw)
-        json_schema = {"name": function["name"], "schema": function["parameters"]}
-        if function.get("description"):
-            json_schema["description"] = function["description"]
-        if strict is not None:
-            json_schema["strict"] = strict
-        bound = self.bind_tools(
-            other_tools,
-            response_format={"type": "json_schema", "json_schema": json_schema},
-            structured_method=method,
-            ls_structured_output_format=traced,
-            **kwargs,
-        )
-        return _with_parser(bound, parser, include_raw=include_raw)
+        traced = {"kwargs": {"method": method or "json_schema"}, "schema": _as_json_schema(schema)}
+        kwargs["ls_structured_output_format"] = None if schema is None else traced
+        is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
+        parser = StructuredOutputParser(schema_type=schema if is_pydantic else None)
+        bound: Runnable[LanguageModelInput, AIMessage]
+        if schema is None or method == "json_mode":
+            bound = self.bind(response_format={"type": "json_object"}, **kwargs)
+        else:
+            function = convert_to_openai_tool(schema, strict=strict)["function"]
+            parser.tool_name = function["name"]
+            tools = kwargs.pop("tools", ())
+            if method == "function_calling":
+                bound = self.bind_tools(
+                    [schema, *tools], tool_choice=function["name"], strict=strict, parallel_tool_calls=False, **kwargs
+                )
+            else:
+                optional = {"description": function.get("description") or None, "strict": strict}
+                json_schema = {"name": function["name"], "schema": function["parameters"]}
+                json_schema |= {name: value for name, value in optional.items() if value is not None}
+                response_format = {"type": "json_schema", "json_schema": json_schema}
+                bound = self.bind_tools(tools, response_format=response_format, structured_method=method, **kwargs)
+        return bound | (RunnableGenerator(parser.with_raw, parser.awith_raw) if include_raw else parser)
 
     def _generate(
         self,
@@ -202,8 +178,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         with raises_langchain_errors():
             client, request = self._client, self._request(messages, stop, kwargs)
             reply = client.chat(request)
-        self._update_profile(client)
-        _warn_of_missing_tool_call(request, called=bool(reply.tool_calls))
+        self._check_reply(client, request, reply)
         return create_chat_result(reply, client.provider.name)
 
     async def _agenerate(
@@ -216,8 +191,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         with raises_langchain_errors():
             client, request = self._client, self._request(messages, stop, kwargs)
             reply = await client.achat(request)
-        self._update_profile(client)
-        _warn_of_missing_tool_call(request, called=bool(reply.tool_calls))
+        self._check_reply(client, request, reply)
         return create_chat_result(reply, client.provider.name)
 
     def _stream(
@@ -233,8 +207,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
             provider = client.provider.name
             for delta in client.stream(request):
                 if delta.reply is not None:
-                    self._update_profile(client)
-                    _warn_of_missing_tool_call(request, called=bool(delta.reply.tool_calls))
+                    self._check_reply(client, request, delta.reply)
                 for chunk in convert_delta(delta, provider, as_blocks=as_blocks):
                     if run_manager is not None:
                         run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -254,29 +227,21 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
             async with aclosing(client.astream(request)) as deltas:
                 async for delta in deltas:
                     if delta.reply is not None:
-                        self._update_profile(client)
-                        _warn_of_missing_tool_call(request, called=bool(delta.reply.tool_calls))
+                        self._check_reply(client, request, delta.reply)
                     for chunk in convert_delta(delta, provider, as_blocks=as_blocks):
                         if run_manager is not None:
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> ChatRequest:
-        """The request of one call: the constructor's fields, with those in `kwargs` in their place."""
-        kwargs = dict(kwargs)
-        for name in kwargs:
-            if name not in _CALL_ARGUMENTS:
-                raise unknown_argument("A call", name, set(_CALL_ARGUMENTS))
-        settings = self._pop_settings(stop, kwargs)
-        tools = kwargs.get("tools") or ()
-        return ChatRequest(
-            messages=convert_messages(messages),
-            tools=tuple(tools),
-            tool_choice=as_tool_choice(kwargs.get("tool_choice")) if tools else None,
-            parallel_tool_calls=kwargs.get("parallel_tool_calls"),
+        return self._create_request(
+            tuple(map(convert_message, messages)),
+            stop,
+            kwargs,
+            _CALL_ARGUMENTS,
             response_format=_response_format(kwargs.get("response_format"), kwargs.get("strict")),
-            structured_first=_FIRST_METHODS.get(kwargs.get("structured_method", "json_schema"), "json_schema"),
-            **settings,
+            # `with_structured_output()` without a method passes None: the capabilities of the model decide.
+            structured_first=kwargs.get("structured_method", "json_schema"),
         )
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
@@ -286,6 +251,16 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
     def _resolve_model_profile(self) -> ModelProfile | None:
         self._profile_info = self.model_info()
         return _create_profile(self._profile_info)
+
+    def _check_reply(self, client: Client, request: ChatRequest, reply: ChatReply) -> None:
+        self._update_profile(client)
+        is_forced = request.tool_choice == "required" or isinstance(request.tool_choice, ToolNamed)
+        if is_forced and not reply.tool_calls:
+            warnings.warn(
+                f"{request.model} was told to call a tool (tool_choice={request.tool_choice!r}) and called none.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def _update_profile(self, client: Client) -> None:
         """Update the profile after the model listing was read, unless the user passed a profile."""
@@ -339,11 +314,6 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
     def _llm_type(self) -> str:
         return "aki-chat"
 
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """The module from which `load` imports the class."""
-        return ["langchain_aki", "chat_models"]
-
 
 def _as_json_schema(schema: dict[str, Any] | type | None) -> Any:
     """The schema as traces show it. Converted once here, because LangChain would convert a class at each call."""
@@ -373,25 +343,6 @@ def _response_format(response_format: Any, strict: bool | None) -> ResponseForma
         function = convert_to_openai_tool(response_format, strict=strict)["function"]
         return JsonSchema(name=function["name"], schema=function["parameters"], strict=strict)
     return as_response_format(response_format, strict)
-
-
-def _with_parser(
-    bound: Runnable[LanguageModelInput, AIMessage], parser: StructuredOutputParser, *, include_raw: bool
-) -> Runnable[LanguageModelInput, Any]:
-    if not include_raw:
-        return bound | parser
-    return bound | RunnableGenerator(parser.with_raw, parser.awith_raw)
-
-
-def _warn_of_missing_tool_call(request: ChatRequest, *, called: bool) -> None:
-    if called or not request.tools:
-        return
-    if request.tool_choice == "required" or isinstance(request.tool_choice, ToolNamed):
-        warnings.warn(
-            f"{request.model} was told to call a tool (tool_choice={request.tool_choice!r}) and called none.",
-            UserWarning,
-            stacklevel=2,
-        )
 
 
 def _create_profile(info: ModelInfo) -> ModelProfile:

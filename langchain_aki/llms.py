@@ -179,11 +179,6 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
     def _llm_type(self) -> str:
         return "aki-llm"
 
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """The module from which `load` imports the class."""
-        return ["langchain_aki", "llms"]
-
 
 def _generation_info(reply: ChatReply, provider: str) -> dict[str, Any]:
     """What is known about an answer besides its text."""

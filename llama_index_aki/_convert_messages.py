@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import mimetypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -37,15 +37,6 @@ _ROLES: Mapping[MessageRole, Role] = {
     MessageRole.TOOL: "tool",
     MessageRole.FUNCTION: "tool",
 }
-
-
-def convert_messages(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:
-    """The conversation as the transport's messages.
-
-    Raises:
-        ConfigurationError: A content block has a type that cannot be sent.
-    """
-    return tuple(convert_message(message) for message in messages)
 
 
 def convert_message(message: ChatMessage) -> Message:

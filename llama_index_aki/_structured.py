@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, cast
+from typing import Any, Generic
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
 from llama_index.core.program.utils import FlexibleModel, create_flexible_model
@@ -17,20 +17,14 @@ _MAX_ROUNDS = 2  # the question, and one request to correct the answer
 
 
 class StructuredPrediction(Generic[Model]):
-    """The state of one structured prediction: `messages` and `arguments` of the next call, then the result. No I/O.
-
-    Args:
-        output_cls: The class of the result.
-        messages: The conversation to send first.
-        llm_kwargs: More arguments of the calls.
-    """
+    """One structured prediction: `messages` and `arguments` of the next call, until `result` is not None. No I/O."""
 
     def __init__(self, output_cls: type[Model], messages: list[ChatMessage], llm_kwargs: dict[str, Any]) -> None:
         self._cls = output_cls
         self._flexible = create_flexible_model(output_cls)
         self._round = 0
-        self._result: Model | None = None
         self._last_partial: Any = None
+        self.result: Model | None = None
         self.messages = messages
         json_schema: dict[str, Any] = {"name": output_cls.__name__, "schema": output_cls.model_json_schema()}
         if output_cls.__doc__:
@@ -40,16 +34,6 @@ class StructuredPrediction(Generic[Model]):
             "structured_first": None,
             **llm_kwargs,
         }
-
-    @property
-    def is_done(self) -> bool:
-        """Whether there is a result."""
-        return self._result is not None
-
-    @property
-    def result(self) -> Model:
-        """The object; only when `is_done`."""
-        return cast("Model", self._result)
 
     def parse_partial(self, response: ChatResponse) -> Model | FlexibleModel | None:
         """The object in an incomplete answer, with optional fields if some are missing; None if nothing changed."""
@@ -79,7 +63,7 @@ class StructuredPrediction(Generic[Model]):
             raise ModelRefusalError(f"the model refused: {refusal}", refusal=refusal, model=details.get("model_name"))
         value = extract_json(text)
         try:
-            self._result = self._cls.model_validate(value)
+            self.result = self._cls.model_validate(value)
         except ValidationError as error:
             problem = (
                 "the answer holds no JSON" if value is None else f"the JSON does not fit {self._cls.__name__}: {error}"

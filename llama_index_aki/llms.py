@@ -23,24 +23,16 @@ from llama_index.core.tools.types import BaseTool
 from llama_index.core.types import Model, PydanticProgramMode
 
 from aki_transport import InvalidResponseError
-from aki_transport.arguments import as_response_format, as_tool_choice, unknown_argument
+from aki_transport.arguments import as_response_format
 from aki_transport.messages import ChatReply, ChatRequest, ToolCall
-from aki_transport.settings import request_fields
+from aki_transport.settings import CHAT_FIELDS
 from aki_transport.tool_arguments import read_calls
 from llama_index_aki._base import LlamaIndexModel
-from llama_index_aki._convert_messages import convert_messages
+from llama_index_aki._convert_messages import convert_message
 from llama_index_aki._convert_replies import parse_partial_arguments
 from llama_index_aki._structured import StructuredPrediction
 
 dispatcher = get_dispatcher(__name__)
-
-_CALL_ARGUMENTS = request_fields() | {
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "response_format",
-    "structured_first",
-}
 
 
 class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
@@ -72,20 +64,13 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
         return self._chat_request([ChatMessage(role=MessageRole.USER, content=prompt)], kwargs)
 
     def _chat_request(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatRequest:
-        kwargs = dict(kwargs)
-        for name in kwargs:
-            if name not in _CALL_ARGUMENTS:
-                raise unknown_argument("A call", name, _CALL_ARGUMENTS)
-        settings = self._pop_settings(None, kwargs)
-        tools = kwargs.get("tools") or ()
-        return ChatRequest(
-            messages=convert_messages(messages),
-            tools=tuple(tools),
-            tool_choice=as_tool_choice(kwargs.get("tool_choice")) if tools else None,
-            parallel_tool_calls=kwargs.get("parallel_tool_calls") if tools else None,
+        return self._create_request(
+            tuple(map(convert_message, messages)),
+            None,
+            kwargs,
+            CHAT_FIELDS | {"structured_first"},
             response_format=as_response_format(kwargs.get("response_format"), None),
             structured_first=kwargs.get("structured_first", "json_schema"),
-            **settings,
         )
 
     def _prepare_chat_with_tools(
@@ -223,7 +208,7 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
             LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=prompt_args)
         )
         prediction = self._start_prediction(output_cls, prompt, llm_kwargs, prompt_args)
-        while not prediction.is_done:
+        while prediction.result is None:
             prediction.parse(self.chat(prediction.messages, **prediction.arguments))
         dispatcher.event(LLMStructuredPredictEndEvent(output=prediction.result))
         return prediction.result
@@ -243,7 +228,7 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
             LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=prompt_args)
         )
         prediction = self._start_prediction(output_cls, prompt, llm_kwargs, prompt_args)
-        while not prediction.is_done:
+        while prediction.result is None:
             prediction.parse(await self.achat(prediction.messages, **prediction.arguments))
         dispatcher.event(LLMStructuredPredictEndEvent(output=prediction.result))
         return prediction.result
@@ -259,7 +244,7 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
             yield from super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
             return
         prediction = self._start_prediction(output_cls, prompt, llm_kwargs, prompt_args)
-        while not prediction.is_done:
+        while prediction.result is None:
             response = None
             for response in self.stream_chat(prediction.messages, **prediction.arguments):
                 partial = prediction.parse_partial(response)
@@ -282,7 +267,7 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
     async def _apredictions(
         self, prediction: StructuredPrediction[Model]
     ) -> AsyncGenerator[Model | FlexibleModel, None]:
-        while not prediction.is_done:
+        while prediction.result is None:
             response = None
             async for response in await self.astream_chat(prediction.messages, **prediction.arguments):
                 partial = prediction.parse_partial(response)

@@ -19,7 +19,7 @@ import aki_transport
 ROOT = Path(aki_transport.__file__).parent.parent
 PACKAGES = ("aki_transport", "langchain_aki", "llama_index_aki")
 SHIM, SOURCE = "llama_index/llms/aki/__init__.py", "llama_index_aki/_shim.py"
-BASE = {"aiohttp", "httpx", "httpx-sse", "imagesize", "pydantic", "urllib3"}
+BASE = {"aiohttp", "httpx", "httpx-sse", "pydantic", "urllib3"}
 EXTRAS = {
     "langchain": {"langchain-core"},
     "llama-index": {"llama-index-core"},

@@ -5,37 +5,27 @@ from __future__ import annotations
 import base64
 import io
 import secrets
-import stat
 from binascii import a2b_base64
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from aki_transport.errors import ConfigurationError, InvalidResponseError
-
-MAX_IMAGE_BYTES = 50 * 2**20
+from aki_transport.images.files import MAX_IMAGE_BYTES, check_byte_size, read_file
+from aki_transport.images.header import read_header
 
 # Larger images can exhaust the memory of a program that opens them ("decompression bombs").
 _MAX_SIDE = 16384
 _MAX_PIXELS = 2**26
 
-_HEADER_BYTES = (2**16, 2**22)  # how much is searched for the image's size: most headers are short, some are not
-_BASE64_CHUNK = 2**20  # characters; each decoded chunk is copied once, so that the whole is not
+_BASE64_CHUNK = 2**20  # characters; each decoded chunk is copied once, so chunks keep the copies small
 _PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
-
-_SIGNATURES = {
-    "image/png": ((0, b"\x89PNG\r\n\x1a\n"),),
-    "image/jpeg": ((0, b"\xff\xd8\xff"),),
-    "image/gif": ((0, b"GIF8"),),
-    "image/webp": ((0, b"RIFF"), (8, b"WEBP")),
-}
 
 
 def new_image_id() -> str:
-    """A random ID."""
-    return f"img_{secrets.token_hex(3)}"
+    """A random ID; its 64 bits cannot be guessed."""
+    return f"img_{secrets.token_hex(8)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +40,7 @@ class GeneratedImage:
         seed: The seed that it was made with, if the service states it.
         prompt: The prompt that it was made from.
         model: The model of the request.
-        id: The ID by which a chat model refers to it, like `img_3f9c2a`.
+        id: The ID by which a chat model refers to it, like `img_3f9c2a81d04b7e65`.
 
     Example:
         >>> (image,) = Client().generate_image("a red lighthouse", size="512x512")
@@ -80,16 +70,16 @@ class GeneratedImage:
 
         Example:
             >>> (image,) = Client().generate_image("a red lighthouse", size="512x512")
-            >>> GeneratedImage.read(image.data, prompt="found again").height
+            >>> GeneratedImage.read(image.data, prompt="a red lighthouse").height
             512
         """
-        _check_size("the image", len(data))
-        mime_type = _detect_type(data)
-        width, height = (-1, -1) if mime_type is None else _read_size(data)
-        if mime_type is None or width < 1 or height < 1:
+        check_byte_size("the image", len(data))
+        header = read_header(data)
+        if header is None or header.width < 1 or header.height < 1:
             raise ConfigurationError(
                 f"{len(data)} bytes that begin with {data[:8]!r} are not a PNG, JPEG, GIF or WebP file."
             )
+        mime_type, width, height = header
         if max(width, height) > _MAX_SIDE or width * height > _MAX_PIXELS:
             raise ConfigurationError(
                 f"the image has {width}x{height} pixels; allowed are {_MAX_SIDE} a side and"
@@ -139,29 +129,6 @@ class GeneratedImage:
         )
 
 
-def _check_size(name: str, size: int) -> None:
-    if size > MAX_IMAGE_BYTES:
-        raise ConfigurationError(f"{name} has {size // 2**20} MB; at most {MAX_IMAGE_BYTES // 2**20} are allowed.")
-
-
-def _detect_type(data: bytes) -> str | None:
-    for mime_type, signature in _SIGNATURES.items():
-        if all(data.startswith(magic, offset) for offset, magic in signature):
-            return mime_type
-    return None
-
-
-def _read_size(data: bytes) -> tuple[int, int]:
-    import imagesize  # type: ignore[import-untyped]  # noqa: PLC0415  only programs with images need it
-
-    for length in _HEADER_BYTES:
-        with suppress(Exception):  # a broken header raises exceptions of many kinds
-            width, height = imagesize.get(io.BytesIO(data[:length]), exif_rotation=False)
-            if width > 0 and height > 0:
-                return int(width), int(height)
-    return -1, -1
-
-
 def decode_image(text: Any, *, prompt: str, model: str | None, seed: int | None = None) -> GeneratedImage:
     """An image from the base64 text, or the data URL, of a response.
 
@@ -207,7 +174,7 @@ def as_image(image: Any) -> GeneratedImage:
         case bytes() | bytearray() | memoryview():
             return GeneratedImage.read(bytes(image))
         case Path():
-            return _from_file(image)
+            return image_from_file(read_file(image), image.name)
         case {"data": bytes(data), "id": str(image_id)}:
             # What a checkpoint of LangGraph makes of a GeneratedImage.
             fields = {name: image.get(name) for name in ("seed", "prompt", "model") if image.get(name) is not None}
@@ -232,22 +199,15 @@ def as_images(images: Any) -> tuple[GeneratedImage, ...]:
     return converted
 
 
-def _from_file(path: Path) -> GeneratedImage:
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfigurationError(f"{path.name} is not a file.")
-        _check_size(path.name, status.st_size)
-        with path.open("rb") as file:
-            data = file.read(MAX_IMAGE_BYTES + 1)
-    except OSError as error:
-        message = f"{path.name} cannot be read: {error.strerror}."
-    else:
-        if _detect_type(data) is not None:
-            return GeneratedImage.read(data)
-        # Without the content: a chat model may read the message.
-        message = f"{path.name} is not a PNG, JPEG, GIF or WebP file."
-    raise ConfigurationError(message)
+def image_from_file(data: bytes, name: str) -> GeneratedImage:
+    """An image from a file's bytes.
+
+    Raises:
+        ConfigurationError: It is not an image; the message contains nothing of the file, for a chat model may read it.
+    """
+    if read_header(data) is None:
+        raise ConfigurationError(f"{name} is not a PNG, JPEG, GIF or WebP file.")
+    return GeneratedImage.read(data)
 
 
 def _from_pil(image: Any) -> GeneratedImage:

@@ -19,6 +19,9 @@ MAX_IMAGES = 10
 MAX_IMAGES_PER_TOOL_CALL = 4
 """Images that a chat model may request with one tool call; each is billed."""
 
+MAX_PROMPT = 8000
+"""Characters of a prompt that a chat model writes."""
+
 MAX_SOURCES = 16
 """Images to be changed in one call. Source: OpenAI's documentation of its images API."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from aki_transport.errors import InvalidResponseError
@@ -17,6 +18,9 @@ Source: TypeAlias = Literal["user", "service", "table", "default"]
 # Small enough to be safe with any chat model of today, large enough to work with.
 _CAUTIOUS_CONTEXT = 32768
 _CAUTIOUS_OUTPUT = 8192
+_MAX_SEARCHED = 10_000  # IDs of a listing that are searched for similar ones
+_MAX_COMPARED = 200  # IDs that are compared letter by letter
+_MAX_ID = 200  # characters of an ID that is compared
 _SEPARATORS = re.compile(r"[-_/ ]+")
 _DATE_SUFFIX = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4})$")
 
@@ -138,10 +142,13 @@ def _parts(name: str) -> frozenset[str]:
 
 
 def closest(model: str, known: Mapping[str, Any]) -> tuple[str, ...]:
-    """Up to three IDs that are most similar to `model`, best first."""
-    by_folded = {listed.casefold(): listed for listed in known}
-    bare = model.casefold().rpartition("/")[2]
-    return tuple(by_folded[match] for match in get_close_matches(bare, by_folded, n=3, cutoff=0.4))
+    """Up to three IDs that are most similar to `model`, best first. Of a long listing, only a part is compared."""
+    bare = model[:_MAX_ID].casefold().rpartition("/")[2]
+    parts = tuple(part for part in _SEPARATORS.split(bare) if len(part) > 1)
+    by_name = {listed.casefold(): listed for listed in islice(known, _MAX_SEARCHED) if len(listed) <= _MAX_ID}
+    similar = [name for name in by_name if any(part in name for part in parts)]
+    candidates = list(dict.fromkeys((*similar, *by_name)))[:_MAX_COMPARED]
+    return tuple(by_name[match] for match in get_close_matches(bare, candidates, n=3, cutoff=0.4))
 
 
 def describe(

@@ -44,7 +44,7 @@ class Listing:
         self._read_at = 0.0
         self._failed_at: float | None = None
         self._error: Exception | None = None
-        self._flight: Future[None] | None = None
+        self._reading: Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def read(
@@ -61,16 +61,16 @@ class Listing:
         """
         give_up = min(time.monotonic() + MAX_WAIT, deadline if deadline is not None else float("inf"))
         while force or self._is_due(wanted):
-            flight, leads = self._board(None)
-            if leads:
-                with self._reading(flight, force=force):
-                    self._arrived(fetch(deadline=give_up))
+            reading, is_ours = self._join_or_start(None)
+            if is_ours:
+                with self._our_reading(reading, force=force):
+                    self._keep(fetch(deadline=give_up))
                 return
-            if self._is_led_from_this_thread():
+            if self._is_read_by_this_loop():
                 return
             with suppress(FutureTimeoutError):
-                flight.result(timeout=max(give_up - time.monotonic(), 0))
-            if not flight.done():
+                reading.result(timeout=max(give_up - time.monotonic(), 0))
+            if not reading.done():
                 return
             if force and self._error is not None:
                 raise self._error
@@ -87,25 +87,25 @@ class Listing:
         """`read`, async."""
         give_up = min(time.monotonic() + MAX_WAIT, deadline if deadline is not None else float("inf"))
         while force or self._is_due(wanted):
-            flight, leads = self._board(asyncio.get_running_loop())
-            if leads:
-                with self._reading(flight, force=force):
-                    self._arrived(await fetch(deadline=give_up))
+            reading, is_ours = self._join_or_start(asyncio.get_running_loop())
+            if is_ours:
+                with self._our_reading(reading, force=force):
+                    self._keep(await fetch(deadline=give_up))
                 return
-            # Shielded, because a waiter that is cancelled must not cancel the flight of all the others.
+            # Shielded: a waiter that is cancelled must not cancel the reading for all the others.
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(give_up - time.monotonic(), 0)):
-                    await asyncio.shield(asyncio.wrap_future(flight))
-            if not flight.done():
+                    await asyncio.shield(asyncio.wrap_future(reading))
+            if not reading.done():
                 return
             if force and self._error is not None:
                 raise self._error
             force = False
 
-    def part_from_parent(self) -> None:
-        """In the child of a fork: whoever held the lock, or was reading the listing, is not here."""
+    def forget_parent(self) -> None:
+        """In the child of a fork, where no other thread holds the lock or reads the listing."""
         self._lock = threading.Lock()
-        self._flight = None
+        self._reading = None
 
     def _is_due(self, wanted: str | None) -> bool:
         now = time.monotonic()
@@ -116,49 +116,49 @@ class Listing:
         age = now - self._read_at
         return age > LIFETIME or (wanted is not None and wanted not in self.known and age > REREAD_AFTER)
 
-    def _board(self, loop: asyncio.AbstractEventLoop | None) -> tuple[Future[None], bool]:
-        """The flight under way and False, or a new one and True for its leader."""
+    def _join_or_start(self, loop: asyncio.AbstractEventLoop | None) -> tuple[Future[None], bool]:
+        """The reading that is under way, or a new one; True for whoever has to do the new one."""
         with self._lock:
-            if self._flight is not None:
-                return self._flight, False
-            self._flight = Future()
+            if self._reading is not None:
+                return self._reading, False
+            self._reading = Future()
             self._loop = loop
-            return self._flight, True
+            return self._reading, True
 
     @contextmanager
-    def _reading(self, flight: Future[None], *, force: bool) -> Iterator[None]:
-        """Around the leader's reading: keeps its error, and lets all who wait for the flight go on."""
+    def _our_reading(self, reading: Future[None], *, force: bool) -> Iterator[None]:
+        """Around a reading of ours: keeps its error, and lets all who wait for it go on."""
         try:
             yield
         except Exception as error:  # a test's mock may raise anything
-            self._failed(error)
+            self._note_failure(error)
             if force:
                 raise
         finally:
             with self._lock:
-                self._flight = None
+                self._reading = None
                 self._loop = None
-            flight.set_result(None)
+            reading.set_result(None)
 
-    def _is_led_from_this_thread(self) -> bool:
-        """Whether the leader is a task of the loop that this blocking call holds up: waiting would be in vain."""
+    def _is_read_by_this_loop(self) -> bool:
+        """Whether a task of the loop that this blocking call holds up is reading: waiting for it would be in vain."""
         try:
             return asyncio.get_running_loop() is self._loop
         except RuntimeError:
             return False
 
-    def _arrived(self, models: Mapping[str, int]) -> None:
+    def _keep(self, models: Mapping[str, int]) -> None:
         self.known = models
         self._read_at = time.monotonic()
         self._failed_at = None
         self._error = None
 
-    def _failed(self, error: Exception) -> None:
+    def _note_failure(self, error: Exception) -> None:
         first = self._failed_at is None
         self._failed_at = time.monotonic()
         self._error = error
         log.info("the model listing could not be read: %s", error)
-        # What the call itself will say need not be said twice; and a mock that knows no listing is no failure.
+        # A wrong key is reported by the call itself, and a test's mock without a listing is no failure.
         if first and isinstance(error, AKIError) and not isinstance(error, AuthenticationError | PermissionDeniedError):
             warnings.warn(
                 f"{self._title}: the model listing could not be read, the built-in table serves instead. {error}",
@@ -222,16 +222,16 @@ _listings: dict[tuple[str, str, str], Listing] = {}
 _lock = threading.Lock()
 
 
-def _part_from_parent() -> None:
-    """In the child of a fork: take locks that nobody holds."""
+def _forget_parent() -> None:
+    """In the child of a fork: take locks that no thread holds."""
     global _lock  # noqa: PLW0603
     _lock = threading.Lock()
     for listing in _listings.values():
-        listing.part_from_parent()
+        listing.forget_parent()
 
 
-if hasattr(os, "register_at_fork"):  # not everywhere; where it is missing, so is the fork
-    os.register_at_fork(after_in_child=_part_from_parent)
+if hasattr(os, "register_at_fork"):  # missing where there is no fork
+    os.register_at_fork(after_in_child=_forget_parent)
 
 
 def forget_listings() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
+from heapq import nsmallest
 from typing import Any, Literal, TypeAlias
 
 from aki_transport.errors import ModelFallbackError, ModelLimitWarning, ModelMismatchWarning, ModelNotFoundError
@@ -19,6 +20,7 @@ OnModelFallback: TypeAlias = Literal["raise", "warn", "ignore"]
 _MIN_OUTPUT = 1024  # tokens that are left for the answer to a prompt of any length
 _BYTES_PER_TOKEN = 4
 _TOKENS_PER_IMAGE = 1024
+_MAX_LISTED = 100  # IDs in a message
 # Capabilities of a model, each with the field of a request that the protocol must have for it.
 _REQUIRED_FIELDS = {"tools": "tools", "images": "images", "structured_output": "response_format"}
 
@@ -98,10 +100,11 @@ class ModelResolver:
         fallback = self.provider.fallback_model
         if resolved is not None or listing is None or fallback is None or self.on_unknown_model == "allow":
             return resolved or model
-        hint, listed = self._alternatives(model, listing)
+        closest = catalog.closest(model, listing)
+        hint, listed = _describe_listing(closest, listing)
         message = f"no model {model!r}.{hint} The service would let {fallback} answer in silence.{listed}"
         if self.on_unknown_model == "raise":
-            raise self._not_found(message, model, listing)
+            raise self._not_found(message, model, closest, listing)
         self._warn_once(("unknown", model), message, ModelMismatchWarning)
         return model
 
@@ -118,20 +121,17 @@ class ModelResolver:
             return endpoint
         if listing is None:
             message = f"no endpoint is known for the model {model!r}, and the list of endpoints could not be read."
-            raise self._not_found(message, model, {})
-        hint, listed = self._alternatives(model, listing)
-        raise self._not_found(f"no endpoint serves the model {model!r}.{hint}{listed}", model, listing)
-
-    def _alternatives(self, model: str, listing: catalog.Listing) -> tuple[str, str]:
-        """Two sentences for an error: the most similar names, and all names."""
+            raise self._not_found(message, model, (), {})
         closest = catalog.closest(model, listing)
-        hint = f" Did you mean {' or '.join(map(repr, closest))}?" if closest else ""
-        return hint, f" It lists: {', '.join(sorted(listing))}."
+        hint, listed = _describe_listing(closest, listing)
+        raise self._not_found(f"no endpoint serves the model {model!r}.{hint}{listed}", model, closest, listing)
 
-    def _not_found(self, message: str, model: str, listing: catalog.Listing) -> ModelNotFoundError:
+    def _not_found(
+        self, message: str, model: str, closest: tuple[str, ...], listing: catalog.Listing
+    ) -> ModelNotFoundError:
         return ModelNotFoundError(
             f"{message} Nothing was sent.",
-            closest=catalog.closest(model, listing),
+            closest=closest,
             available=tuple(listing),
             provider=self.provider.title,
             model=model,
@@ -195,3 +195,11 @@ def _estimated_tokens(request: ChatRequest) -> int:
     texts = [part.text for part in parts if isinstance(part, Text)]
     size = sum(len(text.encode("utf-8", "replace")) for text in texts)
     return size // _BYTES_PER_TOKEN + (len(parts) - len(texts)) * _TOKENS_PER_IMAGE
+
+
+def _describe_listing(closest: tuple[str, ...], listing: catalog.Listing) -> tuple[str, str]:
+    """The part of a message that suggests IDs, and the part that lists them."""
+    hint = f" Did you mean {' or '.join(map(repr, closest))}?" if closest else ""
+    shown = ", ".join(nsmallest(_MAX_LISTED, listing))
+    rest = f" and {len(listing) - _MAX_LISTED} more" if len(listing) > _MAX_LISTED else ""
+    return hint, f" It lists: {shown}{rest}."

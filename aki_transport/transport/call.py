@@ -28,7 +28,7 @@ class Call:
             did not come in time.
         max_wait: Seconds that any single wait may take, where that is less than the transport's own bounds.
         max_retries: Attempts after the first, instead of the transport's number.
-        read_error: Says what an answer with a bad status means, where its protocol has its own words for it.
+        read_error: Makes the error of an answer with a bad status, where the protocol has errors of its own.
         job: How to follow the job that the call starts; None if its answer is all there is.
     """
 
@@ -104,7 +104,7 @@ class Job:
 
 
 class ListenerError(Exception):
-    """What the user's own function raised when it was told of progress: no failure of a call, and not judged as one.
+    """Carries what the user's own `on_progress` raised: it is no failure of a call.
 
     Args:
         error: What it raised.
@@ -156,22 +156,22 @@ class Timeout:
         return {"connect": self.connect, "read": read, "write": self.answer, "pool": None}
 
 
-def _shorter(given: float | None, seconds: float) -> float:
-    return seconds if given is None else min(given, seconds)
+def _shorter(bound: float | None, seconds: float) -> float:
+    return seconds if bound is None else min(bound, seconds)
 
 
-def as_timeout(given: Any) -> Timeout:
+def as_timeout(value: Any) -> Timeout:
     """A `Timeout` from a number of seconds, an `httpx.Timeout` or a mapping of our fields."""
-    match given:
+    match value:
         case None:
             return Timeout()
         case Timeout():
-            return given
+            return value
         case bool():
             pass
-        case int() | float() if given > 0:
-            seconds = None if given == float("inf") else float(given)
-            return Timeout(connect=min(10.0, given), answer=seconds, chunk=seconds)
-        case _ if is_timeout(given):
-            return Timeout(connect=given.connect, answer=given.read, chunk=given.read)
-    raise ConfigurationError(f"timeout={given!r} is no number of seconds above 0 and no Timeout.")
+        case int() | float() if value > 0:
+            seconds = None if value == float("inf") else float(value)
+            return Timeout(connect=min(10.0, value), answer=seconds, chunk=seconds)
+        case _ if is_timeout(value):
+            return Timeout(connect=value.connect, answer=value.read, chunk=value.read)
+    raise ConfigurationError(f"timeout={value!r} is no number of seconds above 0 and no Timeout.")

@@ -54,6 +54,7 @@ class _AsyncLane(httpx.AsyncHTTPTransport):
 
     async def aclose(self) -> None:
         await self._pool.aclose()
+        self.backend.close()  # a socket whose connection was given up before httpcore had it
 
 
 def _pool(
@@ -236,7 +237,7 @@ class AsyncConnections(httpx.AsyncBaseTransport):
         """Close the sockets of an event loop that does not run any more."""
         self._free.close()
         for lane in self._lanes:
-            lane.backend.abandon()
+            lane.backend.close()
 
     async def _give_back(self, url: httpx.URL, lane: _AsyncLane) -> None:
         try:

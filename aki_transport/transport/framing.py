@@ -22,12 +22,13 @@ _State = Literal["head", "length", "chunks", "trailers", "end", "unknown"]
 class AnswerFraming:
     """Follows the bytes of one answer. Anything it cannot read counts as an answer whose end is unknown."""
 
-    __slots__ = ("_buffer", "_left", "_state")
+    __slots__ = ("_buffer", "_left", "_searched", "_state")
 
     def __init__(self) -> None:
         self._state: _State = "head"
         self._buffer = b""
         self._left = 0  # bytes of the body, or of the chunk with its line end, that are still to come
+        self._searched = 0  # bytes of the buffer that hold no end of a head, nor the beginning of one
 
     @property
     def ended_exactly(self) -> bool:
@@ -53,7 +54,7 @@ class AnswerFraming:
             self._state, self._buffer = "unknown", b""
 
     def _read_head(self) -> None:
-        while (end := _HEAD_END.search(self._buffer)) is not None:
+        while (end := self._head_end()) is not None:
             head, self._buffer = self._buffer[: end.start() + 1], self._buffer[end.end() :]
             status = _STATUS.match(head)
             if status is None or status[1] == b"101":
@@ -96,5 +97,11 @@ class AnswerFraming:
     def _read_trailers(self) -> None:
         if self._buffer.startswith(b"\r\n"):
             self._state, self._buffer = "end", self._buffer[2:]
-        elif (end := _HEAD_END.search(self._buffer)) is not None:
+        elif (end := self._head_end()) is not None:
             self._state, self._buffer = "end", self._buffer[end.end() :]
+
+    def _head_end(self) -> re.Match[bytes] | None:
+        """The end of the headers that the buffer begins with, if it is there."""
+        end = _HEAD_END.search(self._buffer, self._searched)
+        self._searched = max(len(self._buffer) - 3, 0) if end is None else 0
+        return end

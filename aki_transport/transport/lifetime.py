@@ -97,7 +97,7 @@ def _aiohttp_transport() -> httpx.AsyncBaseTransport:
     session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
     proxies = Proxies()
 
-    class Transport(AiohttpTransport):  # type: ignore[misc]  # its package has no types
+    class Transport(AiohttpTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             self.proxy = proxies.proxy_for(request.url)  # read before it waits for anything
             response: httpx.Response = await super().handle_async_request(request)

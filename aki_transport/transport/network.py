@@ -94,9 +94,10 @@ class SyncBackend(httpcore.NetworkBackend):
 
 
 class _SyncStream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, watch: Watch) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, watch: Watch, *, is_nested: bool = False) -> None:
         self._stream = stream
         self._watch = watch
+        self._is_nested = is_nested
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         data = self._stream.read(max_bytes, self._watch.allowed(timeout, httpcore.ReadTimeout))
@@ -111,6 +112,7 @@ class _SyncStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
+        is_nested = isinstance(self._stream.get_extra_info("socket"), ssl.SSLSocket)
         try:
             allowed = self._watch.allowed(timeout, httpcore.ConnectTimeout)
             stream = self._stream.start_tls(ssl_context, server_hostname, allowed)
@@ -118,7 +120,7 @@ class _SyncStream(httpcore.NetworkStream):
             self.close()
             raise
         self._watch.framing = AnswerFraming()  # the answer of a proxy to CONNECT is over
-        return _SyncStream(stream, self._watch)
+        return _SyncStream(stream, self._watch, is_nested=is_nested)
 
     def close(self) -> None:
         self._stream.close()
@@ -126,7 +128,8 @@ class _SyncStream(httpcore.NetworkStream):
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":
             sock = self._stream.get_extra_info("socket")
-            return bool(isinstance(sock, ssl.SSLSocket) and sock.pending()) or _is_readable(sock)
+            # httpcore's TLS within TLS hides the bytes that it has read ahead, so such a connection is used once.
+            return self._is_nested or bool(isinstance(sock, ssl.SSLSocket) and sock.pending()) or _is_readable(sock)
         return self._stream.get_extra_info(info)
 
 
@@ -149,8 +152,8 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
             self._socket = await _connect(host, port)
         return _AsyncStream(self._socket, self._watch)
 
-    def abandon(self) -> None:
-        """Close the socket of a connection whose event loop does not run any more."""
+    def close(self) -> None:
+        """Close the socket, which takes no event loop."""
         if self._socket is not None:
             self._socket.close()
 

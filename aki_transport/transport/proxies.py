@@ -49,7 +49,7 @@ def _checked(scheme: str, address: str) -> httpx.Proxy:
         )
     try:
         proxy = httpx.Proxy(address)
-        is_address = bool(proxy.url.host) and proxy.url.port != 0
+        is_address = bool(proxy.url.host) and (proxy.url.port is None or 0 < proxy.url.port < 2**16)
     except (ValueError, httpx.InvalidURL):
         is_address = False
     if is_address:

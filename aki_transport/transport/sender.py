@@ -17,8 +17,10 @@ import httpx
 from pydantic import SecretStr
 from pydantic_core import to_json
 
+from aki_transport.auth import secret_header_values
 from aki_transport.error_parsing import error_from_response, request_id_of
 from aki_transport.errors import AKIError, ConfigurationError, ServerError
+from aki_transport.redaction import escape_control, redact
 from aki_transport.transport import polling
 from aki_transport.transport.attempts import Attempts
 from aki_transport.transport.body import apayloads, aread_error_body, payloads, read_error_body
@@ -73,6 +75,7 @@ class Transport:
         self._key = key
         self._key_in = key_in
         self._headers = dict(headers)
+        self._secret_headers = secret_header_values(headers)
         self._form_headers = {name: value for name, value in headers.items() if name != "content-type"}
         self._http_client = http_client
         self._http_async_client = http_async_client
@@ -272,14 +275,16 @@ class Transport:
         error.provider = error.provider or self.title
         if error.request_id is None and headers is not None:
             error.request_id = request_id_of(headers)
-        key = self._key()
-        error.tidy(None if key is None else key.get_secret_value())
+        error.redact(self._secrets())
         return error
 
     def without_key(self, text: str) -> str:
         """The text without the key, should the service echo it."""
+        return escape_control(redact(text, self._secrets()))
+
+    def _secrets(self) -> tuple[str, ...]:
         key = self._key()
-        return text if key is None else text.replace(key.get_secret_value(), "***")
+        return (*self._secret_headers, *(() if key is None else (key.get_secret_value(),)))
 
 
 class _BodyDecoder:

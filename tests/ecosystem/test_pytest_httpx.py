@@ -20,6 +20,15 @@ def test_a_call_is_answered(way: Way, server, httpx_mock):
     assert server.requests == server.listings == []
 
 
+@pytest.mark.httpx_mock(assert_all_requests_were_expected=False)
+def test_a_listing_that_is_not_mocked_fails_no_call_but_warns(way: Way, server, httpx_mock):
+    """pytest-httpx reports it as a timeout, and by default fails a test for any request that it did not expect."""
+    httpx_mock.add_response(url=f"{server.openai_url}/chat/completions", **mocked("It is mocked.", stream=way.stream))
+    with pytest.warns(UserWarning, match="listing could not be read"):
+        assert way.ask(base_url=server.openai_url).text == "It is mocked."
+    assert server.requests == server.listings == []
+
+
 def test_no_listing_is_read_where_that_is_switched_off(way: Way, server, httpx_mock):
     httpx_mock.add_response(**mocked("It is mocked.", stream=way.stream))
     assert way.ask(base_url=server.openai_url, model_listing=False).text == "It is mocked."

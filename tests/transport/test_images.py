@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aki_transport import ConfigurationError, GeneratedImage, InvalidResponseError
+from aki_transport.images.header import read_header
 from aki_transport.images.image import MAX_IMAGE_BYTES, as_image, as_images, decode_image
 from aki_transport.images.request import build_image_request, parse_size
 from tests.pictures import a_png
@@ -59,6 +60,47 @@ def test_a_photo_that_lies_on_its_side_says_the_size_that_is_stored():
     Image.new("RGB", (30, 20)).save(buffer, "JPEG", exif=turned)
     image = GeneratedImage.read(buffer.getvalue())
     assert (image.width, image.height) == (30, 20)
+
+
+MODES = {"PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"), "JPEG": ("L", "RGB", "CMYK"), "GIF": ("L", "P", "RGB")}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data(), st.sampled_from(FORMATS), st.integers(1, 400), st.integers(1, 400))
+def test_every_size_is_the_one_that_pillow_reads(data, form, width, height):
+    mode = data.draw(st.sampled_from(MODES.get(form, ("RGB", "RGBA"))))
+    options: dict[str, Any] = {}
+    if form == "JPEG":
+        options = {
+            "progressive": data.draw(st.booleans()),
+            "icc_profile": bytes(data.draw(st.sampled_from((0, 100, 200_000)))),
+            "comment": data.draw(st.binary(max_size=300)),
+            "exif": b"Exif\0\0" + data.draw(st.binary(max_size=300)),
+        }
+    elif form == "WEBP":
+        options = {"lossless": data.draw(st.booleans()), "exif": data.draw(st.binary(max_size=30))}
+    elif form == "PNG":
+        options = {"icc_profile": bytes(data.draw(st.sampled_from((0, 100))))}
+    buffer = io.BytesIO()
+    Image.new(mode, (width, height)).save(buffer, form, **options)
+    with Image.open(buffer) as opened:
+        assert read_header(buffer.getvalue()) == (f"image/{form.lower()}", *opened.size)
+
+
+def jpeg_after(segments: int, segment: bytes) -> bytes:
+    plain = made_by_pil("JPEG", (7, 9))
+    return plain[:2] + segment * segments + plain[2:]
+
+
+@pytest.mark.parametrize("segment", [b"\xff\xe0\0\2", b"\xff\xd0", b"\xff", b"\xff\xe1\x10\0" + bytes(0x1000 - 2)])
+def test_a_jpeg_has_its_size_behind_some_hundred_segments_but_not_behind_any_number(segment):
+    """Long profiles have 255; millions of empty ones would take seconds."""
+    assert read_header(jpeg_after(300, segment)) == ("image/jpeg", 7, 9)
+    assert read_header(jpeg_after(5000, segment)) is None
+
+
+def test_a_segment_without_a_length_ends_the_search():
+    assert read_header(b"\xff\xd8\xff\xe0\0\0" * 1000) is None
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     effort = BRIEF if given.brief else QUICK if given.quick else FULL
     modes = _modes(given)
     start = time.monotonic()
-    asked = [row for row in CONTENDERS if not given.brief or row.part in BRIEF_PARTS]
+    asked = [
+        row
+        for row in CONTENDERS
+        if (given.before or row.part != "before") and (not given.brief or row.part in BRIEF_PARTS)
+    ]
     contenders, missing = [row for row in asked if row.is_here], left_out(asked)
     if missing:
         _tell(missing)
@@ -66,6 +70,7 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--only", metavar="MODE", choices=[mode.key for mode in MODES], help=f"one of: {_keys()}")
     what.add_argument("--curves", action="store_true", help="only what shows how costs grow")
+    parser.add_argument("--before", action="store_true", help="ours as it was over urllib3 and aiohttp, side by side")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every round's figures there too")
     parser.add_argument("--plot", metavar="FILE", type=Path, help="draw the curves there, as .png or .svg")
     given = parser.parse_args(arguments)

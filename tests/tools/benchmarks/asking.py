@@ -25,25 +25,35 @@ IMAGE_PIECE = 1024
 """Bytes of the answer's body for each piece of a picture."""
 
 _BEFORE, _BEHIND = '{"place": "Lisbon", "days": 3, "notes": "', '"}'
-_WANTED = re.compile(r" in (\d+) pieces after (\d+) ms\.")
+_WANTED = re.compile(r" in (\d+) pieces after (\d+) ms(?:, one every (\d+) ms)?\.")
 
 
 class Wanted(NamedTuple):
-    """What a prompt tells the server: the pieces of a stream, and the milliseconds to wait before it."""
+    """What a prompt asks of the server.
 
-    pieces: int
-    wait: int
+    Args:
+        pieces: Of a stream.
+        wait: Milliseconds before the answer.
+        every: Milliseconds from one piece to the next, each in a write of its own; 0 for 50 pieces a write, at once.
+    """
+
+    pieces: int = 0
+    wait: int = 0
+    every: int = 0
 
 
-def question(chunks: int, wait: int = 0) -> str:
+def question(chunks: int, wait: int = 0, every: int = 0) -> str:
     """The prompt that asks for a stream of that many pieces of text, or with 0 for a blocking answer."""
-    return f"Who hosts open models in Europe, and what is counted there? Answer in {chunks} pieces after {wait} ms."
+    pace = f", one every {every} ms" if every else ""
+    return (
+        f"Who hosts open models in Europe, and what is counted there? Answer in {chunks} pieces after {wait} ms{pace}."
+    )
 
 
 def wanted(prompt: str) -> Wanted:
     """What a prompt asks for."""
     found = _WANTED.search(prompt)
-    return Wanted(int(found[1]), int(found[2])) if found else Wanted(0, 0)
+    return Wanted(*(int(number or 0) for number in found.groups())) if found else Wanted()
 
 
 def notes(pieces: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 Written: TypeAlias = tuple[bytes, ...]
 """What is written to the connection, one after the other."""
 
-_EVENTS_PER_WRITE = 50
+EVENTS_PER_WRITE = 50
 
 
 def as_json(value: Any) -> Written:
@@ -22,13 +22,16 @@ def body(written: bytes) -> Written:
     return (_head("application/json", f"content-length: {len(written)}") + written,)
 
 
-def as_events(payloads: Iterable[dict[str, Any]], *, named: bool = False, end: bytes = b"") -> Written:
-    """Server-sent events, each one chunk of the transfer encoding; several go in one write.
+def as_events(
+    payloads: Iterable[dict[str, Any]], *, named: bool = False, end: bytes = b"", per_write: int = EVENTS_PER_WRITE
+) -> Written:
+    """Server-sent events, each one chunk of the transfer encoding.
 
     Args:
         payloads: What the events say.
         named: Whether an event bears its payload's type as its name.
         end: A last event, as it is.
+        per_write: How many go in one write.
     """
     events = [_event(payload, named=named) for payload in payloads]
     if end:
@@ -36,9 +39,7 @@ def as_events(payloads: Iterable[dict[str, Any]], *, named: bool = False, end: b
     pieces = [b"%x\r\n%b\r\n" % (len(event), event) for event in events]
     pieces[0] = _head("text/event-stream", "transfer-encoding: chunked") + pieces[0]
     pieces[-1] += b"0\r\n\r\n"
-    return tuple(
-        b"".join(pieces[start : start + _EVENTS_PER_WRITE]) for start in range(0, len(pieces), _EVENTS_PER_WRITE)
-    )
+    return tuple(b"".join(pieces[start : start + per_write]) for start in range(0, len(pieces), per_write))
 
 
 def _event(payload: dict[str, Any], *, named: bool) -> bytes:

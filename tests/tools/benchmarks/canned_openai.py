@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from tests.tools.benchmarks.asking import ANSWER, IMAGE_PIECE, MODEL, WORDS, arguments, wanted
-from tests.tools.benchmarks.canned import Written, as_events, as_json, body
+from tests.tools.benchmarks.canned import EVENTS_PER_WRITE, Written, as_events, as_json, body
 
 _MODELS = (MODEL, "llama3-chat-70b", "minimax-m2.5-230b", "gpt-oss-120b")
 _USAGE = {"prompt_tokens": 21, "completion_tokens": 200, "total_tokens": 221}
@@ -30,11 +30,12 @@ def models() -> Written:
 def chat(asked: bytes) -> Written:
     """A tool call where tools are offered, else text; whole or streamed."""
     said = json.loads(asked)
-    pieces, tools = wanted(asked.decode()).pieces, said.get("tools")
+    pieces, _, every = wanted(asked.decode())
+    tools = said.get("tools")
     if tools:
         name = tools[0]["function"]["name"]
         return _streamed_call(name, pieces) if said.get("stream") else _whole_call(name)
-    return _streamed(pieces) if said.get("stream") else _whole()
+    return _streamed(pieces, 1 if every else EVENTS_PER_WRITE) if said.get("stream") else _whole()
 
 
 def image(asked: bytes) -> Written:
@@ -60,10 +61,10 @@ def _completion(message: dict[str, Any], finish: str) -> Written:
 
 
 @cache
-def _streamed(count: int) -> Written:
+def _streamed(count: int, per_write: int) -> Written:
     deltas: list[dict[str, Any]] = [{"content": WORDS[position % len(WORDS)]} for position in range(count)]
     deltas[0]["role"] = "assistant"
-    return _chunks(deltas, "stop")
+    return _chunks(deltas, "stop", per_write)
 
 
 @cache
@@ -74,7 +75,7 @@ def _streamed_call(name: str, count: int) -> Written:
     return _chunks(deltas, "tool_calls")
 
 
-def _chunks(deltas: list[dict[str, Any]], finish: str) -> Written:
+def _chunks(deltas: list[dict[str, Any]], finish: str, per_write: int = EVENTS_PER_WRITE) -> Written:
     frame, count = _frame("chat.completion.chunk"), len(deltas)
     payloads = [
         {**frame, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}]}
@@ -83,7 +84,7 @@ def _chunks(deltas: list[dict[str, Any]], finish: str) -> Written:
     payloads.append({**frame, "choices": [{"index": 0, "delta": {}, "logprobs": None, "finish_reason": finish}]})
     usage = {"prompt_tokens": 21, "completion_tokens": count, "total_tokens": 21 + count}
     payloads.append({**frame, "choices": [], "usage": usage})
-    return as_events(payloads, end=b"data: [DONE]\n\n")
+    return as_events(payloads, end=b"data: [DONE]\n\n", per_write=per_write)
 
 
 @cache

@@ -10,7 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-Part = Literal["ours", "anthropic", "native", "peer", "earlier peer", "other peer", "http", "alone"]
+Part = Literal[
+    "ours", "plain", "aiohttp", "before", "anthropic", "native", "peer", "earlier peer", "other peer", "http", "alone"
+]
 
 ROOT = Path(__file__).parents[3]
 
@@ -24,13 +26,13 @@ class Driver(Protocol):
     def call(self, wait: int = 0) -> str:
         """The text of a blocking answer, which comes after so many milliseconds."""
 
-    def stream(self, chunks: int) -> int:
-        """Read a stream of that many pieces of text, and count them."""
+    def stream(self, chunks: int, every: int = 0) -> int:
+        """Read a stream of that many pieces of text, one every so many milliseconds, and count them."""
 
     async def acall(self) -> str:
         """`call`, async."""
 
-    async def astream(self, chunks: int) -> int:
+    async def astream(self, chunks: int, every: int = 0) -> int:
         """`stream`, async."""
 
     def tool_call(self) -> str:
@@ -56,13 +58,15 @@ class Contender:
     Args:
         name: In the table.
         framework: Whose table it stands in; empty where it belongs to every framework.
-        part: `"ours"`, on OpenAI's wire; ours on another wire, by the name of that; the `"peer"` that ratios are taken
-            to, the `"earlier peer"`, which is that on what it ran on before, and any `"other peer"`; plain `"http"`, or
-            the framework `"alone"`.
+        part: `"ours"`, on OpenAI's wire; ours over `"plain"` httpx, over `"aiohttp"`, and as it was `"before"` httpx
+            carried every call; ours on another wire, by the name of that; the `"peer"` that ratios are taken to, the
+            `"earlier peer"`, which is that on what it ran on before, and any `"other peer"`; only `"http"`, or the
+            framework `"alone"`.
         module: What its user imports; measured as the import.
         drives: The module with its make-function and with the `Driver` for what that makes.
         make: The name of that function; it takes the server's address.
         environment: The virtual environment it runs in, from the project's root; empty for that of the caller.
+        tree: The working tree whose packages it imports, from the project's root; empty for this one.
     """
 
     name: str
@@ -72,6 +76,7 @@ class Contender:
     drives: str
     make: str
     environment: str = ""
+    tree: str = ""
 
     @property
     def python(self) -> str:
@@ -99,116 +104,56 @@ _LLAMA_INDEX_PEERS = ".venv/llama-index-peers"
 _OPENAI_2_PEER = ".venv/openai-2-peer"
 _MISTRAL_PEER = ".venv/mistral-peer"
 
-CONTENDERS = (
-    Contender(
-        name="ChatAKI",
-        framework="LangChain",
-        part="ours",
-        module="langchain_aki",
-        drives="tests.tools.benchmarks.drive_langchain",
-        make="chat_aki",
-    ),
-    Contender(
-        name="ChatAKI, Anthropic",
-        framework="LangChain",
-        part="anthropic",
-        module="langchain_aki",
-        drives="tests.tools.benchmarks.drive_langchain",
-        make="chat_aki_anthropic",
-    ),
-    Contender(
-        name="ChatAKI, native",
-        framework="LangChain",
-        part="native",
-        module="langchain_aki",
-        drives="tests.tools.benchmarks.drive_langchain",
-        make="chat_aki_native",
-    ),
-    Contender(
-        name="ChatOpenAI",
-        framework="LangChain",
-        part="peer",
-        module="langchain_openai",
-        drives="tests.tools.benchmarks.drive_langchain",
-        make="chat_openai",
-    ),
-    Contender(
+_COMMIT_BEFORE = "3ab8fd6"
+"""The last one before httpx carried every call: its sync calls go over urllib3, its async ones over aiohttp."""
+_BEFORE = ".venv/before"
+
+_in_langchain = partial(Contender, framework="LangChain", drives="tests.tools.benchmarks.drive_langchain")
+_in_llama_index = partial(
+    Contender,
+    framework="LlamaIndex",
+    drives="tests.tools.benchmarks.drive_llama_index",
+    environment=_LLAMA_INDEX_PEERS,
+)
+_chat_aki = partial(_in_langchain, module="langchain_aki")
+_aki = partial(_in_llama_index, module="llama_index_aki")
+_of_before = {"part": "before", "environment": f"{_BEFORE}/.venv", "tree": _BEFORE}
+
+CONTENDERS: tuple[Contender, ...] = (
+    _chat_aki(name="ChatAKI", part="ours", make="chat_aki"),
+    _chat_aki(name="ChatAKI, plain httpx", part="plain", make="chat_aki_plain"),
+    _chat_aki(name="ChatAKI, aiohttp", part="aiohttp", make="chat_aki_aiohttp"),
+    _chat_aki(name=f"ChatAKI, {_COMMIT_BEFORE}", make="chat_aki", **_of_before),
+    _chat_aki(name="ChatAKI, Anthropic", part="anthropic", make="chat_aki_anthropic"),
+    _chat_aki(name="ChatAKI, native", part="native", make="chat_aki_native"),
+    _in_langchain(name="ChatOpenAI", part="peer", module="langchain_openai", make="chat_openai"),
+    _in_langchain(
         name="ChatOpenAI, openai 2",
-        framework="LangChain",
         part="earlier peer",
         module="langchain_openai",
-        drives="tests.tools.benchmarks.drive_langchain",
         make="chat_openai",
         environment=_OPENAI_2_PEER,
     ),
-    Contender(
+    _in_langchain(
         name="ChatMistralAI",
-        framework="LangChain",
         part="other peer",
         module="langchain_mistralai",
-        drives="tests.tools.benchmarks.drive_langchain",
         make="chat_mistral",
         environment=_MISTRAL_PEER,
     ),
-    Contender(
-        name="LangChain alone",
-        framework="LangChain",
-        part="alone",
-        module="langchain_core.language_models.chat_models",
-        drives="tests.tools.benchmarks.drive_langchain",
-        make="ready_made",
+    _in_langchain(
+        name="LangChain alone", part="alone", module="langchain_core.language_models.chat_models", make="ready_made"
     ),
+    _aki(name="AKI", part="ours", make="aki"),
+    _aki(name="AKI, plain httpx", part="plain", make="aki_plain"),
+    _aki(name="AKI, aiohttp", part="aiohttp", make="aki_aiohttp"),
+    _aki(name=f"AKI, {_COMMIT_BEFORE}", make="aki", **_of_before),
+    _aki(name="AKI, Anthropic", part="anthropic", make="aki_anthropic"),
+    _aki(name="AKI, native", part="native", make="aki_native"),
+    _in_llama_index(name="OpenAILike", part="peer", module="llama_index.llms.openai_like", make="openai_like"),
+    _in_llama_index(name="LlamaIndex alone", part="alone", module="llama_index.core", make="ready_made"),
     Contender(
-        name="AKI",
-        framework="LlamaIndex",
-        part="ours",
-        module="llama_index_aki",
-        drives="tests.tools.benchmarks.drive_llama_index",
-        make="aki",
-        environment=_LLAMA_INDEX_PEERS,
-    ),
-    Contender(
-        name="AKI, Anthropic",
-        framework="LlamaIndex",
-        part="anthropic",
-        module="llama_index_aki",
-        drives="tests.tools.benchmarks.drive_llama_index",
-        make="aki_anthropic",
-        environment=_LLAMA_INDEX_PEERS,
-    ),
-    Contender(
-        name="AKI, native",
-        framework="LlamaIndex",
-        part="native",
-        module="llama_index_aki",
-        drives="tests.tools.benchmarks.drive_llama_index",
-        make="aki_native",
-        environment=_LLAMA_INDEX_PEERS,
-    ),
-    Contender(
-        name="OpenAILike",
-        framework="LlamaIndex",
-        part="peer",
-        module="llama_index.llms.openai_like",
-        drives="tests.tools.benchmarks.drive_llama_index",
-        make="openai_like",
-        environment=_LLAMA_INDEX_PEERS,
-    ),
-    Contender(
-        name="LlamaIndex alone",
-        framework="LlamaIndex",
-        part="alone",
-        module="llama_index.core",
-        drives="tests.tools.benchmarks.drive_llama_index",
-        make="ready_made",
-        environment=_LLAMA_INDEX_PEERS,
-    ),
-    Contender(
-        name="httpx + json",
-        part="http",
-        module="httpx",
-        drives="tests.tools.benchmarks.drive_httpx",
-        make="client",
+        name="httpx + json", part="http", module="httpx", drives="tests.tools.benchmarks.drive_httpx", make="client"
     ),
 )
 

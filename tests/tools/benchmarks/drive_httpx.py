@@ -25,10 +25,10 @@ class Driver:
         answer = self._client.post("/chat/completions", json=_body(0, wait))
         return _text(answer.raise_for_status().json())
 
-    def stream(self, chunks: int) -> int:
+    def stream(self, chunks: int, every: int = 0) -> int:
         """Read a stream, and count its pieces of text."""
         count = 0
-        with self._client.stream("POST", "/chat/completions", json=_body(chunks)) as answer:
+        with self._client.stream("POST", "/chat/completions", json=_body(chunks, 0, every)) as answer:
             for line in answer.raise_for_status().iter_lines():
                 if _has_text(line):
                     count += 1
@@ -39,10 +39,10 @@ class Driver:
         answer = await self._async.post("/chat/completions", json=_body(0, WAIT))
         return _text(answer.raise_for_status().json())
 
-    async def astream(self, chunks: int) -> int:
+    async def astream(self, chunks: int, every: int = 0) -> int:
         """`stream`, async."""
         count = 0
-        async with self._async.stream("POST", "/chat/completions", json=_body(chunks, WAIT)) as answer:
+        async with self._async.stream("POST", "/chat/completions", json=_body(chunks, WAIT, every)) as answer:
             async for line in answer.raise_for_status().aiter_lines():
                 if _has_text(line):
                     count += 1
@@ -54,10 +54,10 @@ def client(url: str) -> httpx.Client:
     return httpx.Client(base_url=f"{url}/v1", headers={"authorization": "Bearer aki-test"}, limits=_LIMITS)
 
 
-def _body(chunks: int, wait: int = 0) -> dict[str, Any]:
+def _body(chunks: int, wait: int = 0, every: int = 0) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": MODEL,
-        "messages": [{"role": "user", "content": question(chunks, wait)}],
+        "messages": [{"role": "user", "content": question(chunks, wait, every)}],
         "temperature": 0,
     }
     return {**body, "stream": True, "stream_options": {"include_usage": True}} if chunks else body

@@ -26,10 +26,10 @@ class Driver:
         """The text of a blocking answer."""
         return str(self._model.invoke(question(0, wait)).content)
 
-    def stream(self, chunks: int) -> int:
+    def stream(self, chunks: int, every: int = 0) -> int:
         """Read a stream, and count its pieces of text."""
         count = 0
-        for chunk in self._model.stream(question(chunks)):
+        for chunk in self._model.stream(question(chunks, 0, every)):
             if chunk.content:
                 count += 1
         return count
@@ -38,10 +38,10 @@ class Driver:
         """`call`, async."""
         return str((await self._model.ainvoke(question(0, WAIT))).content)
 
-    async def astream(self, chunks: int) -> int:
+    async def astream(self, chunks: int, every: int = 0) -> int:
         """`stream`, async."""
         count = 0
-        async for chunk in self._model.astream(question(chunks, WAIT)):
+        async for chunk in self._model.astream(question(chunks, WAIT, every)):
             if chunk.content:
                 count += 1
         return count
@@ -93,6 +93,18 @@ class Driver:
 def chat_aki(url: str) -> BaseChatModel:
     """Ours."""
     return _chat_aki(f"{url}/v1")
+
+
+def chat_aki_plain(url: str) -> BaseChatModel:
+    """Ours, over httpx's own pools."""
+    import httpx  # noqa: PLC0415  see above
+
+    return _chat_aki(f"{url}/v1", http_client=httpx.Client(), http_async_client=httpx.AsyncClient())
+
+
+def chat_aki_aiohttp(url: str) -> BaseChatModel:
+    """Ours, its async calls over aiohttp."""
+    return _chat_aki(f"{url}/v1", http_engine="aiohttp")
 
 
 def chat_aki_anthropic(url: str) -> BaseChatModel:

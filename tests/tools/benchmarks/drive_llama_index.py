@@ -34,10 +34,10 @@ class Driver:
         """The text of a blocking answer."""
         return str(self._model.chat(_asked(0, wait)).message.content)
 
-    def stream(self, chunks: int) -> int:
+    def stream(self, chunks: int, every: int = 0) -> int:
         """Read a stream, and count its pieces of text."""
         count = 0
-        for response in self._model.stream_chat(_asked(chunks)):
+        for response in self._model.stream_chat(_asked(chunks, 0, every)):
             if response.delta:
                 count += 1
         return count
@@ -46,10 +46,10 @@ class Driver:
         """`call`, async."""
         return str((await self._model.achat(_asked(0, WAIT))).message.content)
 
-    async def astream(self, chunks: int) -> int:
+    async def astream(self, chunks: int, every: int = 0) -> int:
         """`stream`, async."""
         count = 0
-        async for response in await self._model.astream_chat(_asked(chunks, WAIT)):
+        async for response in await self._model.astream_chat(_asked(chunks, WAIT, every)):
             if response.delta:
                 count += 1
         return count
@@ -100,6 +100,18 @@ class Driver:
 def aki(url: str) -> LLM:
     """Ours."""
     return _aki(f"{url}/v1")
+
+
+def aki_plain(url: str) -> LLM:
+    """Ours, over httpx's own pools."""
+    import httpx  # noqa: PLC0415  see above
+
+    return _aki(f"{url}/v1", http_client=httpx.Client(), http_async_client=httpx.AsyncClient())
+
+
+def aki_aiohttp(url: str) -> LLM:
+    """Ours, its async calls over aiohttp."""
+    return _aki(f"{url}/v1", http_engine="aiohttp")
 
 
 def aki_anthropic(url: str) -> LLM:
@@ -190,8 +202,8 @@ class ReadyMade(LLM):
         raise NotImplementedError
 
 
-def _asked(chunks: int, wait: int = 0) -> list[ChatMessage]:
-    return [ChatMessage(role=MessageRole.USER, content=question(chunks, wait))]
+def _asked(chunks: int, wait: int = 0, every: int = 0) -> list[ChatMessage]:
+    return [ChatMessage(role=MessageRole.USER, content=question(chunks, wait, every))]
 
 
 def _growing(messages: Sequence[ChatMessage]) -> Iterator[ChatResponse]:

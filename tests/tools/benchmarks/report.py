@@ -13,7 +13,14 @@ from tests.tools.benchmarks.contenders import Contender, Part
 from tests.tools.benchmarks.modes import Against, Aim, Mode
 from tests.tools.benchmarks.rounds import Figures, versions_for
 
-_OTHERS: Mapping[Against, Part] = {"peer": "peer", "earlier peer": "earlier peer", "openai wire": "ours"}
+_OTHERS: Mapping[Against, Part] = {
+    "peer": "peer",
+    "earlier peer": "earlier peer",
+    "plain": "plain",
+    "before": "before",
+    "openai wire": "ours",
+}
+_IN_COLUMNS: tuple[Against, ...] = ("peer", "floor", "shorter", "fewer", "unit")
 _ITS_OWN: tuple[Against, ...] = ("shorter", "fewer")
 
 
@@ -38,7 +45,7 @@ class Line:
     def aims(self) -> tuple[tuple[Aim, bool], ...]:
         """Each of the mode's aims for this contender for which there is a ratio, and whether it is met."""
         return tuple(
-            (aim, self.ratios[aim.of] <= aim.at_most)
+            (aim, self.ratios[aim.of] * (1 - aim.plus / self.value) <= aim.at_most)
             for aim in self.mode.aims
             if aim.is_for(self.part, self.framework) and aim.of in self.ratios
         )
@@ -126,7 +133,9 @@ def _judged(line: Line, aim: Aim, peer: str, *, met: bool) -> str:
     request = " per request" if line.mode.requests > 1 else ""
     named: Mapping[Against, str] = {
         "peer": f" of {peer}",
-        "earlier peer": f" of {peer} of before",
+        "earlier peer": f" of {peer} on httpx",
+        "plain": " of plain httpx",
+        "before": " of before",
         "floor": " of floor",
         "openai wire": f" of the OpenAI wire{request}",
         "shorter": " of the shorter",
@@ -135,9 +144,9 @@ def _judged(line: Line, aim: Aim, peer: str, *, met: bool) -> str:
         "body": " of the body",
     }
     verdict = "met" if met else "NOT MET"
-    # What no column holds is said here.
-    said = f" ({line.ratios[aim.of]:.2f})" if aim.of in ("earlier peer", "openai wire", "body") else ""
-    return f"≤ {aim.at_most:.2f}{named[aim.of]}{said}: {verdict}"
+    ratio = "" if aim.of in _IN_COLUMNS else f" ({line.ratios[aim.of]:.2f})"
+    more = f" + {aim.plus:g} {line.mode.unit}" if aim.plus else ""
+    return f"≤ {aim.at_most:.2f}{named[aim.of]}{more}{ratio}: {verdict}"
 
 
 def digits(value: float) -> str:

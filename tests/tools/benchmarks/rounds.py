@@ -73,7 +73,7 @@ class Worker:
 
     def __init__(self, contender: Contender, url: str) -> None:
         self._name = contender.name
-        self._process = _started(contender.python, "-m", "tests.tools.benchmarks.worker", contender.name, url)
+        self._process = _started(contender, "-m", "tests.tools.benchmarks.worker", contender.name, url)
 
     def __enter__(self) -> Self:
         return self
@@ -165,7 +165,7 @@ def _workers(contenders: Sequence[Contender], url: str) -> Iterator[Mapping[str,
 
 @contextmanager
 def _server() -> Iterator[str]:
-    process = _started(sys.executable, "-m", "tests.tools.benchmarks.server")
+    process = _started(None, "-m", "tests.tools.benchmarks.server")
     try:
         port = process.stdout.readline().strip() if process.stdout is not None else ""
         yield f"http://127.0.0.1:{port}"
@@ -175,7 +175,7 @@ def _server() -> Iterator[str]:
 
 def versions_for(contender: Contender) -> dict[str, str]:
     """What is installed where it runs."""
-    with _started(contender.python, "-m", "tests.tools.benchmarks.versions") as process:
+    with _started(contender, "-m", "tests.tools.benchmarks.versions") as process:
         written, _ = process.communicate()
     versions: dict[str, str] = json.loads(written)
     return versions
@@ -185,7 +185,7 @@ def _fresh(contender: Contender, url: str, models: int) -> dict[str, float]:
     # The framework first, in every contender's process: nested in another module's, the same import of it takes up to a
     # tenth more, for how its pages of memory come to lie.
     modules = ",".join(dict.fromkeys((*modules_alone(contender.framework), contender.module)))
-    with _started(contender.python, "-c", _FRESH, modules, contender.name, url, str(models)) as process:
+    with _started(contender, "-c", _FRESH, modules, contender.name, url, str(models)) as process:
         written, _ = process.communicate()
     if process.returncode:
         raise RuntimeError(f"a fresh process of {contender.name} failed; what it said stands above")
@@ -193,11 +193,13 @@ def _fresh(contender: Contender, url: str, models: int) -> dict[str, float]:
     return figures
 
 
-def _started(python: str, *arguments: str) -> subprocess.Popen[str]:
+def _started(contender: Contender | None, *arguments: str) -> subprocess.Popen[str]:
+    """Python where the contender runs. Its tree comes first on the path, and this one, with the benchmarks, second."""
+    python, tree = (contender.python, contender.tree) if contender else (sys.executable, "")
     return subprocess.Popen(  # noqa: S603  our own modules
         [python, *arguments],
-        cwd=ROOT,
-        env=_environment(),
+        cwd=ROOT / tree,
+        env={**_environment(), "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -8,10 +8,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterable
+from itertools import count
 
 from tests.tools.benchmarks import canned_anthropic, canned_native, canned_openai
 from tests.tools.benchmarks.asking import wanted
 from tests.tools.benchmarks.canned import Written
+
+_GOLDEN = 0.618  # its multiples, modulo 1, lie evenly however many they are
+_streams = count()
 
 _PLACES: tuple[tuple[str, Callable[[bytes], Written]], ...] = (
     ("/v1/chat/completions", canned_openai.chat),
@@ -42,11 +46,20 @@ class Answering(asyncio.Protocol):
             if len(self._held) < end:
                 return
             body, self._held = self._held[found + 4 : end], self._held[end:]
-            pieces, wait = _answer(head, body)
-            if wait:
+            pieces, wait, every = _answer(head, body)
+            if every:
+                self._write_slowly(pieces, wait / 1000, every / 1000)
+            elif wait:
                 asyncio.get_running_loop().call_later(wait / 1000, self._write, pieces)
             else:
                 self._write(pieces)
+
+    def _write_slowly(self, pieces: Iterable[bytes], wait: float, every: float) -> None:
+        """Each piece in a write of its own; streams that begin together are spread over the time between two."""
+        loop = asyncio.get_running_loop()
+        first = loop.time() + wait + every * (next(_streams) * _GOLDEN % 1)
+        for number, piece in enumerate(pieces):
+            loop.call_at(first + number * every, self._write, (piece,))
 
     def _write(self, pieces: Iterable[bytes]) -> None:
         for piece in pieces:
@@ -62,15 +75,16 @@ def _length(head: bytes) -> int:
     return 0
 
 
-def _answer(head: bytes, body: bytes) -> tuple[Iterable[bytes], int]:
-    """What to write, and the milliseconds to wait before."""
+def _answer(head: bytes, body: bytes) -> tuple[Iterable[bytes], int, int]:
+    """What to write, the milliseconds to wait before, and those between two pieces."""
     method, target, _ = head.split(b" ", 2)
     if method == b"GET":
-        return canned_openai.models(), 0
+        return canned_openai.models(), 0, 0
     place = target.decode()
     answers = next(answers for start, answers in _PLACES if place.startswith(start))
     # Only what starts an answer is asked in words, so that a look at a job waits for nothing.
-    return answers(body), wanted(body.decode()).wait
+    _, wait, every = wanted(body.decode())
+    return answers(body), wait, every
 
 
 async def serve() -> None:

@@ -26,7 +26,8 @@ _WARM_UP = 1000  # pieces of all its streams together
 class Order:
     """What to measure: `count` times `concurrency` calls at once, or answers in `chunks` pieces.
 
-    A `"call"` is answered after `wait` milliseconds, what is async after `WAIT` in any case.
+    A `"call"` is answered after `wait` milliseconds, what is async after `WAIT` in any case. The pieces of a `"stream"`
+    or `"astream"` come alone, one `every` so many milliseconds, or with 0 many in one write.
     """
 
     kind: Kind
@@ -34,6 +35,7 @@ class Order:
     concurrency: int = 1
     chunks: int = 0
     wait: int = 0
+    every: int = 0
 
 
 def main() -> None:
@@ -53,7 +55,7 @@ def measure(driver: Driver, order: Order, runner: asyncio.Runner) -> dict[str, f
     And the process's memory in MB: resident before, as `held`, and at most so far, as `peak`.
     """
     # Before each measurement, not once: connections that idled while others were measured may have been closed.
-    _work(driver, replace(order, chunks=min(order.chunks, _WARM_UP // order.concurrency)), runner)()
+    _work(driver, replace(order, chunks=min(order.chunks, _WARM_UP // order.concurrency), every=0), runner)()
     work, held = _work(driver, order, runner), memory_mb("VmRSS")
     start = time.process_time()
     for _ in range(order.count):
@@ -67,7 +69,7 @@ def _work(driver: Driver, order: Order, runner: asyncio.Runner) -> Callable[[], 
         case "call":
             return lambda: _check_text(driver.call(order.wait))
         case "stream":
-            return lambda: _check_count(driver.stream(order.chunks), order.chunks)
+            return lambda: _check_count(driver.stream(order.chunks, order.every), order.chunks)
         case "tools":
             return lambda: _check_same(driver.tool_call(), notes(0))
         case "stream_tools":
@@ -89,7 +91,7 @@ def _work(driver: Driver, order: Order, runner: asyncio.Runner) -> Callable[[], 
         case "astream":
 
             async def streams() -> None:
-                for count in await _at_once(lambda: driver.astream(order.chunks), order.concurrency):
+                for count in await _at_once(lambda: driver.astream(order.chunks, order.every), order.concurrency):
                     _check_count(count, order.chunks)
 
             return lambda: runner.run(streams())
