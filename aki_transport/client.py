@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from aki_transport._version import __version__
 from aki_transport.auth import ApiKey, checked_base_url, checked_headers
 from aki_transport.errors import APIStatusError
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgress
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.models.listing import ServiceListing
 from aki_transport.models.resolver import ModelResolver, OnModelFallback, OnUnknownModel
@@ -34,28 +34,23 @@ class Client:
 
     Args:
         provider: A name in `PROVIDERS`, or a `Provider` of your own.
-        protocol: `"openai"`, `"anthropic"` or `"native"`, as far as the provider speaks it.
-        api_key: The key; else the provider's environment variables are read at the first use. A key from the
-            environment goes only to the provider's own hosts and to loopback addresses.
+        protocol: `"openai"`, `"anthropic"` or `"native"`, as far as the provider has it.
+        api_key: The key; else the provider's environment variables are read at the first use.
         base_url: Where the protocol's paths start, instead of the provider's own address.
-        timeout: Seconds for any single wait, or a `Timeout` (default: 10 s to connect, 600 s for a blocking answer,
-            120 s between the pieces of a stream).
-        total_timeout: Seconds for a whole call with its repetitions; None is no bound.
-        max_retries: Attempts after the first, 0 or more.
+        timeout: Seconds for any single wait, or a `Timeout`.
+        total_timeout: Seconds for a whole call with its repetitions.
+        max_retries: Attempts after the first.
         default_headers: Sent with every call.
         http_client: An `httpx.Client` of your own; never closed here.
         http_async_client: An `httpx.AsyncClient` of your own; never closed here.
-        on_unknown_model: What an ID does that the service does not list, where the service would answer with another
-            model in silence: `"raise"`, `"warn"` or `"allow"`.
+        on_unknown_model: What an ID does that the service does not list: `"raise"`, `"warn"` or `"allow"`.
         on_model_fallback: What an answer of another model does: `"raise"`, `"warn"` or `"ignore"`.
         context_window: Tokens, instead of what service and table say.
         max_output: Tokens, instead of what the table says.
         allow_insecure: Take plain http for other hosts than loopback.
         model_listing: False: the service's listing of models is never read.
-        http_engine: What carries async calls: `"httpx"`, or `"aiohttp"` for thousands of streams at once (needs the
-            extra `aiohttp`; tools that intercept httpx do not see those calls).
-        on_progress: Called with the progress of a job of the native protocol whenever it changes. An exception that
-            it raises ends the call.
+        http_engine: What carries async calls: `"httpx"`, or `"aiohttp"` for thousands of streams at once.
+        on_progress: Called with the progress of a native job whenever it changes; what it raises ends the call.
 
     Raises:
         ConfigurationError: The provider or protocol is unknown, or the URL is not safe.
@@ -87,7 +82,7 @@ class Client:
         allow_insecure: bool = False,
         model_listing: bool = True,
         http_engine: Literal["httpx", "aiohttp"] = "httpx",
-        on_progress: Callable[[JobProgress], None] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> None:
         # Here, because importing what sends takes longer than all the rest.
         from aki_transport.transport.sender import Transport  # noqa: PLC0415
@@ -120,7 +115,7 @@ class Client:
         )
         self._on_progress = on_progress
         self._resolver = ModelResolver(
-            self.provider,
+            provider=self.provider,
             models_are_endpoints=self._wire.MODELS_ARE_ENDPOINTS,
             supported_fields=self._wire.SUPPORTED_FIELDS,
             on_unknown_model=on_unknown_model,
@@ -130,8 +125,8 @@ class Client:
             without_key=self._transport.without_key,
         )
         self._listing = ServiceListing(
-            self.provider,
-            self.base_url,
+            provider=self.provider,
+            base_url=self.base_url,
             key=self._key,
             call=self._wire.models(),
             parse=self._wire.read_models,
@@ -156,8 +151,7 @@ class Client:
 
     async def achat(self, request: ChatRequest) -> ChatReply:
         """`chat`, async."""
-        deltas = [delta async for delta in self._adeltas(request, stream=False)]
-        return final_reply(deltas[-1])
+        return final_reply([delta async for delta in self._adeltas(request, stream=False)][-1])
 
     def stream(self, request: ChatRequest) -> Iterator[ChatDelta]:
         """The answer as it arrives; the last delta holds the complete one in `reply`.
@@ -180,8 +174,9 @@ class Client:
 
     def _deltas(self, request: ChatRequest, *, stream: bool) -> Iterator[ChatDelta]:
         deadline = self._transport.deadline_in()
-        if self._resolver.needs_listing(request.model):
-            self._listing.read(wanted=self._resolver.id_of(request.model, self._listing.known), deadline=deadline)
+        wanted = self._resolver.wanted_id(request.model, self._listing.known)
+        if wanted is not None:
+            self._listing.read(wanted=wanted, deadline=deadline)
         prepared = self._prepare(request)
         while True:
             try:
@@ -196,8 +191,8 @@ class Client:
 
     async def _adeltas(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[ChatDelta, None]:
         deadline = self._transport.deadline_in()
-        if self._resolver.needs_listing(request.model):
-            wanted = self._resolver.id_of(request.model, self._listing.known)
+        wanted = self._resolver.wanted_id(request.model, self._listing.known)
+        if wanted is not None:
             await self._listing.aread(wanted=wanted, deadline=deadline)
         prepared = self._prepare(request)
         while True:
@@ -214,24 +209,17 @@ class Client:
             prepared.adapt(refusal)
 
     def generate_image(
-        self,
-        prompt: str,
-        *,
-        model: str | None = "z-image-turbo",
-        n: int = 1,
-        size: str | tuple[int, int] | None = None,
-        on_progress: Callable[[JobProgress], None] | None = None,
-        **more: Any,
+        self, prompt: str, *, model: str | None = "z-image-turbo", **options: Any
     ) -> list[GeneratedImage]:
         """New pictures. A call that may have been billed is never repeated.
 
         Args:
             prompt: What they shall show.
             model: The model that draws.
-            n: How many, 1 to 10; on the native protocol each is a job of its own.
-            size: Pixels, like `"1024x1024"`, 128 to 2048 a side. The service may round it: the pictures say their own.
-            on_progress: Told how far a job is, instead of the client's own.
-            **more: On the native protocol `seed` (-1 for any), `negative_prompt` and `steps`; `extra_body` anywhere.
+            **options: `n`: how many, 1 to 10; on the native protocol each is a job of its own. `size`: pixels, like
+                `"1024x1024"`, 128 to 2048 a side; the service may round it, and the pictures say their own.
+                `on_progress`: told how far a job is, instead of the client's own. On the native protocol `seed` (-1 for
+                any), `negative_prompt` and `steps`; `extra_body` anywhere.
 
         Raises:
             ConfigurationError: An option is out of its range, or the protocol does not know it.
@@ -242,48 +230,25 @@ class Client:
             >>> Client().generate_image("a red lighthouse on a hill", size="512x512")
             [GeneratedImage('img_...', 512x512, image/png, ... bytes, prompt='a red lighthouse on a hill')]
         """
-        return self._run_image_calls(_wish(prompt, model=model, n=n, size=size, **more), on_progress)
+        return self._run_image_calls(prompt, model=model, **options)
 
     async def agenerate_image(
-        self,
-        prompt: str,
-        *,
-        model: str | None = "z-image-turbo",
-        n: int = 1,
-        size: str | tuple[int, int] | None = None,
-        on_progress: Callable[[JobProgress], None] | None = None,
-        **more: Any,
+        self, prompt: str, *, model: str | None = "z-image-turbo", **options: Any
     ) -> list[GeneratedImage]:
         """`generate_image`, async."""
-        return await self._arun_image_calls(_wish(prompt, model=model, n=n, size=size, **more), on_progress)
+        return await self._arun_image_calls(prompt, model=model, **options)
 
-    def edit_image(
-        self,
-        prompt: str,
-        images: Any,
-        *,
-        model: str | None = None,
-        n: int = 1,
-        size: str | tuple[int, int] | None = None,
-        on_progress: Callable[[JobProgress], None] | None = None,
-        **more: Any,
-    ) -> list[GeneratedImage]:
+    def edit_image(self, prompt: str, images: Any, *, model: str | None = None, **options: Any) -> list[GeneratedImage]:
         """Pictures changed by words. A call that may have been billed is never repeated.
 
         Args:
             prompt: What shall change.
             images: A `GeneratedImage`, bytes, a `pathlib.Path` or a PIL image; or several on the OpenAI protocol.
             model: The model that draws; None leaves it to the service (`qwen_image_edit` on the native protocol).
-            n: How many variants, 1 to 10.
-            size: Pixels, like `"1024x1024"`.
-            on_progress: Told how far a job is, instead of the client's own.
-            **more: As for `generate_image`.
+            **options: As for `generate_image`.
 
         Raises:
-            ConfigurationError: What was passed is no picture, or an option is out of its range or not known to the
-                protocol.
-            InvalidResponseError: The answer holds no picture.
-            AKIError: See the tree in `aki_transport.errors`.
+            AKIError: As for `generate_image`; a `ConfigurationError` too if what was passed is no picture.
 
         Example:
             >>> client = Client()
@@ -291,21 +256,13 @@ class Client:
             >>> client.edit_image("make the lighthouse blue", drawn)
             [GeneratedImage('img_...', 512x512, image/png, ... bytes, prompt='make the lighthouse blue')]
         """
-        return self._run_image_calls(_edit(prompt, images, model=model, n=n, size=size, **more), on_progress)
+        return self._run_image_calls(prompt, images=images, model=model, **options)
 
     async def aedit_image(
-        self,
-        prompt: str,
-        images: Any,
-        *,
-        model: str | None = None,
-        n: int = 1,
-        size: str | tuple[int, int] | None = None,
-        on_progress: Callable[[JobProgress], None] | None = None,
-        **more: Any,
+        self, prompt: str, images: Any, *, model: str | None = None, **options: Any
     ) -> list[GeneratedImage]:
         """`edit_image`, async."""
-        return await self._arun_image_calls(_edit(prompt, images, model=model, n=n, size=size, **more), on_progress)
+        return await self._arun_image_calls(prompt, images=images, model=model, **options)
 
     def model_info(self, model: str) -> ModelInfo:
         """What is known of a model now. Never asks the service and never raises.
@@ -386,13 +343,13 @@ class Client:
         )
 
     def _run_image_calls(
-        self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
+        self, prompt: str, *, on_progress: OnProgress | None = None, **options: Any
     ) -> list[GeneratedImage]:
+        request = self._image_request(prompt, **options)
         deadline = self._transport.deadline_in()
-        request = self._validated(request)
-        model = request.model or ""
-        if self._resolver.needs_listing(model, for_images=True):
-            self._listing.read(wanted=self._resolver.id_of(model, self._listing.known), deadline=deadline)
+        wanted = self._resolver.wanted_id(request.model or "", self._listing.known, for_images=True)
+        if wanted is not None:
+            self._listing.read(wanted=wanted, deadline=deadline)
         images: list[GeneratedImage] = []
         for prepared in self._prepare_image_calls(request, on_progress):
             results = self._transport.run(prepared.call(), prepared.decoder, deadline=deadline)
@@ -400,13 +357,12 @@ class Client:
         return images
 
     async def _arun_image_calls(
-        self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
+        self, prompt: str, *, on_progress: OnProgress | None = None, **options: Any
     ) -> list[GeneratedImage]:
+        request = self._image_request(prompt, **options)
         deadline = self._transport.deadline_in()
-        request = self._validated(request)
-        model = request.model or ""
-        if self._resolver.needs_listing(model, for_images=True):
-            wanted = self._resolver.id_of(model, self._listing.known)
+        wanted = self._resolver.wanted_id(request.model or "", self._listing.known, for_images=True)
+        if wanted is not None:
             await self._listing.aread(wanted=wanted, deadline=deadline)
         images: list[GeneratedImage] = []
         for prepared in self._prepare_image_calls(request, on_progress):
@@ -415,32 +371,18 @@ class Client:
                 images += [result async for result in results][-1]
         return images
 
-    def _validated(self, request: ImageRequest) -> ImageRequest:
+    def _image_request(self, prompt: str, **options: Any) -> ImageRequest:
+        from aki_transport.images.image import as_images  # noqa: PLC0415
+        from aki_transport.images.request import build_image_request  # noqa: PLC0415
         from aki_transport.prepare.images import validate_request  # noqa: PLC0415
 
-        return validate_request(request, find_image_wire(self.route.protocol), protocol=self.route.protocol)
+        if "images" in options:
+            options["images"] = as_images(options["images"])
+        request, protocol = build_image_request(prompt, **options), self.route.protocol
+        return validate_request(request, find_image_wire(protocol), protocol=protocol)
 
-    def _prepare_image_calls(
-        self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
-    ) -> list[PreparedImageCall]:
+    def _prepare_image_calls(self, request: ImageRequest, on_progress: OnProgress | None) -> list[PreparedImageCall]:
         from aki_transport.prepare.images import prepare_image_calls  # noqa: PLC0415
 
-        return prepare_image_calls(
-            request,
-            find_image_wire(self.route.protocol),
-            self._resolver,
-            self._listing.known,
-            on_progress=on_progress or self._on_progress,
-        )
-
-
-def _wish(prompt: str, **options: Any) -> ImageRequest:
-    from aki_transport.images.request import build_image_request  # noqa: PLC0415
-
-    return build_image_request(prompt, **options)
-
-
-def _edit(prompt: str, images: Any, **options: Any) -> ImageRequest:
-    from aki_transport.images.image import as_images  # noqa: PLC0415
-
-    return _wish(prompt, images=as_images(images), **options)
+        wire, listing = find_image_wire(self.route.protocol), self._listing.known
+        return prepare_image_calls(request, wire, self._resolver, listing, on_progress=on_progress or self._on_progress)

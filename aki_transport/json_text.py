@@ -15,14 +15,10 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def parse_json(body: str | bytes, subject: str = "the answer") -> Any:
-    """Parse a body that has to be JSON.
-
-    Args:
-        body: The text; a byte order mark at its start is ignored.
-        subject: What the error calls the body.
+    """Parse a body that has to be JSON; a byte order mark at its start is ignored.
 
     Raises:
-        InvalidResponseError: It is not JSON; the message shows how it begins.
+        InvalidResponseError: It is not JSON; the message begins with `subject` and shows how the body begins.
     """
     try:
         return from_json(body.removeprefix(_BOM) if isinstance(body, bytes) else body)
@@ -39,10 +35,7 @@ def shown(body: str | bytes) -> str:
 class BracketScanner:
     """Tracks which brackets and strings are open in JSON text that arrives in pieces.
 
-    Attributes:
-        open_brackets: The brackets that are open, outermost first.
-        in_string: Whether a string is open.
-        is_escaped: Whether the last character was a backslash that escapes the next one.
+    `open_brackets` are in order, outermost first; `is_escaped` is whether a backslash escapes the next character.
     """
 
     __slots__ = ("in_string", "is_escaped", "open_brackets")

@@ -5,7 +5,7 @@ Nothing here depends on a framework, a provider or a protocol. `None` means "not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -86,6 +86,11 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     is_error: bool = False
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The content as parts."""
+        return (Text(self.content),) if isinstance(self.content, str) else self.content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +228,10 @@ class JobProgress:
     queue_position: int | None = None
     estimate: float | None = None
     workers: int | None = None
+
+
+OnProgress: TypeAlias = Callable[[JobProgress], None]
+"""Called with the progress of a job of the native API whenever it has changed; what it raises ends the call."""
 
 
 class ToolCallDelta(NamedTuple):

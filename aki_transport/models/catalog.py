@@ -78,14 +78,14 @@ def read_listing(body: str | bytes) -> Listing:
     rows = payload.get("data") if isinstance(payload, dict) else payload
     if not isinstance(rows, list):
         raise InvalidResponseError("the model listing holds no list of models")
-    models = {row["id"]: _length(row.get("max_model_len")) for row in rows if isinstance(row, dict) and _has_id(row)}
+    models = {row["id"]: _length(row.get("max_model_len")) for row in rows if _has_id(row)}
     if not models:
         raise InvalidResponseError("the model listing names no model")
     return models
 
 
-def _has_id(row: Mapping[str, Any]) -> bool:
-    return isinstance(row.get("id"), str) and bool(row["id"])
+def _has_id(row: Any) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("id"), str) and bool(row["id"])
 
 
 def _length(value: Any) -> int:
@@ -110,13 +110,7 @@ def _row(model: str, fields: Mapping[str, Any]) -> ModelInfo:
 
 
 def resolve(model: str, table: Mapping[str, ModelInfo], listing: Listing | None) -> str | None:
-    """The ID to send for a name that the user wrote; None if no model has that name.
-
-    Args:
-        model: An ID, or an alias: a Hugging Face repository, an older ID, a native endpoint's name.
-        table: The fallback table.
-        listing: The models that the service lists; None if it could not be read, then the table decides.
-    """
+    """The ID to send for an ID or an alias; None if no model has that name. Without a listing the table decides."""
     known = table if listing is None else listing
     if model in known:
         return model

@@ -9,10 +9,12 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -33,101 +35,72 @@ MAX_WAIT = 5.0
 
 
 class Listing:
-    """One service's models for one key, shared by every client that asks it.
-
-    Args:
-        title: The provider's name in the warning.
-    """
+    """One service's models for one key, shared by every client that asks it; `known` is None until they were read."""
 
     def __init__(self, title: str) -> None:
         self._title = title
         self._lock = threading.Lock()
-        self._models: Mapping[str, int] | None = None
+        self.known: Mapping[str, int] | None = None
         self._read_at = 0.0
         self._failed_at: float | None = None
         self._error: Exception | None = None
         self._reading: Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    @property
-    def known(self) -> Mapping[str, int] | None:
-        """What was read, without reading; None if nothing was."""
-        return self._models
-
     def read(
         self,
-        fetch: Callable[[float], Mapping[str, int]],
+        fetch: Callable[..., Mapping[str, int]],
         *,
         wanted: str | None = None,
         deadline: float | None = None,
         force: bool = False,
-    ) -> Mapping[str, int] | None:
-        """The models; reads them if nothing is known, it is old, or `wanted` is missing. Raises only with `force`.
+    ) -> None:
+        """Read the models if nothing is known, it is old, or the ID `wanted` is missing; with `force` in any case.
 
-        Args:
-            fetch: Asks the service; takes the moment at which it must be done.
-            wanted: The ID that is looked for.
-            deadline: When the call that needs the listing must be done; `MAX_WAIT` bounds it in any case.
-            force: Read now, and raise if that fails.
+        Raises only with `force`. `fetch` must be done at its own `deadline`: that of the call, or after `MAX_WAIT`.
         """
         give_up = min(time.monotonic() + MAX_WAIT, deadline if deadline is not None else float("inf"))
         while force or self._is_due(wanted):
             reading, is_ours = self._join_or_start(None)
-            if not is_ours:
-                if self._is_read_by_this_loop():
-                    break
-                with suppress(FutureTimeoutError):
-                    reading.result(timeout=max(give_up - time.monotonic(), 0))
-                if not reading.done():
-                    break
-                if force and self._error is not None:
-                    raise self._error
-                force = False
-                continue
-            try:
-                self._keep(fetch(give_up))
-            except Exception as error:  # a test's mock may raise anything
-                self._note_failure(error)
-                if force:
-                    raise
-            finally:
-                self._finish(reading)
-            break
-        return self._models
+            if is_ours:
+                with self._our_reading(reading, force=force):
+                    self._keep(fetch(deadline=give_up))
+                return
+            if self._is_read_by_this_loop():
+                return
+            with suppress(FutureTimeoutError):
+                reading.result(timeout=max(give_up - time.monotonic(), 0))
+            if not reading.done():
+                return
+            if force and self._error is not None:
+                raise self._error
+            force = False
 
     async def aread(
         self,
-        fetch: Callable[[float], Awaitable[Mapping[str, int]]],
+        fetch: Callable[..., Awaitable[Mapping[str, int]]],
         *,
         wanted: str | None = None,
         deadline: float | None = None,
         force: bool = False,
-    ) -> Mapping[str, int] | None:
+    ) -> None:
         """`read`, async."""
         give_up = min(time.monotonic() + MAX_WAIT, deadline if deadline is not None else float("inf"))
         while force or self._is_due(wanted):
             reading, is_ours = self._join_or_start(asyncio.get_running_loop())
-            if not is_ours:
-                # Shielded: a waiter that is cancelled must not cancel the reading for all the others.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(max(give_up - time.monotonic(), 0)):
-                        await asyncio.shield(asyncio.wrap_future(reading))
-                if not reading.done():
-                    break
-                if force and self._error is not None:
-                    raise self._error
-                force = False
-                continue
-            try:
-                self._keep(await fetch(give_up))
-            except Exception as error:  # a test's mock may raise anything
-                self._note_failure(error)
-                if force:
-                    raise
-            finally:
-                self._finish(reading)
-            break
-        return self._models
+            if is_ours:
+                with self._our_reading(reading, force=force):
+                    self._keep(await fetch(deadline=give_up))
+                return
+            # Shielded: a waiter that is cancelled must not cancel the reading for all the others.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(give_up - time.monotonic(), 0)):
+                    await asyncio.shield(asyncio.wrap_future(reading))
+            if not reading.done():
+                return
+            if force and self._error is not None:
+                raise self._error
+            force = False
 
     def forget_parent(self) -> None:
         """In the child of a fork, where no other thread holds the lock or reads the listing."""
@@ -138,10 +111,10 @@ class Listing:
         now = time.monotonic()
         if self._failed_at is not None and now - self._failed_at < REREAD_AFTER:
             return False
-        if self._models is None:
+        if self.known is None:
             return True
         age = now - self._read_at
-        return age > LIFETIME or (wanted is not None and wanted not in self._models and age > REREAD_AFTER)
+        return age > LIFETIME or (wanted is not None and wanted not in self.known and age > REREAD_AFTER)
 
     def _join_or_start(self, loop: asyncio.AbstractEventLoop | None) -> tuple[Future[None], bool]:
         """The reading that is under way, or a new one; True for whoever has to do the new one."""
@@ -152,11 +125,20 @@ class Listing:
             self._loop = loop
             return self._reading, True
 
-    def _finish(self, reading: Future[None]) -> None:
-        with self._lock:
-            self._reading = None
-            self._loop = None
-        reading.set_result(None)
+    @contextmanager
+    def _our_reading(self, reading: Future[None], *, force: bool) -> Iterator[None]:
+        """Around a reading of ours: keeps its error, and lets all who wait for it go on."""
+        try:
+            yield
+        except Exception as error:  # a test's mock may raise anything
+            self._note_failure(error)
+            if force:
+                raise
+        finally:
+            with self._lock:
+                self._reading = None
+                self._loop = None
+            reading.set_result(None)
 
     def _is_read_by_this_loop(self) -> bool:
         """Whether a task of the loop that this blocking call holds up is reading: waiting for it would be in vain."""
@@ -166,7 +148,7 @@ class Listing:
             return False
 
     def _keep(self, models: Mapping[str, int]) -> None:
-        self._models = models
+        self.known = models
         self._read_at = time.monotonic()
         self._failed_at = None
         self._error = None
@@ -185,38 +167,21 @@ class Listing:
             )
 
 
+@dataclass(repr=False, eq=False, kw_only=True)
 class ServiceListing:
     """The listing of the service that one client talks to.
 
-    Args:
-        provider: The service.
-        base_url: Where it is.
-        key: Returns the key.
-        call: Asks for the listing.
-        parse: Makes the models out of the answer's body.
-        transport: Sends the call.
-        is_read: False: the listing is never read.
+    `call` asks for it and `parse` reads the answer; unless `is_read`, it is read only by force.
     """
 
-    def __init__(
-        self,
-        provider: Provider,
-        base_url: str,
-        *,
-        key: Callable[[], SecretStr | None],
-        call: Call,
-        parse: Callable[[str | bytes], Mapping[str, int]],
-        transport: Sender,
-        is_read: bool,
-    ) -> None:
-        self._provider = provider
-        self._base_url = base_url
-        self._key = key
-        self._call = call
-        self._parse = parse
-        self._transport = transport
-        self._is_read = is_read
-        self._shared: Listing | None = None
+    provider: Provider
+    base_url: str
+    key: Callable[[], SecretStr | None]
+    call: Call
+    parse: Callable[[str | bytes], Mapping[str, int]]
+    transport: Sender
+    is_read: bool
+    _shared: Listing | None = field(default=None, init=False)
 
     @property
     def known(self) -> Mapping[str, int] | None:
@@ -228,42 +193,33 @@ class ServiceListing:
 
     def read(self, *, wanted: str | None = None, deadline: float | None = None, force: bool = False) -> None:
         """Read the models where that is due; see `Listing.read`."""
-        if self._is_read or force:
-            self._listing().read(self._fetch, wanted=wanted, deadline=deadline, force=force)
+        if self.is_read or force:
+            fetch = partial(self.transport.fetch, self.call, self._read_body)
+            self._listing().read(fetch, wanted=wanted, deadline=deadline, force=force)
 
     async def aread(self, *, wanted: str | None = None, deadline: float | None = None, force: bool = False) -> None:
         """`read`, async."""
-        if self._is_read or force:
-            await self._listing().aread(self._afetch, wanted=wanted, deadline=deadline, force=force)
-
-    def _fetch(self, deadline: float) -> Mapping[str, int]:
-        models: Mapping[str, int] = self._transport.fetch(self._call, self._read_body, deadline=deadline)
-        return models
-
-    async def _afetch(self, deadline: float) -> Mapping[str, int]:
-        models: Mapping[str, int] = await self._transport.afetch(self._call, self._read_body, deadline=deadline)
-        return models
+        if self.is_read or force:
+            fetch = partial(self.transport.afetch, self.call, self._read_body)
+            await self._listing().aread(fetch, wanted=wanted, deadline=deadline, force=force)
 
     def _read_body(self, _: Mapping[str, str], body: Payload) -> Mapping[str, int]:
-        return self._parse(body.data)
+        return self.parse(body.data)
 
     def _listing(self) -> Listing:
         if self._shared is None:
-            key = self._key()
+            key = self.key()
             digest = "" if key is None else hashlib.blake2b(key.get_secret_value().encode()).hexdigest()
-            self._shared = listing_for(self._provider.name, self._provider.title, self._base_url, digest)
+            with _lock:
+                name = (self.provider.name, self.base_url, digest)
+                self._shared = _listings.setdefault(name, Listing(self.provider.title))
         return self._shared
 
 
 _listings: dict[tuple[str, str, str], Listing] = {}
+"""The listing of each provider, base URL and key in this process."""
+
 _lock = threading.Lock()
-
-
-def listing_for(provider: str, title: str, base_url: str, key_digest: str) -> Listing:
-    """The listing of this provider, base URL and key, shared by the process."""
-    name = (provider, base_url, key_digest)
-    with _lock:
-        return _listings.setdefault(name, Listing(title))
 
 
 def _forget_parent() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Container, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 from typing import Any, Literal, TypeAlias
 
@@ -25,47 +25,32 @@ _MAX_LISTED = 100  # IDs in a message
 _REQUIRED_FIELDS = {"tools": "tools", "images": "images", "structured_output": "response_format"}
 
 
+@dataclass(repr=False, eq=False, kw_only=True)
 class ModelResolver:
     """Resolves model IDs. It is pure but for warnings: the listing is an argument.
 
-    Args:
-        provider: The provider.
-        models_are_endpoints: Whether each model is an endpoint, so that the listing names endpoints.
-        supported_fields: The fields of a request that the protocol has: without `"tools"` no model can call tools.
-        on_unknown_model: What happens for an ID that the service does not list.
-        on_model_fallback: What happens when another model answers.
-        context_window: Tokens, set by the user; None if not set.
-        max_output: Tokens, set by the user; None if not set.
-        without_key: Removes the API key from a model name of the service before it is shown.
+    If models are endpoints, the listing names endpoints. Limits are set by the user or None. `without_key` removes the
+    API key from a model name of the service before it is shown.
     """
 
-    def __init__(
-        self,
-        provider: Provider,
-        *,
-        models_are_endpoints: bool = False,
-        supported_fields: Container[str] = ("tools", "images", "response_format"),
-        on_unknown_model: OnUnknownModel,
-        on_model_fallback: OnModelFallback,
-        context_window: int | None,
-        max_output: int | None,
-        without_key: Callable[[str], str],
-    ) -> None:
-        self._provider = provider
-        self._models_are_endpoints = models_are_endpoints
+    provider: Provider
+    models_are_endpoints: bool
+    supported_fields: Container[str]
+    on_unknown_model: OnUnknownModel
+    on_model_fallback: OnModelFallback
+    context_window: int | None
+    max_output: int | None
+    without_key: Callable[[str], str]
+    _infos: dict[str, tuple[catalog.Listing | None, ModelInfo]] = field(default_factory=dict, init=False)
+    _warned: set[tuple[str, str]] = field(default_factory=set, init=False)
+    _same_model: set[tuple[str, str]] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        self._table = catalog.load_table(self.provider.catalog)
+        self._image_table = catalog.load_table(f"{self.provider.catalog}_images")
         self._unsupported: dict[str, Any] = {
-            capability: False for capability, field in _REQUIRED_FIELDS.items() if field not in supported_fields
+            capability: False for capability, name in _REQUIRED_FIELDS.items() if name not in self.supported_fields
         }
-        self._table = catalog.load_table(provider.catalog)
-        self._image_table = catalog.load_table(f"{provider.catalog}_images")
-        self._on_unknown_model = on_unknown_model
-        self._on_model_fallback = on_model_fallback
-        self._context_window = context_window
-        self._max_output = max_output
-        self._without_key = without_key
-        self._infos: dict[str, tuple[catalog.Listing | None, ModelInfo]] = {}
-        self._warned: set[tuple[str, str]] = set()
-        self._same_model: set[tuple[str, str]] = set()
 
     def info(self, model: str, listing: catalog.Listing | None) -> ModelInfo:
         """What is known of a model."""
@@ -76,11 +61,10 @@ class ModelResolver:
             model,
             self._table,
             self._models_in(listing),
-            context_window=self._context_window,
-            max_output=self._max_output,
+            context_window=self.context_window,
+            max_output=self.max_output,
         )
-        if self._unsupported:
-            info = replace(info, **self._unsupported)
+        info = replace(info, **self._unsupported)
         self._infos[model] = (listing, info)
         return info
 
@@ -92,18 +76,16 @@ class ModelResolver:
 
     def _models_in(self, listing: catalog.Listing | None) -> catalog.Listing | None:
         """The listing; None if it names endpoints, which tells nothing about the models behind them."""
-        return None if self._models_are_endpoints else listing
+        return None if self.models_are_endpoints else listing
 
-    def needs_listing(self, model: str, *, for_images: bool = False) -> bool:
-        """Whether the service's listing is needed to know what to send for this model."""
-        if self._models_are_endpoints:
-            return catalog.find_endpoint(model, self._image_table if for_images else self._table, None) is None
-        return not for_images and self._provider.fallback_model is not None
-
-    def id_of(self, model: str, listing: catalog.Listing | None) -> str:
-        """The name to look for in the listing."""
-        if self._models_are_endpoints:
+    def wanted_id(self, model: str, listing: catalog.Listing | None, *, for_images: bool = False) -> str | None:
+        """The name to look for in the service's listing; None if what to send for this model is known without it."""
+        if self.models_are_endpoints:
+            if catalog.find_endpoint(model, self._image_table if for_images else self._table, None) is not None:
+                return None
             return catalog.find_endpoint(model, self._table, listing) or model
+        if for_images or self.provider.fallback_model is None:
+            return None
         return catalog.resolve(model, self._table, listing) or model
 
     def resolve(self, model: str, listing: catalog.Listing | None) -> str:
@@ -112,16 +94,16 @@ class ModelResolver:
         Raises:
             ModelNotFoundError: The service does not list it, and would silently answer with its fallback model.
         """
-        if self._models_are_endpoints:
+        if self.models_are_endpoints:
             return catalog.resolve(model, self._table, None) or model
         resolved = catalog.resolve(model, self._table, listing)
-        fallback = self._provider.fallback_model
-        if resolved is not None or listing is None or fallback is None or self._on_unknown_model == "allow":
+        fallback = self.provider.fallback_model
+        if resolved is not None or listing is None or fallback is None or self.on_unknown_model == "allow":
             return resolved or model
         closest = catalog.closest(model, listing)
         hint, listed = _describe_listing(closest, listing)
         message = f"no model {model!r}.{hint} The service would let {fallback} answer in silence.{listed}"
-        if self._on_unknown_model == "raise":
+        if self.on_unknown_model == "raise":
             raise self._not_found(message, model, closest, listing)
         self._warn_once(("unknown", model), message, ModelMismatchWarning)
         return model
@@ -132,7 +114,7 @@ class ModelResolver:
         Raises:
             ModelNotFoundError: No endpoint serves it, or none is known.
         """
-        if not self._models_are_endpoints:
+        if not self.models_are_endpoints:
             return None
         endpoint = catalog.find_endpoint(model, self._image_table if for_images else self._table, listing)
         if endpoint is not None:
@@ -151,7 +133,7 @@ class ModelResolver:
             f"{message} Nothing was sent.",
             closest=closest,
             available=tuple(listing),
-            provider=self._provider.title,
+            provider=self.provider.title,
             model=model,
         )
 
@@ -161,23 +143,23 @@ class ModelResolver:
         Raises:
             ModelFallbackError: The service's fallback model answers.
         """
-        fallback = self._provider.fallback_model
-        if fallback is None or served == requested or self._on_model_fallback == "ignore":
+        fallback = self.provider.fallback_model
+        if fallback is None or served == requested or self.on_model_fallback == "ignore":
             return
         if (requested, served) in self._same_model:
             return
-        served = self._without_key(served)
+        served = self.without_key(served)
         if catalog.same_model(requested, served, self._table):
             self._same_model.add((requested, served))
             return
         message = f"{requested!r} was requested, but {served!r} answers"
-        if self._on_model_fallback == "raise" and catalog.same_model(fallback, served, self._table):
+        if self.on_model_fallback == "raise" and catalog.same_model(fallback, served, self._table):
             raise ModelFallbackError(
                 f"{message}: the service's fallback for models it does not know or cannot serve."
                 " Nothing of that answer was used; on_model_fallback='warn' would take it.",
                 requested=requested,
                 served=served,
-                provider=self._provider.title,
+                provider=self.provider.title,
                 model=requested,
             )
         self._warn_once((requested, served), f"{message}.", ModelMismatchWarning)
@@ -199,7 +181,7 @@ class ModelResolver:
     def _warn_once(self, topic: tuple[str, str], message: str, category: type[Warning]) -> None:
         if topic not in self._warned:
             self._warned.add(topic)
-            warnings.warn(f"{self._provider.title}: {message}", category, stacklevel=2)
+            warnings.warn(f"{self.provider.title}: {message}", category, stacklevel=2)
 
 
 def default_output(info: ModelInfo, default: int) -> int:
@@ -209,17 +191,10 @@ def default_output(info: ModelInfo, default: int) -> int:
 
 def _estimated_tokens(request: ChatRequest) -> int:
     """A cautious estimate of the prompt's tokens: UTF-8 bytes / 4, so that non-Latin scripts count for more."""
-    size = images = 0
-    for message in request.messages:
-        if isinstance(message.content, str):
-            size += len(message.content.encode("utf-8", "replace"))
-            continue
-        for part in message.content:
-            if isinstance(part, Text):
-                size += len(part.text.encode("utf-8", "replace"))
-            else:
-                images += 1
-    return size // _BYTES_PER_TOKEN + images * _TOKENS_PER_IMAGE
+    parts = [part for message in request.messages for part in message.parts]
+    texts = [part.text for part in parts if isinstance(part, Text)]
+    size = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    return size // _BYTES_PER_TOKEN + (len(parts) - len(texts)) * _TOKENS_PER_IMAGE
 
 
 def _describe_listing(closest: tuple[str, ...], listing: catalog.Listing) -> tuple[str, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from aki_transport.errors import APIStatusError, ConfigurationError
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgress, JsonObject, JsonSchema
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JsonObject, JsonSchema, OnProgress
 from aki_transport.models.catalog import Listing
 from aki_transport.models.resolver import ModelResolver
 from aki_transport.prepare import structured_output
@@ -19,12 +20,9 @@ from aki_transport.wire import Wire
 
 @dataclass(slots=True)
 class Adaptations:
-    """Features that the service refused earlier; they are not sent to it again.
+    """Features that the service refused earlier, and methods of structured output that each model refused or ignored.
 
-    Args:
-        refuses_stream_usage: Whether it refuses `stream_options`.
-        refused_methods: Models with the methods of structured output that they refuse or ignore.
-        ignored_methods: How often a model ignored a method.
+    They are not sent again.
     """
 
     refuses_stream_usage: bool = False
@@ -35,14 +33,7 @@ class Adaptations:
 class PreparedChat:
     """One chat request to one route: its call, the decoder of the answer, and the changes after a refusal.
 
-    Args:
-        request: The user's request.
-        wire: The protocol.
-        route: The interface of the provider.
-        resolver: Resolves the model's ID and its limits.
-        listing: The models that the service lists; None if that is not known.
-        adaptations: Features that the service refused earlier; further ones are added here.
-        on_progress: Called with the progress of a job.
+    Features that are refused are added to `adaptations`.
 
     Raises:
         ConfigurationError: The request uses a field that the protocol does not have, or a value out of its range.
@@ -58,7 +49,7 @@ class PreparedChat:
         resolver: ModelResolver,
         listing: Listing | None,
         adaptations: Adaptations,
-        on_progress: Callable[[JobProgress], None] | None = None,
+        on_progress: OnProgress | None,
     ) -> None:
         validate_request(request, wire, route)
         model = resolver.resolve(request.model, listing)
@@ -93,7 +84,7 @@ class PreparedChat:
         inner = self._wire.decoder(
             self._request,
             headers,
-            on_model=self._check_served,
+            on_model=partial(self._resolver.check_served, self._request.model),
             on_progress=self._on_progress,
             empty_is_failure=self._route.empty_is_failure,
             stream=self._stream,
@@ -125,9 +116,6 @@ class PreparedChat:
                 self._adaptations.refused_methods.add(method)
         self._methods = self._methods[1:]
 
-    def _check_served(self, served: str) -> None:
-        self._resolver.check_served(self._request.model, served)
-
 
 _OPTIONAL_FIELDS = (
     "temperature",
@@ -150,13 +138,9 @@ def validate_request(request: ChatRequest, wire: Wire, route: Route) -> None:
         ConfigurationError: It uses a field that the protocol does not have, or a value out of its range.
     """
     present = [name for name in _OPTIONAL_FIELDS if getattr(request, name) not in (None, ())]
+    if not isinstance(request.response_format, JsonObject | JsonSchema | None):
+        present.append("response_format")
     unsupported = [name for name in present if name not in wire.SUPPORTED_FIELDS]
-    response_format = request.response_format
-    if (
-        not isinstance(response_format, JsonObject | JsonSchema | None)
-        and "response_format" not in wire.SUPPORTED_FIELDS
-    ):
-        unsupported.append("response_format")
     if unsupported:
         supported = ", ".join(name for name in _OPTIONAL_FIELDS if name in wire.SUPPORTED_FIELDS)
         raise ConfigurationError(

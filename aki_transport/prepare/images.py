@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from aki_transport.errors import ConfigurationError
 from aki_transport.images.image import GeneratedImage
 from aki_transport.images.request import ImageRequest
-from aki_transport.messages import JobProgress
+from aki_transport.messages import OnProgress
 from aki_transport.models.catalog import Listing
 from aki_transport.models.resolver import ModelResolver
 from aki_transport.transport import Call, Decoder
@@ -17,29 +17,21 @@ from aki_transport.wire import ImageWire
 _OPTIONAL_FIELDS = ("size", "seed", "negative_prompt", "steps")
 
 
+@dataclass(frozen=True, slots=True)
 class PreparedImageCall:
-    """One call of an image request, and the decoder of its answer.
+    """One call of an image request, and the decoder of its answer."""
 
-    Args:
-        request: The request; the protocol has all of its fields.
-        wire: The protocol.
-        on_progress: Called with the progress of a job.
-    """
-
-    def __init__(
-        self, request: ImageRequest, wire: ImageWire, on_progress: Callable[[JobProgress], None] | None
-    ) -> None:
-        self._request = request
-        self._wire = wire
-        self._on_progress = on_progress
+    request: ImageRequest
+    wire: ImageWire
+    on_progress: OnProgress | None
 
     def call(self) -> Call:
         """The call."""
-        return self._wire.images(self._request)
+        return self.wire.images(self.request)
 
     def decoder(self, _: Mapping[str, str]) -> Decoder[list[GeneratedImage]]:
         """A decoder for the answer to this call."""
-        return self._wire.decoder(self._request, on_progress=self._on_progress)
+        return self.wire.decoder(self.request, on_progress=self.on_progress)
 
 
 def validate_request(request: ImageRequest, wire: ImageWire, *, protocol: str) -> ImageRequest:
@@ -70,7 +62,7 @@ def prepare_image_calls(
     resolver: ModelResolver,
     listing: Listing | None,
     *,
-    on_progress: Callable[[JobProgress], None] | None,
+    on_progress: OnProgress | None,
 ) -> list[PreparedImageCall]:
     """The calls for a request: one, or one per image if the protocol makes one image at a time.
 

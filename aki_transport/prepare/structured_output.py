@@ -30,13 +30,7 @@ _FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
 def candidate_methods(
     request: ChatRequest, info: ModelInfo, supported_fields: Container[str]
 ) -> tuple[StructuredMethod, ...]:
-    """The methods for the request's schema and this model, best first; empty if the request has no schema.
-
-    Args:
-        request: The request.
-        info: What is known of the model.
-        supported_fields: The fields of a request that the protocol has.
-    """
+    """The methods for the request's schema, this model and protocol, best first; empty if the request has no schema."""
     if isinstance(request.response_format, JsonObject):
         return () if "response_format" in supported_fields else ("instruction",)
     if not isinstance(request.response_format, JsonSchema):
@@ -53,9 +47,9 @@ def candidate_methods(
     if request.tools or info.tools is False:
         # Forcing our tool would keep the model from calling the user's tools.
         order = tuple(method for method in order if method != "function_calling")
-    return (
-        order if "response_format" in supported_fields else tuple(method for method in order if method != "json_schema")
-    )
+    if "response_format" not in supported_fields:
+        order = tuple(method for method in order if method != "json_schema")
+    return order
 
 
 def apply_method(request: ChatRequest, method: StructuredMethod) -> ChatRequest:
@@ -97,15 +91,10 @@ class NoJsonError(AKIError):
 
 
 class JsonDecoder:
-    """Turns the answer to any method into JSON text.
+    """Turns the answer to any method into JSON text that begins with the bracket `opening`.
 
-    Text before and behind the JSON is left out. Text in which no JSON begins is held back until the end of the answer.
-
-    Args:
-        inner: The decoder of the protocol.
-        method: The method of the request.
-        opening: The bracket that the JSON begins with.
-        is_last: Whether no other method is left, so that an answer without JSON is returned as it is.
+    Text before and behind the JSON is left out. Text in which no JSON begins is held back until the end of the answer,
+    and returned as it is if the method is the last one.
     """
 
     def __init__(self, inner: Decoder[ChatDelta], method: StructuredMethod, *, opening: str, is_last: bool) -> None:

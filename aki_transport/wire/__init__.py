@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from aki_transport.errors import APIStatusError, ConfigurationError
-from aki_transport.messages import ChatDelta, ChatRequest, JobProgress
+from aki_transport.messages import ChatDelta, ChatRequest, OnProgress
 from aki_transport.models.catalog import Listing
 from aki_transport.transport import Call, Decoder
 
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 class Wire(Protocol):
     """What every chat protocol has.
 
-    Attributes:
-        MODELS_ARE_ENDPOINTS: Whether each model is an endpoint, named in the URL, so that no other model can answer.
-        SUPPORTED_FIELDS: The fields of a `ChatRequest` that it can send; `"images"` are images within messages.
-        RANGES: The smallest and the largest value of some of these fields.
+    If models are endpoints, the URL names the model, so that no other model can answer. Supported are fields of a
+    `ChatRequest`, and `"images"` within messages; ranges are the smallest and the largest value of some of them.
     """
 
     MODELS_ARE_ENDPOINTS: bool
@@ -49,19 +47,19 @@ class Wire(Protocol):
         headers: Mapping[str, str],
         *,
         on_model: Callable[[str], None],
-        on_progress: Callable[[JobProgress], None] | None = None,
+        on_progress: OnProgress | None = None,
         empty_is_failure: bool = False,
         stream: bool = True,
     ) -> Decoder[ChatDelta]:
-        """A decoder for the payloads of one answer.
+        """A decoder for the payloads of one answer to `request`, which came with `headers`.
 
-        Args:
-            request: The request that is answered.
-            headers: The headers of the answer.
-            on_model: Called with the name of the model that answers, before any part of the answer is returned.
-            on_progress: Called with the progress of a job when it has changed.
-            empty_is_failure: Whether an answer with no content and 0 completion tokens means that a worker failed.
-            stream: Whether the caller reads the answer while it arrives.
+        `on_model` is called with the name of the model that answers, before any part of the answer is returned.
+        `empty_is_failure` means that an answer with no content and 0 completion tokens comes from a failed worker, and
+        `stream` that the caller reads the answer while it arrives.
+
+        Its `feed` raises `APIStatusError` or `JobError` for a payload that is an error, `InvalidResponseError` for one
+        that does not follow the protocol, and what `on_model` raises. Its `end` raises `StreamInterruptedError` if the
+        answer is not complete, and `ServerError` if it is empty because a worker failed.
         """
 
     def without_refused_feature(self, request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
@@ -71,10 +69,8 @@ class Wire(Protocol):
 class ImageWire(Protocol):
     """What every image protocol has.
 
-    Attributes:
-        SUPPORTED_FIELDS: The fields of an `ImageRequest` that it can send; without `"n"` each image needs a call of its
-            own, with `"several images"` an edit takes more than one.
-        DEFAULT_EDIT_MODEL: The model that edits images where the request names none; None leaves it to the service.
+    Supported are fields of an `ImageRequest`. Without `"n"` each image needs a call of its own; with `"several images"`
+    an edit takes more than one. The model for edits that name none is None where the service chooses one.
     """
 
     SUPPORTED_FIELDS: frozenset[str]
@@ -83,10 +79,8 @@ class ImageWire(Protocol):
     def images(self, request: ImageRequest) -> Call:
         """The call that generates images, or edits the images of the request."""
 
-    def decoder(
-        self, request: ImageRequest, *, on_progress: Callable[[JobProgress], None] | None
-    ) -> Decoder[list[GeneratedImage]]:
-        """A decoder for the payloads of one answer."""
+    def decoder(self, request: ImageRequest, *, on_progress: OnProgress | None) -> Decoder[list[GeneratedImage]]:
+        """A decoder for the payloads of one answer; its `feed` raises `InvalidResponseError` if there are no images."""
 
 
 # Names of modules; each is imported with the first client that uses it.
@@ -104,8 +98,7 @@ def find_wire(protocol: str) -> Wire:
     """The chat protocol of that name; raises `ConfigurationError` if there is none."""
     if protocol not in WIRES:
         raise ConfigurationError(f"protocol={protocol!r} is unknown; use {', '.join(map(repr, WIRES))}.")
-    wire: Wire = _module(protocol)
-    return wire
+    return cast("Wire", import_module(f"{__name__}.{protocol}"))
 
 
 def find_image_wire(protocol: str) -> ImageWire:
@@ -113,9 +106,4 @@ def find_image_wire(protocol: str) -> ImageWire:
     if protocol not in IMAGE_WIRES:
         supported = " or ".join(f"protocol={name!r}" for name in IMAGE_WIRES)
         raise ConfigurationError(f"protocol={protocol!r} makes no pictures; use {supported}.")
-    wire: ImageWire = _module(f"{protocol}_images")
-    return wire
-
-
-def _module(name: str) -> Any:
-    return import_module(f"{__name__}.{name}")
+    return cast("ImageWire", import_module(f"{__name__}.{protocol}_images"))

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from aki_transport.error_parsing import error_from_payload
-from aki_transport.errors import InvalidResponseError, ServerError, StreamInterruptedError
+from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
-from aki_transport.messages import ChatDelta, ChatReply, ReasoningBlock, ToolCall, ToolCallDelta, Usage
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, ReasoningBlock, ToolCall, ToolCallDelta, Usage
 from aki_transport.transport import Payload
-from aki_transport.wire._decoder import AnswerDecoder, count_in, text_or_none, with_openai_fields
-
-_FINISH = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "pause_turn": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
-_REFUSAL = "The model refused to answer."
+from aki_transport.wire._decoder import AnswerDecoder, count_in, text_or_none
 
 
 class AnthropicDecoder(AnswerDecoder):
     """Decodes one answer."""
 
-    def __init__(
-        self, requested: str, headers: Mapping[str, str], *, on_model: Callable[[str], None], empty_is_failure: bool
-    ) -> None:
-        super().__init__(requested, headers, on_model=on_model, empty_is_failure=empty_is_failure)
+    _FINISH_REASONS: ClassVar = {
+        "end_turn": "stop",
+        "stop_sequence": "stop",
+        "pause_turn": "stop",
+        "max_tokens": "length",
+        "model_context_window_exceeded": "length",
+        "tool_use": "tool_calls",
+        "refusal": "content_filter",
+    }
+
+    def __init__(self, request: ChatRequest, headers: Mapping[str, str], **options: Any) -> None:
+        super().__init__(request, headers, **options)
         self._id: str | None = None
         self._stop_sequence: str | None = None
         self._usage: dict[str, Any] = {}
@@ -42,13 +39,7 @@ class AnthropicDecoder(AnswerDecoder):
         self._call_count = 0
 
     def feed(self, payload: Payload) -> ChatDelta | None:
-        """The delta in this payload, if any.
-
-        Raises:
-            APIStatusError: The payload is an error.
-            InvalidResponseError: The payload does not follow the protocol.
-            ModelFallbackError: Another model than the requested one answers.
-        """
+        """The delta in this payload, if any."""
         chunk = self._parse(*payload)
         if chunk is None:
             return None
@@ -75,22 +66,12 @@ class AnthropicDecoder(AnswerDecoder):
                 raise InvalidResponseError(f"the answer is no message: {str(chunk)[:MAX_SHOWN]}")
         return None  # pings and unknown events carry nothing
 
-    def end(self) -> ChatDelta:
-        """The last delta: text that was held back, and the complete reply.
+    def _refusal(self) -> str:
+        return "The model refused to answer." if self._finish == "refusal" else ""
 
-        Raises:
-            StreamInterruptedError: The stream ended before the answer was complete.
-            ServerError: The answer is empty where that means that a worker failed.
-        """
-        if not self.complete:
-            raise StreamInterruptedError("the stream ended before the answer was complete", partial_text=self.text)
-        text, reasoning = self._flush()
+    def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
         calls = tuple(call for block in self._blocks if (call := block.start_arguments()) is not None)
-        reply = self._reply()
-        has_content = reply.text or reply.reasoning or reply.refusal or reply.tool_calls
-        if self._empty_is_failure and not (has_content or count_in(self._usage, "output_tokens")):
-            raise ServerError("the answer is empty, which is how a failed worker shows", status_code=500)
-        return ChatDelta(text, reasoning, reply.refusal, calls, reply, reply.raw)
+        return self._refusal(), calls
 
     def _on_message(self, message: Mapping[str, Any]) -> ChatDelta | None:
         """A blocking answer, decoded as the equivalent stream."""
@@ -185,32 +166,22 @@ class AnthropicDecoder(AnswerDecoder):
         return ChatDelta(text, reasoning, "", (), None, chunk) if text or reasoning else None
 
     def _reply(self) -> ChatReply:
-        finish = _FINISH.get(self._finish, self._finish) if self._finish else None
         usage = _usage(self._usage) if self._usage else None
-        model = self._model or self._requested
-        blocks = self._blocks
-        return ChatReply(
-            text=self.text,
-            reasoning="".join(self._reasonings),
+        calls = [block for block in self._blocks if block.is_call]
+        return self._build_reply(
             reasoning_blocks=tuple(
                 ReasoningBlock(
                     text="".join(block.thinking), signature="".join(block.signature) or None, data=block.data
                 )
-                for block in blocks
+                for block in self._blocks
                 if any(block.signature) or block.data
             ),
-            refusal=_REFUSAL if self._finish == "refusal" else "",
-            tool_calls=tuple(
-                ToolCall(block.id, block.name, "".join(block.arguments)) for block in blocks if block.is_call
-            ),
-            finish_reason=finish,
-            stop_reason=self._finish,
+            refusal=self._refusal(),
+            tool_calls=tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for call in calls),
             usage=usage,
-            model=model,
             id=self._id,
             details={} if self._stop_sequence is None else {"stop_sequence": self._stop_sequence},
-            raw=with_openai_fields(self._last, model, usage, finish, usage_fields=self._usage),
-            **self._header_fields(),
+            raw=self._with_openai_fields(self._last, usage, self._usage),
         )
 
 

@@ -5,36 +5,44 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Any
+from typing import Any, ClassVar
 
 from aki_transport.error_parsing import error_from_payload, is_error, request_id_of
-from aki_transport.errors import InvalidResponseError
+from aki_transport.errors import InvalidResponseError, ServerError, StreamInterruptedError
 from aki_transport.json_text import parse_json, shown
-from aki_transport.messages import Usage
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress, ToolCallDelta, Usage
 from aki_transport.wire._text_filters import ThinkSplitter
 
 _LARGEST = sys.float_info.max  # integers in JSON may be larger
 
 
 class AnswerDecoder:
-    """Base of the decoders: parses payloads, collects text and reasoning.
+    """Base of the decoders: parses payloads, collects text and reasoning, builds the reply.
 
-    Args:
-        requested: The requested model.
-        headers: The headers of the answer.
-        on_model: Called with the name of the model that answers, before any part of the answer is returned.
-        empty_is_failure: Whether an answer with no content and 0 completion tokens means that a worker failed.
+    `Wire.decoder` documents the arguments and the errors.
     """
 
+    _FINISH_REASONS: ClassVar[Mapping[str, str]] = {}
+    """OpenAI's names for reasons to stop that the protocol names differently."""
+
     def __init__(
-        self, requested: str, headers: Mapping[str, str], *, on_model: Callable[[str], None], empty_is_failure: bool
+        self,
+        request: ChatRequest,
+        headers: Mapping[str, str],
+        *,
+        on_model: Callable[[str], None],
+        on_progress: OnProgress | None = None,
+        empty_is_failure: bool = False,
+        stream: bool = True,
     ) -> None:
         self.finished = False
         self.complete = False
-        self._requested = requested
+        self._requested = request.model
         self._headers = headers
         self._on_model = on_model
+        self._on_progress = on_progress
         self._empty_is_failure = empty_is_failure
+        self._stream = stream
         self._model = ""
         self._texts: list[str] = []
         self._reasonings: list[str] = []
@@ -47,15 +55,30 @@ class AnswerDecoder:
         """The text so far."""
         return "".join(self._texts)
 
+    def end(self) -> ChatDelta:
+        """The last delta: what was held back, and the complete reply."""
+        if not self.complete:
+            raise StreamInterruptedError("the stream ended before the answer was complete", partial_text=self.text)
+        text, reasoning = self._think.flush()
+        self._collect(text, reasoning)
+        refusal, calls = self._held_parts()
+        reply = self._reply()
+        if self._empty_is_failure and _is_empty(reply):
+            raise ServerError("the answer is empty, which is how a failed worker shows", status_code=500)
+        return ChatDelta(text, reasoning, refusal, calls, reply, reply.raw)
+
+    def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
+        """The refusal and the pieces of tool calls that are certain only at the end."""
+        raise NotImplementedError
+
+    def _reply(self) -> ChatReply:
+        raise NotImplementedError
+
     def _parse(self, event: str, data: str | bytes) -> Mapping[str, Any] | None:
         """The payload's object; None for invalid JSON in a stream.
 
         The last event of a stream may be cut off, which is an interruption. Only if another event follows was it
         invalid.
-
-        Raises:
-            APIStatusError: It is an error.
-            InvalidResponseError: It is not a JSON object, or the payload before it was not.
         """
         if self._broken is not None:
             raise InvalidResponseError(self._broken)
@@ -89,20 +112,52 @@ class AnswerDecoder:
         if reasoning:
             self._reasonings.append(reasoning)
 
-    def _flush(self) -> tuple[str, str]:
-        """The text and the reasoning that were still held back."""
-        text, reasoning = self._think.flush()
-        self._collect(text, reasoning)
-        return text, reasoning
+    def _served_model(self) -> str:
+        return self._model or self._requested
 
-    def _header_fields(self) -> dict[str, Any]:
-        """The fields of the reply that come from the headers."""
-        headers = self._headers
+    def _finish_reason(self) -> str | None:
+        return self._FINISH_REASONS.get(self._finish, self._finish) if self._finish else None
+
+    def _build_reply(self, **fields: Any) -> ChatReply:
+        """The reply with the fields that all protocols have in common, and these."""
+        return ChatReply(
+            text=self.text,
+            reasoning="".join(self._reasonings),
+            finish_reason=self._finish_reason(),
+            stop_reason=self._finish,
+            model=self._served_model(),
+            request_id=request_id_of(self._headers),
+            credits_used=_number(self._headers.get("x-credits-used")),
+            credits_remaining=_number(self._headers.get("x-credits-remaining")),
+            **fields,
+        )
+
+    def _with_openai_fields(
+        self, payload: Mapping[str, Any], usage: Usage | None, usage_fields: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """The last payload, with model, usage and finish reason where code for OpenAI's answers reads them.
+
+        `usage_fields` are the tokens under the protocol's own names, which are kept.
+        """
+        tokens: Mapping[str, Any] = {}
+        if usage is not None:
+            tokens = {
+                "prompt_tokens": usage.input_tokens,
+                "completion_tokens": usage.output_tokens,
+                "total_tokens": usage.total_tokens,
+            }
         return {
-            "request_id": request_id_of(headers),
-            "credits_used": _number(headers.get("x-credits-used")),
-            "credits_remaining": _number(headers.get("x-credits-remaining")),
+            **payload,
+            "model": self._served_model(),
+            "usage": {**usage_fields, **tokens} or None,
+            "choices": [{"index": 0, "finish_reason": self._finish_reason()}],
         }
+
+
+def _is_empty(reply: ChatReply) -> bool:
+    if reply.text or reply.reasoning or reply.refusal or reply.tool_calls or reply.finish_reason == "content_filter":
+        return False
+    return reply.usage is None or reply.usage.output_tokens == 0
 
 
 def count_in(fields: Any, *names: str) -> int | None:
@@ -119,40 +174,6 @@ def number_in(fields: Any, *names: str) -> float | None:
             if (type(value) is int or type(value) is float) and -_LARGEST <= value <= _LARGEST:
                 return float(value)
     return None
-
-
-def with_openai_fields(
-    payload: Mapping[str, Any],
-    model: str,
-    usage: Usage | None,
-    finish_reason: str | None,
-    *,
-    usage_fields: Mapping[str, Any],
-) -> Mapping[str, Any]:
-    """The last payload, with model, usage and finish reason where code for OpenAI's answers reads them.
-
-    Args:
-        payload: The last payload of the answer.
-        model: The model that answered.
-        usage: Its tokens.
-        finish_reason: OpenAI's name of why it stopped.
-        usage_fields: The tokens under the protocol's own names, which are kept.
-    """
-    tokens = (
-        {}
-        if usage is None
-        else {
-            "prompt_tokens": usage.input_tokens,
-            "completion_tokens": usage.output_tokens,
-            "total_tokens": usage.total_tokens,
-        }
-    )
-    return {
-        **payload,
-        "model": model,
-        "usage": {**usage_fields, **tokens} or None,
-        "choices": [{"index": 0, "finish_reason": finish_reason}],
-    }
 
 
 def text_or_none(value: Any) -> str | None:

@@ -7,7 +7,7 @@ them the key of the caller.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -22,7 +22,7 @@ from aki_transport.errors import (
     RateLimitError,
 )
 from aki_transport.json_text import MAX_SHOWN, parse_json
-from aki_transport.messages import JobProgress
+from aki_transport.messages import JobProgress, OnProgress
 from aki_transport.transport import Call, Job, ListenerError, Payload
 from aki_transport.wire._decoder import count_in, number_in, text_or_none
 
@@ -43,13 +43,7 @@ _LAPSED = re.compile(r"\blapsed\b", re.IGNORECASE)
 
 
 def start_job(endpoint: str, body: Mapping[str, Any], *, stream: bool) -> Call:
-    """The call that starts a job, and how to follow the job. It may be billed, so it is never sent twice.
-
-    Args:
-        endpoint: The name of the endpoint.
-        body: The fields of the endpoint.
-        stream: Whether the caller reads the answer while it arrives.
-    """
+    """The call that starts a job, and how to follow the job. It may be billed, so it is never sent twice."""
     return Call(
         path=f"/call/{quote(endpoint, safe='')}",
         body={**body, "wait_for_result": False},  # a call that waits ends after 60 s, and its result is lost
@@ -94,47 +88,23 @@ def read_error(error: APIStatusError) -> AKIError:
 
 
 def _converted(error: APIStatusError, cls: type[APIStatusError]) -> APIStatusError:
-    return cls(
-        error.message,
-        status_code=error.status_code,
-        code=error.code,
-        type=error.type,
-        retry_after=error.retry_after,
-        body=error.body,
-        text=error.text,
-        headers=error.headers,
-        provider=error.provider,
-        model=error.model,
-        request_id=error.request_id,
-    )
+    converted = cls(error.message, status_code=error.status_code)
+    for name in vars(converted):
+        setattr(converted, name, getattr(error, name))
+    return converted
 
 
 class JobReader:
-    """Reads the states of one job.
+    """Reads the states of one job: `job_id` is empty until a state names it, `result` is None until the job is done."""
 
-    Args:
-        on_progress: Called with the progress of the job when it has changed.
-
-    Attributes:
-        job_id: The job's ID; empty until a state names it.
-        result: The job's result; None until it is done.
-        progress: The progress of the last state; None so far.
-    """
-
-    def __init__(self, on_progress: Callable[[JobProgress], None] | None) -> None:
+    def __init__(self, on_progress: OnProgress | None) -> None:
         self.job_id = ""
         self.result: Mapping[str, Any] | None = None
         self.progress: JobProgress | None = None
         self._on_progress = on_progress
 
     def read(self, payload: Payload) -> Mapping[str, Any] | None:
-        """Read one state; returns the worker's `progress_data`, if any. When the job is done, its `result` is set.
-
-        Raises:
-            JobError: The job failed, lapsed or was canceled, or its result is lost.
-            APIStatusError: The answer has a good status, but is an error.
-            InvalidResponseError: It is not the state of a job.
-        """
+        """Read one state; returns the worker's `progress_data`, if any. When the job is done, its `result` is set."""
         before = self.progress
         progress_data = self._read_state(payload)
         # Called here, where no variable holds the service's answer: if the user's function raises, tools may print the

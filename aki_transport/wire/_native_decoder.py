@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from os.path import commonprefix
 from typing import Any
 
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgress, Usage
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Usage
 from aki_transport.transport import Payload
-from aki_transport.wire._decoder import AnswerDecoder, count_in, number_in, text_or_none, with_openai_fields
+from aki_transport.wire._decoder import AnswerDecoder, count_in, number_in, text_or_none
 from aki_transport.wire._job import JobReader
 from aki_transport.wire._text_filters import StopSequences
 
@@ -24,38 +24,18 @@ class NativeDecoder(AnswerDecoder):
 
     A worker may replace the end of its text between two states. So text is returned once two states in a row agree on
     it, or the job is done.
-
-    Args:
-        request: The request that is answered.
-        headers: The headers of the answer that started the job.
-        on_progress: Called with the progress of the job when it has changed.
-        stream: Whether text is returned before the job is done.
     """
 
-    def __init__(
-        self,
-        request: ChatRequest,
-        headers: Mapping[str, str],
-        *,
-        on_progress: Callable[[JobProgress], None] | None,
-        stream: bool,
-    ) -> None:
-        super().__init__(request.model, headers, on_model=lambda _: None, empty_is_failure=False)
-        self._job = JobReader(on_progress)
-        self._stream = stream
+    def __init__(self, request: ChatRequest, headers: Mapping[str, str], **options: Any) -> None:
+        super().__init__(request, headers, **options)
+        self._job = JobReader(self._on_progress)
         self._max_tokens = request.max_tokens
         self._stop = StopSequences(request.stop)
         self._previous = dict.fromkeys(_TEXT_FIELDS, "")
         self._returned = dict.fromkeys(_TEXT_FIELDS, "")
 
     def feed(self, payload: Payload) -> ChatDelta | None:
-        """The text that this state adds, if any.
-
-        Raises:
-            JobError: The job failed, lapsed or was canceled, or its result is lost.
-            APIStatusError: The service refused the call.
-            InvalidResponseError: It is not the state of a job, or text differs that was already returned.
-        """
+        """The text that this state adds, if any."""
         progress_data = self._job.read(payload)
         result = self._job.result
         if result is not None:
@@ -105,30 +85,27 @@ class NativeDecoder(AnswerDecoder):
             return {"job_id": self._job.job_id}
         return {"job_id": progress.job_id, "job_state": progress.state, "progress": progress.percent}
 
+    def _finish_reason(self) -> str:
+        generated = count_in(self._job.result, "num_generated_tokens")
+        if self._max_tokens is None or generated is None or self._stop.matched:
+            return "stop"
+        return "length" if generated >= self._max_tokens else "stop"
+
     def _reply(self) -> ChatReply:
         result = self._job.result or {}
-        usage = _usage(result)
-        limit, stop_sequence = self._max_tokens, self._stop.matched
-        is_cut = limit is not None and usage is not None and usage.output_tokens >= limit and not stop_sequence
-        finish = "length" if is_cut else "stop"
+        usage, stop_sequence = _usage(result), self._stop.matched
         durations = {name: value for name in _DURATION_FIELDS if (value := number_in(result, name)) is not None}
-        name = text_or_none(result.get("model_name"))
         counts = {name: value for name in _TOKEN_FIELDS if (value := count_in(result, name)) is not None}
-        last = {**self._raw(), **counts, **durations, "text": self.text}
-        return ChatReply(
-            text=self.text,
-            reasoning="".join(self._reasonings),
-            finish_reason=finish,
+        name = text_or_none(result.get("model_name"))
+        return self._build_reply(
             usage=usage,
-            model=self._requested,
             id=self._job.job_id or None,
             details={
                 **({} if name is None else {"native_model_name": name}),
                 **durations,
                 **({"stop_sequence": stop_sequence} if stop_sequence else {}),
             },
-            raw=with_openai_fields(last, self._requested, usage, finish, usage_fields={}),
-            **self._header_fields(),
+            raw=self._with_openai_fields({**self._raw(), **counts, **durations, "text": self.text}, usage, {}),
         )
 
 

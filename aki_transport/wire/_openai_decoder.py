@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from aki_transport.errors import InvalidResponseError, ServerError, StreamInterruptedError
+from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
-from aki_transport.messages import ChatDelta, ChatReply, Usage
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, ToolCallDelta, Usage
 from aki_transport.transport import Payload
 from aki_transport.wire._decoder import AnswerDecoder, count_in, text_or_none
 from aki_transport.wire._tool_calls import ToolCallReader
 
 _FIRST_INDEX = (None, 0, "0")
-_FINISH = {"function_call": "tool_calls", "eos": "stop", "end_turn": "stop", "max_tokens": "length"}
 
 
 class OpenAIDecoder(AnswerDecoder):
     """Decodes one answer."""
 
-    def __init__(
-        self, requested: str, headers: Mapping[str, str], *, on_model: Callable[[str], None], empty_is_failure: bool
-    ) -> None:
-        super().__init__(requested, headers, on_model=on_model, empty_is_failure=empty_is_failure)
+    _FINISH_REASONS: ClassVar = {
+        "function_call": "tool_calls",
+        "eos": "stop",
+        "end_turn": "stop",
+        "max_tokens": "length",
+    }
+
+    def __init__(self, request: ChatRequest, headers: Mapping[str, str], **options: Any) -> None:
+        super().__init__(request, headers, **options)
         self._refusals: list[str] = []
         self._calls = ToolCallReader()
         self._usage: Mapping[str, Any] | None = None
@@ -32,13 +36,7 @@ class OpenAIDecoder(AnswerDecoder):
         self._choice: Mapping[str, Any] = {}
 
     def feed(self, payload: Payload) -> ChatDelta | None:
-        """The delta in this payload, if any.
-
-        Raises:
-            APIStatusError: The payload is an error.
-            InvalidResponseError: The payload does not follow the protocol.
-            ModelFallbackError: Another model than the requested one answers.
-        """
+        """The delta in this payload, if any."""
         event, data = payload
         if data == "[DONE]" and self._broken is None:
             self.finished = self.complete = True
@@ -47,32 +45,16 @@ class OpenAIDecoder(AnswerDecoder):
         if chunk is None:
             return None
         self._note_model(chunk.get("model"))
-        usage = chunk.get("usage")
-        if usage:
-            self._usage = usage
-        if not self._first:
-            self._first = chunk
+        self._usage = chunk.get("usage") or self._usage
+        self._first = self._first or chunk
         self._last = chunk
         choice = self._first_choice(chunk, event)
         if event == "body":
             self.complete = True
         return None if choice is None else self._read_choice(choice, chunk)
 
-    def end(self) -> ChatDelta:
-        """The last delta: text that was held back, and the complete reply.
-
-        Raises:
-            StreamInterruptedError: The stream ended before the answer was complete.
-            ServerError: The answer is empty where that means that a worker failed.
-        """
-        if not self.complete:
-            raise StreamInterruptedError("the stream ended before the answer was complete", partial_text=self.text)
-        text, reasoning = self._flush()
-        calls = self._calls.end()
-        reply = self._reply()
-        if self._empty_is_failure and _is_empty(reply):
-            raise ServerError("the answer is empty, which is how a failed worker shows", status_code=500)
-        return ChatDelta(text, reasoning, "", calls, reply, reply.raw)
+    def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
+        return "", self._calls.end()
 
     def _first_choice(self, chunk: Mapping[str, Any], event: str) -> Mapping[str, Any] | None:
         choices = chunk.get("choices")
@@ -113,12 +95,9 @@ class OpenAIDecoder(AnswerDecoder):
                 reasoning = reasoning or thinking
             text, thinking = self._think.feed(text)
             reasoning = f"{reasoning}{thinking}" if thinking else reasoning
-        if text:
-            self._texts.append(text)
-        if reasoning:
-            if not isinstance(reasoning, str):
-                reasoning = "".join(_parts(reasoning))
-            self._reasonings.append(reasoning)
+        if not isinstance(reasoning, str):
+            reasoning = "".join(_parts(reasoning))
+        self._collect(text, reasoning)
         refusal = text_or_none(delta.get("refusal")) or ""
         if refusal:
             self._refusals.append(refusal)
@@ -132,40 +111,23 @@ class OpenAIDecoder(AnswerDecoder):
         return None
 
     def _reply(self) -> ChatReply:
-        finish = _FINISH.get(self._finish, self._finish) if self._finish else None
-        return ChatReply(
-            text=self.text,
-            reasoning="".join(self._reasonings),
+        return self._build_reply(
             refusal="".join(self._refusals),
             tool_calls=self._calls.calls(),
-            finish_reason=finish,
-            stop_reason=self._finish,
             usage=_usage(self._usage) if isinstance(self._usage, dict) else None,
-            model=self._model or self._requested,
             id=text_or_none(self._first.get("id")),
-            **self._header_fields(),
             system_fingerprint=text_or_none(self._first.get("system_fingerprint")),
             logprobs=_merged_logprobs(self._logprobs),
-            raw=self._raw(finish),
+            raw=self._raw(),
         )
 
-    def _raw(self, finish: str | None) -> Mapping[str, Any]:
+    def _raw(self) -> Mapping[str, Any]:
         """The last payload, with model, usage and finish reason of the payloads before it."""
         choices = self._last.get("choices")
         choices = choices if choices and isinstance(choices, list) else [self._choice]
-        first = {**choices[0], "finish_reason": finish} if isinstance(choices[0], dict) else self._choice
-        return {
-            **self._last,
-            "model": self._model or self._requested,
-            "usage": self._usage,
-            "choices": [first, *choices[1:]],
-        }
-
-
-def _is_empty(reply: ChatReply) -> bool:
-    if reply.text or reply.reasoning or reply.refusal or reply.tool_calls or reply.finish_reason == "content_filter":
-        return False
-    return reply.usage is None or reply.usage.output_tokens == 0
+        first = choices[0]
+        first = {**first, "finish_reason": self._finish_reason()} if isinstance(first, dict) else self._choice
+        return {**self._last, "model": self._served_model(), "usage": self._usage, "choices": [first, *choices[1:]]}
 
 
 def _parts(content: Any) -> tuple[str, str]:

@@ -9,25 +9,24 @@ current call are complete.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from aki_transport.errors import InvalidResponseError
 from aki_transport.messages import ToolCall, ToolCallDelta
+from aki_transport.wire._decoder import text_or_none
 
 
+@dataclass(slots=True)
 class _Call:
-    __slots__ = ("id", "length", "name", "pieces", "position")
-
-    def __init__(self, position: int) -> None:
-        self.position = position
-        self.id: str | None = None
-        self.name: str | None = None
-        self.pieces: list[str] = []
-        self.length = 0
+    position: int
+    id: str | None = None
+    name: str | None = None
+    pieces: list[str] = field(default_factory=list)
+    length: int = 0
 
     def has_complete_arguments(self) -> bool:
-        """Whether its arguments are a complete JSON object."""
         if not self.pieces or not self.pieces[-1].rstrip().endswith("}"):
             return False
         try:
@@ -38,12 +37,8 @@ class _Call:
 
     def is_repeated_by(self, arguments: str) -> bool:
         """Whether these are all of its arguments once more."""
-        return (
-            bool(arguments)
-            and len(arguments) == self.length
-            and "".join(self.pieces) == arguments
-            and self.has_complete_arguments()
-        )
+        is_same = len(arguments) == self.length and "".join(self.pieces) == arguments
+        return is_same and self.has_complete_arguments()
 
 
 class ToolCallReader:
@@ -82,7 +77,7 @@ class ToolCallReader:
         function = piece.get("function")
         if not isinstance(function, dict):
             function = piece
-        call_id, name = _text_or_none(piece.get("id")), _text_or_none(function.get("name"))
+        call_id, name = text_or_none(piece.get("id")) or None, text_or_none(function.get("name")) or None
         arguments = _arguments_text(function.get("arguments"))
         call = self._call_for(call_id, _index(piece.get("index")), name, arguments, begun)
         new_id = call_id if call.id is None else None
@@ -128,10 +123,6 @@ class ToolCallReader:
             return True
         # The same name again is a repetition while the current call still grows, and another call once it is complete.
         return bool(arguments) and current.has_complete_arguments() and not current.is_repeated_by(arguments)
-
-
-def _text_or_none(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 def _index(value: Any) -> int | None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
 from pydantic_core import from_json
 
-from aki_transport.errors import APIStatusError, ConfigurationError
+from aki_transport.errors import ConfigurationError
 from aki_transport.messages import (
     Audio,
     ChatRequest,
     File,
     Image,
-    JobProgress,
     Message,
     Part,
     Text,
@@ -26,7 +25,7 @@ from aki_transport.messages import (
 from aki_transport.models.catalog import read_listing
 from aki_transport.transport import Call
 from aki_transport.wire._anthropic_decoder import AnthropicDecoder
-from aki_transport.wire._reasoning_history import reasoning_start
+from aki_transport.wire._request import NO_PARAMETERS, keep_all_features, reasoning_start, set_fields
 
 MODELS_ARE_ENDPOINTS = False
 SUPPORTED_FIELDS = frozenset(
@@ -53,6 +52,8 @@ _THINKING_SHARES = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8}
 _TOOL_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 
 read_models = read_listing
+decoder = AnthropicDecoder
+without_refused_feature = keep_all_features
 
 
 def models() -> Call:
@@ -70,10 +71,7 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
     }
     if system:
         body["system"] = system
-    for name in ("temperature", "top_p", "top_k"):
-        value = getattr(request, name)
-        if value is not None:
-            body[name] = value
+    body.update(set_fields(request, "temperature", "top_p", "top_k"))
     if request.stop:
         body["stop_sequences"] = list(request.stop)
     if request.tools:
@@ -87,24 +85,6 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
         body["stream"] = True
     body.update(request.extra_body)
     return Call(path="/v1/messages", body=body, headers=_HEADERS, stream=stream)
-
-
-def decoder(
-    request: ChatRequest,
-    headers: Mapping[str, str],
-    *,
-    on_model: Callable[[str], None],
-    on_progress: Callable[[JobProgress], None] | None = None,  # noqa: ARG001  this protocol has no jobs
-    empty_is_failure: bool = False,
-    stream: bool = True,  # noqa: ARG001  the decoder recognizes a blocking answer
-) -> AnthropicDecoder:
-    """A decoder for the payloads of one answer."""
-    return AnthropicDecoder(request.model, headers, on_model=on_model, empty_is_failure=empty_is_failure)
-
-
-def without_refused_feature(request: ChatRequest, error: APIStatusError) -> ChatRequest | None:  # noqa: ARG001  other wires use them
-    """None: no feature of a request is optional in this protocol."""
-    return None
 
 
 def _messages(request: ChatRequest) -> list[dict[str, Any]]:
@@ -152,8 +132,7 @@ def _blocks(message: Message, *, with_reasoning: bool) -> Iterator[dict[str, Any
 
 
 def _parts(message: Message) -> Iterator[dict[str, Any]]:
-    parts = (Text(message.content),) if isinstance(message.content, str) else message.content
-    for part in parts:
+    for part in message.parts:
         if not isinstance(part, Text):
             yield _part(part)
         elif part.text.strip():  # the protocol refuses blank text
@@ -209,14 +188,12 @@ def _tool_input(call: ToolCall) -> dict[str, Any]:
 
 
 def _system_text(message: Message) -> str:
-    content = message.content
-    if isinstance(content, str):
-        return content
-    if not all(isinstance(part, Text) for part in content):
+    texts = [part.text for part in message.parts if isinstance(part, Text)]
+    if len(texts) < len(message.parts):
         raise ConfigurationError(
             "a system message holds something other than text, which protocol='anthropic' refuses."
         )
-    return "\n".join(part.text for part in content if isinstance(part, Text))
+    return "\n".join(texts)
 
 
 def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
@@ -227,7 +204,7 @@ def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
             description, schema = function.get("description"), function.get("parameters")
         case _:
             return tool
-    declaration: dict[str, Any] = {"name": name, "input_schema": schema or {"type": "object", "properties": {}}}
+    declaration: dict[str, Any] = {"name": name, "input_schema": schema or NO_PARAMETERS}
     if description:
         declaration["description"] = description
     return declaration
@@ -236,9 +213,8 @@ def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
 def _tool_choice(choice: ToolChoice | None, parallel: bool | None) -> dict[str, Any] | None:
     if choice is None and parallel is None:
         return None
-    body: dict[str, Any]
     if isinstance(choice, ToolNamed):
-        body = {"type": "tool", "name": choice.name}
+        body: dict[str, Any] = {"type": "tool", "name": choice.name}
     else:
         body = {"type": _TOOL_CHOICES[choice or "auto"]}
     if parallel is not None and choice != "none":

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from aki_transport.error_parsing import error_from_payload
-from aki_transport.errors import APIStatusError, ConfigurationError, InvalidResponseError
+from aki_transport.errors import ConfigurationError, InvalidResponseError
 from aki_transport.json_text import parse_json
-from aki_transport.messages import ChatRequest, Image, JobProgress, Message, Text
+from aki_transport.messages import ChatRequest, Image, Message, Text
 from aki_transport.models.catalog import Listing
 from aki_transport.transport import Call
 from aki_transport.wire._job import read_error, start_job
 from aki_transport.wire._native_decoder import NativeDecoder
+from aki_transport.wire._request import keep_all_features, set_fields
 
 MODELS_ARE_ENDPOINTS = True
 SUPPORTED_FIELDS = frozenset({"temperature", "top_p", "top_k", "max_tokens", "stop", "images"})
 # Source: AKI.IO's documentation of this API.
 RANGES: Mapping[str, tuple[float, float]] = {"temperature": (0, 1), "top_p": (0, 1)}
+
+decoder = NativeDecoder
+without_refused_feature = keep_all_features
 
 
 def models() -> Call:
@@ -51,30 +55,11 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
         body["text_context"] = "\n".join(map(_prompt_text, request.messages))
     else:
         body["chat_context"] = json.dumps([_message(message) for message in request.messages], ensure_ascii=False)
-    for name in ("temperature", "top_p", "top_k", "max_tokens"):
-        value = getattr(request, name)
-        if value is not None:
-            body["max_gen_tokens" if name == "max_tokens" else name] = value
+    body.update(set_fields(request, "temperature", "top_p", "top_k"))
+    if request.max_tokens is not None:
+        body["max_gen_tokens"] = request.max_tokens
     body.update(request.extra_body)
     return start_job(request.endpoint or request.model, body, stream=stream)
-
-
-def decoder(
-    request: ChatRequest,
-    headers: Mapping[str, str],
-    *,
-    on_model: Callable[[str], None],  # noqa: ARG001  the endpoint is the model, so no other model can answer
-    on_progress: Callable[[JobProgress], None] | None = None,
-    empty_is_failure: bool = False,  # noqa: ARG001  this API reports failed workers
-    stream: bool = True,
-) -> NativeDecoder:
-    """A decoder for the states of the job."""
-    return NativeDecoder(request, headers, on_progress=on_progress, stream=stream)
-
-
-def without_refused_feature(request: ChatRequest, error: APIStatusError) -> ChatRequest | None:  # noqa: ARG001  other wires use them
-    """None: no feature of a request is optional in this protocol."""
-    return None
 
 
 def _prompt_text(message: Message) -> str:
@@ -93,12 +78,11 @@ def _message(message: Message) -> dict[str, Any]:
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:
-    if isinstance(message.content, str):
-        return message.content
-    if all(isinstance(part, Text) for part in message.content):
-        return "\n".join(part.text for part in message.content if isinstance(part, Text))
+    texts = [part.text for part in message.parts if isinstance(part, Text)]
+    if len(texts) == len(message.parts):
+        return "\n".join(texts)
     blocks: list[dict[str, Any]] = []
-    for part in message.content:
+    for part in message.parts:
         match part:
             case Text(text):
                 blocks.append({"type": "text", "text": text})

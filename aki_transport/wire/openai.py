@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -13,7 +13,6 @@ from aki_transport.messages import (
     ChatRequest,
     File,
     Image,
-    JobProgress,
     JsonObject,
     JsonSchema,
     Message,
@@ -21,38 +20,24 @@ from aki_transport.messages import (
     ResponseFormat,
     Text,
     Tool,
-    ToolChoice,
     ToolNamed,
 )
 from aki_transport.models.catalog import read_listing
 from aki_transport.transport import Call
 from aki_transport.wire._openai_decoder import OpenAIDecoder
-from aki_transport.wire._reasoning_history import reasoning_start
+from aki_transport.wire._request import NO_PARAMETERS, reasoning_start, set_fields
 
 MODELS_ARE_ENDPOINTS = False
-SUPPORTED_FIELDS = frozenset(
-    {
-        "temperature",
-        "top_p",
-        "top_k",
-        "max_tokens",
-        "stop",
-        "seed",
-        "presence_penalty",
-        "frequency_penalty",
-        "reasoning_effort",
-        "tools",
-        "images",
-        "parallel_tool_calls",
-        "response_format",
-    }
-)
 RANGES: Mapping[str, tuple[float, float]] = {}
 
 _STREAM_OPTIONS = re.compile(r"stream_options|include_usage", re.IGNORECASE)
-_COPIED_FIELDS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
+_SAMPLING_FIELDS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
+SUPPORTED_FIELDS = frozenset(
+    {*_SAMPLING_FIELDS, "stop", "reasoning_effort", "tools", "images", "parallel_tool_calls", "response_format"}
+)
 
 read_models = read_listing
+decoder = OpenAIDecoder
 
 
 def models() -> Call:
@@ -62,21 +47,20 @@ def models() -> Call:
 
 def chat(request: ChatRequest, *, stream: bool) -> Call:
     """The call that sends `request`, without the fields that are None."""
-    body: dict[str, Any] = {"model": request.model, "messages": list(_messages(request))}
-    for name in _COPIED_FIELDS:
-        value = getattr(request, name)
-        if value is not None:
-            body[name] = value
-    if request.reasoning_effort is not None:
-        body["reasoning_effort"] = request.reasoning_effort
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": list(_messages(request)),
+        **set_fields(request, *_SAMPLING_FIELDS, "reasoning_effort"),
+    }
     if request.stop:
         body["stop"] = list(request.stop)
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
-        if request.tool_choice is not None:
-            body["tool_choice"] = _tool_choice(request.tool_choice)
-        if request.parallel_tool_calls is not None:
-            body["parallel_tool_calls"] = request.parallel_tool_calls
+        if isinstance(request.tool_choice, ToolNamed):
+            body["tool_choice"] = {"type": "function", "function": {"name": request.tool_choice.name}}
+        elif request.tool_choice is not None:
+            body["tool_choice"] = request.tool_choice
+        body.update(set_fields(request, "parallel_tool_calls"))
     if request.response_format is not None:
         body["response_format"] = _response_format(request.response_format)
     if stream:
@@ -85,19 +69,6 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
             body["stream_options"] = {"include_usage": True}
     body.update(request.extra_body)
     return Call(path="/chat/completions", body=body, stream=stream)
-
-
-def decoder(
-    request: ChatRequest,
-    headers: Mapping[str, str],
-    *,
-    on_model: Callable[[str], None],
-    on_progress: Callable[[JobProgress], None] | None = None,  # noqa: ARG001  this protocol has no jobs
-    empty_is_failure: bool = False,
-    stream: bool = True,  # noqa: ARG001  the decoder recognizes a blocking answer
-) -> OpenAIDecoder:
-    """A decoder for the payloads of one answer."""
-    return OpenAIDecoder(request.model, headers, on_model=on_model, empty_is_failure=empty_is_failure)
 
 
 def without_refused_feature(request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
@@ -117,8 +88,7 @@ def _messages(request: ChatRequest) -> Iterator[dict[str, Any]]:
         body: dict[str, Any] = {"role": message.role, "content": _content(message, attachments)}
         if message.name:
             body["name"] = message.name
-        if message.tool_call_id is not None:
-            body["tool_call_id"] = message.tool_call_id
+        body.update(set_fields(message, "tool_call_id"))
         if message.tool_calls:
             body["tool_calls"] = [
                 {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
@@ -136,11 +106,10 @@ def _content(message: Message, attachments: list[Part]) -> str | list[dict[str, 
     if isinstance(content, str):
         return content
     if message.role == "user":
-        return (
-            [_part(part) for part in content]
-            if len(content) != 1 or not isinstance(content[0], Text)
-            else content[0].text
-        )
+        match content:
+            case (Text(text),):
+                return text
+        return [_part(part) for part in content]
     lines = [part.text for part in content if isinstance(part, Text)]
     others = [part for part in content if not isinstance(part, Text)]
     if others and message.role == "tool":
@@ -160,8 +129,7 @@ def _part(part: Part) -> dict[str, Any]:
         case Text(text):
             return {"type": "text", "text": text}
         case Image():
-            detail = {} if part.detail is None else {"detail": part.detail}
-            return {"type": "image_url", "image_url": {"url": part.as_url, **detail}}
+            return {"type": "image_url", "image_url": {"url": part.as_url, **set_fields(part, "detail")}}
         case File(file_id=str(file_id)):
             return {"type": "file", "file": {"file_id": file_id}}
         case File():
@@ -176,17 +144,8 @@ def _part(part: Part) -> dict[str, Any]:
 def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(tool, Tool):
         return tool
-    function: dict[str, Any] = {"name": tool.name, "description": tool.description}
-    function["parameters"] = tool.parameters or {"type": "object", "properties": {}}
-    if tool.strict is not None:
-        function["strict"] = tool.strict
-    return {"type": "function", "function": function}
-
-
-def _tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
-    if isinstance(choice, ToolNamed):
-        return {"type": "function", "function": {"name": choice.name}}
-    return choice
+    function = {**set_fields(tool, "name", "description"), "parameters": tool.parameters or NO_PARAMETERS}
+    return {"type": "function", "function": {**function, **set_fields(tool, "strict")}}
 
 
 def _response_format(response_format: ResponseFormat) -> Mapping[str, Any]:
@@ -194,11 +153,7 @@ def _response_format(response_format: ResponseFormat) -> Mapping[str, Any]:
         case JsonObject():
             return {"type": "json_object"}
         case JsonSchema():
-            schema: dict[str, Any] = {"name": response_format.name, "schema": response_format.schema}
-            if response_format.description is not None:
-                schema["description"] = response_format.description
-            if response_format.strict is not None:
-                schema["strict"] = response_format.strict
+            schema = set_fields(response_format, "name", "schema", "description", "strict")
             return {"type": "json_schema", "json_schema": schema}
         case _:
             return response_format

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic_core import to_json
 
 from aki_transport.error_parsing import error_from_payload, is_error
 from aki_transport.errors import InvalidResponseError
-from aki_transport.images.image import GeneratedImage, decode_image
 from aki_transport.images.request import ImageRequest
 from aki_transport.json_text import parse_json
-from aki_transport.messages import JobProgress
 from aki_transport.transport import Call, Form, Payload
+from aki_transport.wire._image_decoder import ImageDecoder
+from aki_transport.wire._request import set_fields
 
 SUPPORTED_FIELDS = frozenset({"size", "n", "several images"})
 DEFAULT_EDIT_MODEL: str | None = None
-"""The model that edits images where the request names none; None: the service chooses one."""
 
 
 def images(request: ImageRequest) -> Call:
     """The call that generates images, or edits the images of the request. It may be billed, so it is not repeated."""
-    fields: dict[str, Any] = {"prompt": request.prompt}
-    if request.model is not None:
-        fields["model"] = request.model
+    fields: dict[str, Any] = {"prompt": request.prompt, **set_fields(request, "model")}
     if request.n != 1:
         fields["n"] = request.n
     if request.size is not None:
@@ -46,47 +42,18 @@ def _form_value(value: Any) -> str:
     return value if isinstance(value, str) else to_json(value).decode()
 
 
-def decoder(
-    request: ImageRequest,
-    *,
-    on_progress: Callable[[JobProgress], None] | None,  # noqa: ARG001  this protocol has no jobs
-) -> OpenAIImageDecoder:
-    """A decoder for the answer."""
-    return OpenAIImageDecoder(request)
-
-
-class OpenAIImageDecoder:
+class OpenAIImageDecoder(ImageDecoder):
     """Decodes one answer."""
 
-    def __init__(self, request: ImageRequest) -> None:
-        self.finished = False
-        self.complete = False
-        self.text = ""
-        self._request = request
-        self._images: list[GeneratedImage] = []
-
     def feed(self, payload: Payload) -> None:
-        """Read the one payload.
-
-        Raises:
-            APIStatusError: It is an error.
-            InvalidResponseError: It holds no images.
-        """
+        """Read the one payload."""
         body = parse_json(payload.data)
         if isinstance(body, dict) and is_error({"choices": None, **body}):
             raise error_from_payload(body)
         rows = body.get("data") if isinstance(body, dict) else None
         if not isinstance(rows, list) or not rows:
             raise InvalidResponseError("the answer holds no picture")
-        self._images = [
-            decode_image(_image_data(row), prompt=self._request.prompt, model=self._request.model) for row in rows
-        ]
-        self.finished = self.complete = True
-
-    def end(self) -> list[GeneratedImage]:
-        """The images."""
-        return self._images
+        self._decode([row.get("b64_json") or row.get("url") if isinstance(row, dict) else None for row in rows])
 
 
-def _image_data(row: Mapping[str, Any] | Any) -> Any:
-    return (row.get("b64_json") or row.get("url")) if isinstance(row, dict) else None
+decoder = OpenAIImageDecoder
