@@ -146,8 +146,7 @@ class ConnectionSettings(BaseModel):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         memo = {} if memo is None else memo
         for shared in (self.http_client, self.http_async_client):
-            if shared is not None:
-                memo[id(shared)] = shared
+            memo[id(shared)] = shared
         memo[id(self._cached_client)] = None
         return super().__deepcopy__(memo)
 

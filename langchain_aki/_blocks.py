@@ -53,12 +53,8 @@ def _content_blocks(message: AIMessage) -> list[dict[str, Any]]:
                 blocks.append(block)
     refusal = message.additional_kwargs.get("refusal")
     if refusal:
-        blocks.append(_refusal_block(refusal))
+        block = {"type": "refusal", "refusal": refusal}
+        # A standard block since langchain-core 1.7.5. The events of earlier versions only pass block types they know.
+        is_standard = hasattr(types, "RefusalContentBlock")
+        blocks.append(block if is_standard else {"type": "non_standard", "value": block})
     return blocks
-
-
-def _refusal_block(refusal: str) -> dict[str, Any]:
-    # A standard block since langchain-core 1.7.5. The events of earlier versions only pass block types that they know.
-    if hasattr(types, "RefusalContentBlock"):
-        return {"type": "refusal", "refusal": refusal}
-    return {"type": "non_standard", "value": {"type": "refusal", "refusal": refusal}}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.utils.json import parse_partial_json
@@ -49,11 +49,7 @@ def create_chat_result(reply: ChatReply, provider: str) -> ChatResult:
 def convert_delta(delta: ChatDelta, provider: str, *, as_blocks: bool) -> Iterator[ChatGenerationChunk]:
     """The chunks of one delta. Reasoning and text are separate chunks, because LangChain's events read one block each.
 
-    Args:
-        delta: The delta.
-        provider: The provider's name.
-        as_blocks: Whether content is standard blocks. Their indices are strings, because integers collide with the
-            indices of tool calls.
+    With `as_blocks`, content is standard blocks. Their indices are strings: integers collide with those of tool calls.
     """
     text, reasoning, refusal, calls, reply, _ = delta
     if reasoning:
@@ -84,25 +80,14 @@ def convert_delta(delta: ChatDelta, provider: str, *, as_blocks: bool) -> Iterat
 
 
 def _create_chunk(provider: str, content: Any, additional_kwargs: dict[str, Any] | None = None) -> ChatGenerationChunk:
+    metadata = {"model_provider": provider}
+    values = {"content": content, "additional_kwargs": additional_kwargs or {}, "response_metadata": metadata}
     if not isinstance(content, str):
-        return ChatGenerationChunk(
-            message=AIMessageChunk(
-                content=content,
-                additional_kwargs=additional_kwargs or {},
-                response_metadata={"model_provider": provider},
-            )
-        )
+        return ChatGenerationChunk(message=AIMessageChunk(**values))
     # A copy takes half as long as a new object, which would be validated; this runs for each chunk of a stream. No
     # mutable value is shared with the templates.
     message, chunk = _MESSAGE_TEMPLATE.model_copy(), _CHUNK_TEMPLATE.model_copy()
-    message.__dict__.update(
-        content=content,
-        additional_kwargs=additional_kwargs or {},
-        response_metadata={"model_provider": provider},
-        tool_calls=[],
-        invalid_tool_calls=[],
-        tool_call_chunks=[],
-    )
+    message.__dict__.update(values, tool_calls=[], invalid_tool_calls=[], tool_call_chunks=[])
     chunk.__dict__.update(text=content, message=message)
     return chunk
 
@@ -172,19 +157,17 @@ def create_usage_metadata(usage: Usage | None) -> UsageMetadata | None:
     """The token counts as LangChain's usage metadata."""
     if usage is None:
         return None
-    metadata = UsageMetadata(
-        input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=usage.total_tokens
-    )
-    input_details: InputTokenDetails = _without_none(
+    input_details = _without_none(
         cache_read=usage.cached_tokens, cache_creation=usage.cache_creation_tokens, audio=usage.audio_input_tokens
     )
-    output_details: OutputTokenDetails = _without_none(
-        reasoning=usage.reasoning_tokens, audio=usage.audio_output_tokens
+    output_details = _without_none(reasoning=usage.reasoning_tokens, audio=usage.audio_output_tokens)
+    metadata: UsageMetadata = _without_none(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        total_tokens=usage.total_tokens,
+        input_token_details=input_details or None,
+        output_token_details=output_details or None,
     )
-    if input_details:
-        metadata["input_token_details"] = input_details
-    if output_details:
-        metadata["output_token_details"] = output_details
     return metadata
 
 

@@ -18,12 +18,7 @@ from langchain_aki.errors import ModelRefusalError
 
 
 class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
-    """Parses the object from a model's answer: from a tool call or from the text.
-
-    Args:
-        schema_type: The pydantic class of the object; None gives dicts.
-        tool_name: The tool whose arguments are the object, if a tool was offered for it.
-    """
+    """Parses an object of the pydantic class `schema_type`, else a dict, from a call of `tool_name` or the text."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 

@@ -272,7 +272,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
             self.profile = _create_profile(info)
 
     def refresh_models(self) -> tuple[ModelInfo, ...]:
-        """Read the model listing of the service now, which makes `profile` exact, and return all its models.
+        """All models of the service, from its listing, which is read now; it also makes `profile` exact.
 
         Raises:
             AKIError: The listing could not be read.
@@ -351,15 +351,10 @@ def _create_profile(info: ModelInfo) -> ModelProfile:
         "name": info.name or None,
         "max_input_tokens": info.context_window,
         "max_output_tokens": info.max_output,
-        "text_inputs": True,
-        "text_outputs": True,
-        "image_inputs": info.images,
-        "image_url_inputs": info.images,
-        "image_tool_message": info.images,
+        **dict.fromkeys(("text_inputs", "text_outputs"), True),
+        **dict.fromkeys(("image_inputs", "image_url_inputs", "image_tool_message"), info.images),
+        **dict.fromkeys(("tool_calling", "tool_choice", "tool_call_streaming"), info.tools),
         "reasoning_output": info.reasoning,
-        "tool_calling": info.tools,
-        "tool_choice": info.tools,
-        "tool_call_streaming": info.tools,
         # False instead of unknown: LangChain guesses an unknown value from the model's name.
         "structured_output": bool(info.structured_output),
     }

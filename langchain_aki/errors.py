@@ -55,12 +55,7 @@ _Refusal: type[lc.ModelError] = getattr(lc, "ModelRefusalError", lc.ModelError)
 
 
 class ModelRefusalError(base.ModelRefusalError, AKIError, _Refusal):  # type: ignore[misc, valid-type]
-    """The model refused the request.
-
-    Args:
-        message: What happened.
-        refusal: The text of the refusal.
-        raw_message: The answer with the refusal.
+    """The model refused the request; `raw_message` is the answer with the refusal.
 
     Example:
         >>> from langchain_aki.errors import ModelRefusalError
@@ -121,53 +116,21 @@ class ServiceUnavailableError(base.ServiceUnavailableError, ServerError):
     """The service is temporarily unavailable."""
 
 
-_LANGCHAIN_CLASSES = {
+_LANGCHAIN_CLASSES: dict[type, type[AKIError]] = {
     cls.__mro__[1]: cls for cls in list(globals().values()) if isinstance(cls, type) and issubclass(cls, AKIError)
 }
-
-
-def as_langchain(error: base.AKIError) -> base.AKIError:
-    """The error as the class of this module, with the same message, fields and traceback."""
-    cls = _LANGCHAIN_CLASSES.get(type(error))
-    if cls is None:
-        return error
-    converted = cls.__new__(cls, *error.args)
-    converted.__dict__.update(error.__dict__)
-    return converted.with_traceback(error.__traceback__)
+__all__ = [cls.__name__ for cls in _LANGCHAIN_CLASSES.values()]
 
 
 class raises_langchain_errors:  # noqa: N801  reads like a function: `with raises_langchain_errors():`
-    """Raise the transport's errors as LangChain's."""
+    """Raise the transport's errors as the classes of this module, with the same message, fields and traceback."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if isinstance(error, base.AKIError):
-            converted = as_langchain(error)
-            if converted is not error:
-                raise converted from None
-
-
-__all__ = [
-    "AKIError",
-    "APIConnectionError",
-    "APIStatusError",
-    "APITimeoutError",
-    "AuthenticationError",
-    "BadRequestError",
-    "ConfigurationError",
-    "ContextOverflowError",
-    "InsufficientCreditsError",
-    "InvalidResponseError",
-    "JobError",
-    "ModelFallbackError",
-    "ModelNotFoundError",
-    "ModelRefusalError",
-    "NotFoundError",
-    "PermissionDeniedError",
-    "RateLimitError",
-    "ServerError",
-    "ServiceUnavailableError",
-    "StreamInterruptedError",
-]
+        cls = _LANGCHAIN_CLASSES.get(type(error))
+        if cls is not None and error is not None:
+            converted = cls.__new__(cls, *error.args)
+            converted.__dict__.update(error.__dict__)
+            raise converted.with_traceback(error.__traceback__) from None

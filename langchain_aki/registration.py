@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -41,7 +42,7 @@ def register_providers() -> None:
             ' make the model directly: ChatAKI(model="qwen3.6-35b").'
         )
     for name in PROVIDERS:
-        table[name] = ("langchain_aki", "ChatAKI", _creator(name))
+        table[name] = ("langchain_aki", "ChatAKI", partial(_create, provider=name))
     _clear_cache(base, "_get_chat_model_creator", "cache_clear")
     loader = import_module("langchain_core.load.load")  # by name: the package's attribute `load` is a function
     for cls in (ChatAKI, AKILLM):
@@ -59,8 +60,5 @@ def _clear_cache(module: ModuleType, name: str, method: str) -> None:
         clear()
 
 
-def _creator(provider: str) -> Any:
-    def create(cls: type[ChatAKI], **kwargs: Any) -> ChatAKI:
-        return cls(**{"provider": provider, **kwargs})
-
-    return create
+def _create(cls: type[ChatAKI], **kwargs: Any) -> ChatAKI:
+    return cls(**kwargs)

@@ -37,7 +37,6 @@ class LlamaIndexModel(ModelSettings, LLM):
         raise NotImplementedError
 
     def _completion_request(self, prompt: str, kwargs: dict[str, Any]) -> ChatRequest:
-        """The request for a formatted prompt: the constructor's fields, with those in `kwargs` in their place."""
         raise NotImplementedError
 
     @property
@@ -102,15 +101,12 @@ class LlamaIndexModel(ModelSettings, LLM):
 
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """The complete answer to a prompt. `AKI` sends the prompt as one user message.
+        """The complete answer to a prompt, which `AKI` sends as one user message. See `chat`.
 
         Args:
             prompt: The prompt.
             formatted: Whether `completion_to_prompt` has been applied already.
-            **kwargs: Fields of the model to override for this call, e.g. `temperature`.
-
-        Raises:
-            AKIError: See the tree in `aki_transport.errors`.
+            **kwargs: As for `chat`.
         """
         return create_completion_response(self._send(self._prepare_completion(prompt, formatted, kwargs)))
 
@@ -121,12 +117,7 @@ class LlamaIndexModel(ModelSettings, LLM):
 
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        """The answer to a prompt as it arrives: `delta` is new, `text` is everything so far.
-
-        Raises:
-            StreamInterruptedError: The stream ended before the answer was complete.
-            AKIError: See the tree in `aki_transport.errors`.
-        """
+        """The answer to a prompt as it arrives: `delta` is new, `text` is everything so far. See `stream_chat`."""
         request = self._prepare_completion(prompt, formatted, kwargs)
         return (create_completion_response(response) for response in self._stream(request))
 

@@ -97,12 +97,8 @@ class ResponseAccumulator:
             blocks=self._blocks(),
             additional_kwargs={"tool_calls": [call.openai_tool_call() for call in self._calls]} if self._calls else {},
         )
-        return ChatResponse(
-            message=message,
-            raw=raw,
-            delta=text,
-            additional_kwargs={"thinking_delta": reasoning} if reasoning else {},
-        )
+        details = {"thinking_delta": reasoning} if reasoning else {}
+        return ChatResponse(message=message, raw=raw, delta=text, additional_kwargs=details)
 
     def _blocks(self) -> list[ContentBlock]:
         if not self._calls and not self._reasoning:
@@ -117,8 +113,7 @@ class _CallAccumulator:
     def __init__(self) -> None:
         self._id: str | None = None
         self._name = ""
-        self._parts: list[str] = []
-        self._length = 0
+        self._json = ""
         self._parsed_length = 0
         self._arguments: dict[str, Any] = {}
 
@@ -126,11 +121,10 @@ class _CallAccumulator:
         self._id = delta.id or self._id
         self._name = delta.name or self._name
         if delta.arguments:
-            self._parts.append(delta.arguments)
-            self._length += len(delta.arguments)
-            if self._length >= self._parsed_length * _PARSE_AGAIN_AT:
-                self._parsed_length = self._length
-                self._arguments = parse_partial_arguments("".join(self._parts)) or self._arguments
+            self._json += delta.arguments
+            if len(self._json) >= self._parsed_length * _PARSE_AGAIN_AT:
+                self._parsed_length = len(self._json)
+                self._arguments = parse_partial_arguments(self._json) or self._arguments
 
     def openai_tool_call(self) -> dict[str, Any]:
         return _openai_tool_call(self._id or "", self._name, "")
@@ -205,17 +199,13 @@ def _convert_logprobs(logprobs: Any) -> list[list[LogProb]] | None:
 def _convert_token_logprobs(token: Any) -> list[LogProb]:
     """The sampled token and its alternatives; none if their format is unknown."""
     alternatives = token.get("top_logprobs") if isinstance(token, dict) else None
-    candidates = [token, *(alternatives if isinstance(alternatives, list) else ())]
-    if not all(isinstance(candidate, dict) for candidate in candidates):
+    entries = [token, *(alternatives if isinstance(alternatives, list) else ())]
+    if not all(isinstance(entry, dict) for entry in entries):
         return []
     try:
         return [
-            LogProb(
-                token=candidate.get("token") or "",
-                logprob=candidate.get("logprob") or 0.0,
-                bytes=candidate.get("bytes") or [],
-            )
-            for candidate in candidates
+            LogProb(token=entry.get("token") or "", logprob=entry.get("logprob") or 0.0, bytes=entry.get("bytes") or [])
+            for entry in entries
         ]
     except ValidationError:
         return []

@@ -104,15 +104,11 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
     ) -> ChatResponse:
         """Drop all calls after the first, unless several are allowed."""
         if not allow_parallel_tool_calls:
-            call_count = 0
-            blocks = []
-            for block in response.message.blocks:
-                call_count += isinstance(block, ToolCallBlock)
-                if not isinstance(block, ToolCallBlock) or call_count == 1:
-                    blocks.append(block)
-            response.message.blocks = blocks
-            if call_count > 1:
-                response.message.additional_kwargs["tool_calls"] = response.message.additional_kwargs["tool_calls"][:1]
+            message = response.message
+            calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+            if len(calls) > 1:
+                message.blocks = [*(block for block in message.blocks if block not in calls), calls[0]]
+                message.additional_kwargs["tool_calls"] = message.additional_kwargs["tool_calls"][:1]
         return response
 
     def stream_chat_with_tools(
@@ -277,13 +273,9 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
         yield prediction.result
 
     def _start_prediction(
-        self,
-        output_cls: type[Model],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None,
-        prompt_args: dict[str, Any],
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None, values: dict[str, Any]
     ) -> StructuredPrediction[Model]:
-        messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
+        messages = self._extend_messages(prompt.format_messages(llm=self, **values))
         return StructuredPrediction(output_cls, messages, llm_kwargs or {})
 
 
