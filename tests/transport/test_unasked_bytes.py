@@ -85,7 +85,7 @@ def test_bytes_behind_an_answer_are_not_the_next_one_in_tls_or_a_tunnel(
             url = f"https://127.0.0.1:{place.port}/"
             caller.fetch(url)
             assert [caller.fetch(url) for _ in range(2)] == [(200, b"ok")] * 2
-        assert place.made == 2
+        assert place.made == (3 if proxy_tls and not is_async else 2)  # sync TLS within TLS is used once
 
 
 @pytest.mark.parametrize("tls", [False, True])
