@@ -1,4 +1,4 @@
-"""The client: prepares a call, sends it, asks again after a refusal. Both framework packages convert to it and from it."""
+"""The client: prepares a call, sends it, asks again after a refusal. Both framework packages convert to and from it."""
 
 from __future__ import annotations
 
