@@ -134,7 +134,8 @@ class Transport:
                                 yield item
                             if decoder.finished:
                                 break
-                            attempts.check_time()
+                            if call.stream:  # a body that was read is not thrown away
+                                attempts.check_time()
                     except Exception as error:  # noqa: BLE001  judged there
                         attempts.raise_unless_complete(decoder, error)
                     last = _end(decoder, attempts)
