@@ -18,6 +18,7 @@ def legal_name(name: str) -> str:
     """The name, reduced to what protocols take: letters, digits, `_` and `-`, at most 64.
 
     Example:
+        >>> from aki_transport.schemas import legal_name
         >>> legal_name("Answer[Größe]")
         'Answer_Grosse'
     """
@@ -33,6 +34,7 @@ def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     Source: OpenAI's documentation of structured outputs; Anthropic's asks for the same.
 
     Example:
+        >>> from aki_transport.schemas import strict_schema
         >>> strict_schema({"type": "object", "properties": {"n": {"type": "integer", "default": 1}}})["required"]
         ['n']
     """

@@ -93,7 +93,7 @@ MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
         AIMessage(
             [{"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "I look."}, CALL], tool_calls=[CALL]
         ),
-        {"role": "assistant", "content": "I look.", "tool_calls": [SAID_CALL]},
+        {"role": "assistant", "content": "I look.", "tool_calls": [SAID_CALL], "reasoning_content": "hm"},
     ),
     "ai_thoughts_of_anthropic": (
         AIMessage([{"type": "thinking", "thinking": "hm", "signature": "x"}, {"type": "text", "text": "hello"}]),
@@ -366,7 +366,7 @@ CLOSED = [HumanMessage("q"), turn(), RESULT, turn(text="a", call=None, reasoning
         ({}, [*OPEN, turn(reasoning="two"), RESULT], ["hm", "two"]),
         ({"send_reasoning": "never"}, OPEN, []),
         ({"send_reasoning": "always"}, CLOSED, ["hm", "so"]),
-        ({"provider": "aacflow"}, OPEN, []),
+        ({"provider": "aacflow"}, OPEN, ["hm"]),
         ({"provider": "aacflow", "send_reasoning": "tool_turns"}, OPEN, ["hm"]),
     ],
     ids=["open", "closed", "open_behind_closed", "two_calls", "never", "always", "elsewhere", "elsewhere_asked"],

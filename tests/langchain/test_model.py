@@ -52,7 +52,7 @@ RENAMED = {
     "headers": "default_headers",
     "retries": "max_retries",
 }
-IN_A_CALL = {"temprature": None, "functions": "tools", "tool_choices": None, "metadata": None}
+IN_A_CALL = {"temprature": None, "functions": "tools", "tool_choices": None}
 
 
 def a_model(**given: Any) -> ChatAKI:

@@ -41,7 +41,7 @@ RENAMED = {
     "headers": "default_headers",
     "retries": "max_retries",
 }
-IN_A_CALL = {"temprature": None, "functions": "tools", "tool_choices": None, "metadata": None}
+IN_A_CALL = {"temprature": None, "functions": "tools", "tool_choices": None}
 LISTED = [{"id": MODEL, "max_model_len": 20000}, {"id": "new-model", "max_model_len": 50000}]
 
 
