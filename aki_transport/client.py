@@ -6,17 +6,18 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from aki_transport._version import __version__
 from aki_transport.auth import ApiKey, ApiKeySource, checked_base_url, checked_headers
-from aki_transport.errors import APIStatusError
+from aki_transport.errors import APIStatusError, NotFoundError
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.models.listing import ServiceListing
 from aki_transport.models.resolver import ModelResolver, OnModelFallback, OnUnknownModel
 from aki_transport.prepare.chat import Adaptations, PreparedChat, final_reply
 from aki_transport.prepare.structured_output import NoJsonError
-from aki_transport.providers import DEFAULT_PROVIDER, Provider, find_provider
+from aki_transport.providers import DEFAULT_PROVIDER, Provider, base_url_hint, default_protocol, find_provider
 from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
 from aki_transport.wire import find_image_wire, find_wire
 
@@ -32,7 +33,8 @@ class Client:
 
     Args:
         provider: A name in `PROVIDERS`, or a `Provider` of your own.
-        protocol: `"openai"`, `"anthropic"` or `"native"`, as far as the provider has it.
+        protocol: `"openai"`, `"anthropic"` or `"native"`, as far as the provider has it. Default: what `base_url` ends
+            in tells, else `"openai"`, else the provider's first.
         api_key: The key, or a function that returns it, asked for each attempt; else the provider's environment
             variables are read at the first use.
         base_url: Where the protocol's paths start, instead of the provider's own address.
@@ -66,7 +68,7 @@ class Client:
     def __init__(
         self,
         provider: str | Provider = DEFAULT_PROVIDER,
-        protocol: str = "openai",
+        protocol: str | None = None,
         *,
         api_key: ApiKeySource = None,
         base_url: str | None = None,
@@ -90,6 +92,7 @@ class Client:
         from aki_transport.transport.sender import Transport  # noqa: PLC0415
 
         self.provider = find_provider(provider)
+        protocol = default_protocol(self.provider, base_url, "openai") if protocol is None else protocol
         self.route = self.provider.route(protocol)
         self.base_url = checked_base_url(
             base_url or self.route.base_url, title=self.provider.title, allow_insecure=allow_insecure
@@ -100,7 +103,7 @@ class Client:
             title=self.provider.title,
             base_url=self.base_url,
             key=self._key,
-            key_in=self.route.key_in,
+            key_places=self.route.key_places,
             headers={
                 "user-agent": f"aki-integrations/{__version__}",
                 "accept": "application/json, text/event-stream",
@@ -119,6 +122,9 @@ class Client:
         self._resolver = ModelResolver(
             provider=self.provider,
             models_are_endpoints=self._wire.MODELS_ARE_ENDPOINTS,
+            requires_max_tokens=self._wire.REQUIRES_MAX_TOKENS,
+            default_max_tokens=self.route.default_max_tokens,
+            is_own_host=urlsplit(self.base_url).hostname in self.provider.hosts,
             supported_fields=self._wire.SUPPORTED_FIELDS,
             on_unknown_model=on_unknown_model,
             on_model_fallback=on_model_fallback,
@@ -177,8 +183,8 @@ class Client:
 
     def _deltas(self, request: ChatRequest, *, stream: bool) -> Iterator[ChatDelta]:
         deadline = self._transport.deadline_in()
-        wanted = self._resolver.wanted_id(request.model, self._listing.known)
-        if wanted is not None:
+        if self._resolver.needs_listing(request.model):
+            wanted = self._resolver.wanted_id(request.model, self._listing.known)
             self._listing.read(wanted=wanted, deadline=deadline)
         prepared = self._prepare(request)
         while True:
@@ -188,15 +194,15 @@ class Client:
                     prepared.accepted()
                     yield delta
             except (APIStatusError, NoJsonError) as error:
-                refusal = error
+                refusal = self._with_hint(error)
             else:
                 return
             prepared.adapt(refusal)
 
     async def _adeltas(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[ChatDelta, None]:
         deadline = self._transport.deadline_in()
-        wanted = self._resolver.wanted_id(request.model, self._listing.known)
-        if wanted is not None:
+        if self._resolver.needs_listing(request.model):
+            wanted = self._resolver.wanted_id(request.model, self._listing.known)
             await self._listing.aread(wanted=wanted, deadline=deadline)
         prepared = self._prepare(request)
         while True:
@@ -208,7 +214,7 @@ class Client:
                         prepared.accepted()
                         yield delta
             except (APIStatusError, NoJsonError) as error:
-                refusal = error
+                refusal = self._with_hint(error)
             else:
                 return
             prepared.adapt(refusal)
@@ -336,6 +342,21 @@ class Client:
             return object.__repr__(self)  # refused while it was made, and shown with the variables of that traceback
         return f"Client(provider={self.provider.name!r}, protocol={self.route.protocol!r}, base_url={self.base_url!r})"
 
+    def _with_hint(self, error: APIStatusError | NoJsonError) -> APIStatusError | NoJsonError:
+        """The error; a 404 of a path also tells what may be wrong with the base URL."""
+        if type(error) is NotFoundError:
+            error.message += base_url_hint(self.route.protocol, self.base_url)
+        return error
+
+    def planned_output(self, model: str) -> int | None:
+        """The `max_tokens` that is sent with a prompt of usual length if the user sets none; None if none is sent.
+
+        Example:
+            >>> Client().planned_output("qwen3.6-35b")
+            8192
+        """
+        return self._resolver.planned_output(self.model_info(model))
+
     def _prepare(self, request: ChatRequest) -> PreparedChat:
         return PreparedChat(
             request,
@@ -352,8 +373,8 @@ class Client:
     ) -> list[GeneratedImage]:
         request = self._image_request(prompt, **options)
         deadline = self._transport.deadline_in()
-        wanted = self._resolver.wanted_id(request.model or "", self._listing.known, for_images=True)
-        if wanted is not None:
+        if self._resolver.needs_listing(request.model or "", for_images=True):
+            wanted = self._resolver.wanted_id(request.model or "", self._listing.known)
             self._listing.read(wanted=wanted, deadline=deadline)
         images: list[GeneratedImage] = []
         for prepared in self._prepare_image_calls(request, on_progress):
@@ -366,8 +387,8 @@ class Client:
     ) -> list[GeneratedImage]:
         request = self._image_request(prompt, **options)
         deadline = self._transport.deadline_in()
-        wanted = self._resolver.wanted_id(request.model or "", self._listing.known, for_images=True)
-        if wanted is not None:
+        if self._resolver.needs_listing(request.model or "", for_images=True):
+            wanted = self._resolver.wanted_id(request.model or "", self._listing.known)
             await self._listing.aread(wanted=wanted, deadline=deadline)
         images: list[GeneratedImage] = []
         for prepared in self._prepare_image_calls(request, on_progress):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import InitVar, dataclass
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -19,7 +20,8 @@ class Route:
     Args:
         protocol: `"openai"`, `"anthropic"` or `"native"`.
         base_url: The URL before the protocol's paths, e.g. `https://aki.io/v1`.
-        key_in: Where the key is sent: `"bearer"` (Authorization header), `"x-api-key"` (header) or `"body"`.
+        key_in: Where the key is sent: `"bearer"` (Authorization header), `"x-api-key"` (header) or `"body"`. Default:
+            as the protocol has it; a service that refuses an `x-api-key` with 401 is asked once more by `"bearer"`.
         default_max_tokens: Sent as `min(this, the model's maximum output)` if the user set no `max_tokens`;
             None sends nothing.
         send_reasoning: Whether earlier reasoning is sent back: `"never"`, `"tool_turns"` (only in a turn of tool calls
@@ -28,43 +30,72 @@ class Route:
             failed.
 
     Example:
-        >>> Route(protocol="anthropic", base_url="http://localhost:8000/anthropic", key_in="x-api-key").send_reasoning
+        >>> Route(protocol="anthropic", base_url="http://localhost:8000/anthropic").send_reasoning
         'tool_turns'
     """
 
     protocol: Protocol
     base_url: str
-    key_in: Literal["bearer", "x-api-key", "body"] = "bearer"
+    key_in: Literal["bearer", "x-api-key", "body"] | None = None
     default_max_tokens: int | None = None
     send_reasoning: SendReasoning = "tool_turns"
     empty_is_failure: bool = False
 
+    @property
+    def key_places(self) -> tuple[str, ...]:
+        """Where the key is sent; the second after a 401 of the first. vLLM's Anthropic route takes only Bearer."""
+        return _KEY_PLACES[self.protocol] if self.key_in is None else (self.key_in,)
+
+
+_KEY_PLACES: dict[str, tuple[str, ...]] = {
+    "openai": ("bearer",),
+    "anthropic": ("x-api-key", "bearer"),
+    "native": ("body",),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A service, as data.
+    """A service, as data. Its base URL is enough for most: `Provider(base_url="http://localhost:8000/v1")`.
 
     Args:
-        name: The short name for `provider=`, e.g. `"aki"`.
+        name: The short name for `provider=`, e.g. `"aki"`. Default: the host of the first route.
         routes: Its interfaces, at most one per protocol.
         label: The name in error messages; default is `name`.
         key_variables: Environment variables for the key; the first one that is set is used. Empty: no key is needed.
         fallback_model: The model that silently answers requests for an unknown model; None if the provider refuses
             unknown models.
         catalog: The section of models.toml that describes its models.
+        lists_models: Whether it is known to list its models, so that a listing that cannot be read is worth a warning.
+        base_url: Instead of `routes`, the URL of its only one. The end tells the protocol: `/anthropic`, `/api` (AKI's
+            native one), else OpenAI's.
+
+    Raises:
+        ConfigurationError: It has neither a route nor a base URL, or both.
 
     Example:
-        >>> gateway = Provider(name="mine", routes=(Route(protocol="openai", base_url="http://localhost:8000/v1"),))
-        >>> gateway.route("openai").base_url
-        'http://localhost:8000/v1'
+        >>> gateway = Provider(base_url="http://localhost:8000/v1")
+        >>> gateway.name, gateway.route("openai").base_url
+        ('localhost', 'http://localhost:8000/v1')
     """
 
-    name: str
-    routes: tuple[Route, ...]
+    name: str = ""
+    routes: tuple[Route, ...] = ()
     label: str = ""
     key_variables: tuple[str, ...] = ()
     fallback_model: str | None = None
     catalog: str | None = None
+    lists_models: bool = False
+    base_url: InitVar[str | None] = None
+
+    def __post_init__(self, base_url: str | None) -> None:
+        if (base_url is None) == (not self.routes):
+            raise ConfigurationError("a Provider needs either base_url= or routes=.")
+        if base_url is not None:
+            route = Route(protocol=protocol_of_url(base_url), base_url=base_url)
+            object.__setattr__(self, "routes", (route,))
+        if not self.name:
+            object.__setattr__(self, "name", _host(self.routes[0].base_url) or "gateway")
 
     @property
     def title(self) -> str:
@@ -74,7 +105,7 @@ class Provider:
     @property
     def hosts(self) -> frozenset[str]:
         """The provider's own hosts: a key from the environment is sent only to these."""
-        return frozenset(urlsplit(route.base_url).hostname or "" for route in self.routes)
+        return frozenset(_host(route.base_url) for route in self.routes)
 
     def route(self, protocol: str) -> Route:
         """The interface for `protocol`.
@@ -101,6 +132,7 @@ PROVIDERS: dict[str, Provider] = {
             key_variables=("AKI_API_KEY", "AKI_IO_API_KEY"),
             fallback_model="minimax-m2.5-230b",
             catalog="aki",
+            lists_models=True,
             routes=(
                 Route(
                     protocol="openai",
@@ -121,12 +153,14 @@ PROVIDERS: dict[str, Provider] = {
             name="aacflow",
             label="AACFlow",
             key_variables=("AACFLOW_API_KEY",),
+            lists_models=True,
             routes=(Route(protocol="openai", base_url="https://www.aacflow.io/api/v1/ai"),),
         ),
         Provider(
             name="ak_ai_core",
             label="AK AI CORE",
             key_variables=("AK_AI_CORE_API_KEY",),
+            lists_models=True,
             routes=(Route(protocol="openai", base_url="https://akaicore.space/v1"),),
         ),
     )
@@ -148,7 +182,33 @@ def find_provider(provider: str | Provider) -> Provider:
         raise ConfigurationError(f"provider={provider!r} is unknown; use {names} or a Provider(...).") from None
 
 
-def raw_protocol(provider: str | Provider) -> str:
-    """The protocol for raw prompts: `"native"` if the provider supports it, else its first one."""
+def _host(url: str) -> str:
+    """The host of a URL; empty if it has none. Whether it is a good one is checked before it is used."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def protocol_of_url(base_url: str) -> Protocol:
+    """The protocol that a base URL's end tells: `/anthropic`, `/api` (AKI's native one), else OpenAI's."""
+    end = base_url.partition("?")[0].rstrip("/").rpartition("/")[2]
+    return {"anthropic": "anthropic", "api": "native"}.get(end, "openai")  # type: ignore[return-value]
+
+
+def default_protocol(provider: str | Provider, base_url: str | None, preferred: str) -> str:
+    """The protocol if the caller names none: that of the URL, else the preferred one, as far as the provider has it."""
     supported = [route.protocol for route in find_provider(provider).routes]
-    return "native" if "native" in supported or not supported else supported[0]
+    if base_url is not None and protocol_of_url(base_url) in supported:
+        return protocol_of_url(base_url)
+    return preferred if preferred in supported else supported[0]
+
+
+def base_url_hint(protocol: str, base_url: str) -> str:
+    """What may be wrong with a base URL under which the service found nothing; empty if nothing is known."""
+    path = urlsplit(base_url).path
+    if protocol == "openai" and not re.search(r"/v\d", path):
+        return f" Most services have their OpenAI interface under /v1; base_url={base_url!r} names no version."
+    if protocol == "anthropic" and re.search(r"/v\d+$", path):
+        return f" The protocol's paths begin with /v1; base_url={base_url!r} ends in one already."
+    return ""

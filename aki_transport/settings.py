@@ -15,7 +15,7 @@ from aki_transport.errors import ConfigurationError
 from aki_transport.messages import ChatRequest, JobProgress, Message, SendReasoning
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.models.resolver import OnModelFallback, OnUnknownModel
-from aki_transport.providers import DEFAULT_PROVIDER, Provider, raw_protocol
+from aki_transport.providers import DEFAULT_PROVIDER, Provider, default_protocol
 from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
 
 _SAMPLING = (
@@ -44,7 +44,8 @@ class ConnectionSettings(BaseModel):
     provider: str | Provider = DEFAULT_PROVIDER
     """A name in `aki_transport.PROVIDERS`, or a `Provider` of your own."""
     protocol: str = "openai"
-    """Which of the provider's interfaces to use: `"openai"`, `"anthropic"` or `"native"`."""
+    """Which of the provider's interfaces to use: `"openai"`, `"anthropic"` or `"native"`. Default: what `base_url` ends
+    in tells (`/anthropic`, `/api`); else `"openai"` if the provider has it; else the provider's first protocol."""
     api_key: ApiKeySource = Field(default=None, repr=False, exclude=True)
     """The key, or a function that returns it, which is asked once per attempt (an async one in async calls). Default:
     the provider's environment variables (its `key_variables`), read at the first call. A pickle holds a key that is
@@ -93,6 +94,11 @@ class ConnectionSettings(BaseModel):
                 data["api_key"] = SecretStr(data["api_key"])
             users_client(data.get("http_client"), "Client", "http_client")
             users_client(data.get("http_async_client"), "AsyncClient", "http_async_client")
+            provider, preferred = data.get("provider", DEFAULT_PROVIDER), cls.model_fields["protocol"].default
+            if "protocol" not in data and isinstance(provider, str | Provider):
+                protocol = default_protocol(provider, data.get("base_url"), preferred)
+                if protocol != preferred:
+                    data = {**data, "protocol": protocol}
             timeout = data.get("timeout")
             if timeout is not None and not isinstance(timeout, int | float | Mapping):
                 return {**data, "timeout": as_timeout(timeout)}
@@ -286,14 +292,8 @@ class PromptSettings(ModelSettings):
     """The settings of models that continue a raw prompt: no roles, no chat template, no tools."""
 
     protocol: str = "native"
-    """Default: `"native"`, which takes raw prompts, if the provider has it; else the provider's first protocol."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _choose_protocol(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and "protocol" not in data:
-            return {**data, "protocol": raw_protocol(data.get("provider", DEFAULT_PROVIDER))}
-        return data
+    """Default: what `base_url` ends in tells; else `"native"`, which takes raw prompts, if the provider has it; else
+    the provider's first protocol."""
 
     def _prompt_request(self, prompt: str, stop: Any, kwargs: Mapping[str, Any]) -> ChatRequest:
         messages = (Message(role="user", content=prompt),)

@@ -20,7 +20,6 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 from llama_index.core.llms.llm import LLM
 
 from aki_transport.messages import ChatRequest
-from aki_transport.models.resolver import default_output
 from aki_transport.settings import ModelSettings
 from llama_index_aki._convert_replies import ResponseAccumulator, create_chat_response, create_completion_response
 
@@ -44,8 +43,7 @@ class LlamaIndexModel(ModelSettings, LLM):
         """What is known about the model. Sends no request; exact after the model listing was read."""
         client = self._client
         info = client.model_info(self.model)
-        bound = client.route.default_max_tokens
-        default = -1 if bound is None else default_output(info, bound)  # LlamaIndex's -1 means "not set"
+        default = client.planned_output(self.model) or -1  # LlamaIndex's -1 means "not set"
         return LLMMetadata(
             context_window=info.context_window,
             num_output=default if self.max_tokens is None else self.max_tokens,

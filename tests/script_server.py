@@ -156,6 +156,7 @@ class ScriptServer(Origin):
         always: What is said once the script is played; without it, 418 and a text that says so.
         models: The listing's rows.
         listing: What is said to `GET …/models` in place of the rows.
+        details: What is said to `GET …/model/info`; without it, 404.
 
     Attributes:
         hangs_up: Asked of a request whose body is still on its way: whether the connection is reset now. Such a request
@@ -170,10 +171,12 @@ class ScriptServer(Origin):
         always: Scripted | None = None,
         models: Sequence[Mapping[str, Any]] = MODELS,
         listing: Scripted | None = None,
+        details: Answer | None = None,
     ) -> None:
         self.always = always
         self.models = list(models)
         self.listing = listing
+        self.details = details
         self.hangs_up: Callable[[Request], bool] = lambda _: False
         self.requests: list[Request] = []
         self.listings: list[Request] = []
@@ -270,6 +273,9 @@ class ScriptServer(Origin):
         if request.method == "GET" and request.path.endswith("/models"):
             self.listings.append(request)
             return self.listing or json_answer({"object": "list", "data": self.models}, end="keep-alive")
+        if request.method == "GET" and request.path.endswith("/model/info"):
+            self.listings.append(request)
+            return self.details or text_answer("Not Found", 404, end="keep-alive")
         self.requests.append(request)
         if self._script:
             return self._script.popleft()

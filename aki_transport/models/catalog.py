@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
@@ -23,6 +24,7 @@ _MAX_COMPARED = 200  # IDs that are compared letter by letter
 _MAX_ID = 200  # characters of an ID that is compared
 _SEPARATORS = re.compile(r"[-_/ ]+")
 _DATE_SUFFIX = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4})$")
+_TAG = re.compile(r"[:@][^/]*$")  # `llama3.2:latest`, `x:online`, and the revision of `x@main`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +66,35 @@ class ModelInfo:
     endpoint: str | None = None
 
 
-Listing: TypeAlias = Mapping[str, int]
-"""Model IDs as the service lists them, each with its `max_model_len`; 0 if the service does not list it."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A model's limits in tokens, as the service lists them; 0 if it does not.
+
+    Args:
+        context_window: What prompt and output share.
+        max_output: What one answer can have.
+    """
+
+    context_window: int = 0
+    max_output: int = 0
+
+
+Listing: TypeAlias = Mapping[str, Limits]
+"""Model IDs as the service lists them, each with its limits."""
+
+# Sources: vLLM; llama.cpp (`meta`; its `n_ctx_train` is not what the server was started with); LM Studio; OpenRouter
+# (also `top_provider`), Together; Groq; Mistral, LM Studio; LiteLLM (`model_info`), Anthropic.
+_CONTEXT_FIELDS = (
+    "max_model_len",
+    "n_ctx",
+    "loaded_context_length",
+    "context_length",
+    "context_window",
+    "max_context_length",
+    "max_input_tokens",
+)
+_OUTPUT_FIELDS = ("max_output_tokens", "max_completion_tokens")
+_MAX_TOKENS = 1_000_000_000  # more is a placeholder for "unknown", such as the 1e30 of tokenizers
 
 
 def read_listing(body: str | bytes) -> Listing:
@@ -78,18 +107,29 @@ def read_listing(body: str | bytes) -> Listing:
     rows = payload.get("data") if isinstance(payload, dict) else payload
     if not isinstance(rows, list):
         raise InvalidResponseError("the model listing holds no list of models")
-    models = {row["id"]: _length(row.get("max_model_len")) for row in rows if _has_id(row)}
+    models: dict[str, Limits] = {}
+    for row in rows:
+        model = (row.get("id") or row.get("model_name")) if isinstance(row, dict) else None
+        if isinstance(model, str) and model:
+            places = [row, *(value for value in row.values() if isinstance(value, dict))]
+            models.setdefault(model, Limits(_first(_CONTEXT_FIELDS, places), _first(_OUTPUT_FIELDS, places)))
     if not models:
         raise InvalidResponseError("the model listing names no model")
     return models
 
 
-def _has_id(row: Any) -> bool:
-    return isinstance(row, dict) and isinstance(row.get("id"), str) and bool(row["id"])
+def _first(names: tuple[str, ...], places: list[dict[str, Any]]) -> int:
+    """The first number of tokens under one of the names; 0 if there is none."""
+    return next(filter(None, (_tokens(place.get(name)) for name in names for place in places)), 0)
 
 
-def _length(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+def _tokens(value: Any) -> int:
+    """A number of tokens, which may be a text or a float; 0 if it is none."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = float(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if is_number and 1 <= value <= _MAX_TOKENS else 0
 
 
 @cache
@@ -162,23 +202,37 @@ def describe(
     """What is known of a model now: from the user, else the service's listing, else the table, else the defaults."""
     model = resolve(model, table, listing) or resolve(model, table, None) or model
     info = table.get(model) or ModelInfo(id=model)
-    listed = listing.get(model, 0) if listing else 0
-    if listed:
-        info = replace(info, context_window=listed, source="service")
+    listed = _listed_limits(model, table, listing or {})
+    if listed.context_window:
+        info = replace(info, context_window=listed.context_window, source="service")
+    if listed.max_output:
+        info = replace(info, max_output=listed.max_output, output_source="service")
     if context_window is not None:
         info = replace(info, context_window=context_window, source="user")
     if max_output is not None:
-        info = replace(info, max_output=max_output, output_source="user")
-    return info
+        return replace(info, max_output=max_output, output_source="user")
+    return replace(info, max_output=min(info.max_output, info.context_window))
+
+
+def _listed_limits(model: str, table: Mapping[str, ModelInfo], listing: Listing) -> Limits:
+    """The limits of a model under any of its names. A service that lists one model serves no other."""
+    if model in listing:
+        return listing[model]
+    if len(listing) == 1:
+        return next(iter(listing.values()))
+    names = islice(listing, _MAX_SEARCHED)
+    return next((listing[name] for name in names if same_model(model, name, table)), Limits())
 
 
 def same_model(requested: str, served: str, table: Mapping[str, ModelInfo]) -> bool:
-    """Whether two names mean one model, apart from aliases, case, a provider's prefix and a date suffix of one."""
-    one, other = _normalized(requested, table), _normalized(served, table)
-    return (
-        one == other
-        or _normalized(_DATE_SUFFIX.sub("", requested), table) == other
-        or one == _normalized(_DATE_SUFFIX.sub("", served), table)
+    """Whether two names mean one model, apart from aliases, case, a provider's prefix, and a tag or date of one."""
+    one, other = _TAG.sub("", requested), _TAG.sub("", served)
+    tag, other_tag = requested[len(one) :], served[len(other) :]
+    if tag and other_tag and tag.casefold() != other_tag.casefold():
+        return False
+    return _normalized(one, table) == _normalized(other, table) or any(
+        _normalized(_DATE_SUFFIX.sub("", short), table) == _normalized(long, table)
+        for short, long in ((one, other), (other, one))
     )
 
 

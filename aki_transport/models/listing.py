@@ -13,11 +13,21 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 
 from aki_transport.auth import ApiKey
-from aki_transport.errors import AKIError, AuthenticationError, ConfigurationError, PermissionDeniedError
+from aki_transport.errors import (
+    AKIError,
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    ConfigurationError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+)
+from aki_transport.models.catalog import Limits
+from aki_transport.models.catalog import Listing as Models
 from aki_transport.providers import Provider
 from aki_transport.transport import Call, Payload, Sender
 
@@ -33,22 +43,31 @@ MAX_WAIT = 5.0
 """Seconds that reading it may hold a call up, in all."""
 
 
-class Listing:
-    """One service's models for one key, shared by every client that asks it; `known` is None until they were read."""
+# A service that was not reached, or a key that was wrong.
+_PASSING = (APIConnectionError, AuthenticationError, PermissionDeniedError, RateLimitError, ServerError)
 
-    def __init__(self, title: str) -> None:
+
+class Listing:
+    """One service's models for one key, shared by every client that asks it; `known` is None until they were read.
+
+    `is_known` tells whether the service is known to have a listing, so that a failure is worth a warning.
+    """
+
+    def __init__(self, title: str, *, is_known: bool) -> None:
         self._title = title
+        self._is_known = is_known
         self._lock = threading.Lock()
-        self.known: Mapping[str, int] | None = None
+        self.known: Models | None = None
         self._read_at = 0.0
         self._failed_at: float | None = None
+        self._retry_after = REREAD_AFTER
         self._error: Exception | None = None
         self._reading: Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def read(
         self,
-        fetch: Callable[..., Mapping[str, int]],
+        fetch: Callable[..., Models],
         *,
         wanted: str | None = None,
         deadline: float | None = None,
@@ -77,7 +96,7 @@ class Listing:
 
     async def aread(
         self,
-        fetch: Callable[..., Awaitable[Mapping[str, int]]],
+        fetch: Callable[..., Awaitable[Models]],
         *,
         wanted: str | None = None,
         deadline: float | None = None,
@@ -108,7 +127,7 @@ class Listing:
 
     def _is_due(self, wanted: str | None) -> bool:
         now = time.monotonic()
-        if self._failed_at is not None and now - self._failed_at < REREAD_AFTER:
+        if self._failed_at is not None and now - self._failed_at < self._retry_after:
             return False
         if self.known is None:
             return True
@@ -146,7 +165,7 @@ class Listing:
         except RuntimeError:
             return False
 
-    def _keep(self, models: Mapping[str, int]) -> None:
+    def _keep(self, models: Models) -> None:
         self.known = models
         self._read_at = time.monotonic()
         self._failed_at = None
@@ -156,6 +175,13 @@ class Listing:
         first = self._failed_at is None
         self._failed_at = time.monotonic()
         self._error = error
+        if not self._is_known:
+            # A service without a listing is asked once; one that was not reached may have been starting.
+            self._retry_after = (
+                LIFETIME if isinstance(error, APITimeoutError) or not isinstance(error, _PASSING) else REREAD_AFTER
+            )
+            log.debug("%s lists no models: %s", self._title, error)
+            return
         log.info("the model listing could not be read: %s", error)
         # A wrong key is reported by the call itself, and a test's mock without a listing is no failure.
         if first and isinstance(error, AKIError) and not isinstance(error, AuthenticationError | PermissionDeniedError):
@@ -177,13 +203,13 @@ class ServiceListing:
     base_url: str
     key: ApiKey
     call: Call
-    parse: Callable[[str | bytes], Mapping[str, int]]
+    parse: Callable[[str | bytes], Models]
     transport: Sender
     is_read: bool
     _shared: Listing | None = field(default=None, init=False)
 
     @property
-    def known(self) -> Mapping[str, int] | None:
+    def known(self) -> Models | None:
         """The models, if they were read; never asks the service."""
         try:
             return self._listing().known
@@ -193,16 +219,36 @@ class ServiceListing:
     def read(self, *, wanted: str | None = None, deadline: float | None = None, force: bool = False) -> None:
         """Read the models where that is due; see `Listing.read`."""
         if self.is_read or force:
-            fetch = partial(self.transport.fetch, self.call, self._read_body)
-            self._listing().read(fetch, wanted=wanted, deadline=deadline, force=force)
+            self._listing().read(self._fetch, wanted=wanted, deadline=deadline, force=force)
 
     async def aread(self, *, wanted: str | None = None, deadline: float | None = None, force: bool = False) -> None:
         """`read`, async."""
         if self.is_read or force:
-            fetch = partial(self.transport.afetch, self.call, self._read_body)
-            await self._listing().aread(fetch, wanted=wanted, deadline=deadline, force=force)
+            await self._listing().aread(self._afetch, wanted=wanted, deadline=deadline, force=force)
 
-    def _read_body(self, _: Mapping[str, str], body: Payload) -> Mapping[str, int]:
+    def _fetch(self, *, deadline: float) -> Models:
+        models: Models = self.transport.fetch(self.call, self._read_body, deadline=deadline)
+        details = self._call_for_limits(models)
+        if details is not None:
+            with suppress(Exception):
+                return {**models, **self.transport.fetch(details, self._read_body, deadline=deadline)}
+        return models
+
+    async def _afetch(self, *, deadline: float) -> Models:
+        models: Models = await self.transport.afetch(self.call, self._read_body, deadline=deadline)
+        details = self._call_for_limits(models)
+        if details is not None:
+            with suppress(Exception):
+                return {**models, **await self.transport.afetch(details, self._read_body, deadline=deadline)}
+        return models
+
+    def _call_for_limits(self, models: Models) -> Call | None:
+        """The call that LiteLLM answers with its models' limits, for a service of which nothing else tells them."""
+        is_told = self.provider.lists_models or any(limits != Limits() for limits in models.values())
+        path, found, _ = self.call.path.rpartition("/models")
+        return replace(self.call, path=f"{path}/model/info") if found and not is_told else None
+
+    def _read_body(self, _: Mapping[str, str], body: Payload) -> Models:
         return self.parse(body.data)
 
     def _listing(self) -> Listing:
@@ -210,7 +256,9 @@ class ServiceListing:
             digest = self._key_digest()
             with _lock:
                 name = (self.provider.name, self.base_url, digest)
-                self._shared = _listings.setdefault(name, Listing(self.provider.title))
+                self._shared = _listings.setdefault(
+                    name, Listing(self.provider.title, is_known=self.provider.lists_models)
+                )
         return self._shared
 
     def _key_digest(self) -> str:

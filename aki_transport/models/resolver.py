@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 from typing import Any, Literal, TypeAlias
 
+from pydantic_core import to_json
+
 from aki_transport.errors import (
     ConfigurationError,
     ModelFallbackError,
@@ -24,7 +26,10 @@ OnUnknownModel: TypeAlias = Literal["raise", "warn", "allow"]
 OnModelFallback: TypeAlias = Literal["raise", "warn", "ignore"]
 
 _MIN_OUTPUT = 1024  # tokens that are left for the answer to a prompt of any length
+_USUAL_OUTPUT = 8192  # where the protocol requires a bound, and the limits are known
+_UNKNOWN_OUTPUT = 4096  # and where they are not: what the smaller models of today can give
 _BYTES_PER_TOKEN = 4
+_TOKENS_PER_MESSAGE = 8  # for the marks of its role
 _TOKENS_PER_IMAGE = 1024
 _MAX_LISTED = 100  # IDs in a message
 # Capabilities of a model, each with the field of a request that the protocol must have for it.
@@ -37,12 +42,17 @@ CAPABILITIES = (*_REQUIRED_FIELDS, "reasoning")
 class ModelResolver:
     """Resolves model IDs. It is pure but for warnings: the listing is an argument.
 
-    If models are endpoints, the listing names endpoints. Limits are set by the user or None. `without_key` removes the
+    If models are endpoints, the listing names endpoints. `requires_max_tokens` is a matter of the protocol,
+    `default_max_tokens` the documented one of the route; `is_own_host` tells whether the calls go to the host for which
+    it is documented. Limits are set by the user or None. `without_key` removes the
     API key from a model name of the service before it is shown.
     """
 
     provider: Provider
     models_are_endpoints: bool
+    requires_max_tokens: bool
+    default_max_tokens: int | None
+    is_own_host: bool
     supported_fields: Container[str]
     on_unknown_model: OnUnknownModel
     on_model_fallback: OnModelFallback
@@ -94,15 +104,25 @@ class ModelResolver:
         """The listing; None if it names endpoints, which tells nothing about the models behind them."""
         return None if self.models_are_endpoints else listing
 
-    def wanted_id(self, model: str, listing: catalog.Listing | None, *, for_images: bool = False) -> str | None:
-        """The name to look for in the service's listing; None if what to send for this model is known without it."""
+    def needs_listing(self, model: str, *, for_images: bool = False) -> bool:
+        """Whether the service's listing tells something about a call: what to send for this model, or its limits."""
         if self.models_are_endpoints:
-            if catalog.find_endpoint(model, self._image_table if for_images else self._table, None) is not None:
-                return None
+            table = self._image_table if for_images else self._table
+            return catalog.find_endpoint(model, table, None) is None
+        return not for_images
+
+    def wanted_id(self, model: str, listing: catalog.Listing | None) -> str | None:
+        """The name that must be in the service's listing; None if the model may be asked without it."""
+        if self.models_are_endpoints:
             return catalog.find_endpoint(model, self._table, listing) or model
-        if for_images or self.provider.fallback_model is None:
+        if self._fallback(listing) is None:
             return None
         return catalog.resolve(model, self._table, listing) or model
+
+    def _fallback(self, listing: catalog.Listing | None) -> str | None:
+        """The model that answers for unknown ones; None where the listing shows that it is another service."""
+        fallback = self.provider.fallback_model
+        return fallback if listing is None or fallback in listing else None
 
     def resolve(self, model: str, listing: catalog.Listing | None) -> str:
         """The ID to send.
@@ -113,7 +133,7 @@ class ModelResolver:
         if self.models_are_endpoints:
             return catalog.resolve(model, self._table, None) or model
         resolved = catalog.resolve(model, self._table, listing)
-        fallback = self.provider.fallback_model
+        fallback = self._fallback(listing)
         if resolved is not None or listing is None or fallback is None or self.on_unknown_model == "allow":
             return resolved or model
         closest = catalog.closest(model, listing)
@@ -159,8 +179,7 @@ class ModelResolver:
         Raises:
             ModelFallbackError: The service's fallback model answers.
         """
-        fallback = self.provider.fallback_model
-        if fallback is None or served == requested or self.on_model_fallback == "ignore":
+        if served == requested or self.on_model_fallback == "ignore":
             return
         if (requested, served) in self._same_model:
             return
@@ -169,7 +188,8 @@ class ModelResolver:
             self._same_model.add((requested, served))
             return
         message = f"{requested!r} was requested, but {served!r} answers"
-        if self.on_model_fallback == "raise" and catalog.same_model(fallback, served, self._table):
+        fallback = self.provider.fallback_model
+        if fallback and self.on_model_fallback == "raise" and catalog.same_model(fallback, served, self._table):
             raise ModelFallbackError(
                 f"{message}: the service's fallback for models it does not know or cannot serve."
                 " Nothing of that answer was used; on_model_fallback='warn' would take it.",
@@ -180,19 +200,35 @@ class ModelResolver:
             )
         self._warn_once((requested, served), f"{message}.", ModelMismatchWarning)
 
-    def output_bound(self, request: ChatRequest, info: ModelInfo, default: int | None) -> int | None:
-        """The `max_tokens` to send: the user's own, else the route's default as far as it fits beside the prompt."""
+    def output_bound(self, request: ChatRequest, info: ModelInfo) -> int | None:
+        """The `max_tokens` to send: the user's own, else the default as far as it fits beside the prompt."""
         requested = request.max_tokens
         if requested is not None:
             if info.output_source != "default" and requested > info.max_output:
                 message = f"max_tokens={requested} is more than the {info.max_output} that {info.id} is known to give."
                 self._warn_once(("limit", f"{info.id} {requested}"), message, ModelLimitWarning)
             return requested
-        if default is None:
-            return None
-        bound = min(default, info.max_output)
+        bound = self._default_bound(info)
         room = info.context_window - _estimated_tokens(request)
-        return bound if room >= bound else max(room, min(_MIN_OUTPUT, bound))
+        if bound is None or room >= bound:
+            return bound
+        return max(room, min(_MIN_OUTPUT, bound, info.context_window // 4))
+
+    def planned_output(self, info: ModelInfo) -> int | None:
+        """The tokens to plan for an answer if the prompt is not known yet; None if no bound is sent."""
+        bound = self._default_bound(info)
+        return (
+            None if bound is None else min(bound, max(info.context_window // 4, _MIN_OUTPUT), info.context_window // 2)
+        )
+
+    def _default_bound(self, info: ModelInfo) -> int | None:
+        """The `max_tokens` for a short prompt; None leaves it to the service."""
+        is_unknown = info.source == info.output_source == "default"
+        if self.default_max_tokens is not None and (self.is_own_host or not is_unknown):
+            return min(self.default_max_tokens, info.max_output)
+        if not self.requires_max_tokens:
+            return None
+        return min(_UNKNOWN_OUTPUT if is_unknown else _USUAL_OUTPUT, info.max_output)
 
     def _warn_once(self, topic: tuple[str, str], message: str, category: type[Warning]) -> None:
         if topic not in self._warned:
@@ -200,17 +236,18 @@ class ModelResolver:
             warnings.warn(f"{self.provider.title}: {message}", category, stacklevel=2)
 
 
-def default_output(info: ModelInfo, default: int) -> int:
-    """The tokens to plan for an answer if the user set no `max_tokens` and the prompt is not known yet."""
-    return min(default, info.max_output, max(info.context_window // 4, _MIN_OUTPUT), info.context_window // 2)
-
-
 def _estimated_tokens(request: ChatRequest) -> int:
-    """A cautious estimate of the prompt's tokens: UTF-8 bytes / 4, so that non-Latin scripts count for more."""
+    """A cautious estimate of the prompt's tokens: UTF-8 bytes / 4, so that non-Latin scripts count for more.
+
+    Tools, calls and their arguments are part of the prompt.
+    """
     parts = [part for message in request.messages for part in message.parts]
     texts = [part.text for part in parts if isinstance(part, Text)]
+    texts += [call.arguments for message in request.messages for call in message.tool_calls]
     size = sum(len(text.encode("utf-8", "replace")) for text in texts)
-    return size // _BYTES_PER_TOKEN + (len(parts) - len(texts)) * _TOKENS_PER_IMAGE
+    size += sum(len(to_json(tool, fallback=str)) for tool in request.tools)
+    attachments = sum(not isinstance(part, Text) for part in parts)
+    return size // _BYTES_PER_TOKEN + len(request.messages) * _TOKENS_PER_MESSAGE + attachments * _TOKENS_PER_IMAGE
 
 
 def _describe_listing(closest: tuple[str, ...], listing: catalog.Listing) -> tuple[str, str]:

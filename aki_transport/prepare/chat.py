@@ -73,7 +73,7 @@ class PreparedChat:
             messages=history.with_readable_ids(history.reduced(request, resolver.provider.name), route.protocol),
             model=model,
             endpoint=resolver.endpoint(request.model, listing),
-            max_tokens=resolver.output_bound(request, info, route.default_max_tokens),
+            max_tokens=resolver.output_bound(request, info),
             send_reasoning=request.send_reasoning or route.send_reasoning,
         )
         self._request = as_remembered(request, adaptations.memory)

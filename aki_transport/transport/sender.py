@@ -32,6 +32,9 @@ from aki_transport.transport.retry import retry_after_seconds
 
 T = TypeVar("T")
 
+_UNAUTHORIZED = 401
+_PLACE_THAT_WORKED: dict[str, str] = {}
+"""Where the service at a base URL took the key, if not in the first place."""
 _DRAIN = 0.25  # seconds for the bytes behind a stream's terminator, so that the connection can be used again
 
 
@@ -42,7 +45,7 @@ class Transport:
         title: The provider's name in messages.
         base_url: Where paths start.
         key: Returns the key at each attempt; None where the service takes none.
-        key_in: `"bearer"`, `"x-api-key"` or `"body"`.
+        key_places: `"bearer"`, `"x-api-key"` or `"body"`; a second one is tried after a 401 of the first.
         headers: Sent with every call.
         timeout: Bounds on single waits.
         total_timeout: Seconds for a whole call with its repetitions; None is no bound.
@@ -58,7 +61,7 @@ class Transport:
         title: str,
         base_url: str,
         key: ApiKey,
-        key_in: str,
+        key_places: tuple[str, ...],
         headers: Mapping[str, str],
         timeout: Timeout,
         total_timeout: float | None = None,
@@ -75,7 +78,7 @@ class Transport:
         self._url, question, query = base_url.partition("?")
         self._query = question + query
         self._key = key
-        self._key_in = key_in
+        self._key_places = key_places
         self._headers = dict(headers)
         self._secret_headers = secret_header_values(headers)
         self._form_headers = {name: value for name, value in headers.items() if name != "content-type"}
@@ -229,48 +232,64 @@ class Transport:
         """Send one attempt; a response with a good status, or its error."""
         client = _check_open(self._http_client) or thread_client(self)
         attempts.key = self._key()
-        response = client.send(self._request(client, attempts), stream=True, follow_redirects=False)
-        if attempts.accepts(response.status_code, response.headers):
-            return response
-        with closing(response):
-            raise _refusal(attempts.call, response, read_error_body(response))
+        places = self._places_of_key(attempts.key)
+        while True:
+            response = client.send(self._request(client, attempts, places[0]), stream=True, follow_redirects=False)
+            if attempts.accepts(response.status_code, response.headers):
+                if places[0] != self._key_places[0]:
+                    _PLACE_THAT_WORKED[self.base_url] = places[0]
+                return response
+            with closing(response):
+                places = places[1:]
+                if response.status_code != _UNAUTHORIZED or not places:
+                    raise _refusal(attempts.call, response, read_error_body(response))
 
     async def _aopen(self, attempts: Attempts) -> httpx.Response:
         """`_open`, async."""
         client = _check_open(self._http_async_client) or await loop_client(self, self._http_engine)
         attempts.key = await self._key.for_async_call()
-        response = await client.send(self._request(client, attempts), stream=True, follow_redirects=False)
-        if attempts.accepts(response.status_code, response.headers):
-            return response
-        async with aclosing(response):
-            raise _refusal(attempts.call, response, await aread_error_body(response))
+        places = self._places_of_key(attempts.key)
+        while True:
+            response = await client.send(
+                self._request(client, attempts, places[0]), stream=True, follow_redirects=False
+            )
+            if attempts.accepts(response.status_code, response.headers):
+                if places[0] != self._key_places[0]:
+                    _PLACE_THAT_WORKED[self.base_url] = places[0]
+                return response
+            async with aclosing(response):
+                places = places[1:]
+                if response.status_code != _UNAUTHORIZED or not places:
+                    raise _refusal(attempts.call, response, await aread_error_body(response))
 
-    def _request(self, client: httpx.Client | httpx.AsyncClient, attempts: Attempts) -> httpx.Request:
+    def _places_of_key(self, key: SecretStr | None) -> tuple[str, ...]:
+        """Where to send the key, one after the other."""
+        worked = _PLACE_THAT_WORKED.get(self.base_url)
+        if key is None or len(self._key_places) == 1:
+            return self._key_places[:1]
+        return self._key_places if worked is None else (worked,)
+
+    def _request(self, client: httpx.Client | httpx.AsyncClient, attempts: Attempts, key_in: str) -> httpx.Request:
         """One attempt. The key is unwrapped in its arguments alone, so that no local variable holds it."""
         call, form = attempts.call, attempts.call.form
         headers, body = (self._headers, {}) if form is None else (self._form_headers, form.for_httpx())
         return client.build_request(
             call.method,
             self._url + call.path + self._query,  # a text, for httpx2 takes no URL of httpx
-            headers={**headers, **call.headers, **self._key_header(attempts.key)},
+            headers={**headers, **call.headers, **_key_header(attempts.key, key_in)},
             content=self._content(call, attempts.key),
             extensions=attempts.next_attempt(),
             **body,
         )
-
-    def _key_header(self, key: SecretStr | None) -> dict[str, str]:
-        if key is None or self._key_in == "body":
-            return {}
-        if self._key_in == "bearer":
-            return {"authorization": f"Bearer {key.get_secret_value()}"}
-        return {self._key_in: key.get_secret_value()}
 
     def _content(self, call: Call, key: SecretStr | None) -> bytes | None:
         if call.body is None:
             return None
         try:
             content = to_json(
-                call.body if key is None or self._key_in != "body" else {**call.body, "key": key.get_secret_value()}
+                call.body
+                if key is None or "body" not in self._key_places
+                else {**call.body, "key": key.get_secret_value()}
             )
             if b"NaN" in content or b"Infinity" in content:
                 json.dumps(call.body, allow_nan=False, default=str)  # tells a number from a text
@@ -317,6 +336,14 @@ class _BodyDecoder:
     def end(self) -> Any:
         """The result."""
         return self._result
+
+
+def _key_header(key: SecretStr | None, key_in: str) -> dict[str, str]:
+    if key is None or key_in == "body":
+        return {}
+    if key_in == "bearer":
+        return {"authorization": f"Bearer {key.get_secret_value()}"}
+    return {key_in: key.get_secret_value()}
 
 
 def _refusal(call: Call, response: httpx.Response, body: bytes) -> AKIError:

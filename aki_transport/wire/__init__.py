@@ -29,6 +29,7 @@ class Wire(Protocol):
     """
 
     MODELS_ARE_ENDPOINTS: bool
+    REQUIRES_MAX_TOKENS: bool
     SUPPORTED_FIELDS: frozenset[str]
     RANGES: Mapping[str, tuple[float, float]]
 

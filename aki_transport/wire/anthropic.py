@@ -34,6 +34,7 @@ from aki_transport.wire._request import (
 )
 
 MODELS_ARE_ENDPOINTS = False
+REQUIRES_MAX_TOKENS = True
 SUPPORTED_FIELDS = frozenset(
     {
         "temperature",
@@ -51,7 +52,7 @@ SUPPORTED_FIELDS = frozenset(
 RANGES: Mapping[str, tuple[float, float]] = {"temperature": (0, 1), "top_p": (0, 1)}
 
 _HEADERS = {"anthropic-version": "2023-06-01"}
-_DEFAULT_MAX_TOKENS = 8192  # AKI.IO's documented default; the field is required
+_DEFAULT_MAX_TOKENS = 4096  # the field is required; what the smaller models of today can give
 _MIN_THINKING_TOKENS = 1024  # Anthropic's own minimum
 # Shares of max_tokens, so that the thinking budget leaves room for the answer.
 _THINKING_SHARES = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8}

@@ -11,13 +11,14 @@ from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import ConfigurationError, InvalidResponseError
 from aki_transport.json_text import parse_json
 from aki_transport.messages import ChatRequest, File, Image, Message, RawBlock, Text
-from aki_transport.models.catalog import Listing
+from aki_transport.models.catalog import Limits, Listing
 from aki_transport.transport import Call
 from aki_transport.wire._job import read_error, start_job
 from aki_transport.wire._native_decoder import NativeDecoder
 from aki_transport.wire._request import sendable_parts, set_fields, text_of
 
 MODELS_ARE_ENDPOINTS = True
+REQUIRES_MAX_TOKENS = False
 SUPPORTED_FIELDS = frozenset({"temperature", "top_p", "top_k", "max_tokens", "stop", "images"})
 # Source: AKI.IO's documentation of this API.
 RANGES: Mapping[str, tuple[float, float]] = {"temperature": (0, 1), "top_p": (0, 1)}
@@ -42,7 +43,7 @@ def read_models(body: str | bytes) -> Listing:
         raise read_error(error_from_payload(payload))
     rows = payload.get("endpoints") if isinstance(payload, dict) else None
     names = [row.get("name") if isinstance(row, dict) else row for row in rows] if isinstance(rows, list) else []
-    endpoints = {name: 0 for name in names if isinstance(name, str) and name}
+    endpoints = {name: Limits() for name in names if isinstance(name, str) and name}
     if not endpoints:
         raise InvalidResponseError("the list of endpoints names none")
     return endpoints

@@ -38,6 +38,7 @@ from aki_transport.wire._request import (
 )
 
 MODELS_ARE_ENDPOINTS = False
+REQUIRES_MAX_TOKENS = False
 RANGES: Mapping[str, tuple[float, float]] = {}
 
 _SAMPLING_FIELDS = ("temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty")
