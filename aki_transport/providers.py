@@ -66,7 +66,6 @@ class Provider:
         fallback_model: The model that silently answers requests for an unknown model; None if the provider refuses
             unknown models.
         catalog: The section of models.toml that describes its models.
-        lists_models: Whether it is known to list its models, so that a listing that cannot be read is worth a warning.
         base_url: Instead of `routes`, the URL of its only one. The end tells the protocol: `/anthropic`, `/api` (AKI's
             native one), else OpenAI's.
 
@@ -85,7 +84,6 @@ class Provider:
     key_variables: tuple[str, ...] = ()
     fallback_model: str | None = None
     catalog: str | None = None
-    lists_models: bool = False
     base_url: InitVar[str | None] = None
 
     def __post_init__(self, base_url: str | None) -> None:
@@ -132,7 +130,6 @@ PROVIDERS: dict[str, Provider] = {
             key_variables=("AKI_API_KEY", "AKI_IO_API_KEY"),
             fallback_model="minimax-m2.5-230b",
             catalog="aki",
-            lists_models=True,
             routes=(
                 Route(
                     protocol="openai",
@@ -153,14 +150,12 @@ PROVIDERS: dict[str, Provider] = {
             name="aacflow",
             label="AACFlow",
             key_variables=("AACFLOW_API_KEY",),
-            lists_models=True,
             routes=(Route(protocol="openai", base_url="https://www.aacflow.io/api/v1/ai"),),
         ),
         Provider(
             name="ak_ai_core",
             label="AK AI CORE",
             key_variables=("AK_AI_CORE_API_KEY",),
-            lists_models=True,
             routes=(Route(protocol="openai", base_url="https://akaicore.space/v1"),),
         ),
     )

@@ -28,7 +28,7 @@ from aki_transport.errors import (
 )
 from aki_transport.models.catalog import Limits
 from aki_transport.models.catalog import Listing as Models
-from aki_transport.providers import Provider
+from aki_transport.providers import PROVIDERS, Provider
 from aki_transport.transport import Call, Payload, Sender
 
 log = logging.getLogger("aki_transport")
@@ -50,12 +50,13 @@ _PASSING = (APIConnectionError, AuthenticationError, PermissionDeniedError, Rate
 class Listing:
     """One service's models for one key, shared by every client that asks it; `known` is None until they were read.
 
-    `is_known` tells whether the service is known to have a listing, so that a failure is worth a warning.
+    `protects` tells whether the service answers for unknown models with another one, so that a listing that cannot be
+    read is worth a warning.
     """
 
-    def __init__(self, title: str, *, is_known: bool) -> None:
+    def __init__(self, title: str, *, protects: bool) -> None:
         self._title = title
-        self._is_known = is_known
+        self._protects = protects
         self._lock = threading.Lock()
         self.known: Models | None = None
         self._read_at = 0.0
@@ -175,7 +176,7 @@ class Listing:
         first = self._failed_at is None
         self._failed_at = time.monotonic()
         self._error = error
-        if not self._is_known:
+        if not self._protects:
             # A service without a listing is asked once; one that was not reached may have been starting.
             self._retry_after = (
                 LIFETIME if isinstance(error, APITimeoutError) or not isinstance(error, _PASSING) else REREAD_AFTER
@@ -243,8 +244,8 @@ class ServiceListing:
         return models
 
     def _call_for_limits(self, models: Models) -> Call | None:
-        """The call that LiteLLM answers with its models' limits, for a service of which nothing else tells them."""
-        is_told = self.provider.lists_models or any(limits != Limits() for limits in models.values())
+        """The call that LiteLLM answers with its models' limits, for a user's own service whose listing has none."""
+        is_told = self.provider in PROVIDERS.values() or any(limits != Limits() for limits in models.values())
         path, found, _ = self.call.path.rpartition("/models")
         return replace(self.call, path=f"{path}/model/info") if found and not is_told else None
 
@@ -257,7 +258,7 @@ class ServiceListing:
             with _lock:
                 name = (self.provider.name, self.base_url, digest)
                 self._shared = _listings.setdefault(
-                    name, Listing(self.provider.title, is_known=self.provider.lists_models)
+                    name, Listing(self.provider.title, protects=self.provider.fallback_model is not None)
                 )
         return self._shared
 

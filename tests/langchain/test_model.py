@@ -748,14 +748,14 @@ def test_metadata_of_langchains_own_are_kept():
 def test_a_keyless_provider_sends_no_key(server: ScriptServer):
     server.say(replied())
     keyless = Provider(name="local", routes=(Route(protocol="openai", base_url=server.openai_url),))
-    assert ChatAKI(model="any", provider=keyless).invoke("hi").text == "Hello"
+    assert ChatAKI(model="qwen3.6-35b", provider=keyless).invoke("hi").text == "Hello"
     assert "authorization" not in server.requests[0].headers
 
 
 def test_a_provider_of_the_users_is_named_in_the_answer(server: ScriptServer):
     server.say(replied(reasoning_content="hm"))
     own = Provider(name="local_gateway", routes=(Route(protocol="openai", base_url=server.openai_url),))
-    answer = ChatAKI(model="any", provider=own, output_version="v1").invoke("hi")
+    answer = ChatAKI(model="qwen3.6-35b", provider=own, output_version="v1").invoke("hi")
     assert answer.response_metadata["model_provider"] == "local_gateway"
     assert [block["type"] for block in answer.content_blocks] == ["reasoning", "text"]
 
@@ -765,7 +765,7 @@ def test_the_provider_of_another_package_keeps_its_translator(server: ScriptServ
 
     before = get_translator("openai")
     own = Provider(name="openai", routes=(Route(protocol="openai", base_url=server.openai_url),))
-    ChatAKI(model="any", provider=own)
+    ChatAKI(model="qwen3.6-35b", provider=own)
     assert get_translator("openai") is before
 
 

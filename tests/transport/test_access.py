@@ -186,7 +186,7 @@ def test_headers_that_http_does_not_take_are_refused(headers: dict[str, str]) ->
 
 def test_a_model_with_a_line_break_stays_in_the_body(way: Way, server: ScriptServer) -> None:
     server.say(good(way))
-    way.ask(client_for(server, on_unknown_model="allow", provider="aacflow"), request_for("a\r\nx-evil: 1"))
+    way.ask(client_for(server, on_model_fallback="ignore", provider="aacflow"), request_for("a\r\nx-evil: 1"))
     assert server.requests[0].json["model"] == "a\r\nx-evil: 1"
     assert "x-evil" not in server.requests[0].headers
 

@@ -117,9 +117,10 @@ def test_an_unknown_model_that_is_let_through_still_raises_at_the_fallback(way: 
         way.ask(client_for(server, on_unknown_model="allow"), request_for("qwen9"))
 
 
-def test_providers_without_a_fallback_are_not_compared(way: Way, server: ScriptServer) -> None:
+def test_another_model_is_worth_a_warning_at_providers_without_a_fallback(way: Way, server: ScriptServer) -> None:
     server.say(served(way, "gpt-4o-mini-2024-07-18"))
-    answer = way.ask(client_for(server, provider="aacflow"), request_for("something-else"))
+    with pytest.warns(ModelMismatchWarning, match=r"'something-else' was requested, but 'gpt-4o-mini-2024-07-18'"):
+        answer = way.ask(client_for(server, provider="aacflow"), request_for("something-else"))
     assert answer.model == "gpt-4o-mini-2024-07-18"
 
 
