@@ -21,8 +21,8 @@ from aki_transport.models.listing import forget_listings
 from langchain_aki import AKILLM, ChatAKI
 from llama_index_aki import AKI, AKICompletion
 from tests.anthropic_script import said
-from tests.scenarios import replied, streamed
-from tests.script_server import Answer, Request, ScriptServer, json_answer, text_answer
+from tests.scenarios import MODEL
+from tests.script_server import Answer, Request, ScriptServer, json_answer, sse, text_answer
 
 KEY = "sk-of-my-gateway"
 OWNED = {"object": "model", "created": 1767225600}
@@ -193,10 +193,11 @@ def answers(model: str) -> Callable[[Request], Answer]:
     def answer(request: Request) -> Answer:
         if request.path.endswith("/messages"):
             return said(request, {"type": "text", "text": "Hello"})
-        top = {"model": model}
+        choice = {"index": 0, "finish_reason": "stop"}
         if request.json.get("stream"):
-            return streamed({"model": model, "choices": [{"index": 0, "delta": {"content": "Hello"}}]})
-        return replied("Hello", top=top)
+            return sse({"model": model, "choices": [{**choice, "delta": {"content": "Hello"}}]})
+        message = {"role": "assistant", "content": "Hello"}
+        return json_answer({"model": model, "choices": [{**choice, "message": message}]})
 
     return answer
 
@@ -273,7 +274,7 @@ def test_refusals_are_typed_in_every_way(name: str) -> None:
                     )
                     with pytest.raises(cls) as caught:
                         list(ASK[framework](model))[way]()
-                assert caught.value.provider == "localhost", refusal
+                assert caught.value.provider == "127.0.0.1", refusal
                 assert len(server.requests) == 1, refusal
 
 
@@ -398,7 +399,7 @@ def only(*, header: str) -> Callable[[Request], Answer]:
         if header not in request.headers:
             return json_answer({"error": "Unauthorized"}, 401)
         if request.method == "GET":
-            return json_answer({"data": [{"id": "m", "max_model_len": 2000}]})
+            return json_answer({"data": [{"id": MODEL, "max_model_len": 2000}]})
         return said(request, {"type": "text", "text": "Hello"})
 
     return answer
@@ -411,7 +412,7 @@ def test_an_anthropic_route_that_wants_bearer_gets_it_and_is_remembered(framewor
         bearer = only(header="authorization")
         with ScriptServer(always=bearer, listing=bearer) as server:
             for number in (1, 2):
-                model = framework(model="m", provider=Provider(base_url=f"{server.url}/anthropic"), api_key=KEY)
+                model = framework(model=MODEL, provider=Provider(base_url=f"{server.url}/anthropic"), api_key=KEY)
                 assert list(ASK[framework](model))[way]() == "Hello"
                 assert (len(server.listings), len(server.requests)) == (2, number)
             assert server.requests[0].json["max_tokens"] < 2000
@@ -422,14 +423,14 @@ def test_a_place_of_the_key_that_was_chosen_is_kept() -> None:
     with ScriptServer(always=only(header="authorization"), listing=only(header="authorization")) as server:
         route = Route(protocol="anthropic", base_url=f"{server.url}/anthropic", key_in="x-api-key")
         with pytest.raises(ours.AuthenticationError):
-            ChatAKI(model="m", provider=Provider(routes=(route,)), api_key=KEY).invoke("hi")
+            ChatAKI(model=MODEL, provider=Provider(routes=(route,)), api_key=KEY).invoke("hi")
         assert len(server.requests) == 1
         assert not [each for each in server.requests if "authorization" in each.headers]
 
 
 def test_a_wrong_key_is_tried_in_both_places_and_no_more() -> None:
     with ScriptServer(always=only(header="x-none"), listing=only(header="x-none")) as server:
-        model = ChatAKI(model="m", provider=Provider(base_url=f"{server.url}/anthropic"), api_key=KEY)
+        model = ChatAKI(model=MODEL, provider=Provider(base_url=f"{server.url}/anthropic"), api_key=KEY)
         with pytest.raises(ours.AuthenticationError):
             model.invoke("hi")
         assert (len(server.listings), len(server.requests)) == (2, 2)
@@ -437,14 +438,14 @@ def test_a_wrong_key_is_tried_in_both_places_and_no_more() -> None:
 
 def test_unknown_limits_send_the_bound_that_the_protocol_requires() -> None:
     with ScriptServer(always=only(header="x-api-key"), listing=text_answer("no", 404)) as server:
-        model = AKI(model="m", provider=Provider(base_url=f"{server.url}/anthropic"), api_key=KEY)
+        model = AKI(model=MODEL, provider=Provider(base_url=f"{server.url}/anthropic"), api_key=KEY)
         assert model.metadata.num_output == 4096
         assert model.complete("hi").text == "Hello"
         assert server.requests[0].json["max_tokens"] == 4096
 
 
 def test_a_long_prompt_leaves_room_whatever_it_is_made_of() -> None:
-    listing = json_answer({"data": [{"id": "m", "max_model_len": 8000}]})
+    listing = json_answer({"data": [{"id": MODEL, "max_model_len": 8000}]})
     with ScriptServer(always=only(header="x-api-key"), listing=listing) as server:
         client = Client(Provider(base_url=f"{server.url}/anthropic"), api_key=KEY)
         tool = {"type": "custom_20270101", "name": "t", "text": "x" * 8000}
@@ -452,14 +453,14 @@ def test_a_long_prompt_leaves_room_whatever_it_is_made_of() -> None:
             (Message(role="user", content="ж" * 4000), ()),
             (Message(role="user", content="x"), (tool,)),
         ):
-            client.chat(ChatRequest(model="m", messages=(message,), tools=tools))
+            client.chat(ChatRequest(model=MODEL, messages=(message,), tools=tools))
         assert [5900 < each.json["max_tokens"] < 6000 for each in server.requests] == [True, True]
 
 
 def test_a_404_tells_what_may_be_wrong_with_the_url() -> None:
     for end, hint in (("", "under /v1"), ("/anthropic/v1", ""), ("/v1", "")):
         with ScriptServer(always=json_answer({"detail": "Not Found"}, 404)) as server:
-            model = ChatAKI(model="m", provider=Provider(base_url=f"{server.url}{end}"))
+            model = ChatAKI(model=MODEL, provider=Provider(base_url=f"{server.url}{end}"))
             with pytest.raises(ours.NotFoundError) as caught:
                 model.invoke("hi")
         assert ("Most services" in str(caught.value)) is bool(hint)
