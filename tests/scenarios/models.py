@@ -64,9 +64,9 @@ ROWS = (
     ),
     _model(
         "model-fallback-elsewhere",
-        "Our rule on models: providers that do not fall back in silence are not compared.",
+        "Our rule on models: providers that do not fall back in silence are warned of, as for any other model.",
         FALLBACK,
-        replace(HELLO, model=FALLBACK),
+        replace(HELLO, model=FALLBACK, warns="ModelMismatchWarning"),
         provider="aacflow",
     ),
     _model("model-absent", "Our rule on models: an answer that names no model is fine.", ABSENT, HELLO),
