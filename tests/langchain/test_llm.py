@@ -442,7 +442,7 @@ def test_a_model_that_is_not_served_is_refused_before_anything_is_asked(fresh_em
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", ["tools", "response_format", "temprature", "n"])
+@pytest.mark.parametrize("name", ["tools", "response_format", "temprature"])
 def test_an_argument_that_no_prompt_takes_is_refused_before_anything_is_sent(server: ScriptServer, name: str, way: Way):
     with pytest.raises(ours.ConfigurationError, match=name):
         ask(llm_at(server).bind(**{name: 1}), way, "hi")
@@ -450,7 +450,7 @@ def test_an_argument_that_no_prompt_takes_is_refused_before_anything_is_sent(ser
 
 
 @pytest.mark.parametrize(
-    ("name", "ours_is"), {"max_token": "max_tokens", "model_name": "model", "api_base": "base_url"}.items()
+    ("name", "ours_is"), {"max_new_tokens": "max_tokens", "model_id": "model", "url": "base_url"}.items()
 )
 def test_an_unknown_argument_is_refused_with_the_name_of_ours(name: str, ours_is: str):
     given = {} if ours_is == "model" else {"model": MODEL}

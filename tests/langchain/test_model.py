@@ -45,36 +45,14 @@ LOADING: dict[str, Any] = {
 }
 
 RENAMED = {
-    "api_base": "base_url",
-    "openai_api_base": "base_url",
     "endpoint": "base_url",
     "url": "base_url",
-    "model_name": "model",
     "model_id": "model",
-    "openai_api_key": "api_key",
     "aki_api_key": "api_key",
-    "request_timeout": "timeout",
-    "model_kwargs": "extra_body",
-    "additional_kwargs": "extra_body",
-    "max_completion_tokens": "max_tokens",
     "headers": "default_headers",
-    "stop_sequences": "stop",
     "retries": "max_retries",
-    "async_http_client": "http_async_client",
-    "reasoning": "reasoning_effort",
-    "temprature": "temperature",
-    "max_token": "max_tokens",
-    "basse_url": "base_url",
 }
-IN_A_CALL = {
-    "temprature": "temperature",
-    "max_completion_tokens": "max_tokens",
-    "model_name": "model",
-    "stop_sequences": "stop",
-    "functions": None,
-    "n": None,
-    "tool_choices": "tool_choice",
-}
+IN_A_CALL = {"temprature": None, "functions": "tools", "tool_choices": None}
 
 
 def a_model(**given: Any) -> ChatAKI:

@@ -202,7 +202,7 @@ def test_an_argument_that_no_prompt_takes_is_refused_before_anything_is_sent(ser
     assert not server.requests
 
 
-@pytest.mark.parametrize(("name", "means"), {"api_base": "base_url", "num_output": "max_tokens"}.items())
+@pytest.mark.parametrize(("name", "means"), {"url": "base_url", "num_output": "max_tokens"}.items())
 def test_an_unknown_argument_is_refused_with_the_name_of_ours(name: str, means: str):
     with pytest.raises(ours.ConfigurationError, match=rf"AKICompletion has no argument '{name}'; use {means}="):
         AKICompletion(model=MODEL, **{name: "x"})

@@ -34,33 +34,14 @@ MINE = Provider(
     name="mine", routes=(Route(protocol="openai", base_url="https://llm.example.com/v1"),), key_variables=("MINE_KEY",)
 )
 RENAMED = {
-    "api_base": "base_url",
-    "openai_api_base": "base_url",
     "endpoint": "base_url",
     "url": "base_url",
-    "model_name": "model",
     "model_id": "model",
-    "openai_api_key": "api_key",
-    "request_timeout": "timeout",
-    "model_kwargs": "extra_body",
-    "additional_kwargs": "extra_body",
-    "max_completion_tokens": "max_tokens",
     "num_output": "max_tokens",
     "headers": "default_headers",
-    "stop_sequences": "stop",
     "retries": "max_retries",
-    "async_http_client": "http_async_client",
-    "temprature": "temperature",
 }
-IN_A_CALL = {
-    "temprature": "temperature",
-    "max_completion_tokens": "max_tokens",
-    "model_name": "model",
-    "stop_sequences": "stop",
-    "tool_choices": "tool_choice",
-    "functions": None,
-    "n": None,
-}
+IN_A_CALL = {"temprature": None, "functions": "tools", "tool_choices": None}
 LISTED = [{"id": MODEL, "max_model_len": 20000}, {"id": "new-model", "max_model_len": 50000}]
 
 

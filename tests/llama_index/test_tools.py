@@ -151,6 +151,7 @@ def test_other_arguments_are_passed_on():
     assert prepared(user_msg="hi", temperature=0, seed=7) | {"tools": None, "messages": None} == {
         "temperature": 0,
         "seed": 7,
+        "parallel_tool_calls": False,
         "tools": None,
         "messages": None,
     }
@@ -211,7 +212,9 @@ def test_several_calls_are_given_where_they_are_allowed(server: ScriptServer, wa
 def test_the_first_call_is_kept_where_only_one_is_allowed(server: ScriptServer, way: str):
     server.say(said(*TWO, stream=False, text="I look."))
     llm = model_at(server)
-    response = with_tools(llm, way, *TOOLS, user_msg="hi", allow_parallel_tool_calls=False)
+    with pytest.warns(UserWarning, match="is not called"):
+        response = with_tools(llm, way, *TOOLS, user_msg="hi", allow_parallel_tool_calls=False)
+    assert sent(server)["parallel_tool_calls"] is False
     (found,) = llm.get_tool_calls_from_response(response)
     assert (found.tool_id, found.tool_name) == ("call_1", "add")
     assert response.message.content == "I look."

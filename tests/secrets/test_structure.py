@@ -16,6 +16,7 @@ import pytest
 
 from aki_transport import AKIError, Client, ConfigurationError, Provider, Route
 from aki_transport.messages import Message, Tool, ToolCall
+from aki_transport.schemas import legal_name
 from langchain_aki import AKILLM, AKIImageEditTool, AKIImageGenerationTool, ChatAKI
 from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
 from tests.pictures import a_png
@@ -76,7 +77,7 @@ def test_names_and_arguments_of_tools_stay_where_they_belong(protocol: str, word
         Client(**at(server, protocol)).chat(replace(request_for(tools=(tool,)), messages=messages))
         request = only_request(server)
     (said,) = request.json["tools"]
-    assert said.get("function", said)["name"] == words
+    assert said.get("function", said)["name"] == legal_name(words)
     assert set(request.json) <= {"model", "messages", "tools", "max_tokens", "tool_choice"}
 
 

@@ -359,6 +359,7 @@ def test_an_unknown_effort_is_refused_with_those_there_are() -> None:
 
 
 SIGNED = {"type": "thinking", "thinking": "Hm", "signature": "c2ln"}
+UNSIGNED = {"type": "thinking", "thinking": "unsigned"}
 REDACTED = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
 THOUGHTFUL = Message(
     role="assistant",
@@ -377,7 +378,7 @@ THOUGHTFUL = Message(
     [
         ("never", True, False, False),
         (None, True, False, False),
-        ("tool_turns", True, False, True),
+        ("tool_turns", True, True, True),  # nothing but an answer without calls ends the turn
         ("tool_turns", False, False, False),
         ("always", True, True, True),
         ("always", False, True, True),
@@ -390,7 +391,7 @@ def test_thoughts_are_sent_back_only_where_that_is_asked(
     ending = () if open_turn else (Message(role="assistant", content="1"), user("thanks"))
     found = turns_of(user("a"), *turn, user("b"), *turn, *ending, send_reasoning=send)
     calls = [blocks for role, blocks in found if role == "assistant" and blocks[-1]["type"] == "tool_use"]
-    assert calls == [[*([SIGNED, REDACTED] if sent else []), USED] for sent in (earlier, later)]
+    assert calls == [[*([SIGNED, REDACTED, UNSIGNED] if sent else []), USED] for sent in (earlier, later)]
 
 
 @settings(max_examples=200, deadline=None)
