@@ -126,7 +126,8 @@ class Attempts:
             or not may_repeat(error, repeatable=self.call.repeatable, never_sent=never_sent, seconds=now - self._sent)
         ):
             # Without the frames below: their variables hold the service's answer, which may echo the key.
-            raise self._transport.with_context(error, self._headers, self.key).with_traceback(None)
+            error = self._transport.with_context(error, self._headers, self.key, self.call.headers)
+            raise error.with_traceback(None)
         log.info(
             "%s %s failed with %s; attempt %d follows in %.1f s",
             self.call.method,

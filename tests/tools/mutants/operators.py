@@ -64,9 +64,7 @@ def mutations(text: str) -> Iterator[Mutation]:
             yield Mutation(name, node.lineno, _with_replacement(tree, parent, field, index, replacement))
 
 
-def _walk(
-    parent: ast.AST, scope: str
-) -> Iterator[tuple[ast.AST, ast.expr | ast.stmt, str, int | None, str]]:
+def _walk(parent: ast.AST, scope: str) -> Iterator[tuple[ast.AST, ast.expr | ast.stmt, str, int | None, str]]:
     """Each statement and expression that may be changed, with its place in its parent and its function's name."""
     for field, value in ast.iter_fields(parent):
         if _is_left_alone(parent, field):
@@ -74,9 +72,11 @@ def _walk(
         for index, child in enumerate(value) if isinstance(value, list) else ((None, value),):
             if not isinstance(child, ast.AST) or _is_docstring(child):
                 continue
-            inner = f"{scope}.{child.name}".strip(".") if isinstance(
-                child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-            ) else scope
+            inner = (
+                f"{scope}.{child.name}".strip(".")
+                if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+                else scope
+            )
             if isinstance(child, ast.expr | ast.stmt):
                 yield parent, child, field, index, scope
             yield from _walk(child, inner)

@@ -15,7 +15,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType
 
 import pytest
 from hypothesis import settings
@@ -25,7 +25,7 @@ from tests.tools.mutants.operators import Mutation
 ROOT = Path(__file__).parents[3]
 _MEMORY = 4 * 2**30  # bytes of address space, for changes that make a loop endless
 _LEAST_SECONDS = 10
-settings.register_profile("mutants", max_examples=25, derandomize=True, database=None)
+settings.register_profile("mutants", max_examples=25, derandomize=True, database=None, deadline=None)
 
 
 class _Changed(MetaPathFinder, SourceFileLoader):
@@ -36,10 +36,10 @@ class _Changed(MetaPathFinder, SourceFileLoader):
         super().__init__(name, str(path))
         self._mutation = mutation
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
         return spec_from_file_location(self.name, self.path, loader=self) if fullname == self.name else None
 
-    def get_code(self, fullname: str) -> CodeType:
+    def get_code(self, _: str) -> CodeType:
         return compile(self._mutation.source, self.path, "exec")
 
 
@@ -74,7 +74,7 @@ class Trial:
     def is_killed(self, mutation: Mutation) -> bool:
         """Whether a test notices the change; one that takes ten times as long as without it counts as noticed."""
         outcome, output = self._run(mutation, max(_LEAST_SECONDS, int(10 * self.seconds)))
-        if outcome == pytest.ExitCode.NO_TESTS_COLLECTED or outcome == pytest.ExitCode.USAGE_ERROR:
+        if outcome in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR):
             raise RuntimeError(output)
         return outcome != pytest.ExitCode.OK
 
