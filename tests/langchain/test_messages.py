@@ -22,6 +22,7 @@ import langchain_aki.errors as ours
 from tests.langchain.asking import ask, model_at
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import ScriptServer
+from tests.subcases import subcases
 
 B64 = "aGVsbG8="
 PNG = f"data:image/png;base64,{B64}"
@@ -396,7 +397,7 @@ def test_reasoning_in_blocks_is_sent_back_too(server: ScriptServer, content: lis
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
-@pytest.mark.parametrize("way", ["invoke", "stream"])
+@subcases("way", ["invoke", "stream"])
 def test_an_answer_can_be_sent_back(server: ScriptServer, way: Any, version: str):
     call = {"index": 0, "id": "call_1", "function": {"name": "look", "arguments": '{"at": "Köln"}'}}
     first = (

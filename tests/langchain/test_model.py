@@ -29,6 +29,7 @@ from langchain_aki import ChatAKI, register_providers
 from tests.langchain.asking import WAYS, Way, ask, is_streamed, model_at
 from tests.scenarios import KEY, MODEL, replied, streamed
 from tests.script_server import ScriptServer, json_answer
+from tests.subcases import subcases
 
 SECRET = "key-that-nobody-may-see"
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
@@ -86,7 +87,7 @@ def test_an_argument_like_none_of_ours_is_refused_without_a_guess():
         a_model(qqqq=1)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("name", IN_A_CALL)
 def test_an_unknown_argument_of_a_call_is_refused_before_anything_is_sent(server: ScriptServer, name: str, way: Way):
     meant = f"use {IN_A_CALL[name]}=" if IN_A_CALL[name] else name
@@ -216,7 +217,7 @@ def test_an_unknown_models_profile_is_cautious_and_leaves_out_what_is_unknown():
 LISTED = [{"id": MODEL, "max_model_len": 1000}, {"id": "new-model", "max_model_len": 0}]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_the_profile_is_exact_after_the_first_call(way: Way):
     answer = streamed("Hello") if is_streamed(way) else replied()
     with ScriptServer(always=answer, models=LISTED) as server:
@@ -604,7 +605,7 @@ def test_an_attribute_that_is_changed_counts(server: ScriptServer):
     assert server.requests[0].json["temperature"] == 0.75
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_an_attribute_that_is_changed_to_nonsense_is_an_error_of_langchains(server: ScriptServer, way: Way):
     model = model_at(server)
     model.provider = "open_ai"

@@ -21,6 +21,7 @@ from langchain_aki import ChatAKI
 from tests.langchain.asking import WAYS, Way, ask, is_streamed, model_at
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer
+from tests.subcases import subcases
 
 DATA = "iVBORw0KGgo="
 
@@ -197,7 +198,7 @@ def test_a_response_format_passes_through_bind_tools(server: ScriptServer):
 
 
 @pytest.mark.parametrize("choice", ["any", "add"])
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_forced_choice_without_a_call_warns_once(server: ScriptServer, way: Way, choice: str):
     server.say(streamed("No.") if is_streamed(way) else replied("No."))
     with pytest.warns(UserWarning, match="called none") as warned:
@@ -229,7 +230,7 @@ def cut(name: str, arguments: str, request: Request) -> Answer:
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
-@pytest.mark.parametrize("way", ["invoke", "stream"])
+@subcases("way", ["invoke", "stream"])
 @pytest.mark.parametrize("kind", CUTS)
 def test_a_call_cut_anywhere_does_not_pass_for_a_whole_one(server: ScriptServer, kind: str, way: Way, version: str):
     model = model_at(server, output_version=version).bind_tools([get_weather])
@@ -252,7 +253,7 @@ def test_a_call_cut_anywhere_does_not_pass_for_a_whole_one_in_events_v3(server: 
         assert not model.stream_events("hi", version="v3").output.tool_calls, CUTS[kind][:end]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_call_cut_before_its_arguments_does_not_pass_for_one_without_any(server: ScriptServer, way: Way):
     server.always = partial(cut, "get_weather", "")
     answer = ask(model_at(server).bind_tools([get_weather]), way, "hi")

@@ -32,6 +32,7 @@ from tests.llama_index.asking import PROMPT_WAYS, WAYS, ask, is_streamed, model_
 from tests.pictures import a_png
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import ScriptServer
+from tests.subcases import subcases
 
 PNG = a_png(1, 1)
 B64 = base64.b64encode(PNG).decode()
@@ -479,7 +480,7 @@ def test_an_argument_of_a_call_wins_and_bodies_are_joined(server: ScriptServer):
     assert (sent(server)["temperature"], sent(server)["a"], sent(server)["b"]) == (0, 1, 2)
 
 
-@pytest.mark.parametrize("way", [*WAYS, *PROMPT_WAYS])
+@subcases("way", [*WAYS, *PROMPT_WAYS])
 def test_every_way_sends_the_same(server: ScriptServer, way: Any):
     server.always = streamed("Hello") if is_streamed(way) else replied()
     ask(model_at(server, temperature=0), way, "hi", seed=7)
