@@ -156,10 +156,10 @@ class Transport:
                 forget_frames(error)
                 if not is_failed_call(error):
                     raise
-                failure = error
+                attempts.failure = error
             if attempts.has_ended:
                 return
-            time.sleep(attempts.next_pause(failure))
+            time.sleep(attempts.next_pause())
 
     async def _arun(
         self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], deadline: float | None
@@ -207,10 +207,10 @@ class Transport:
                 forget_frames(error)
                 if not is_failed_call(error):
                     raise
-                failure = error
+                attempts.failure = error
             if attempts.has_ended:
                 return
-            await asyncio.sleep(attempts.next_pause(failure))
+            await asyncio.sleep(attempts.next_pause())
 
     def deadline_in(self, seconds: float | None = None) -> float | None:
         """The moment in that many seconds, or at the end of `total_timeout`; None if there is no end."""

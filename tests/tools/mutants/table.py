@@ -43,7 +43,40 @@ class Listed:
     tests: str
 
 
-LISTED: tuple[Listed, ...] = ()
+_EDGES = "tests/test_edges.py"
+LISTED: tuple[Listed, ...] = (
+    Listed(
+        "aki_transport/images/files.py",
+        "Path(os.path.normpath(folder / name)).relative_to(folder).parts",
+        "Path(os.path.normpath(folder / name).removeprefix(str(folder)).lstrip('/')).parts",
+        _EDGES,
+    ),
+    Listed("aki_transport/auth.py", '.lower() == "localhost"', '.lower().endswith("localhost")', _EDGES),
+    Listed(
+        "aki_transport/prepare/chat.py",
+        "ignored_methods[method] > 1",
+        "ignored_methods[method] > 0",
+        "tests/transport/test_structured.py",
+    ),
+    Listed("aki_transport/models/resolver.py", 'len(text.encode("utf-8", "replace"))', "len(text)", _EDGES),
+    Listed(
+        "langchain_aki/chat_models.py",
+        '"image_tool_message"), info.images)',
+        '"image_tool_message"), info.tools)',
+        _EDGES,
+    ),
+    Listed("aki_transport/error_parsing.py", "{200, 400, 404, 413, 422, 500}", "{200, 400, 404, 413, 422}", _EDGES),
+    Listed("llama_index_aki/_convert_replies.py", "response.delta = text", 'response.delta = ""', _EDGES),
+    Listed("aki_transport/transport/connections.py", "KEEPALIVE = 10.0", "KEEPALIVE = 100.0", _EDGES),
+    Listed(
+        "llama_index_aki/llms.py",
+        """            if not allow_parallel_tool_calls:
+                prepared""",
+        """            if allow_parallel_tool_calls:
+                prepared""",
+        _EDGES,
+    ),
+)
 
 EQUIVALENT: dict[str, dict[str, str]] = {}
 """For each module the changes that no test can notice, with the reason."""
