@@ -18,7 +18,8 @@ from langchain_aki import ChatAKI
 from llama_index_aki import AKI
 from tests.ecosystem.calls import answer
 from tests.pictures import a_png
-from tests.script_server import ScriptServer, sse
+from tests.script_server import ScriptServer, json_answer, sse
+from tests.transport import native_says
 
 KEY = "aki-5ecret-0f-the-te5ts"
 
@@ -91,6 +92,14 @@ def test_the_last_item_of_a_stream_holds_its_new_text() -> None:
     first = {"choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}
     with ScriptServer(always=sse(first, last)) as server:
         model = AKI(model="qwen3.6-35b", api_key=KEY, base_url=server.openai_url, model_listing=False)
+        deltas = [response.delta for response in model.stream_complete("hi")]
+    assert "".join(deltas) == "Hello there"
+
+
+def test_the_only_item_of_a_job_that_is_done_at_once_holds_its_text() -> None:
+    with ScriptServer(always=json_answer(native_says.done("Hello there"))) as server:
+        options = {"protocol": "native", "base_url": f"{server.url}/api", "model_listing": False}
+        model = AKI(model=native_says.CHAT, api_key=KEY, **options)
         deltas = [response.delta for response in model.stream_complete("hi")]
     assert "".join(deltas) == "Hello there"
 
