@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo rag notebooks test check fuzz bench compare ray faults record live soak audit emulator clean
+.PHONY: help demo rag notebooks test check fuzz mutants bench compare ray faults record live soak audit emulator clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -49,6 +49,9 @@ $(VENV)/fuzz: pyproject.toml $(VENV)/dev
 
 fuzz: $(VENV)/fuzz  ## every parser under a coverage-guided fuzzer, half an hour; ARGS='--only stream --inputs 10000'
 	@$(BIN)/python -m tests.tools.fuzz $(ARGS)
+
+mutants: $(VENV)/dev  ## changes in modules that no test notices; ARGS=aki_transport/auth.py, else the listed ones
+	@$(BIN)/python -m tests.tools.mutants $(ARGS)
 
 # OpenAILike needs openai before 3, ChatOpenAI needs 3: they cannot be in one environment.
 PEERS := $(VENV)/llama-index-peers

@@ -202,7 +202,7 @@ class ChatRequest:
     attachments_in_results: bool = False
     fields: Mapping[str, Any] = field(default_factory=dict)
     extra_body: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold tokens
     timeout: Any = None
 
 

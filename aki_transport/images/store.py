@@ -49,15 +49,15 @@ class ImageStore:
     """
 
     def __init__(self, max_items: int = 100, max_bytes: int = 256 * 2**20, folder: str | Path | None = None) -> None:
-        if max_items < 1 or max_bytes < 1:
-            raise ConfigurationError(
-                f"an ImageStore must hold at least one image, not {max_items} in {max_bytes} bytes."
-            )
         self.max_items = max_items
         self.max_bytes = max_bytes
         self.folder = None if folder is None else Path(folder).resolve()
         self._scope: str | None = None
-        self._contents = _Contents()
+        self._contents = _Contents()  # set before anything is raised: tools that print a traceback show this object
+        if max_items < 1 or max_bytes < 1:
+            raise ConfigurationError(
+                f"an ImageStore must hold at least one image, not {max_items} in {max_bytes} bytes."
+            )
 
     def scope(self, name: str) -> ImageStore:
         """The part of this store that belongs to one conversation or user.

@@ -41,6 +41,7 @@ class Attempts:
         "_trusts_connections",
         "call",
         "decoder",
+        "failure",
         "has_begun",
         "has_ended",
         "has_yielded",
@@ -58,6 +59,7 @@ class Attempts:
         self.call = call
         self.decoder: Decoder[Any] | None = None
         self.key: SecretStr | None = None  # of the attempt that is under way
+        self.failure: BaseException | None = None  # of that attempt; in no frame, for its text is not redacted yet
         self.has_begun = False
         self.has_yielded = False
         self.has_ended = False
@@ -107,8 +109,10 @@ class Attempts:
         if not (decoder.complete and is_lost_connection(error)):
             raise error
 
-    def next_pause(self, cause: BaseException) -> float:
+    def next_pause(self) -> float:
         """Seconds to wait before the next attempt; raises the call's error if there is none."""
+        cause, self.failure = self.failure, None
+        assert cause is not None  # noqa: S101  set where it was caught
         now = time.monotonic()
         answering = self.has_begun or (self._headers is not None and not self.call.stream)
         text = self.decoder.text if self.decoder is not None else ""
@@ -125,8 +129,10 @@ class Attempts:
             or (self._deadline is not None and now + wait >= self._deadline)
             or not may_repeat(error, repeatable=self.call.repeatable, never_sent=never_sent, seconds=now - self._sent)
         ):
+            del cause
             # Without the frames below: their variables hold the service's answer, which may echo the key.
-            raise self._transport.with_context(error, self._headers, self.key).with_traceback(None)
+            error = self._transport.with_context(error, self._headers, self.key, self.call.headers)
+            raise error.with_traceback(None)
         log.info(
             "%s %s failed with %s; attempt %d follows in %.1f s",
             self.call.method,

@@ -39,7 +39,7 @@ class Call:
     body: Mapping[str, Any] | None = None
     form: Form | None = None
     method: Literal["GET", "POST"] = "POST"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold tokens
     stream: bool = False
     repeatable: bool = True
     read_only: bool = False
@@ -71,7 +71,11 @@ class Sender(Protocol):
         """`fetch`, async."""
 
     def with_context(
-        self, error: AKIError, headers: Mapping[str, str] | None, key: SecretStr | None = None
+        self,
+        error: AKIError,
+        headers: Mapping[str, str] | None,
+        key: SecretStr | None = None,
+        call_headers: Mapping[str, str] | None = None,
     ) -> AKIError:
         """The error with what the transport knows about its call."""
 

@@ -14,6 +14,8 @@ from aki_transport.errors import (
     InvalidResponseError,
     StreamInterruptedError,
 )
+from aki_transport.redaction import MASK
+from aki_transport.transport.proxies import proxy_secrets
 
 _LIBRARIES = frozenset({"httpx", "httpx2"})
 _NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"})
@@ -60,6 +62,8 @@ def describe_failure(cause: BaseException, *, answering: bool, streaming: bool, 
     if isinstance(cause, AKIError):
         return cause
     text = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
+    for secret in proxy_secrets():
+        text = text.replace(secret, MASK)  # of any length: no other text stands here
     match library_error(cause):
         case "UnsupportedProtocol" | "InvalidURL":
             return ConfigurationError(f"the address cannot be called: {text}")

@@ -5,7 +5,9 @@ httpx reads the environment only for transports that it makes itself, and would 
 
 from __future__ import annotations
 
+from base64 import b64encode
 from importlib.util import find_spec
+from urllib.parse import unquote
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -35,6 +37,16 @@ class Proxies:
         if not self._by_scheme or is_loopback(url.host) or proxy_bypass(url.netloc.decode("ascii")):
             return None
         return self._by_scheme.get(url.scheme) or self._by_scheme.get("all")
+
+
+def proxy_secrets() -> tuple[str, ...]:
+    """The passwords of the environment's proxies, and the form in which they are sent: a proxy may repeat either."""
+    credentials = [unquote(address.rpartition("@")[0].rpartition("://")[2]) for address in getproxies().values()]
+    return tuple(
+        secret
+        for each in filter(None, credentials)
+        for secret in (b64encode(each.encode("utf-8", "replace")).decode("ascii"), each.partition(":")[2] or each)
+    )
 
 
 def _checked(scheme: str, address: str) -> httpx.Proxy:

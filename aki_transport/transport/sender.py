@@ -28,6 +28,7 @@ from aki_transport.transport.call import Call, Read, Timeout
 from aki_transport.transport.decoder import Decoder, Payload
 from aki_transport.transport.failures import forget_frames, is_failed_call
 from aki_transport.transport.lifetime import HttpEngine, arelease, loop_client, release, running_loop, thread_client
+from aki_transport.transport.proxies import proxy_secrets
 from aki_transport.transport.retry import retry_after_seconds
 
 T = TypeVar("T")
@@ -159,10 +160,10 @@ class Transport:
                 forget_frames(error)
                 if not is_failed_call(error):
                     raise
-                failure = error
+                attempts.failure = error
             if attempts.has_ended:
                 return
-            time.sleep(attempts.next_pause(failure))
+            time.sleep(attempts.next_pause())
 
     async def _arun(
         self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], deadline: float | None
@@ -210,10 +211,10 @@ class Transport:
                 forget_frames(error)
                 if not is_failed_call(error):
                     raise
-                failure = error
+                attempts.failure = error
             if attempts.has_ended:
                 return
-            await asyncio.sleep(attempts.next_pause(failure))
+            await asyncio.sleep(attempts.next_pause())
 
     def deadline_in(self, seconds: float | None = None) -> float | None:
         """The moment in that many seconds, or at the end of `total_timeout`; None if there is no end."""
@@ -300,13 +301,17 @@ class Transport:
         raise ConfigurationError(f"the request cannot be written as JSON: {message}")
 
     def with_context(
-        self, error: AKIError, headers: Mapping[str, str] | None, key: SecretStr | None = None
+        self,
+        error: AKIError,
+        headers: Mapping[str, str] | None,
+        key: SecretStr | None = None,
+        call_headers: Mapping[str, str] | None = None,
     ) -> AKIError:
-        """The error with provider and request ID, and without the key should the service echo it."""
+        """The error with provider and request ID, and without key and tokens should the service echo them."""
         error.provider = error.provider or self.title
         if error.request_id is None and headers is not None:
             error.request_id = request_id_of(headers)
-        error.redact(self._secrets(key))
+        error.redact((*self._secrets(key), *secret_header_values(call_headers or {})))
         return error
 
     def without_key(self, text: str) -> str:
@@ -316,7 +321,7 @@ class Transport:
     def _secrets(self, key: SecretStr | None) -> tuple[str, ...]:
         if key is None and self._key.function is None:
             key = self._key()
-        return (*self._secret_headers, *(() if key is None else (key.get_secret_value(),)))
+        return (*self._secret_headers, *proxy_secrets(), *(() if key is None else (key.get_secret_value(),)))
 
 
 class _BodyDecoder:

@@ -1,0 +1,148 @@
+"""Bounds and conditions whose change went unnoticed: `tests/tools/mutants` makes these changes again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llama_index.core.tools import FunctionTool
+
+from aki_transport import Client, ConfigurationError, ImageStore
+from aki_transport.auth import is_loopback, secret_header_values
+from aki_transport.error_parsing import error_from_response
+from aki_transport.errors import ContextOverflowError
+from aki_transport.messages import ChatRequest, Message
+from aki_transport.transport import connections
+from langchain_aki import ChatAKI
+from llama_index_aki import AKI
+from tests.ecosystem.calls import answer
+from tests.pictures import a_png
+from tests.script_server import ScriptServer, json_answer, sse
+from tests.transport import native_says
+
+KEY = "aki-5ecret-0f-the-te5ts"
+
+
+def test_a_sibling_folder_of_the_same_prefix_is_not_read(tmp_path: Path) -> None:
+    allowed, sibling = tmp_path / "pictures", tmp_path / "pictures-of-others"
+    for folder in (allowed, sibling):
+        folder.mkdir()
+        (folder / f"{folder.name}.png").write_bytes(a_png())
+    (allowed / "-of-others").mkdir()
+    (allowed / "-of-others" / "pictures-of-others.png").write_bytes(a_png())
+    store = ImageStore(folder=allowed)
+    assert store.find("pictures.png").width
+    for name in ("../pictures-of-others/pictures-of-others.png", str(sibling / "pictures-of-others.png")):
+        with pytest.raises(ConfigurationError, match="not an image ID"):
+            store.find(name)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("LOCALHOST.", True),
+        ("evil-localhost", False),
+        ("evil.localhost", False),
+        ("localhost.evil", False),
+        ("127.9.9.9", True),
+        ("128.0.0.1", False),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:10.0.0.1", False),
+    ],
+)
+def test_only_this_machine_is_loopback(host: str, *, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+def test_values_of_eight_characters_are_secret() -> None:
+    headers = {"x-api-key": "12345678 1234567", "x-signature": "abcdefghi", "accept": "a-long-value"}
+    assert secret_header_values(headers) == ("12345678", "abcdefghi")
+
+
+@pytest.mark.parametrize("letter", ["ж", "日", "😀"])
+def test_other_scripts_count_by_their_bytes(letter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the window in Latin letters leaves room for the default output, in other scripts it does not."""
+    monkeypatch.setenv("AKI_API_KEY", KEY)
+    bounds = []
+    for text in ("a" * 240_000, letter * 240_000):
+        with ScriptServer(always=answer("Hi", stream=False)) as server:
+            client = Client(base_url=server.openai_url, model_listing=False, on_model_fallback="ignore")
+            client.chat(ChatRequest(model="apertus-chat-70b", messages=(Message(role="user", content=text),)))
+            bounds.append(server.requests[-1].json["max_tokens"])
+    assert bounds == [65536 - 60_000, 1024]
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422, 500])
+def test_an_overflow_is_told_with_any_of_its_statuses(status: int) -> None:
+    body = b'{"error": {"message": "the maximum context length is 4096 tokens"}}'
+    assert isinstance(error_from_response(status, {}, body), ContextOverflowError)
+
+
+def test_a_profile_tells_images_from_tools() -> None:
+    model = ChatAKI(model="own", api_key=KEY, capabilities={"images": True, "tools": False})
+    assert model.profile["image_inputs"] is True
+    assert model.profile["tool_calling"] is False
+
+
+def test_the_last_item_of_a_stream_holds_its_new_text() -> None:
+    last = {"choices": [{"index": 0, "delta": {"content": " there"}, "finish_reason": "stop"}]}
+    first = {"choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}
+    with ScriptServer(always=sse(first, last)) as server:
+        model = AKI(model="qwen3.6-35b", api_key=KEY, base_url=server.openai_url, model_listing=False)
+        deltas = [response.delta for response in model.stream_complete("hi")]
+    assert "".join(deltas) == "Hello there"
+
+
+def test_the_only_item_of_a_job_that_is_done_at_once_holds_its_text() -> None:
+    with ScriptServer(always=json_answer(native_says.done("Hello there"))) as server:
+        options = {"protocol": "native", "base_url": f"{server.url}/api", "model_listing": False}
+        model = AKI(model=native_says.CHAT, api_key=KEY, **options)
+        deltas = [response.delta for response in model.stream_complete("hi")]
+    assert "".join(deltas) == "Hello there"
+
+
+def test_connections_are_kept_for_less_than_the_service_keeps_them() -> None:
+    assert connections.KEEPALIVE < 15
+
+
+@pytest.mark.parametrize(("options", "expected"), [({}, False), ({"allow_parallel_tool_calls": True}, None)])
+def test_one_tool_call_at_a_time_is_asked_for(options: dict[str, Any], *, expected: bool | None) -> None:
+    def add(a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    with ScriptServer(always=answer("Hi", stream=False)) as server:
+        model = AKI(model="qwen3.6-35b", api_key=KEY, base_url=server.openai_url, model_listing=False)
+        model.chat_with_tools([FunctionTool.from_defaults(add)], user_msg="hi", **options)
+        assert server.requests[-1].json.get("parallel_tool_calls") is expected
+
+
+def test_a_store_of_one_image_and_of_its_exact_size_works() -> None:
+    picture = a_png()
+    store = ImageStore(max_items=1, max_bytes=len(picture))
+    assert store.add(picture).id in store
+    assert len(store) == 1
+    assert store.add(a_png()).id in store
+    with pytest.raises(ConfigurationError, match="use a larger max_bytes"):
+        ImageStore(max_bytes=len(picture) - 1).add(picture)
+    ImageStore(max_bytes=1)
+
+
+def test_a_refusal_of_a_name_is_short_and_names_what_is_allowed(tmp_path: Path) -> None:
+    for folder, hint in ((None, False), (tmp_path, True)):
+        with pytest.raises(ConfigurationError) as caught:
+            ImageStore(folder=folder).find("/" + "x" * 200)
+        message = str(caught.value)
+        assert f"'/{'x' * 79}' is not" in message
+        assert ("allowed folder" in message) is hint
+
+
+def test_a_scope_lists_its_five_newest_images() -> None:
+    store = ImageStore().scope("anna")
+    ids = [store.add(a_png(width=width)).id for width in range(1, 8)]
+    with pytest.raises(ConfigurationError) as caught:
+        store.get("img_0000000000000000")
+    assert [image_id in str(caught.value) for image_id in ids] == [False] * 2 + [True] * 5
