@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import SecretStr
 
 from aki_transport._version import __version__
-from aki_transport.auth import ApiKey, checked_base_url, checked_headers
+from aki_transport.auth import ApiKey, checked_base_url, checked_headers, emulated
 from aki_transport.errors import APIStatusError, ConfigurationError
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgress
 from aki_transport.models.catalog import ModelInfo
@@ -90,6 +90,8 @@ class Client:
 
         self.provider = find_provider(provider)
         self.route = self.provider.route(protocol)
+        if not base_url:
+            self.route, api_key = emulated(self.provider, self.route, api_key)
         self.base_url = checked_base_url(
             base_url or self.route.base_url, title=self.provider.title, allow_insecure=allow_insecure
         )

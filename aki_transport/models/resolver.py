@@ -115,7 +115,7 @@ class ModelResolver:
             return catalog.resolve(model, self._table, None) or model
         found = catalog.resolve(model, self._table, listing)
         fallback = self._provider.fallback_model
-        if found is not None or listing is None or fallback is None or self._on_unknown_model == "allow":
+        if found is not None or listing is None or fallback not in listing or self._on_unknown_model == "allow":
             return found or model
         near, listed = self._near(model, listing)
         words = f"no model {model!r}.{near} The service would let {fallback} answer in silence.{listed}"
