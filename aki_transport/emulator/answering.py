@@ -183,9 +183,9 @@ def _best_sentence(question: str, context: str) -> str | None:
         for text, source in _units(context)
         if text != question and (source or not _INSTRUCTION.match(text))
     ]
-    spread = Counter(word for _, _, words in units for word in words)
+    spread = Counter(word for _, _, stems in units for word in stems)
     weight = {word: math.log(1 + (len(units) - spread[word] + 0.5) / (spread[word] + 0.5)) for word in asked}
-    scores = [sum(weight[word] for word in asked & words) / (1 + len(words) / 200) for _, _, words in units]
+    scores = [sum(weight[word] for word in asked & stems) / (1 + len(stems) / 200) for _, _, stems in units]
     best = max(scores, default=0.0)
     if not asked or best < _COVERED * sum(weight.values()):
         return None

@@ -93,13 +93,13 @@ def names(text: str) -> list[str]:
     """Capitalised names, without words that are only capitalised because a sentence begins."""
     matches: list[str] = []
     for match in _NAME.finditer(text):
-        words = match.group().split()
+        parts = match.group().split()
         begins = text[: match.start()].rstrip()[-1:] in ("", *".!?:")
-        if begins and words[0].lower().rstrip("’'s") not in STOP and not _AFTER_NAME.match(text[match.end() :]):
-            words.pop(0)
-        while words and words[0].lower().rstrip("’'s") in STOP:
-            words.pop(0)
-        matches += [" ".join(words).removesuffix("’s")] if words else []
+        if begins and parts[0].lower().rstrip("’'s") not in STOP and not _AFTER_NAME.match(text[match.end() :]):
+            parts.pop(0)
+        while parts and parts[0].lower().rstrip("’'s") in STOP:
+            parts.pop(0)
+        matches += [" ".join(parts).removesuffix("’s")] if parts else []
     return matches
 
 

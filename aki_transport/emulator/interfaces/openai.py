@@ -92,10 +92,7 @@ def chat_routes(
     def listing(_request: RecordedRequest, _faults: Faults) -> Response:
         return JSONResponse({"object": "list", "data": listed})
 
-    return [
-        route("/models", listing, allowed, errors),
-        route("/chat/completions", chat, allowed, errors, ["POST"]),
-    ]
+    return [route("/models", listing, allowed, errors), route("/chat/completions", chat, allowed, errors, ["POST"])]
 
 
 def answer_chat(
@@ -286,10 +283,7 @@ def _events(
     if not faults.no_finish:
         parts.append(({}, "stop" if older else completion.finish))
     chunks: list[dict[str, Any]] = [
-        {
-            **base,
-            "choices": [{"index": 0, "delta": {**role, **delta}, "logprobs": None, "finish_reason": finish}],
-        }
+        {**base, "choices": [{"index": 0, "delta": {**role, **delta}, "logprobs": None, "finish_reason": finish}]}
         for delta, finish in parts
     ]
     if with_usage and not older:

@@ -43,16 +43,16 @@ def edit(images: Sequence[bytes], instruction: str, width: int | None, height: i
     return to_png(paint(changed, size), changed)
 
 
-def _changed(scene: Scene, words: str, seed: int) -> Scene | None:
+def _changed(scene: Scene, text: str, seed: int) -> Scene | None:
     """The scene after the change; `None` where what is to be changed is not there."""
-    shapes = [name for name in SHAPES if re.search(rf"\b{name}s?\b", words)]
-    colours = [COLOURS[word] for word in re.findall(r"[a-z]+", words) if word in COLOURS]
-    if _ADD.search(words) and shapes:
-        return replace(scene, items=(*scene.items, *read_scene(words, seed).items))
+    shapes = [name for name in SHAPES if re.search(rf"\b{name}s?\b", text)]
+    colours = [COLOURS[word] for word in re.findall(r"[a-z]+", text) if word in COLOURS]
+    if _ADD.search(text) and shapes:
+        return replace(scene, items=(*scene.items, *read_scene(text, seed).items))
     meant = [item for item in scene.items if item.shape in shapes]
-    if _REMOVE.search(words) and meant:
+    if _REMOVE.search(text) and meant:
         return replace(scene, items=tuple(item for item in scene.items if item not in meant))
-    if colours and re.search(r"\b(?:background|sky)\b", words):
+    if colours and re.search(r"\b(?:background|sky)\b", text):
         return replace(scene, background=colours[-1])
     if colours and meant:
         items = (replace(item, colour=colours[-1]) if item in meant else item for item in scene.items)
