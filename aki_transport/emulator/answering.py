@@ -110,6 +110,8 @@ def _instructed(text: str) -> dict[str, Any] | None:
         if "properties" in value or "$ref" in value:
             return value
     keys = list(objects[-1]) if objects else [key for key in quoted(order.group()) if key.isidentifier()]
+    if not keys and (listed := re.search(r"\bkeys\s+((?:\w+(?:,\s*|\s+and\s+))*\w+)", order.group())):
+        keys = re.findall(r"\w+", listed.group(1).replace(" and ", " "))
     return {"properties": {key: {} for key in keys}, "required": keys} if keys else None
 
 
