@@ -48,14 +48,14 @@ $(VENV)/fuzz: pyproject.toml $(VENV)/dev
 	@touch $@
 
 fuzz: $(VENV)/fuzz  ## every parser under a coverage-guided fuzzer, half an hour; ARGS='--only stream --inputs 10000'
-	@$(BIN)/python -m tests.fuzz $(ARGS)
+	@$(BIN)/python -m tests.tools.fuzz $(ARGS)
 
 # OpenAILike needs openai before 3, ChatOpenAI needs 3: they cannot be in one environment.
 PEERS := $(VENV)/llama-index-peers
 
 $(PEERS)/made: pyproject.toml | $(BIN)/uv
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PEERS)
-	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --editable '.[llama-index]' --group bench-llama-index
+	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --editable '.[llama-index,aiohttp]' --group bench-llama-index
 	@touch $@
 
 MISTRAL := $(VENV)/mistral-peer
@@ -72,11 +72,20 @@ $(OPENAI_2)/made: pyproject.toml | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(OPENAI_2)/bin/python --group bench-openai-2
 	@touch $@
 
-bench: $(VENV)/dev $(PEERS)/made $(MISTRAL)/made $(OPENAI_2)/made  ## CPU per call beside the peers, and how it grows; ARGS='--plot docs/cost_growth.png'
-	$(BIN)/python -m tests.benchmarks $(ARGS)
+# Ours before httpx carried every call, from the repository's own history.
+BEFORE := $(VENV)/before
+
+$(BEFORE)/made: | $(BIN)/uv
+	test -d $(BEFORE) || git worktree add --quiet --detach $(BEFORE) 3ab8fd6
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BEFORE)/.venv
+	$(BIN)/uv pip install --quiet --python $(BEFORE)/.venv/bin/python --editable '$(BEFORE)[langchain,llama-index]'
+	@touch $@
+
+bench: $(VENV)/dev $(PEERS)/made $(MISTRAL)/made $(OPENAI_2)/made $(if $(findstring --before,$(ARGS)),$(BEFORE)/made)  ## CPU per call beside the peers, and how it grows; ARGS='--before --plot docs/cost_growth.png'
+	$(BIN)/python -m tests.tools.benchmarks $(ARGS)
 
 compare: $(VENV)/dev $(PEERS)/made  ## what the generic clients give in the same scenes, beside ours
-	@$(BIN)/python -m tests.comparison
+	@$(BIN)/python -m tests.tools.comparison $(ARGS)
 
 faults: $(VENV)/dev  ## what comes of each fault of a connection or an answer, counted
 	@$(BIN)/python -m tests.faults $(ARGS)
@@ -88,14 +97,16 @@ $(RAY)/made: pyproject.toml | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(RAY)/bin/python --editable '.[langchain,llama-index]' --group ray
 	@touch $@
 
-ray: $(VENV)/dev $(RAY)/made  ## a thousand rows on Ray Data, a worker killed in the middle, and the speed of one and two actors
-	@$(BIN)/python -m tests.at_scale $(ARGS)
+# The checks first, which fail where a row is lost; then the figures.
+ray: $(VENV)/dev $(RAY)/made  ## rows on Ray Data, a worker killed in the middle: none lost; then the speed of one and two actors
+	@$(BIN)/python -m pytest -q tests/tools/at_scale/on_ray.py
+	@$(BIN)/python -m tests.tools.at_scale $(ARGS)
 
 record: $(VENV)/dev  ## make the cassettes anew: from the services whose keys are set, else from the emulator
 	@$(BIN)/python -m tests.recording $(ARGS)
 
 live: $(VENV)/dev  ## what is assumed of the services beside what they do; asks before it costs; ARGS=--emulator to try
-	@$(BIN)/python -m tests.live $(ARGS)
+	@$(BIN)/python -m tests.tools.live $(ARGS)
 
 # Without --strict, packages of which the service knows nothing pass. Our own is left out: only its dependencies are asked.
 audit: $(BIN)/uv  ## known vulnerabilities of all that the wheel brings; asks PyPI's service
@@ -107,10 +118,11 @@ audit: $(BIN)/uv  ## known vulnerabilities of all that the wheel brings; asks Py
 	$(BIN)/uv tool run --quiet pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/audit/all.txt $(ARGS)
 
 soak: $(VENV)/dev  ## thousands of streams at once, ten minutes of mixed traffic with faults; ARGS=--help
-	@$(BIN)/python -m tests.load $(ARGS)
+	@$(BIN)/python -m tests.tools.soak $(ARGS)
 
 emulator: $(VENV)/demo  ## a local stand-in for the services on port 8089
 	$(BIN)/python -m aki_transport.emulator --port 8089
 
 clean:  ## remove the environment and what was built
 	rm -rf $(VENV) dist
+	-git worktree prune

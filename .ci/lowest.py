@@ -9,14 +9,14 @@ from pathlib import Path
 def lowest() -> Iterator[str]:
     """One pin for each dependency of the package and of its extras."""
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
-    for said in (project["dependencies"], *project["optional-dependencies"].values()):
-        for wanted in said:
-            if wanted.startswith(project["name"]):
+    for requirements in (project["dependencies"], *project["optional-dependencies"].values()):
+        for requirement in requirements:
+            if requirement.startswith(project["name"]):
                 continue
-            found = re.match(r"([\w-]+)>=([\w.]+)", wanted)
-            if found is None:
-                raise SystemExit(f"{wanted}: no lower bound to test")
-            yield "==".join(found.groups())
+            bound = re.match(r"([\w-]+)>=([\w.]+)", requirement)
+            if bound is None:
+                raise SystemExit(f"{requirement}: no lower bound to test")
+            yield "==".join(bound.groups())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first asked for."""
+"""Package attributes that are imported at their first use."""
 
 from __future__ import annotations
 
@@ -9,22 +9,16 @@ from typing import Any
 
 
 def lazy_attributes(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """A package's `__getattr__` and `__dir__`.
-
-    Args:
-        package: Its `__name__`.
-        modules: Each name, and the module within the package that has it.
-    """
+    """A package's `__getattr__` and `__dir__` (PEP 562); `modules` names the module that defines each attribute."""
 
     def attribute(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        found = getattr(import_module(f"{package}.{modules[name]}"), name)
-        setattr(sys.modules[package], name, found)
-        return found
+        value = getattr(import_module(f"{package}.{modules[name]}"), name)
+        setattr(sys.modules[package], name, value)
+        return value
 
     def names() -> list[str]:
-        module = sys.modules[package]
-        return sorted({*vars(module), *module.__all__})
+        return sorted({*vars(sys.modules[package]), *modules})
 
     return attribute, names

@@ -1,4 +1,4 @@
-"""What callers pass, in any of the forms in use, as our values; and what they mean by an argument that is not ours."""
+"""Converts arguments from the forms that callers use to our values, and explains unknown arguments."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _RENAMED = {
 
 
 def unknown_argument(owner: str, name: str, known: Collection[str]) -> ConfigurationError:
-    """The error for an argument that there is not, with the name of ours that is meant."""
-    ours = _RENAMED.get(name)
-    if ours not in known:
-        ours = next(iter(get_close_matches(name, known, n=1)), None)
-    hint = f"; use {ours}=" if ours else ""
+    """The error for an unknown argument; its message names ours of that meaning, or of a similar name."""
+    replacement = _RENAMED.get(name)
+    if replacement not in known:
+        replacement = next(iter(get_close_matches(name, known, n=1)), None)
+    hint = f"; use {replacement}=" if replacement else ""
     return ConfigurationError(f"{owner} has no argument {name!r}{hint}.")
 
 
 def as_tool_choice(choice: Any) -> ToolChoice | None:
-    """A tool choice out of any of the forms in use: OpenAI's words and dicts, "any", booleans, a tool's name.
+    """A tool choice from any of the forms in use: OpenAI's strings and dicts, "any", booleans, a tool's name.
 
     Raises:
         ConfigurationError: It is none of them.
@@ -55,16 +55,20 @@ def as_tool_choice(choice: Any) -> ToolChoice | None:
         case {"type": str(kind)}:
             return as_tool_choice(kind)
         case _:
-            raise ConfigurationError(f"tool_choice={choice!r} is not understood; use 'auto', 'any', 'none' or a name.")
+            raise ConfigurationError(f"tool_choice={choice!r} is not valid; use 'auto', 'any', 'none' or a name.")
 
 
-def as_response_format(wanted: Any, strict: bool | None) -> ResponseFormat | None:
-    """A response format out of OpenAI's dict for it.
+def as_response_format(value: Any, strict: bool | None) -> ResponseFormat | None:
+    """A response format from OpenAI's dict for it; other dicts are returned as they are.
+
+    Args:
+        value: The dict; None is no format.
+        strict: Whether the model must follow the schema exactly, if the dict does not state it.
 
     Raises:
-        ConfigurationError: It is no dict.
+        ConfigurationError: It is not a dict.
     """
-    match wanted:
+    match value:
         case None:
             return None
         case {"type": "json_object"}:
@@ -79,6 +83,6 @@ def as_response_format(wanted: Any, strict: bool | None) -> ResponseFormat | Non
         case {"type": "text"}:
             return None
         case Mapping():
-            return wanted
+            return value
         case _:
-            raise ConfigurationError(f"response_format={wanted!r} is no response format in OpenAI's form.")
+            raise ConfigurationError(f"response_format={value!r} is not a response format in OpenAI's form.")

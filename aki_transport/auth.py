@@ -1,4 +1,4 @@
-"""Where calls may go and which key they may carry."""
+"""Which URLs calls may go to, and which key may be sent there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import ip_address
+from socket import inet_aton
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from pydantic import SecretStr
 
 from aki_transport.errors import ConfigurationError
 from aki_transport.providers import Protocol, Provider, Route
+from aki_transport.redaction import MIN_SECRET
 
 EMULATOR_VARIABLE = "AKI_EMULATOR"
 # Where the emulator serves a gateway and which key it takes there; other providers are served as AKI.IO is.
@@ -31,49 +33,62 @@ _EMULATED_KEYS: dict[Protocol, Literal["bearer", "x-api-key", "body"]] = {
 _PRINTABLE = re.compile(r"[!-~]+")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t -~]*")
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|passw|credential|session|signature", re.IGNORECASE)
+_TOKEN_SEPARATORS = re.compile(r"[\s,;]+|(?<=\w)=(?=\w)")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the host is this machine."""
-    if host == "localhost":
+    """Whether `host`, as `urlsplit` gives it, is this machine."""
+    if host.removesuffix(".").lower() == "localhost":
         return True
     try:
-        return ip_address(host).is_loopback
-    except ValueError:
+        # As getaddrinfo reads an IPv4 address: 127.1, 0x7f000001 and 2130706433 are 127.0.0.1.
+        address = ip_address(inet_aton(host)) if ":" not in host else ip_address(host)
+    except (OSError, ValueError):
         return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def checked_base_url(url: str, *, title: str, allow_insecure: bool) -> str:
-    """The URL without a closing slash.
+    """The URL without a trailing slash.
+
+    Args:
+        url: The base URL to check.
+        title: The provider's name, for messages.
+        allow_insecure: Whether plain http to other machines is allowed.
 
     Raises:
-        ConfigurationError: It is no http(s) URL, holds credentials, a query or a fragment, or is plain http to another
-            host than this machine.
+        ConfigurationError: It is not an http(s) URL, contains credentials, a query or a fragment, or is plain http to
+            another machine.
     """
     if "@" in url:
-        raise ConfigurationError(f"{title}: base_url must not hold credentials; pass api_key= instead.")
+        raise ConfigurationError(f"{title}: base_url must not contain credentials; pass api_key= instead.")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         parts, host = urlsplit(""), None
     if parts.scheme not in ("https", "http") or not host or not _PRINTABLE.fullmatch(url):
-        raise ConfigurationError(f"{title}: base_url={url!r} is no http(s) URL.")
+        raise ConfigurationError(f"{title}: base_url={url!r} is not an http(s) URL.")
     if "?" in url or "#" in url:
-        raise ConfigurationError(f"{title}: base_url={url!r} must not hold a query or a fragment.")
+        raise ConfigurationError(f"{title}: base_url={url!r} must not contain a query or a fragment.")
     if parts.scheme == "http" and not allow_insecure and not is_loopback(host):
         raise ConfigurationError(
-            f"{title}: base_url={url!r} is plain http, which would show the key and the prompts to the network;"
+            f"{title}: base_url={url!r} is plain http, which sends the key and the prompts unencrypted;"
             " use https, or pass allow_insecure=True."
         )
     return url.rstrip("/")
 
 
 def checked_headers(headers: Mapping[str, str], *, title: str) -> dict[str, str]:
-    """The headers with names in lower case; `ConfigurationError` names one that HTTP does not take."""
+    """The headers, names in lower case.
+
+    Raises:
+        ConfigurationError: HTTP does not allow a header's name or value.
+    """
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
-            raise ConfigurationError(f"{title}: the header {name!r} in default_headers cannot be sent.")
+            raise ConfigurationError(f"{title}: the header {name!r} in default_headers is not a valid HTTP header.")
     return {name.lower(): value for name, value in headers.items()}
 
 
@@ -93,54 +108,74 @@ def emulated(provider: Provider, route: Route, api_key: SecretStr | str | None) 
     return replace(route, base_url=f"{root}{path}", key_in=_EMULATED_KEYS[route.protocol]), key
 
 
-class ApiKey:
-    """The key for one base URL: looked up at the first call, unwrapped only by the transport.
+def secret_header_values(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """The tokens in headers whose name indicates a secret, e.g. `sk-4711` in `authorization: Bearer sk-4711`.
 
     Args:
-        provider: Names the environment variables and the hosts that a key from them may go to.
-        base_url: Where it would be sent.
+        headers: Any headers, e.g. `default_headers`.
+    """
+    tokens = (
+        token
+        for name, value in headers.items()
+        if _SECRET_HEADER.search(name)
+        for token in _TOKEN_SEPARATORS.split(value)
+    )
+    return tuple(dict.fromkeys(token for token in tokens if len(token) >= MIN_SECRET))
+
+
+class ApiKey:
+    """The key for one base URL. The environment is read at the first call.
+
+    Args:
+        provider: Its row names the environment variables, and the hosts to which a key from them may be sent.
+        base_url: The URL to which the key is sent.
         explicit: The key that the user passed; an empty one counts as none.
     """
 
     def __init__(self, provider: Provider, base_url: str, explicit: SecretStr | str | None) -> None:
         self._provider = provider
         self._host = urlsplit(base_url).hostname or ""
-        self._found = None if explicit is None else _checked(explicit, provider.title)
+        self._key = None if explicit is None else _strip_key(explicit, provider.title)
 
     def __call__(self) -> SecretStr | None:
-        """The key; None where the provider takes none.
+        """The key; None if the provider needs none.
 
         Raises:
-            ConfigurationError: There is none, or it comes from the environment and would go to a foreign host.
+            ConfigurationError: No key is set, or it comes from the environment and the base URL is not the provider's.
         """
-        if self._found is None and self._provider.key_variables:
-            self._found = self._from_environment()
-        return self._found
+        if self._key is None and self._provider.key_variables:
+            self._key = self._from_environment()
+        return self._key
 
     def _from_environment(self) -> SecretStr:
         provider = self._provider
         variables = " or ".join(provider.key_variables)
         for variable in provider.key_variables:
-            found = _checked(os.environ.get(variable, ""), provider.title)
-            if found is None:
+            key = _strip_key(os.environ.get(variable, ""), provider.title)
+            if key is None:
                 continue
             if self._host not in provider.hosts and not is_loopback(self._host):
                 raise ConfigurationError(
                     f"{provider.title}: the key in {variable} goes only to {', '.join(sorted(provider.hosts))};"
                     f" to send a key to {self._host}, pass api_key= explicitly."
                 )
-            return found
+            return key
         raise ConfigurationError(
             f"{provider.title}: no key; set {variables} or pass api_key=."
             " To try without one, start the local emulator: python -m aki_transport.emulator"
         )
 
 
-def _checked(key: SecretStr | str, title: str) -> SecretStr | None:
-    """The key without blanks around it, None if nothing is left. No local variable here holds it as plain text."""
+def _strip_key(key: SecretStr | str, title: str) -> SecretStr | None:
+    """The key without surrounding blanks; None if nothing is left.
+
+    No local variable holds it as plain text, because error trackers record the local variables of frames.
+    """
     key = SecretStr((key.get_secret_value() if isinstance(key, SecretStr) else key).strip())
     if not key.get_secret_value():
         return None
     if not _PRINTABLE.fullmatch(key.get_secret_value()):
-        raise ConfigurationError(f"{title}: the key holds spaces or characters that no HTTP header takes.")
+        raise ConfigurationError(
+            f"{title}: the key contains spaces or characters that are not allowed in an HTTP header."
+        )
     return key

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import SecretStr
 
 from aki_transport._version import __version__
 from aki_transport.auth import ApiKey, checked_base_url, checked_headers, emulated
-from aki_transport.errors import APIStatusError, ConfigurationError
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgress
+from aki_transport.errors import APIStatusError
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress
 from aki_transport.models.catalog import ModelInfo
-from aki_transport.models.listing import Listing, listing_for
+from aki_transport.models.listing import ServiceListing
 from aki_transport.models.resolver import ModelResolver, OnModelFallback, OnUnknownModel
 from aki_transport.prepare.chat import Adaptations, PreparedChat, final_reply
 from aki_transport.prepare.structured_output import NoJsonError
 from aki_transport.providers import DEFAULT_PROVIDER, Provider, find_provider
-from aki_transport.transport import HttpAsyncClient, HttpClient, Payload, Timeout, as_timeout, users_client
+from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
 from aki_transport.wire import find_image_wire, find_wire
 
 # What pictures take beyond that is imported with the first of them: most clients make none.
@@ -35,25 +34,23 @@ class Client:
 
     Args:
         provider: A name in `PROVIDERS`, or a `Provider` of your own.
-        protocol: `"openai"`, `"anthropic"` or `"native"`, as far as the provider speaks it.
-        api_key: The key; else the provider's environment variables are read at the first use. A key from the
-            environment goes only to the provider's own hosts and to loopback addresses.
+        protocol: `"openai"`, `"anthropic"` or `"native"`, as far as the provider has it.
+        api_key: The key; else the provider's environment variables are read at the first use.
         base_url: Where the protocol's paths start, instead of the provider's own address.
-        timeout: Seconds for any single wait, or a `Timeout` (default: 10 s to connect, 600 s for a blocking answer,
-            120 s between the pieces of a stream).
-        total_timeout: Seconds for a whole call with its repetitions; None is no bound.
-        max_retries: Attempts after the first, 0 or more.
+        timeout: Seconds for any single wait, or a `Timeout`.
+        total_timeout: Seconds for a whole call with its repetitions.
+        max_retries: Attempts after the first.
         default_headers: Sent with every call.
         http_client: An `httpx.Client` of your own; never closed here.
         http_async_client: An `httpx.AsyncClient` of your own; never closed here.
-        on_unknown_model: What an ID does that the service does not list, where the service would answer with another
-            model in silence: `"raise"`, `"warn"` or `"allow"`.
+        on_unknown_model: What an ID does that the service does not list: `"raise"`, `"warn"` or `"allow"`.
         on_model_fallback: What an answer of another model does: `"raise"`, `"warn"` or `"ignore"`.
         context_window: Tokens, instead of what service and table say.
         max_output: Tokens, instead of what the table says.
         allow_insecure: Take plain http for other hosts than loopback.
-        on_progress: Told how far a job of the native protocol is, whenever that has changed. What it raises ends the
-            call.
+        model_listing: False: the service's listing of models is never read.
+        http_engine: What carries async calls: `"httpx"`, or `"aiohttp"` for thousands of streams at once.
+        on_progress: Called with the progress of a native job whenever it changes; what it raises ends the call.
 
     Raises:
         ConfigurationError: The provider or protocol is unknown, or the URL is not safe.
@@ -83,7 +80,9 @@ class Client:
         context_window: int | None = None,
         max_output: int | None = None,
         allow_insecure: bool = False,
-        on_progress: Callable[[JobProgress], None] | None = None,
+        model_listing: bool = True,
+        http_engine: Literal["httpx", "aiohttp"] = "httpx",
+        on_progress: OnProgress | None = None,
     ) -> None:
         # Here, because importing what sends takes longer than all the rest.
         from aki_transport.transport.sender import Transport  # noqa: PLC0415
@@ -114,67 +113,50 @@ class Client:
             max_retries=max_retries,
             http_client=users_client(http_client, "Client", "http_client"),
             http_async_client=users_client(http_async_client, "AsyncClient", "http_async_client"),
+            http_engine=http_engine,
         )
         self._on_progress = on_progress
         self._resolver = ModelResolver(
-            self.provider,
-            by_endpoint=self._wire.BY_ENDPOINT,
-            takes=self._wire.TAKES,
+            provider=self.provider,
+            models_are_endpoints=self._wire.MODELS_ARE_ENDPOINTS,
+            supported_fields=self._wire.SUPPORTED_FIELDS,
             on_unknown_model=on_unknown_model,
             on_model_fallback=on_model_fallback,
             context_window=context_window,
             max_output=max_output,
             without_key=self._transport.without_key,
         )
-        self._listing: Listing | None = None
+        self._listing = ServiceListing(
+            provider=self.provider,
+            base_url=self.base_url,
+            key=self._key,
+            call=self._wire.models(),
+            parse=self._wire.read_models,
+            transport=self._transport,
+            is_read=model_listing,
+        )
         self._adaptations = Adaptations()
 
     def chat(self, request: ChatRequest) -> ChatReply:
-        """The whole answer.
+        """The complete answer.
 
         Raises:
             AKIError: See the tree in `aki_transport.errors`.
 
         Example:
             >>> from aki_transport.messages import ChatRequest, Message
-            >>> asked = ChatRequest(model="qwen3.6-35b", messages=(Message(role="user", content="What is 6 * 7?"),))
-            >>> Client().chat(asked).text
+            >>> request = ChatRequest(model="qwen3.6-35b", messages=(Message(role="user", content="What is 6 * 7?"),))
+            >>> Client().chat(request).text
             '6 * 7 = 42.'
         """
-        deadline = self._transport.deadline_in()
-        self._read_listing_for(request.model, deadline)
-        prepared = self._prepare(request)
-        while True:
-            try:
-                call = prepared.call(stream=False)
-                if call.job is None:
-                    return self._transport.send(call, prepared.read, deadline=deadline)
-                return final_reply(
-                    deque(self._transport.stream(call, prepared.decoder, deadline=deadline), maxlen=1).pop()
-                )
-            except (APIStatusError, NoJsonError) as error:
-                refusal = error
-            prepared.adapt(refusal)
+        return final_reply(deque(self._deltas(request, stream=False), maxlen=1).pop())
 
     async def achat(self, request: ChatRequest) -> ChatReply:
         """`chat`, async."""
-        deadline = self._transport.deadline_in()
-        await self._aread_listing_for(request.model, deadline)
-        prepared = self._prepare(request)
-        while True:
-            try:
-                call = prepared.call(stream=False)
-                if call.job is None:
-                    return await self._transport.asend(call, prepared.read, deadline=deadline)
-                async with aclosing(self._transport.astream(call, prepared.decoder, deadline=deadline)) as deltas:
-                    last = [delta async for delta in deltas][-1]
-                return final_reply(last)
-            except (APIStatusError, NoJsonError) as error:
-                refusal = error
-            prepared.adapt(refusal)
+        return final_reply([delta async for delta in self._adeltas(request, stream=False)][-1])
 
     def stream(self, request: ChatRequest) -> Iterator[ChatDelta]:
-        """The answer as it comes; the last delta holds the whole of it in `reply`.
+        """The answer as it arrives; the last delta holds the complete one in `reply`.
 
         Raises:
             StreamInterruptedError: The stream ended before the answer did; the error holds the text so far.
@@ -182,17 +164,26 @@ class Client:
 
         Example:
             >>> from aki_transport.messages import ChatRequest, Message
-            >>> asked = ChatRequest(model="qwen3.6-35b", messages=(Message(role="user", content="What is 6 * 7?"),))
-            >>> "".join(delta.text for delta in Client().stream(asked))
+            >>> request = ChatRequest(model="qwen3.6-35b", messages=(Message(role="user", content="What is 6 * 7?"),))
+            >>> "".join(delta.text for delta in Client().stream(request))
             '6 * 7 = 42.'
         """
+        return self._deltas(request, stream=True)
+
+    def astream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
+        """`stream`, async."""
+        return self._adeltas(request, stream=True)
+
+    def _deltas(self, request: ChatRequest, *, stream: bool) -> Iterator[ChatDelta]:
         deadline = self._transport.deadline_in()
-        self._read_listing_for(request.model, deadline)
+        wanted = self._resolver.wanted_id(request.model, self._listing.known)
+        if wanted is not None:
+            self._listing.read(wanted=wanted, deadline=deadline)
         prepared = self._prepare(request)
         while True:
             try:
-                for delta in self._transport.stream(prepared.call(stream=True), prepared.decoder, deadline=deadline):
-                    prepared.has_yielded = True
+                for delta in self._transport.run(prepared.call(stream=stream), prepared.decoder, deadline=deadline):
+                    prepared.has_yielded = stream
                     yield delta
             except (APIStatusError, NoJsonError) as error:
                 refusal = error
@@ -200,18 +191,18 @@ class Client:
                 return
             prepared.adapt(refusal)
 
-    async def astream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
-        """`stream`, async."""
+    async def _adeltas(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[ChatDelta, None]:
         deadline = self._transport.deadline_in()
-        await self._aread_listing_for(request.model, deadline)
+        wanted = self._resolver.wanted_id(request.model, self._listing.known)
+        if wanted is not None:
+            await self._listing.aread(wanted=wanted, deadline=deadline)
         prepared = self._prepare(request)
         while True:
             try:
-                async with aclosing(
-                    self._transport.astream(prepared.call(stream=True), prepared.decoder, deadline=deadline)
-                ) as deltas:
+                deltas = self._transport.arun(prepared.call(stream=stream), prepared.decoder, deadline=deadline)
+                async with aclosing(deltas):
                     async for delta in deltas:
-                        prepared.has_yielded = True
+                        prepared.has_yielded = stream
                         yield delta
             except (APIStatusError, NoJsonError) as error:
                 refusal = error
@@ -220,24 +211,17 @@ class Client:
             prepared.adapt(refusal)
 
     def generate_image(
-        self,
-        prompt: str,
-        *,
-        model: str | None = "z-image-turbo",
-        n: int = 1,
-        size: str | tuple[int, int] | None = None,
-        on_progress: Callable[[JobProgress], None] | None = None,
-        **more: Any,
+        self, prompt: str, *, model: str | None = "z-image-turbo", **options: Any
     ) -> list[GeneratedImage]:
         """New pictures. A call that may have been billed is never repeated.
 
         Args:
             prompt: What they shall show.
             model: The model that draws.
-            n: How many, 1 to 10; on the native protocol each is a job of its own.
-            size: Pixels, like `"1024x1024"`, 128 to 2048 a side. The service may round it: the pictures say their own.
-            on_progress: Told how far a job is, instead of the client's own.
-            **more: On the native protocol `seed` (-1 for any), `negative_prompt` and `steps`; `extra_body` anywhere.
+            **options: `n`: how many, 1 to 10; on the native protocol each is a job of its own. `size`: pixels, like
+                `"1024x1024"`, 128 to 2048 a side; the service may round it, and the pictures say their own.
+                `on_progress`: told how far a job is, instead of the client's own. On the native protocol `seed` (-1 for
+                any), `negative_prompt` and `steps`; `extra_body` anywhere.
 
         Raises:
             ConfigurationError: An option is out of its range, or the protocol does not know it.
@@ -248,48 +232,25 @@ class Client:
             >>> Client().generate_image("a red lighthouse on a hill", size="512x512")
             [GeneratedImage('img_...', 512x512, image/png, ... bytes, prompt='a red lighthouse on a hill')]
         """
-        return self._run_image_calls(_wish(prompt, model=model, n=n, size=size, **more), on_progress)
+        return self._run_image_calls(prompt, model=model, **options)
 
     async def agenerate_image(
-        self,
-        prompt: str,
-        *,
-        model: str | None = "z-image-turbo",
-        n: int = 1,
-        size: str | tuple[int, int] | None = None,
-        on_progress: Callable[[JobProgress], None] | None = None,
-        **more: Any,
+        self, prompt: str, *, model: str | None = "z-image-turbo", **options: Any
     ) -> list[GeneratedImage]:
         """`generate_image`, async."""
-        return await self._arun_image_calls(_wish(prompt, model=model, n=n, size=size, **more), on_progress)
+        return await self._arun_image_calls(prompt, model=model, **options)
 
-    def edit_image(
-        self,
-        prompt: str,
-        images: Any,
-        *,
-        model: str | None = None,
-        n: int = 1,
-        size: str | tuple[int, int] | None = None,
-        on_progress: Callable[[JobProgress], None] | None = None,
-        **more: Any,
-    ) -> list[GeneratedImage]:
+    def edit_image(self, prompt: str, images: Any, *, model: str | None = None, **options: Any) -> list[GeneratedImage]:
         """Pictures changed by words. A call that may have been billed is never repeated.
 
         Args:
             prompt: What shall change.
             images: A `GeneratedImage`, bytes, a `pathlib.Path` or a PIL image; or several on the OpenAI protocol.
             model: The model that draws; None leaves it to the service (`qwen_image_edit` on the native protocol).
-            n: How many variants, 1 to 10.
-            size: Pixels, like `"1024x1024"`.
-            on_progress: Told how far a job is, instead of the client's own.
-            **more: As for `generate_image`.
+            **options: As for `generate_image`.
 
         Raises:
-            ConfigurationError: What was passed is no picture, or an option is out of its range or not known to the
-                protocol.
-            InvalidResponseError: The answer holds no picture.
-            AKIError: See the tree in `aki_transport.errors`.
+            AKIError: As for `generate_image`; a `ConfigurationError` too if what was passed is no picture.
 
         Example:
             >>> client = Client()
@@ -297,21 +258,13 @@ class Client:
             >>> client.edit_image("make the lighthouse blue", drawn)
             [GeneratedImage('img_...', 512x512, image/png, ... bytes, prompt='make the lighthouse blue')]
         """
-        return self._run_image_calls(_edit(prompt, images, model=model, n=n, size=size, **more), on_progress)
+        return self._run_image_calls(prompt, images=images, model=model, **options)
 
     async def aedit_image(
-        self,
-        prompt: str,
-        images: Any,
-        *,
-        model: str | None = None,
-        n: int = 1,
-        size: str | tuple[int, int] | None = None,
-        on_progress: Callable[[JobProgress], None] | None = None,
-        **more: Any,
+        self, prompt: str, images: Any, *, model: str | None = None, **options: Any
     ) -> list[GeneratedImage]:
         """`edit_image`, async."""
-        return await self._arun_image_calls(_edit(prompt, images, model=model, n=n, size=size, **more), on_progress)
+        return await self._arun_image_calls(prompt, images=images, model=model, **options)
 
     def model_info(self, model: str) -> ModelInfo:
         """What is known of a model now. Never asks the service and never raises.
@@ -320,7 +273,7 @@ class Client:
             >>> Client().model_info("openai/gpt-oss-120b").id
             'gpt-oss-120b'
         """
-        return self._resolver.info(model, self._known_listing())
+        return self._resolver.info(model, self._listing.known)
 
     def models(self) -> tuple[ModelInfo, ...]:
         """Every model that the service lists, read now if it was not; the built-in table if it cannot be read.
@@ -329,13 +282,13 @@ class Client:
             >>> "qwen3.6-35b" in [info.id for info in Client().models()]
             True
         """
-        self._listing_here().read(self._fetch_listing)
-        return self._resolver.all(self._known_listing())
+        self._listing.read()
+        return self._resolver.all(self._listing.known)
 
     async def amodels(self) -> tuple[ModelInfo, ...]:
         """`models`, async."""
-        await self._listing_here().aread(self._afetch_listing)
-        return self._resolver.all(self._known_listing())
+        await self._listing.aread()
+        return self._resolver.all(self._listing.known)
 
     def refresh_models(self) -> tuple[ModelInfo, ...]:
         """Read the listing again, now; gives every model it names.
@@ -347,13 +300,13 @@ class Client:
             >>> [info.source for info in Client().refresh_models() if info.id == "apertus-chat-70b"]
             ['service']
         """
-        self._listing_here().read(self._fetch_listing, force=True)
-        return self._resolver.all(self._known_listing())
+        self._listing.read(force=True)
+        return self._resolver.all(self._listing.known)
 
     async def arefresh_models(self) -> tuple[ModelInfo, ...]:
         """`refresh_models`, async."""
-        await self._listing_here().aread(self._afetch_listing, force=True)
-        return self._resolver.all(self._known_listing())
+        await self._listing.aread(force=True)
+        return self._resolver.all(self._listing.known)
 
     def close(self) -> None:
         """Give the connections back; they close if no other client of this process uses them. May be used again."""
@@ -386,102 +339,52 @@ class Client:
             wire=self._wire,
             route=self.route,
             resolver=self._resolver,
-            listing=self._known_listing(),
+            listing=self._listing.known,
             adaptations=self._adaptations,
             on_progress=self._on_progress,
         )
 
     def _run_image_calls(
-        self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
+        self, prompt: str, *, on_progress: OnProgress | None = None, **options: Any
     ) -> list[GeneratedImage]:
+        request = self._image_request(prompt, **options)
         deadline = self._transport.deadline_in()
-        request = self._validated(request)
-        self._read_listing_for(request.model or "", deadline, draws=True)
+        wanted = self._resolver.wanted_id(request.model or "", self._listing.known, for_images=True)
+        if wanted is not None:
+            self._listing.read(wanted=wanted, deadline=deadline)
         images: list[GeneratedImage] = []
-        for image_call in self._prepare_image_calls(request, on_progress):
-            call = image_call.call()
-            if call.job is None:
-                images += self._transport.send(call, image_call.read, deadline=deadline)
-            else:
-                images += deque(self._transport.stream(call, image_call.decoder, deadline=deadline), maxlen=1).pop()
+        for prepared in self._prepare_image_calls(request, on_progress):
+            results = self._transport.run(prepared.call(), prepared.decoder, deadline=deadline)
+            images += deque(results, maxlen=1).pop()
         return images
 
     async def _arun_image_calls(
-        self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
+        self, prompt: str, *, on_progress: OnProgress | None = None, **options: Any
     ) -> list[GeneratedImage]:
+        request = self._image_request(prompt, **options)
         deadline = self._transport.deadline_in()
-        request = self._validated(request)
-        await self._aread_listing_for(request.model or "", deadline, draws=True)
+        wanted = self._resolver.wanted_id(request.model or "", self._listing.known, for_images=True)
+        if wanted is not None:
+            await self._listing.aread(wanted=wanted, deadline=deadline)
         images: list[GeneratedImage] = []
-        for image_call in self._prepare_image_calls(request, on_progress):
-            call = image_call.call()
-            if call.job is None:
-                images += await self._transport.asend(call, image_call.read, deadline=deadline)
-            else:
-                async with aclosing(self._transport.astream(call, image_call.decoder, deadline=deadline)) as states:
-                    images += [images async for images in states][-1]
+        for prepared in self._prepare_image_calls(request, on_progress):
+            results = self._transport.arun(prepared.call(), prepared.decoder, deadline=deadline)
+            async with aclosing(results):
+                images += [result async for result in results][-1]
         return images
 
-    def _validated(self, request: ImageRequest) -> ImageRequest:
+    def _image_request(self, prompt: str, **options: Any) -> ImageRequest:
+        from aki_transport.images.image import as_images  # noqa: PLC0415
+        from aki_transport.images.request import build_image_request  # noqa: PLC0415
         from aki_transport.prepare.images import validate_request  # noqa: PLC0415
 
-        return validate_request(request, find_image_wire(self.route.protocol), protocol=self.route.protocol)
+        if "images" in options:
+            options["images"] = as_images(options["images"])
+        request, protocol = build_image_request(prompt, **options), self.route.protocol
+        return validate_request(request, find_image_wire(protocol), protocol=protocol)
 
-    def _prepare_image_calls(
-        self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
-    ) -> list[PreparedImageCall]:
+    def _prepare_image_calls(self, request: ImageRequest, on_progress: OnProgress | None) -> list[PreparedImageCall]:
         from aki_transport.prepare.images import prepare_image_calls  # noqa: PLC0415
 
-        return prepare_image_calls(
-            request,
-            find_image_wire(self.route.protocol),
-            self._resolver,
-            self._known_listing(),
-            on_progress=on_progress or self._on_progress,
-        )
-
-    def _read_listing_for(self, model: str, deadline: float | None, *, draws: bool = False) -> None:
-        if self._resolver.needs_listing(model, draws=draws):
-            listing = self._listing_here()
-            wanted = self._resolver.id_of(model, listing.known)
-            listing.read(self._fetch_listing, wanted=wanted, deadline=deadline)
-
-    async def _aread_listing_for(self, model: str, deadline: float | None, *, draws: bool = False) -> None:
-        if self._resolver.needs_listing(model, draws=draws):
-            listing = self._listing_here()
-            wanted = self._resolver.id_of(model, listing.known)
-            await listing.aread(self._afetch_listing, wanted=wanted, deadline=deadline)
-
-    def _fetch_listing(self, deadline: float) -> Mapping[str, int]:
-        return self._transport.send(self._wire.models(), self._read_listing, deadline=deadline)
-
-    async def _afetch_listing(self, deadline: float) -> Mapping[str, int]:
-        return await self._transport.asend(self._wire.models(), self._read_listing, deadline=deadline)
-
-    def _read_listing(self, _: Mapping[str, str], body: Payload) -> Mapping[str, int]:
-        return self._wire.read_models(body.data)
-
-    def _listing_here(self) -> Listing:
-        if self._listing is None:
-            key = self._key()
-            digest = "" if key is None else hashlib.blake2b(key.get_secret_value().encode()).hexdigest()
-            self._listing = listing_for(self.provider.name, self.provider.title, self.base_url, digest)
-        return self._listing
-
-    def _known_listing(self) -> Mapping[str, int] | None:
-        try:
-            return self._listing_here().known
-        except ConfigurationError:
-            return None  # no key yet, so nothing can have been read with it
-
-
-def _wish(prompt: str, **options: Any) -> ImageRequest:
-    from aki_transport.images.request import asked  # noqa: PLC0415
-
-    return asked(prompt, **options)
-
-
-def _edit(prompt: str, images: Any, **options: Any) -> ImageRequest:
-    from aki_transport.images.image import as_images  # noqa: PLC0415
-
-    return _wish(prompt, images=as_images(images), **options)
+        wire, listing = find_image_wire(self.route.protocol), self._listing.known
+        return prepare_image_calls(request, wire, self._resolver, listing, on_progress=on_progress or self._on_progress)

@@ -1,4 +1,4 @@
-"""What services send when they refuse or fail, as errors: the one place where an answer becomes one."""
+"""Turns error responses of any of the services into exceptions."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ from aki_transport.errors import (
 
 _OK = 200
 _NOT_FOUND = 404
-# Secrets, and what described the bytes on the wire but not the text that is kept.
-_NOT_KEPT = frozenset({"set-cookie", "content-encoding", "content-length", "transfer-encoding"})
-_FAILED = 500
-_READ = 4096  # characters of a server's words that are looked at; a message keeps fewer, once the key is taken out
+# Cookies are secrets; the others describe the encoded bytes, not the decoded text that is kept.
+_DROPPED_HEADERS = frozenset({"set-cookie", "content-encoding", "content-length", "transfer-encoding"})
+_SERVER_ERROR = 500
+_MAX_PARSED = 16384  # characters of a message that are looked at; a page's title stands near its beginning
+_MAX_TEXT = 4096  # characters of a message without markup; errors.py shortens further, after it removed the key
+_MAX_ITEMS = 20  # of a list of messages
 
 _BY_STATUS: Mapping[int, type[APIStatusError]] = {
     **dict.fromkeys((400, 405, 409, 413, 422), BadRequestError),
@@ -39,8 +41,8 @@ _BY_STATUS: Mapping[int, type[APIStatusError]] = {
     503: ServiceUnavailableError,
 }
 
-# The services' own codes and types; they win over the status. Sources: AKI.IO's
-# OpenAI page (invalid_api_key, request_failed), Anthropic's error types, the gateways' error tables, OpenAI's codes.
+# The services' own codes and types take precedence over the status. Sources: AKI.IO's page "OpenAI API Compatibility"
+# (invalid_api_key, request_failed), Anthropic's error types, the gateways' error tables, OpenAI's codes.
 _BY_CODE: Mapping[str, type[APIStatusError]] = {
     "invalid_api_key": AuthenticationError,
     "authentication_error": AuthenticationError,
@@ -73,19 +75,19 @@ _STATUS_OF: Mapping[type[APIStatusError], int] = {
     ServerError: 500,
     ServiceUnavailableError: 503,
 }
-# A type this broad says nothing where a status is at hand.
-_BROAD = frozenset({"invalid_request_error", "api_error", "server_error", "not_found_error"})
+# These types are too general to overrule the status.
+_GENERIC_TYPES = frozenset({"invalid_request_error", "api_error", "server_error", "not_found_error"})
 
-# Wordings seen at vLLM, llama.cpp, TGI, SGLang, LiteLLM, OpenAI, Anthropic and the services here.
+# Messages of vLLM, llama.cpp, TGI, SGLang, LiteLLM, OpenAI, Anthropic and the services in providers.py.
 _OVERFLOW = re.compile(
     r"""maximum\ context\ length | context[ _-]?(length|window|size)[^.]{0,60}(exceed|limit|too|smaller|only)
-      | exceed\w*[^.]{0,80}\b(context|n_ctx|max_model_len|maximum\ (model|prompt|input|sequence)\ length)
-      | (prompt|input|message|conversation|request)s?\ (is|are|was|were)?\s*too\ (long|large\ for)
+      | exceed\w{0,3}[^.]{0,80}\b(context|n_ctx|max_model_len|maximum\ (model|prompt|input|sequence)\ length)
+      | (prompt|input|message|conversation|request)s?\ (is|are|was|were)?\ ?too\ (long|large\ for)
       | (longer|larger)\ than\ the\ (maximum\ )?(model|context|prompt|input)
       | too\ many\ (input\ |prompt\ )?tokens | reduce\ the\ length\ of\ the\ (messages|prompt|input)
       | (input|prompt)\ (tokens?|length)[^.]{0,60}(exceed|must\ (have|be)\ (less|fewer|at\ most)|greater|beyond)
       | tokens?\ \+\ (`?max_new_tokens`?|max_tokens)[^.]{0,40}must\ be
-      | token\ (count|limit)[^.]{0,40}exceed | exceed\w*\ (the\ )?(model'?s?\ )?token\ limit""",
+      | token\ (count|limit)[^.]{0,40}exceed | exceed\w{0,3}\ (the\ )?(model'?s?\ )?token\ limit""",
     re.IGNORECASE | re.VERBOSE,
 )
 _NO_MODEL = re.compile(
@@ -94,20 +96,21 @@ _NO_MODEL = re.compile(
 )
 _OVERFLOW_STATUSES = frozenset({200, 400, 404, 413, 422, 500})
 _STATUS = re.compile(r"[45]\d\d")
-_TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+# Possessive, for backtracking would make a page of unclosed tags quadratic.
+_TAG = re.compile(r"<(/?+)([a-zA-Z!?][a-zA-Z0-9]*+)[^<>]*+>")
+_HIDDEN = frozenset({"script", "style"})
 
 
 def error_from_response(
     status: int, headers: Mapping[str, str], body: bytes, *, retry_after: float | None = None
 ) -> APIStatusError:
-    """The error that an answer with a bad status stands for.
+    """The exception for a response with an error status.
 
     Args:
         status: The HTTP status.
-        headers: The answer's headers, names in lower case.
-        body: The answer's body.
-        retry_after: Seconds that the answer asks to wait.
+        headers: The response's headers, names in lower case.
+        body: The response's body.
+        retry_after: Seconds to wait, as the response states them.
     """
     try:
         parsed: Any = from_json(body)
@@ -117,12 +120,12 @@ def error_from_response(
 
 
 def error_from_payload(payload: Mapping[str, Any]) -> APIStatusError:
-    """The error that an object inside a good answer, or inside a stream, stands for."""
+    """The exception for an error object in a successful response or in a stream."""
     return _build(_OK, {}, payload, None)
 
 
 def is_error(payload: Mapping[str, Any]) -> bool:
-    """Whether an object inside a good answer stands for an error."""
+    """Whether an object in a successful response, or in a stream, is an error."""
     if payload.get("error") or payload.get("object") == "error":
         return True
     return "choices" not in payload and _STATUS.fullmatch(str(payload.get("status"))) is not None
@@ -131,80 +134,99 @@ def is_error(payload: Mapping[str, Any]) -> bool:
 def _build(
     status: int, headers: Mapping[str, str], body: Any, retry_after: float | None, text: str | None = None
 ) -> APIStatusError:
-    message, code, kind, said_status = _read(body)
-    if status == _OK and said_status is not None:
-        status = said_status
-    cls = _classify(status, message, code, kind)
+    message, code, error_type, payload_status = _parse_envelope(body)
+    if status == _OK and payload_status is not None:
+        status = payload_status
+    cls = _classify(status, message, code, error_type)
     if status == _OK:
         status = _STATUS_OF.get(cls, status)
     return cls(
-        message or "no further words",
+        message or "no message",
         status_code=status,
         code=code,
-        type=kind,
+        type=error_type,
         retry_after=retry_after,
         body=body,
         text=text,
-        headers={name: value for name, value in headers.items() if name not in _NOT_KEPT},
+        headers={name: value for name, value in headers.items() if name not in _DROPPED_HEADERS},
         request_id=request_id_of(headers),
     )
 
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
-    """The service's ID of the request, by the names that services give it."""
+    """The service's ID of the request, under any of its usual header names."""
     return headers.get("x-request-id") or headers.get("request-id")
 
 
-def _classify(status: int, message: str, code: str | None, kind: str | None) -> type[APIStatusError]:
-    named = _BY_CODE.get(code or "") or (_BY_CODE.get(kind or "") if kind not in _BROAD else None)
-    if (named in (None, BadRequestError, ServerError)) and status in _OVERFLOW_STATUSES and _OVERFLOW.search(message):
+def _classify(status: int, message: str, code: str | None, error_type: str | None) -> type[APIStatusError]:
+    by_code = _BY_CODE.get(code or "") or (_BY_CODE.get(error_type or "") if error_type not in _GENERIC_TYPES else None)
+    if (by_code in (None, BadRequestError, ServerError)) and status in _OVERFLOW_STATUSES and _OVERFLOW.search(message):
         return ContextOverflowError
-    if named is not None:
-        return named
+    if by_code is not None:
+        return by_code
     if status == _NOT_FOUND and _NO_MODEL.search(message):
         return ModelNotFoundError
     if status in _BY_STATUS:
         return _BY_STATUS[status]
-    if status >= _FAILED:
+    if status >= _SERVER_ERROR:
         return ServerError
-    return _BY_CODE.get(kind or "", APIStatusError) if status == _OK else APIStatusError
+    return _BY_CODE.get(error_type or "", APIStatusError) if status == _OK else APIStatusError
 
 
-def _read(body: Any) -> tuple[str, str | None, str | None, int | None]:
-    """Message, code, type and status out of any of the services' envelopes."""
+def _parse_envelope(body: Any) -> tuple[str, str | None, str | None, int | None]:
+    """Message, code, type and status from any of the services' error formats."""
     if not isinstance(body, Mapping):
-        return _words(body), None, None, None
+        return _to_text(body), None, None, None
     inner = body.get("error")
     fields = inner if isinstance(inner, Mapping) else body
-    words = inner if inner and not isinstance(inner, Mapping) else None
+    message = inner if inner and not isinstance(inner, Mapping) else None
     for name in ("message", "description", "detail", "msg"):
-        words = words or fields.get(name)
-    code, kind = fields.get("code"), fields.get("type")
+        message = message or fields.get(name)
+    code, error_type = fields.get("code"), fields.get("type")
     numbers = (str(fields.get(name)) for name in ("code", "status", "status_code"))
-    said = next((int(number) for number in numbers if _STATUS.fullmatch(number)), None)
+    status = next((int(number) for number in numbers if _STATUS.fullmatch(number)), None)
     return (
-        _words(words or fields),
+        _to_text(message or fields),
         code if isinstance(code, str) and not code.isdigit() else None,
-        kind if isinstance(kind, str) and kind != "error" else None,
-        said,
+        error_type if isinstance(error_type, str) and error_type != "error" else None,
+        status,
     )
 
 
-def _words(value: Any) -> str:
-    """Readable text, whatever the server used to say it."""
+def _to_text(value: Any) -> str:
+    """Plain text from whatever the server sent as its message: text, HTML, a list, an object."""
     match value:
         case str():
-            title = _TITLE.search(value)
-            text = title.group(1) if title else _TAGS.sub(" ", value)
+            text = _strip_markup(value[:_MAX_PARSED])
         case [*items]:
-            text = "; ".join(_words(item) for item in items)
-        case {"msg": str(said)} | {"message": str(said)}:
-            text = said
+            text = "; ".join(_to_text(item) for item in items[:_MAX_ITEMS])
+        case {"msg": str(text)} | {"message": str(text)}:
+            pass
         case None:
             text = ""
         case Mapping():
             text = str(dict(value)) if value else ""
         case _:
             text = str(value)
-    text = " ".join(text.split())
-    return text[:_READ]
+    return " ".join(text[:_MAX_PARSED].split())[:_MAX_TEXT]
+
+
+def _strip_markup(text: str) -> str:
+    """The title of an HTML page, else its text without tags, scripts and styles."""
+    parts, position, open_element = [], 0, ""
+    for tag in _TAG.finditer(text):
+        name, closing = tag[2].lower(), bool(tag[1])
+        if open_element:
+            if not closing or name != open_element:
+                continue
+            if name == "title":
+                return text[position : tag.start()]
+            open_element = ""
+        else:
+            parts.append(text[position : tag.start()])
+            if not closing and (name in _HIDDEN or name == "title"):
+                open_element = name
+        position = tag.end()
+    if open_element not in _HIDDEN:
+        parts.append(text[position:])
+    return " ".join(parts)

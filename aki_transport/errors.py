@@ -1,13 +1,13 @@
-"""What can go wrong, as one tree.
+"""The exceptions and warnings of this package, as one tree.
 
     AKIError                              provider, model, request_id where known
     ├── ConfigurationError                before any I/O: no key, unknown provider, insecure URL, bad argument
-    ├── APIConnectionError                never reached, or lost before any answer
+    ├── APIConnectionError                the service was not reached, or the connection was lost
     │   ├── APITimeoutError
-    │   └── StreamInterruptedError        .partial_text holds what had arrived
-    ├── InvalidResponseError              an answer that is not what the wire promises
+    │   └── StreamInterruptedError        .partial_text: the text that had arrived
+    ├── InvalidResponseError              a response that does not follow the protocol
     ├── ModelFallbackError                .requested, .served
-    ├── ModelRefusalError                 .refusal; where an object was asked for
+    ├── ModelRefusalError                 .refusal: the model refused to give structured output
     ├── JobError                          .job_id, .state
     └── APIStatusError                    status_code, code, type, message, retry_after, body, response
         ├── BadRequestError               400, 405, 409, 413, 422
@@ -21,20 +21,23 @@
         └── ServerError                   5xx
             └── ServiceUnavailableError   503
 
-All of them pickle and copy, keep the server's own words, and never hold a key.
+All of them can be pickled and copied. They keep the server's own message and never contain a key.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from aki_transport.redaction import escape_control, redact_nested
 
 if TYPE_CHECKING:
     import httpx
 
 _REQUEST_TIMEOUT = 408
-_SHOWN = 600  # characters that a message keeps
+_MAX_MESSAGE = 600  # characters
+_WRITTEN_BY_MODEL = frozenset({"partial_text", "refusal"})
 
 
 class AKIError(Exception):
@@ -42,9 +45,9 @@ class AKIError(Exception):
 
     Args:
         message: What happened and what to do.
-        provider: The provider's title, put in front of the message.
-        model: The model that was asked.
-        request_id: The service's ID of the request, put behind the message.
+        provider: The provider's title; `str(error)` begins with it.
+        model: The model of the request.
+        request_id: The service's ID of the request; `str(error)` ends with it.
 
     Example:
         >>> try:
@@ -71,20 +74,26 @@ class AKIError(Exception):
         self.model = model
         self.request_id = request_id
 
-    def tidy(self, secret: str | None) -> None:
-        """Replace `secret` with `***` wherever a server's words brought it in, and shorten words that are too long."""
-        if secret:
-            self.args = tuple(_without(secret, value) for value in self.args)
-            for name, value in self.__dict__.items():
-                self.__dict__[name] = _without(secret, value)
-        if len(self.message) > _SHOWN:
-            self.message = f"{self.message[:_SHOWN]}…"
-            self.args = (self.message, *self.args[1:])
+    def redact(self, secrets: Iterable[str]) -> None:
+        """Replace each secret with `***` wherever the server repeated it, then shorten a long message.
+
+        What the model wrote (`partial_text`, `refusal`) stays as it is.
+
+        Args:
+            secrets: The key, and other secrets of the request. See `aki_transport.redaction.redact`.
+        """
+        secrets = tuple(secrets)
+        for name, value in self.__dict__.items():
+            if name not in _WRITTEN_BY_MODEL:
+                self.__dict__[name] = redact_nested(value, secrets)
+        message = escape_control(self.message[: _MAX_MESSAGE + 1])
+        self.message = message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…"
+        self.args = (self.message, *redact_nested(self.args[1:], secrets))
 
     def __str__(self) -> str:
-        who = f"{self.provider}: " if self.provider else ""
-        where = f" (request {self.request_id})" if self.request_id else ""
-        return f"{who}{self.message}{where}"
+        prefix = f"{self.provider}: " if self.provider else ""
+        suffix = f" (request {self.request_id})" if self.request_id else ""
+        return escape_control(f"{prefix}{self.message}{suffix}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, self.__dict__.copy())
@@ -97,24 +106,12 @@ def _restore(cls: type[AKIError], args: tuple[Any, ...], state: dict[str, Any]) 
     return error
 
 
-def _without(secret: str, value: Any) -> Any:
-    match value:
-        case str():
-            return value.replace(secret, "***")
-        case dict():
-            return {_without(secret, name): _without(secret, inner) for name, inner in value.items()}
-        case list() | tuple():
-            return type(value)(_without(secret, inner) for inner in value)
-        case _:
-            return value
-
-
 class ConfigurationError(AKIError):
-    """Something to set right before anything can be sent."""
+    """An argument, a setting or the environment is wrong. Nothing was sent."""
 
 
 class APIConnectionError(AKIError):
-    """The service was never reached, or the connection was lost before any answer."""
+    """The service was not reached, or the connection was lost before a response."""
 
     is_retryable = True
 
@@ -124,98 +121,98 @@ class APITimeoutError(APIConnectionError):
 
 
 class StreamInterruptedError(APIConnectionError):
-    """A stream broke off, or ended without its terminator.
+    """A stream was cut off, or ended without its terminator.
 
     Args:
         message: What happened.
         partial_text: The text that had arrived.
-        **where: `provider`, `model`, `request_id`.
+        **context: `provider`, `model`, `request_id`.
 
     Example:
         >>> StreamInterruptedError("the connection was lost", partial_text="6 * 7 =").partial_text
         '6 * 7 ='
     """
 
-    def __init__(self, message: str, *, partial_text: str = "", **where: str | None) -> None:
-        super().__init__(message, **where)
+    def __init__(self, message: str, *, partial_text: str = "", **context: str | None) -> None:
+        super().__init__(message, **context)
         self.partial_text = partial_text
 
 
 class InvalidResponseError(AKIError):
-    """An answer that is not what the wire promises: HTML, broken JSON, no choices, too large."""
+    """A response that does not follow the protocol: HTML, broken JSON, no choices, too large."""
 
 
 class ModelFallbackError(AKIError):
-    """Another model answered than the one that was asked.
+    """Another model answered than the one that was requested.
 
     Args:
         message: What happened and what to do.
-        requested: The model that was asked.
+        requested: The model of the request.
         served: The model that answered.
-        **where: `provider`, `model`, `request_id`.
+        **context: `provider`, `model`, `request_id`.
 
     Example:
         >>> ModelFallbackError("it answered", requested="qwen3.6-35b", served="minimax-m2.5-230b").served
         'minimax-m2.5-230b'
     """
 
-    def __init__(self, message: str, *, requested: str, served: str, **where: str | None) -> None:
-        super().__init__(message, **where)
+    def __init__(self, message: str, *, requested: str, served: str, **context: str | None) -> None:
+        super().__init__(message, **context)
         self.requested = requested
         self.served = served
 
 
 class ModelRefusalError(AKIError):
-    """The model refused to give what was asked for.
+    """The model refused to give the structured output that was requested.
 
     Args:
         message: What happened.
-        refusal: The model's words.
-        **where: `provider`, `model`, `request_id`.
+        refusal: The model's explanation.
+        **context: `provider`, `model`, `request_id`.
 
     Example:
         >>> ModelRefusalError("the model refused", refusal="I cannot help with that.").refusal
         'I cannot help with that.'
     """
 
-    def __init__(self, message: str, *, refusal: str, **where: str | None) -> None:
-        super().__init__(message, **where)
+    def __init__(self, message: str, *, refusal: str, **context: str | None) -> None:
+        super().__init__(message, **context)
         self.refusal = refusal
 
 
 class JobError(AKIError):
-    """A job of the native API failed, lapsed or was canceled.
+    """A job of the native API failed, expired or was canceled.
 
     Args:
         message: What happened.
-        job_id: The job's ID, where one was given.
-        state: `"failed"`, `"lapsed"` or `"canceled"`.
-        **where: `provider`, `model`, `request_id`.
+        job_id: The job's ID; None if the job had not started.
+        state: `"failed"`, `"lapsed"` (it expired on the server) or `"canceled"`.
+        **context: `provider`, `model`, `request_id`.
 
     Example:
         >>> JobError("the job lapsed", job_id="4711", state="lapsed").state
         'lapsed'
     """
 
-    def __init__(self, message: str, *, job_id: str | None, state: str, **where: str | None) -> None:
-        super().__init__(message, **where)
+    def __init__(self, message: str, *, job_id: str | None, state: str, **context: str | None) -> None:
+        super().__init__(message, **context)
         self.job_id = job_id
         self.state = state
 
 
 class APIStatusError(AKIError):
-    """The service refused, or failed, and said so.
+    """The service answered with an error.
 
     Args:
-        message: The server's own words.
-        status_code: The HTTP status; 200 where the error came inside a good answer.
-        code: The server's code, e.g. `"invalid_api_key"`.
-        type: The server's type of error, e.g. `"invalid_request_error"`.
-        retry_after: Seconds to wait, where the server says so.
-        body: The answer's body, parsed where it is JSON.
-        text: The answer's body as it came, where it was not part of a good answer.
-        headers: The answer's headers, without cookies.
-        **where: `provider`, `model`, `request_id`.
+        message: The server's own message.
+        status_code: The HTTP status; 200 if the error was part of a successful response.
+        code: The server's error code, e.g. `"invalid_api_key"`.
+        type: The server's error type, e.g. `"invalid_request_error"`.
+        retry_after: Seconds to wait before the next attempt; None if the server does not state it.
+        body: The response's body, parsed if it is JSON.
+        text: The response's body as text; None if the error was part of a successful response.
+        headers: The response's headers, without cookies.
+        **context: `provider`, `model`, `request_id`.
 
     Example:
         >>> try:
@@ -236,9 +233,9 @@ class APIStatusError(AKIError):
         body: Any = None,
         text: str | None = None,
         headers: Mapping[str, str] | None = None,
-        **where: str | None,
+        **context: str | None,
     ) -> None:
-        super().__init__(message, **where)
+        super().__init__(message, **context)
         self.text = text
         self.status_code = status_code
         self.code = code
@@ -250,18 +247,18 @@ class APIStatusError(AKIError):
             self.is_retryable = True
 
     def __str__(self) -> str:
-        who = f"{self.provider} answered" if self.provider else "The service answered"
+        prefix = f"{self.provider} answered" if self.provider else "The service answered"
         code = f" ({self.code})" if self.code and self.code not in self.message else ""
         wait = f"; retry after {self.retry_after:g} s" if self.retry_after is not None else ""
-        where = f" (request {self.request_id})" if self.request_id else ""
-        return f"{who} {self.status_code}{code}: {self.message}{wait}{where}"
+        suffix = f" (request {self.request_id})" if self.request_id else ""
+        return escape_control(f"{prefix} {self.status_code}{code}: {self.message}{wait}{suffix}")
 
     @property
     def response(self) -> httpx.Response:
-        """A fresh response with the answer's status, headers and body; without its request, which carries the key."""
-        import httpx  # noqa: PLC0415  takes 50 ms, and is here already where a call was made
+        """A new `httpx.Response` with the status, headers and body; without the request, which contains the key."""
+        import httpx  # noqa: PLC0415  takes 50 ms; already imported if a call was made
 
-        # A service may say what httpx's own ways would refuse to write: headers beyond ASCII, NaN in a body.
+        # httpx's defaults do not encode everything that servers send: headers beyond ASCII, NaN in a body.
         headers = httpx.Headers(self.headers, encoding="utf-8")
         if self.text is not None:
             return httpx.Response(self.status_code, headers=headers, content=self.text.encode())
@@ -274,7 +271,7 @@ class BadRequestError(APIStatusError):
 
 
 class ContextOverflowError(BadRequestError):
-    """The conversation, with the output asked for, does not fit into the model's context window."""
+    """The prompt, together with the requested output, does not fit into the model's context window."""
 
 
 class AuthenticationError(APIStatusError):
@@ -282,26 +279,26 @@ class AuthenticationError(APIStatusError):
 
 
 class InsufficientCreditsError(APIStatusError):
-    """402: the account has too little credit."""
+    """402: the account has too few credits."""
 
 
 class PermissionDeniedError(APIStatusError):
-    """403: the key is known but may not do this."""
+    """403: the key is valid but not allowed to do this."""
 
 
 class NotFoundError(APIStatusError):
-    """404: no such thing."""
+    """404: the URL, or what it names, does not exist."""
 
 
 class ModelNotFoundError(NotFoundError):
-    """No such model.
+    """The model does not exist.
 
     Args:
         message: What happened and what to do.
         closest: The most similar model IDs that exist, best first.
-        available: Every model ID that exists, where the listing was read.
-        status_code: 404, also where nothing was sent.
-        **rest: As `APIStatusError`.
+        available: Every model ID that exists, if the listing was read.
+        status_code: 404, even if nothing was sent.
+        **rest: As for `APIStatusError`.
 
     Example:
         >>> from aki_transport.messages import ChatRequest
@@ -326,7 +323,7 @@ class ModelNotFoundError(NotFoundError):
         self.available = available
 
     def __str__(self) -> str:
-        # Raised before sending there is no answer to speak of.
+        # Raised before sending, there is no response to quote.
         return super().__str__() if self.body is not None else AKIError.__str__(self)
 
 
@@ -343,20 +340,20 @@ class ServerError(APIStatusError):
 
 
 class ServiceUnavailableError(ServerError):
-    """503: the service is not there at the moment."""
+    """503: the service is temporarily unavailable."""
 
 
 class ModelMismatchWarning(UserWarning):
-    """The served model's name differs from the one that was asked, and is not the provider's fallback model.
+    """The model that answered is neither the requested one nor the provider's fallback model.
 
     Example:
         >>> import warnings
-        >>> warnings.simplefilter("error", ModelMismatchWarning)  # such an answer is an error from now on
+        >>> warnings.simplefilter("error", ModelMismatchWarning)  # such a response now raises an error
     """
 
 
 class ModelLimitWarning(UserWarning):
-    """More output was asked for than the model is known to give.
+    """`max_tokens` is larger than the model's known maximum output.
 
     Example:
         >>> import warnings

@@ -1,11 +1,11 @@
-"""Values that both frameworks translate to and every wire speaks from: what is asked, what is answered.
+"""Requests and replies as frozen values: frameworks translate to and from them, protocols send and decode them.
 
-Nothing here knows a framework, a provider or a wire. `None` means "not given" everywhere.
+Nothing here depends on a framework, a provider or a protocol. `None` means "not given" everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -22,7 +22,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture, by address or as base64 text with its MIME type."""
+    """An image, as a URL or as base64 text with its MIME type."""
 
     url: str | None = None
     base64: str | None = None
@@ -31,13 +31,13 @@ class Image:
 
     @property
     def as_url(self) -> str:
-        """The address, or the data as a data URL."""
+        """The URL, or the data as a data URL."""
         return self.url if self.url is not None else f"data:{self.mime_type or 'image/png'};base64,{self.base64}"
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A document (PDF or text) as base64 text, or the ID of one that the service holds."""
+    """A document (PDF or text) as base64 text, or the ID of a file that was uploaded to the service."""
 
     base64: str | None = None
     mime_type: str | None = None
@@ -47,7 +47,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """Sound as base64 text; `format` is the service's word for it ("wav", "mp3")."""
+    """Audio as base64 text; `format` is the service's name of it ("wav", "mp3")."""
 
     base64: str
     format: str
@@ -58,7 +58,7 @@ Part: TypeAlias = Text | Image | File | Audio
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One call that a model asks for; `arguments` is JSON text exactly as the model wrote it."""
+    """A tool call of a model; `arguments` is JSON text exactly as the model wrote it."""
 
     id: str
     name: str
@@ -67,7 +67,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReasoningBlock:
-    """Reasoning that its service wants back unchanged: signed text, or data that only the service can read."""
+    """Reasoning that the service requires back unchanged: signed text, or data that only the service can read."""
 
     text: str = ""
     signature: str | None = None
@@ -76,7 +76,7 @@ class ReasoningBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One turn of a conversation. `is_error` marks what a tool says when it failed."""
+    """One message of a conversation. `is_error` marks the result of a tool that failed."""
 
     role: Role
     content: str | tuple[Part, ...] = ""
@@ -87,10 +87,15 @@ class Message:
     tool_call_id: str | None = None
     is_error: bool = False
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The content as parts."""
+        return (Text(self.content),) if isinstance(self.content, str) else self.content
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A function the model may call; `parameters` is its JSON schema."""
+    """A function that the model may call; `parameters` is the JSON schema of its arguments."""
 
     name: str
     description: str = ""
@@ -110,12 +115,12 @@ ToolChoice: TypeAlias = Literal["auto", "none", "required"] | ToolNamed
 
 @dataclass(frozen=True, slots=True)
 class JsonObject:
-    """The answer shall be some JSON object."""
+    """Response format: any JSON object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonSchema:
-    """The answer shall be JSON that fits `schema`."""
+    """Response format: JSON that fits `schema`."""
 
     name: str
     schema: Mapping[str, Any]
@@ -128,16 +133,16 @@ ResponseFormat: TypeAlias = JsonObject | JsonSchema | Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """One request to a model. What is None, empty or False is not sent.
+    """One request to a model. Fields that are None or empty are not sent.
 
-    Where a model is an endpoint, `endpoint` is its name. `plain` says that the one message is a raw prompt, for wires
-    that take such.
+    `endpoint` is the endpoint of the model on protocols where each model is one. `raw_prompt` marks the messages as raw
+    text to continue, for protocols that have a field for it.
     """
 
     model: str
     messages: tuple[Message, ...]
     endpoint: str | None = None
-    plain: bool = False
+    raw_prompt: bool = False
     tools: tuple[Tool | Mapping[str, Any], ...] = ()
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
@@ -159,7 +164,7 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens as the service counted them; `input_tokens` includes what came from its cache."""
+    """Tokens as the service counted them; `input_tokens` includes those read from its cache."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -173,9 +178,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatReply:
-    """A whole answer. `model` is the one that answered, `raw` the service's last payload as a plain dict.
+    """A complete answer. `model` is the model that answered, `raw` the service's last payload as a plain dict.
 
-    `thoughts` is what the service wants back of the reasoning; `details` is what else it says of how it answered.
+    `reasoning_blocks` is the reasoning that the service requires back; `details` are further fields of its answer.
     """
 
     text: str = ""
@@ -199,15 +204,15 @@ class ChatReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
-    """How far a job of the native API is.
+    """The progress of a job of the native API.
 
     Args:
         job_id: Its ID.
         state: `"queued"`, `"processing"` or `"done"`.
-        percent: 0 to 100, where the service says so.
-        queue_position: How many jobs come before it.
-        estimate: Seconds that the service reckons with.
-        workers: How many workers are online for the endpoint.
+        percent: 0 to 100; None if the service does not report it.
+        queue_position: Number of jobs before it.
+        estimate: Seconds until it is done, as the service estimates.
+        workers: Number of workers that are online for the endpoint.
 
     Example:
         >>> seen = []
@@ -225,6 +230,10 @@ class JobProgress:
     workers: int | None = None
 
 
+OnProgress: TypeAlias = Callable[[JobProgress], None]
+"""Called with the progress of a job of the native API whenever it has changed; what it raises ends the call."""
+
+
 class ToolCallDelta(NamedTuple):
     """The next piece of a tool call. `position` counts calls from 0; `id` and `name` come once each."""
 
@@ -234,9 +243,9 @@ class ToolCallDelta(NamedTuple):
     arguments: str = ""
 
 
-# Tuples, not dataclasses: one is built per chunk of a stream, and a frozen dataclass costs three times as much.
+# Tuples, not dataclasses: one is built per chunk of a stream, and a frozen dataclass takes three times as long.
 class ChatDelta(NamedTuple):
-    """What one payload of a stream adds; the last one carries the whole answer in `reply`."""
+    """What one payload of a stream adds; the last delta holds the complete answer in `reply`."""
 
     text: str = ""
     reasoning: str = ""

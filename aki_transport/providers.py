@@ -1,4 +1,4 @@
-"""Who we talk to: each provider is a row, each of its interfaces a `Route`. A new gateway is a new row."""
+"""The services: each provider is a row of data, each of its interfaces a `Route`. A new gateway is a new row."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ Protocol: TypeAlias = Literal["openai", "anthropic", "native"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One interface of a provider: which protocol is spoken where, and what is particular there.
+    """One interface of a provider: its protocol, its URL, and where it differs from the protocol.
 
     Args:
-        protocol: The wire: `"openai"`, `"anthropic"` or `"native"`.
-        base_url: Where the wire's paths start, e.g. `https://aki.io/v1`.
-        key_in: Where the key travels: `"bearer"` (Authorization header), `"x-api-key"` (header) or `"body"`.
-        default_max_tokens: Sent as `min(this, the model's maximum output)` when the user gave no `max_tokens`;
+        protocol: `"openai"`, `"anthropic"` or `"native"`.
+        base_url: The URL before the protocol's paths, e.g. `https://aki.io/v1`.
+        key_in: Where the key is sent: `"bearer"` (Authorization header), `"x-api-key"` (header) or `"body"`.
+        default_max_tokens: Sent as `min(this, the model's maximum output)` if the user set no `max_tokens`;
             None sends nothing.
-        send_reasoning: Whether earlier reasoning is sent back: `"never"`, `"tool_turns"` (only within a tool-call
-            turn that is still open) or `"always"`.
-        empty_is_failure: An answer without any content and with 0 completion tokens is a failed worker there.
+        send_reasoning: Whether earlier reasoning is sent back: `"never"`, `"tool_turns"` (only while the results of
+            a tool call are still being answered) or `"always"`.
+        empty_is_failure: Whether a response without content and with 0 completion tokens means that the worker
+            failed.
 
     Example:
         >>> Route(protocol="anthropic", base_url="http://localhost:8000/anthropic", key_in="x-api-key").send_reasoning
@@ -44,13 +45,13 @@ class Provider:
     """A service, as data.
 
     Args:
-        name: The short name users type, e.g. `"aki"`.
-        routes: Its interfaces, one per protocol at the most.
-        label: The name that error messages use; `name` if not given.
-        key_variables: Environment variables that may hold the key, first hit wins. Empty: the service takes no key.
-        fallback_model: The model that answers in silence where an unknown one was asked for; None where the provider
-            itself refuses unknown models.
-        catalog: Which section of the fallback table describes its models.
+        name: The short name for `provider=`, e.g. `"aki"`.
+        routes: Its interfaces, at most one per protocol.
+        label: The name in error messages; default is `name`.
+        key_variables: Environment variables for the key; the first one that is set is used. Empty: no key is needed.
+        fallback_model: The model that silently answers requests for an unknown model; None if the provider refuses
+            unknown models.
+        catalog: The section of models.toml that describes its models.
 
     Example:
         >>> gateway = Provider(name="mine", routes=(Route(protocol="openai", base_url="http://localhost:8000/v1"),))
@@ -67,30 +68,30 @@ class Provider:
 
     @property
     def title(self) -> str:
-        """The name that error messages use."""
+        """The name in error messages."""
         return self.label or self.name
 
     @property
     def hosts(self) -> frozenset[str]:
-        """The provider's own hosts: a key from the environment goes only there."""
+        """The provider's own hosts: a key from the environment is sent only to these."""
         return frozenset(urlsplit(route.base_url).hostname or "" for route in self.routes)
 
     def route(self, protocol: str) -> Route:
-        """The interface that speaks `protocol`.
+        """The interface for `protocol`.
 
         Raises:
-            ConfigurationError: There is none; the message lists what there is instead.
+            ConfigurationError: There is none; the message lists those that exist.
         """
         for route in self.routes:
             if route.protocol == protocol:
                 return route
-        spoken = ", ".join(repr(route.protocol) for route in self.routes) or "no protocol at all"
-        raise ConfigurationError(f"{self.title} does not speak protocol={protocol!r}; it speaks {spoken}.")
+        supported = ", ".join(repr(route.protocol) for route in self.routes) or "no protocol at all"
+        raise ConfigurationError(f"{self.title} does not support protocol={protocol!r}; it supports {supported}.")
 
 
 DEFAULT_PROVIDER = "aki"
 
-# Facts: the services' own pages. AKI_API_KEY is AKI.IO's name, AKI_IO_API_KEY that of the directory models.dev.
+# Sources: the services' own documentation. AKI.IO names the variable AKI_API_KEY, models.dev AKI_IO_API_KEY.
 PROVIDERS: dict[str, Provider] = {
     row.name: row
     for row in (
@@ -135,7 +136,11 @@ PROVIDERS: dict[str, Provider] = {
 
 
 def find_provider(provider: str | Provider) -> Provider:
-    """The row of that name, or the user's own row as it is; `ConfigurationError` lists the names there are."""
+    """The provider of that name; a `Provider` is returned as it is.
+
+    Raises:
+        ConfigurationError: The name is unknown; the message lists the known ones.
+    """
     if isinstance(provider, Provider):
         return provider
     try:
@@ -146,6 +151,6 @@ def find_provider(provider: str | Provider) -> Provider:
 
 
 def raw_protocol(provider: str | Provider) -> str:
-    """The protocol that takes a prompt as it is: `"native"` where the provider speaks it, else its first one."""
-    spoken = [route.protocol for route in find_provider(provider).routes]
-    return "native" if "native" in spoken or not spoken else spoken[0]
+    """The protocol for raw prompts: `"native"` if the provider supports it, else its first one."""
+    supported = [route.protocol for route in find_provider(provider).routes]
+    return "native" if "native" in supported or not supported else supported[0]

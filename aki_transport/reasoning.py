@@ -1,4 +1,4 @@
-"""Reasoning that its service wants back as it was, in the form in which messages of frameworks keep it."""
+"""Converts reasoning that the service requires back to and from the content blocks that frameworks keep in messages."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from typing import Any
 from aki_transport.messages import ReasoningBlock
 
 FIELD = "thinking_blocks"
-"""Where a message keeps them beside its content."""
+"""The key of these blocks in the additional fields of a message."""
 
 
-def to_blocks(thoughts: Iterable[ReasoningBlock]) -> list[dict[str, Any]]:
-    """Anthropic's content blocks, which other integrations keep under the same name."""
+def to_blocks(reasoning: Iterable[ReasoningBlock]) -> list[dict[str, Any]]:
+    """As Anthropic's content blocks, which other integrations keep under the same key."""
     return [
-        {"type": "thinking", "thinking": thought.text, "signature": thought.signature}
-        if thought.data is None
-        else {"type": "redacted_thinking", "data": thought.data}
-        for thought in thoughts
+        {"type": "thinking", "thinking": block.text, "signature": block.signature}
+        if block.data is None
+        else {"type": "redacted_thinking", "data": block.data}
+        for block in reasoning
     ]
 
 
 def from_blocks(blocks: Any) -> tuple[ReasoningBlock, ...]:
-    """The thoughts among content blocks: Anthropic's, or LangChain's with a signature; others cannot be sent back."""
-    found = []
+    """The reasoning in content blocks of Anthropic, or of LangChain with a signature; others cannot be sent back."""
+    reasoning = []
     for block in blocks if isinstance(blocks, list | tuple) else ():
         match block:
             case {"type": "redacted_thinking", "data": str(data)} | {
                 "type": "non_standard",
                 "value": {"type": "redacted_thinking", "data": str(data)},
             }:
-                found.append(ReasoningBlock(data=data))
+                reasoning.append(ReasoningBlock(data=data))
             case {"type": "thinking", "thinking": str(text), "signature": str(signature)}:
-                found.append(ReasoningBlock(text=text, signature=signature))
+                reasoning.append(ReasoningBlock(text=text, signature=signature))
             case {"type": "reasoning", "reasoning": str(text), "extras": {"signature": str(signature)}}:
-                found.append(ReasoningBlock(text=text, signature=signature))
+                reasoning.append(ReasoningBlock(text=text, signature=signature))
             case {"type": "reasoning", "extras": {"signature": str(signature)}}:
-                found.append(ReasoningBlock(signature=signature))
-    return tuple(found)
+                reasoning.append(ReasoningBlock(signature=signature))
+    return tuple(reasoning)

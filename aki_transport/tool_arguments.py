@@ -1,4 +1,4 @@
-"""The arguments of an answer's tool calls, read; and what is wrong with those that cannot be used."""
+"""Parses the arguments of tool calls, and explains what is wrong with those that cannot be used."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from typing import Any, NamedTuple
 from aki_transport.messages import ChatReply, ToolCall
 
 
-class ReadCall(NamedTuple):
-    """A tool call with its arguments; None with words in `wrong` where they are no whole JSON object."""
+class ParsedCall(NamedTuple):
+    """A tool call with its parsed arguments; None, and `error` says why, if they are not a complete JSON object."""
 
     call: ToolCall
     arguments: dict[str, Any] | None
-    wrong: str = ""
+    error: str = ""
 
 
-def read_calls(reply: ChatReply) -> list[ReadCall]:
-    """The calls of a whole answer. No arguments at all count as none, unless the answer was cut off there."""
+def read_calls(reply: ChatReply) -> list[ParsedCall]:
+    """The tool calls of a complete answer. Empty arguments are `{}`, unless the answer was cut off there."""
     last = len(reply.tool_calls) - 1
-    cut = reply.finish_reason == "length"
-    return [_read(call, cut=cut and position == last) for position, call in enumerate(reply.tool_calls)]
+    is_cut = reply.finish_reason == "length"
+    return [_parse(call, is_cut=is_cut and position == last) for position, call in enumerate(reply.tool_calls)]
 
 
-def _read(call: ToolCall, *, cut: bool) -> ReadCall:
+def _parse(call: ToolCall, *, is_cut: bool) -> ParsedCall:
     if not call.arguments:
-        if cut:
-            return ReadCall(call, None, f"the answer was cut at max_tokens before the arguments of {call.name}")
-        return ReadCall(call, {})
+        if is_cut:
+            return ParsedCall(call, None, f"the answer was cut at max_tokens before the arguments of {call.name}")
+        return ParsedCall(call, {})
     try:
         arguments = json.loads(call.arguments, strict=False)
     except (ValueError, RecursionError) as error:
-        where = "were cut at max_tokens" if cut else "are not valid JSON"
-        return ReadCall(call, None, f"the arguments of {call.name} {where}: {error}")
+        problem = "were cut at max_tokens" if is_cut else "are not valid JSON"
+        return ParsedCall(call, None, f"the arguments of {call.name} {problem}: {error}")
     if arguments is None:
-        return ReadCall(call, {})
+        return ParsedCall(call, {})
     if not isinstance(arguments, dict):
-        return ReadCall(call, None, f"the arguments of {call.name} are no JSON object")
-    return ReadCall(call, arguments)
+        return ParsedCall(call, None, f"the arguments of {call.name} are no JSON object")
+    return ParsedCall(call, arguments)

@@ -1,4 +1,4 @@
-"""LangChain on AKI.IO, gateways and services that speak like them."""
+"""LangChain models and tools for AKI.IO and OpenAI-compatible gateways."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AKILLM", "AKIImageEditTool", "AKIImageGenerationTool", "ChatAKI", "__version__", "register_providers"]
 
-# Imported when first asked for: together they take as long as all the rest.
+# Imported at first use: together they take as long as all the rest.
 _LAZY = {"AKILLM": "llms", "AKIImageEditTool": "image_tools", "AKIImageGenerationTool": "image_tools"}
 
 __getattr__, __dir__ = lazy_attributes(__name__, _LAZY)

@@ -1,32 +1,47 @@
-"""What `ChatAKI` and `AKILLM` share: errors of LangChain's, identity, dumps, token counts."""
+"""What the classes of this package share: LangChain's errors, identity, dumps, token counts."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Self
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, Self
 
 from langchain_core.language_models.base import BaseLanguageModel, LangSmithParams
 from pydantic import model_validator
 
-from aki_transport import __version__
-from aki_transport.settings import ModelSettings, plain
-from langchain_aki._connection import LangChainConnection
-from langchain_aki.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    # What it is mixed with; not a base of it, or it would come before LangChain's own classes.
-    class _Base(LangChainConnection, ModelSettings, BaseLanguageModel[Any]):
-        @property
-        def _llm_type(self) -> str: ...
-
-else:
-
-    class _Base(LangChainConnection, ModelSettings):
-        pass
+from aki_transport import Client, __version__
+from aki_transport.settings import ConnectionSettings, ModelSettings, to_plain_value
+from langchain_aki.errors import ConfigurationError, raises_langchain_errors
 
 
-class LangChainModel(_Base):
-    """What comes before LangChain's class in the bases of a model."""
+class LangChainConnection(ConnectionSettings):
+    """The service and the connection to it; raises LangChain's errors."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _raise_langchain_errors(cls, data: Any, handler: Callable[[Any], Self]) -> Self:
+        with raises_langchain_errors():
+            return handler(data)
+
+    @property
+    def _client(self) -> Client:
+        with raises_langchain_errors():
+            return super()._client
+
+    def __getstate__(self) -> dict[Any, Any]:
+        with raises_langchain_errors():
+            return super().__getstate__()
+
+
+# Without parameters: Pydantic makes `BaseLanguageModel[Any]` a class of its own, which would precede `BaseChatModel`.
+class LangChainModel(LangChainConnection, ModelSettings, BaseLanguageModel):  # type: ignore[type-arg]
+    """Base of both model classes. In their bases it precedes LangChain's class, whose methods it overrides."""
+
+    @property
+    @abstractmethod
+    def _llm_type(self) -> str:
+        """Required by LangChain's model classes, though not declared in `BaseLanguageModel`."""
 
     @model_validator(mode="after")
     def _set_aki_version(self) -> Self:
@@ -34,7 +49,7 @@ class LangChainModel(_Base):
         return self
 
     def get_num_tokens(self, text: str) -> int:
-        """About how many tokens a text has, counted offline, or exactly by `custom_get_token_ids`.
+        """An estimate of a text's number of tokens, made offline; the exact number with `custom_get_token_ids`.
 
         Example:
             >>> ChatAKI(model="qwen3.6-35b").get_num_tokens("What is 6 * 7?")
@@ -45,10 +60,11 @@ class LangChainModel(_Base):
         return math.ceil(len(text.encode("utf-8", "replace")) / 4)
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Token IDs by `custom_get_token_ids`.
+        """Token IDs from `custom_get_token_ids`.
 
         Raises:
-            ConfigurationError: There is none; the services publish no tokenizer, and none is downloaded.
+            ConfigurationError: `custom_get_token_ids` is not set. The services publish no tokenizer, and LangChain's
+                default would download one.
 
         Example:
             >>> model = ChatAKI(model="qwen3.6-35b", custom_get_token_ids=lambda text: [ord(letter) for letter in text])
@@ -63,14 +79,14 @@ class LangChainModel(_Base):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        """What makes two models answer differently; never the key."""
-        values = self.__dict__
-        found = {name: plain(value) for name in self.identifying if (value := values[name]) is not None}
-        found["base_url"] = self._client.base_url
-        return found
+        """The parameters on which the answer depends; without the key."""
+        values = {name: getattr(self, name) for name in self.identifying_fields}
+        params = {name: to_plain_value(value) for name, value in values.items() if value is not None}
+        params["base_url"] = self._client.base_url
+        return params
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """The cache's key: by what makes the answer differ, not by timeouts and retries."""
+        """The key of LangChain's caches: what the answer depends on, so without timeouts and retries."""
         return f"{self._llm_type} {sorted(self._identifying_params.items())} {stop} {sorted(kwargs.items())}"
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
@@ -81,18 +97,17 @@ class LangChainModel(_Base):
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """Fields that a dump names by their environment variable instead of showing them."""
+        """Secret fields; a dump holds the name of their environment variable in their place."""
         variables = self._provider.key_variables
         return {"api_key": variables[0] if variables else f"{self._provider.name.upper()}_API_KEY"}
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
-        """Fields that a dump holds in a plainer form."""
-        return {
-            name: plain(value) for name in ("provider", "timeout") if (value := getattr(self, name)) != plain(value)
-        }
+        """Fields whose value is a dataclass, which a dump holds as a dict."""
+        values = {name: getattr(self, name) for name in ("provider", "timeout")}
+        return {name: to_plain_value(value) for name, value in values.items() if value != to_plain_value(value)}
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Models dump and load."""
+        """Models can be dumped and loaded."""
         return True

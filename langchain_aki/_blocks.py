@@ -1,4 +1,4 @@
-"""LangChain's standard content blocks of our messages: reasoning, text, refusal, tool calls, each once."""
+"""LangChain's standard content blocks of our messages: reasoning, text, refusal, tool calls."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from langchain_core.messages.block_translators import get_translator, register_t
 
 
 def register(provider: str) -> None:
-    """Let LangChain read messages of this provider's name by this module, unless it reads them already."""
+    """Make this module the block translator for messages of a provider, unless LangChain has one for it."""
     if get_translator(provider) is None:
-        register_translator(provider, blocks_of_message, blocks_of_chunk)
+        register_translator(provider, translate_content, translate_content_chunk)
 
 
-def blocks_of_message(message: AIMessage) -> list[types.ContentBlock]:
-    """The blocks of a whole message."""
-    blocks = _said(message)
+def translate_content(message: AIMessage) -> list[types.ContentBlock]:
+    """The blocks of a complete message."""
+    blocks = _content_blocks(message)
     for call in message.tool_calls:
         blocks.append({"type": "tool_call", "id": call["id"], "name": call["name"], "args": call["args"]})
-    for wrong in message.invalid_tool_calls:
-        blocks.append({**wrong, "type": "invalid_tool_call"})
+    for invalid_call in message.invalid_tool_calls:
+        blocks.append({**invalid_call, "type": "invalid_tool_call"})
     return cast("list[types.ContentBlock]", blocks)
 
 
-def blocks_of_chunk(chunk: AIMessageChunk) -> list[types.ContentBlock]:
-    """The blocks of a piece of a stream, or of pieces added up to the last one."""
+def translate_content_chunk(chunk: AIMessageChunk) -> list[types.ContentBlock]:
+    """The blocks of a chunk, or of the sum of all chunks of a stream."""
     if chunk.chunk_position == "last":
-        return blocks_of_message(chunk)
-    blocks = _said(chunk)
-    for piece in chunk.tool_call_chunks:
-        blocks.append({**piece, "type": "tool_call_chunk"})
+        return translate_content(chunk)
+    blocks = _content_blocks(chunk)
+    for call_chunk in chunk.tool_call_chunks:
+        blocks.append({**call_chunk, "type": "tool_call_chunk"})
     return cast("list[types.ContentBlock]", blocks)
 
 
-def _said(message: AIMessage) -> list[dict[str, Any]]:
+def _content_blocks(message: AIMessage) -> list[dict[str, Any]]:
     content = message.content
     blocks: list[dict[str, Any]] = []
     reasoning = message.additional_kwargs.get("reasoning_content")
@@ -45,20 +45,16 @@ def _said(message: AIMessage) -> list[dict[str, Any]]:
         if content:
             blocks.append({"type": "text", "text": content})
     else:
-        called = ("tool_call", "tool_call_chunk", "tool_use", "invalid_tool_call")
+        call_types = ("tool_call", "tool_call_chunk", "tool_use", "invalid_tool_call")
         for block in content:
             if isinstance(block, str):
                 blocks.append({"type": "text", "text": block})
-            elif block.get("type") not in called:
+            elif block.get("type") not in call_types:
                 blocks.append(block)
     refusal = message.additional_kwargs.get("refusal")
     if refusal:
-        blocks.append(_refusal(refusal))
+        block = {"type": "refusal", "refusal": refusal}
+        # A standard block since langchain-core 1.7.5. The events of earlier versions only pass block types they know.
+        is_standard = hasattr(types, "RefusalContentBlock")
+        blocks.append(block if is_standard else {"type": "non_standard", "value": block})
     return blocks
-
-
-def _refusal(words: str) -> dict[str, Any]:
-    # A standard block since langchain-core 1.7.5; before, LangChain lets only named kinds pass through its events.
-    if hasattr(types, "RefusalContentBlock"):
-        return {"type": "refusal", "refusal": words}
-    return {"type": "non_standard", "value": {"type": "refusal", "refusal": words}}

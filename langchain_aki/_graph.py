@@ -1,4 +1,4 @@
-"""What a tool can tell the LangGraph run that it is part of."""
+"""Progress of a tool as custom events of the LangGraph run that called it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from aki_transport.messages import JobProgress
 
 
 def graph_writer(tool: str) -> Callable[[JobProgress], None] | None:
-    """Writes progress as custom events of the run's stream; None outside of a run."""
+    """A listener that writes progress into the stream of the current run; None outside of a run."""
     if "langgraph" not in sys.modules:
         return None
-    from langgraph.config import get_stream_writer  # noqa: PLC0415  no dependency of this package
+    from langgraph.config import get_stream_writer  # noqa: PLC0415  langgraph is not a dependency
 
     try:
         write = get_stream_writer()
-    except (RuntimeError, KeyError):  # no run at all, or one of LangChain alone
+    except (RuntimeError, KeyError):  # no run, or a run of LangChain without LangGraph
         return None
 
-    def tell(progress: JobProgress) -> None:
+    def write_progress(progress: JobProgress) -> None:
         write(
             {
                 "type": "image_progress",
@@ -31,4 +31,4 @@ def graph_writer(tool: str) -> Callable[[JobProgress], None] | None:
             }
         )
 
-    return tell
+    return write_progress

@@ -1,4 +1,4 @@
-"""Answers as objects: from a tool call, from JSON text, from JSON in a fence, or a clear error."""
+"""Parses an answer into an object: from a tool call, JSON text, or JSON in a code fence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation
 from langchain_core.runnables import AddableDict
 from langchain_core.utils.json import parse_partial_json
-from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import ConfigDict, TypeAdapter
 
 from aki_transport.prepare.structured_output import extract_json
@@ -19,12 +18,7 @@ from langchain_aki.errors import ModelRefusalError
 
 
 class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
-    """Reads the object out of a model's answer, whichever way the model gave it.
-
-    Args:
-        schema_type: The pydantic class to make; None gives dicts.
-        tool_name: The tool whose call holds the object, if it was asked for by a tool.
-    """
+    """Parses an object of the pydantic class `schema_type`, else a dict, from a call of `tool_name` or the text."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -40,140 +34,132 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         return self.parse_result([Generation(text=text)])
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        """The object in an answer; None for a piece of a stream from which none can be made yet.
+        """The object in an answer; with `partial`, None if the text so far has none yet.
 
         Raises:
             ModelRefusalError: The model refused.
-            OutputParserException: There is no object, or it does not fit the schema; it holds the model's text.
+            OutputParserException: The answer has no object, or it does not match the schema. The exception holds the
+                model's text.
         """
         generation = result[0]
         message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(generation.text)
         if partial:
-            return self._so_far(message)
-        found = self._found(message)
+            return self._parse_partial(message)
+        value = self._extract(message)
         if self.schema_type is None:
-            return found
+            return value
         try:
-            return _made(self.schema_type, found)
+            return _validate(self.schema_type, value)
         except ValueError as error:
             name = getattr(self.schema_type, "__name__", "schema")
             raise OutputParserException(
                 f"the answer does not fit {name}: {error}", llm_output=str(message.text)
             ) from error
 
-    def _found(self, message: BaseMessage) -> Any:
+    def _extract(self, message: BaseMessage) -> Any:
         refusal = message.additional_kwargs.get("refusal")
         finish = message.response_metadata.get("finish_reason")
         if refusal or (finish == "content_filter" and not message.text):
-            words = str(refusal or finish)
-            raise ModelRefusalError(f"the model refused: {words}", refusal=words, raw_message=message)
-        if isinstance(message, AIMessage) and message.tool_calls:
-            for call in message.tool_calls:
-                if call["name"] == self.tool_name:
-                    return call["args"]
-        found = extract_json(str(message.text))
-        if found is None:
+            refusal = str(refusal or finish)
+            raise ModelRefusalError(f"the model refused: {refusal}", refusal=refusal, raw_message=message)
+        value = self._tool_arguments(message)
+        if value is None:
+            value = extract_json(str(message.text))
+        if value is None:
             cut = " It was cut at max_tokens." if finish == "length" else ""
             raise OutputParserException(f"the answer holds no JSON.{cut}", llm_output=str(message.text))
-        return found
+        return value
 
-    def _so_far(self, message: BaseMessage) -> Any:
-        calls = message.tool_calls if isinstance(message, AIMessage) else []
+    def _parse_partial(self, message: BaseMessage) -> Any:
+        value = self._tool_arguments(message)
         text = str(message.text).lstrip()
-        own = next((call for call in calls if call["name"] == self.tool_name), None)
-        if own is not None:
-            found: Any = own["args"]
-        elif text[:1] in ("{", "["):
-            try:
-                found = parse_partial_json(text)
-            except (ValueError, RecursionError):
-                return None
-        else:
-            return None
-        if self.schema_type is None:
-            return found or None
         try:
-            return _made(self.schema_type, found)
-        except ValueError:
+            if value is None and text.startswith(("{", "[")):
+                value = parse_partial_json(text)
+            if value is None or self.schema_type is None:
+                return value or None
+            return _validate(self.schema_type, value)
+        except (ValueError, RecursionError):
             return None
+
+    def _tool_arguments(self, message: BaseMessage) -> dict[str, Any] | None:
+        calls = message.tool_calls if isinstance(message, AIMessage) else []
+        return next((call["args"] for call in calls if call["name"] == self.tool_name), None)
 
     def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:  # noqa: A002  LangChain's name
-        whole: ChatGeneration | None = None
-        last = None
-        for piece in input:
-            whole, made = self._added(whole, piece)
-            if made is not None and made != last:
-                last = made
-                yield made
-        final = self._final(whole)
-        if final != last:
-            yield final
+        answer = _PartialAnswer(self)
+        for chunk in input:
+            yield from answer.add(chunk)
+        yield from answer.finish()
 
     async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[Any]:  # noqa: A002
-        whole: ChatGeneration | None = None
-        last = None
-        async for piece in input:
-            whole, made = self._added(whole, piece)
-            if made is not None and made != last:
-                last = made
-                yield made
-        final = self._final(whole)
-        if final != last:
-            yield final
+        answer = _PartialAnswer(self)
+        async for chunk in input:
+            for parsed in answer.add(chunk):
+                yield parsed
+        for parsed in answer.finish():
+            yield parsed
 
-    def with_raw(self, pieces: Iterator[BaseMessage]) -> Iterator[AddableDict]:
-        """The answer as it comes as `raw`, the object as `parsed`, what is wrong with it as `parsing_error`."""
-        whole: ChatGeneration | None = None
-        last = None
-        for piece in pieces:
-            yield AddableDict(raw=piece)
-            whole, made = self._added(whole, piece)
-            if made is not None and made != last:
-                last = made
-                yield AddableDict(parsed=made)
-        yield self._outcome(whole, last)
+    def with_raw(self, chunks: Iterator[BaseMessage]) -> Iterator[AddableDict]:
+        """Each chunk as `raw`, each new state of the object as `parsed`, and at the end the `parsing_error`."""
+        answer = _PartialAnswer(self)
+        for chunk in chunks:
+            yield from answer.add_with_raw(chunk)
+        yield answer.finish_with_error()
 
-    async def awith_raw(self, pieces: AsyncIterator[BaseMessage]) -> AsyncIterator[AddableDict]:
+    async def awith_raw(self, chunks: AsyncIterator[BaseMessage]) -> AsyncIterator[AddableDict]:
         """`with_raw`, async."""
-        whole: ChatGeneration | None = None
-        last = None
-        async for piece in pieces:
-            yield AddableDict(raw=piece)
-            whole, made = self._added(whole, piece)
-            if made is not None and made != last:
-                last = made
-                yield AddableDict(parsed=made)
-        yield self._outcome(whole, last)
+        answer = _PartialAnswer(self)
+        async for chunk in chunks:
+            for values in answer.add_with_raw(chunk):
+                yield values
+        yield answer.finish_with_error()
 
-    def _outcome(self, whole: ChatGeneration | None, last: Any) -> AddableDict:
+
+class _PartialAnswer:
+    """The sum of the chunks so far. Its methods give the object in it whenever that has changed."""
+
+    def __init__(self, parser: StructuredOutputParser) -> None:
+        self._parser = parser
+        self._merged: ChatGeneration | None = None
+        self._last: Any = None
+
+    def add(self, chunk: str | BaseMessage) -> Iterator[Any]:
+        if isinstance(chunk, BaseMessageChunk):
+            generation = ChatGenerationChunk(message=chunk)
+            self._merged = self._merged + generation if isinstance(self._merged, ChatGenerationChunk) else generation
+        else:
+            self._merged = ChatGeneration(message=AIMessage(chunk) if isinstance(chunk, str) else chunk)
+        parsed = self._parser.parse_result([self._merged], partial=True)
+        if parsed is not None and parsed != self._last:
+            self._last = parsed
+            yield parsed
+
+    def finish(self) -> Iterator[Any]:
+        if self._merged is None:
+            raise OutputParserException("the model gave no answer")
+        parsed = self._parser.parse_result([self._merged])
+        if parsed != self._last:
+            yield parsed
+
+    def add_with_raw(self, chunk: BaseMessage) -> Iterator[AddableDict]:
+        yield AddableDict(raw=chunk)
+        for parsed in self.add(chunk):
+            yield AddableDict(parsed=parsed)
+
+    def finish_with_error(self) -> AddableDict:
+        final = AddableDict(parsing_error=None)
         try:
-            final = self._final(whole)
+            for parsed in self.finish():
+                final["parsed"] = parsed
         except (OutputParserException, ModelRefusalError) as error:
             return AddableDict(parsed=None, parsing_error=error)
-        return AddableDict(parsing_error=None) if final == last else AddableDict(parsed=final, parsing_error=None)
-
-    def _added(self, whole: ChatGeneration | None, piece: str | BaseMessage) -> tuple[ChatGeneration | None, Any]:
-        if isinstance(piece, BaseMessageChunk):
-            chunk = ChatGenerationChunk(message=piece)
-            whole = whole + chunk if isinstance(whole, ChatGenerationChunk) else chunk
-        else:
-            whole = ChatGeneration(message=AIMessage(piece) if isinstance(piece, str) else piece)
-        return whole, self.parse_result([whole], partial=True)
-
-    def _final(self, whole: ChatGeneration | None) -> Any:
-        if whole is None:
-            raise OutputParserException("the model gave no answer")
-        return self.parse_result([whole])
+        return final
 
 
-def _made(schema: Any, found: Any) -> Any:
+def _validate(schema: Any, value: Any) -> Any:
     if hasattr(schema, "model_validate"):
-        return schema.model_validate(found)
+        return schema.model_validate(value)
     if hasattr(schema, "parse_obj"):  # pydantic 1
-        return schema.parse_obj(found)
-    return TypeAdapter(schema).validate_python(found)
-
-
-def class_of(schema: Any) -> Any:
-    """The pydantic class to make of the answer, if the schema is one."""
-    return schema if isinstance(schema, type) and is_basemodel_subclass(schema) else None
+        return schema.parse_obj(value)
+    return TypeAdapter(schema).validate_python(value)

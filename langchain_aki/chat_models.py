@@ -1,12 +1,11 @@
-"""`ChatAKI`: chat models of AKI.IO, gateways and services like them, in LangChain."""
+"""`ChatAKI`: LangChain chat models on AKI.IO and OpenAI-compatible gateways."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
-from inspect import signature
-from typing import Any, ClassVar, Literal, Self, TypeVar, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
@@ -16,49 +15,33 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableGenerator
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import PrivateAttr, model_validator
 
-from aki_transport.arguments import as_response_format, as_tool_choice, unknown_argument
+from aki_transport.arguments import as_response_format, as_tool_choice
 from aki_transport.client import Client
-from aki_transport.messages import ChatRequest, JsonSchema, ResponseFormat, ToolNamed
+from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, ResponseFormat, ToolNamed
 from aki_transport.models.catalog import ModelInfo
-from aki_transport.settings import ModelSettings, private, request_fields
+from aki_transport.settings import CHAT_FIELDS, ModelSettings
 from langchain_aki import _blocks
 from langchain_aki._base import LangChainModel
-from langchain_aki._convert_messages import to_messages
-from langchain_aki._convert_replies import to_chunks, to_result
-from langchain_aki._structured import StructuredOutputParser, class_of
+from langchain_aki._convert_messages import convert_message
+from langchain_aki._convert_replies import convert_delta, create_chat_result
+from langchain_aki._structured import StructuredOutputParser
 from langchain_aki.errors import ConfigurationError, raises_langchain_errors
 
-Method = TypeVar("Method", bound=Callable[..., Any])
 StructuredMethod = Literal["json_schema", "function_calling", "json_mode"]
 
-# A format that a caller spells out is asked for first; with_structured_output() leaves the choice to what is known.
-_FIRST: Mapping[str | None, Literal["json_schema"] | None] = {"json_schema": "json_schema", None: None}
-_CALL_ARGUMENTS = request_fields() | {
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "response_format",
-    "structured_method",
-    "stream",
-    "strict",
-}
-
-
-def _signed(method: Method) -> Method:
-    """The method, with what LangChain asks of it in every call worked out once: its signature."""
-    cast("Any", method).__signature__ = signature(method)
-    return method
+_CALL_ARGUMENTS = CHAT_FIELDS | {"structured_method", "stream", "strict"}
 
 
 class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
-    """A chat model, with nothing lost: reasoning, usage, tool calls, refusals, and which model really answered.
+    """A chat model with tools, structured output, reasoning and token usage; it reports which model answered.
 
-    See `aki_transport.settings.ModelSettings` for the fields that say which model, where, and how to ask it.
+    See `aki_transport.settings.ModelSettings` for the fields of the model, the service and the request.
 
     Raises:
-        ConfigurationError: An argument is unknown, or no call can be made with it.
+        ConfigurationError: An argument is unknown or invalid.
 
     Example:
         >>> model = ChatAKI(model="qwen3.6-35b", temperature=0)
@@ -69,11 +52,11 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
     """
 
     streaming: bool = False
-    """Whether `invoke` streams behind the scenes, so that callbacks get tokens as they come."""
+    """Whether `invoke` streams internally, so that callbacks get tokens as they arrive."""
 
-    identifying: ClassVar[tuple[str, ...]] = (*ModelSettings.identifying, "output_version")
+    identifying_fields: ClassVar[tuple[str, ...]] = (*ModelSettings.identifying_fields, "output_version")
 
-    _profiled: ModelInfo | None = PrivateAttr(default=None)
+    _profile_info: ModelInfo | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _register_blocks(self) -> Self:
@@ -95,13 +78,13 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         Args:
             tools: Functions, LangChain tools, pydantic classes, TypedDicts or JSON schemas.
             tool_choice: `"auto"`, `"none"`, `"any"` / `"required"` / True, a tool's name, or OpenAI's dict.
-            strict: Whether arguments must fit the schema exactly, where the service can enforce that.
-            parallel_tool_calls: Whether one answer may hold several calls.
-            response_format: Form of the final answer, in OpenAI's terms.
-            **kwargs: Further arguments of the call, e.g. `temperature`.
+            strict: Whether arguments must match the schema exactly, if the service can enforce that.
+            parallel_tool_calls: Whether one answer may contain several calls.
+            response_format: Format of the final answer, as OpenAI's dict.
+            **kwargs: More arguments of the call, e.g. `temperature`.
 
         Raises:
-            ConfigurationError: `tool_choice` names no tool.
+            ConfigurationError: `tool_choice` is not the name of one of the tools.
 
         Example:
             >>> def weather(city: str) -> str:
@@ -133,20 +116,20 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         strict: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """This model with answers that are objects of a schema.
+        """This model with answers that match a schema.
 
         Args:
-            schema: A pydantic class, a TypedDict, or a JSON schema with a title; only `method="json_mode"` can do
-                without.
-            method: `"json_schema"` (the service keeps to the schema), `"function_calling"` (a forced tool call) or
-                `"json_mode"` (any JSON; say in the prompt what it shall hold). Default: what is known to work on the
-                model, falling back to the next within the same run where the service refuses or ignores one.
-            include_raw: Give a dict with `raw`, `parsed` and `parsing_error` instead of raising.
-            strict: Whether the answer must fit the schema exactly, where the service can enforce that.
-            **kwargs: Further arguments of the call, e.g. `tools`.
+            schema: A pydantic class, a TypedDict, or a JSON schema with a title; optional only with
+                `method="json_mode"`.
+            method: `"json_schema"` (the service enforces the schema), `"function_calling"` (a forced tool call) or
+                `"json_mode"` (any JSON; describe the fields in the prompt). Default: the first method that the model is
+                known to support; if the service refuses or ignores it, the next one, within the same run.
+            include_raw: Return a dict with `raw`, `parsed` and `parsing_error` instead of raising.
+            strict: Whether the answer must match the schema exactly, if the service can enforce that.
+            **kwargs: More arguments of the call, e.g. `tools`.
 
         Raises:
-            ConfigurationError: There is no schema, or the method is unknown.
+            ConfigurationError: The schema is missing, or the method is unknown.
 
         Example:
             >>> from pydantic import BaseModel
@@ -160,46 +143,31 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
             raise ConfigurationError(
                 f"method={method!r} is unknown; use 'json_schema', 'function_calling', 'json_mode' or nothing."
             )
-        traced = {"kwargs": {"method": method or "json_schema"}, "schema": _as_json_schema(schema)}
-        parser = StructuredOutputParser(schema_type=class_of(schema))
-        bound: Runnable[LanguageModelInput, AIMessage]
-        if method == "json_mode":
-            bound = self.bind(
-                response_format={"type": "json_object"},
-                ls_structured_output_format=traced if schema is not None else None,
-                **kwargs,
-            )
-            return _with_parser(bound, parser, include_raw=include_raw)
-        if schema is None:
+        if schema is None and method != "json_mode":
             raise ConfigurationError(f"with_structured_output(method={method!r}) needs a schema.")
-        function = convert_to_openai_tool(schema, strict=strict)["function"]
-        parser.tool_name = function["name"]
-        own_tools = kwargs.pop("tools", ())
-        if method == "function_calling":
-            bound = self.bind_tools(
-                [schema, *own_tools],
-                tool_choice=function["name"],
-                strict=strict,
-                parallel_tool_calls=False,
-                ls_structured_output_format=traced,
-                **kwargs,
-            )
-            return _with_parser(bound, parser, include_raw=include_raw)
-        wanted = {"name": function["name"], "schema": function["parameters"]}
-        if function.get("description"):
-            wanted["description"] = function["description"]
-        if strict is not None:
-            wanted["strict"] = strict
-        bound = self.bind_tools(
-            own_tools,
-            response_format={"type": "json_schema", "json_schema": wanted},
-            structured_method=method,
-            ls_structured_output_format=traced,
-            **kwargs,
-        )
-        return _with_parser(bound, parser, include_raw=include_raw)
+        traced = {"kwargs": {"method": method or "json_schema"}, "schema": _as_json_schema(schema)}
+        kwargs["ls_structured_output_format"] = None if schema is None else traced
+        is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
+        parser = StructuredOutputParser(schema_type=schema if is_pydantic else None)
+        bound: Runnable[LanguageModelInput, AIMessage]
+        if schema is None or method == "json_mode":
+            bound = self.bind(response_format={"type": "json_object"}, **kwargs)
+        else:
+            function = convert_to_openai_tool(schema, strict=strict)["function"]
+            parser.tool_name = function["name"]
+            tools = kwargs.pop("tools", ())
+            if method == "function_calling":
+                bound = self.bind_tools(
+                    [schema, *tools], tool_choice=function["name"], strict=strict, parallel_tool_calls=False, **kwargs
+                )
+            else:
+                optional = {"description": function.get("description") or None, "strict": strict}
+                json_schema = {"name": function["name"], "schema": function["parameters"]}
+                json_schema |= {name: value for name, value in optional.items() if value is not None}
+                response_format = {"type": "json_schema", "json_schema": json_schema}
+                bound = self.bind_tools(tools, response_format=response_format, structured_method=method, **kwargs)
+        return bound | (RunnableGenerator(parser.with_raw, parser.awith_raw) if include_raw else parser)
 
-    @_signed
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -208,13 +176,11 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         **kwargs: Any,
     ) -> ChatResult:
         with raises_langchain_errors():
-            client, request = self._connected(), self._request(messages, stop, kwargs)
+            client, request = self._client, self._request(messages, stop, kwargs)
             reply = client.chat(request)
-        self._update_profile(client)
-        _warn_of_missing_call(request, called=bool(reply.tool_calls))
-        return to_result(reply, client.provider.name)
+        self._check_reply(client, request, reply)
+        return create_chat_result(reply, client.provider.name)
 
-    @_signed
     async def _agenerate(
         self,
         messages: list[BaseMessage],
@@ -223,11 +189,10 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         **kwargs: Any,
     ) -> ChatResult:
         with raises_langchain_errors():
-            client, request = self._connected(), self._request(messages, stop, kwargs)
+            client, request = self._client, self._request(messages, stop, kwargs)
             reply = await client.achat(request)
-        self._update_profile(client)
-        _warn_of_missing_call(request, called=bool(reply.tool_calls))
-        return to_result(reply, client.provider.name)
+        self._check_reply(client, request, reply)
+        return create_chat_result(reply, client.provider.name)
 
     def _stream(
         self,
@@ -238,13 +203,12 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
     ) -> Iterator[ChatGenerationChunk]:
         as_blocks = self.output_version == "v1"
         with raises_langchain_errors():
-            client, request = self._connected(), self._request(messages, stop, kwargs)
+            client, request = self._client, self._request(messages, stop, kwargs)
             provider = client.provider.name
             for delta in client.stream(request):
                 if delta.reply is not None:
-                    self._update_profile(client)
-                    _warn_of_missing_call(request, called=bool(delta.reply.tool_calls))
-                for chunk in to_chunks(delta, provider, as_blocks=as_blocks):
+                    self._check_reply(client, request, delta.reply)
+                for chunk in convert_delta(delta, provider, as_blocks=as_blocks):
                     if run_manager is not None:
                         run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
@@ -258,58 +222,60 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
     ) -> AsyncIterator[ChatGenerationChunk]:
         as_blocks = self.output_version == "v1"
         with raises_langchain_errors():
-            client, request = self._connected(), self._request(messages, stop, kwargs)
+            client, request = self._client, self._request(messages, stop, kwargs)
             provider = client.provider.name
             async with aclosing(client.astream(request)) as deltas:
                 async for delta in deltas:
                     if delta.reply is not None:
-                        self._update_profile(client)
-                        _warn_of_missing_call(request, called=bool(delta.reply.tool_calls))
-                    for chunk in to_chunks(delta, provider, as_blocks=as_blocks):
+                        self._check_reply(client, request, delta.reply)
+                    for chunk in convert_delta(delta, provider, as_blocks=as_blocks):
                         if run_manager is not None:
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
 
-    def _request(self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]) -> ChatRequest:
-        """One call's request: the constructor's fields, and what the call gives instead of them."""
-        given = dict(given)
-        for name in given:
-            if name not in _CALL_ARGUMENTS:
-                raise unknown_argument("A call", name, set(_CALL_ARGUMENTS))
-        settings = self._settings_for(stop, given)
-        tools = given.get("tools") or ()
-        return ChatRequest(
-            messages=to_messages(messages),
-            tools=tuple(tools),
-            tool_choice=as_tool_choice(given.get("tool_choice")) if tools else None,
-            parallel_tool_calls=given.get("parallel_tool_calls"),
-            response_format=_response_format(given.get("response_format"), given.get("strict")),
-            structured_first=_FIRST.get(given.get("structured_method", "json_schema"), "json_schema"),
-            **settings,
+    def _request(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> ChatRequest:
+        return self._create_request(
+            tuple(map(convert_message, messages)),
+            stop,
+            kwargs,
+            _CALL_ARGUMENTS,
+            response_format=_response_format(kwargs.get("response_format"), kwargs.get("strict")),
+            # `with_structured_output()` without a method passes None: the capabilities of the model decide.
+            structured_first=kwargs.get("structured_method", "json_schema"),
         )
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
-        """One summary of a batch: the names in its last answer."""
+        """The merged outputs of a batch; for each key the last value wins."""
         return {name: value for output in llm_outputs for name, value in (output or {}).items()}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        self._profiled = self.model_info()
-        return _profile(self._profiled)
+        self._profile_info = self.model_info()
+        return _create_profile(self._profile_info)
+
+    def _check_reply(self, client: Client, request: ChatRequest, reply: ChatReply) -> None:
+        self._update_profile(client)
+        is_forced = request.tool_choice == "required" or isinstance(request.tool_choice, ToolNamed)
+        if is_forced and not reply.tool_calls:
+            warnings.warn(
+                f"{request.model} was told to call a tool (tool_choice={request.tool_choice!r}) and called none.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def _update_profile(self, client: Client) -> None:
-        """Let the profile say what is known now; one that the user gave stays."""
-        profiled = private(self, "_profiled")
-        if profiled is not None:
-            info = client.model_info(self.model)
-            if info is not profiled:
-                self._profiled = info
-                self.profile = _profile(info)
+        """Update the profile after the model listing was read, unless the user passed a profile."""
+        if self._profile_info is None:
+            return
+        info = client.model_info(self.model)
+        if info is not self._profile_info:
+            self._profile_info = info
+            self.profile = _create_profile(info)
 
     def refresh_models(self) -> tuple[ModelInfo, ...]:
-        """Read the service's model listing now, which makes `profile` exact; gives every model it names.
+        """All models of the service, from its listing, which is read now; it also makes `profile` exact.
 
         Raises:
-            AKIError: It could not be read.
+            AKIError: The listing could not be read.
 
         Example:
             >>> model = ChatAKI(model="kimi-k2.7-code-1100b")
@@ -330,7 +296,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         return models
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
-        """About how many tokens a conversation has, counted offline, or by `custom_get_token_ids`.
+        """An estimate of a conversation's number of tokens, made offline; exact with `custom_get_token_ids`.
 
         Example:
             >>> from langchain_core.messages import HumanMessage
@@ -348,77 +314,48 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
     def _llm_type(self) -> str:
         return "aki-chat"
 
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """Where `load` finds the class."""
-        return ["langchain_aki", "chat_models"]
-
 
 def _as_json_schema(schema: dict[str, Any] | type | None) -> Any:
-    """The schema as traces show it, made once: LangChain would make it of a class anew for every call."""
+    """The schema as traces show it. Converted once here, because LangChain would convert a class at each call."""
     try:
         return None if schema is None else convert_to_json_schema(schema)
     except ValueError:
-        return schema  # LangChain says nothing of one that it cannot read
+        return schema  # as LangChain does with a schema that it cannot convert
 
 
 def _tool_choice(
     choice: str | bool | dict[str, Any] | None, tools: list[dict[str, Any]]
 ) -> str | dict[str, Any] | None:
-    """The choice in OpenAI's words, which bindings and traces hold."""
-    wanted = as_tool_choice(choice)
-    if not isinstance(wanted, ToolNamed):
-        return wanted
+    """The choice in OpenAI's form, which bindings and traces hold."""
+    parsed = as_tool_choice(choice)
+    if not isinstance(parsed, ToolNamed):
+        return parsed
     names = [tool["function"]["name"] for tool in tools if "function" in tool]
-    if wanted.name not in names:
+    if parsed.name not in names:
         raise ConfigurationError(
             f"tool_choice={choice!r} names no tool; use {', '.join(map(repr, names))}, 'auto', 'any' or 'none'."
         )
-    return {"type": "function", "function": {"name": wanted.name}}
+    return {"type": "function", "function": {"name": parsed.name}}
 
 
-def _response_format(wanted: Any, strict: bool | None) -> ResponseFormat | None:
-    if isinstance(wanted, type):
-        function = convert_to_openai_tool(wanted, strict=strict)["function"]
+def _response_format(response_format: Any, strict: bool | None) -> ResponseFormat | None:
+    if isinstance(response_format, type):
+        function = convert_to_openai_tool(response_format, strict=strict)["function"]
         return JsonSchema(name=function["name"], schema=function["parameters"], strict=strict)
-    return as_response_format(wanted, strict)
+    return as_response_format(response_format, strict)
 
 
-def _with_parser(
-    bound: Runnable[LanguageModelInput, AIMessage], parser: StructuredOutputParser, *, include_raw: bool
-) -> Runnable[LanguageModelInput, Any]:
-    if not include_raw:
-        return bound | parser
-    return bound | RunnableGenerator(parser.with_raw, parser.awith_raw)
-
-
-def _warn_of_missing_call(request: ChatRequest, *, called: bool) -> None:
-    if called or not request.tools:
-        return
-    if request.tool_choice == "required" or isinstance(request.tool_choice, ToolNamed):
-        warnings.warn(
-            f"{request.model} was told to call a tool (tool_choice={request.tool_choice!r}) and called none.",
-            UserWarning,
-            stacklevel=2,
-        )
-
-
-def _profile(info: ModelInfo) -> ModelProfile:
-    """What is known of the model, in LangChain's words; what is unknown is left out."""
-    known: dict[str, Any] = {
+def _create_profile(info: ModelInfo) -> ModelProfile:
+    """What is known about the model as LangChain's profile, without the fields that are unknown."""
+    fields: dict[str, Any] = {
         "name": info.name or None,
         "max_input_tokens": info.context_window,
         "max_output_tokens": info.max_output,
-        "text_inputs": True,
-        "text_outputs": True,
-        "image_inputs": info.images,
-        "image_url_inputs": info.images,
-        "image_tool_message": info.images,
+        **dict.fromkeys(("text_inputs", "text_outputs"), True),
+        **dict.fromkeys(("image_inputs", "image_url_inputs", "image_tool_message"), info.images),
+        **dict.fromkeys(("tool_calling", "tool_choice", "tool_call_streaming"), info.tools),
         "reasoning_output": info.reasoning,
-        "tool_calling": info.tools,
-        "tool_choice": info.tools,
-        "tool_call_streaming": info.tools,
-        # False, not unknown: LangChain would otherwise guess from the model's name.
+        # False instead of unknown: LangChain guesses an unknown value from the model's name.
         "structured_output": bool(info.structured_output),
     }
-    return cast("ModelProfile", {name: value for name, value in known.items() if value is not None})
+    return cast("ModelProfile", {name: value for name, value in fields.items() if value is not None})

@@ -1,4 +1,4 @@
-"""The transport's errors as LangChain knows them: each is also the `ModelError` that its middleware acts on.
+"""The transport's errors as LangChain's: each also derives from the `ModelError` class that its middleware handles.
 
 `except aki_transport.RateLimitError`, `except langchain_aki.errors.RateLimitError` and
 `except langchain_core.exceptions.ModelRateLimitError` all catch the same error.
@@ -27,11 +27,11 @@ class AKIError(base.AKIError, lc.ModelError):
 
 
 class ConfigurationError(base.ConfigurationError, AKIError):
-    """Something to set right before anything can be sent."""
+    """A setting is wrong; nothing was sent."""
 
 
 class APIConnectionError(base.APIConnectionError, AKIError, lc.ModelConnectionError):
-    """The service was never reached, or lost before any answer."""
+    """The connection failed or was lost before an answer arrived."""
 
 
 class APITimeoutError(base.APITimeoutError, AKIError, lc.ModelTimeoutError):
@@ -39,28 +39,23 @@ class APITimeoutError(base.APITimeoutError, AKIError, lc.ModelTimeoutError):
 
 
 class StreamInterruptedError(base.StreamInterruptedError, AKIError, lc.ModelConnectionError):
-    """A stream broke off; `partial_text` holds what had arrived."""
+    """A stream ended early; `partial_text` holds the text received until then."""
 
 
 class InvalidResponseError(base.InvalidResponseError, AKIError):
-    """An answer that is not what the wire promises."""
+    """The answer does not match the protocol."""
 
 
 class ModelFallbackError(base.ModelFallbackError, AKIError):
-    """Another model answered than the one that was asked."""
+    """The answer is from another model than the requested one."""
 
 
-# LangChain has a class of its own for this since langchain-core 1.7.5.
+# `ModelRefusalError` exists since langchain-core 1.7.5.
 _Refusal: type[lc.ModelError] = getattr(lc, "ModelRefusalError", lc.ModelError)
 
 
 class ModelRefusalError(base.ModelRefusalError, AKIError, _Refusal):  # type: ignore[misc, valid-type]
-    """The model refused to give what was asked for.
-
-    Args:
-        message: What happened.
-        refusal: The model's words.
-        raw_message: The answer that holds the refusal.
+    """The model refused the request; `raw_message` is the answer with the refusal.
 
     Example:
         >>> from langchain_aki.errors import ModelRefusalError
@@ -74,23 +69,23 @@ class ModelRefusalError(base.ModelRefusalError, AKIError, _Refusal):  # type: ig
 
 
 class JobError(base.JobError, AKIError):
-    """A job of the native API failed, lapsed or was canceled."""
+    """A job of the native API failed, expired or was canceled."""
 
 
 class APIStatusError(base.APIStatusError, AKIError):
-    """The service refused, or failed, and said so."""
+    """The service answered with an error status."""
 
 
 class BadRequestError(base.BadRequestError, APIStatusError, lc.ModelInvalidRequestError):
-    """The request itself is wrong."""
+    """The request is invalid."""
 
 
 class ContextOverflowError(base.ContextOverflowError, BadRequestError, lc.ContextOverflowError):
-    """The conversation does not fit into the model's context window."""
+    """The conversation is longer than the model's context window."""
 
 
 class AuthenticationError(base.AuthenticationError, APIStatusError, lc.ModelAuthenticationError):
-    """The key is missing or wrong."""
+    """The key is missing or invalid."""
 
 
 class InsufficientCreditsError(base.InsufficientCreditsError, APIStatusError):
@@ -98,15 +93,15 @@ class InsufficientCreditsError(base.InsufficientCreditsError, APIStatusError):
 
 
 class PermissionDeniedError(base.PermissionDeniedError, APIStatusError, lc.ModelPermissionDeniedError):
-    """The key is known but may not do this."""
+    """The key is valid but lacks the permission."""
 
 
 class NotFoundError(base.NotFoundError, APIStatusError, lc.ModelNotFoundError):
-    """No such thing."""
+    """The resource does not exist."""
 
 
 class ModelNotFoundError(base.ModelNotFoundError, NotFoundError):
-    """No such model."""
+    """The model does not exist."""
 
 
 class RateLimitError(base.RateLimitError, APIStatusError, lc.ModelRateLimitError):
@@ -118,54 +113,24 @@ class ServerError(base.ServerError, APIStatusError, lc.ModelAPIError):
 
 
 class ServiceUnavailableError(base.ServiceUnavailableError, ServerError):
-    """The service is not there at the moment."""
+    """The service is temporarily unavailable."""
 
 
-_OURS = {cls.__mro__[1]: cls for cls in list(globals().values()) if isinstance(cls, type) and issubclass(cls, AKIError)}
+_LANGCHAIN_CLASSES: dict[type, type[AKIError]] = {
+    cls.__mro__[1]: cls for cls in list(globals().values()) if isinstance(cls, type) and issubclass(cls, AKIError)
+}
+__all__ = [cls.__name__ for cls in _LANGCHAIN_CLASSES.values()]
 
 
-def as_langchain(error: base.AKIError) -> base.AKIError:
-    """The same error as a class of this module; its words, fields and traceback stay."""
-    cls = _OURS.get(type(error))
-    if cls is None:
-        return error
-    twin = cls.__new__(cls, *error.args)
-    twin.__dict__.update(error.__dict__)
-    return twin.with_traceback(error.__traceback__)
-
-
-class raises_langchain_errors:  # noqa: N801  read as a word: `with raises_langchain_errors():`
-    """Raise the transport's errors as LangChain's."""
+class raises_langchain_errors:  # noqa: N801  reads like a function: `with raises_langchain_errors():`
+    """Raise the transport's errors as the classes of this module, with the same message, fields and traceback."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if isinstance(error, base.AKIError):
-            twin = as_langchain(error)
-            if twin is not error:
-                raise twin from None
-
-
-__all__ = [
-    "AKIError",
-    "APIConnectionError",
-    "APIStatusError",
-    "APITimeoutError",
-    "AuthenticationError",
-    "BadRequestError",
-    "ConfigurationError",
-    "ContextOverflowError",
-    "InsufficientCreditsError",
-    "InvalidResponseError",
-    "JobError",
-    "ModelFallbackError",
-    "ModelNotFoundError",
-    "ModelRefusalError",
-    "NotFoundError",
-    "PermissionDeniedError",
-    "RateLimitError",
-    "ServerError",
-    "ServiceUnavailableError",
-    "StreamInterruptedError",
-]
+        cls = _LANGCHAIN_CLASSES.get(type(error))
+        if cls is not None and error is not None:
+            converted = cls.__new__(cls, *error.args)
+            converted.__dict__.update(error.__dict__)
+            raise converted.with_traceback(error.__traceback__) from None

@@ -1,4 +1,4 @@
-"""Tools with which an agent draws pictures and changes them."""
+"""Tools with which an agent generates and edits images."""
 
 from __future__ import annotations
 
@@ -8,101 +8,113 @@ from types import TracebackType
 from typing import Annotated, Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import ArgsSchema, BaseTool, ToolException
 from pydantic import BaseModel, Field, ValidationError, WithJsonSchema, model_validator
 
 from aki_transport.errors import AKIError, BadRequestError, ConfigurationError
 from aki_transport.images.image import GeneratedImage
-from aki_transport.images.progress import ProgressBar, together
-from aki_transport.images.request import LARGEST, MOST, MOST_BY_MODEL, SMALLEST, asked
-from aki_transport.images.store import ImageStore, in_words
+from aki_transport.images.progress import ProgressBar, combine_callbacks
+from aki_transport.images.request import (
+    MAX_IMAGES,
+    MAX_IMAGES_PER_TOOL_CALL,
+    MAX_PROMPT,
+    MAX_SIDE,
+    MIN_SIDE,
+    build_image_request,
+)
+from aki_transport.images.store import ImageStore, describe_images
 from aki_transport.prepare.images import validate_request
 from aki_transport.wire import find_image_wire
-from langchain_aki._connection import LangChainConnection
+from langchain_aki._base import LangChainConnection
 from langchain_aki._graph import graph_writer
 from langchain_aki.errors import raises_langchain_errors
 
 Content = str | list[str | dict[str, Any]]
 
-_PROMPT = "What the picture shall show: objects, colours, composition, style. The more is said, the better it fits."
-_CHANGE = "What to change in the picture: colours, objects, style, background, angle. Say what shall stay as it is."
-_SIZE = (
-    f"Width and height in pixels, like 1024x1024; {SMALLEST} to {LARGEST} each."
+_PROMPT_HELP = "What the image must show: objects, colours, composition, style. The more details, the better it fits."
+_CHANGE_HELP = "What to change in the image: colours, objects, style, background, angle. Say what must stay as it is."
+_SIZE_HELP = (
+    f"Width and height in pixels, like 1024x1024; {MIN_SIDE} to {MAX_SIDE} each."
     " Leave it out unless a size was asked for."
 )
-_COUNT = f"How many pictures, 1 to {MOST_BY_MODEL}; 1 unless more were asked for."
-_IMAGE = (
-    "The ID of the picture to change, like img_3f9c2a, as an earlier call gave it."
-    " Several IDs, with commas between, to make one picture out of them."
+_COUNT_HELP = f"How many images, 1 to {MAX_IMAGES_PER_TOOL_CALL}; 1 unless more were asked for."
+_IMAGE_HELP = (
+    "The ID of the image to change, like img_3f9c2a81d04b7e65, as an earlier call gave it."
+    " Several IDs, with commas between, to make one image out of them."
 )
 
 
 class GenerateImageInput(BaseModel):
-    """What the model passes to draw a picture."""
+    """The arguments with which a model generates an image."""
 
-    prompt: str = Field(min_length=1, max_length=8000, description=_PROMPT)
-    size: str | None = Field(default=None, pattern=r"^[0-9]{3,4}x[0-9]{3,4}$", description=_SIZE)
-    n: int | None = Field(default=None, ge=1, le=MOST_BY_MODEL, description=_COUNT)
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT, description=_PROMPT_HELP)
+    size: str | None = Field(default=None, pattern=r"^[0-9]{3,4}x[0-9]{3,4}$", description=_SIZE_HELP)
+    n: int | None = Field(default=None, ge=1, le=MAX_IMAGES_PER_TOOL_CALL, description=_COUNT_HELP)
 
 
 class EditImageInput(BaseModel):
-    """What the model passes to change a picture."""
+    """The arguments with which a model edits an image."""
 
-    prompt: str = Field(min_length=1, max_length=8000, description=_CHANGE)
-    # Code may pass pictures themselves; a model only ever names them.
-    image: Annotated[Any, WithJsonSchema({"type": "string"})] = Field(description=_IMAGE)
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT, description=_CHANGE_HELP)
+    # Code may pass images themselves; a model passes an ID.
+    image: Annotated[Any, WithJsonSchema({"type": "string"})] = Field(description=_IMAGE_HELP)
 
 
-def _what_to_mend(error: Any) -> str:
-    """What is wrong with the arguments, and what each of them is to be."""
+def _describe_argument_errors(error: Any) -> str:
+    """For the model: what is wrong with its arguments, and what each of them must be."""
     if not isinstance(error, ValidationError):
         return f"The arguments are wrong: {error}"
     schema = EditImageInput if error.title == EditImageInput.__name__ else GenerateImageInput
-    wrong = []
-    for each in error.errors(include_url=False, include_context=False, include_input=False):
-        name = str(each["loc"][0]) if each["loc"] else "arguments"
+    problems = []
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        name = str(problem["loc"][0]) if problem["loc"] else "arguments"
         field = schema.model_fields.get(name)
-        wrong.append(f"{name}: {each['msg']}." + (f" {field.description}" if field is not None else ""))
-    return f"The arguments are wrong. {' '.join(wrong)}"
+        problems.append(f"{name}: {problem['msg']}." + (f" {field.description}" if field is not None else ""))
+    return f"The arguments are wrong. {' '.join(problems)}"
 
 
 class _ImageTool(LangChainConnection, BaseTool):
-    """What both tools have."""
+    """The fields and methods that both tools share."""
 
     model: str | None = None
-    """The model that draws."""
+    """The image model."""
     size: str | None = None
-    """Pixels, like `"1024x1024"`, where the call names none."""
+    """Width and height in pixels, like `"1024x1024"`, if the call has none."""
     store: ImageStore = Field(default_factory=ImageStore, repr=False, exclude=True)
-    """Where pictures are kept by their IDs. Tools that work on each other's pictures need the same one."""
+    """Keeps the images by ID. Tools that work on the same images need the same store."""
+    scope: str | None = None
+    """Gives each conversation or user a part of the store that others neither see nor reach: the name of a value in the
+    call's `config["configurable"]`, e.g. `"thread_id"` or `"user_id"`. A call without that value is refused. None: all
+    calls share the store."""
     show_images: bool = False
-    """Whether the model gets the pictures too, as content blocks; only for models that see."""
+    """Whether the chat model gets the images too, as content blocks; only for models with image input."""
     progress: bool = False
-    """Whether a bar shows how far a job is; on the native protocol, with the package tqdm."""
+    """Whether a job shows a progress bar; on the native protocol, with the package tqdm."""
     seed: int | None = None
-    """The number to draw from, on the native protocol: the same one gives the same picture."""
+    """On the native protocol: the same seed and prompt give the same image."""
     negative_prompt: str | None = None
-    """What the picture shall not show, on the native protocol."""
+    """On the native protocol: what the image must not show."""
     steps: int | None = None
-    """How many steps the model takes, on the native protocol."""
+    """On the native protocol: how many steps the model takes."""
     extra_body: dict[str, Any] | None = None
-    """Further fields of the request's body, as they are."""
+    """Further fields of the request's body, sent unchanged."""
 
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     handle_tool_error: bool | str | Callable[[ToolException], str] | None = True
-    handle_validation_error: Any = _what_to_mend
+    handle_validation_error: Any = _describe_argument_errors
 
     @model_validator(mode="after")
     def _check_options(self) -> Any:
         with raises_langchain_errors():
-            self._check("a picture", **self._options(None))
+            self._check("an image", **self._options(None))
             if self.progress:
                 ProgressBar()
         return self
 
     def _check(self, prompt: str, **options: Any) -> None:
-        """Raise for what cannot be asked, before anything is sent."""
-        validate_request(asked(prompt, **options), find_image_wire(self.protocol), protocol=self.protocol)
+        """Raise if the request is not valid, before anything is sent."""
+        validate_request(build_image_request(prompt, **options), find_image_wire(self.protocol), protocol=self.protocol)
 
     def _options(self, size: str | None) -> dict[str, Any]:
         return {
@@ -115,28 +127,42 @@ class _ImageTool(LangChainConnection, BaseTool):
         }
 
     @contextmanager
-    def _listening(self) -> Iterator[Any]:
+    def _progress_callback(self) -> Iterator[Any]:
         with ProgressBar(self.name) if self.progress else nullcontext() as bar:
-            yield together(self.on_progress, bar, graph_writer(self.name))
+            yield combine_callbacks(self.on_progress, bar, graph_writer(self.name))
+
+    def _store_of(self, config: RunnableConfig) -> ImageStore:
+        """The store, or the part of it that belongs to the conversation or user of the call."""
+        if self.scope is None:
+            return self.store
+        name = config.get("configurable", {}).get(self.scope)
+        if name is None or name == "":
+            with raises_langchain_errors():
+                raise ConfigurationError(
+                    f"the tool {self.name} has scope={self.scope!r}, but the config of the call has no such value; pass"
+                    f" config={{'configurable': {{{self.scope!r}: ...}}}}."
+                )
+        return self.store.scope(str(name))
 
     def _result(
-        self, images: list[GeneratedImage], sources: tuple[GeneratedImage, ...] = ()
+        self, images: list[GeneratedImage], store: ImageStore, sources: tuple[GeneratedImage, ...] = ()
     ) -> tuple[Content, list[GeneratedImage]]:
-        kept = [self.store.add(image) for image in images]
-        words = in_words(kept, sources)
+        kept = [store.add(image) for image in images]
+        text = describe_images(kept, sources)
         if not self.show_images:
-            return words, kept
-        shown = [{"type": "image", "base64": each.to_base64(), "mime_type": each.mime_type} for each in kept]
-        return [{"type": "text", "text": words}, *shown], kept
+            return text, kept
+        blocks = [{"type": "image", "base64": image.to_base64(), "mime_type": image.mime_type} for image in kept]
+        return [{"type": "text", "text": text}, *blocks], kept
 
 
 class AKIImageGenerationTool(_ImageTool, defer_build=False):
-    """Draws pictures. The model gets their IDs; the artifact is a list of `GeneratedImage`.
+    """Generates images. The chat model gets their IDs; the artifact is a list of `GeneratedImage`.
 
-    See `aki_transport.settings.ConnectionSettings` for the fields that say which service, and how to reach it.
+    See `aki_transport.settings.ConnectionSettings` for the fields of the connection, and docs/images.md for
+    servers with many users.
 
     Raises:
-        ConfigurationError: An argument is unknown, or no call can be made with it.
+        ConfigurationError: An argument is unknown or not valid.
 
     Example:
         >>> tool = AKIImageGenerationTool(size="512x512")
@@ -145,13 +171,13 @@ class AKIImageGenerationTool(_ImageTool, defer_build=False):
     """
 
     name: str = "generate_image"
-    description: str = "Draws pictures from a description, and gives their IDs. Use it to make new pictures."
+    description: str = "Draws images from a description, and gives their IDs. Use it to make new images."
     args_schema: ArgsSchema | None = GenerateImageInput
 
     model: str | None = "z-image-turbo"
     size: str | None = "1024x1024"
-    n: int = Field(default=1, ge=1, le=MOST)
-    """How many pictures, where the call does not say it; 1 to 10."""
+    n: int = Field(default=1, ge=1, le=MAX_IMAGES)
+    """How many images, if the call does not say; 1 to 10."""
 
     def _run(
         self,
@@ -159,10 +185,12 @@ class AKIImageGenerationTool(_ImageTool, defer_build=False):
         size: str | None = None,
         n: int | None = None,
         run_manager: CallbackManagerForToolRun | None = None,  # noqa: ARG002  LangChain's signature
+        *,
+        config: RunnableConfig,
     ) -> tuple[Content, list[GeneratedImage]]:
-        options = self._drawing(prompt, size, n)
-        with _told(BadRequestError), self._listening() as listener:
-            return self._result(self._client.generate_image(on_progress=listener, **options))
+        store, options = self._store_of(config), self._generate_options(prompt, size, n)
+        with _tool_error(BadRequestError), self._progress_callback() as callback:
+            return self._result(self._client.generate_image(on_progress=callback, **options), store)
 
     async def _arun(
         self,
@@ -170,37 +198,39 @@ class AKIImageGenerationTool(_ImageTool, defer_build=False):
         size: str | None = None,
         n: int | None = None,
         run_manager: AsyncCallbackManagerForToolRun | None = None,  # noqa: ARG002  LangChain's signature
+        *,
+        config: RunnableConfig,
     ) -> tuple[Content, list[GeneratedImage]]:
-        options = self._drawing(prompt, size, n)
-        with _told(BadRequestError), self._listening() as listener:
-            return self._result(await self._client.agenerate_image(on_progress=listener, **options))
+        store, options = self._store_of(config), self._generate_options(prompt, size, n)
+        with _tool_error(BadRequestError), self._progress_callback() as callback:
+            return self._result(await self._client.agenerate_image(on_progress=callback, **options), store)
 
-    def _drawing(self, prompt: str, size: str | None, n: int | None) -> dict[str, Any]:
-        with _told(ConfigurationError):
+    def _generate_options(self, prompt: str, size: str | None, n: int | None) -> dict[str, Any]:
+        with _tool_error(ConfigurationError):
             options = {"prompt": prompt, "n": self.n if n is None else n, **self._options(size)}
             self._check(**options)
             return options
 
 
 class AKIImageEditTool(_ImageTool, defer_build=False):
-    """Changes pictures. A model names them by their IDs; only code may pass pictures themselves.
+    """Edits images. A chat model refers to them by ID; only code may pass images themselves.
 
-    A model cannot make the tool read a file, but below `store.folder` if that is set, nor fetch an address.
+    A chat model cannot make the tool fetch a URL, or read a file outside of `store.folder`.
 
     Raises:
-        ConfigurationError: An argument is unknown, or no call can be made with it.
+        ConfigurationError: An argument is unknown or not valid.
 
     Example:
-        >>> draw = AKIImageGenerationTool(size="512x512")
-        >>> drawn = draw.invoke("a red lighthouse on a hill")
-        >>> change = AKIImageEditTool(store=draw.store)
-        >>> (image,) = draw.store
-        >>> change.invoke({"prompt": "make the lighthouse blue", "image": image.id})
+        >>> generate = AKIImageGenerationTool(size="512x512")
+        >>> text = generate.invoke("a red lighthouse on a hill")
+        >>> edit = AKIImageEditTool(store=generate.store)
+        >>> (image,) = generate.store
+        >>> edit.invoke({"prompt": "make the lighthouse blue", "image": image.id})
         'Made 1 image out of img_...: img_... (512x512).'
     """
 
     name: str = "edit_image"
-    description: str = "Changes a picture that was drawn before, as told, and gives the ID of the new one."
+    description: str = "Changes an image that was drawn before, as described, and gives the ID of the new one."
     args_schema: ArgsSchema | None = EditImageInput
 
     def _run(
@@ -208,38 +238,53 @@ class AKIImageEditTool(_ImageTool, defer_build=False):
         prompt: str,
         image: Any,
         run_manager: CallbackManagerForToolRun | None = None,  # noqa: ARG002  LangChain's signature
+        *,
+        config: RunnableConfig,
     ) -> tuple[Content, list[GeneratedImage]]:
-        options, sources = self._changing(prompt, image)
-        with _told(BadRequestError), self._listening() as listener:
-            return self._result(self._client.edit_image(on_progress=listener, **options), sources)
+        store = self._store_of(config)
+        options, sources = self._edit_options(prompt, image, store)
+        with _tool_error(BadRequestError), self._progress_callback() as callback:
+            return self._result(self._client.edit_image(on_progress=callback, **options), store, sources)
 
     async def _arun(
         self,
         prompt: str,
         image: Any,
         run_manager: AsyncCallbackManagerForToolRun | None = None,  # noqa: ARG002  LangChain's signature
+        *,
+        config: RunnableConfig,
     ) -> tuple[Content, list[GeneratedImage]]:
-        options, sources = self._changing(prompt, image)
-        with _told(BadRequestError), self._listening() as listener:
-            return self._result(await self._client.aedit_image(on_progress=listener, **options), sources)
+        store = self._store_of(config)
+        options, sources = self._edit_options(prompt, image, store)
+        with _tool_error(BadRequestError), self._progress_callback() as callback:
+            return self._result(await self._client.aedit_image(on_progress=callback, **options), store, sources)
 
-    def _changing(self, prompt: str, image: Any) -> tuple[dict[str, Any], tuple[GeneratedImage, ...]]:
-        with _told(ConfigurationError):
-            sources = self.store.find_all(image)
+    def _edit_options(
+        self, prompt: str, image: Any, store: ImageStore
+    ) -> tuple[dict[str, Any], tuple[GeneratedImage, ...]]:
+        with _tool_error(ConfigurationError):
+            sources = store.find_all(image)
             options = {"prompt": prompt, "images": sources, **self._options(None)}
             self._check(**options)
             return options, sources
 
 
-class _told(raises_langchain_errors):  # noqa: N801  read as a word: `with _told(BadRequestError):`
-    """Tell the model what it can mend itself; raise everything else as LangChain's errors."""
+class _tool_error(raises_langchain_errors):  # noqa: N801  read as a word: `with _tool_error(BadRequestError):`
+    """Report to the model what it can correct itself; raise every other error as LangChain's.
 
-    def __init__(self, mended: type[AKIError]) -> None:
-        self._mended = mended
+    Args:
+        correctable: The error that the model can correct with other arguments.
+    """
+
+    def __init__(self, correctable: type[AKIError]) -> None:
+        self._correctable = correctable
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, self._mended):
-            raise ToolException(str(error)) from None
-        super().__exit__(kind, error, trace)
+        if isinstance(exc, self._correctable):
+            raise ToolException(str(exc)) from None
+        super().__exit__(exc_type, exc, traceback)

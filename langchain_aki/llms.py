@@ -1,4 +1,4 @@
-"""`AKILLM`: raw prompts to text, in LangChain."""
+"""`AKILLM`: LangChain text completion on AKI.IO and OpenAI-compatible gateways."""
 
 from __future__ import annotations
 
@@ -17,20 +17,18 @@ from pydantic import Field
 from aki_transport.messages import ChatReply
 from aki_transport.settings import PromptSettings
 from langchain_aki._base import LangChainModel
-from langchain_aki._convert_replies import response_metadata
+from langchain_aki._convert_replies import create_response_metadata
 from langchain_aki.errors import raises_langchain_errors
-
-_AT_ONCE = 16  # prompts of one sync call that are under way together
 
 
 class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
-    """A model that goes on from a raw prompt: no roles, no template, no tools.
+    """A model that continues a raw prompt: no roles, no chat template, no tools.
 
-    On the native protocol the prompt goes out as it is; on the others as one user message. See
-    `aki_transport.settings.ModelSettings` for the fields that say which model, where, and how to ask it.
+    The native protocol takes the prompt unchanged; on the others it is sent as one user message. See
+    `aki_transport.settings.ModelSettings` for the fields of the model, the service and the request.
 
     Raises:
-        ConfigurationError: An argument is unknown, or no call can be made with it.
+        ConfigurationError: An argument is unknown or invalid.
 
     Example:
         >>> llm = AKILLM(model="llama3-chat-8b", max_tokens=64)
@@ -40,8 +38,8 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
         'native'
     """
 
-    batch_size: int = Field(default=_AT_ONCE, ge=1)
-    """How many prompts of one sync `generate` are under way together; 1 or more."""
+    batch_size: int = Field(default=16, ge=1)
+    """Maximum number of prompts of one sync `generate` that are sent at the same time; 1 or more."""
 
     def _generate(
         self,
@@ -50,14 +48,14 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  LangChain's signature
         **kwargs: Any,
     ) -> LLMResult:
-        def ask(prompt: str) -> ChatReply:
+        def complete(prompt: str) -> ChatReply:
             with raises_langchain_errors():
                 return self._client.chat(self._prompt_request(prompt, stop, kwargs))
 
         if len(prompts) == 1:
-            return self._result([ask(prompts[0])])
+            return self._result([complete(prompts[0])])
         with ContextThreadPoolExecutor(self.batch_size) as pool:
-            return self._result(list(pool.map(ask, prompts)))
+            return self._result(list(pool.map(complete, prompts)))
 
     async def _agenerate(
         self,
@@ -66,19 +64,19 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  LangChain's signature
         **kwargs: Any,
     ) -> LLMResult:
-        async def ask(prompt: str) -> ChatReply:
+        async def acomplete(prompt: str) -> ChatReply:
             with raises_langchain_errors():
                 return await self._client.achat(self._prompt_request(prompt, stop, kwargs))
 
         if len(prompts) == 1:
-            return self._result([await ask(prompts[0])])
+            return self._result([await acomplete(prompts[0])])
         try:
-            async with asyncio.TaskGroup() as group:  # whose first failure cancels what is still under way
-                asked = [group.create_task(ask(prompt)) for prompt in prompts]
+            async with asyncio.TaskGroup() as group:  # its first failure cancels the other tasks
+                tasks = [group.create_task(acomplete(prompt)) for prompt in prompts]
         except ExceptionGroup as failures:
             failure = failures.exceptions[0]
         else:
-            return self._result([task.result() for task in asked])
+            return self._result([task.result() for task in tasks])
         raise failure
 
     def _stream(
@@ -120,16 +118,16 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[str]:
-        """The texts for many prompts, at most `max_concurrency` at once; each fails for itself.
+        """The texts for many prompts. Each prompt is a call of its own, so one failure does not affect the others.
 
         Args:
             inputs: The prompts.
-            config: LangChain's; `{"max_concurrency": 8}` bounds how many are under way together.
-            return_exceptions: Give errors in the places of their texts instead of raising the first.
-            **kwargs: Fields of the model to give other values for this call, e.g. `temperature`.
+            config: LangChain's; `{"max_concurrency": 8}` is the maximum number of calls at the same time.
+            return_exceptions: Return errors in the places of their texts instead of raising the first.
+            **kwargs: Fields of the model to override for this call, e.g. `temperature`.
 
         Raises:
-            AKIError: A prompt failed, and `return_exceptions` is False.
+            AKIError: The call for a prompt failed, and `return_exceptions` is False.
 
         Example:
             >>> AKILLM(model="llama3-chat-8b").batch(["What is 6 * 7?", "What is 7 * 8?"])
@@ -150,44 +148,41 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
 
     def _result(self, replies: list[ChatReply]) -> LLMResult:
         provider = self._provider.name
-        usage = [reply.usage for reply in replies if reply.usage is not None]
+        usages = [reply.usage for reply in replies if reply.usage is not None]
         return LLMResult(
-            generations=[[Generation(text=reply.text, generation_info=_info(reply, provider))] for reply in replies],
+            generations=[
+                [Generation(text=reply.text, generation_info=_generation_info(reply, provider))] for reply in replies
+            ],
             llm_output={
                 "model_name": replies[-1].model if replies else self.model,
                 "model_provider": provider,
                 "token_usage": {
-                    "prompt_tokens": sum(each.input_tokens for each in usage),
-                    "completion_tokens": sum(each.output_tokens for each in usage),
-                    "total_tokens": sum(each.total_tokens for each in usage),
+                    "prompt_tokens": sum(usage.input_tokens for usage in usages),
+                    "completion_tokens": sum(usage.output_tokens for usage in usages),
+                    "total_tokens": sum(usage.total_tokens for usage in usages),
                 },
             },
         )
 
     def _chunk(self, text: str, reply: ChatReply | None) -> GenerationChunk | None:
         if reply is not None:
-            return GenerationChunk(text=text, generation_info=_info(reply, self._provider.name))
+            return GenerationChunk(text=text, generation_info=_generation_info(reply, self._provider.name))
         return GenerationChunk(text=text) if text else None
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        found = super()._identifying_params
-        # The key of LangChain's caches holds the call's `stop` in place of the model's.
-        return {**found, "stop_sequences": found["stop"]} if "stop" in found else found
+        params = super()._identifying_params
+        # `BaseLLM` writes the `stop` of the call over this `stop` in the keys of its caches.
+        return {**params, "stop_sequences": params["stop"]} if "stop" in params else params
 
     @property
     def _llm_type(self) -> str:
         return "aki-llm"
 
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """Where `load` finds the class."""
-        return ["langchain_aki", "llms"]
 
-
-def _info(reply: ChatReply, provider: str) -> dict[str, Any]:
-    """What is known of an answer beside its text."""
-    info = response_metadata(reply, provider)
+def _generation_info(reply: ChatReply, provider: str) -> dict[str, Any]:
+    """What is known about an answer besides its text."""
+    info = create_response_metadata(reply, provider)
     if reply.reasoning:
         info["reasoning_content"] = reply.reasoning
     if reply.usage is not None:

@@ -1,4 +1,4 @@
-"""LlamaIndex on AKI.IO, gateways and services that speak like them."""
+"""LlamaIndex models and tools for AKI.IO and OpenAI-compatible gateways."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AKI", "AKICompletion", "AKIImageToolSpec", "__version__"]
 
-# Imported when first asked for, for not all of them are needed at once.
+# Imported at first use, because not every program needs all of them.
 _LAZY = {"AKICompletion": "completion", "AKIImageToolSpec": "image_tools"}
 
 __getattr__, __dir__ = lazy_attributes(__name__, _LAZY)

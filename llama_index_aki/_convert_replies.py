@@ -1,4 +1,4 @@
-"""The transport's answers to LlamaIndex's responses, whole or growing."""
+"""Converts the transport's replies and deltas to LlamaIndex's responses."""
 
 from __future__ import annotations
 
@@ -22,17 +22,20 @@ from aki_transport.messages import ChatDelta, ChatReply, ToolCallDelta
 from aki_transport.reasoning import to_blocks
 from aki_transport.tool_arguments import read_calls
 
-# It names the fields that a copy is given other values of: a copy counts as set what its pattern was given.
-_PATTERN = ChatMessage(role=MessageRole.ASSISTANT, blocks=[], additional_kwargs={})
+# It sets the fields that `add` changes, because a copy has the same `model_fields_set` as its template.
+_TEMPLATE = ChatMessage(role=MessageRole.ASSISTANT, blocks=[], additional_kwargs={})
 
-_READ_AGAIN = 1.25  # a call's unfinished arguments are parsed anew when they have grown by a quarter
+# The arguments of an unfinished call are parsed again after they grew by a quarter, so that the cost stays linear.
+_PARSE_AGAIN_AT = 1.25
 
 
-def to_response(reply: ChatReply, provider: str) -> ChatResponse:
-    """A whole answer."""
-    extra: dict[str, Any] = {"refusal": reply.refusal} if reply.refusal else {}
+def create_chat_response(reply: ChatReply, provider: str) -> ChatResponse:
+    """A complete answer as LlamaIndex's response."""
+    message_kwargs: dict[str, Any] = {"refusal": reply.refusal} if reply.refusal else {}
     if reply.tool_calls:
-        extra["tool_calls"] = [_plain_call(call.id, call.name, call.arguments) for call in reply.tool_calls]
+        message_kwargs["tool_calls"] = [
+            _openai_tool_call(call.id, call.name, call.arguments) for call in reply.tool_calls
+        ]
     calls: list[ContentBlock] = [
         ToolCallBlock(
             tool_call_id=call.id, tool_name=call.name, tool_kwargs=call.arguments if arguments is None else arguments
@@ -42,17 +45,17 @@ def to_response(reply: ChatReply, provider: str) -> ChatResponse:
     return ChatResponse(
         message=ChatMessage(
             role=MessageRole.ASSISTANT,
-            blocks=[*_said(_thoughts(reply), reply.text, bool(calls)), *calls],
-            additional_kwargs=extra,
+            blocks=[*_content_blocks(_thinking_blocks(reply), reply.text, bool(calls)), *calls],
+            additional_kwargs=message_kwargs,
         ),
         raw=dict(reply.raw),
-        logprobs=_logprobs(reply.logprobs),
-        additional_kwargs=additional_kwargs(reply, provider),
+        logprobs=_convert_logprobs(reply.logprobs),
+        additional_kwargs=create_additional_kwargs(reply, provider),
     )
 
 
-def to_completion(response: ChatResponse) -> CompletionResponse:
-    """The same answer to a prompt. A completion has no place of its own for reasoning."""
+def create_completion_response(response: ChatResponse) -> CompletionResponse:
+    """A chat response as a completion, which has no field for reasoning: it is in `additional_kwargs`."""
     reasoning = "".join(block.content or "" for block in response.message.blocks if isinstance(block, ThinkingBlock))
     return CompletionResponse(
         text=response.message.content or "",
@@ -64,7 +67,7 @@ def to_completion(response: ChatResponse) -> CompletionResponse:
 
 
 class ResponseAccumulator:
-    """Adds deltas up: each response holds what is new in `delta` and all so far in `message`."""
+    """Adds up deltas: each response holds the new text in `delta` and everything so far in `message`."""
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
@@ -73,76 +76,70 @@ class ResponseAccumulator:
         self._calls: list[_CallAccumulator] = []
 
     def add(self, delta: ChatDelta) -> ChatResponse:
-        """The response for one delta; for the last one the whole answer."""
+        """The response for one delta; the one for the last delta is the complete answer."""
         text, reasoning, _, calls, reply, raw = delta
         self._text += text
         self._reasoning += reasoning
-        for piece in calls:
-            while len(self._calls) <= piece.position:
+        for call in calls:
+            while len(self._calls) <= call.position:
                 self._calls.append(_CallAccumulator())
-            self._calls[piece.position].add(piece)
+            self._calls[call.position].add(call)
         if reply is not None:
-            response = to_response(reply, self._provider)
+            response = create_chat_response(reply, self._provider)
             response.delta = text
             if reasoning:
                 response.additional_kwargs["thinking_delta"] = reasoning
             return response
-        # Copied instead of validated, which takes half as long: this is done for each piece of a stream. Nothing that
-        # a reader may write into is shared with the pattern.
-        message = _PATTERN.model_copy()
+        # A copy takes half as long as a new object, which would be validated; this runs for each chunk of a stream. No
+        # mutable value is shared with the template.
+        message = _TEMPLATE.model_copy()
         message.__dict__.update(
             blocks=self._blocks(),
-            additional_kwargs={"tool_calls": [call.plain() for call in self._calls]} if self._calls else {},
+            additional_kwargs={"tool_calls": [call.openai_tool_call() for call in self._calls]} if self._calls else {},
         )
-        return ChatResponse(
-            message=message,
-            raw=raw,
-            delta=text,
-            additional_kwargs={"thinking_delta": reasoning} if reasoning else {},
-        )
+        details = {"thinking_delta": reasoning} if reasoning else {}
+        return ChatResponse(message=message, raw=raw, delta=text, additional_kwargs=details)
 
     def _blocks(self) -> list[ContentBlock]:
         if not self._calls and not self._reasoning:
             return [TextBlock(text=self._text)]
-        thoughts = [ThinkingBlock(content=self._reasoning)] if self._reasoning else []
-        return [*_said(thoughts, self._text, bool(self._calls)), *(call.block() for call in self._calls)]
+        thinking = [ThinkingBlock(content=self._reasoning)] if self._reasoning else []
+        return [*_content_blocks(thinking, self._text, bool(self._calls)), *(call.block() for call in self._calls)]
 
 
 class _CallAccumulator:
-    """A tool call whose arguments come in pieces; they are read as far as they go, at a cost linear in their length."""
+    """A tool call whose arguments arrive in parts; `block` holds what can be parsed so far."""
 
     def __init__(self) -> None:
         self._id: str | None = None
         self._name = ""
-        self._pieces: list[str] = []
-        self._length = 0
-        self._read_length = 0
-        self._read: dict[str, Any] = {}
+        self._json = ""
+        self._parsed_length = 0
+        self._arguments: dict[str, Any] = {}
 
-    def add(self, piece: ToolCallDelta) -> None:
-        self._id = piece.id or self._id
-        self._name = piece.name or self._name
-        if piece.arguments:
-            self._pieces.append(piece.arguments)
-            self._length += len(piece.arguments)
-            if self._length >= self._read_length * _READ_AGAIN:
-                self._read_length = self._length
-                self._read = unfinished_arguments("".join(self._pieces)) or self._read
+    def add(self, delta: ToolCallDelta) -> None:
+        self._id = delta.id or self._id
+        self._name = delta.name or self._name
+        if delta.arguments:
+            self._json += delta.arguments
+            if len(self._json) >= self._parsed_length * _PARSE_AGAIN_AT:
+                self._parsed_length = len(self._json)
+                self._arguments = parse_partial_arguments(self._json) or self._arguments
 
-    def plain(self) -> dict[str, Any]:
-        return _plain_call(self._id or "", self._name, "")
+    def openai_tool_call(self) -> dict[str, Any]:
+        return _openai_tool_call(self._id or "", self._name, "")
 
     def block(self) -> ToolCallBlock:
-        return ToolCallBlock(tool_call_id=self._id, tool_name=self._name, tool_kwargs=self._read)
+        return ToolCallBlock(tool_call_id=self._id, tool_name=self._name, tool_kwargs=self._arguments)
 
 
-def _plain_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
-    """A call in OpenAI's form, by which LlamaIndex's own programs see that there is one."""
+def _openai_tool_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
+    """A tool call in OpenAI's form, in which LlamaIndex's programs look for calls."""
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def unfinished_arguments(text: str) -> dict[str, Any]:
-    """What can be read of JSON that is still being written."""
+def parse_partial_arguments(text: str) -> dict[str, Any]:
+    """The fields that can be parsed from an incomplete JSON object."""
     try:
         value = from_json(text, allow_partial="trailing-strings")
     except ValueError:
@@ -150,16 +147,16 @@ def unfinished_arguments(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _said(thoughts: list[ThinkingBlock], text: str, called: bool) -> list[ContentBlock]:
-    blocks: list[ContentBlock] = [*thoughts]
-    # One text block, for LlamaIndex puts a line break between two; none where only calls or thoughts came.
-    if text or not (called or thoughts):
+def _content_blocks(thinking: list[ThinkingBlock], text: str, has_calls: bool) -> list[ContentBlock]:
+    blocks: list[ContentBlock] = [*thinking]
+    # One text block, because LlamaIndex joins several with line breaks; none if there are only calls or reasoning.
+    if text or not (has_calls or thinking):
         blocks.append(TextBlock(text=text))
     return blocks
 
 
-def _thoughts(reply: ChatReply) -> list[ThinkingBlock]:
-    """The reasoning: as it has to be sent back where the service asks for that, else in one block."""
+def _thinking_blocks(reply: ChatReply) -> list[ThinkingBlock]:
+    """The reasoning: the service's blocks, which it wants back unchanged, if it sent any; else one block."""
     tokens = None if reply.usage is None else reply.usage.reasoning_tokens
     if reply.reasoning_blocks:
         blocks = to_blocks(reply.reasoning_blocks)
@@ -167,9 +164,9 @@ def _thoughts(reply: ChatReply) -> list[ThinkingBlock]:
     return [ThinkingBlock(content=reply.reasoning, num_tokens=tokens)] if reply.reasoning else []
 
 
-def additional_kwargs(reply: ChatReply, provider: str) -> dict[str, Any]:
-    """What is known of the answer beside its content, under the names that token counters and users read."""
-    known: dict[str, Any] = {
+def create_additional_kwargs(reply: ChatReply, provider: str) -> dict[str, Any]:
+    """What is known about an answer besides its content, under the names that token counters and users read."""
+    values: dict[str, Any] = {
         "model_provider": provider,
         "model_name": reply.model,
         "finish_reason": reply.finish_reason,
@@ -182,35 +179,33 @@ def additional_kwargs(reply: ChatReply, provider: str) -> dict[str, Any]:
         **reply.details,
     }
     if reply.usage is not None:
-        known |= {
+        values |= {
             "prompt_tokens": reply.usage.input_tokens,
             "completion_tokens": reply.usage.output_tokens,
             "total_tokens": reply.usage.total_tokens,
             "reasoning_tokens": reply.usage.reasoning_tokens,
             "cached_tokens": reply.usage.cached_tokens,
         }
-    return {name: value for name, value in known.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _logprobs(said: Any) -> list[list[LogProb]] | None:
-    tokens = said.get("content") if isinstance(said, dict) else None
+def _convert_logprobs(logprobs: Any) -> list[list[LogProb]] | None:
+    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
     if not isinstance(tokens, list):
         return None
-    return [found for token in tokens if (found := _logprobs_of(token))]
+    return [converted for token in tokens if (converted := _convert_token_logprobs(token))]
 
 
-def _logprobs_of(token: Any) -> list[LogProb]:
-    """The token that was taken, and those it was chosen from; none if they are said in a form that is not known."""
-    others = token.get("top_logprobs") if isinstance(token, dict) else None
-    choices = [token, *(others if isinstance(others, list) else ())]
-    if not all(isinstance(choice, dict) for choice in choices):
+def _convert_token_logprobs(token: Any) -> list[LogProb]:
+    """The sampled token and its alternatives; none if their format is unknown."""
+    alternatives = token.get("top_logprobs") if isinstance(token, dict) else None
+    entries = [token, *(alternatives if isinstance(alternatives, list) else ())]
+    if not all(isinstance(entry, dict) for entry in entries):
         return []
     try:
         return [
-            LogProb(
-                token=choice.get("token") or "", logprob=choice.get("logprob") or 0.0, bytes=choice.get("bytes") or []
-            )
-            for choice in choices
+            LogProb(token=entry.get("token") or "", logprob=entry.get("logprob") or 0.0, bytes=entry.get("bytes") or [])
+            for entry in entries
         ]
     except ValidationError:
         return []

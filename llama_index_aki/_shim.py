@@ -1,4 +1,4 @@
-"""The import that LlamaIndex users expect; the package itself is `llama_index_aki`."""
+"""Installed as `llama_index.llms.aki`, the import path that LlamaIndex users expect."""
 
 from llama_index_aki import AKI, AKICompletion
 

@@ -60,7 +60,7 @@ CASES = (
     Case("How do I add a provider?", "a row in `PROVIDERS`", ("CONTRIBUTING.md, How to",)),
     Case("What is pillow needed for?", "pictures", ("CONTRIBUTING.md, Dependencies, and why each is there",)),
     Case("Through what do I report what I find to the maintainers?", "security advisories", ("SECURITY.md, Security",)),
-    Case("How are the rounds of the benchmarks interleaved?", "A B C D", ("tests/benchmarks/README.md, How",)),
+    Case("How are the rounds of the benchmarks interleaved?", "A B C D", ("tests/tools/benchmarks/README.md, How",)),
     _fable("What did the Crow drop into the pitcher?", "stones", "The Crow and the Pitcher"),
     _fable(
         "Who chose the course of the race between the Hare and the Tortoise?",

@@ -23,11 +23,12 @@ MOVED = {
     "llama_index/llms/aki/__init__.py": "llama_index_aki/_shim.py",
     "pytest_aki.py": "aki_transport/pytest_plugin.py",
 }
-BASE = {"aiohttp", "httpx", "httpx-sse", "imagesize", "pydantic", "urllib3"}
+BASE = {"httpcore", "httpx", "pydantic"}
 EXTRAS = {
     "langchain": {"langchain-core"},
     "llama-index": {"llama-index-core"},
     "emulator": {"pillow", "python-multipart", "starlette", "uvicorn"},
+    "aiohttp": {"httpx-aiohttp"},
 }
 
 

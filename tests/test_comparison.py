@@ -1,15 +1,12 @@
-"""The README's table of generic clients is what `python -m tests.comparison` finds."""
+"""The README's table of generic clients is what `python -m tests.tools.comparison` finds."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from tests.comparison import __main__ as command
-from tests.comparison.clients import CLIENTS
-from tests.comparison.lines import LINES
-from tests.comparison.playing import Found, played
+from tests.tools.comparison.clients import CLIENTS
+from tests.tools.comparison.lines import LINES
+from tests.tools.comparison.playing import played
 
 SECTION = (
     (Path(__file__).parents[1] / "README.md")
@@ -36,17 +33,3 @@ def test_the_readme_says_what_each_client_gave():
         assert {key: column[key] for key in found.cells} == found.cells, name
         if not name.endswith("AKI"):
             assert all(column[key] == NO_SUCH_THING for key in column.keys() - found.cells.keys())
-
-
-def test_the_command_prints_a_line_and_says_how_who_is_left_out_comes_in(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    found = {name: Found(f"package-of-{name} 1", {"key": f"`{name}` gave this"}) for name in ("ChatOpenAI", "AKI")}
-    monkeypatch.setattr(command, "played", lambda *_: found)
-    command.main(["--only", "key"])
-    said = capsys.readouterr().out
-    assert "ChatOpenAI gave this" in said
-    assert "AKI gave this" in said
-    assert "package-of-ChatOpenAI 1, package-of-AKI 1" in said
-    assert "asyncio.run" not in said
-    assert "Left out: ChatAKI, OpenAILike. `make compare` makes" in said

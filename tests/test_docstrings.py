@@ -36,7 +36,7 @@ EXAMPLES = {
 }
 
 # Called by the frameworks, by pydantic and by the transport, not by people.
-HOOKS = frozenset({"class_name", "get_lc_namespace", "is_lc_serializable", "model_post_init", "tidy"})
+HOOKS = frozenset({"class_name", "get_lc_namespace", "is_lc_serializable", "model_post_init", "redact"})
 # Their docstrings are what models are told of the tools.
 TOLD = {"agenerate_image": "generate_image", "aedit_image": "edit_image"}
 

@@ -63,7 +63,7 @@ def yes_if(found: object) -> str:
 
 
 def takes(at: Where, name: str) -> bool:
-    return name in find_wire(at["protocol"]).TAKES
+    return name in find_wire(at["protocol"]).SUPPORTED_FIELDS
 
 
 def whole_stream(model: ChatAKI, question: Any) -> Any:

@@ -99,7 +99,7 @@ def answering(request: Request) -> Answer:
 )
 def test_calls_are_answered_where_nothing_is_there_that_only_posix_has(loaded: str, calls: str):
     with ScriptServer(always=answering) as server:
-        first = f"import aiohttp, httpx, urllib3, imagesize, {loaded}\nurl, key = {server.openai_url!r}, {KEY!r}\n"
+        first = f"import aiohttp, httpx, urllib3, {loaded}\nurl, key = {server.openai_url!r}, {KEY!r}\n"
         done = subprocess.run(  # noqa: S603
             [sys.executable, "-X", "warn_default_encoding", "-c", first + WITHOUT + calls],
             capture_output=True,

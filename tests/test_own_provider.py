@@ -179,7 +179,9 @@ def test_it_answers_without_a_key_where_it_takes_none(name: str, protocol: Proto
 @in_every_class
 def test_a_protocol_that_it_does_not_speak_is_refused_with_those_it_does(name: str):
     only = Provider(name="mine", routes=(Route(protocol="openai", base_url="http://localhost:1/v1"),))
-    with pytest.raises(ours.ConfigurationError, match=r"mine does not speak protocol='native'; it speaks 'openai'\."):
+    with pytest.raises(
+        ours.ConfigurationError, match=r"mine does not support protocol='native'; it supports 'openai'\."
+    ):
         ask(name, "blocking", provider=only, protocol="native")
 
 

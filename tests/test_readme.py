@@ -1,4 +1,4 @@
-"""The README's code runs, and its tables say what the code does."""
+"""The code of the README and of the pages in docs/ runs, and the README's tables say what the code does."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ import aki_transport.errors
 import langchain_aki.errors
 from aki_transport.models.catalog import load_table
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = [
+    pytest.param(block, id=f"{page.name}-{number}")
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL), start=1)
+]
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=[f"block-{number}" for number in range(1, len(BLOCKS) + 1)])
+@pytest.mark.parametrize("block", BLOCKS)
 # LlamaIndex's workflows use what pydantic and themselves call deprecated.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_code_of_the_readme_runs(block, at_the_emulator, capsys, monkeypatch, tmp_path):
+def test_code_of_a_page_runs(block, at_the_emulator, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     block = block.replace("http://localhost:8000/v1", at_the_emulator.openai_url)
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102  our own page
@@ -44,9 +49,22 @@ def test_error_table_names_every_error_and_its_langchain_class():
         assert hasattr(aki_transport.errors, name)
 
 
-def test_the_tests_that_the_tests_page_names_are_there() -> None:
-    folder = Path(__file__).parent
-    written = "\n".join(path.read_text() for path in folder.rglob("test_*.py"))
-    named = re.findall(r"::(test_\w+)`", (folder / "README.md").read_text())
-    assert len(named) > 10
-    assert [name for name in named if f"def {name}(" not in written] == []
+def test_the_rooms_and_files_that_the_pages_on_them_name_are_there() -> None:
+    tests = Path(__file__).parent
+    contributing = (tests.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rooms = [
+        *(
+            tests.parent / name
+            for name in re.findall(r"`((?:aki_transport|tests|notebooks|docs)/[\w./]*)`", contributing)
+        ),
+        *(
+            tests / "tools" / name
+            for name in re.findall(r"^\| `([\w./]+)` \|", contributing.split("| tool in ")[1], re.MULTILINE)
+        ),
+        *(
+            tests / name
+            for name in re.findall(r"`([\w/]+(?:/|\.py))`", (tests / "README.md").read_text(encoding="utf-8"))
+        ),
+    ]
+    assert len(rooms) > 40
+    assert [str(room) for room in rooms if not room.exists()] == []

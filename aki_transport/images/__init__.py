@@ -1,1 +1,1 @@
-"""Pictures: the value, the request, the store, and the progress of a job."""
+"""Images: the value, the request, the store, and progress bars."""

@@ -1,57 +1,46 @@
-"""Pictures: what they are, and how one is made out of bytes, files, other libraries' pictures and answers."""
+"""`GeneratedImage`, and how one is made from bytes, files, PIL images and responses."""
 
 from __future__ import annotations
 
 import base64
 import io
 import secrets
-import stat
 from binascii import a2b_base64
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from aki_transport.errors import ConfigurationError, InvalidResponseError
+from aki_transport.images.files import MAX_IMAGE_BYTES, check_byte_size, read_file
+from aki_transport.images.header import read_header
 
-MAX_IMAGE = 50 * 2**20
-"""Bytes that a picture may have."""
+# Larger images can exhaust the memory of a program that opens them ("decompression bombs").
+_MAX_SIDE = 16384
+_MAX_PIXELS = 2**26
 
-# What claims more pixels is made to exhaust whoever opens it.
-_WIDEST = 16384
-_MOST_PIXELS = 2**26
-
-_HEADERS = (2**16, 2**22)  # bytes of a file in which its size is looked for, and then, should it not be there
-_STEP = 2**20  # characters of base64 that are decoded at a time, for each step is copied
+_BASE64_CHUNK = 2**20  # characters; each decoded chunk is copied once, so chunks keep the copies small
 _PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
 
-_KINDS = {
-    "image/png": ((0, b"\x89PNG\r\n\x1a\n"),),
-    "image/jpeg": ((0, b"\xff\xd8\xff"),),
-    "image/gif": ((0, b"GIF8"),),
-    "image/webp": ((0, b"RIFF"), (8, b"WEBP")),
-}
 
-
-def new_id() -> str:
-    """A name for a picture."""
-    return f"img_{secrets.token_hex(3)}"
+def new_image_id() -> str:
+    """A random ID; its 64 bits cannot be guessed."""
+    return f"img_{secrets.token_hex(8)}"
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImage:
-    """A picture.
+    """An image that a model made, or one to be changed.
 
     Args:
         data: The file's bytes.
-        mime_type: Its type, read from the bytes.
+        mime_type: The file's type, read from the bytes.
         width: Pixels, read from the bytes.
         height: Pixels, read from the bytes.
-        seed: The number that it was made from, where the service says it.
-        prompt: What was asked for.
-        model: The model that was asked.
-        id: The name by which a model is told of it, like `img_3f9c2a`.
+        seed: The seed that it was made with, if the service states it.
+        prompt: The prompt that it was made from.
+        model: The model of the request.
+        id: The ID by which a chat model refers to it, like `img_3f9c2a81d04b7e65`.
 
     Example:
         >>> (image,) = Client().generate_image("a red lighthouse", size="512x512")
@@ -68,36 +57,38 @@ class GeneratedImage:
     seed: int | None = None
     prompt: str = ""
     model: str | None = None
-    id: str = field(default_factory=new_id)
+    id: str = field(default_factory=new_image_id)
 
     @classmethod
     def read(
         cls, data: bytes, *, prompt: str = "", model: str | None = None, seed: int | None = None
     ) -> GeneratedImage:
-        """A picture out of its bytes, 50 MB and 67 million pixels at the most.
+        """An image from a file's bytes: at most 50 MB, 16384 pixels a side and 67 million pixels in all.
 
         Raises:
-            ConfigurationError: They are no PNG, JPEG, GIF or WebP, or larger than is taken.
+            ConfigurationError: The bytes are not a PNG, JPEG, GIF or WebP file, or too large.
 
         Example:
             >>> (image,) = Client().generate_image("a red lighthouse", size="512x512")
-            >>> GeneratedImage.read(image.data, prompt="found again").height
+            >>> GeneratedImage.read(image.data, prompt="a red lighthouse").height
             512
         """
-        _check_size("the picture", len(data))
-        kind = _kind_of(data)
-        width, height = (-1, -1) if kind is None else _size_of(data)
-        if kind is None or width < 1 or height < 1:
-            raise ConfigurationError(f"{len(data)} bytes that begin with {data[:8]!r} are no PNG, JPEG, GIF or WebP.")
-        if max(width, height) > _WIDEST or width * height > _MOST_PIXELS:
+        check_byte_size("the image", len(data))
+        header = read_header(data)
+        if header is None or header.width < 1 or header.height < 1:
             raise ConfigurationError(
-                f"the picture claims {width}x{height} pixels; a side has at most {_WIDEST}, and all of it"
-                f" {_MOST_PIXELS // 10**6} million."
+                f"{len(data)} bytes that begin with {data[:8]!r} are not a PNG, JPEG, GIF or WebP file."
             )
-        return cls(data, kind, width, height, seed=seed, prompt=prompt, model=model)
+        mime_type, width, height = header
+        if max(width, height) > _MAX_SIDE or width * height > _MAX_PIXELS:
+            raise ConfigurationError(
+                f"the image has {width}x{height} pixels; allowed are {_MAX_SIDE} a side and"
+                f" {_MAX_PIXELS // 10**6} million in all."
+            )
+        return cls(data, mime_type, width, height, seed=seed, prompt=prompt, model=model)
 
     def save(self, path: str | Path) -> Path:
-        """Write the file, and give its path; a folder gets a file named after the ID.
+        """Write the file, and return its path. In a folder, the file is named after the ID.
 
         Raises:
             OSError: The file cannot be written.
@@ -118,7 +109,7 @@ class GeneratedImage:
         return base64.b64encode(self.data).decode("ascii")
 
     def to_data_url(self) -> str:
-        """The picture as an address that holds it.
+        """The image as a `data:` URL.
 
         Example:
             >>> Client().generate_image("a red lighthouse")[0].to_data_url()[:22]
@@ -127,7 +118,7 @@ class GeneratedImage:
         return f"data:{self.mime_type};base64,{self.to_base64()}"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
-        """What a notebook shows."""
+        """What Jupyter displays."""
         return {self.mime_type: self.to_base64(), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
@@ -138,64 +129,44 @@ class GeneratedImage:
         )
 
 
-def _check_size(name: str, size: int) -> None:
-    if size > MAX_IMAGE:
-        raise ConfigurationError(f"{name} has {size // 2**20} MB; at most {MAX_IMAGE // 2**20} are taken.")
-
-
-def _kind_of(data: bytes) -> str | None:
-    return next((kind for kind, marks in _KINDS.items() if all(data.startswith(mark, at) for at, mark in marks)), None)
-
-
-def _size_of(data: bytes) -> tuple[int, int]:
-    import imagesize  # type: ignore[import-untyped]  # noqa: PLC0415  only who has pictures needs it
-
-    for most in _HEADERS:
-        with suppress(Exception):  # a broken header makes it fail in many ways
-            width, height = imagesize.get(io.BytesIO(data[:most]), exif_rotation=False)
-            if width > 0 and height > 0:
-                return int(width), int(height)
-    return -1, -1
-
-
-def decoded(text: Any, *, prompt: str, model: str | None, seed: int | None = None) -> GeneratedImage:
-    """A picture out of the base64 text, or the data URL, of an answer.
+def decode_image(text: Any, *, prompt: str, model: str | None, seed: int | None = None) -> GeneratedImage:
+    """An image from the base64 text, or the data URL, of a response.
 
     Raises:
-        InvalidResponseError: It is none.
+        InvalidResponseError: It is not an image.
     """
     if not isinstance(text, str) or not text:
-        raise InvalidResponseError("the answer holds no picture as base64 text")
-    if len(text) > MAX_IMAGE * 4 // 3 + 1024:
-        raise InvalidResponseError(f"the answer's picture is larger than {MAX_IMAGE // 2**20} MB")
+        raise InvalidResponseError("the response contains no image as base64 text")
+    if len(text) > MAX_IMAGE_BYTES * 4 // 3 + 1024:
+        raise InvalidResponseError(f"the response's image is larger than {MAX_IMAGE_BYTES // 2**20} MB")
     if text.startswith(("http:", "https:")):
         raise InvalidResponseError(
-            "the answer holds the address of a picture instead of the picture; it is not fetched"
+            "the response contains the URL of an image instead of the image; URLs are not fetched"
         )
     try:
         data = _from_base64(text, text.index(",") + 1 if text.startswith("data:") else 0)
         return GeneratedImage.read(data, prompt=prompt, model=model, seed=seed)
     except ValueError as error:
-        words = f"the answer's picture is no base64 text: {error}"
+        message = f"the response's image is not base64 text: {error}"
     except ConfigurationError as error:
-        words = f"the answer holds no picture: {error.message}"
-    raise InvalidResponseError(words)
+        message = f"the response contains no image: {error.message}"
+    raise InvalidResponseError(message)
 
 
 def _from_base64(text: str, start: int) -> bytes:
     if text.find("=", start, -2) >= 0:
-        raise ValueError("it goes on behind its end")
+        raise ValueError("there is text after its end")
     buffer = io.BytesIO()
-    for at in range(start, len(text), _STEP):
-        buffer.write(a2b_base64(text[at : at + _STEP], strict_mode=True))
-    return buffer.getvalue()  # which hands out the buffer itself
+    for position in range(start, len(text), _BASE64_CHUNK):
+        buffer.write(a2b_base64(text[position : position + _BASE64_CHUNK], strict_mode=True))
+    return buffer.getvalue()  # not a copy: CPython shares the buffer
 
 
 def as_image(image: Any) -> GeneratedImage:
-    """A picture out of what code may pass.
+    """An image from any type that code may pass: a `GeneratedImage`, bytes, a path, a PIL image.
 
     Raises:
-        ConfigurationError: It is none of that, or no picture.
+        ConfigurationError: It has another type, or is not an image.
     """
     match image:
         case GeneratedImage():
@@ -203,45 +174,40 @@ def as_image(image: Any) -> GeneratedImage:
         case bytes() | bytearray() | memoryview():
             return GeneratedImage.read(bytes(image))
         case Path():
-            return _from_file(image)
+            return image_from_file(read_file(image), image.name)
         case {"data": bytes(data), "id": str(image_id)}:
-            known = {name: image.get(name) for name in ("seed", "prompt", "model") if image.get(name) is not None}
-            return replace(GeneratedImage.read(data, **known), id=image_id)
+            # What a checkpoint of LangGraph makes of a GeneratedImage.
+            fields = {name: image.get(name) for name in ("seed", "prompt", "model") if image.get(name) is not None}
+            return replace(GeneratedImage.read(data, **fields), id=image_id)
     if callable(getattr(image, "save", None)) and hasattr(image, "mode"):
         return _from_pil(image)
     raise ConfigurationError(
-        f"{type(image).__name__} is no picture; pass a GeneratedImage, bytes, a pathlib.Path or a PIL image."
+        f"{type(image).__name__} is not an image; pass a GeneratedImage, bytes, a pathlib.Path or a PIL image."
     )
 
 
 def as_images(images: Any) -> tuple[GeneratedImage, ...]:
-    """One picture or several, out of what code may pass.
+    """Images from one, or a sequence, of the types that `as_image` accepts.
 
     Raises:
-        ConfigurationError: There is none, or something is no picture.
+        ConfigurationError: The sequence is empty, or an item is not an image.
     """
     one = isinstance(images, bytes | bytearray | memoryview | str) or not isinstance(images, Sequence)
-    found = tuple(as_image(image) for image in ([images] if one else images))
-    if not found:
-        raise ConfigurationError("there is no picture to change; pass at least one.")
-    return found
+    converted = tuple(as_image(image) for image in ([images] if one else images))
+    if not converted:
+        raise ConfigurationError("there is no image to change; pass at least one.")
+    return converted
 
 
-def _from_file(path: Path) -> GeneratedImage:
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise ConfigurationError(f"{path.name} is no file.")
-        _check_size(path.name, found.st_size)
-        with path.open("rb") as file:
-            data = file.read(MAX_IMAGE + 1)
-    except OSError as error:
-        words = f"{path.name} cannot be read: {error.strerror}."
-    else:
-        if _kind_of(data) is not None:
-            return GeneratedImage.read(data)
-        words = f"{path.name} is no PNG, JPEG, GIF or WebP."  # not a word of what it is: a model may read this
-    raise ConfigurationError(words)
+def image_from_file(data: bytes, name: str) -> GeneratedImage:
+    """An image from a file's bytes.
+
+    Raises:
+        ConfigurationError: It is not an image; the message contains nothing of the file, for a chat model may read it.
+    """
+    if read_header(data) is None:
+        raise ConfigurationError(f"{name} is not a PNG, JPEG, GIF or WebP file.")
+    return GeneratedImage.read(data)
 
 
 def _from_pil(image: Any) -> GeneratedImage:
@@ -249,7 +215,7 @@ def _from_pil(image: Any) -> GeneratedImage:
     try:
         (image if image.mode in _PNG_MODES else image.convert("RGB")).save(buffer, format="PNG")
     except (OSError, SystemError, ValueError) as error:
-        words = f"the PIL image cannot be written as PNG: {error}"
+        message = f"the PIL image cannot be written as PNG: {error}"
     else:
         return GeneratedImage.read(buffer.getvalue())
-    raise ConfigurationError(words)
+    raise ConfigurationError(message)

@@ -1,4 +1,4 @@
-"""Bars that show how far jobs are."""
+"""Progress bars for jobs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from aki_transport.messages import JobProgress
 
 
 class ProgressBar:
-    """Draws one bar for each job it is told of, in a terminal or in a notebook; jobs may run at the same time.
+    """A callback for `on_progress` that shows one bar per job, in a terminal or a notebook, from any thread.
 
     The bar of a job that fails stays open until `close`, or until the end of a `with` block.
 
     Args:
-        title: What stands before the bar.
+        title: The text before the bar.
 
     Raises:
         ConfigurationError: The package tqdm is not installed.
@@ -30,20 +30,20 @@ class ProgressBar:
 
     def __init__(self, title: str = "image") -> None:
         try:
-            from tqdm.auto import tqdm  # type: ignore[import-untyped]  # noqa: PLC0415  only who wants bars needs it
+            from tqdm.auto import tqdm  # type: ignore[import-untyped]  # noqa: PLC0415  optional
         except ImportError:
             raise ConfigurationError("progress bars need the package tqdm: pip install tqdm") from None
-        self._make = tqdm
+        self._tqdm = tqdm
         self._title = title
         self._bars: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     def __call__(self, progress: JobProgress) -> None:
-        """Show this state."""
+        """Update the job's bar."""
         with self._lock:
             bar = self._bars.get(progress.job_id)
             if bar is None:
-                bar = self._bars[progress.job_id] = self._make(total=100, desc=self._title, unit="%")
+                bar = self._bars[progress.job_id] = self._tqdm(total=100, desc=self._title, unit="%")
             waiting = progress.queue_position if progress.state == "queued" else None
             bar.update(max((progress.percent or 0) - bar.n, 0))
             bar.set_postfix_str(progress.state if not waiting else f"{progress.state}, {waiting} before")
@@ -51,7 +51,7 @@ class ProgressBar:
                 self._bars.pop(progress.job_id).close()
 
     def close(self) -> None:
-        """Leave every bar as it is."""
+        """Close every bar in its present state."""
         with self._lock:
             while self._bars:
                 self._bars.popitem()[1].close()
@@ -60,19 +60,22 @@ class ProgressBar:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
 
-def together(*listeners: Callable[[JobProgress], None] | None) -> Callable[[JobProgress], None] | None:
-    """One listener that tells all of them; None if there is none."""
-    given = [listener for listener in listeners if listener is not None]
-    if not given:
+def combine_callbacks(*callbacks: Callable[[JobProgress], None] | None) -> Callable[[JobProgress], None] | None:
+    """One callback that calls each of `callbacks` that is not None; None if all are."""
+    active = [callback for callback in callbacks if callback is not None]
+    if not active:
         return None
 
-    def tell(progress: JobProgress) -> None:
-        for listener in given:
-            listener(progress)
+    def call_each(progress: JobProgress) -> None:
+        for callback in active:
+            callback(progress)
 
-    return tell
+    return call_each

@@ -1,4 +1,4 @@
-"""What is asked of a model that draws, checked before anything is sent."""
+"""`ImageRequest`: the arguments of a call for images, checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from aki_transport.arguments import unknown_argument
 from aki_transport.errors import ConfigurationError
 from aki_transport.images.image import GeneratedImage
 
-SMALLEST, LARGEST = 128, 2048
-"""Pixels of a side, by AKI.IO's page of its native API."""
+MIN_SIDE, MAX_SIDE = 128, 2048
+"""Pixels. Source: AKI.IO's documentation of its native API."""
 
-MOST = 10
-"""Pictures of one call."""
+MAX_IMAGES = 10
+"""Images of one call."""
 
-MOST_BY_MODEL = 4
-"""Pictures that a model may ask for in one call of a tool; each is billed."""
+MAX_IMAGES_PER_TOOL_CALL = 4
+"""Images that a chat model may request with one tool call; each is billed."""
 
-MOST_SOURCES = 16
-"""Pictures that one is made out of; OpenAI's own bound."""
+MAX_PROMPT = 8000
+"""Characters of a prompt that a chat model writes."""
 
-_NUMBERS = {"n": (1, MOST), "steps": (1, 1000), "seed": (-1, 2**32 - 1)}
-_MORE = ("seed", "negative_prompt", "steps", "extra_body")
+MAX_SOURCES = 16
+"""Images to be changed in one call. Source: OpenAI's documentation of its images API."""
+
+_NUMBERS = {"n": (1, MAX_IMAGES), "steps": (1, 1000), "seed": (-1, 2**32 - 1)}
+_OPTIONAL = ("seed", "negative_prompt", "steps", "extra_body")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
-    """What is asked of a model that draws; what is None is not sent. With `images` it is asked to change them."""
+    """A request for new images or, with `images`, for changes to these. Fields that are None are not sent."""
 
     prompt: str
     model: str | None = None
@@ -42,69 +45,73 @@ class ImageRequest:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
 
 
-def asked(
+def build_image_request(
     prompt: str,
     *,
     model: str | None,
     n: int = 1,
     size: str | tuple[int, int] | None = None,
     images: tuple[GeneratedImage, ...] = (),
-    **more: Any,
+    **options: Any,
 ) -> ImageRequest:
-    """The request, if every argument of it is one.
+    """A request with checked arguments.
 
     Raises:
-        ConfigurationError: An argument is unknown, of another type than it has to be, or out of range.
+        ConfigurationError: An argument is unknown, has the wrong type, or is out of range.
     """
-    for name in more:
-        if name not in _MORE:
-            raise unknown_argument("A call for pictures", name, ("prompt", "model", "n", "size", "on_progress", *_MORE))
-    more["extra_body"] = {} if more.get("extra_body") is None else more["extra_body"]
-    request = ImageRequest(prompt=prompt, model=model, n=n, size=read_size(size), images=images, **more)
+    for name in options:
+        if name not in _OPTIONAL:
+            raise unknown_argument(
+                "A call for images", name, ("prompt", "model", "n", "size", "on_progress", *_OPTIONAL)
+            )
+    options["extra_body"] = {} if options.get("extra_body") is None else options["extra_body"]
+    request = ImageRequest(prompt=prompt, model=model, n=n, size=parse_size(size), images=images, **options)
     if not isinstance(prompt, str) or not prompt.strip():
-        raise ConfigurationError("the prompt is empty; say what the picture shall show.")
-    for name, (least, most) in _NUMBERS.items():
+        raise ConfigurationError("the prompt is empty; describe the image.")
+    for name, (minimum, maximum) in _NUMBERS.items():
         value = getattr(request, name)
         if value is None and name != "n":
             continue
         if isinstance(value, bool) or not isinstance(value, int):
-            raise ConfigurationError(f"{name}={value!r} is no whole number; use {least} to {most}.")
-        if not least <= value <= most:
-            raise ConfigurationError(f"{name}={value} is out of range; use {least} to {most}.")
-    for name, value, kind in (
+            raise ConfigurationError(f"{name}={value!r} is not an integer; use {minimum} to {maximum}.")
+        if not minimum <= value <= maximum:
+            raise ConfigurationError(f"{name}={value} is out of range; use {minimum} to {maximum}.")
+    for name, value, expected in (
         ("model", model, str),
         ("negative_prompt", request.negative_prompt, str),
         ("extra_body", request.extra_body, Mapping),
     ):
-        if value is not None and not isinstance(value, kind):
-            raise ConfigurationError(f"{name}={value!r} is no {kind.__name__.lower()}.")
-    check_count(len(images))
+        if value is not None and not isinstance(value, expected):
+            raise ConfigurationError(f"{name}={value!r} is not a {expected.__name__.lower()}.")
+    check_source_count(len(images))
     return request
 
 
-def check_count(sources: int) -> None:
-    """Raise if so many pictures cannot be worked on at once."""
-    if sources > MOST_SOURCES:
-        raise ConfigurationError(f"{sources} pictures are too many to change at once; at most {MOST_SOURCES} are sent.")
+def check_source_count(count: int) -> None:
+    """Raise if so many images cannot be changed in one call."""
+    if count > MAX_SOURCES:
+        raise ConfigurationError(
+            f"{count} images are too many to change in one call; at most {MAX_SOURCES} are allowed."
+        )
 
 
-def read_size(size: str | tuple[int, int] | None) -> tuple[int, int] | None:
+def parse_size(size: str | tuple[int, int] | None) -> tuple[int, int] | None:
     """Width and height in pixels.
 
     Raises:
-        ConfigurationError: It is no size like `"1024x1024"`, or a side is out of range.
+        ConfigurationError: It does not have the form `"1024x1024"`, or a side is out of range.
     """
     if size is None:
         return None
     sides = size.lower().split("x") if isinstance(size, str) else size
     try:
         width, height = (int(side) if isinstance(side, str) else side for side in sides)
-        in_range = SMALLEST <= width <= LARGEST and SMALLEST <= height <= LARGEST
-        whole = isinstance(width, int) and isinstance(height, int)
+        in_range = MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE
+        valid = isinstance(width, int) and isinstance(height, int)
     except (TypeError, ValueError):
-        whole = in_range = False
-    if not whole:
-        raise ConfigurationError(f"size={size!r} is no size; use one like '1024x1024'.")
+        valid = in_range = False
+    if not valid:
+        raise ConfigurationError(f"size={size!r} is not a size; use the form '1024x1024'.")
     if not in_range:
-        raise ConfigurationError(f"size={size!r} is out of range; a side has {SMALLEST} to {LARGEST} pixels.")
+        raise ConfigurationError(f"size={size!r} is out of range; each side must have {MIN_SIDE} to {MAX_SIDE} pixels.")
     return width, height

@@ -1,4 +1,4 @@
-"""Which models there are and what they can take: the service's own listing first, then the fallback table."""
+"""Models and their limits and capabilities: from the service's own listing, else from the fallback table."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
-from pydantic_core import from_json
-
 from aki_transport.errors import InvalidResponseError
+from aki_transport.json_text import parse_json
 
 Source: TypeAlias = Literal["user", "service", "table", "default"]
 
 # Small enough to be safe with any chat model of today, large enough to work with.
 _CAUTIOUS_CONTEXT = 32768
 _CAUTIOUS_OUTPUT = 8192
+_MAX_SEARCHED = 10_000  # IDs of a listing that are searched for similar ones
+_MAX_COMPARED = 200  # IDs that are compared letter by letter
+_MAX_ID = 200  # characters of an ID that is compared
 _SEPARATORS = re.compile(r"[-_/ ]+")
-_DATED = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4})$")
+_DATE_SUFFIX = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4})$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +38,9 @@ class ModelInfo:
         output_source: Where `max_output` came from.
         name: The display name.
         tools: Whether it calls tools.
-        reasoning: Whether it thinks before it answers.
-        images: Whether it sees pictures.
-        structured_output: Whether it keeps to a JSON schema given as `response_format`.
+        reasoning: Whether it reasons before it answers.
+        images: Whether it takes images in messages.
+        structured_output: Whether it follows a JSON schema in `response_format`.
         aliases: Other names of the same model, sent as `id`.
         endpoint: Its name on the native API.
 
@@ -62,30 +65,27 @@ class ModelInfo:
 
 
 Listing: TypeAlias = Mapping[str, int]
-"""Model IDs as the service lists them, each with its `max_model_len`; 0 where the service does not say."""
+"""Model IDs as the service lists them, each with its `max_model_len`; 0 if the service does not list it."""
 
 
 def read_listing(body: str | bytes) -> Listing:
     """The models in the answer to `GET /models`.
 
     Raises:
-        InvalidResponseError: The answer is no list of models.
+        InvalidResponseError: The answer is not a list of models.
     """
-    try:
-        payload = from_json(body)
-    except ValueError as error:
-        raise InvalidResponseError(f"the model listing is not JSON: {error}") from None
+    payload = parse_json(body, "the model listing")
     rows = payload.get("data") if isinstance(payload, dict) else payload
     if not isinstance(rows, list):
         raise InvalidResponseError("the model listing holds no list of models")
-    models = {row["id"]: _length(row.get("max_model_len")) for row in rows if isinstance(row, dict) and _named(row)}
+    models = {row["id"]: _length(row.get("max_model_len")) for row in rows if _has_id(row)}
     if not models:
         raise InvalidResponseError("the model listing names no model")
     return models
 
 
-def _named(row: Mapping[str, Any]) -> bool:
-    return isinstance(row.get("id"), str) and bool(row["id"])
+def _has_id(row: Any) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("id"), str) and bool(row["id"])
 
 
 def _length(value: Any) -> int:
@@ -94,8 +94,8 @@ def _length(value: Any) -> int:
 
 @cache
 def load_table(section: str | None) -> Mapping[str, ModelInfo]:
-    """The fallback table's rows of one provider; empty where it has none."""
-    import pkgutil  # noqa: PLC0415  with tomllib 3 ms of the import, which programs without a model need not pay
+    """The fallback table of one provider; empty if there is none."""
+    import pkgutil  # noqa: PLC0415  with tomllib 3 ms of import time, for programs that never look a model up
     import tomllib  # noqa: PLC0415
 
     text = (pkgutil.get_data("aki_transport.models", "models.toml") or b"").decode()
@@ -103,18 +103,14 @@ def load_table(section: str | None) -> Mapping[str, ModelInfo]:
 
 
 def _row(model: str, fields: Mapping[str, Any]) -> ModelInfo:
-    known = {name: value for name, value in fields.items() if name not in ("source", "aliases")}
-    return ModelInfo(id=model, aliases=tuple(fields.get("aliases", ())), source="table", output_source="table", **known)
+    columns = {name: value for name, value in fields.items() if name not in ("source", "aliases")}
+    return ModelInfo(
+        id=model, aliases=tuple(fields.get("aliases", ())), source="table", output_source="table", **columns
+    )
 
 
 def resolve(model: str, table: Mapping[str, ModelInfo], listing: Listing | None) -> str | None:
-    """The ID to send for what the user wrote, or None if no model is known by it.
-
-    Args:
-        model: An ID, or an alias: a Hugging Face repository, an older ID, a native endpoint's name.
-        table: The fallback table.
-        listing: What the service lists; None if that could not be read, then the table decides.
-    """
+    """The ID to send for an ID or an alias; None if no model has that name. Without a listing the table decides."""
     known = table if listing is None else listing
     if model in known:
         return model
@@ -126,9 +122,9 @@ def resolve(model: str, table: Mapping[str, ModelInfo], listing: Listing | None)
 
 
 def find_endpoint(model: str, table: Mapping[str, ModelInfo], listing: Listing | None) -> str | None:
-    """The endpoint that serves a model, where each model is one: as the table has it, else as the service lists it.
+    """The endpoint of a model, from the table, else from the listing of endpoints; None if there is none.
 
-    A listed name matches if its parts are the same ones: `llama3_70b_chat` serves `llama3-chat-70b`.
+    A listed name matches if it has the same parts: `llama3_70b_chat` serves `llama3-chat-70b`.
     """
     row = table.get(resolve(model, table, None) or "")
     if row is not None and row.endpoint is not None:
@@ -137,8 +133,8 @@ def find_endpoint(model: str, table: Mapping[str, ModelInfo], listing: Listing |
         return None
     if model in listing:
         return model
-    wanted = [_parts(name) for name in (model, *((row.id, *row.aliases) if row is not None else ()))]
-    return next((listed for listed in listing if _parts(listed) in wanted), None)
+    candidates = [_parts(name) for name in (model, *((row.id, *row.aliases) if row is not None else ()))]
+    return next((listed for listed in listing if _parts(listed) in candidates), None)
 
 
 def _parts(name: str) -> frozenset[str]:
@@ -146,10 +142,13 @@ def _parts(name: str) -> frozenset[str]:
 
 
 def closest(model: str, known: Mapping[str, Any]) -> tuple[str, ...]:
-    """Up to three IDs that look most like `model`, best first."""
-    plain = {listed.casefold(): listed for listed in known}
-    bare = model.casefold().rpartition("/")[2]
-    return tuple(plain[match] for match in get_close_matches(bare, plain, n=3, cutoff=0.4))
+    """Up to three IDs that are most similar to `model`, best first. Of a long listing, only a part is compared."""
+    bare = model[:_MAX_ID].casefold().rpartition("/")[2]
+    parts = tuple(part for part in _SEPARATORS.split(bare) if len(part) > 1)
+    by_name = {listed.casefold(): listed for listed in islice(known, _MAX_SEARCHED) if len(listed) <= _MAX_ID}
+    similar = [name for name in by_name if any(part in name for part in parts)]
+    candidates = list(dict.fromkeys((*similar, *by_name)))[:_MAX_COMPARED]
+    return tuple(by_name[match] for match in get_close_matches(bare, candidates, n=3, cutoff=0.4))
 
 
 def describe(
@@ -160,7 +159,7 @@ def describe(
     context_window: int | None = None,
     max_output: int | None = None,
 ) -> ModelInfo:
-    """What is known of a model now: the user's word, then the service's listing, then the table, then caution."""
+    """What is known of a model now: from the user, else the service's listing, else the table, else the defaults."""
     model = resolve(model, table, listing) or resolve(model, table, None) or model
     info = table.get(model) or ModelInfo(id=model)
     listed = listing.get(model, 0) if listing else 0
@@ -173,18 +172,22 @@ def describe(
     return info
 
 
-def same_model(asked: str, served: str, table: Mapping[str, ModelInfo]) -> bool:
-    """Whether two names mean one model: modulo aliases, case, a provider's prefix, a date behind one of them."""
-    one, other = _plain(asked, table), _plain(served, table)
-    return one == other or _plain(_DATED.sub("", asked), table) == other or one == _plain(_DATED.sub("", served), table)
+def same_model(requested: str, served: str, table: Mapping[str, ModelInfo]) -> bool:
+    """Whether two names mean one model, apart from aliases, case, a provider's prefix and a date suffix of one."""
+    one, other = _normalized(requested, table), _normalized(served, table)
+    return (
+        one == other
+        or _normalized(_DATE_SUFFIX.sub("", requested), table) == other
+        or one == _normalized(_DATE_SUFFIX.sub("", served), table)
+    )
 
 
-def _plain(name: str, table: Mapping[str, ModelInfo]) -> str:
+def _normalized(name: str, table: Mapping[str, ModelInfo]) -> str:
     bare = name.rpartition("/")[2]
-    return (resolve(name, table, None) or resolve(bare, table, None) or _of_repository(bare, table) or bare).casefold()
+    return (resolve(name, table, None) or resolve(bare, table, None) or _by_repository(bare, table) or bare).casefold()
 
 
-def _of_repository(bare: str, table: Mapping[str, ModelInfo]) -> str | None:
-    """The model whose alias is a repository of that name, whoever owns it."""
-    wanted = f"/{bare.casefold()}"
-    return next((row.id for row in table.values() if any(a.casefold().endswith(wanted) for a in row.aliases)), None)
+def _by_repository(bare: str, table: Mapping[str, ModelInfo]) -> str | None:
+    """The model with a repository of that name among its aliases, of any owner."""
+    suffix = f"/{bare.casefold()}"
+    return next((row.id for row in table.values() if any(a.casefold().endswith(suffix) for a in row.aliases)), None)

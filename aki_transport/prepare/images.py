@@ -1,70 +1,58 @@
-"""One wish for pictures on its way: checked, completed, and said in as many calls as the protocol needs."""
+"""Image requests before they are sent: checked, completed, and split into as many calls as the protocol needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from aki_transport.errors import ConfigurationError
 from aki_transport.images.image import GeneratedImage
 from aki_transport.images.request import ImageRequest
-from aki_transport.messages import JobProgress
+from aki_transport.messages import OnProgress
 from aki_transport.models.catalog import Listing
 from aki_transport.models.resolver import ModelResolver
-from aki_transport.transport import Call, Decoder, Payload
+from aki_transport.transport import Call, Decoder
 from aki_transport.wire import ImageWire
 
-_OPTIONAL = ("size", "seed", "negative_prompt", "steps")
+_OPTIONAL_FIELDS = ("size", "seed", "negative_prompt", "steps")
 
 
+@dataclass(frozen=True, slots=True)
 class PreparedImageCall:
-    """One call of a wish for pictures.
+    """One call of an image request, and the decoder of its answer."""
 
-    Args:
-        request: What is asked, as the wire can say it.
-        wire: How it is said.
-        on_progress: Told how far a job is.
-    """
-
-    def __init__(
-        self, request: ImageRequest, wire: ImageWire, on_progress: Callable[[JobProgress], None] | None
-    ) -> None:
-        self._request = request
-        self._wire = wire
-        self._on_progress = on_progress
+    request: ImageRequest
+    wire: ImageWire
+    on_progress: OnProgress | None
 
     def call(self) -> Call:
         """The call."""
-        return self._wire.draw(self._request)
+        return self.wire.images(self.request)
 
     def decoder(self, _: Mapping[str, str]) -> Decoder[list[GeneratedImage]]:
-        """What reads its answer."""
-        return self._wire.ImageDecoder(self._request, self._on_progress)
-
-    def read(self, headers: Mapping[str, str], body: Payload) -> list[GeneratedImage]:
-        """The pictures out of a blocking answer."""
-        decoder = self.decoder(headers)
-        decoder.feed(body)
-        return decoder.end()
+        """A decoder for the answer to this call."""
+        return self.wire.decoder(self.request, on_progress=self.on_progress)
 
 
 def validate_request(request: ImageRequest, wire: ImageWire, *, protocol: str) -> ImageRequest:
-    """The request, with the model that changes pictures where none is named and the protocol needs one.
+    """Check a request before anything is sent; returns it, with the protocol's model for edits if it names none.
 
     Raises:
-        ConfigurationError: The protocol cannot say something that is asked.
+        ConfigurationError: The protocol does not have a field of the request, or edits one image at a time.
     """
-    refused = [name for name in _OPTIONAL if getattr(request, name) is not None and name not in wire.TAKES]
-    if refused:
-        taken = ", ".join(name for name in ("n", *_OPTIONAL) if name in wire.TAKES)
+    unsupported = [
+        name for name in _OPTIONAL_FIELDS if getattr(request, name) is not None and name not in wire.SUPPORTED_FIELDS
+    ]
+    if unsupported:
+        supported = ", ".join(name for name in ("n", *_OPTIONAL_FIELDS) if name in wire.SUPPORTED_FIELDS)
         raise ConfigurationError(
-            f"protocol={protocol!r} takes no {' and no '.join(refused)} for pictures; it takes {taken}."
-            " What else the service knows goes into extra_body."
+            f"protocol={protocol!r} takes no {' and no '.join(unsupported)} for pictures; it takes {supported}."
+            " Other fields of the service go into extra_body."
         )
-    if len(request.images) > 1 and "several images" not in wire.TAKES:
+    if len(request.images) > 1 and "several images" not in wire.SUPPORTED_FIELDS:
         raise ConfigurationError(f"protocol={protocol!r} changes one picture at a time, not {len(request.images)}.")
     if request.images and request.model is None:
-        return replace(request, model=wire.EDITS_BY)
+        return replace(request, model=wire.DEFAULT_EDIT_MODEL)
     return request
 
 
@@ -74,21 +62,21 @@ def prepare_image_calls(
     resolver: ModelResolver,
     listing: Listing | None,
     *,
-    on_progress: Callable[[JobProgress], None] | None,
+    on_progress: OnProgress | None,
 ) -> list[PreparedImageCall]:
-    """The calls that a wish takes: one, or one for each picture where the protocol makes one at a time.
+    """The calls for a request: one, or one per image if the protocol makes one image at a time.
 
     Raises:
         ModelNotFoundError: No endpoint is known for the model.
     """
     if request.model is not None:
-        request = replace(request, endpoint=resolver.endpoint(request.model, listing, draws=True))
-    if request.n == 1 or "n" in wire.TAKES:
+        request = replace(request, endpoint=resolver.endpoint(request.model, listing, for_images=True))
+    if request.n == 1 or "n" in wire.SUPPORTED_FIELDS:
         return [PreparedImageCall(request, wire, on_progress)]
     seeds = [_seed(request.seed, number) for number in range(request.n)]
     return [PreparedImageCall(replace(request, n=1, seed=seed), wire, on_progress) for seed in seeds]
 
 
 def _seed(seed: int | None, number: int) -> int | None:
-    """A seed for each picture, so that they differ and can be made again."""
+    """A seed per image, so that the images differ and can be reproduced."""
     return seed if seed is None or seed < 0 else (seed + number) % 2**32

@@ -1,7 +1,7 @@
-"""Answers that are JSON of a given schema, from services that take the schema, only take tools, or take neither.
+"""Structured output: JSON that fits a schema, from services that take the schema, only tools, or neither.
 
-Three methods to ask, tried in the order that fits what is known of the model. The answer is JSON text in every case, so
-whoever reads it need not know which method it came.
+Three methods are tried, in the order that fits what is known of the model: the schema as `response_format`, a forced
+tool call, and an instruction in the prompt. The decoder turns the answer to any of them into JSON text.
 """
 
 from __future__ import annotations
@@ -15,27 +15,24 @@ from typing import Any, Literal, TypeAlias
 from pydantic_core import from_json
 
 from aki_transport.errors import AKIError, APIStatusError, BadRequestError, ContextOverflowError
+from aki_transport.json_text import BracketScanner
 from aki_transport.messages import ChatDelta, ChatRequest, JsonObject, JsonSchema, Message, Tool, ToolNamed
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.transport import Decoder, Payload
 
 StructuredMethod: TypeAlias = Literal["json_schema", "function_calling", "instruction"]
 
-_REFUSED = re.compile(r"response_format|json_?\s?schema|structured|guided|grammar|\btool|\bfunction", re.IGNORECASE)
-_SEARCHED = 30  # brackets that are tried as the beginning of the JSON, and as its end for each
+_REFUSAL = re.compile(r"response_format|json_?\s?schema|structured|guided|grammar|\btool|\bfunction", re.IGNORECASE)
+_MAX_CANDIDATES = 30  # brackets that are tried as the start of the JSON, and as its end for each start
 _FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
 
 
-def candidate_methods(request: ChatRequest, info: ModelInfo, takes: Container[str]) -> tuple[StructuredMethod, ...]:
-    """The methods to ask this model for the request's schema, best first; empty if it asks for none.
-
-    Args:
-        request: What is asked.
-        info: What is known of the model.
-        takes: What the protocol can say.
-    """
+def candidate_methods(
+    request: ChatRequest, info: ModelInfo, supported_fields: Container[str]
+) -> tuple[StructuredMethod, ...]:
+    """The methods for the request's schema, this model and protocol, best first; empty if the request has no schema."""
     if isinstance(request.response_format, JsonObject):
-        return () if "response_format" in takes else ("instruction",)
+        return () if "response_format" in supported_fields else ("instruction",)
     if not isinstance(request.response_format, JsonSchema):
         return ()
     order: tuple[StructuredMethod, ...]
@@ -48,77 +45,73 @@ def candidate_methods(request: ChatRequest, info: ModelInfo, takes: Container[st
     if request.structured_first is not None:
         order = (request.structured_first, *(method for method in order if method != request.structured_first))
     if request.tools or info.tools is False:
-        # The forced tool would keep the model from using its own ones.
+        # Forcing our tool would keep the model from calling the user's tools.
         order = tuple(method for method in order if method != "function_calling")
-    return order if "response_format" in takes else tuple(method for method in order if method != "json_schema")
+    if "response_format" not in supported_fields:
+        order = tuple(method for method in order if method != "json_schema")
+    return order
 
 
 def apply_method(request: ChatRequest, method: StructuredMethod) -> ChatRequest:
-    """The request said in one of the methods."""
-    wanted = request.response_format
-    if method == "json_schema" or not isinstance(wanted, JsonSchema | JsonObject):
+    """The request, changed so that it asks for the JSON by this method."""
+    target = request.response_format
+    if method == "json_schema" or not isinstance(target, JsonSchema | JsonObject):
         return request
-    if isinstance(wanted, JsonSchema) and method == "function_calling":
+    if isinstance(target, JsonSchema) and method == "function_calling":
         tool = Tool(
-            name=wanted.name,
-            description=wanted.description or "Give the answer in this form.",
-            parameters=wanted.schema,
-            strict=wanted.strict,
+            name=target.name,
+            description=target.description or "Give the answer in this form.",
+            parameters=target.schema,
+            strict=target.strict,
         )
-        return replace(request, response_format=None, tools=(tool,), tool_choice=ToolNamed(wanted.name))
-    return replace(request, response_format=None, messages=_instructed(request.messages, wanted))
+        return replace(request, response_format=None, tools=(tool,), tool_choice=ToolNamed(target.name))
+    return replace(request, response_format=None, messages=_instructed(request.messages, target))
 
 
-def _instructed(messages: tuple[Message, ...], wanted: JsonSchema | JsonObject) -> tuple[Message, ...]:
-    words = "Answer with one JSON object and nothing else."
-    if isinstance(wanted, JsonSchema):
-        words += f" It must fit this JSON schema:\n{json.dumps(wanted.schema, ensure_ascii=False)}"
+def _instructed(messages: tuple[Message, ...], target: JsonSchema | JsonObject) -> tuple[Message, ...]:
+    instruction = "Answer with one JSON object and nothing else."
+    if isinstance(target, JsonSchema):
+        instruction += f" It must fit this JSON schema:\n{json.dumps(target.schema, ensure_ascii=False)}"
     if messages and messages[0].role == "system" and isinstance(messages[0].content, str):
-        return (replace(messages[0], content=f"{messages[0].content}\n\n{words}"), *messages[1:])
-    return (Message(role="system", content=words), *messages)
+        return (replace(messages[0], content=f"{messages[0].content}\n\n{instruction}"), *messages[1:])
+    return (Message(role="system", content=instruction), *messages)
 
 
 def is_refused(error: APIStatusError) -> bool:
-    """Whether a service's error says that it does not take this method of asking."""
+    """Whether an error means that the service refuses this method."""
     return (
         isinstance(error, BadRequestError)
         and not isinstance(error, ContextOverflowError)
-        and _REFUSED.search(error.message) is not None
+        and _REFUSAL.search(error.message) is not None
     )
 
 
 class NoJsonError(AKIError):
-    """The service took no notice of the schema, and there is another method to ask. Never reaches a user."""
+    """The model ignored the schema, and another method is left. Never reaches a user."""
 
 
 class JsonDecoder:
-    """Attempts the answer to one method of asking into JSON text.
+    """Turns the answer to any method into JSON text that begins with the bracket `opening`.
 
-    What stands before the JSON and behind it is left out. Text in which no JSON begins is held back until the answer's
-    end, where it shows whether the service took notice of what was asked.
-
-    Args:
-        inner: Reads the answer.
-        method: How the request was said.
-        opening: The bracket that the JSON begins with.
-        is_last: Whether no other method is left, so that an answer without JSON is given as it is.
+    Text before and behind the JSON is left out. Text in which no JSON begins is held back until the end of the answer,
+    and returned as it is if the method is the last one.
     """
 
     def __init__(self, inner: Decoder[ChatDelta], method: StructuredMethod, *, opening: str, is_last: bool) -> None:
         self._inner = inner
-        self._tool = method == "function_calling"
+        self._by_tool = method == "function_calling"
         self._is_last = is_last
-        self._flow = _JsonFlow(opening)
-        self._given: list[str] = []
+        self._filter = _JsonFilter(opening)
+        self._texts: list[str] = []
 
     @property
     def finished(self) -> bool:
-        """The stream's terminator was read."""
+        """Whether the end of the stream was read."""
         return self._inner.finished
 
     @property
     def complete(self) -> bool:
-        """The answer is whole."""
+        """Whether the answer is complete."""
         return self._inner.complete
 
     @property
@@ -127,51 +120,51 @@ class JsonDecoder:
         return self._inner.text
 
     def feed(self, payload: Payload) -> ChatDelta | None:
-        """What this payload adds, with the JSON as text."""
+        """The delta in this payload, with the JSON as its text."""
         delta = self._inner.feed(payload)
-        return None if delta is None else self._as_text(delta)
+        return None if delta is None else self._as_json_text(delta)
 
     def end(self) -> ChatDelta:
-        """The last item, the JSON as the text of its reply.
+        """The last delta, with the JSON as the text of its reply.
 
         Raises:
-            NoJsonError: The answer holds none, and there is another method to ask.
+            NoJsonError: The answer holds no JSON, and another method is left.
         """
         last = self._inner.end()
-        delta, reply = self._as_text(last), last.reply
+        delta, reply = self._as_json_text(last), last.reply
         if reply is None:
             return delta
-        if self._tool and reply.tool_calls:
+        if self._by_tool and reply.tool_calls:
             finish = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason
             reply = replace(reply, tool_calls=(), finish_reason=finish)
             # A call without arguments is an empty object, unless it was cut off before them.
-            rest = "" if self._given or reply.finish_reason == "length" else "{}"
-        elif self._given or reply.tool_calls:
-            rest = "" if self._given else reply.text
+            rest = "" if self._texts or reply.finish_reason == "length" else "{}"
+        elif self._texts or reply.tool_calls:
+            rest = "" if self._texts else reply.text
         else:
-            found = extract_json(reply.text)
-            ended_otherwise = reply.refusal or reply.finish_reason in ("length", "content_filter")
-            if found is None and not self._is_last and not ended_otherwise:
+            value = extract_json(reply.text)
+            has_other_cause = reply.refusal or reply.finish_reason in ("length", "content_filter")
+            if value is None and not self._is_last and not has_other_cause:
                 raise NoJsonError("the answer holds no JSON")
-            rest = reply.text if found is None else json.dumps(found, ensure_ascii=False)
-        self._given.append(rest)
-        if not self._tool and extract_json("".join(self._given)) is None and (better := extract_json(reply.text)):
-            self._given = [json.dumps(better, ensure_ascii=False)]  # what flowed was JSON in appearance only
-        return delta._replace(text=delta.text + rest, reply=replace(reply, text="".join(self._given)))
+            rest = reply.text if value is None else json.dumps(value, ensure_ascii=False)
+        self._texts.append(rest)
+        if not self._by_tool and extract_json("".join(self._texts)) is None and (value := extract_json(reply.text)):
+            self._texts = [json.dumps(value, ensure_ascii=False)]  # what was streamed only looked like JSON
+        return delta._replace(text=delta.text + rest, reply=replace(reply, text="".join(self._texts)))
 
-    def _as_text(self, delta: ChatDelta) -> ChatDelta:
-        if self._tool:
-            # Text beside the call is not the answer; text instead of it is looked at when no call can follow any more.
+    def _as_json_text(self, delta: ChatDelta) -> ChatDelta:
+        if self._by_tool:
+            # Text beside the call is not the answer. Text instead of a call is handled in `end`.
             text = "".join(call.arguments for call in delta.tool_calls if call.position == 0)
         else:
-            text = self._flow.feed(delta.text)
+            text = self._filter.feed(delta.text)
         if text:
-            self._given.append(text)
-        return delta._replace(text=text, tool_calls=() if self._tool else delta.tool_calls)
+            self._texts.append(text)
+        return delta._replace(text=text, tool_calls=() if self._by_tool else delta.tool_calls)
 
 
-class _JsonFlow:
-    """Lets through the one JSON value in a text, as it comes."""
+class _JsonFilter:
+    """Passes the first JSON value in a text, while it arrives."""
 
     def __init__(self, opening: str) -> None:
         first = r"[\"}]" if opening == "{" else r"[\[{\"\]\d\-tfn]"
@@ -179,9 +172,7 @@ class _JsonFlow:
         self._may_begin = re.compile(re.escape(opening) + r"\s*\Z")
         self._state: Literal["before", "in", "behind"] = "before"
         self._held = ""
-        self._depth = 0
-        self._within = False
-        self._escaped = False
+        self._scanner = BracketScanner()
 
     def feed(self, text: str) -> str:
         """The part of the text that belongs to the JSON."""
@@ -189,31 +180,21 @@ class _JsonFlow:
             held = self._held + text
             start = self._begins.search(held)
             if start is None:
-                maybe = self._may_begin.search(held)
-                self._held = held[maybe.start() :] if maybe else ""
+                start = self._may_begin.search(held)
+                self._held = held[start.start() :] if start else ""
                 return ""
             self._state = "in"
             text = held[start.start() :]
         if self._state != "in":
             return ""
-        for at, char in enumerate(text):
-            if self._within:
-                self._within = self._escaped or char != '"'
-                self._escaped = char == "\\" and not self._escaped
-            elif char == '"':
-                self._within = True
-            elif char in "{[":
-                self._depth += 1
-            elif char in "}]":
-                self._depth -= 1
-                if self._depth == 0:
-                    self._state = "behind"
-                    return text[: at + 1]
-        return text
+        end = self._scanner.feed(text)
+        if end is not None:
+            self._state = "behind"
+        return text[:end]
 
 
 def extract_json(text: str) -> Any | None:
-    """The JSON object or list in a model's text: bare, in a fence, or behind and before other words; None if none."""
+    """The JSON object or list in a text, also in a code fence or between other words; None if there is none."""
     for candidate in _candidates(text):
         try:
             value = from_json(candidate)
@@ -227,12 +208,12 @@ def extract_json(text: str) -> Any | None:
 def _candidates(text: str) -> Iterator[str]:
     yield text
     yield from _FENCE.findall(text)
-    # From each bracket that may open the value, the first before the others, to the last that may close it.
+    # From each opening bracket, the first one first, to each closing bracket, the last one first.
     openings = [at for at, char in enumerate(text) if char in "{["]
-    for at in openings[:_SEARCHED]:
+    for at in openings[:_MAX_CANDIDATES]:
         closing = "}" if text[at] == "{" else "]"
         end = text.rfind(closing, at)
-        for _ in range(_SEARCHED):
+        for _ in range(_MAX_CANDIDATES):
             if end <= at:
                 break
             yield text[at : end + 1]

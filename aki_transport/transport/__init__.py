@@ -1,11 +1,10 @@
-"""Calls to bytes to payloads: connections, retries, deadlines, event streams.
+"""Calls to bytes to payloads: the only code that sends, sleeps or reads the clock.
 
-What sends is `sender`, imported with the first client that is made: with httpx it takes longer than all the rest.
+`sender` is imported with the first client, for httpx takes longer to import than everything else.
 """
 
-from aki_transport.transport.call import Call, Form, Job, ListenerError, Timeout, as_timeout
-from aki_transport.transport.decoder import Decoder
-from aki_transport.transport.payload import Payload
+from aki_transport.transport.call import Call, Form, Job, ListenerError, Sender, Timeout, as_timeout
+from aki_transport.transport.decoder import Decoder, Payload
 from aki_transport.transport.user_clients import HttpAsyncClient, HttpClient, users_client
 
 __all__ = [
@@ -17,6 +16,7 @@ __all__ = [
     "Job",
     "ListenerError",
     "Payload",
+    "Sender",
     "Timeout",
     "as_timeout",
     "users_client",

@@ -1,307 +1,182 @@
-"""Bytes of a response to payloads: whole bodies and server-sent events, each within a bound."""
+"""Bytes of an answer to payloads: complete bodies and events of a stream, each within a bound."""
 
 from __future__ import annotations
 
-import codecs
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from io import BytesIO
 from itertools import chain
-from typing import cast
 
 import httpx
-from httpx_sse import EventSource, ServerSentEvent
 
 from aki_transport.errors import InvalidResponseError
-from aki_transport.transport.outgoing import Answer, AsyncAnswer, SyncAnswer
-from aki_transport.transport.payload import Payload
+from aki_transport.transport.decoder import Payload
+from aki_transport.transport.failures import is_failed_call
+from aki_transport.transport.sse import EventDecoder
 
 MAX_BODY = 64 * 2**20
-MAX_EVENT = 16 * 2**20
-MAX_WORDS = 2**20
+"""Bytes of a body."""
+
+MAX_ERROR_BODY = 2**20
 """Bytes of an error's body that are read."""
 
 _UNPACKED = 2**20  # bytes that are unpacked at a time
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
-_ANY_HEADER = 47  # zlib's word for: gzip or zlib, tell by the header
+_ANY_HEADER = 47  # zlib: gzip or zlib, by the header
 _SHOWN = 4096  # bytes that an error is made of; its message keeps fewer
-_LOST = (httpx.TransportError, InvalidResponseError)
-
-_new_decoder = codecs.getincrementaldecoder("utf-8-sig")
-_SSE = {"content-type": "text/event-stream"}
-_PLAIN = (b"data: ", b"event: ")
-_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_NO_CONTENT = 204
 
 
-def read_body(response: SyncAnswer) -> Payload:
-    """The whole body; `InvalidResponseError` past the bound."""
-    held = BytesIO()  # whose value is no copy, as pieces joined would be
-    for piece in pieces_of(response):
-        _bounded(held.tell() + len(piece), MAX_BODY)
-        held.write(piece)
-    return Payload("body", held.getvalue())
+def read_body(response: httpx.Response) -> Payload:
+    """The complete body; `InvalidResponseError` past the bound."""
+    body = BytesIO()  # whose value is no copy, as joined pieces would be
+    for chunk in _chunks(response):
+        _check_size(body.tell() + len(chunk))
+        body.write(chunk)
+    return Payload("body", body.getvalue())
 
 
-async def aread_body(response: AsyncAnswer) -> Payload:
+async def aread_body(response: httpx.Response) -> Payload:
     """`read_body`, async."""
-    held = BytesIO()
-    async for piece in apieces_of(response):
-        _bounded(held.tell() + len(piece), MAX_BODY)
-        held.write(piece)
-    return Payload("body", held.getvalue())
+    body = BytesIO()
+    async with aclosing(_achunks(response)) as chunks:
+        async for chunk in chunks:
+            _check_size(body.tell() + len(chunk))
+            body.write(chunk)
+    return Payload("body", body.getvalue())
 
 
-def read_words(response: SyncAnswer) -> Payload:
-    """As much of an error's body as can be had and is worth reading."""
-    pieces, size = [], 0
-    with suppress(*_LOST):
-        for piece in pieces_of(response):
-            pieces.append(piece)
-            size += len(piece)
-            if size > MAX_WORDS:
+def read_error_body(response: httpx.Response) -> bytes:
+    """As much of an error's body as arrives and is worth reading; the status alone says enough."""
+    body = bytearray()
+    try:
+        for chunk in _chunks(response):
+            body += chunk
+            if len(body) > MAX_ERROR_BODY:
                 break
-    return Payload("body", b"".join(pieces)[:MAX_WORDS])
+    except Exception as error:
+        if not is_failed_call(error):
+            raise
+    return bytes(body[:MAX_ERROR_BODY])
 
 
-async def aread_words(response: AsyncAnswer) -> Payload:
-    """`read_words`, async."""
-    pieces, size = [], 0
-    with suppress(*_LOST):
-        async with aclosing(apieces_of(response)) as all_pieces:
-            async for piece in all_pieces:
-                pieces.append(piece)
-                size += len(piece)
-                if size > MAX_WORDS:
+async def aread_error_body(response: httpx.Response) -> bytes:
+    """`read_error_body`, async."""
+    body = bytearray()
+    try:
+        async with aclosing(_achunks(response)) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > MAX_ERROR_BODY:
                     break
-    return Payload("body", b"".join(pieces)[:MAX_WORDS])
+    except Exception as error:
+        if not is_failed_call(error):
+            raise
+    return bytes(body[:MAX_ERROR_BODY])
 
 
-def pieces_of(response: SyncAnswer) -> Iterator[bytes]:
-    """A body's bytes, unpacked in pieces of a bounded size whatever they were packed from."""
+def payloads(response: httpx.Response, *, stream: bool) -> Iterator[Sequence[Payload]]:
+    """The body; or the events of a stream, together as they arrived.
+
+    Args:
+        response: The answer.
+        stream: Whether a stream was asked for. Some services answer even then with one body.
+    """
+    if not (stream and is_stream(response)):
+        yield (read_body(response),)
+        return
+    events = _EventStream(response)
+    for chunk in _chunks(response):
+        yield events.feed(chunk)
+    yield events.end()
+
+
+async def apayloads(response: httpx.Response, *, stream: bool) -> AsyncGenerator[Sequence[Payload], None]:
+    """`payloads`, async."""
+    if not (stream and is_stream(response)):
+        yield (await aread_body(response),)
+        return
+    events = _EventStream(response)
+    async with aclosing(_achunks(response)) as chunks:
+        async for chunk in chunks:
+            yield events.feed(chunk)
+    yield events.end()
+
+
+def is_stream(response: httpx.Response) -> bool:
+    """Whether the body is to be read as events. A content type that says nothing of use is taken for a stream."""
+    if response.status_code == _NO_CONTENT:
+        return False  # a stream without any event would be taken for one that broke off
+    return not _media_type(response).endswith(("json", "html"))
+
+
+class _EventStream:
+    """The events of one response, and whether it was a stream of events at all."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._is_labelled = "event-stream" in _media_type(response)
+        self._start = b""
+        self._events = EventDecoder()
+        self.feed: Callable[[bytes], list[Payload]] = self._events.feed if self._is_labelled else self._feed
+
+    def _feed(self, chunk: bytes) -> list[Payload]:
+        self._start += chunk[: _SHOWN - len(self._start)]
+        return self._events.feed(chunk)
+
+    def end(self) -> list[Payload]:
+        """The last event, if the stream ended without ending it."""
+        last = self._events.end()
+        if self._start and not self._events.has_events:
+            raise InvalidResponseError(f"the answer is no stream of events: {self._start.decode('utf-8', 'replace')!r}")
+        return last
+
+
+def _chunks(response: httpx.Response) -> Iterator[bytes]:
+    """A body's bytes, unpacked in pieces of a bounded size."""
     if response.is_stream_consumed:
-        return iter((response.content,))  # a client of the user's, or one that plays the service, has read it already
+        return iter((response.content,))  # a test's mock, or a hook of the user's client, has read it already
     unpack = _unpacker(response)
     return response.iter_raw() if unpack is None else chain.from_iterable(map(unpack, response.iter_raw()))
 
 
-def apieces_of(response: AsyncAnswer) -> AsyncGenerator[bytes, None]:
-    """`pieces_of`, async."""
+async def _achunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """`_chunks`, async."""
     if response.is_stream_consumed:
-        return _read_before(response.content)
-    pieces = response.aiter_raw()
-    if not isinstance(pieces, AsyncGenerator):  # httpx's is one, and says only that it may be iterated
-        pieces = _generated(pieces)
+        yield response.content
+        return
     unpack = _unpacker(response)
-    return pieces if unpack is None else _unpacked(pieces, unpack)
+    async for chunk in response.aiter_raw():
+        for piece in (chunk,) if unpack is None else unpack(chunk):
+            yield piece
 
 
-async def _read_before(content: bytes) -> AsyncGenerator[bytes, None]:
-    yield content
-
-
-async def _generated(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    async for piece in pieces:
-        yield piece
-
-
-async def _unpacked(
-    packed: AsyncGenerator[bytes, None], unpack: Callable[[bytes], Iterator[bytes]]
-) -> AsyncGenerator[bytes, None]:
-    async with aclosing(packed):
-        async for piece in packed:
-            for unpacked in unpack(piece):
-                yield unpacked
-
-
-def _unpacker(response: Answer) -> Callable[[bytes], Iterator[bytes]] | None:
+def _unpacker(response: httpx.Response) -> Callable[[bytes], Iterator[bytes]] | None:
     if response.headers.get("content-encoding", "").strip().lower() not in _PACKED:
-        return None  # what else it may be was not asked for; if it is not text, reading it says so
-    packer = zlib.decompressobj(wbits=_ANY_HEADER)
+        return None  # nothing else was asked for; if it is not text, reading it says so
+    unpacker = zlib.decompressobj(wbits=_ANY_HEADER)
 
     def unpack(packed: bytes) -> Iterator[bytes]:
-        nonlocal packer
+        nonlocal unpacker
         while packed:
-            if packer.eof:
-                packer = zlib.decompressobj(wbits=_ANY_HEADER)  # some pack each event by itself
+            if unpacker.eof:
+                unpacker = zlib.decompressobj(wbits=_ANY_HEADER)  # some services pack each event by itself
             try:
-                piece = packer.decompress(packed, _UNPACKED)
+                piece = unpacker.decompress(packed, _UNPACKED)
             except zlib.error as error:
                 raise InvalidResponseError(f"the answer's compression is broken: {error}") from None
-            packed = packer.unconsumed_tail or packer.unused_data
+            packed = unpacker.unconsumed_tail or unpacker.unused_data
             if piece:
                 yield piece
 
     return unpack
 
 
-def batches(response: SyncAnswer) -> Iterator[Sequence[Payload]]:
-    """The events of a stream, those together that came so; the body alone if a stream is answered with plain JSON."""
-    if not is_stream(response):
-        yield (read_body(response),)
-        return
-    stream, pieces = _Events(response), pieces_of(response)
-    for piece in pieces:
-        plain = stream.plain(piece)
-        if plain is not None:
-            yield plain
-            continue
-        for event in EventSource(cast("httpx.Response", _Stretch(stream, piece, pieces))).iter_sse():
-            if stream.arrived(event):
-                yield (Payload(event.event, event.data),)
-    stream.check()
+def _media_type(response: httpx.Response) -> str:
+    content_type: str = response.headers.get("content-type", "")
+    return content_type.partition(";")[0].strip().lower()
 
 
-async def abatches(response: AsyncAnswer) -> AsyncGenerator[Sequence[Payload], None]:
-    """`batches`, async."""
-    if not is_stream(response):
-        yield (await aread_body(response),)
-        return
-    stream, pieces = _Events(response), apieces_of(response)
-    async with aclosing(pieces):
-        async for piece in pieces:
-            plain = stream.plain(piece)
-            if plain is not None:
-                yield plain
-                continue
-            events = EventSource(cast("httpx.Response", _AsyncStretch(stream, piece, pieces))).aiter_sse()
-            async with aclosing(events):
-                async for event in events:
-                    if stream.arrived(event):
-                        yield (Payload(event.event, event.data),)
-    stream.check()
-
-
-def is_stream(response: Answer) -> bool:
-    """Whether the body is to be read as events. A content type that says nothing of use is taken for a stream."""
-    if response.status_code == httpx.codes.NO_CONTENT:
-        return False  # a stream without any event would be taken for one that broke off
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return not (kind.endswith(("json", "html")))
-
-
-class _Events:
-    """What is known of a stream of events while it is read.
-
-    Nearly all that comes are pieces of whole events that are one line of data each, with one for their name before it
-    or without. Those are read here, at a tenth of what a parser for any event costs; everything else goes to that
-    parser, up to the next end of an event.
-    """
-
-    def __init__(self, response: Answer) -> None:
-        self._response = response
-        self._decode = _new_decoder(errors="replace").decode
-        self._start = b""
-        self._pending = 0
-        self._any = False
-
-    def plain(self, piece: bytes) -> list[Payload] | None:
-        """The piece's events; None if there is anything else in it. Asked where an event may begin."""
-        self._pending = 0
-        if not (piece.startswith(_PLAIN) and piece.endswith(b"\n\n")) or b"\r" in piece:
-            return None
-        text = piece.decode("utf-8", "replace")[:-2]
-        found = _unnamed(text) or _read(text.split("\n\n"))
-        if found is None:
-            return None
-        if not self._any:
-            self._any = True
-            self._decode(piece)  # so that it takes nothing further on for a byte order mark
-        return found
-
-    def text(self, piece: bytes) -> str:
-        """A piece that is no plain one, counted so that no server makes us hold more than one event of full size."""
-        if len(self._start) < _SHOWN:
-            self._start += piece[: _SHOWN - len(self._start)]
-        self._pending = _bounded(self._pending + len(piece), MAX_EVENT)
-        return self._decode(piece)
-
-    def rest(self) -> str:
-        """What ends the last event, should the stream have ended without doing so."""
-        return self._decode(b"", True) + "\n\n"  # noqa: FBT003  that was all
-
-    def arrived(self, event: ServerSentEvent) -> bool:
-        """Count anew, for an event is through; whether it has data, without which it is none by the specification."""
-        self._pending = 0
-        self._any = True
-        return bool(event.data)
-
-    def check(self) -> None:
-        """Raise if what ended was no stream of events at all."""
-        if self._start and not self._any and "event-stream" not in self._response.headers.get("content-type", ""):
-            raise InvalidResponseError(f"the answer is no stream of events: {self._start.decode('utf-8', 'replace')!r}")
-
-
-def _unnamed(text: str) -> list[Payload] | None:
-    """The events, if each is one line of data: nearly always so, and told at a fifth of what looking at each takes."""
-    found = text[6:].split("\n\ndata: ")
-    if text.startswith("data: ") and text.count("\n") == 2 * (len(found) - 1) and "" not in found:
-        return [Payload("message", data) for data in found]
-    return None
-
-
-def _read(events: list[str]) -> list[Payload] | None:
-    """Each event, if it is one line of data, or one for its name and one of data."""
-    found = []
-    for event in events:
-        head, _, data = event.partition("\n")
-        if not data and head.startswith("data: "):
-            name, data = "message", head[6:]
-        elif head.startswith("event: ") and data.startswith("data: "):
-            name, data = head[7:], data[6:]
-        else:
-            return None
-        if not name or not data or "\n" in data:
-            return None
-        found.append(Payload(name, data))
-    return found
-
-
-class _Stretch:
-    """The part of a stream up to the next end of an event, as the parser needs it in place of a response."""
-
-    headers = _SSE
-
-    def __init__(self, stream: _Events, first: bytes, others: Iterator[bytes]) -> None:
-        self._stream = stream
-        self._first = first
-        self._others = others
-
-    def iter_text(self) -> Iterator[str]:
-        """The text as it comes."""
-        yield self._stream.text(self._first)
-        if self._first.endswith(_ENDS):
-            return
-        for piece in self._others:
-            yield self._stream.text(piece)
-            if piece.endswith(_ENDS):
-                return
-        yield self._stream.rest()
-
-
-class _AsyncStretch:
-    """`_Stretch`, async."""
-
-    headers = _SSE
-
-    def __init__(self, stream: _Events, first: bytes, others: AsyncIterator[bytes]) -> None:
-        self._stream = stream
-        self._first = first
-        self._others = others
-
-    async def aiter_text(self) -> AsyncIterator[str]:
-        """The text as it comes."""
-        yield self._stream.text(self._first)
-        if self._first.endswith(_ENDS):
-            return
-        async for piece in self._others:
-            yield self._stream.text(piece)
-            if piece.endswith(_ENDS):
-                return
-        yield self._stream.rest()
-
-
-def _bounded(size: int, limit: int) -> int:
-    if size > limit:
-        raise InvalidResponseError(f"the answer is larger than {limit // 2**20} MB; reading stopped there")
-    return size
+def _check_size(size: int) -> None:
+    if size > MAX_BODY:
+        raise InvalidResponseError(f"the answer is larger than {MAX_BODY // 2**20} MB; reading stopped there")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeAlias
 
 from aki_transport.errors import AKIError, APIStatusError, ConfigurationError
-from aki_transport.transport.payload import Payload
-from aki_transport.transport.user_clients import is_httpx
+from aki_transport.transport.decoder import Payload
+from aki_transport.transport.user_clients import is_timeout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Call:
             did not come in time.
         max_wait: Seconds that any single wait may take, where that is less than the transport's own bounds.
         max_retries: Attempts after the first, instead of the transport's number.
-        read_error: Says what an answer with a bad status means, where its protocol has its own words for it.
+        read_error: Makes the error of an answer with a bad status, where the protocol has errors of its own.
         job: How to follow the job that the call starts; None if its answer is all there is.
     """
 
@@ -46,6 +46,33 @@ class Call:
     job: Job | None = None
 
 
+Read: TypeAlias = Callable[[Mapping[str, str], Payload], Any]
+"""Makes a result of an answer's headers and body."""
+
+
+class Sender(Protocol):
+    """As much of the transport as those need whose calls it sends."""
+
+    timeout: Timeout
+    max_retries: int
+
+    @property
+    def has_async_client(self) -> bool:
+        """Whether async calls go through a client of the user's."""
+
+    def fetch(self, call: Call, read: Read, *, deadline: float | None) -> Any:
+        """Send, and give what `read` makes of the answer."""
+
+    def afetch(self, call: Call, read: Read, *, deadline: float | None) -> Awaitable[Any]:
+        """`fetch`, async."""
+
+    def with_context(self, error: AKIError, headers: Mapping[str, str] | None) -> AKIError:
+        """The error with what the transport knows about its call."""
+
+    def without_key(self, text: str) -> str:
+        """The text without the key, should the service echo it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
     """A body of the type `multipart/form-data`.
@@ -57,6 +84,10 @@ class Form:
 
     fields: Mapping[str, str]
     files: tuple[tuple[str, str, bytes, str], ...]
+
+    def for_httpx(self) -> dict[str, Any]:
+        """The arguments of httpx for it, with which it sets the content type too."""
+        return {"data": self.fields, "files": [(name, (file, data, kind)) for name, file, data, kind in self.files]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +104,7 @@ class Job:
 
 
 class ListenerError(Exception):
-    """What the user's own function raised when it was told of progress: no failure of a call, and not judged as one.
+    """Carries what the user's own `on_progress` raised: it is no failure of a call.
 
     Args:
         error: What it raised.
@@ -115,7 +146,7 @@ class Timeout:
         )
 
     def for_httpx(self, *, stream: bool) -> dict[str, float | None]:
-        """The form that httpx transports read from a request's extensions.
+        """Numbers in the form that httpx and httpx2 take in a request's extensions.
 
         Example:
             >>> Timeout().for_httpx(stream=True)["read"]
@@ -125,22 +156,22 @@ class Timeout:
         return {"connect": self.connect, "read": read, "write": self.answer, "pool": None}
 
 
-def _shorter(given: float | None, seconds: float) -> float:
-    return seconds if given is None else min(given, seconds)
+def _shorter(bound: float | None, seconds: float) -> float:
+    return seconds if bound is None else min(bound, seconds)
 
 
-def as_timeout(given: Any) -> Timeout:
+def as_timeout(value: Any) -> Timeout:
     """A `Timeout` from a number of seconds, an `httpx.Timeout` or a mapping of our fields."""
-    match given:
+    match value:
         case None:
             return Timeout()
         case Timeout():
-            return given
+            return value
         case bool():
             pass
-        case int() | float() if given > 0:
-            seconds = None if given == float("inf") else float(given)
-            return Timeout(connect=min(10.0, given), answer=seconds, chunk=seconds)
-        case _ if is_httpx(given, "Timeout"):
-            return Timeout(connect=given.connect, answer=given.read, chunk=given.read)
-    raise ConfigurationError(f"timeout={given!r} is no number of seconds above 0 and no Timeout.")
+        case int() | float() if value > 0:
+            seconds = None if value == float("inf") else float(value)
+            return Timeout(connect=min(10.0, value), answer=seconds, chunk=seconds)
+        case _ if is_timeout(value):
+            return Timeout(connect=value.connect, answer=value.read, chunk=value.read)
+    raise ConfigurationError(f"timeout={value!r} is no number of seconds above 0 and no Timeout.")

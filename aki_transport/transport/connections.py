@@ -1,187 +1,290 @@
-"""Connections, shared by everything in a process: one pool for threads, one for each running event loop.
+"""Connections under an `httpx.Client`: httpx's own transports with one connection each, in lists of free ones.
 
-A pool holds no key and no cookie, so models of any provider share it, and file descriptors do not grow with their
-number. What closes a pool: the end of its loop, the end of the process, or the `close()` of its last user.
+httpx's pool looks at every connection for each request, which takes 12 ms of CPU per call at 100 at once. A list of
+free connections takes the last one, and no lock that a collected stream could meet.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
-import os
+import queue
 import ssl
-import threading
-import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from functools import cache
-from typing import Any
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from typing import Any, Generic, TypeAlias, TypeVar
 
+import httpcore
 import httpx
 
-from aki_transport.transport.outgoing import AsyncAnswer, Outgoing, SyncAnswer
-from aki_transport.transport.proxies import proxied_scheme, proxies_by_scheme
-from aki_transport.transport.sync import Urllib3Transport
+from aki_transport.transport.network import AsyncBackend, SyncBackend, Watch
+from aki_transport.transport.proxies import Proxies
 
 MAX_CONNECTIONS = 1000
 KEEPALIVE = 10.0
 """Seconds; AKI.IO's server closes idle connections after 15."""
 
-_lock = threading.Lock()
+_Origin: TypeAlias = tuple[bytes, bytes, int | None]
 
 
-@cache
-def _ssl_context() -> ssl.SSLContext:
-    """One for all: making one costs about 20 ms."""
-    return httpx.create_ssl_context()
+class _Lane(httpx.HTTPTransport):
+    """httpx's transport over a single connection: httpcore's own, or its pool of one behind a proxy."""
 
-
-class _ThreadPool:
-    """The connections that threads share."""
-
-    def __init__(self) -> None:
-        self.process = os.getpid()
-        self.users: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._direct = _transport(None)
-        self._proxies = {scheme: _transport(address) for scheme, address in proxies_by_scheme().items()}
-
-    def send(self, request: Outgoing) -> SyncAnswer:
-        """Send, and give the answer once its headers are in."""
-        transport = self._direct
-        if self._proxies:
-            transport = self._proxies.get(proxied_scheme(request.url, self._proxies), transport)
-        return transport.send(request)
+    def __init__(self, url: httpx.URL, proxy: httpx.Proxy | None, ssl_context: ssl.SSLContext) -> None:
+        self.watch = Watch()
+        kinds = (httpcore.HTTPConnection, httpcore.HTTPProxy, httpcore.SOCKSProxy)
+        # Its own constructor would make a pool that takes no `NetworkBackend`. This attribute is private to httpx.
+        self._pool = _pool(kinds, url, proxy, ssl_context=ssl_context, network_backend=SyncBackend(self.watch))
+        self.idle_since = 0.0
 
     def close(self) -> None:
-        """Close every connection."""
-        for transport in (self._direct, *self._proxies.values()):
-            transport.close()
+        self._pool.close()
 
 
-def _transport(proxy: str | None) -> Urllib3Transport:
-    return Urllib3Transport(_ssl_context(), max_connections=MAX_CONNECTIONS, keepalive=KEEPALIVE, proxy=proxy)
+class _AsyncLane(httpx.AsyncHTTPTransport):
+    """`_Lane`, async."""
+
+    def __init__(self, url: httpx.URL, proxy: httpx.Proxy | None, ssl_context: ssl.SSLContext) -> None:
+        self.watch = Watch()
+        self.backend = AsyncBackend(self.watch)
+        kinds = (httpcore.AsyncHTTPConnection, httpcore.AsyncHTTPProxy, httpcore.AsyncSOCKSProxy)
+        self._pool = _pool(kinds, url, proxy, ssl_context=ssl_context, network_backend=self.backend)
+        self.idle_since = 0.0
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+        self.backend.close()  # a socket whose connection was given up before httpcore had it
 
 
-class _LoopPool:
-    """The connections of one event loop; they close when the loop shuts its async generators down."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Here, because importing aiohttp costs 100 ms that a program without async calls need not pay.
-        from aki_transport.transport.aio import AiohttpTransport  # noqa: PLC0415
-
-        self.process = os.getpid()
-        self.loop = weakref.ref(loop)
-        self.users: weakref.WeakSet[Any] = weakref.WeakSet()
-        self.transport = AiohttpTransport(_ssl_context(), max_connections=MAX_CONNECTIONS, keepalive=KEEPALIVE)
-        self.closer = _close_with_loop(self, id(loop))
-
-
-_threads: _ThreadPool | None = None
-# By id, each with a weak reference to its loop: keys that are loops would live on through the connections they own.
-_loops: dict[int, _LoopPool] = {}
-# Those of the parent's loops, after a fork.
-_inherited: list[_LoopPool] = []
+def _pool(
+    kinds: tuple[Any, Any, Any],
+    url: httpx.URL,
+    proxy: httpx.Proxy | None,
+    *,
+    ssl_context: ssl.SSLContext,
+    **options: Any,
+) -> Any:
+    direct, http_proxy, socks_proxy = kinds
+    options.update(ssl_context=ssl_context, keepalive_expiry=KEEPALIVE)
+    if proxy is None:
+        return direct(_core_url(url).origin, **options)
+    options.update(proxy_url=_core_url(proxy.url), proxy_auth=proxy.raw_auth, max_connections=1)
+    if proxy.url.scheme.startswith("socks"):
+        return socks_proxy(**options)
+    return http_proxy(**options, proxy_ssl_context=ssl_context if proxy.url.scheme == "https" else None)
 
 
-def thread_pool(user: object) -> Callable[[Outgoing], SyncAnswer]:
-    """What sends calls from threads in this process; `user` counts among those that `release` asks."""
-    global _threads  # noqa: PLW0603  one per process is the point
-    pool = _threads
-    if pool is None or pool.process != os.getpid():
-        fresh = _ThreadPool()  # outside the lock, which a fork would copy as it is
-        with _lock:
-            pool, old = _threads, _threads
-            if pool is None or pool.process != os.getpid():
-                pool = _threads = fresh
-        if old is not None:
-            # One that another thread was quicker to make; or, after a fork, the parent's, on whose sockets closing says
-            # nothing. Not in this thread, for a lock of it may have been held when the process was copied.
-            unused = fresh if pool is not fresh else old
-            threading.Thread(target=unused.close, daemon=True).start()
-    pool.users.add(user)
-    return pool.send
+def _core_url(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
-async def loop_pool(user: object) -> Callable[[Outgoing], Awaitable[AsyncAnswer]]:
-    """What sends calls on the running event loop; `user` counts among those that `arelease` asks."""
-    loop = asyncio.get_running_loop()
-    pool = _loops.get(id(loop))
-    if pool is None or pool.loop() is not loop:
-        _abandon_closed_loops()
-        pool = _loops[id(loop)] = _LoopPool(loop)
-        await anext(pool.closer)
-    pool.users.add(user)
-    return pool.transport.send
+_L = TypeVar("_L", _Lane, _AsyncLane)
 
 
-def _abandon_closed_loops() -> None:
-    """Forget the pools of loops that were closed without `shutdown_asyncgens`."""
-    for key, pool in list(_loops.items()):
-        owner = pool.loop()
-        if (owner is None or owner.is_closed()) and _loops.pop(key, None) is pool:
-            pool.transport.abandon()
+class _FreeLanes(Generic[_L]):
+    """The free connections of each origin, last in, first out. Its methods return those that are to be closed."""
+
+    def __init__(self) -> None:
+        self._by_origin: dict[_Origin, deque[_L]] = {}
+        self._swept_at = time.monotonic()
+        self._is_closed = False
+
+    def take(self, url: httpx.URL) -> tuple[_L | None, list[_L]]:
+        """A connection to that address that can be used again."""
+        old = self._older_than(KEEPALIVE) if time.monotonic() - self._swept_at > 1 else []
+        lanes = self._by_origin.get(_origin_of(url))
+        while lanes:
+            try:
+                lane = lanes.pop()
+            except IndexError:  # another thread was quicker
+                break
+            if _is_reusable(lane):
+                return lane, old
+            old.append(lane)
+        return None, old
+
+    def give_back(self, url: httpx.URL, lane: _L) -> list[_L]:
+        """Keep the connection if it can be used again."""
+        if self._is_closed or not _is_reusable(lane):
+            return [lane]
+        lane.idle_since = time.monotonic()
+        self._by_origin.setdefault(_origin_of(url), deque()).append(lane)
+        return self.close() if self._is_closed else []  # closed by another thread in between
+
+    def close(self) -> list[_L]:
+        """Keep none from now on."""
+        self._is_closed = True
+        return self._older_than(-1.0)
+
+    def _older_than(self, seconds: float) -> list[_L]:
+        self._swept_at = time.monotonic()
+        old: list[_L] = []
+        for lanes in list(self._by_origin.values()):
+            try:
+                while self._swept_at - lanes[0].idle_since > seconds:
+                    old.append(lanes.popleft())
+            except IndexError:  # none is left
+                continue
+        return old
 
 
-async def _close_with_loop(pool: _LoopPool, key: int) -> AsyncGenerator[None, None]:
-    """Wait, once started, for the loop's `shutdown_asyncgens`, which `asyncio.run` calls, to close the pool."""
-    try:
-        yield
-    finally:
-        if _loops.get(key) is pool:
-            del _loops[key]
-        if pool.process == os.getpid():
-            await pool.transport.aclose()
+def _origin_of(url: httpx.URL) -> _Origin:
+    return url.raw_scheme, url.raw_host, url.port
 
 
-def release(user: object) -> None:
-    """`user` needs the thread pool no more; the last one closes it."""
-    global _threads  # noqa: PLW0603
-    with _lock:
-        pool = _threads
-        if pool is None or pool.process != os.getpid():
-            return
-        pool.users.discard(user)
-        if pool.users:
-            return
-        _threads = None
-    pool.close()
+def _is_reusable(lane: _Lane | _AsyncLane) -> bool:
+    """Whether the last answer was read to its end, nothing came behind it, and the connection is still open."""
+    connections = getattr(lane._pool, "connections", [lane._pool])  # noqa: SLF001  set above
+    return lane.watch.framing.ended_exactly and all(
+        each.is_available() and not each.has_expired() for each in connections
+    )
 
 
-async def arelease(user: object) -> None:
-    """`user` needs this loop's pool no more; the last one closes it."""
-    loop = asyncio.get_running_loop()
-    pool = _loops.get(id(loop))
-    if pool is None or pool.loop() is not loop:
-        return
-    pool.users.discard(user)
-    if not pool.users:
-        await pool.closer.aclose()
+class Connections(httpx.BaseTransport):
+    """Sends from any thread.
 
-
-def _part_from_parent() -> None:
-    """In the child of a fork: take a lock that nobody holds, and leave the parent's loops their connections.
-
-    A loop's connections are polled through a descriptor that both processes have: closed here as usual, they would be
-    polled in the parent no more.
+    Args:
+        ssl_context: For https.
+        proxies: Which proxy an address is reached through.
     """
-    global _lock  # noqa: PLW0603
-    _lock = threading.Lock()
-    _inherited.extend(_loops.values())
-    _loops.clear()
+
+    def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies) -> None:
+        self._ssl_context = ssl_context
+        self._proxies = proxies
+        self._free: _FreeLanes[_Lane] = _FreeLanes()
+        # A `SimpleQueue` may be put to while its own thread takes from it, which a collected stream does.
+        self._tickets: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(MAX_CONNECTIONS):
+            self._tickets.put(None)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send over a free connection, or over a new one."""
+        try:
+            self._tickets.get(timeout=request.extensions.get("timeout", {}).get("pool"))
+        except queue.Empty:
+            raise httpx.PoolTimeout("every connection is in use", request=request) from None
+        lane: _Lane | None = None
+        try:
+            lane, old = self._free.take(request.url)
+            self._close(old)
+            lane = lane or _Lane(request.url, self._proxies.proxy_for(request.url), self._ssl_context)
+            lane.watch.begin(request.extensions.get("deadline"))
+            response = lane.handle_request(request)
+        except BaseException:
+            if lane is not None:
+                lane.close()
+            self._tickets.put(None)
+            raise
+        response.stream = _Body(response.stream, partial(self._give_back, request.url, lane))
+        response.extensions["end_by"] = lane.watch.end_by
+        return response
+
+    def close(self) -> None:
+        """Close the free connections now, and each of the others at the end of its answer."""
+        self._close(self._free.close())
+
+    def _give_back(self, url: httpx.URL, lane: _Lane) -> None:
+        try:
+            self._close(self._free.give_back(url, lane))
+        finally:
+            self._tickets.put(None)
+
+    @staticmethod
+    def _close(lanes: list[_Lane]) -> None:
+        for lane in lanes:
+            lane.close()
 
 
-if hasattr(os, "register_at_fork"):  # not everywhere; where it is missing, so is the fork
-    os.register_at_fork(after_in_child=_part_from_parent)
+class AsyncConnections(httpx.AsyncBaseTransport):
+    """`Connections`, on the event loop that it was made on."""
+
+    def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies) -> None:
+        self._ssl_context = ssl_context
+        self._proxies = proxies
+        self._free: _FreeLanes[_AsyncLane] = _FreeLanes()
+        self._lanes: set[_AsyncLane] = set()
+        self._tickets = asyncio.Semaphore(MAX_CONNECTIONS)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send over a free connection, or over a new one."""
+        try:
+            async with asyncio.timeout(request.extensions.get("timeout", {}).get("pool")):
+                await self._tickets.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("every connection is in use", request=request) from None
+        lane: _AsyncLane | None = None
+        try:
+            lane, old = self._free.take(request.url)
+            await self._close(old)
+            lane = lane or _AsyncLane(request.url, self._proxies.proxy_for(request.url), self._ssl_context)
+            self._lanes.add(lane)
+            lane.watch.begin(None)  # the event loop ends what takes too long
+            response = await lane.handle_async_request(request)
+        except BaseException:
+            if lane is not None:
+                await self._close([lane])
+            self._tickets.release()
+            raise
+        response.stream = _AsyncBody(response.stream, partial(self._give_back, request.url, lane))
+        return response
+
+    async def aclose(self) -> None:
+        """Close the free connections now, and each of the others at the end of its answer."""
+        await self._close(self._free.close())
+
+    def abandon(self) -> None:
+        """Close the sockets of an event loop that does not run any more."""
+        self._free.close()
+        for lane in self._lanes:
+            lane.backend.close()
+
+    async def _give_back(self, url: httpx.URL, lane: _AsyncLane) -> None:
+        try:
+            await self._close(self._free.give_back(url, lane))
+        finally:
+            self._tickets.release()
+
+    async def _close(self, lanes: list[_AsyncLane]) -> None:
+        for lane in lanes:
+            self._lanes.discard(lane)
+            await lane.aclose()
 
 
-@atexit.register
-def _close_at_exit() -> None:
-    for key, left in list(_loops.items()):
-        owner = left.loop()
-        if owner is None or not owner.is_running():  # one that runs does so in a thread that ends with the process
-            del _loops[key]
-            left.transport.abandon()
-    for left in _inherited:
-        left.transport.abandon()
-    pool = _threads
-    if pool is not None and pool.process == os.getpid():
-        pool.close()
+class _Body(httpx.SyncByteStream):
+    """A body that gives its connection back when it is closed, once."""
+
+    def __init__(self, stream: Any, give_back: Callable[[], None]) -> None:
+        self._stream = stream
+        self._give_back = [give_back]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._stream)
+
+    def close(self) -> None:
+        while self._give_back:
+            give_back = self._give_back.pop()
+            try:
+                self._stream.close()
+            finally:
+                give_back()
+
+
+class _AsyncBody(httpx.AsyncByteStream):
+    """`_Body`, async."""
+
+    def __init__(self, stream: Any, give_back: Callable[[], Awaitable[None]]) -> None:
+        self._stream = stream
+        self._give_back = [give_back]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        chunks: AsyncIterator[bytes] = aiter(self._stream)
+        return chunks
+
+    async def aclose(self) -> None:
+        while self._give_back:
+            give_back = self._give_back.pop()
+            try:
+                await self._stream.aclose()
+            finally:
+                await give_back()

@@ -1,16 +1,25 @@
-"""What reads the payloads of an answer. Each wire has its own; the transport only feeds it."""
+"""What arrives from a service, and what reads it. Each wire has its own decoder; the transport only feeds it."""
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
-
-from aki_transport.transport.payload import Payload
+from typing import NamedTuple, Protocol, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 
 
+class Payload(NamedTuple):
+    """One message of a service: an event of a stream, or a complete body under the name `"body"`."""
+
+    event: str
+    data: str | bytes
+
+    def __repr__(self) -> str:
+        # Tools that print the variables of a traceback call this; a service may echo the key in the data.
+        return f"Payload({self.event!r}, {len(self.data)} long)"
+
+
 class Decoder(Protocol[T_co]):
-    """What reads an answer's payloads, the events of a stream or the states of a job; a fresh one for each attempt."""
+    """Reads the payloads of one answer: the body, the events of a stream, or the states of a job."""
 
     @property
     def finished(self) -> bool:
@@ -18,13 +27,13 @@ class Decoder(Protocol[T_co]):
 
     @property
     def complete(self) -> bool:
-        """The answer is whole, even if the stream should break off now."""
+        """The answer is complete, even if the connection breaks now."""
 
     def feed(self, payload: Payload) -> T_co | None:
         """What this payload adds, if anything."""
 
     def end(self) -> T_co:
-        """The last item, with the whole answer; raises if the answer is not whole."""
+        """The last item, with the complete answer; raises if the answer is not complete."""
 
     @property
     def text(self) -> str:

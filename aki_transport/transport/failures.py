@@ -1,8 +1,9 @@
-"""What httpx raises, as our errors, with the cause as text: its exceptions hold the request and so the key."""
+"""Exceptions of the HTTP library as our errors, with the cause as text: they hold the request, and so the key.
+
+They are told apart by the names of their classes, for httpx and its fork httpx2 have the same ones.
+"""
 
 from __future__ import annotations
-
-import httpx
 
 from aki_transport.errors import (
     AKIError,
@@ -13,35 +14,64 @@ from aki_transport.errors import (
     StreamInterruptedError,
 )
 
-NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-"""Only these say that the service cannot have received the call."""
+_LIBRARIES = frozenset({"httpx", "httpx2"})
+_NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"})
+_NAMES = _NEVER_SENT | {"InvalidURL", "DecodingError", "TimeoutException", "TransportError", "StreamError"}
 
 
-def describe_failure(cause: Exception, *, answering: bool, streaming: bool, partial_text: str) -> AKIError:
-    """Our error for what the HTTP library raised.
+def library_error(error: BaseException) -> str | None:
+    """The name of the HTTP library's exception; None if it is not one of them."""
+    for cls in type(error).__mro__:
+        if cls.__name__ in _NAMES and cls.__module__.partition(".")[0] in _LIBRARIES:
+            return cls.__name__
+    return None
+
+
+def is_failed_call(error: BaseException) -> bool:
+    """Whether it says that a call failed; anything else is not ours to judge."""
+    return isinstance(error, AKIError | TimeoutError) or library_error(error) is not None
+
+
+def is_lost_connection(error: BaseException) -> bool:
+    """Whether the connection failed, in contrast to what was sent over it."""
+    return isinstance(error, TimeoutError) or library_error(error) not in (None, "DecodingError", "InvalidURL")
+
+
+def was_never_sent(error: BaseException) -> bool:
+    """Whether the service cannot have received the call."""
+    return library_error(error) in _NEVER_SENT
+
+
+def forget_frames(error: BaseException) -> None:
+    """Drop the frames below the caller's: their variables hold headers, bodies, and so the key."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+
+
+def describe_failure(cause: BaseException, *, answering: bool, streaming: bool, partial_text: str) -> AKIError:
+    """Our error for an exception of the HTTP library.
 
     Args:
-        cause: What it raised.
+        cause: The exception.
         answering: Whether the answer had begun to arrive.
         streaming: Whether the answer is a stream.
         partial_text: The text that had arrived.
     """
-    words = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
-    match cause:
-        case AKIError():
-            return cause
-        case httpx.UnsupportedProtocol() | httpx.InvalidURL():
-            return ConfigurationError(f"the address cannot be called: {words}")
-        case httpx.DecodingError():
-            return InvalidResponseError(f"the answer's compression is broken: {words}")
+    if isinstance(cause, AKIError):
+        return cause
+    text = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
+    match library_error(cause):
+        case "UnsupportedProtocol" | "InvalidURL":
+            return ConfigurationError(f"the address cannot be called: {text}")
+        case "DecodingError":
+            return InvalidResponseError(f"the answer's compression is broken: {text}")
         case _ if answering and streaming:
-            return StreamInterruptedError(f"the stream broke off ({words})", partial_text=partial_text)
-        case httpx.ConnectTimeout() | httpx.PoolTimeout():
-            return APITimeoutError(f"no connection in time ({words})")
-        case httpx.TimeoutException() | TimeoutError():
-            return APITimeoutError(f"no answer in time ({words})")
-        case httpx.ConnectError() | httpx.ProxyError():
-            return APIConnectionError(f"cannot connect ({words})")
+            return StreamInterruptedError(f"the stream broke off ({text})", partial_text=partial_text)
+        case "ConnectTimeout" | "PoolTimeout":
+            return APITimeoutError(f"no connection in time ({text})")
+        case "TimeoutException" | None:
+            return APITimeoutError(f"no answer in time ({text})")
+        case "ConnectError" | "ProxyError":
+            return APIConnectionError(f"cannot connect ({text})")
         case _:
             where = "in the middle of the answer" if answering else "before any answer"
-            return APIConnectionError(f"the connection was lost {where} ({words})")
+            return APIConnectionError(f"the connection was lost {where} ({text})")

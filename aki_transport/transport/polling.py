@@ -1,4 +1,4 @@
-"""Follows a job: starts it once, looks at it until the decoder has its result, and cancels what nobody waits for.
+"""Follows a job: starts it once, polls it until the decoder has its result, and cancels it if nobody waits any more.
 
 The sync and the async half stand side by side and differ in their I/O alone.
 """
@@ -12,139 +12,157 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+import weakref
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from aki_transport.errors import AKIError, APIConnectionError, APITimeoutError, JobError, StreamInterruptedError
-from aki_transport.transport.call import Call, ListenerError, Timeout
-from aki_transport.transport.decoder import Decoder
-from aki_transport.transport.outgoing import Answer
-from aki_transport.transport.payload import Payload
+from aki_transport.transport.call import Call, ListenerError, Sender
+from aki_transport.transport.decoder import Decoder, Payload
 
 log = logging.getLogger("aki_transport")
 
 T = TypeVar("T")
 
 FIRST_PAUSE = 0.05
-"""Seconds before the first look; short jobs are done by then."""
+"""Seconds before the first poll; short jobs are done by then."""
 
 SHARE = 0.1
-"""Part of a job's age that passes between two looks, so that a job of any length is looked at about as often."""
+"""Part of a job's age that passes between two polls, so that a job of any length is polled about as often."""
 
 LONGEST_PAUSE = 2.0
-"""Seconds between two looks, where only the result is waited for."""
+"""Seconds between two polls, where only the result is waited for."""
 
 LONGEST_PAUSE_STREAMED = 0.4
-"""Seconds between two looks, where someone reads along."""
+"""Seconds between two polls, where someone reads along."""
 
-_TO_CANCEL = 3.0  # seconds that cancelling may take
-
-
-class Sender(Protocol):
-    """As much of the transport as a job needs."""
-
-    timeout: Timeout
-
-    def send(self, call: Call, read: Callable[[Mapping[str, str], Payload], Any], *, deadline: float | None) -> Any:
-        """Send, and give what `read` makes of the answer."""
-
-    def asend(
-        self, call: Call, read: Callable[[Mapping[str, str], Payload], Any], *, deadline: float | None
-    ) -> Awaitable[Any]:
-        """`send`, async."""
-
-    def with_context(self, error: AKIError, response: Answer | None) -> AKIError:
-        """The error with what the transport knows about its call."""
+_TO_CANCEL = 3.0  # seconds that canceling may take
+_TO_START = 3.0  # seconds that a start under way is still waited for when its caller has left
 
 
 def pause(age: float, *, stream: bool) -> float:
-    """Seconds until the next look at a job of that age in seconds."""
+    """Seconds until the next poll of a job of that age in seconds."""
     return min(max(FIRST_PAUSE, SHARE * age), LONGEST_PAUSE_STREAMED if stream else LONGEST_PAUSE)
 
 
-class _Course:
-    """One job on its way, whoever waits for it."""
+class _Job(Generic[T]):
+    """One job from its start to its end, however it is waited for.
+
+    Args:
+        sender: Sends the single calls, with their repetitions.
+        call: Starts the job.
+        start: Makes the decoder from the headers of the answer that started the job.
+        deadline: When all of it must be done; None is no bound but the timeout's.
+    """
 
     def __init__(
-        self, sender: Sender, call: Call, start: Callable[[Mapping[str, str]], Any], end: float | None
+        self,
+        sender: Sender,
+        call: Call,
+        start: Callable[[Mapping[str, str]], Decoder[T]],
+        deadline: float | None,
     ) -> None:
         bound = sender.timeout.answer
         self._sender = sender
         self._start = start
         self._stream = call.job is not None and call.job.stream
-        self._begun = time.monotonic()
-        ends = [moment for moment in (end, None if bound is None else self._begun + bound) if moment is not None]
-        self.call = call
-        self.deadline = min(ends, default=None)
-        self.decoder: Any = None
-        self.ask: Call | None = None
-        self.cancel: Call | None = None
+        self._started_at = time.monotonic()
         self._process = os.getpid()
+        ends = [end for end in (deadline, None if bound is None else self._started_at + bound) if end is not None]
+        self._call = call
+        self._poll: Call | None = None
+        self._cancel: Call | None = None
+        self.deadline = min(ends, default=None)
+        # A start that the deadline cut off would leave a job that nobody can cancel.
+        self.start_deadline = None if deadline is None else deadline + _TO_START
+        self.decoder: Decoder[T] | None = None
         _cancel_at_exit()
-        _under_way.add(self)
+        _running.add(self)
 
-    def started(self, headers: Mapping[str, str], body: Payload) -> Any:
-        """Read the answer to the first call, once."""
+    def read_start(self, headers: Mapping[str, str], body: Payload) -> T | None:
+        """Read the answer that started the job."""
         self.decoder = self._start(headers)
         item = self.decoder.feed(Payload("started", body.data))
-        if self.call.job is not None and not self.decoder.complete:
-            self.ask, self.cancel = self.call.job.follow(body)
+        if self._call.job is not None and not self.decoder.complete:
+            self._poll, self._cancel = self._call.job.follow(body)
         return item
 
-    def looked(self, _: Mapping[str, str], body: Payload) -> Any:
-        """Read the answer to a further one."""
+    def read_poll(self, _: Mapping[str, str], body: Payload) -> T | None:
+        """Read the answer to a poll."""
+        assert self.decoder is not None  # noqa: S101  the start was read before
         return self.decoder.feed(Payload("progress", body.data))
 
-    def pause(self) -> float:
+    def next_call(self) -> Call | None:
+        """The next poll; None if the job is over."""
+        return None if self.decoder is None or self.decoder.finished else self._poll
+
+    def next_pause(self) -> float:
         """Seconds to wait now; `APITimeoutError` if the time is up."""
         now = time.monotonic()
-        wait = pause(now - self._begun, stream=self._stream)
+        wait = pause(now - self._started_at, stream=self._stream)
         if self.deadline is not None and now + wait >= self.deadline:
-            words = f"the job was not done after {now - self._begun:.0f} s; it is canceled where the service takes that"
-            raise self._sender.with_context(self.broken(APITimeoutError(words)), None)
+            message = f"the job was not done after {now - self._started_at:.0f} s; it is canceled if the service can"
+            raise self._sender.with_context(self.with_partial_text(APITimeoutError(message)), None)
         return wait
 
-    def broken(self, error: AKIError) -> AKIError:
-        """The error, with the text so far where someone has read that."""
+    def with_partial_text(self, error: AKIError) -> AKIError:
+        """The error, with the text so far where someone has read it."""
         text = self.decoder.text if self._stream and self.decoder is not None else ""
         if not text or not isinstance(error, APIConnectionError):
             return error
-        where = {"provider": error.provider, "model": error.model, "request_id": error.request_id}
-        return StreamInterruptedError(f"the job was lost sight of ({error.message})", partial_text=text, **where)
+        context = {"provider": error.provider, "model": error.model, "request_id": error.request_id}
+        return StreamInterruptedError(f"the job could not be polled ({error.message})", partial_text=text, **context)
 
     def to_cancel(self, error: BaseException | None = None) -> Call | None:
-        """The call that cancels the job, if it is not over and this process started it; asked for once."""
-        _under_way.discard(self)
+        """The call that cancels the job, once; None if it is over, or was started by another process."""
+        cancel, self._cancel = self._cancel, None
         if isinstance(error, JobError) or self.decoder is None or self.decoder.complete:
             return None
-        if self._process != os.getpid() or sys.is_finalizing():
-            return None  # a fork's copy; or it is too late to send anything
-        cancel, self.cancel = self.cancel, None
-        return cancel
+        return None if self._process != os.getpid() or sys.is_finalizing() else cancel
 
-    def send_cancel(self, cancel: Call, end: float) -> None:
-        """Cancel the job, by that time."""
-        try:
-            self._sender.send(cancel, lambda _, __: None, deadline=end)
-        except AKIError as error:
-            log.info("the job could not be canceled: %s", error)
+    def cancel_now(self, error: BaseException | None = None) -> None:
+        """Cancel the job if nobody did."""
+        cancel = self.to_cancel(error)
+        if cancel is not None:
+            try:
+                self._sender.fetch(cancel, _ignore, deadline=time.monotonic() + _TO_CANCEL)
+            except AKIError as failure:
+                log.info("the job could not be canceled: %s", failure)
+
+    async def acancel(self, error: BaseException | None) -> None:
+        """`cancel_now`, async. A generator that is closed does not wait: its loop may be closing around it."""
+        if isinstance(error, GeneratorExit) and not self._sender.has_async_client:
+            threading.Thread(target=self.cancel_now, args=(error,)).start()
+            return
+        cancel = self.to_cancel(error)
+        if cancel is not None:
+            try:
+                await self._sender.afetch(cancel, _ignore, deadline=time.monotonic() + _TO_CANCEL)
+            except AKIError as failure:
+                log.info("the job could not be canceled: %s", failure)
+
+    def __del__(self) -> None:
+        # The generator was collected, for instance with an event loop that was closed under it.
+        if self._cancel is not None and not self._sender.has_async_client and not sys.is_finalizing():
+            threading.Thread(target=self.cancel_now).start()
 
 
-_under_way: set[_Course] = set()
+def _ignore(_: Mapping[str, str], __: Payload) -> None:
+    """Whatever the answer to a cancel is, the job is left alone then."""
+
+
+_running: weakref.WeakSet[_Job[Any]] = weakref.WeakSet()
 
 
 @cache
 def _cancel_at_exit() -> None:
-    """Have what is still half-read when the process ends canceled then; registered late, so that it runs early."""
+    """Let the process end cancel the jobs that still run; registered late, so that it runs before connections close."""
 
     @atexit.register
     def cancel_all() -> None:
-        end = time.monotonic() + _TO_CANCEL
-        for course in list(_under_way):
-            cancel = course.to_cancel()
-            if cancel is not None:
-                course.send_cancel(cancel, end)
+        for job in list(_running):
+            job.cancel_now()
 
 
 def run(
@@ -162,65 +180,72 @@ def run(
         JobError: The job failed, lapsed or was canceled.
         AKIError: A call failed, with its repetitions, or the time was up.
     """
-    course = _Course(sender, call, start, deadline)
+    job = _Job(sender, call, start, deadline)
     cause: BaseException | None = None
     try:
-        item = sender.send(call, course.started, deadline=course.deadline)
+        item = sender.fetch(call, job.read_start, deadline=job.start_deadline)
         while True:
             if item is not None:
                 yield item
-            if course.decoder.finished or course.ask is None:
+            poll = job.next_call()
+            if poll is None:
                 break
-            time.sleep(course.pause())
-            item = sender.send(course.ask, course.looked, deadline=course.deadline)
-        yield course.decoder.end()
+            time.sleep(job.next_pause())
+            item = sender.fetch(poll, job.read_poll, deadline=job.deadline)
+        assert job.decoder is not None  # noqa: S101  the start was read
+        yield job.decoder.end()
     except ListenerError as error:
         cause = error.error
         raise cause from None
     except AKIError as error:
-        cause = course.broken(error)
+        cause = job.with_partial_text(error)
         raise cause from None
     except BaseException as error:
         cause = error
         raise
     finally:
-        cancel = course.to_cancel(cause)
-        if cancel is not None:
-            course.send_cancel(cancel, time.monotonic() + _TO_CANCEL)
+        job.cancel_now(cause)
 
 
 async def arun(
     sender: Sender, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None
 ) -> AsyncGenerator[T, None]:
     """`run`, async."""
-    course = _Course(sender, call, start, deadline)
+    job = _Job(sender, call, start, deadline)
     cause: BaseException | None = None
     try:
-        item = await sender.asend(call, course.started, deadline=course.deadline)
+        item = await _astart(sender, call, job)
         while True:
             if item is not None:
                 yield item
-            if course.decoder.finished or course.ask is None:
+            poll = job.next_call()
+            if poll is None:
                 break
-            await asyncio.sleep(course.pause())
-            item = await sender.asend(course.ask, course.looked, deadline=course.deadline)
-        yield course.decoder.end()
+            await asyncio.sleep(job.next_pause())
+            item = await sender.afetch(poll, job.read_poll, deadline=job.deadline)
+        assert job.decoder is not None  # noqa: S101  the start was read
+        yield job.decoder.end()
     except ListenerError as error:
         cause = error.error
         raise cause from None
     except AKIError as error:
-        cause = course.broken(error)
+        cause = job.with_partial_text(error)
         raise cause from None
     except BaseException as error:
         cause = error
         raise
     finally:
-        cancel = course.to_cancel(cause)
-        if cancel is not None and getattr(asyncio.get_running_loop(), "_asyncgens_shutdown_called", False):
-            # It closes all generators at once: while this one waited, those around it could not be closed.
-            threading.Thread(target=course.send_cancel, args=(cancel, time.monotonic() + _TO_CANCEL)).start()
-        elif cancel is not None:
-            try:
-                await sender.asend(cancel, lambda _, __: None, deadline=time.monotonic() + _TO_CANCEL)
-            except AKIError as error:
-                log.info("the job could not be canceled: %s", error)
+        await job.acancel(cause)
+
+
+async def _astart(sender: Sender, call: Call, job: _Job[T]) -> T | None:
+    """Start the job. A caller that is canceled meanwhile waits a little, for only a job with an ID can be canceled."""
+    starting = asyncio.ensure_future(sender.afetch(call, job.read_start, deadline=job.start_deadline))
+    try:
+        item: T | None = await asyncio.shield(starting)
+    except BaseException:
+        if not starting.done():
+            await asyncio.wait([starting], timeout=_TO_START)
+            starting.cancel()
+        raise
+    return item

@@ -1,50 +1,58 @@
-"""Proxies as the environment names them, the same for threads and event loops.
+"""The environment's proxies, the same for threads and event loops.
 
-Read here and not by the HTTP libraries, for with the environment they would also take passwords from ~/.netrc.
+httpx reads the environment only for transports that it makes itself, and would take passwords from ~/.netrc with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container
-from urllib.parse import urlsplit
+from importlib.util import find_spec
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from aki_transport.auth import is_loopback
 from aki_transport.errors import ConfigurationError
 
+_SCHEMES = ("http", "https", "socks5", "socks5h")
 
-def proxies_by_scheme() -> dict[str, str]:
-    """The address of the proxy for each scheme, `"all"` for any other.
+
+class Proxies:
+    """The proxies that the environment names now.
 
     Raises:
-        ConfigurationError: One of them is no address, or neither an http nor an https proxy.
+        ConfigurationError: One of them cannot be used.
     """
-    found = {
-        scheme: address if "://" in address else f"http://{address}"
-        for scheme, address in getproxies().items()
-        if scheme in ("http", "https", "all") and address
-    }
-    for scheme, address in found.items():
-        kind = address.partition("://")[0]
-        if kind not in ("http", "https"):
-            raise ConfigurationError(f"the environment names a {kind} proxy for {scheme!r}; use http or https.")
-        if not _is_address(address):
-            raise ConfigurationError(f"what the environment names as the proxy for {scheme!r} is no address.")
-    return found
+
+    def __init__(self) -> None:
+        self._by_scheme = {
+            scheme: _checked(scheme, address if "://" in address else f"http://{address}")
+            for scheme, address in getproxies().items()
+            if scheme in ("http", "https", "all") and address
+        }
+
+    def proxy_for(self, url: httpx.URL) -> httpx.Proxy | None:
+        """The proxy to reach this address through. This machine itself is never reached through one."""
+        if not self._by_scheme or is_loopback(url.host) or proxy_bypass(url.netloc.decode("ascii")):
+            return None
+        return self._by_scheme.get(url.scheme) or self._by_scheme.get("all")
 
 
-def _is_address(proxy: str) -> bool:
-    """Whether the HTTP libraries can read it; their own words would show a password with a / in it."""
+def _checked(scheme: str, address: str) -> httpx.Proxy:
+    kind = address.partition("://")[0]
+    if kind not in _SCHEMES:
+        raise ConfigurationError(
+            f"the environment names a {kind} proxy for {scheme!r}; use one of {', '.join(_SCHEMES)}."
+        )
+    if kind.startswith("socks") and find_spec("socksio") is None:
+        raise ConfigurationError(
+            f"the environment names a SOCKS proxy for {scheme!r}, which needs the package socksio: pip install socksio"
+        )
     try:
-        parts = urlsplit(proxy)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def proxied_scheme(url: httpx.URL, proxies: Container[str]) -> str:
-    """Under which scheme the URL's proxy is to be found; an empty text if it is spared from proxies."""
-    if proxy_bypass(url.netloc.decode("ascii")):
-        return ""
-    return url.scheme if url.scheme in proxies else "all"
+        proxy = httpx.Proxy(address)
+        is_address = bool(proxy.url.host) and (proxy.url.port is None or 0 < proxy.url.port < 2**16)
+    except (ValueError, httpx.InvalidURL):
+        is_address = False
+    if is_address:
+        return proxy
+    # Without the library's message, which would show a password with a / in it.
+    raise ConfigurationError(f"the environment's proxy for {scheme!r} is no address.")

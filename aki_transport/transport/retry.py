@@ -1,4 +1,4 @@
-"""When to try again and how long to wait first. Pure: clocks and dice are handed in."""
+"""When to try again, and how long to wait first. Pure: time and random numbers are arguments."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def pause_before(attempt: int, retry_after: float | None, dice: float) -> float:
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds to wait by `retry-after-ms` or `Retry-After` (seconds or an HTTP date); None if not said or unreadable.
+    """Seconds to wait by `retry-after-ms` or `Retry-After` (seconds or an HTTP date); None if neither can be read.
 
     Args:
         headers: Names in lower case.
@@ -77,12 +77,12 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
-    said = headers.get("retry-after")
-    seconds = _number(said)
-    if seconds is not None or said is None:
+    value = headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None or value is None:
         return seconds
     try:
-        date = parsedate_to_datetime(said)
+        date = parsedate_to_datetime(value)
         return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
     except (ValueError, OverflowError):
         return None

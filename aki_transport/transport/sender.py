@@ -1,4 +1,4 @@
-"""Sends calls and hands out what comes back: the only place that sends, sleeps or asks the time.
+"""Sends calls and hands out what comes back: with `polling` the only place that sends or sleeps.
 
 The sync and the async half stand side by side and differ in their I/O alone; what they decide is in `Attempts`.
 """
@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -17,30 +17,22 @@ import httpx
 from pydantic import SecretStr
 from pydantic_core import to_json
 
+from aki_transport.auth import secret_header_values
 from aki_transport.error_parsing import error_from_response, request_id_of
 from aki_transport.errors import AKIError, ConfigurationError, ServerError
+from aki_transport.redaction import escape_control, redact
+from aki_transport.transport import polling
 from aki_transport.transport.attempts import Attempts
-from aki_transport.transport.body import (
-    abatches,
-    aread_body,
-    aread_words,
-    batches,
-    read_body,
-    read_words,
-)
-from aki_transport.transport.call import Call, Form, Timeout
-from aki_transport.transport.connections import arelease, loop_pool, release, thread_pool
-from aki_transport.transport.deadline import cut_off
-from aki_transport.transport.decoder import Decoder
-from aki_transport.transport.outgoing import Answer, AsyncAnswer, Outgoing, SyncAnswer
-from aki_transport.transport.payload import Payload
-from aki_transport.transport.polling import arun, run
+from aki_transport.transport.body import apayloads, aread_error_body, payloads, read_error_body
+from aki_transport.transport.call import Call, Read, Timeout
+from aki_transport.transport.decoder import Decoder, Payload
+from aki_transport.transport.failures import forget_frames, is_failed_call
+from aki_transport.transport.lifetime import HttpEngine, arelease, loop_client, release, thread_client
 from aki_transport.transport.retry import retry_after_seconds
 
 T = TypeVar("T")
 
 _DRAIN = 0.25  # seconds for the bytes behind a stream's terminator, so that the connection can be used again
-_CAUGHT = (AKIError, httpx.TransportError, httpx.DecodingError, httpx.InvalidURL, TimeoutError)
 
 
 class Transport:
@@ -49,7 +41,7 @@ class Transport:
     Args:
         title: The provider's name in messages.
         base_url: Where paths start.
-        key: Asked for the key at each send; None where the service takes none.
+        key: Returns the key at each attempt; None where the service takes none.
         key_in: `"bearer"`, `"x-api-key"` or `"body"`.
         headers: Sent with every call.
         timeout: Bounds on single waits.
@@ -57,6 +49,7 @@ class Transport:
         max_retries: Attempts after the first.
         http_client: The user's own client, never closed here.
         http_async_client: The user's own async client, never closed here.
+        http_engine: What carries async calls: `"httpx"` or `"aiohttp"`.
     """
 
     def __init__(
@@ -72,6 +65,7 @@ class Transport:
         max_retries: int = 2,
         http_client: httpx.Client | None = None,
         http_async_client: httpx.AsyncClient | None = None,
+        http_engine: HttpEngine = "httpx",
     ) -> None:
         self.title = title
         self.base_url = base_url
@@ -81,166 +75,134 @@ class Transport:
         self._key = key
         self._key_in = key_in
         self._headers = dict(headers)
+        self._secret_headers = secret_header_values(headers)
         self._form_headers = {name: value for name, value in headers.items() if name != "content-type"}
         self._http_client = http_client
         self._http_async_client = http_async_client
-        self._urls: dict[str, httpx.URL] = {}
+        self._http_engine = http_engine
 
-    def send(self, call: Call, read: Callable[[Mapping[str, str], Payload], T], *, deadline: float | None = None) -> T:
-        """Send, read the whole answer and give what `read` makes of its headers and body.
+    @property
+    def has_async_client(self) -> bool:
+        """Whether async calls go through a client of the user's."""
+        return self._http_async_client is not None
 
-        Args:
-            call: What to send.
-            read: Makes the result; what it raises counts as a failure of the call.
-            deadline: When all of it with its repetitions must be done, by `deadline_in`.
-
-        Raises:
-            AKIError: The call failed, with its repetitions.
-        """
-        attempts = Attempts(self, call, deadline)
-        while True:
-            try:
-                response = self._open(attempts)
-                try:
-                    with cut_off(response, attempts.remaining()):
-                        body = read_body(response)
-                finally:
-                    response.close()
-                return read(response.headers, body)
-            except _CAUGHT as cause:
-                failure = cause
-            time.sleep(attempts.pause(failure))
-
-    async def asend(
-        self, call: Call, read: Callable[[Mapping[str, str], Payload], T], *, deadline: float | None = None
-    ) -> T:
-        """`send`, async."""
-        attempts = Attempts(self, call, deadline)
-        while True:
-            try:
-                async with asyncio.timeout(attempts.remaining()):
-                    response = await self._aopen(attempts)
-                    try:
-                        body = await aread_body(response)
-                    finally:
-                        await response.aclose()
-                return read(response.headers, body)
-            except _CAUGHT as cause:
-                failure = cause
-            await asyncio.sleep(attempts.pause(failure))
-
-    def stream(
+    def run(
         self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None = None
     ) -> Iterator[T]:
-        """Send and give what the decoder makes of each payload, as they arrive.
+        """Send, and give what the decoder makes of each payload as it arrives; the last item is the complete answer.
 
         Args:
-            call: What to send.
-            start: Makes the decoder from the answer's headers.
+            call: What to send. One that starts a job is followed until the job is done.
+            start: Makes the decoder from the answer's headers, anew for each attempt.
             deadline: When all of it with its repetitions must be done, by `deadline_in`.
 
         Raises:
             AKIError: The call failed; before the first payload only after its repetitions.
         """
-        if call.job is not None:
-            return run(self, call, start, deadline=deadline)
-        return self._answer(call, start, deadline)
+        return polling.run(self, call, start, deadline=deadline) if call.job else self._run(call, start, deadline)
 
-    def _answer(
-        self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], deadline: float | None
-    ) -> Iterator[T]:
-        attempts = Attempts(self, call, deadline)
+    def arun(
+        self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None = None
+    ) -> AsyncGenerator[T, None]:
+        """`run`, async."""
+        return polling.arun(self, call, start, deadline=deadline) if call.job else self._arun(call, start, deadline)
+
+    def fetch(self, call: Call, read: Read, *, deadline: float | None) -> Any:
+        """Send, and give what `read` makes of the headers and the body; what it raises is a failure of the call."""
+        (result,) = self._run(call, lambda headers: _BodyDecoder(headers, read), deadline)
+        return result
+
+    async def afetch(self, call: Call, read: Read, *, deadline: float | None) -> Any:
+        """`fetch`, async."""
+        (result,) = [each async for each in self._arun(call, lambda headers: _BodyDecoder(headers, read), deadline)]
+        return result
+
+    def _run(self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], deadline: float | None) -> Iterator[T]:
+        attempts = Attempts(self, call, deadline, trusts_connections=self._http_client is None)
         while True:
             try:
                 response = self._open(attempts)
                 try:
                     decoder = attempts.decoder = start(response.headers)
-                    events = batches(response)
+                    batches = payloads(response, stream=call.stream)
                     try:
-                        with cut_off(response, attempts.remaining()):
-                            for payload in chain.from_iterable(events):
-                                item = decoder.feed(payload)
-                                attempts.begun = True
-                                if item is not None:
-                                    attempts.given = True
-                                    yield item
-                                if decoder.finished:
-                                    break
-                    except httpx.TransportError:
-                        attempts.raise_unless_complete(decoder)
-                    try:
-                        last = decoder.end()
-                    except ServerError:
-                        attempts.begun = attempts.given  # a failed worker's empty answer: nothing of it was an answer
-                        raise
-                    attempts.ended = True
+                        for payload in chain.from_iterable(batches):
+                            item = decoder.feed(payload)
+                            attempts.has_begun = True
+                            if item is not None:
+                                attempts.has_yielded = True
+                                yield item
+                            if decoder.finished:
+                                break
+                            attempts.check_time()
+                    except Exception as error:  # noqa: BLE001  judged there
+                        attempts.raise_unless_complete(decoder, error)
+                    last = _end(decoder, attempts)
+                    attempts.has_ended = True
                     yield last
-                    with cut_off(response, _DRAIN):
-                        for _ in events:
+                    # A client of the user's has no such bound, and would wait as long as for any chunk.
+                    end_by = response.extensions.get("end_by")
+                    if end_by is not None:
+                        end_by(time.monotonic() + _DRAIN)
+                        for _ in batches:
                             pass
                 finally:
                     response.close()
-            except _CAUGHT as cause:
-                failure = cause
-            else:
+            except BaseException as error:
+                forget_frames(error)
+                if not is_failed_call(error):
+                    raise
+                failure = error
+            if attempts.has_ended:
                 return
-            if attempts.ended:
-                return
-            time.sleep(attempts.pause(failure))
+            time.sleep(attempts.next_pause(failure))
 
-    def astream(
-        self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None = None
-    ) -> AsyncGenerator[T, None]:
-        """`stream`, async."""
-        if call.job is not None:
-            return arun(self, call, start, deadline=deadline)
-        return self._aanswer(call, start, deadline)
-
-    async def _aanswer(
+    async def _arun(
         self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], deadline: float | None
     ) -> AsyncGenerator[T, None]:
-        """`_answer`, async."""
-        attempts = Attempts(self, call, deadline)
+        """`_run`, async."""
+        trusted = self._http_async_client is None and self._http_engine == "httpx"
+        attempts = Attempts(self, call, deadline, trusts_connections=trusted)
         while True:
             try:
                 async with asyncio.timeout(attempts.remaining()):
                     response = await self._aopen(attempts)
                 try:
                     decoder = attempts.decoder = start(response.headers)
-                    async with aclosing(_until(attempts, abatches(response))) as events:
+                    batches = apayloads(response, stream=call.stream)
+                    if deadline is not None:
+                        batches = _until(attempts, batches)
+                    async with aclosing(batches):
                         try:
-                            async for batch in events:
+                            async for batch in batches:
                                 for payload in batch:
                                     item = decoder.feed(payload)
-                                    attempts.begun = True
+                                    attempts.has_begun = True
                                     if item is not None:
-                                        attempts.given = True
+                                        attempts.has_yielded = True
                                         yield item
                                     if decoder.finished:
                                         break
                                 if decoder.finished:
                                     break
-                        except (httpx.TransportError, TimeoutError):
-                            attempts.raise_unless_complete(decoder)
-                        try:
-                            last = decoder.end()
-                        except ServerError:
-                            attempts.begun = attempts.given
-                            raise
-                        attempts.ended = True
+                        except Exception as error:  # noqa: BLE001  judged there
+                            attempts.raise_unless_complete(decoder, error)
+                        last = _end(decoder, attempts)
+                        attempts.has_ended = True
                         yield last
                         async with asyncio.timeout(_DRAIN):
-                            async for _ in events:
+                            async for _ in batches:
                                 pass
                 finally:
                     await response.aclose()
-            except _CAUGHT as cause:
-                failure = cause
-            else:
+            except BaseException as error:
+                forget_frames(error)
+                if not is_failed_call(error):
+                    raise
+                failure = error
+            if attempts.has_ended:
                 return
-            if attempts.ended:
-                return
-            await asyncio.sleep(attempts.pause(failure))
+            await asyncio.sleep(attempts.next_pause(failure))
 
     def deadline_in(self, seconds: float | None = None) -> float | None:
         """The moment in that many seconds, or at the end of `total_timeout`; None if there is no end."""
@@ -248,73 +210,43 @@ class Transport:
         return None if seconds is None else time.monotonic() + seconds
 
     def close(self) -> None:
-        """Let go of the thread pool, which closes with its last user."""
+        """Let go of the threads' connections, which close with their last user."""
         release(self)
 
     async def aclose(self) -> None:
-        """Let go of this loop's pool, which closes with its last user, and of the thread pool."""
+        """Let go of this loop's connections, which close with their last user, and of the threads'."""
         await arelease(self)
         release(self)
 
-    def _open(self, attempts: Attempts) -> SyncAnswer:
+    def _open(self, attempts: Attempts) -> httpx.Response:
         """Send one attempt; a response with a good status, or its error."""
-        client = _open_one(self._http_client)
-        if client is None:
-            response: SyncAnswer = thread_pool(self)(self._outgoing(attempts))
-        else:
-            response = client.send(self._request(client.build_request, attempts), stream=True, follow_redirects=False)
-        if not attempts.accepted(response):
-            try:
-                with cut_off(response, attempts.remaining()):
-                    words = read_words(response)
-            finally:
-                response.close()
-            raise self._refusal(attempts.call, response, words)
-        return response
+        client = _check_open(self._http_client) or thread_client(self)
+        response = client.send(self._request(client, attempts), stream=True, follow_redirects=False)
+        if attempts.accepts(response.status_code, response.headers):
+            return response
+        with closing(response):
+            raise _refusal(attempts.call, response, read_error_body(response))
 
-    async def _aopen(self, attempts: Attempts) -> AsyncAnswer:
+    async def _aopen(self, attempts: Attempts) -> httpx.Response:
         """`_open`, async."""
-        client = _open_one(self._http_async_client)
-        if client is None:
-            send = await loop_pool(self)
-            response: AsyncAnswer = await send(self._outgoing(attempts))
-        else:
-            request = self._request(client.build_request, attempts)
-            response = await client.send(request, stream=True, follow_redirects=False)
-        if not attempts.accepted(response):
-            try:
-                words = await aread_words(response)
-            finally:
-                await response.aclose()
-            raise self._refusal(attempts.call, response, words)
-        return response
+        client = _check_open(self._http_async_client) or await loop_client(self, self._http_engine)
+        response = await client.send(self._request(client, attempts), stream=True, follow_redirects=False)
+        if attempts.accepts(response.status_code, response.headers):
+            return response
+        async with aclosing(response):
+            raise _refusal(attempts.call, response, await aread_error_body(response))
 
-    def _outgoing(self, attempts: Attempts) -> Outgoing:
+    def _request(self, client: httpx.Client | httpx.AsyncClient, attempts: Attempts) -> httpx.Request:
         """One attempt. The key is unwrapped in its arguments alone, so that no local variable holds it."""
-        call = attempts.call
-        if call.form is not None:
-            return _whole(self._request(httpx.Request, attempts))
-        return Outgoing(
+        call, form = attempts.call, attempts.call.form
+        headers, body = (self._headers, {}) if form is None else (self._form_headers, form.for_httpx())
+        return client.build_request(
             call.method,
-            self._url(call.path),
-            {**self._headers, **call.headers, **self._key_header()},
-            self._content(call),
-            attempts.next_attempt(),
-        )
-
-    def _request(self, make: Callable[..., httpx.Request], attempts: Attempts) -> httpx.Request:
-        """One attempt as httpx has it: for a client of the user's, or because it writes forms."""
-        call = attempts.call
-        return make(
-            call.method,
-            self._url(call.path),
-            headers={
-                **(self._headers if call.form is None else self._form_headers),
-                **call.headers,
-                **self._key_header(),
-            },
+            self.base_url + call.path,  # a text, for httpx2 takes no URL of httpx
+            headers={**headers, **call.headers, **self._key_header()},
+            content=self._content(call),
             extensions=attempts.next_attempt(),
-            **({"content": self._content(call)} if call.form is None else self._form(call.form)),
+            **body,
         )
 
     def _key_header(self) -> dict[str, str]:
@@ -332,67 +264,79 @@ class Transport:
         try:
             content = to_json(call.body if key is None else {**call.body, "key": key.get_secret_value()})
             if b"NaN" in content or b"Infinity" in content:
-                json.dumps(call.body, allow_nan=False, default=str)  # which tells the number from a word in a text
+                json.dumps(call.body, allow_nan=False, default=str)  # tells a number from a text
             return content
         except ValueError as error:
-            words = str(error)
-        raise ConfigurationError(f"the request cannot be written as JSON: {words}")
+            message = str(error)
+        raise ConfigurationError(f"the request cannot be written as JSON: {message}")
 
-    def _form(self, form: Form) -> dict[str, Any]:
-        """The form as httpx takes it, which sets the content type too."""
-        return {"data": form.fields, "files": [(name, (file, data, kind)) for name, file, data, kind in form.files]}
-
-    def with_context(self, error: AKIError, response: Answer | None) -> AKIError:
-        """The error with provider and request ID, and without the key should the service have echoed it."""
+    def with_context(self, error: AKIError, headers: Mapping[str, str] | None) -> AKIError:
+        """The error with provider and request ID, and without the key should the service echo it."""
         error.provider = error.provider or self.title
-        if error.request_id is None and response is not None:
-            error.request_id = request_id_of(response.headers)
-        key = self._key()
-        error.tidy(None if key is None else key.get_secret_value())
+        if error.request_id is None and headers is not None:
+            error.request_id = request_id_of(headers)
+        error.redact(self._secrets())
         return error
 
     def without_key(self, text: str) -> str:
-        """The text without the key, should the service have said it."""
+        """The text without the key, should the service echo it."""
+        return escape_control(redact(text, self._secrets()))
+
+    def _secrets(self) -> tuple[str, ...]:
         key = self._key()
-        return text if key is None else text.replace(key.get_secret_value(), "***")
-
-    def _url(self, path: str) -> httpx.URL:
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = httpx.URL(self.base_url + path)
-        return url
-
-    def _refusal(self, call: Call, response: Answer, words: Payload) -> AKIError:
-        """The error that a bad status stands for."""
-        headers, data = response.headers, words.data
-        wait = retry_after_seconds(headers, time.time())
-        body = data if isinstance(data, bytes) else data.encode()
-        error = error_from_response(response.status_code, headers, body, retry_after=wait)
-        return error if call.read_error is None else call.read_error(error)
+        return (*self._secret_headers, *(() if key is None else (key.get_secret_value(),)))
 
 
-def _whole(request: httpx.Request) -> Outgoing:
-    return Outgoing(request.method, request.url, dict(request.headers), request.read(), request.extensions)
+class _BodyDecoder:
+    """Reads an answer that is one body, with a function."""
+
+    finished = complete = False
+    text = ""
+
+    def __init__(self, headers: Mapping[str, str], read: Read) -> None:
+        self._headers = headers
+        self._read = read
+        self._result: Any = None
+
+    def feed(self, payload: Payload) -> None:
+        """Read the body."""
+        self._result = self._read(self._headers, payload)
+
+    def end(self) -> Any:
+        """The result."""
+        return self._result
 
 
-def _open_one(client: Any) -> Any:
+def _refusal(call: Call, response: httpx.Response, body: bytes) -> AKIError:
+    """The error that a bad status stands for."""
+    wait = retry_after_seconds(response.headers, time.time())
+    error = error_from_response(response.status_code, response.headers, body, retry_after=wait)
+    return error if call.read_error is None else call.read_error(error)
+
+
+def _end(decoder: Decoder[T], attempts: Attempts) -> T:
+    """The complete answer."""
+    try:
+        return decoder.end()
+    except ServerError:
+        attempts.has_begun = attempts.has_yielded  # a failed worker's empty answer: nothing of it was an answer
+        raise
+
+
+def _check_open(client: Any) -> Any:
     """The user's client, if it can still be used."""
     if client is not None and client.is_closed:
         raise ConfigurationError(f"the httpx.{type(client).__name__} that was passed is closed; pass an open one.")
     return client
 
 
-def _until(attempts: Attempts, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-    """The events, each awaited no longer than the call's deadline allows."""
-    return events if attempts.remaining() is None else _timed(attempts, events)
-
-
-async def _timed(attempts: Attempts, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-    async with aclosing(events):
+async def _until(attempts: Attempts, batches: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """The batches, each awaited no longer than the call's deadline allows."""
+    async with aclosing(batches):
         while True:
             try:
                 async with asyncio.timeout(attempts.remaining()):
-                    event = await anext(events)
+                    batch = await anext(batches)
             except StopAsyncIteration:
                 return
-            yield event
+            yield batch

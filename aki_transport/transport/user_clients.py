@@ -1,7 +1,8 @@
-"""Values of httpx that users pass. It is imported when one is passed, or the first client made: it takes 50 ms."""
+"""HTTP clients and timeouts that users pass: httpx's, or those of its fork httpx2, which this package never imports."""
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal
 
 from aki_transport.errors import ConfigurationError
@@ -10,22 +11,34 @@ if TYPE_CHECKING:
     from httpx import AsyncClient as HttpAsyncClient
     from httpx import Client as HttpClient
 else:
-    # Pydantic's fields of these types take anything: `users_client` looks at it before.
+    # Fields of these types take anything in pydantic: `users_client` checks it before.
     HttpClient = HttpAsyncClient = Any
 
-__all__ = ["HttpAsyncClient", "HttpClient", "is_httpx", "users_client"]
+__all__ = ["HttpAsyncClient", "HttpClient", "is_timeout", "users_client"]
+
+_TIMEOUTS = ("connect", "read", "write", "pool")
 
 
-def is_httpx(given: Any, kind: Literal["Client", "AsyncClient", "Timeout"]) -> bool:
-    """Whether it is one of httpx's."""
-    import httpx  # noqa: PLC0415  see above
-
-    return isinstance(given, getattr(httpx, kind))
+def is_timeout(value: Any) -> bool:
+    """Whether it is an `httpx.Timeout`."""
+    return all(hasattr(value, name) for name in _TIMEOUTS)
 
 
 def users_client(client: Any, kind: Literal["Client", "AsyncClient"], field: str) -> Any:
-    """The user's client, if it is one."""
-    if client is None or is_httpx(client, kind):
+    """The user's client, if it is one of that kind.
+
+    Raises:
+        ConfigurationError: It is something else.
+    """
+    if client is None:
+        return None
+    send = getattr(client, "send", None)
+    if (
+        callable(send)
+        and callable(getattr(client, "build_request", None))
+        and hasattr(client, "is_closed")
+        and iscoroutinefunction(send) == (kind == "AsyncClient")
+    ):
         return client
-    found = f"{type(client).__module__}.{type(client).__qualname__}"
-    raise ConfigurationError(f"{field}= takes an httpx.{kind}, not {found}.")
+    passed = f"{type(client).__module__}.{type(client).__qualname__}"
+    raise ConfigurationError(f"{field}= takes an httpx.{kind}, not {passed}.")

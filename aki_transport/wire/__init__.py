@@ -1,18 +1,18 @@
-"""How requests and answers are said: one module per protocol, all with the functions that `Wire` lists.
+"""The protocols, one module each: they build calls from requests and decode the answers.
 
-A wire is pure: values and dicts in, values out. It never sends, sleeps or asks the time. Every answer, whole or in
-pieces, comes to its decoder as payloads: the events of a stream, the one body of a blocking answer, or the states of a
-job, which the transport polls.
+All modules have the functions that `Wire` lists. They are pure: values and dicts in, values out; they never send, sleep
+or read the clock. Every answer reaches its decoder as payloads: the events of a stream, the one body of a blocking
+answer, or the states of a job, which the transport polls.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from aki_transport.errors import APIStatusError, ConfigurationError
-from aki_transport.messages import ChatDelta, ChatRequest, JobProgress
+from aki_transport.messages import ChatDelta, ChatRequest, OnProgress
 from aki_transport.models.catalog import Listing
 from aki_transport.transport import Call, Decoder
 
@@ -22,26 +22,24 @@ if TYPE_CHECKING:
 
 
 class Wire(Protocol):
-    """What each module of this package offers.
+    """What every chat protocol has.
 
-    Attributes:
-        BY_ENDPOINT: Whether a model is an endpoint there, so that its address names it and no other one can answer.
-        TAKES: The fields of a request that it can say; `"images"` are pictures within messages.
-        RANGES: The least and the greatest value of some of them.
+    If models are endpoints, the URL names the model, so that no other model can answer. Supported are fields of a
+    `ChatRequest`, and `"images"` within messages; ranges are the smallest and the largest value of some of them.
     """
 
-    BY_ENDPOINT: bool
-    TAKES: frozenset[str]
+    MODELS_ARE_ENDPOINTS: bool
+    SUPPORTED_FIELDS: frozenset[str]
     RANGES: Mapping[str, tuple[float, float]]
 
     def models(self) -> Call:
         """The call that lists the models."""
 
     def read_models(self, body: str | bytes) -> Listing:
-        """The models in the answer to it; `InvalidResponseError` if it is no list of models."""
+        """The models in the answer to `models()`; raises `InvalidResponseError` if it is not a list of models."""
 
     def chat(self, request: ChatRequest, *, stream: bool) -> Call:
-        """The call that says `request`."""
+        """The call that sends `request`."""
 
     def decoder(
         self,
@@ -49,46 +47,43 @@ class Wire(Protocol):
         headers: Mapping[str, str],
         *,
         on_model: Callable[[str], None],
-        on_progress: Callable[[JobProgress], None] | None = None,
+        on_progress: OnProgress | None = None,
         empty_is_failure: bool = False,
         stream: bool = True,
     ) -> Decoder[ChatDelta]:
-        """What reads the answer's payloads.
+        """A decoder for the payloads of one answer to `request`, which came with `headers`.
 
-        Args:
-            request: What was asked.
-            headers: The answer's headers.
-            on_model: Told the name of the model that answers, before anything of the answer is given out.
-            on_progress: Told how far a job is whenever that has changed.
-            empty_is_failure: An answer with no content and 0 completion tokens is a failed worker.
-            stream: Whether the answer is given out as it comes.
+        `on_model` is called with the name of the model that answers, before any part of the answer is returned.
+        `empty_is_failure` means that an answer with no content and 0 completion tokens comes from a failed worker, and
+        `stream` that the caller reads the answer while it arrives.
+
+        Its `feed` raises `APIStatusError` or `JobError` for a payload that is an error, `InvalidResponseError` for one
+        that does not follow the protocol, and what `on_model` raises. Its `end` raises `StreamInterruptedError` if the
+        answer is not complete, and `ServerError` if it is empty because a worker failed.
         """
 
-    def without_refused(self, request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
-        """The same request without the side matter that `error` refuses; None if it refuses anything else."""
+    def without_refused_feature(self, request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
+        """The request without the optional feature that `error` refuses; None if it refuses something else."""
 
 
 class ImageWire(Protocol):
-    """What each module of this package for pictures offers.
+    """What every image protocol has.
 
-    Attributes:
-        TAKES: The fields of a request that it can say; without `"n"` every picture is a call of its own.
-        EDITS_BY: The model that changes pictures where none is named; None leaves that to the service.
+    Supported are fields of an `ImageRequest`. Without `"n"` each image needs a call of its own; with `"several images"`
+    an edit takes more than one. The model for edits that name none is None where the service chooses one.
     """
 
-    TAKES: frozenset[str]
-    EDITS_BY: str | None
+    SUPPORTED_FIELDS: frozenset[str]
+    DEFAULT_EDIT_MODEL: str | None
 
-    def draw(self, request: ImageRequest) -> Call:
-        """The call that asks for pictures."""
+    def images(self, request: ImageRequest) -> Call:
+        """The call that generates images, or edits the images of the request."""
 
-    def ImageDecoder(  # noqa: N802  a class
-        self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None
-    ) -> Decoder[list[GeneratedImage]]:
-        """What reads its answer."""
+    def decoder(self, request: ImageRequest, *, on_progress: OnProgress | None) -> Decoder[list[GeneratedImage]]:
+        """A decoder for the payloads of one answer; its `feed` raises `InvalidResponseError` if there are no images."""
 
 
-# Names of modules: each is imported with the first client that speaks it.
+# Names of modules; each is imported with the first client that uses it.
 WIRES = ("openai", "anthropic", "native")
 IMAGE_WIRES = ("openai", "native")
 
@@ -100,21 +95,15 @@ if TYPE_CHECKING:
 
 
 def find_wire(protocol: str) -> Wire:
-    """The wire of that protocol."""
+    """The chat protocol of that name; raises `ConfigurationError` if there is none."""
     if protocol not in WIRES:
         raise ConfigurationError(f"protocol={protocol!r} is unknown; use {', '.join(map(repr, WIRES))}.")
-    wire: Wire = _module(protocol)
-    return wire
+    return cast("Wire", import_module(f"{__name__}.{protocol}"))
 
 
 def find_image_wire(protocol: str) -> ImageWire:
-    """The wire for pictures of that protocol."""
+    """The image protocol of that name; raises `ConfigurationError` if there is none."""
     if protocol not in IMAGE_WIRES:
-        built = " or ".join(f"protocol={name!r}" for name in IMAGE_WIRES)
-        raise ConfigurationError(f"protocol={protocol!r} makes no pictures; use {built}.")
-    wire: ImageWire = _module(f"{protocol}_images")
-    return wire
-
-
-def _module(name: str) -> Any:
-    return import_module(f"{__name__}.{name}")
+        supported = " or ".join(f"protocol={name!r}" for name in IMAGE_WIRES)
+        raise ConfigurationError(f"protocol={protocol!r} makes no pictures; use {supported}.")
+    return cast("ImageWire", import_module(f"{__name__}.{protocol}_images"))

@@ -1,45 +1,48 @@
-"""What the answers of every protocol have in common while they are read."""
+"""What the decoders of all chat protocols share."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Any
-
-from pydantic_core import from_json
+from typing import Any, ClassVar
 
 from aki_transport.error_parsing import error_from_payload, is_error, request_id_of
-from aki_transport.errors import InvalidResponseError
-from aki_transport.messages import Usage
-from aki_transport.wire._think_tags import ThinkSplitter
+from aki_transport.errors import InvalidResponseError, ServerError, StreamInterruptedError
+from aki_transport.json_text import parse_json, shown
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress, ToolCallDelta, Usage
+from aki_transport.wire._text_filters import ThinkSplitter
 
-READ = 4096
-"""Characters of an answer that an error is made of; its message keeps fewer."""
-
-_BOM = b"\xef\xbb\xbf"
-_LARGEST = sys.float_info.max  # whole numbers in JSON may be larger
+_LARGEST = sys.float_info.max  # integers in JSON may be larger
 
 
 class AnswerDecoder:
-    """Reads one answer.
+    """Base of the decoders: parses payloads, collects text and reasoning, builds the reply.
 
-    Args:
-        asked: The model that was asked.
-        headers: The answer's headers.
-        on_model: Told the model that answers, before anything of its answer is given out.
-        empty_is_failure: An answer with no content and 0 completion tokens is a failed worker.
+    `Wire.decoder` documents the arguments and the errors.
     """
 
+    _FINISH_REASONS: ClassVar[Mapping[str, str]] = {}
+    """OpenAI's names for reasons to stop that the protocol names differently."""
+
     def __init__(
-        self, asked: str, headers: Mapping[str, str], *, on_model: Callable[[str], None], empty_is_failure: bool
+        self,
+        request: ChatRequest,
+        headers: Mapping[str, str],
+        *,
+        on_model: Callable[[str], None],
+        on_progress: OnProgress | None = None,
+        empty_is_failure: bool = False,
+        stream: bool = True,
     ) -> None:
         self.finished = False
         self.complete = False
-        self._asked = asked
+        self._requested = request.model
         self._headers = headers
         self._on_model = on_model
+        self._on_progress = on_progress
         self._empty_is_failure = empty_is_failure
+        self._stream = stream
         self._model = ""
         self._texts: list[str] = []
         self._reasonings: list[str] = []
@@ -52,12 +55,30 @@ class AnswerDecoder:
         """The text so far."""
         return "".join(self._texts)
 
-    def _parsed(self, event: str, data: str | bytes) -> Mapping[str, Any] | None:
-        """The payload's object; None if it was cut off in its middle, which only a further one proves wrong.
+    def end(self) -> ChatDelta:
+        """The last delta: what was held back, and the complete reply."""
+        if not self.complete:
+            raise StreamInterruptedError("the stream ended before the answer was complete", partial_text=self.text)
+        text, reasoning = self._think.flush()
+        self._collect(text, reasoning)
+        refusal, calls = self._held_parts()
+        reply = self._reply()
+        if self._empty_is_failure and _is_empty(reply):
+            raise ServerError("the answer is empty, which is how a failed worker shows", status_code=500)
+        return ChatDelta(text, reasoning, refusal, calls, reply, reply.raw)
 
-        Raises:
-            APIStatusError: It is an error.
-            InvalidResponseError: It is no object in JSON, or the one before it was none.
+    def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
+        """The refusal and the pieces of tool calls that are certain only at the end."""
+        raise NotImplementedError
+
+    def _reply(self) -> ChatReply:
+        raise NotImplementedError
+
+    def _parse(self, event: str, data: str | bytes) -> Mapping[str, Any] | None:
+        """The payload's object; None for invalid JSON in a stream.
+
+        The last event of a stream may be cut off, which is an interruption. Only if another event follows was it
+        invalid.
         """
         if self._broken is not None:
             raise InvalidResponseError(self._broken)
@@ -66,14 +87,13 @@ class AnswerDecoder:
                 raise InvalidResponseError("the answer is empty")
             return None
         try:
-            payload = from_json(data.removeprefix(_BOM) if isinstance(data, bytes) else data)
-        except ValueError as error:
-            shown = data[:READ] if isinstance(data, str) else data[:READ].decode("utf-8", "replace")
+            payload = parse_json(data)
+        except InvalidResponseError as error:
             if event == "error":
-                raise error_from_payload({"error": shown}) from None
-            self._broken = f"the answer is not JSON ({error}): {shown!r}"
+                raise error_from_payload({"error": shown(data)}) from None
             if event == "body":
-                raise InvalidResponseError(self._broken) from None
+                raise
+            self._broken = error.message
             return None
         if not isinstance(payload, dict):
             raise InvalidResponseError(f"the answer is {type(payload).__name__}, not an object")
@@ -81,74 +101,79 @@ class AnswerDecoder:
             raise error_from_payload(payload)
         return payload
 
-    def _served_by(self, model: Any) -> None:
-        """Note the model that answers."""
+    def _note_model(self, model: Any) -> None:
         if model and model != self._model and isinstance(model, str):
             self._on_model(model)
             self._model = model
 
-    def _flush(self) -> tuple[str, str]:
-        """The text and the reasoning that were still held back."""
-        text, reasoning = self._think.flush()
+    def _collect(self, text: str, reasoning: str) -> None:
         if text:
             self._texts.append(text)
         if reasoning:
             self._reasonings.append(reasoning)
-        return text, reasoning
 
-    def _around(self) -> dict[str, Any]:
-        """What the headers say of the answer."""
-        headers = self._headers
+    def _served_model(self) -> str:
+        return self._model or self._requested
+
+    def _finish_reason(self) -> str | None:
+        return self._FINISH_REASONS.get(self._finish, self._finish) if self._finish else None
+
+    def _build_reply(self, **fields: Any) -> ChatReply:
+        """The reply with the fields that all protocols have in common, and these."""
+        return ChatReply(
+            text=self.text,
+            reasoning="".join(self._reasonings),
+            finish_reason=self._finish_reason(),
+            stop_reason=self._finish,
+            model=self._served_model(),
+            request_id=request_id_of(self._headers),
+            credits_used=_number(self._headers.get("x-credits-used")),
+            credits_remaining=_number(self._headers.get("x-credits-remaining")),
+            **fields,
+        )
+
+    def _with_openai_fields(
+        self, payload: Mapping[str, Any], usage: Usage | None, usage_fields: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """The last payload, with model, usage and finish reason where code for OpenAI's answers reads them.
+
+        `usage_fields` are the tokens under the protocol's own names, which are kept.
+        """
+        tokens: Mapping[str, Any] = {}
+        if usage is not None:
+            tokens = {
+                "prompt_tokens": usage.input_tokens,
+                "completion_tokens": usage.output_tokens,
+                "total_tokens": usage.total_tokens,
+            }
         return {
-            "request_id": request_id_of(headers),
-            "credits_used": _number(headers.get("x-credits-used")),
-            "credits_remaining": _number(headers.get("x-credits-remaining")),
+            **payload,
+            "model": self._served_model(),
+            "usage": {**usage_fields, **tokens} or None,
+            "choices": [{"index": 0, "finish_reason": self._finish_reason()}],
         }
 
 
-def count_in(said: Any, *names: str) -> int | None:
-    """The first number of tokens among these fields."""
-    found = number_in(said, *names)
-    return None if found is None else int(found)
+def _is_empty(reply: ChatReply) -> bool:
+    if reply.text or reply.reasoning or reply.refusal or reply.tool_calls or reply.finish_reason == "content_filter":
+        return False
+    return reply.usage is None or reply.usage.output_tokens == 0
 
 
-def number_in(said: Any, *names: str) -> float | None:
-    """The first finite number among these fields."""
-    if said and isinstance(said, dict):
+def count_in(fields: Any, *names: str) -> int | None:
+    """The first of these fields that is a finite number, as an integer."""
+    number = number_in(fields, *names)
+    return None if number is None else int(number)
+
+
+def number_in(fields: Any, *names: str) -> float | None:
+    """The first of these fields that is a finite number."""
+    if fields and isinstance(fields, dict):
         for name in names:
-            value = said.get(name)
+            value = fields.get(name)
             if (type(value) is int or type(value) is float) and -_LARGEST <= value <= _LARGEST:
                 return float(value)
     return None
-
-
-def completed(
-    last: Mapping[str, Any], model: str, usage: Usage | None, finish: str | None, *, said: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """A protocol's last payload with model, usage and finish reason where readers of OpenAI's answers look for them.
-
-    Args:
-        last: The payload.
-        model: The model that answered.
-        usage: Its tokens.
-        finish: Why it stopped, in OpenAI's words.
-        said: The tokens in the protocol's own words.
-    """
-    tokens = (
-        {}
-        if usage is None
-        else {
-            "prompt_tokens": usage.input_tokens,
-            "completion_tokens": usage.output_tokens,
-            "total_tokens": usage.total_tokens,
-        }
-    )
-    return {
-        **last,
-        "model": model,
-        "usage": {**said, **tokens} or None,
-        "choices": [{"index": 0, "finish_reason": finish}],
-    }
 
 
 def text_or_none(value: Any) -> str | None:

@@ -1,17 +1,15 @@
-"""The states of a job of the native API, read: how far it is, what went wrong, and its result.
+"""Jobs of the native API: the call that starts one, and the states of it: progress, errors, result.
 
-What comes is taken over by name, never as a whole: the progress of the open server holds fields of its own, among them
-the key of the caller.
+Fields are copied by name, never all at once: the progress of AKI.IO's open-source server holds fields of its own, among
+them the key of the caller.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
-
-from pydantic_core import from_json
 
 from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import (
@@ -23,37 +21,32 @@ from aki_transport.errors import (
     PermissionDeniedError,
     RateLimitError,
 )
-from aki_transport.messages import JobProgress
+from aki_transport.json_text import MAX_SHOWN, parse_json
+from aki_transport.messages import JobProgress, OnProgress
 from aki_transport.transport import Call, Job, ListenerError, Payload
-from aki_transport.wire._decoder import READ, count_in, number_in, text_or_none
+from aki_transport.wire._decoder import count_in, number_in, text_or_none
 
-_WORDS = ("error", "message", "description", "detail", "msg")
-_ERROR_FIELDS = ("success", *_WORDS, "status", "job_id", "job_state")
-_OVER = {
+_MESSAGE_FIELDS = ("error", "message", "description", "detail", "msg")
+_ERROR_FIELDS = ("success", *_MESSAGE_FIELDS, "status", "job_id", "job_state")
+_FAILED_STATES = {
     "canceled": "the job was canceled by the service",
     "lapsed": "the job lapsed",
-    # Named by no source; without it a service that says so would be asked on until the time is up.
+    # No source names this state. It is here so that a service that sends it is not polled until the time is up.
     "failed": "the job failed",
 }
-_RESULTS = frozenset({"text", "images"})
-_PAYMENT_REQUIRED = 402  # the status that this API gives to keys without the right to an endpoint, and to unknown jobs
-_LOOK = 30.0  # seconds that a look at a job may take; it is answered at once or not at all
+_RESULT_FIELDS = frozenset({"text", "images"})
+_PAYMENT_REQUIRED = 402  # this API's status for keys without the right to an endpoint, and for unknown jobs
+_POLL_TIMEOUT = 30.0  # seconds; the state of a job is answered at once or not at all
 _QUEUE_FULL = re.compile(r"queue reached max", re.IGNORECASE)
-_OF_A_JOB = re.compile(r"\bjob\b|job_?id", re.IGNORECASE)
+_ABOUT_JOB = re.compile(r"\bjob\b|job_?id", re.IGNORECASE)
 _LAPSED = re.compile(r"\blapsed\b", re.IGNORECASE)
 
 
-def starting(endpoint: str, body: Mapping[str, Any], *, stream: bool) -> Call:
-    """The call that starts a job, with how to follow it. It is never sent twice, for it may have been billed.
-
-    Args:
-        endpoint: The endpoint's name.
-        body: What the endpoint takes.
-        stream: Whether someone waits for every piece.
-    """
+def start_job(endpoint: str, body: Mapping[str, Any], *, stream: bool) -> Call:
+    """The call that starts a job, and how to follow the job. It may be billed, so it is never sent twice."""
     return Call(
         path=f"/call/{quote(endpoint, safe='')}",
-        body={**body, "wait_for_result": False},  # a call that waits dies after 60 s, and its result is lost
+        body={**body, "wait_for_result": False},  # a call that waits ends after 60 s, and its result is lost
         repeatable=False,
         read_error=read_error,
         job=Job(follow=lambda started: _follow(endpoint, started), stream=stream),
@@ -61,107 +54,87 @@ def starting(endpoint: str, body: Mapping[str, Any], *, stream: bool) -> Call:
 
 
 def _follow(endpoint: str, started: Payload) -> tuple[Call, Call]:
-    job_id = from_json(started.data)["job_id"]
+    """The call that polls the job and the call that cancels it."""
+    job_id = parse_json(started.data)["job_id"]
     path = f"/progress/{quote(endpoint, safe='')}"
-    ask = Call(path=path, body={"job_id": job_id}, read_only=True, max_wait=_LOOK, read_error=read_error)
+    poll = Call(path=path, body={"job_id": job_id}, read_only=True, max_wait=_POLL_TIMEOUT, read_error=read_error)
     cancel = Call(path=path, body={"job_id": job_id, "cancel": True}, max_retries=0)
-    return ask, cancel
+    return poll, cancel
 
 
 def read_error(error: APIStatusError) -> AKIError:
-    """The error that an answer with a bad status means here, without the fields that are not for us."""
-    said = isinstance(error.body, Mapping)
-    body = {name: error.body[name] for name in _ERROR_FIELDS if name in error.body} if said else {}
-    if said:
+    """The error that this API means by a bad status, with none but the known fields of its body."""
+    has_fields = isinstance(error.body, Mapping)
+    body = {name: error.body[name] for name in _ERROR_FIELDS if name in error.body} if has_fields else {}
+    if has_fields:
         error.body, error.text = body, None
-        if not any(map(body.get, _WORDS)):
-            error.message = f"no words but {body}"
+        if not any(map(body.get, _MESSAGE_FIELDS)):
+            error.message = f"no message but {body}"
             error.args = (error.message,)
     job_id, state = text_or_none(body.get("job_id")), text_or_none(body.get("job_state"))
-    where = {"provider": error.provider, "model": error.model, "request_id": error.request_id}
+    context = {"provider": error.provider, "model": error.model, "request_id": error.request_id}
     if not state and isinstance(error, BadRequestError) and _LAPSED.search(error.message):
         state = "lapsed"
-    if state in _OVER:
-        return JobError(f"{_OVER[state]}: {error.message}", job_id=job_id, state=state, **where)
-    if error.status_code == _PAYMENT_REQUIRED and _OF_A_JOB.search(error.message):
-        return JobError(f"the service does not know the job: {error.message}", job_id=job_id, state="failed", **where)
+    if state in _FAILED_STATES:
+        return JobError(f"{_FAILED_STATES[state]}: {error.message}", job_id=job_id, state=state, **context)
+    if error.status_code == _PAYMENT_REQUIRED and _ABOUT_JOB.search(error.message):
+        message = f"the service does not know the job: {error.message}"
+        return JobError(message, job_id=job_id, state="failed", **context)
     if error.status_code == _PAYMENT_REQUIRED:
-        return _as(PermissionDeniedError, error)
+        return _converted(error, PermissionDeniedError)
     if _QUEUE_FULL.search(error.message):
-        return _as(RateLimitError, error)
+        return _converted(error, RateLimitError)
     return error
 
 
-def _as(cls: type[APIStatusError], error: APIStatusError) -> APIStatusError:
-    return cls(
-        error.message,
-        status_code=error.status_code,
-        code=error.code,
-        type=error.type,
-        retry_after=error.retry_after,
-        body=error.body,
-        text=error.text,
-        headers=error.headers,
-        provider=error.provider,
-        model=error.model,
-        request_id=error.request_id,
-    )
+def _converted(error: APIStatusError, cls: type[APIStatusError]) -> APIStatusError:
+    converted = cls(error.message, status_code=error.status_code)
+    for name in vars(converted):
+        setattr(converted, name, getattr(error, name))
+    return converted
 
 
 class JobReader:
-    """Reads one job's states.
+    """Reads the states of one job: `job_id` is empty until a state names it, `result` is None until the job is done."""
 
-    Args:
-        on_progress: Told how far the job is whenever that has changed.
-    """
-
-    def __init__(self, on_progress: Callable[[JobProgress], None] | None) -> None:
+    def __init__(self, on_progress: OnProgress | None) -> None:
         self.job_id = ""
         self.result: Mapping[str, Any] | None = None
         self.progress: JobProgress | None = None
         self._on_progress = on_progress
 
     def read(self, payload: Payload) -> Mapping[str, Any] | None:
-        """What the worker reports of its work so far, if anything; the result is in `result` once it is there.
-
-        Raises:
-            JobError: The job failed, lapsed or was canceled, or its result is lost.
-            APIStatusError: The call was refused inside a good answer.
-            InvalidResponseError: It is no state of a job.
-        """
+        """Read one state; returns the worker's `progress_data`, if any. When the job is done, its `result` is set."""
         before = self.progress
-        report = self._take(payload)
-        # Told from here, where no variable holds what the service said: what the user's function raises may be printed
-        # with all variables on its way.
+        progress_data = self._read_state(payload)
+        # Called here, where no variable holds the service's answer: if the user's function raises, tools may print the
+        # variables of every frame on the way.
         if self._on_progress is not None and self.progress is not None and self.progress != before:
             try:
                 self._on_progress(self.progress)
-            except Exception as error:  # noqa: BLE001  whatever it is, it is the user's
+            except Exception as error:  # noqa: BLE001  whatever the user's function raises
                 failure = ListenerError(error)
             else:
-                return report
+                return progress_data
             raise failure
-        return report
+        return progress_data
 
-    def _take(self, payload: Payload) -> Mapping[str, Any] | None:
-        try:
-            said = from_json(payload.data)
-        except ValueError as error:
-            raise InvalidResponseError(f"the answer is not JSON ({error}): {_shown(payload)!r}") from None
-        if not isinstance(said, dict):
-            raise InvalidResponseError(f"the answer is {type(said).__name__}, not an object")
-        if said.get("success") is False:
-            raise read_error(error_from_payload(said))
-        self.job_id = text_or_none(said.get("job_id")) or self.job_id
-        state = text_or_none(said.get("job_state"))
-        result = said.get("job_result")
-        failure = said.get("error") or (isinstance(result, dict) and result.get("error"))
+    def _read_state(self, payload: Payload) -> Mapping[str, Any] | None:
+        body = parse_json(payload.data)
+        if not isinstance(body, dict):
+            raise InvalidResponseError(f"the answer is {type(body).__name__}, not an object")
+        if body.get("success") is False:
+            raise read_error(error_from_payload(body))
+        self.job_id = text_or_none(body.get("job_id")) or self.job_id
+        state = text_or_none(body.get("job_state"))
+        result = body.get("job_result")
+        failure = body.get("error") or (isinstance(result, dict) and result.get("error"))
         if failure:
             raise self._failed(f"the worker failed: {error_from_payload({'error': failure}).message}", "failed")
-        if state in _OVER:
-            raise self._failed(_OVER[state], state)
-        if state is None and result is None and not _RESULTS.isdisjoint(said):
-            result = said  # a service that answers at once, whatever it was asked
+        if state in _FAILED_STATES:
+            raise self._failed(_FAILED_STATES[state], state)
+        if state is None and result is None and not _RESULT_FIELDS.isdisjoint(body):
+            result = body  # some services answer with the result at once, in spite of wait_for_result
         if state is None and isinstance(result, dict):
             state = "done"
         if state == "done":
@@ -171,10 +144,10 @@ class JobReader:
             self.progress = JobProgress(job_id=self.job_id, state="done", percent=100.0)
             return None
         if not self.job_id:
-            raise InvalidResponseError(f"the answer names no job, but holds {str(sorted(said))[:READ]}")
-        return self._go_on(state, said.get("progress"))
+            raise InvalidResponseError(f"the answer names no job, but holds {str(sorted(body))[:MAX_SHOWN]}")
+        return self._read_progress(state, body.get("progress"))
 
-    def _go_on(self, state: str | None, progress: Any) -> Mapping[str, Any] | None:
+    def _read_progress(self, state: str | None, progress: Any) -> Mapping[str, Any] | None:
         if not isinstance(progress, dict):
             return None
         self.progress = JobProgress(
@@ -188,10 +161,5 @@ class JobReader:
         data = progress.get("progress_data")
         return data if isinstance(data, dict) else None
 
-    def _failed(self, words: str, state: str) -> JobError:
-        return JobError(words, job_id=self.job_id or None, state=state)
-
-
-def _shown(payload: Payload) -> str:
-    data = payload.data[:READ]
-    return data if isinstance(data, str) else data.decode("utf-8", "replace")
+    def _failed(self, message: str, state: str) -> JobError:
+        return JobError(message, job_id=self.job_id or None, state=state)

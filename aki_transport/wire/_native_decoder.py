@@ -1,191 +1,127 @@
-"""Answers of AKI.IO's own API: text that comes whole at every look, made into what is new since the last one."""
+"""Decodes answers of AKI.IO's own API: every job state holds the complete text so far; what is new becomes a delta."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from os.path import commonprefix
 from typing import Any
 
 from aki_transport.errors import InvalidResponseError
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JobProgress, Usage
+from aki_transport.json_text import MAX_SHOWN
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Usage
 from aki_transport.transport import Payload
-from aki_transport.wire._decoder import READ, AnswerDecoder, completed, count_in, number_in, text_or_none
+from aki_transport.wire._decoder import AnswerDecoder, count_in, number_in, text_or_none
 from aki_transport.wire._job import JobReader
+from aki_transport.wire._text_filters import StopSequences
 
-_COUNTS = ("num_generated_tokens", "prompt_length", "current_context_length", "max_seq_len")
-_FORM = ("thinking", "content")
-_SECONDS = ("total_duration", "compute_duration")
+_TOKEN_FIELDS = ("num_generated_tokens", "prompt_length", "current_context_length", "max_seq_len")
+_TEXT_FIELDS = ("thinking", "content")
+_DURATION_FIELDS = ("total_duration", "compute_duration")
 
 
 class NativeDecoder(AnswerDecoder):
-    """Reads the states of one job.
+    """Decodes the states of one job.
 
-    A worker may take back the end of its text between two looks. So text is given out once two looks in a row agree on
+    A worker may replace the end of its text between two states. So text is returned once two states in a row agree on
     it, or the job is done.
-
-    Args:
-        request: What was asked.
-        headers: The headers of the answer that started the job.
-        on_progress: Told how far the job is whenever that has changed.
-        stream: Whether what the worker reports before it is done is given out.
     """
 
-    def __init__(
-        self,
-        request: ChatRequest,
-        headers: Mapping[str, str],
-        *,
-        on_progress: Callable[[JobProgress], None] | None,
-        stream: bool,
-    ) -> None:
-        super().__init__(request.model, headers, on_model=lambda _: None, empty_is_failure=False)
-        self._job = JobReader(on_progress)
-        self._stream = stream
-        self._limit = request.max_tokens
-        self._stop = _StopWords(request.stop)
-        self._seen: dict[str, str] = {"thinking": "", "content": ""}
-        self._given: dict[str, str] = {"thinking": "", "content": ""}
+    def __init__(self, request: ChatRequest, headers: Mapping[str, str], **options: Any) -> None:
+        super().__init__(request, headers, **options)
+        self._job = JobReader(self._on_progress)
+        self._max_tokens = request.max_tokens
+        self._stop = StopSequences(request.stop)
+        self._previous = dict.fromkeys(_TEXT_FIELDS, "")
+        self._returned = dict.fromkeys(_TEXT_FIELDS, "")
 
     def feed(self, payload: Payload) -> ChatDelta | None:
-        """What this state adds, if anything.
-
-        Raises:
-            JobError: The job failed, lapsed or was canceled, or its result is lost.
-            APIStatusError: The service refused the call.
-            InvalidResponseError: It is no state of a job, or takes back what was given out.
-        """
-        report = self._job.read(payload)
+        """The text that this state adds, if any."""
+        progress_data = self._job.read(payload)
         result = self._job.result
         if result is not None:
             self.finished = self.complete = True
             if result.get("text") is None:
-                raise InvalidResponseError(f"the job's result holds no text, but {str(sorted(result))[:READ]}")
-            return self._delta(_texts(result["text"]), final=True)
-        if not self._stream or report is None or report.get("text") is None:
+                raise InvalidResponseError(f"the job's result holds no text, but {str(sorted(result))[:MAX_SHOWN]}")
+            return self._delta(_text_fields(result["text"]), final=True)
+        if not self._stream or progress_data is None or progress_data.get("text") is None:
             return None
-        return self._delta(_texts(report["text"]), final=False)
+        return self._delta(_text_fields(progress_data["text"]), final=False)
 
     def end(self) -> ChatDelta:
-        """The last item: what was still held back, and the whole answer."""
+        """The last delta: text that was held back, and the complete reply."""
         held, reasoning = self._think.flush()
         text = self._stop.feed(held) + self._stop.flush()
-        self._note(text, reasoning)
+        self._collect(text, reasoning)
         reply = self._reply()
         return ChatDelta(text, reasoning, "", (), reply, reply.raw)
 
-    def _delta(self, now: Mapping[str, str], *, final: bool) -> ChatDelta | None:
-        reasoning = self._new("thinking", now["thinking"], final=final)
-        text, thought = self._think.feed(self._new("content", now["content"], final=final))
-        text, reasoning = self._stop.feed(text), reasoning + thought
-        if self._stop.found is not None:
+    def _delta(self, texts: Mapping[str, str], *, final: bool) -> ChatDelta | None:
+        reasoning = self._new_text("thinking", texts["thinking"], final=final)
+        text, tagged_reasoning = self._think.feed(self._new_text("content", texts["content"], final=final))
+        text, reasoning = self._stop.feed(text), reasoning + tagged_reasoning
+        if self._stop.matched is not None:
             self.finished = True
-        self._note(text, reasoning)
+        self._collect(text, reasoning)
         return ChatDelta(text, reasoning, "", (), None, self._raw()) if text or reasoning else None
 
-    def _note(self, text: str, reasoning: str) -> None:
-        if text:
-            self._texts.append(text)
-        if reasoning:
-            self._reasonings.append(reasoning)
-
-    def _new(self, name: str, text: str, *, final: bool) -> str:
-        """What is certain of a text now and was not before."""
-        given = self._given[name]
-        certain = text if final else _agreed(self._seen[name], text)
-        self._seen[name] = text
-        if certain in (given.rstrip(), given.strip()) if final else len(certain) <= len(given):
+    def _new_text(self, name: str, text: str, *, final: bool) -> str:
+        """The part of a text that is certain now and was not returned before."""
+        returned = self._returned[name]
+        certain = text if final else _common_start(self._previous[name], text)
+        self._previous[name] = text
+        if certain in (returned.rstrip(), returned.strip()) if final else len(certain) <= len(returned):
             return ""
-        if final and not certain.startswith(given):
-            given = given.lstrip()  # some results come without the blanks around them
-        if not certain.startswith(given):
-            raise InvalidResponseError(f"the service took back text that it had given twice: {given[-200:]!r}")
-        self._given[name] = certain
-        return certain[len(given) :]
+        if final and not certain.startswith(returned):
+            returned = returned.lstrip()  # some results come without the whitespace around them
+        if not certain.startswith(returned):
+            raise InvalidResponseError(f"the service took back text that it had sent twice: {returned[-200:]!r}")
+        self._returned[name] = certain
+        return certain[len(returned) :]
 
     def _raw(self) -> Mapping[str, Any]:
-        """The state of the job, by the service's names."""
+        """The state of the job, under the service's names."""
         progress = self._job.progress
         if progress is None:
             return {"job_id": self._job.job_id}
         return {"job_id": progress.job_id, "job_state": progress.state, "progress": progress.percent}
 
+    def _finish_reason(self) -> str:
+        generated = count_in(self._job.result, "num_generated_tokens")
+        if self._max_tokens is None or generated is None or self._stop.matched:
+            return "stop"
+        return "length" if generated >= self._max_tokens else "stop"
+
     def _reply(self) -> ChatReply:
         result = self._job.result or {}
-        usage = _usage(result)
-        limit = self._limit
-        cut = limit is not None and usage is not None and usage.output_tokens >= limit and not self._stop.found
-        finish = "length" if cut else "stop"
-        durations = {name: value for name in _SECONDS if (value := number_in(result, name)) is not None}
+        usage, stop_sequence = _usage(result), self._stop.matched
+        durations = {name: value for name in _DURATION_FIELDS if (value := number_in(result, name)) is not None}
+        counts = {name: value for name in _TOKEN_FIELDS if (value := count_in(result, name)) is not None}
         name = text_or_none(result.get("model_name"))
-        counts = {name: value for name in _COUNTS if (value := count_in(result, name)) is not None}
-        return ChatReply(
-            text=self.text,
-            reasoning="".join(self._reasonings),
-            finish_reason=finish,
+        return self._build_reply(
             usage=usage,
-            model=self._asked,
             id=self._job.job_id or None,
             details={
                 **({} if name is None else {"native_model_name": name}),
                 **durations,
-                **({"stop_sequence": self._stop.found} if self._stop.found else {}),
+                **({"stop_sequence": stop_sequence} if stop_sequence else {}),
             },
-            raw=completed(
-                {**self._raw(), **counts, **durations, "text": self.text}, self._asked, usage, finish, said={}
-            ),
-            **self._around(),
+            raw=self._with_openai_fields({**self._raw(), **counts, **durations, "text": self.text}, usage, {}),
         )
 
 
-def _agreed(before: str, now: str) -> str:
+def _common_start(before: str, now: str) -> str:
     if now.startswith(before):
         return before
     return now if before.startswith(now) else commonprefix((before, now))  # noqa: RUF071  texts, not paths
 
 
-class _StopWords:
-    """Cuts a text before the first of some words, and holds back what may be the beginning of one."""
-
-    def __init__(self, words: tuple[str, ...]) -> None:
-        self._words = tuple(filter(None, words))
-        self._held = ""
-        self.found: str | None = None
-
-    def feed(self, text: str) -> str:
-        """What of the text is certain to stand before them."""
-        if not self._words or not text:
-            return text
-        if self.found is not None:
-            return ""
-        text = self._held + text
-        # The one that is whole first, as if they were looked for at each character: so it is the same for any pieces.
-        found = [(at + len(word), at, word) for word in self._words if (at := text.find(word)) >= 0]
-        if found:
-            _, at, self.found = min(found)
-            self._held = ""
-            return text[:at]
-        kept = max((_overlap(text, word) for word in self._words), default=0)
-        self._held = text[len(text) - kept :]
-        return text[: len(text) - kept]
-
-    def flush(self) -> str:
-        """What was held back and turned out to be none."""
-        held, self._held = self._held, ""
-        return held
-
-
-def _overlap(text: str, word: str) -> int:
-    """How many of the last characters may be the beginning of `word`."""
-    return next((n for n in range(min(len(word) - 1, len(text)), 0, -1) if word.startswith(text[-n:])), 0)
-
-
-def _texts(text: Any) -> Mapping[str, str]:
-    """Reasoning and answer: apart in the JSON form, one text with tags in it in the others."""
+def _text_fields(text: Any) -> Mapping[str, str]:
+    """Reasoning and answer: two fields in the JSON form, one text with tags in the others."""
     match text:
         case str():
             return {"thinking": "", "content": text}
-        case Mapping() if all(isinstance(text.get(name), str | None) for name in _FORM):
-            return {name: text.get(name) or "" for name in _FORM}
+        case Mapping() if all(isinstance(text.get(name), str | None) for name in _TEXT_FIELDS):
+            return {name: text.get(name) or "" for name in _TEXT_FIELDS}
         case _:
             raise InvalidResponseError(f"the text is {type(text).__name__}, neither text nor an object of texts")
 

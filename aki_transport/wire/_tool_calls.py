@@ -1,32 +1,32 @@
-"""Tool calls out of the pieces that services send, however they number, name and repeat them.
+"""Assembles tool calls from the pieces that services send, however they number, name and repeat them.
 
 Seen at gateways: several calls in one piece, an index that is missing, reused or a string, an ID that is missing, comes
-late or is repeated, a name that is repeated, arguments as an object. A piece belongs to a call by its ID, else by its
-index, else to the call before it; what begins a call is a new ID, or a name where the call there is whole already.
+late or is repeated, a name that is repeated, arguments as an object. A piece belongs to the call with its ID, else to
+the call with its index, else to the last call. A new ID begins a new call, and so does a name if the arguments of the
+current call are complete.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from aki_transport.errors import InvalidResponseError
 from aki_transport.messages import ToolCall, ToolCallDelta
+from aki_transport.wire._decoder import text_or_none
 
 
+@dataclass(slots=True)
 class _Call:
-    __slots__ = ("id", "length", "name", "pieces", "position")
+    position: int
+    id: str | None = None
+    name: str | None = None
+    pieces: list[str] = field(default_factory=list)
+    length: int = 0
 
-    def __init__(self, position: int) -> None:
-        self.position = position
-        self.id: str | None = None
-        self.name: str | None = None
-        self.pieces: list[str] = []
-        self.length = 0
-
-    def is_whole(self) -> bool:
-        """Whether its arguments are a complete JSON object."""
+    def has_complete_arguments(self) -> bool:
         if not self.pieces or not self.pieces[-1].rstrip().endswith("}"):
             return False
         try:
@@ -35,15 +35,14 @@ class _Call:
             return False
         return True
 
-    def is_said_again(self, arguments: str) -> bool:
-        """Whether these are its whole arguments once more."""
-        return (
-            bool(arguments) and len(arguments) == self.length and "".join(self.pieces) == arguments and self.is_whole()
-        )
+    def is_repeated_by(self, arguments: str) -> bool:
+        """Whether these are all of its arguments once more."""
+        is_same = len(arguments) == self.length and "".join(self.pieces) == arguments
+        return is_same and self.has_complete_arguments()
 
 
 class ToolCallReader:
-    """Puts the tool calls of one answer together."""
+    """Assembles the tool calls of one answer."""
 
     def __init__(self) -> None:
         self._calls: list[_Call] = []
@@ -51,7 +50,7 @@ class ToolCallReader:
         self._by_index: dict[int, _Call] = {}
 
     def feed(self, pieces: Any) -> tuple[ToolCallDelta, ...]:
-        """What one payload's tool calls add; indices are counted anew from 0 in the order of appearance."""
+        """The deltas in one payload's `tool_calls`; positions count from 0 in the order in which calls begin."""
         if isinstance(pieces, dict):
             pieces = [pieces]
         if not isinstance(pieces, list):
@@ -60,13 +59,13 @@ class ToolCallReader:
         return tuple(delta for piece in pieces if (delta := self._feed_one(piece, begun)) is not None)
 
     def end(self) -> tuple[ToolCallDelta, ...]:
-        """IDs for the calls to which the service gave none."""
-        late = []
+        """Deltas with new IDs, for calls to which the service gave none."""
+        deltas = []
         for call in self._calls:
             if call.id is None:
                 call.id = f"call_{uuid4().hex[:24]}"
-                late.append(ToolCallDelta(call.position, id=call.id))
-        return tuple(late)
+                deltas.append(ToolCallDelta(call.position, id=call.id))
+        return tuple(deltas)
 
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls, in the order in which they began."""
@@ -78,17 +77,17 @@ class ToolCallReader:
         function = piece.get("function")
         if not isinstance(function, dict):
             function = piece
-        given_id, name = _word(piece.get("id")), _word(function.get("name"))
-        arguments = _text(function.get("arguments"))
-        call = self._call_for(given_id, _index(piece.get("index")), name, arguments, begun)
-        new_id = given_id if call.id is None else None
+        call_id, name = text_or_none(piece.get("id")) or None, text_or_none(function.get("name")) or None
+        arguments = _arguments_text(function.get("arguments"))
+        call = self._call_for(call_id, _index(piece.get("index")), name, arguments, begun)
+        new_id = call_id if call.id is None else None
         if new_id is not None:
             call.id = new_id
             self._by_id[new_id] = call
         new_name = name if call.name is None else None
         if new_name is not None:
             call.name = new_name
-        if call.is_said_again(arguments):
+        if call.is_repeated_by(arguments):
             arguments = ""
         if arguments:
             call.pieces.append(arguments)
@@ -98,13 +97,13 @@ class ToolCallReader:
         return ToolCallDelta(call.position, new_id, new_name, arguments)
 
     def _call_for(
-        self, given_id: str | None, index: int | None, name: str | None, arguments: str, begun: set[int]
+        self, call_id: str | None, index: int | None, name: str | None, arguments: str, begun: set[int]
     ) -> _Call:
-        if given_id is not None and given_id in self._by_id:
-            return self._by_id[given_id]
-        there = self._by_index.get(index) if index is not None else (self._calls[-1] if self._calls else None)
-        if there is not None and not self._begins_another(there, given_id, index, name, arguments, begun):
-            return there
+        if call_id is not None and call_id in self._by_id:
+            return self._by_id[call_id]
+        current = self._by_index.get(index) if index is not None else (self._calls[-1] if self._calls else None)
+        if current is not None and not self._begins_another(current, call_id, index, name, arguments, begun):
+            return current
         call = _Call(len(self._calls))
         self._calls.append(call)
         if index is not None:
@@ -114,20 +113,16 @@ class ToolCallReader:
 
     @staticmethod
     def _begins_another(
-        there: _Call, given_id: str | None, index: int | None, name: str | None, arguments: str, begun: set[int]
+        current: _Call, call_id: str | None, index: int | None, name: str | None, arguments: str, begun: set[int]
     ) -> bool:
-        if given_id is not None and there.id is not None:
+        if call_id is not None and current.id is not None:
             return True
-        if name is None or there.name is None:
+        if name is None or current.name is None:
             return False
-        if name != there.name or (index is None and there.position in begun):
+        if name != current.name or (index is None and current.position in begun):
             return True
-        # The same name again: a repetition while the call there still grows, another call once it is whole.
-        return bool(arguments) and there.is_whole() and not there.is_said_again(arguments)
-
-
-def _word(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+        # The same name again is a repetition while the current call still grows, and another call once it is complete.
+        return bool(arguments) and current.has_complete_arguments() and not current.is_repeated_by(arguments)
 
 
 def _index(value: Any) -> int | None:
@@ -138,7 +133,7 @@ def _index(value: Any) -> int | None:
     return int(value) if isinstance(value, str) and value.isdecimal() else None
 
 
-def _text(arguments: Any) -> str:
+def _arguments_text(arguments: Any) -> str:
     """Arguments as JSON text; some services send the object itself."""
     if isinstance(arguments, str):
         return arguments

@@ -1,20 +1,19 @@
-"""Anthropic's messages: requests out of values."""
+"""Anthropic's messages protocol: builds the calls."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
 from pydantic_core import from_json
 
-from aki_transport.errors import APIStatusError, ConfigurationError
+from aki_transport.errors import ConfigurationError
 from aki_transport.messages import (
     Audio,
     ChatRequest,
     File,
     Image,
-    JobProgress,
     Message,
     Part,
     Text,
@@ -26,10 +25,10 @@ from aki_transport.messages import (
 from aki_transport.models.catalog import read_listing
 from aki_transport.transport import Call
 from aki_transport.wire._anthropic_decoder import AnthropicDecoder
-from aki_transport.wire._reasoning_history import reasoning_sent_back
+from aki_transport.wire._request import NO_PARAMETERS, keep_all_features, reasoning_start, set_fields
 
-BY_ENDPOINT = False
-TAKES = frozenset(
+MODELS_ARE_ENDPOINTS = False
+SUPPORTED_FIELDS = frozenset(
     {
         "temperature",
         "top_p",
@@ -42,17 +41,19 @@ TAKES = frozenset(
         "parallel_tool_calls",
     }
 )
-# Source: AKI.IO's page of this interface.
+# Source: AKI.IO's documentation of this interface.
 RANGES: Mapping[str, tuple[float, float]] = {"temperature": (0, 1), "top_p": (0, 1)}
 
 _HEADERS = {"anthropic-version": "2023-06-01"}
 _DEFAULT_MAX_TOKENS = 8192  # AKI.IO's documented default; the field is required
-_LEAST_THINKING = 1024  # tokens; Anthropic's own minimum
-# Shares of the answer's tokens, since a budget has to leave room for the answer.
-_THINKING = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8}
-_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
+_MIN_THINKING_TOKENS = 1024  # Anthropic's own minimum
+# Shares of max_tokens, so that the thinking budget leaves room for the answer.
+_THINKING_SHARES = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8}
+_TOOL_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 
 read_models = read_listing
+decoder = AnthropicDecoder
+without_refused_feature = keep_all_features
 
 
 def models() -> Call:
@@ -61,8 +62,8 @@ def models() -> Call:
 
 
 def chat(request: ChatRequest, *, stream: bool) -> Call:
-    """The call that says `request`; what is not given is not sent."""
-    system = "\n\n".join(filter(str.strip, (_text_of(each) for each in request.messages if each.role == "system")))
+    """The call that sends `request`, without the fields that are None."""
+    system = "\n\n".join(filter(str.strip, (_system_text(each) for each in request.messages if each.role == "system")))
     body: dict[str, Any] = {
         "model": request.model,
         "max_tokens": _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens,
@@ -70,10 +71,7 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
     }
     if system:
         body["system"] = system
-    for name in ("temperature", "top_p", "top_k"):
-        value = getattr(request, name)
-        if value is not None:
-            body[name] = value
+    body.update(set_fields(request, "temperature", "top_p", "top_k"))
     if request.stop:
         body["stop_sequences"] = list(request.stop)
     if request.tools:
@@ -89,49 +87,31 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
     return Call(path="/v1/messages", body=body, headers=_HEADERS, stream=stream)
 
 
-def decoder(
-    request: ChatRequest,
-    headers: Mapping[str, str],
-    *,
-    on_model: Callable[[str], None],
-    on_progress: Callable[[JobProgress], None] | None = None,  # noqa: ARG001  there are no jobs here
-    empty_is_failure: bool = False,
-    stream: bool = True,  # noqa: ARG001  a blocking answer tells itself apart
-) -> AnthropicDecoder:
-    """What reads the answer's payloads."""
-    return AnthropicDecoder(request.model, headers, on_model=on_model, empty_is_failure=empty_is_failure)
-
-
-def without_refused(request: ChatRequest, error: APIStatusError) -> ChatRequest | None:  # noqa: ARG001  other wires do
-    """Nothing of a request is a side matter here."""
-    return None
-
-
 def _messages(request: ChatRequest) -> list[dict[str, Any]]:
-    """The turns, each role once in a row, as the protocol wants it: results of tools are the user's."""
-    said: list[dict[str, Any]] = []
-    thoughtful = reasoning_sent_back(request)
-    for position, message in enumerate(request.messages):
+    """The messages without the system's. Roles alternate, as the protocol requires; tool results belong to the user."""
+    merged: list[dict[str, Any]] = []
+    first_with_reasoning = reasoning_start(request)
+    for index, message in enumerate(request.messages):
         if message.role == "system":
             continue
         role = "assistant" if message.role == "assistant" else "user"
-        blocks = list(_blocks(message, thoughts=position >= thoughtful))
+        blocks = list(_blocks(message, with_reasoning=index >= first_with_reasoning))
         if not blocks:
             continue
-        if said and said[-1]["role"] == role:
-            said[-1]["content"] += blocks
+        if merged and merged[-1]["role"] == role:
+            merged[-1]["content"] += blocks
         else:
-            said.append({"role": role, "content": blocks})
-    for turn in said:
-        turn["content"].sort(key=lambda block: block["type"] != "tool_result")  # where the protocol wants them
-    if said and said[-1]["role"] == "assistant" and said[-1]["content"][-1]["type"] == "text":
-        # The beginning of an answer, which the service refuses to go on from behind a blank.
-        last = said[-1]["content"][-1]
+            merged.append({"role": role, "content": blocks})
+    for turn in merged:
+        turn["content"].sort(key=lambda block: block["type"] != "tool_result")  # the protocol wants results first
+    if merged and merged[-1]["role"] == "assistant" and merged[-1]["content"][-1]["type"] == "text":
+        # The model continues this text; the service refuses it if it ends with whitespace.
+        last = merged[-1]["content"][-1]
         last["text"] = last["text"].rstrip()
-    return said
+    return merged
 
 
-def _blocks(message: Message, *, thoughts: bool) -> Iterator[dict[str, Any]]:
+def _blocks(message: Message, *, with_reasoning: bool) -> Iterator[dict[str, Any]]:
     if message.role == "tool":
         yield {
             "type": "tool_result",
@@ -140,20 +120,19 @@ def _blocks(message: Message, *, thoughts: bool) -> Iterator[dict[str, Any]]:
             **({"is_error": True} if message.is_error else {}),
         }
         return
-    if thoughts:
-        for thought in message.reasoning_blocks:
-            if thought.data is not None:
-                yield {"type": "redacted_thinking", "data": thought.data}
-            elif thought.signature is not None:
-                yield {"type": "thinking", "thinking": thought.text, "signature": thought.signature}
+    if with_reasoning:
+        for block in message.reasoning_blocks:
+            if block.data is not None:
+                yield {"type": "redacted_thinking", "data": block.data}
+            elif block.signature is not None:
+                yield {"type": "thinking", "thinking": block.text, "signature": block.signature}
     yield from _parts(message)
     for call in message.tool_calls:
-        yield {"type": "tool_use", "id": call.id, "name": call.name, "input": _input(call)}
+        yield {"type": "tool_use", "id": call.id, "name": call.name, "input": _tool_input(call)}
 
 
 def _parts(message: Message) -> Iterator[dict[str, Any]]:
-    parts = (Text(message.content),) if isinstance(message.content, str) else message.content
-    for part in parts:
+    for part in message.parts:
         if not isinstance(part, Text):
             yield _part(part)
         elif part.text.strip():  # the protocol refuses blank text
@@ -169,7 +148,7 @@ def _part(part: Part) -> dict[str, Any]:
         case File(file_id=str(file_id)):
             return {"type": "document", "source": {"type": "file", "file_id": file_id}}
         case File(mime_type=str(kind)) if kind.startswith("text/"):
-            return _document(part, {"type": "text", "media_type": "text/plain", "data": _decoded(part)})
+            return _document(part, {"type": "text", "media_type": "text/plain", "data": _decoded_text(part)})
         case File():
             kind = part.mime_type or "application/pdf"
             return _document(part, {"type": "base64", "media_type": kind, "data": part.base64})
@@ -179,12 +158,12 @@ def _part(part: Part) -> dict[str, Any]:
             assert_never(part)
 
 
-def _decoded(file: File) -> str:
+def _decoded_text(file: File) -> str:
     try:
         return base64.b64decode(file.base64 or "").decode("utf-8", "replace")
     except ValueError as error:
-        words = str(error)
-    raise ConfigurationError(f"the file {file.filename or ''!r} is no text in base64: {words}")
+        reason = str(error)
+    raise ConfigurationError(f"the file {file.filename or ''!r} is no text in base64: {reason}")
 
 
 def _document(file: File, source: dict[str, Any]) -> dict[str, Any]:
@@ -193,14 +172,14 @@ def _document(file: File, source: dict[str, Any]) -> dict[str, Any]:
 
 
 def _source(url: str) -> dict[str, Any]:
-    header, found, data = url.partition(";base64,")
-    if found and header.startswith("data:"):
+    header, separator, data = url.partition(";base64,")
+    if separator and header.startswith("data:"):
         return {"type": "base64", "media_type": header.removeprefix("data:"), "data": data}
     return {"type": "url", "url": url}
 
 
-def _input(call: ToolCall) -> dict[str, Any]:
-    """The arguments as an object, which the protocol asks for; what is none is told as it is."""
+def _tool_input(call: ToolCall) -> dict[str, Any]:
+    """The arguments as an object, as the protocol requires; other text is sent within one."""
     try:
         value = from_json(call.arguments or "{}", allow_inf_nan=False)
     except ValueError:
@@ -208,13 +187,13 @@ def _input(call: ToolCall) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"not_json": call.arguments}
 
 
-def _text_of(message: Message) -> str:
-    content = message.content
-    if isinstance(content, str):
-        return content
-    if not all(isinstance(part, Text) for part in content):
-        raise ConfigurationError("a system message holds something else than text, which protocol='anthropic' refuses.")
-    return "\n".join(part.text for part in content if isinstance(part, Text))
+def _system_text(message: Message) -> str:
+    texts = [part.text for part in message.parts if isinstance(part, Text)]
+    if len(texts) < len(message.parts):
+        raise ConfigurationError(
+            "a system message holds something other than text, which protocol='anthropic' refuses."
+        )
+    return "\n".join(texts)
 
 
 def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
@@ -225,34 +204,33 @@ def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
             description, schema = function.get("description"), function.get("parameters")
         case _:
             return tool
-    said: dict[str, Any] = {"name": name, "input_schema": schema or {"type": "object", "properties": {}}}
+    declaration: dict[str, Any] = {"name": name, "input_schema": schema or NO_PARAMETERS}
     if description:
-        said["description"] = description
-    return said
+        declaration["description"] = description
+    return declaration
 
 
 def _tool_choice(choice: ToolChoice | None, parallel: bool | None) -> dict[str, Any] | None:
     if choice is None and parallel is None:
         return None
-    said: dict[str, Any]
     if isinstance(choice, ToolNamed):
-        said = {"type": "tool", "name": choice.name}
+        body: dict[str, Any] = {"type": "tool", "name": choice.name}
     else:
-        said = {"type": _CHOICES[choice or "auto"]}
+        body = {"type": _TOOL_CHOICES[choice or "auto"]}
     if parallel is not None and choice != "none":
-        said["disable_parallel_tool_use"] = not parallel
-    return said
+        body["disable_parallel_tool_use"] = not parallel
+    return body
 
 
 def _thinking(effort: str, max_tokens: int) -> dict[str, Any]:
     if effort == "none":
         return {"type": "disabled"}
-    if effort not in _THINKING:
-        known = ", ".join(map(repr, ("none", *_THINKING)))
+    if effort not in _THINKING_SHARES:
+        known = ", ".join(map(repr, ("none", *_THINKING_SHARES)))
         raise ConfigurationError(f"reasoning_effort={effort!r} is not known to protocol='anthropic'; use {known}.")
-    if max_tokens <= _LEAST_THINKING:
+    if max_tokens <= _MIN_THINKING_TOKENS:
         raise ConfigurationError(
-            f"reasoning_effort={effort!r} needs max_tokens above {_LEAST_THINKING} with protocol='anthropic'."
+            f"reasoning_effort={effort!r} needs max_tokens above {_MIN_THINKING_TOKENS} with protocol='anthropic'."
         )
-    budget = max(int(max_tokens * _THINKING[effort]), _LEAST_THINKING)
+    budget = max(int(max_tokens * _THINKING_SHARES[effort]), _MIN_THINKING_TOKENS)
     return {"type": "enabled", "budget_tokens": budget}

@@ -1,29 +1,32 @@
-"""AKI.IO's own API for language models: every model is an endpoint, every answer the result of a job."""
+"""AKI.IO's own API for language models: every model is an endpoint, and every answer is the result of a job."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import from_json
-
 from aki_transport.error_parsing import error_from_payload
-from aki_transport.errors import APIStatusError, ConfigurationError, InvalidResponseError
-from aki_transport.messages import ChatRequest, Image, JobProgress, Message, Text
+from aki_transport.errors import ConfigurationError, InvalidResponseError
+from aki_transport.json_text import parse_json
+from aki_transport.messages import ChatRequest, Image, Message, Text
 from aki_transport.models.catalog import Listing
 from aki_transport.transport import Call
-from aki_transport.wire._job import read_error, starting
+from aki_transport.wire._job import read_error, start_job
 from aki_transport.wire._native_decoder import NativeDecoder
+from aki_transport.wire._request import keep_all_features, set_fields
 
-BY_ENDPOINT = True
-TAKES = frozenset({"temperature", "top_p", "top_k", "max_tokens", "stop", "images"})
-# Source: AKI.IO's page of this API.
+MODELS_ARE_ENDPOINTS = True
+SUPPORTED_FIELDS = frozenset({"temperature", "top_p", "top_k", "max_tokens", "stop", "images"})
+# Source: AKI.IO's documentation of this API.
 RANGES: Mapping[str, tuple[float, float]] = {"temperature": (0, 1), "top_p": (0, 1)}
+
+decoder = NativeDecoder
+without_refused_feature = keep_all_features
 
 
 def models() -> Call:
-    """The call that lists the endpoints. The key is optional there, and would have to stand in the address."""
+    """The call that lists the endpoints, without the key: it is optional there, and would have to be in the URL."""
     return Call(path="/endpoints", method="GET", max_retries=0)
 
 
@@ -32,56 +35,34 @@ def read_models(body: str | bytes) -> Listing:
 
     Raises:
         APIStatusError: The answer is an error.
-        InvalidResponseError: It is no list of endpoints.
+        InvalidResponseError: It is not a list of endpoints.
     """
-    try:
-        said = from_json(body)
-    except ValueError as error:
-        raise InvalidResponseError(f"the list of endpoints is not JSON: {error}") from None
-    if isinstance(said, dict) and said.get("success") is False:
-        raise read_error(error_from_payload(said))
-    rows = said.get("endpoints") if isinstance(said, dict) else None
+    payload = parse_json(body, "the list of endpoints")
+    if isinstance(payload, dict) and payload.get("success") is False:
+        raise read_error(error_from_payload(payload))
+    rows = payload.get("endpoints") if isinstance(payload, dict) else None
     names = [row.get("name") if isinstance(row, dict) else row for row in rows] if isinstance(rows, list) else []
-    found = {name: 0 for name in names if isinstance(name, str) and name}
-    if not found:
+    endpoints = {name: 0 for name in names if isinstance(name, str) and name}
+    if not endpoints:
         raise InvalidResponseError("the list of endpoints names none")
-    return found
+    return endpoints
 
 
 def chat(request: ChatRequest, *, stream: bool) -> Call:
-    """The call that starts the job; what is not given is not sent. `stop` is left to the decoder."""
+    """The call that starts the job, without the fields that are None. The decoder applies `stop`."""
     body: dict[str, Any] = {}
-    if request.plain:
-        body["text_context"] = "\n".join(map(_raw, request.messages))
+    if request.raw_prompt:
+        body["text_context"] = "\n".join(map(_prompt_text, request.messages))
     else:
         body["chat_context"] = json.dumps([_message(message) for message in request.messages], ensure_ascii=False)
-    for name, ours in (("temperature",) * 2, ("top_p",) * 2, ("top_k",) * 2, ("max_gen_tokens", "max_tokens")):
-        value = getattr(request, ours)
-        if value is not None:
-            body[name] = value
+    body.update(set_fields(request, "temperature", "top_p", "top_k"))
+    if request.max_tokens is not None:
+        body["max_gen_tokens"] = request.max_tokens
     body.update(request.extra_body)
-    return starting(request.endpoint or request.model, body, stream=stream)
+    return start_job(request.endpoint or request.model, body, stream=stream)
 
 
-def decoder(
-    request: ChatRequest,
-    headers: Mapping[str, str],
-    *,
-    on_model: Callable[[str], None],  # noqa: ARG001  the endpoint is the model: no other one can answer
-    on_progress: Callable[[JobProgress], None] | None = None,
-    empty_is_failure: bool = False,  # noqa: ARG001  this API says when a worker failed
-    stream: bool = True,
-) -> NativeDecoder:
-    """What reads the states of the job."""
-    return NativeDecoder(request, headers, on_progress=on_progress, stream=stream)
-
-
-def without_refused(request: ChatRequest, error: APIStatusError) -> ChatRequest | None:  # noqa: ARG001  other wires do
-    """Nothing of a request is a side matter here."""
-    return None
-
-
-def _raw(message: Message) -> str:
+def _prompt_text(message: Message) -> str:
     content = _content(message)
     if not isinstance(content, str):
         raise ConfigurationError("protocol='native' takes nothing but text as a raw prompt.")
@@ -97,17 +78,16 @@ def _message(message: Message) -> dict[str, Any]:
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:
-    if isinstance(message.content, str):
-        return message.content
-    if all(isinstance(part, Text) for part in message.content):
-        return "\n".join(part.text for part in message.content if isinstance(part, Text))
-    said: list[dict[str, Any]] = []
-    for part in message.content:
+    texts = [part.text for part in message.parts if isinstance(part, Text)]
+    if len(texts) == len(message.parts):
+        return "\n".join(texts)
+    blocks: list[dict[str, Any]] = []
+    for part in message.parts:
         match part:
             case Text(text):
-                said.append({"type": "text", "text": text})
+                blocks.append({"type": "text", "text": text})
             case Image() if part.as_url.startswith("data:"):
-                said.append({"image": part.as_url})
+                blocks.append({"image": part.as_url})
             case Image():
                 raise ConfigurationError(
                     "protocol='native' takes pictures as data (base64) only, not by their address."
@@ -116,4 +96,4 @@ def _content(message: Message) -> str | list[dict[str, Any]]:
                 raise ConfigurationError(
                     f"protocol='native' takes text and pictures, no {type(part).__name__.lower()}."
                 )
-    return said
+    return blocks

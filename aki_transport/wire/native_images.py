@@ -1,69 +1,54 @@
-"""AKI.IO's own API for pictures: jobs that report how far they are."""
+"""AKI.IO's own API for images: jobs that report their progress."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from aki_transport.errors import InvalidResponseError
-from aki_transport.images.image import GeneratedImage, decoded
 from aki_transport.images.request import ImageRequest
-from aki_transport.messages import JobProgress
+from aki_transport.messages import OnProgress
 from aki_transport.transport import Call, Payload
 from aki_transport.wire._decoder import count_in
-from aki_transport.wire._job import JobReader, starting
+from aki_transport.wire._image_decoder import ImageDecoder
+from aki_transport.wire._job import JobReader, start_job
+from aki_transport.wire._request import set_fields
 
-TAKES = frozenset({"size", "seed", "negative_prompt", "steps"})
-EDITS_BY: str | None = "qwen_image_edit"
-"""The model that changes pictures where none is named."""
+SUPPORTED_FIELDS = frozenset({"size", "seed", "negative_prompt", "steps"})
+DEFAULT_EDIT_MODEL: str | None = "qwen_image_edit"
 
 
-def draw(request: ImageRequest) -> Call:
-    """The call that starts the job of a new picture, or of a change of the one it holds."""
+def images(request: ImageRequest) -> Call:
+    """The call that starts the job: a new image, or an edit of the image in the request."""
     body: dict[str, Any] = {"prompt": request.prompt}
     if request.size is not None:
         body["width"], body["height"] = request.size
-    for name in ("seed", "negative_prompt", "steps"):
-        value = getattr(request, name)
-        if value is not None:
-            body[name] = value
+    body.update(set_fields(request, "seed", "negative_prompt", "steps"))
     if request.images:
         body["image"] = request.images[0].to_data_url()
     body.update(request.extra_body)
-    return starting(request.endpoint or request.model or "", body, stream=False)
+    return start_job(request.endpoint or request.model or "", body, stream=False)
 
 
-class ImageDecoder:
-    """Reads the states of the job."""
+class NativeImageDecoder(ImageDecoder):
+    """Decodes the states of one job."""
 
-    def __init__(self, request: ImageRequest, on_progress: Callable[[JobProgress], None] | None) -> None:
-        self.finished = False
-        self.complete = False
-        self.text = ""
-        self._request = request
+    def __init__(self, request: ImageRequest, *, on_progress: OnProgress | None) -> None:
+        super().__init__(request, on_progress=on_progress)
         self._job = JobReader(on_progress)
-        self._images: list[GeneratedImage] = []
 
     def feed(self, payload: Payload) -> None:
-        """Read one state.
-
-        Raises:
-            JobError: The job failed, lapsed or was canceled, or its result is lost.
-            InvalidResponseError: Its result holds no pictures.
-        """
+        """Read one state."""
         self._job.read(payload)
         result = self._job.result
         if result is None:
             return
-        self.finished = self.complete = True
-        found = result.get("images")
-        if isinstance(found, str):
-            found = [found]
-        if not isinstance(found, list) or not found:
+        self.finished = self.complete = True  # the job has ended, even if its result cannot be read
+        images = result.get("images")
+        if isinstance(images, str):
+            images = [images]
+        if not isinstance(images, list) or not images:
             raise InvalidResponseError("the job's result holds no picture")
-        request, seed = self._request, count_in(result, "seed")
-        self._images = [decoded(image, prompt=request.prompt, model=request.model, seed=seed) for image in found]
+        self._decode(images, seed=count_in(result, "seed"))
 
-    def end(self) -> list[GeneratedImage]:
-        """The pictures."""
-        return self._images
+
+decoder = NativeImageDecoder

@@ -1,9 +1,9 @@
-"""OpenAI's chat completions: requests out of values, values out of answers, as forgiving as gateways are different."""
+"""OpenAI's chat completions protocol: builds the calls."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -13,7 +13,6 @@ from aki_transport.messages import (
     ChatRequest,
     File,
     Image,
-    JobProgress,
     JsonObject,
     JsonSchema,
     Message,
@@ -21,38 +20,24 @@ from aki_transport.messages import (
     ResponseFormat,
     Text,
     Tool,
-    ToolChoice,
     ToolNamed,
 )
 from aki_transport.models.catalog import read_listing
 from aki_transport.transport import Call
 from aki_transport.wire._openai_decoder import OpenAIDecoder
-from aki_transport.wire._reasoning_history import reasoning_sent_back
+from aki_transport.wire._request import NO_PARAMETERS, reasoning_start, set_fields
 
-BY_ENDPOINT = False
-TAKES = frozenset(
-    {
-        "temperature",
-        "top_p",
-        "top_k",
-        "max_tokens",
-        "stop",
-        "seed",
-        "presence_penalty",
-        "frequency_penalty",
-        "reasoning_effort",
-        "tools",
-        "images",
-        "parallel_tool_calls",
-        "response_format",
-    }
-)
+MODELS_ARE_ENDPOINTS = False
 RANGES: Mapping[str, tuple[float, float]] = {}
 
 _STREAM_OPTIONS = re.compile(r"stream_options|include_usage", re.IGNORECASE)
-_PLAIN = ("temperature", "top_p", "top_k", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
+_SAMPLING_FIELDS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
+SUPPORTED_FIELDS = frozenset(
+    {*_SAMPLING_FIELDS, "stop", "reasoning_effort", "tools", "images", "parallel_tool_calls", "response_format"}
+)
 
 read_models = read_listing
+decoder = OpenAIDecoder
 
 
 def models() -> Call:
@@ -61,22 +46,21 @@ def models() -> Call:
 
 
 def chat(request: ChatRequest, *, stream: bool) -> Call:
-    """The call that says `request`; what is not given is not sent."""
-    body: dict[str, Any] = {"model": request.model, "messages": list(_messages(request))}
-    for name in _PLAIN:
-        value = getattr(request, name)
-        if value is not None:
-            body[name] = value
-    if request.reasoning_effort is not None:
-        body["reasoning_effort"] = request.reasoning_effort
+    """The call that sends `request`, without the fields that are None."""
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": list(_messages(request)),
+        **set_fields(request, *_SAMPLING_FIELDS, "reasoning_effort"),
+    }
     if request.stop:
         body["stop"] = list(request.stop)
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
-        if request.tool_choice is not None:
-            body["tool_choice"] = _tool_choice(request.tool_choice)
-        if request.parallel_tool_calls is not None:
-            body["parallel_tool_calls"] = request.parallel_tool_calls
+        if isinstance(request.tool_choice, ToolNamed):
+            body["tool_choice"] = {"type": "function", "function": {"name": request.tool_choice.name}}
+        elif request.tool_choice is not None:
+            body["tool_choice"] = request.tool_choice
+        body.update(set_fields(request, "parallel_tool_calls"))
     if request.response_format is not None:
         body["response_format"] = _response_format(request.response_format)
     if stream:
@@ -87,72 +71,57 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
     return Call(path="/chat/completions", body=body, stream=stream)
 
 
-def decoder(
-    request: ChatRequest,
-    headers: Mapping[str, str],
-    *,
-    on_model: Callable[[str], None],
-    on_progress: Callable[[JobProgress], None] | None = None,  # noqa: ARG001  there are no jobs here
-    empty_is_failure: bool = False,
-    stream: bool = True,  # noqa: ARG001  a blocking answer tells itself apart
-) -> OpenAIDecoder:
-    """What reads the answer's payloads."""
-    return OpenAIDecoder(request.model, headers, on_model=on_model, empty_is_failure=empty_is_failure)
-
-
-def without_refused(request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
-    """The request without asking for usage in the stream, where the service refuses to be asked."""
+def without_refused_feature(request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
+    """The request without `stream_options`, if that is what the service refuses."""
     if request.include_usage and isinstance(error, BadRequestError) and _STREAM_OPTIONS.search(error.message):
         return replace(request, include_usage=False)
     return None
 
 
 def _messages(request: ChatRequest) -> Iterator[dict[str, Any]]:
-    thoughtful = reasoning_sent_back(request)
-    seen: list[Part] = []  # pictures in tool results, which this protocol only takes from the user
-    for position, message in enumerate(request.messages):
-        if seen and message.role != "tool":
-            yield _shown(seen)
-            seen = []
-        said: dict[str, Any] = {"role": message.role, "content": _content(message, seen)}
+    first_with_reasoning = reasoning_start(request)
+    attachments: list[Part] = []  # images and files in tool results; this protocol takes them only from the user
+    for index, message in enumerate(request.messages):
+        if attachments and message.role != "tool":
+            yield _attachments_message(attachments)
+            attachments = []
+        body: dict[str, Any] = {"role": message.role, "content": _content(message, attachments)}
         if message.name:
-            said["name"] = message.name
-        if message.tool_call_id is not None:
-            said["tool_call_id"] = message.tool_call_id
+            body["name"] = message.name
+        body.update(set_fields(message, "tool_call_id"))
         if message.tool_calls:
-            said["tool_calls"] = [
+            body["tool_calls"] = [
                 {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
                 for call in message.tool_calls
             ]
-        if message.reasoning and position >= thoughtful:
-            said["reasoning_content"] = message.reasoning
-        yield said
-    if seen:
-        yield _shown(seen)
+        if message.reasoning and index >= first_with_reasoning:
+            body["reasoning_content"] = message.reasoning
+        yield body
+    if attachments:
+        yield _attachments_message(attachments)
 
 
-def _content(message: Message, seen: list[Part]) -> str | list[dict[str, Any]]:
+def _content(message: Message, attachments: list[Part]) -> str | list[dict[str, Any]]:
     content = message.content
     if isinstance(content, str):
         return content
     if message.role == "user":
-        return (
-            [_part(part) for part in content]
-            if len(content) != 1 or not isinstance(content[0], Text)
-            else content[0].text
-        )
+        match content:
+            case (Text(text),):
+                return text
+        return [_part(part) for part in content]
     lines = [part.text for part in content if isinstance(part, Text)]
     others = [part for part in content if not isinstance(part, Text)]
     if others and message.role == "tool":
-        seen.extend(others)
+        attachments.extend(others)
         lines.append(f"[{len(others)} attachment(s) of this result follow in the next user message]")
         others = []
     return [_part(part) for part in content] if others else "\n".join(lines)
 
 
-def _shown(parts: list[Part]) -> dict[str, Any]:
-    said = [{"type": "text", "text": "Attachments of the tool results above, in their order:"}]
-    return {"role": "user", "content": said + [_part(part) for part in parts]}
+def _attachments_message(attachments: list[Part]) -> dict[str, Any]:
+    title = {"type": "text", "text": "Attachments of the tool results above, in their order:"}
+    return {"role": "user", "content": [title, *map(_part, attachments)]}
 
 
 def _part(part: Part) -> dict[str, Any]:
@@ -160,8 +129,7 @@ def _part(part: Part) -> dict[str, Any]:
         case Text(text):
             return {"type": "text", "text": text}
         case Image():
-            detail = {} if part.detail is None else {"detail": part.detail}
-            return {"type": "image_url", "image_url": {"url": part.as_url, **detail}}
+            return {"type": "image_url", "image_url": {"url": part.as_url, **set_fields(part, "detail")}}
         case File(file_id=str(file_id)):
             return {"type": "file", "file": {"file_id": file_id}}
         case File():
@@ -176,29 +144,16 @@ def _part(part: Part) -> dict[str, Any]:
 def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(tool, Tool):
         return tool
-    function: dict[str, Any] = {"name": tool.name, "description": tool.description}
-    function["parameters"] = tool.parameters or {"type": "object", "properties": {}}
-    if tool.strict is not None:
-        function["strict"] = tool.strict
-    return {"type": "function", "function": function}
+    function = {**set_fields(tool, "name", "description"), "parameters": tool.parameters or NO_PARAMETERS}
+    return {"type": "function", "function": {**function, **set_fields(tool, "strict")}}
 
 
-def _tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
-    if isinstance(choice, ToolNamed):
-        return {"type": "function", "function": {"name": choice.name}}
-    return choice
-
-
-def _response_format(wanted: ResponseFormat) -> Mapping[str, Any]:
-    match wanted:
+def _response_format(response_format: ResponseFormat) -> Mapping[str, Any]:
+    match response_format:
         case JsonObject():
             return {"type": "json_object"}
         case JsonSchema():
-            schema: dict[str, Any] = {"name": wanted.name, "schema": wanted.schema}
-            if wanted.description is not None:
-                schema["description"] = wanted.description
-            if wanted.strict is not None:
-                schema["strict"] = wanted.strict
+            schema = set_fields(response_format, "name", "schema", "description", "strict")
             return {"type": "json_schema", "json_schema": schema}
         case _:
-            return wanted
+            return response_format

@@ -1,30 +1,26 @@
-"""OpenAI's image calls: pictures out of words, and pictures changed by words."""
+"""OpenAI's image protocol: generates images from a prompt, and edits images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from aki_transport.error_parsing import error_from_payload, is_error
 from aki_transport.errors import InvalidResponseError
-from aki_transport.images.image import GeneratedImage, decoded
 from aki_transport.images.request import ImageRequest
-from aki_transport.messages import JobProgress
+from aki_transport.json_text import parse_json
 from aki_transport.transport import Call, Form, Payload
-from aki_transport.wire._decoder import READ
+from aki_transport.wire._image_decoder import ImageDecoder
+from aki_transport.wire._request import set_fields
 
-TAKES = frozenset({"size", "n", "several images"})
-EDITS_BY: str | None = None
-"""The model that changes pictures where none is named; the service has one of its own here."""
+SUPPORTED_FIELDS = frozenset({"size", "n", "several images"})
+DEFAULT_EDIT_MODEL: str | None = None
 
 
-def draw(request: ImageRequest) -> Call:
-    """The call that asks for new pictures, or for changes of those it holds. It may be billed, and is not repeated."""
-    fields: dict[str, Any] = {"prompt": request.prompt}
-    if request.model is not None:
-        fields["model"] = request.model
+def images(request: ImageRequest) -> Call:
+    """The call that generates images, or edits the images of the request. It may be billed, so it is not repeated."""
+    fields: dict[str, Any] = {"prompt": request.prompt, **set_fields(request, "model")}
     if request.n != 1:
         fields["n"] = request.n
     if request.size is not None:
@@ -37,54 +33,27 @@ def draw(request: ImageRequest) -> Call:
         (name, f"{image.id}.{image.mime_type.rpartition('/')[2]}", image.data, image.mime_type)
         for image in request.images
     )
-    form = Form(fields={key: _in_a_form(value) for key, value in fields.items()}, files=files)
+    form = Form(fields={key: _form_value(value) for key, value in fields.items()}, files=files)
     return Call(path="/images/edits", form=form, repeatable=False)
 
 
-def _in_a_form(value: Any) -> str:
-    """A value as a form can hold it: a text as it is, anything else as JSON writes it."""
+def _form_value(value: Any) -> str:
+    """Text as it is, anything else as JSON."""
     return value if isinstance(value, str) else to_json(value).decode()
 
 
-class ImageDecoder:
-    """Reads the answer."""
-
-    def __init__(
-        self,
-        request: ImageRequest,
-        on_progress: Callable[[JobProgress], None] | None,  # noqa: ARG002  there are no jobs here
-    ) -> None:
-        self.finished = False
-        self.complete = False
-        self.text = ""
-        self._request = request
-        self._images: list[GeneratedImage] = []
+class OpenAIImageDecoder(ImageDecoder):
+    """Decodes one answer."""
 
     def feed(self, payload: Payload) -> None:
-        """Read the one payload.
-
-        Raises:
-            APIStatusError: It is an error.
-            InvalidResponseError: It holds no pictures.
-        """
-        try:
-            said = from_json(payload.data)
-        except ValueError as error:
-            shown = payload.data[:READ]
-            words = shown.decode("utf-8", "replace") if isinstance(shown, bytes) else shown
-            raise InvalidResponseError(f"the answer is not JSON ({error}): {words!r}") from None
-        if isinstance(said, dict) and is_error({"choices": None, **said}):
-            raise error_from_payload(said)
-        rows = said.get("data") if isinstance(said, dict) else None
+        """Read the one payload."""
+        body = parse_json(payload.data)
+        if isinstance(body, dict) and is_error({"choices": None, **body}):
+            raise error_from_payload(body)
+        rows = body.get("data") if isinstance(body, dict) else None
         if not isinstance(rows, list) or not rows:
             raise InvalidResponseError("the answer holds no picture")
-        self._images = [decoded(_picture(row), prompt=self._request.prompt, model=self._request.model) for row in rows]
-        self.finished = self.complete = True
-
-    def end(self) -> list[GeneratedImage]:
-        """The pictures."""
-        return self._images
+        self._decode([row.get("b64_json") or row.get("url") if isinstance(row, dict) else None for row in rows])
 
 
-def _picture(row: Mapping[str, Any] | Any) -> Any:
-    return (row.get("b64_json") or row.get("url")) if isinstance(row, dict) else None
+decoder = OpenAIImageDecoder

@@ -120,12 +120,7 @@ REFUSALS = (
         name="a wrong key",
         given={"api_key": "not-the-key"},
         afresh=True,
-        result=By(
-            {
-                "listed": Fails(error="AuthenticationError", warns="the model listing could not be read"),
-                "": Fails(error="AuthenticationError", has={"status_code": 401}),
-            }
-        ),
+        result=Fails(error="AuthenticationError", has={"status_code": 401}),
     ),
     Row(
         name="402",

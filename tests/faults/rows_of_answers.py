@@ -55,7 +55,7 @@ ROWS = (
     ),
     Fault(name="100 Continue", strike=strikes.continued, result=GIVEN),
     Fault(name="1xx: hints", strike=strikes.hinted, result=GIVEN),
-    Fault(name="1xx: another protocol", strike=strikes.switching, result=fails("APIStatusError")),
+    Fault(name="1xx: another protocol", strike=strikes.switching, result=fails_at_last("APIConnectionError")),
     Fault(name="204", strike=strikes.without_content, result=fails("InvalidResponseError")),
     Fault(name="redirect", strike=strikes.elsewhere, result=fails("APIStatusError")),
     Fault(name="HTML error: 502", strike=lambda _: strikes.page(502), result=fails_at_last("ServerError")),

@@ -21,7 +21,8 @@ from aki_transport.models.catalog import read_listing
 from aki_transport.prepare.structured_output import JsonDecoder, NoJsonError, extract_json
 from aki_transport.tool_arguments import read_calls
 from aki_transport.transport import Decoder
-from aki_transport.transport.body import Payload, abatches, batches
+from aki_transport.transport.body import apayloads, payloads
+from aki_transport.transport.decoder import Payload
 from aki_transport.transport.retry import retry_after_seconds
 from aki_transport.wire import anthropic, native, native_images, openai, openai_images
 from aki_transport.wire._job import read_error
@@ -61,7 +62,7 @@ def ours_or(read: Callable[[], Any], checked: Callable[[Any], object]) -> None:
     else:
         checked(found)
         return
-    failure.tidy(KEY)
+    failure.redact([KEY])
     assert isinstance(str(failure), str)
     assert repr(pickle.loads(pickle.dumps(failure)).__dict__)  # noqa: S301  our own pickle
 
@@ -126,9 +127,9 @@ def events(drawn: Drawn) -> None:
     """Any split of any bytes gives the same events, sync and async."""
     kind, cuts = drawn.pick(_KINDS), [drawn.byte() * (1 + drawn.below(9)) for _ in range(drawn.below(6))]
     body = drawn.bytes()
-    whole = _outcome(lambda: _events_of(batches(_response(body, kind, []))))
-    assert _outcome(lambda: _events_of(batches(_response(body, kind, cuts)))) == whole
-    assert _outcome(lambda: _all_of(abatches(_response(body, kind, cuts)))) == whole
+    whole = _outcome(lambda: _events_of(payloads(_response(body, kind, []), stream=True)))
+    assert _outcome(lambda: _events_of(payloads(_response(body, kind, cuts), stream=True))) == whole
+    assert _outcome(lambda: _all_of(apayloads(_response(body, kind, cuts), stream=True))) == whole
 
 
 def packed(drawn: Drawn) -> None:
@@ -137,8 +138,8 @@ def packed(drawn: Drawn) -> None:
     body = drawn.bytes() if drawn.flag() else zlib.compress(drawn.bytes())
     headers = {"content-type": "text/event-stream", "content-encoding": drawn.pick(("gzip", "deflate", "br"))}
     found = [
-        _outcome(lambda at=at: _events_of(batches(httpx.Response(200, headers=headers, stream=Pieces(body, at)))))
-        for at in ([], cuts)
+        _outcome(lambda response=response: _events_of(payloads(response, stream=True)))
+        for response in (httpx.Response(200, headers=headers, stream=Pieces(body, at)) for at in ([], cuts))
     ]
     assert isinstance(found[0], str) == isinstance(found[1], str)
 
@@ -160,7 +161,7 @@ def bytes_to_reply(wire: Any, valid: Sequence[Sequence[Any]]) -> Callable[[Drawn
         def reply_of(cut: list[int]) -> Any:
             decoder = wire.decoder(request_for(), {}, on_model=_told)
             try:
-                answer = followed(decoder, _events_of(batches(_response(body, "text/event-stream", cut))))
+                answer = followed(decoder, _events_of(payloads(_response(body, "text/event-stream", cut), stream=True)))
             except AKIError as error:
                 return str(error)
             check(answer)
@@ -193,7 +194,7 @@ def tool_call_pieces(drawn: Drawn) -> None:
 def arguments(reply: ChatReply) -> None:
     """The arguments of tool calls are objects, or said to be wrong."""
     for call in read_calls(reply):
-        assert isinstance(call.arguments, dict) or (call.arguments is None and call.wrong)
+        assert isinstance(call.arguments, dict) or (call.arguments is None and call.error)
 
 
 def tool_arguments(drawn: Drawn) -> None:
@@ -260,7 +261,7 @@ def images(wire: Any, valid: Sequence[Sequence[Any]]) -> Callable[[Drawn], None]
     """Answers that hold pictures."""
 
     def run(drawn: Drawn) -> None:
-        decoder = wire.ImageDecoder(ImageRequest(prompt="a cat", model="z"), None)
+        decoder = wire.decoder(ImageRequest(prompt="a cat", model="z"), on_progress=None)
 
         def read() -> list[GeneratedImage]:
             for payload in drawn.payloads(valid, "body"):

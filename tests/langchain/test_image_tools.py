@@ -198,7 +198,10 @@ def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path,
     assert isinstance(message, ToolMessage)
     assert message.status == "error"
     assert message.artifact is None
-    assert any(words in message.content for words in ("pass the ID", "generate one first", "at most", "no PNG"))
+    assert any(
+        words in message.content
+        for words in ("pass the ID", "pass an ID", "generate one first", "allowed", "not a PNG")
+    )
     assert "root:" not in message.content
     assert KEY not in str(message)
     assert len(store) == 0
@@ -207,13 +210,13 @@ def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path,
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ({"prompt": ""}, "prompt: String should have at least 1 character. What the picture shall show"),
+        ({"prompt": ""}, "prompt: String should have at least 1 character. What the image must show"),
         ({"prompt": "  "}, "the prompt is empty"),
         ({"prompt": "x" * 8001}, "at most 8000 characters"),
         ({"prompt": "a cat", "size": "big"}, "like 1024x1024; 128 to 2048 each"),
         ({"prompt": "a cat", "size": "100x100"}, "128 to 2048 pixels"),
-        ({"prompt": "a cat", "n": 5}, "How many pictures, 1 to 4"),
-        ({"prompt": "a cat", "n": 0}, "How many pictures, 1 to 4"),
+        ({"prompt": "a cat", "n": 5}, "How many images, 1 to 4"),
+        ({"prompt": "a cat", "n": 0}, "How many images, 1 to 4"),
         ({"prompt": "a cat", "n": "some"}, "n: Input should be a valid integer"),
         ({}, "prompt: Field required"),
     ],
@@ -230,13 +233,13 @@ def test_wrong_arguments_are_told_to_the_model(protocol, invoke, args, words):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ({"prompt": "make it blue"}, "image: Field required. The ID of the picture"),
+        ({"prompt": "make it blue"}, "image: Field required. The ID of the image"),
         ({"prompt": "make it blue", "image": None}, "pass the ID"),
         ({"prompt": "make it blue", "image": 7}, "pass the ID"),
         ({"prompt": "make it blue", "image": []}, "pass the ID"),
         ({"prompt": "make it blue", "image": {"url": "http://127.0.0.1/"}}, "pass the ID"),
         ({"prompt": "make it blue", "image": ["/etc/hostname"]}, "pass the ID"),
-        ({"prompt": "make it blue", "image": ["img_1"] * 17}, "17 pictures are too many"),
+        ({"prompt": "make it blue", "image": ["img_1"] * 17}, "17 images are too many"),
         ({"prompt": " ", "image": "img_1"}, "generate one first"),
     ],
     ids=lambda value: str(value)[:40],
@@ -313,6 +316,52 @@ def test_a_provider_without_pictures_says_so(fresh_emulator):
         draws.invoke(call(draws, prompt="a cat"))
 
 
+# Scopes
+
+
+def test_each_thread_has_images_of_its_own(fresh_emulator, protocol, invoke):
+    store = ImageStore()
+    draws, changes = both(fresh_emulator, protocol, store=store, scope="thread_id")
+    agent = agent_with(fresh_emulator, draws, changes)
+
+    def told(question: str, thread: str) -> Any:
+        config = {"configurable": {"thread_id": thread}}
+        return next(m for m in invoke(agent, {"messages": question}, config=config)["messages"] if m.type == "tool")
+
+    (image,) = told("Draw a red circle.", "1").artifact
+    question = f"Edit the image {image.id}: make it sepia."
+    refused = told(question, "2")
+    assert refused.status == "error"
+    assert "there is no image yet" in refused.content
+    assert told(question, "1").content.startswith(f"Made 1 image out of {image.id}: ")
+    assert (len(store.scope("1")), len(store.scope("2")), len(store)) == (2, 0, 0)
+
+
+def test_any_value_of_the_config_tells_users_apart_and_none_is_told_of_the_others(fresh_emulator, protocol, invoke):
+    draws, changes = both(fresh_emulator, protocol, scope="user_id")
+    images = {
+        user: invoke(
+            draws, call(draws, prompt="a cat"), config={"configurable": {"user_id": user, "thread_id": "1"}}
+        ).artifact[0]
+        for user in ("anna", 7)
+    }
+    config = {"configurable": {"user_id": "anna"}}
+    for wrong in (images[7].id, "img_0000000000000000"):
+        message = invoke(changes, call(changes, prompt="make it blue", image=wrong), config=config)
+        assert message.status == "error"
+        assert images["anna"].id in message.content
+        assert images[7].id not in message.content.replace(wrong, "")
+
+
+@pytest.mark.parametrize("config", [None, {}, {"configurable": {}}, {"configurable": {"thread_id": ""}}])
+def test_a_call_that_belongs_to_no_thread_is_refused_before_anything_is_sent(fresh_emulator, protocol, invoke, config):
+    for tool in both(fresh_emulator, protocol, scope="thread_id"):
+        arguments = {"prompt": "a cat", **({"image": "img_1"} if tool.name == "edit_image" else {})}
+        with pytest.raises(ours.ConfigurationError, match="has scope='thread_id', but the config of the call has no"):
+            invoke(tool, call(tool, **arguments), config=config)
+    assert images_asked_for(fresh_emulator) == 0
+
+
 # Agents
 
 
@@ -351,7 +400,7 @@ def test_a_refusal_reaches_the_model_and_the_agent_goes_on(protocol, invoke, fre
         messages = invoke(create_agent(model, tools=[draws, changes]), {"messages": "make it blue"})["messages"]
         refused = server.requests[1].json["messages"][-1]
     assert refused["role"] == "tool"
-    assert "pass the ID" in refused["content"] or known.id in refused["content"]
+    assert "pass the ID" in refused["content"] or "pass an ID" in refused["content"]
     assert [message.status for message in messages if message.type == "tool"] == ["error", "success"]
     assert messages[-1].text == "It is blue."
     assert images_asked_for(fresh_emulator) == 1

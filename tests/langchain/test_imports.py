@@ -64,7 +64,7 @@ def name_of(path: Path) -> str:
 
 def test_langchain_aki_loads_neither_llama_index_nor_a_vendors_client():
     loaded = loaded_by("import langchain_aki")
-    assert not loaded & {"llama_index", "llama_index_aki", "aiohttp", "langchain", "langgraph", *VENDORS} - {"requests"}
+    assert not loaded & {"llama_index", "llama_index_aki", "langchain", "langgraph", *VENDORS} - {"requests"}
     assert {"langchain_core", "aki_transport"} <= loaded
 
 

@@ -279,8 +279,8 @@ def test_a_direct_result_is_the_answer_and_the_next_turn_goes_on(server: ScriptS
 
 def test_a_react_agent_thinks_acts_and_answers(server: ScriptServer):
     server.say(
-        streamed('ReasoningBlock: I add.\nAction: add\nAction Input: {"a": 1, "b": 2}'),
-        streamed("ReasoningBlock: I can answer without using any more tools.\nAnswer: It is 3."),
+        streamed('Thought: I add.\nAction: add\nAction Input: {"a": 1, "b": 2}'),
+        streamed("Thought: I can answer without using any more tools.\nAnswer: It is 3."),
     )
     calls = Calls()
     result, events = run(ReActAgent(llm=model_at(server), tools=calls.tools))
@@ -292,7 +292,7 @@ def test_a_react_agent_thinks_acts_and_answers(server: ScriptServer):
 
 
 def test_a_react_agent_streams_thoughts_of_the_model_too(server: ScriptServer):
-    server.say(streamed(chunk(reasoning_content="hm"), "ReasoningBlock: easy.\nAnswer: It is 3."))
+    server.say(streamed(chunk(reasoning_content="hm"), "Thought: easy.\nAnswer: It is 3."))
     result, events = run(ReActAgent(llm=model_at(server), tools=Calls().tools))
     assert str(result) == "It is 3."
     assert [event.thinking_delta for event in events if isinstance(event, AgentStream) and event.thinking_delta] == [

@@ -145,7 +145,7 @@ def calling() -> Answer:
 
 
 def acting() -> Answer:
-    return streamed('ReasoningBlock: I look.\nAction: get_weather\nAction Input: {"city": "Leipzig"}')
+    return streamed('Thought: I look.\nAction: get_weather\nAction Input: {"city": "Leipzig"}')
 
 
 def alone(llm: AKI, weather: Weather) -> Any:
@@ -190,7 +190,7 @@ def test_an_error_in_the_middle_of_a_run_reaches_the_caller_as_it_is(
 @pytest.mark.usefixtures("no_waiting")
 def test_a_passing_trouble_in_the_middle_of_a_run_is_not_seen(server: ScriptServer, weather: Weather, kind: str):
     make, first = AGENTS[kind]
-    server.say(BUSY, first(), LOST, TOO_MANY, streamed("ReasoningBlock: I know.\nAnswer: It is sunny."))
+    server.say(BUSY, first(), LOST, TOO_MANY, streamed("Thought: I know.\nAnswer: It is sunny."))
 
     async def awaited() -> str:
         return str(await make(model_at(server), weather).run(user_msg="hi"))

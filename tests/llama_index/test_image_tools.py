@@ -13,6 +13,7 @@ from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
 from llama_index.core.base.llms.types import ImageBlock, TextBlock
 from llama_index.core.tools import ToolOutput
 from llama_index.core.tools.calling import acall_tool, call_tool
+from llama_index.core.workflow import Context
 
 import aki_transport.errors as ours
 from aki_transport import ImageStore
@@ -89,8 +90,8 @@ def said_to_models(emulator: Emulator) -> str:
 def test_the_schemas_say_what_to_pass_with_limits_and_defaults():
     drawing, changing = (tool.metadata.to_openai_tool()["function"] for tool in AKIImageToolSpec().to_tool_list())
     assert (drawing["name"], changing["name"]) == ("generate_image", "edit_image")
-    assert drawing["description"].startswith("Draws one or more pictures")
-    assert changing["description"].startswith("Changes a picture")
+    assert drawing["description"].startswith("Draws one or more images")
+    assert changing["description"].startswith("Changes an image")
     fields = {**drawing["parameters"]["properties"], **changing["parameters"]["properties"]}
     assert all(field["description"] for field in fields.values())
     assert drawing["parameters"]["required"] == ["prompt"]
@@ -156,7 +157,9 @@ def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path,
     spec = AKIImageToolSpec(protocol=protocol, api_key=KEY, store=ImageStore(folder=allowed_folder(tmp_path)))
     output = use(spec.to_tool_list()[1], prompt="make it blue", image=attempt)
     assert output.is_error
-    assert any(words in output.content for words in ("pass the ID", "generate one first", "at most", "no PNG"))
+    assert any(
+        words in output.content for words in ("pass the ID", "pass an ID", "generate one first", "allowed", "not a PNG")
+    )
     assert "root:" not in output.content
     assert KEY not in str(output)
     assert len(spec.store) == 0
@@ -166,12 +169,19 @@ def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path,
     ("args", "words"),
     [
         ({"prompt": " "}, "prompt is empty"),
-        ({"prompt": "a cat", "size": "big"}, "use one like '1024x1024'"),
+        ({"prompt": "a cat", "size": "big"}, "use the form '1024x1024'"),
         ({"prompt": "a cat", "size": "100x100"}, "128 to 2048"),
-        ({"prompt": "a cat", "n": 5}, "n=5 is out of range; use 1 to 4"),
-        ({"prompt": "a cat", "n": "two"}, "n='two' is no whole number"),
+        ({"prompt": "a cat", "n": 5}, "n=5 is not valid; use 1 to 4"),
+        ({"prompt": "a cat", "n": "two"}, "n='two' is not valid; use 1 to 4"),
+        ({"prompt": "a cat", "n": "5"}, "use 1 to 4"),
+        ({"prompt": "a cat", "n": "9" * 5000}, "use 1 to 4"),
+        ({"prompt": "a cat", "n": 0}, "n=0 is not valid; use 1 to 4"),
+        ({"prompt": "a cat", "n": True}, "use 1 to 4"),
+        ({"prompt": "a cat", "n": 2.5}, "use 1 to 4"),
+        ({"prompt": "a cat", "n": None}, "use 1 to 4"),
+        ({"prompt": "x" * 8001}, "the prompt has 8001 characters; use at most 8000"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 @pytest.mark.usefixtures("no_network")
 def test_wrong_arguments_are_told_to_the_model(protocol, use, args, words):
@@ -218,6 +228,99 @@ def test_code_gets_typed_errors_and_nothing_is_billed_twice(fresh_emulator, prot
     assert images_asked_for(fresh_emulator) == 2
 
 
+def test_a_long_prompt_for_a_change_is_refused_too(use):
+    spec = AKIImageToolSpec(api_key=KEY)
+    known = spec.store.add(a_png(128, 128))
+    output = use(spec.to_tool_list()[1], prompt="x" * 8001, image=known.id)
+    assert output.is_error
+    assert "use at most 8000" in output.content
+
+
+def test_a_number_written_as_text_is_taken(fresh_emulator, protocol, use):
+    spec = spec_on(fresh_emulator, protocol)
+    assert not use(spec.to_tool_list()[0], prompt="x" * 8000, n="3").is_error
+    assert len(spec.store) == 3
+
+
+# Scopes
+
+
+def run_in(spec: AKIImageToolSpec, emulator: Emulator, question: str, **state: Any) -> tuple[ToolOutput, Context]:
+    """What the first tool gave in a conversation of its own."""
+
+    async def awaited() -> tuple[ToolOutput, Context]:
+        agent = FunctionAgent(llm=model_on(emulator), tools=spec.to_tool_list())
+        ctx = Context(agent)
+        for name, value in state.items():
+            await ctx.store.set(name, value)
+        running = agent.run(user_msg=question, ctx=ctx)
+        outputs = [event.tool_output async for event in running.stream_events() if isinstance(event, ToolCallResult)]
+        await running
+        return outputs[0], ctx
+
+    return asyncio.run(awaited())
+
+
+@pytest.mark.filterwarnings("ignore:Skipping serialization of known unserializable key. memory")
+def test_each_context_is_a_conversation_of_its_own(fresh_emulator, protocol):
+    store = ImageStore()
+    spec = spec_on(fresh_emulator, protocol, store=store, scope="images_of")
+    first, ctx = run_in(spec, fresh_emulator, "Draw a red circle.")
+    image_id = first.content.split()[3]
+    other, _ = run_in(spec, fresh_emulator, f"Edit the image {image_id}: make it sepia.")
+    assert other.is_error
+    assert "there is no image yet" in other.content
+    assert len(store) == 0
+    assert "base64" not in said_to_models(fresh_emulator)
+
+    async def goes_on() -> str:
+        again = Context.from_dict(agent := FunctionAgent(llm=model_on(fresh_emulator), tools=spec.to_tool_list()), kept)
+        return str(await agent.run(user_msg=f"Edit the image {image_id}: make it sepia.", ctx=again))
+
+    kept = ctx.to_dict()
+    assert image_id in asyncio.run(goes_on())
+
+
+def test_users_are_told_apart_by_a_value_of_the_state(fresh_emulator, protocol):
+    store = ImageStore()
+    spec = spec_on(fresh_emulator, protocol, store=store, scope="user_id")
+    first, _ = run_in(spec, fresh_emulator, "Draw a red circle.", user_id=7)
+    (image,) = store.scope("7")
+    assert image.id in first.content
+    question = f"Edit the image {image.id}: make it sepia."
+    other, _ = run_in(spec, fresh_emulator, question, user_id="8")
+    assert other.is_error
+    same, _ = run_in(spec, fresh_emulator, question, user_id="7")
+    assert same.content.startswith(f"Made 1 image out of {image.id}")
+    schemas = [tool.metadata.to_openai_tool()["function"]["parameters"] for tool in spec.to_tool_list()]
+    assert [sorted(schema["properties"]) for schema in schemas] == [["n", "prompt", "size"], ["image", "prompt"]]
+
+
+def test_parallel_calls_of_a_new_conversation_share_its_images(fresh_emulator):
+    spec = spec_on(fresh_emulator, "openai", scope="images_of")
+    draws, _ = spec.to_tool_list()
+
+    async def awaited() -> int:
+        ctx = Context(FunctionAgent(llm=model_on(fresh_emulator), tools=[draws]))
+        await asyncio.gather(*(draws.acall(ctx=ctx, prompt=f"cat {number}") for number in range(4)))
+        return len(spec.store.scope(await ctx.store.get("images_of")))
+
+    assert asyncio.run(awaited()) == 4
+
+
+def test_a_sync_function_of_ones_own_is_scoped_too(fresh_emulator):
+    spec = spec_on(fresh_emulator, "openai", scope="images_of")
+    (draws,) = spec.to_tool_list(["generate_image"])
+
+    async def awaited() -> ToolOutput:
+        return await draws.acall(
+            ctx=Context(FunctionAgent(llm=model_on(fresh_emulator), tools=[draws])), prompt="a cat"
+        )
+
+    assert asyncio.run(awaited()).content.startswith("Generated 1 image: img_")
+    assert len(spec.store) == 0
+
+
 # Agents
 
 
@@ -258,7 +361,7 @@ def test_a_refusal_reaches_the_model_and_the_agent_goes_on(fresh_emulator, proto
         answer, results = run(FunctionAgent(llm=model_at(server), tools=spec.to_tool_list()), "make it blue")
         refused = server.requests[1].json["messages"][-1]
     assert refused["role"] == "tool"
-    assert "pass the ID" in str(refused["content"]) or known.id in str(refused["content"])
+    assert "pass the ID" in str(refused["content"]) or "pass an ID" in str(refused["content"])
     assert [result.tool_output.is_error for result in results] == [True, False]
     assert answer == "It is blue."
     assert images_asked_for(fresh_emulator) == 1

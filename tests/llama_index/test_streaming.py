@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock, ThinkingBlock, ToolCallBlock
 
-from llama_index_aki import AKI, _messages_out
+from llama_index_aki import AKI, _convert_replies
 from tests.llama_index.asking import STREAMED, WAYS, Way, ask, check_items, is_streamed, items_of, model_at, said_of
 from tests.scenarios import TOOLS, chunk, replied, streamed, tokens
 from tests.script_server import Answer, ScriptServer, sse
@@ -282,13 +282,13 @@ async def test_a_stream_that_was_never_begun_sends_nothing(server: ScriptServer)
 def characters_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The lengths of the texts that are read as JSON, as they are read."""
     lengths: list[int] = []
-    read = _messages_out.from_json
+    read = _convert_replies.from_json
 
     def counting(text: Any, **given: Any) -> Any:
         lengths.append(len(text))
         return read(text, **given)
 
-    monkeypatch.setattr(_messages_out, "from_json", counting)
+    monkeypatch.setattr(_convert_replies, "from_json", counting)
     return lengths
 
 

@@ -1,27 +1,20 @@
-"""Cassettes for tests: one per scenario and place, played to the end, with no network behind it."""
+"""Each test starts as a process does: it knows no models, and has no key and no tracing from outside."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from aki_transport.models.listing import forget_listings
 from aki_transport.transport import attempts, polling
-from tests.recording import scrub
-from tests.recording.files import CASSETTES
 
 pytest.register_assert_rewrite("tests.recording.got")
 
 _KEYS = ("AKI_API_KEY", "AKI_IO_API_KEY", "AACFLOW_API_KEY", "AK_AI_CORE_API_KEY")
 _FROM_OUTSIDE = ("LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING", "LC_OUTPUT_VERSION")
-
-
-def pytest_recording_configure(config: Any, vcr: Any) -> None:  # noqa: ARG001  pytest-recording's signature
-    scrub.prepare(vcr)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,25 +33,3 @@ def a_plain_start(monkeypatch):
     monkeypatch.setattr(attempts, "pause_before", lambda *_: 0.0)
     for name in (*_FROM_OUTSIDE, *(() if "AKI_RECORD" in os.environ else _KEYS)):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def vcr_config() -> dict[str, Any]:
-    return scrub.vcr_config()
-
-
-@pytest.fixture(scope="module")
-def vcr_cassette_dir() -> str:
-    return str(CASSETTES)
-
-
-@pytest.fixture
-def default_cassette_name(request) -> str:
-    return request.getfixturevalue("cassette")
-
-
-@pytest.fixture
-def played_to_the_end(vcr) -> Iterator[None]:
-    """Whatever the cassette holds has to be asked for."""
-    yield
-    assert vcr.all_played, f"{len(vcr) - vcr.play_count} of {len(vcr)} recorded answers were not asked for"

@@ -1,4 +1,7 @@
-"""Where the cassettes are, how each was made, and in what a run of their tests is started."""
+"""Where the cassettes are, how each was made, and in what a run of their tests is started.
+
+They are files of vcrpy's own form, with one entry beside its own: `made`, which vcrpy does not read.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.recording import form
+from vcr.serializers import yamlserializer
 
 CASSETTES = Path(os.environ.get("AKI_CASSETTES") or Path(__file__).parents[2] / "cassettes")
 """The folder; another one if the environment names it."""
@@ -26,16 +29,21 @@ def names(folder: Path = CASSETTES) -> list[str]:
     return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.glob("*/*/*.yaml"))
 
 
+def path_of(name: str, folder: Path = CASSETTES) -> Path:
+    """Where a cassette is."""
+    return folder / f"{name}.yaml"
+
+
 def read(name: str, folder: Path = CASSETTES) -> dict[str, Any]:
     """A cassette's document: how it was `made`, and its `interactions`."""
-    return form.load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
+    return yamlserializer.deserialize(path_of(name, folder).read_text(encoding="utf-8"))
 
 
 def write(name: str, document: Mapping[str, Any], folder: Path) -> None:
     """Put a cassette there."""
-    path = folder / f"{name}.yaml"
+    path = path_of(name, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(form.dump(document), encoding="utf-8")
+    path.write_text(yamlserializer.serialize(document), encoding="utf-8")
 
 
 def documents(folder: Path = CASSETTES) -> Iterator[tuple[str, dict[str, Any]]]:

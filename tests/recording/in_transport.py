@@ -66,7 +66,7 @@ def _request(spot: Spot) -> ChatRequest:
     return ChatRequest(
         model=spot.model,
         messages=(Message(role="user", content=asked),) if isinstance(asked, str) else asked,
-        plain=spot.scenario.kind == "prompt",
+        raw_prompt=spot.scenario.kind == "prompt",
         tools=spot.scenario.tools,
         response_format=CITY if spot.scenario.kind == "structured" else None,
         **spot.given,

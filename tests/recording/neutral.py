@@ -7,26 +7,27 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-WRITTEN_AT = 1_700_000_000
-"""In place of when an answer was made."""
+CREATED = 1_700_000_000
+"""In place of the moment at which an answer was made."""
 
-# Longer than the numbers that take their place, so that what was done once stays.
+# Longer than the numbers that take their place, so that a recording is rewritten once.
 _ID = re.compile(r"\b(chatcmpl-|req_|call_|toolu_|msg_)[0-9a-f]{24,32}\b")
 _JOB = re.compile(r"\b()[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=#)")
 _CREATED = re.compile(r'("created": ?)\d+')
+_LISTING = re.compile(r'"object": ?"model"')
 
 
 def neutral(interactions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same with numbers for IDs, in the order in which they come."""
-    named: dict[str, str] = {}
+    """The same interactions with numbers for IDs, in the order in which they come."""
+    names: dict[str, str] = {}
     counts: dict[str, int] = {}
 
-    def number(found: re.Match[str]) -> str:
-        if found[0] not in named:
-            prefix = found[1] or "job-"
+    def number(match: re.Match[str]) -> str:
+        if match[0] not in names:
+            prefix = match[1] or "job-"
             counts[prefix] = counts.get(prefix, 0) + 1
-            named[found[0]] = f"{prefix}{counts[prefix]:04}"
-        return named[found[0]]
+            names[match[0]] = f"{prefix}{counts[prefix]:04}"
+        return names[match[0]]
 
     return [_rewritten(each, lambda text: _JOB.sub(number, _ID.sub(number, text))) for each in interactions]
 
@@ -43,25 +44,23 @@ def in_order(interactions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 class _Renumbered:
     def __init__(self, number: int) -> None:
-        self._written = f"req_{number:04}"
+        self._id = f"req_{number:04}"
 
     def __call__(self, text: str) -> str:
-        return re.sub(r"\breq_\d{4}\b", self._written, text)
+        return re.sub(r"\breq_\d{4}\b", self._id, text)
 
 
 def _key(interaction: Mapping[str, Any]) -> str:
-    return json.dumps([interaction["request"]["uri"], interaction["request"]], sort_keys=True)
+    return json.dumps([interaction["request"]["uri"], interaction["request"]], sort_keys=True, default=repr)
 
 
 def _rewritten(data: Any, ids: Callable[[str], str]) -> Any:
     match data:
         case str():
-            return _CREATED.sub(rf"\g<1>{WRITTEN_AT}", ids(data)) if data.startswith("data: ") else ids(data)
+            return ids(data) if _LISTING.search(data) else _CREATED.sub(rf"\g<1>{CREATED}", ids(data))
         case list():
             return [_rewritten(each, ids) for each in data]
         case dict():
-            made = isinstance(data.get("created"), int) and data.get("object") != "model"
-            written = {"created": WRITTEN_AT} if made else {}
-            return {name: _rewritten(value, ids) for name, value in {**data, **written}.items()}
+            return {name: _rewritten(value, ids) for name, value in data.items()}
         case _:
             return data

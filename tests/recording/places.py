@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import httpx
 
-from aki_transport import PROVIDERS, Client
+from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
 from tests.behaviour.faces import FACES, Face
 
 PLACES: dict[str, Face] = {face.name: face for face in FACES}
 
-NO_KEY = "no-key-is-needed"
-"""What is sent where a cassette answers."""
+SCRUBBED = "SCRUBBED"
+"""In a cassette in place of every secret; so it is also the key with which cassettes are played."""
 
 _TLS = httpx.create_ssl_context()  # making one takes longer than a test
 
@@ -33,21 +33,21 @@ def live_key(face: Face) -> str | None:
     return next(filter(None, found), None)
 
 
-def clients(before: Callable[[str], None] | None = None) -> dict[str, Any]:
-    """Two httpx clients, whose calls vcrpy sees.
+def clients(before: Callable[[str], None]) -> dict[str, Any]:
+    """Two httpx clients that count what is sent.
 
     Args:
-        before: Told the address of each request before it is sent; not of those that a cassette answers.
+        before: Called with the address of each request before it is sent; not of those that a cassette answers.
     """
 
     def step(request: httpx.Request, name: str, _: Any) -> None:
-        if before is not None and name.endswith("send_request_headers.started"):
+        if name.endswith("send_request_headers.started"):
             before(str(request.url))
 
-    def told(request: httpx.Request) -> None:
+    def trace(request: httpx.Request) -> None:
         request.extensions["trace"] = partial(step, request)
 
-    async def atold(request: httpx.Request) -> None:
+    async def atrace(request: httpx.Request) -> None:
         async def astep(name: str, about: Any) -> None:
             step(request, name, about)
 
@@ -55,26 +55,14 @@ def clients(before: Callable[[str], None] | None = None) -> dict[str, Any]:
 
     common = {"verify": _TLS, "trust_env": False, "limits": httpx.Limits(max_keepalive_connections=0)}
     return {
-        "http_client": httpx.Client(**common, event_hooks={"request": [told]}),
-        "http_async_client": httpx.AsyncClient(**common, event_hooks={"request": [atold]}),
+        "http_client": httpx.Client(**common, event_hooks={"request": [trace]}),
+        "http_async_client": httpx.AsyncClient(**common, event_hooks={"request": [atrace]}),
     }
 
 
 def replayed(face: Face) -> dict[str, Any]:
     """The arguments of every class with which a cassette answers in place of the service."""
-    return {"provider": face.provider, "protocol": face.protocol, "api_key": NO_KEY, **clients()}
-
-
-def played(face: Face, emulator: Emulator) -> dict[str, Any]:
-    """The same with the emulator answering."""
-    return {**face.connection(emulator), **clients()}
-
-
-def learn(face: Face, connection: Mapping[str, Any]) -> None:
-    """Know the models without asking for them, as a process does that has asked before."""
-    known = {model: 0 for part, model in face.models.items() if part != "unknown"}
-    with Client(**connection) as client:
-        client._listing_here().read(lambda _: known)
+    return {"provider": face.provider, "protocol": face.protocol, "api_key": SCRUBBED}
 
 
 @contextmanager

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from tests.recording import in_langchain, in_llama_index, in_transport
-from tests.recording.got import Reader
+import vcr
+
+from tests.recording import files, in_langchain, in_llama_index, in_transport
+from tests.recording.got import Reader, check
+from tests.recording.places import replayed
 from tests.recording.scenarios import SPOTS, Spot
+from tests.recording.scrub import BODY_TOO
 
 READERS: tuple[Reader, ...] = (
     in_transport.Plain(),
@@ -28,6 +34,20 @@ class Reading:
     spot: Spot
     reader: Reader
     way: Literal["sync", "async"]
+
+    def play(self, folder: Path = files.CASSETTES) -> None:
+        """Ask what the scenario asks, answered by its cassette in that folder, and compare with what it says."""
+        # The boundary of a form is another in each request, so vcrpy cannot compare its body.
+        matched = {} if self.spot.cassette == "aki/openai/image_edit" else {"match_on": BODY_TOO}
+        path, connection = files.path_of(self.spot.cassette, folder), replayed(self.spot.place)
+        with vcr.use_cassette(str(path), record_mode="none", **matched) as cassette:
+            if self.way == "async":
+                got = asyncio.run(self.reader.aask(self.spot, connection))
+            else:
+                got = self.reader.ask(self.spot, connection)
+        check(self.spot, self.reader, got)
+        left = len(cassette) - cassette.play_count
+        assert cassette.all_played, f"{left} of {len(cassette)} recorded answers were not asked for"
 
     def __str__(self) -> str:
         return f"{self.spot}-{self.reader.name}-{self.way}"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import vcr as vcrpy
+import vcr
 
 from aki_transport import __version__
 from aki_transport.models.listing import forget_listings
-from aki_transport.transport import polling as jobs
+from aki_transport.transport import polling
 from tests.behaviour.faces import Face
 from tests.recording import files, in_transport, neutral, places, scrub
 from tests.recording.budget import Budget
@@ -39,17 +40,13 @@ def record(spot: Spot, folder: Path, live: Budget | None = None) -> None:
     forget_listings()
     if live is not None:
         spot = replace(spot, scenario=replace(spot.scenario, shapes=""))  # words for the emulator
-    with _answering(spot.place, live) as connection:
-        if not spot.scenario.afresh:
-            places.learn(spot.place, {**connection, **spot.connecting})
-        player = vcrpy.VCR(record_mode="all", **scrub.vcr_config())
-        scrub.prepare(player)
-        path = folder / f"{spot.cassette}.yaml"
+    with _connected(spot.place, live) as connection:
+        connection["api_key"] = spot.scenario.key or connection["api_key"]
+        path = files.path_of(spot.cassette, folder)
         path.unlink(missing_ok=True)
-        with player.use_cassette(str(path)):
+        with vcr.use_cassette(str(path), record_mode="all", **scrub.vcr_config()):
             reader = in_transport.Plain()
             got = reader.ask(spot, connection)
-        connection["http_client"].close()
     try:
         check(spot, reader, got)
     except Exception as difference:
@@ -57,34 +54,26 @@ def record(spot: Spot, folder: Path, live: Budget | None = None) -> None:
             raise
         print(f"  {spot}: answered otherwise than the scenario says: {difference!r}")
     document = files.read(spot.cassette, folder)
-    made = {"made": how_made(live=live is not None)}
-    files.write(spot.cassette, {**made, "interactions": neutral.neutral(document["interactions"])}, folder)
+    interactions = neutral.neutral(document["interactions"])
+    files.write(
+        spot.cassette, {**document, "made": how_made(live=live is not None), "interactions": interactions}, folder
+    )
 
 
-class _answering:  # noqa: N801  read as a word: `with _answering(place, live):`
-    """Who answers: the emulator, without pauses, or the live service within a budget."""
-
-    def __init__(self, place: Face, live: Budget | None) -> None:
-        self._place = place
-        self._live = live
-        self._emulator = places.steady_emulator()
-        self._pause = jobs.pause
-
-    def __enter__(self) -> dict[str, Any]:
-        if self._live is not None:
-            clients = places.clients(self._live.take)
-            return {**places.replayed(self._place), **clients, "api_key": places.live_key(self._place)}
-        emulator = self._emulator.__enter__()
-        self._renamed = scrub.played_by(emulator)
-        self._renamed.__enter__()
-        jobs.pause = lambda *_, **__: 0.0
-        return places.played(self._place, emulator)
-
-    def __exit__(self, *error: object) -> None:
-        if self._live is None:
-            jobs.pause = self._pause
-            self._renamed.__exit__(*error)
-            self._emulator.__exit__(*error)
+@contextmanager
+def _connected(place: Face, live: Budget | None) -> Iterator[dict[str, Any]]:
+    """How to reach the emulator, whose jobs are then looked at without pauses, or the live service within a budget."""
+    if live is not None:
+        clients = places.clients(live.take)
+        with clients["http_client"]:
+            yield {**places.replayed(place), **clients, "api_key": places.live_key(place)}
+        return
+    pause, polling.pause = polling.pause, lambda *_, **__: 0.0
+    try:
+        with places.steady_emulator() as emulator, scrub.played_by(emulator):
+            yield place.connection(emulator)
+    finally:
+        polling.pause = pause
 
 
 def record_suites(folder: Path, suites: Collection[Face], live: Collection[Face], limit: int) -> bool:
@@ -92,7 +81,7 @@ def record_suites(folder: Path, suites: Collection[Face], live: Collection[Face]
     if not suites:
         return True
     for place in suites:
-        (folder / place.name / f"{files.SUITE}.yaml").unlink(missing_ok=True)
+        files.path_of(f"{place.name}/{files.SUITE}", folder).unlink(missing_ok=True)
     suite = Path(__file__).with_name("test_langchain_standard.py")
     done = subprocess.run(  # noqa: S603  our own tests
         [
@@ -110,9 +99,9 @@ def record_suites(folder: Path, suites: Collection[Face], live: Collection[Face]
     )
     for place in suites:
         name = f"{place.name}/{files.SUITE}"
-        made = {"made": how_made(live=place in live)}
-        interactions = neutral.in_order(files.read(name, folder)["interactions"])
-        files.write(name, {**made, "interactions": interactions}, folder)
+        document = files.read(name, folder)
+        interactions = neutral.in_order(document["interactions"])
+        files.write(name, {**document, "made": how_made(live=place in live), "interactions": interactions}, folder)
     return done.returncode == 0
 
 

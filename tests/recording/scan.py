@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
-from tests.recording.scrub import SCRUBBED, SECRET_NAMES, known_keys
+from tests.recording.places import SCRUBBED
+from tests.recording.scrub import SECRET_NAMES, known_keys
 
 _KEY_LIKE = re.compile(
     r"""
@@ -32,6 +33,7 @@ _HARMLESS = re.compile(
 )
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
 _FORM = re.compile(r"[\w.-]+=[^&\s]*(?:&[\w.-]+=[^&\s]*)*")
+_FIELD = re.compile(r'name="([^"]*)"\r\n\r\n([^\r\n]*)')
 _SIGNED = frozenset({"signature", "thoughtSignature"})
 """Fields of reasoning that its service has signed. They open nothing."""
 
@@ -44,12 +46,11 @@ def findings(document: Mapping[str, Any]) -> list[str]:
 def _look(data: Any, where: str) -> Iterator[tuple[str, str]]:
     match data:
         case dict():
-            if str(data.get("name")).lower() in SECRET_NAMES and data.get("text") not in (None, "", SCRUBBED):
-                yield f"{where}/text", str(data["text"])
             for name, value in data.items():
                 place = f"{where}/{name}"
-                if str(name).lower() in SECRET_NAMES and isinstance(value, str) and value not in ("", SCRUBBED):
-                    yield place, value
+                texts = value if isinstance(value, list) else [value]  # a header is a list of them
+                if str(name).lower() in SECRET_NAMES and any(isinstance(text, str) for text in texts):
+                    yield from ((place, text) for text in texts if text not in ("", SCRUBBED))
                 elif name not in _SIGNED:
                     yield from _look(value, place)
                 yield from _look(str(name), f"{place} (the name itself)")
@@ -58,14 +59,28 @@ def _look(data: Any, where: str) -> Iterator[tuple[str, str]]:
                 yield from _look(value, f"{where}/{number}")
         case str():
             yield from _look_in_text(data, where)
+        case bytes():
+            yield from _look_in_form(data.decode("latin-1"), where)
+
+
+def _look_in_form(text: str, where: str) -> Iterator[tuple[str, str]]:
+    """The fields of a form; not its pictures, in which anything may look like a key."""
+    for name, value in _FIELD.findall(text):
+        if name.lower() in SECRET_NAMES and value != SCRUBBED:
+            yield f"{where}/{name}", value
+        yield from _look_in_text(value, f"{where}/{name}")
+    for key in known_keys():
+        if key in text:
+            yield where, key
 
 
 def _look_in_text(text: str, where: str) -> Iterator[tuple[str, str]]:
     for key in known_keys():
         if key in text:
             yield where, key
-    if text.startswith(("{", "[")):
-        yield from _look(_read(text), f"{where} (JSON in it)")
+    if text.startswith(("{", "[")) and (data := _read(text)) is not None:
+        yield from _look(data, f"{where} (JSON in it)")
+        return
     query = urlsplit(text).query if "://" in text[:10] else text if _FORM.fullmatch(text) else ""
     for name, value in parse_qsl(query):
         if name.lower() in SECRET_NAMES and value != SCRUBBED:

@@ -77,11 +77,11 @@ class Scenario:
         model: Which of the place's models is asked.
         given: Fields of the request.
         connecting: Fields of the connection.
+        key: With which it is recorded, where that is not the service's own key.
         tools: The functions that may be called.
         stream: Whether the answer comes in pieces.
         fault: What the emulator does wrong. A live service cannot be asked for that.
         shapes: How fast the emulator's job is, where it is one, so that it takes as many polls each time.
-        afresh: Whether nothing is known of the service yet.
         needs: The tags that a place must have.
         lacks: The tags that it must not have.
         raw: Whether the classes for raw prompts ask the same.
@@ -94,11 +94,11 @@ class Scenario:
     model: str = "plain"
     given: Mapping[str, Any] | By[Mapping[str, Any]] = field(default_factory=dict)
     connecting: Mapping[str, Any] = field(default_factory=dict)
+    key: str = ""
     tools: tuple[Tool, ...] = ()
     stream: bool = False
     fault: str = ""
     shapes: str = ""
-    afresh: bool = False
     needs: str = ""
     lacks: str = ""
     raw: bool = False
@@ -118,7 +118,7 @@ _CALLED = Answers(calls=(("get_weather", {"city": "Paris"}),))
 _WORKED = ("queued", "processing", "done")
 
 SCENARIOS = (
-    Scenario(name="models", kind="models", result=Answers(usage=False), afresh=True),
+    Scenario(name="models", kind="models", result=Answers(usage=False)),
     Scenario(
         name="chat",
         asked=(
@@ -129,7 +129,6 @@ SCENARIOS = (
         ),
         result=COUNTED,
         shapes="fast",
-        afresh=True,
     ),
     Scenario(name="stream", stream=True, result=Answers(says="10, 11, 12", pieces=2), raw=True, lacks="native"),
     Scenario(
@@ -185,7 +184,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="wrong_key",
-        connecting={"api_key": "not-the-key"},
+        key="not-the-key",
         result=Fails(error="AuthenticationError", status=401),
     ),
     Scenario(
@@ -199,7 +198,6 @@ SCENARIOS = (
                 "": Fails(error="ModelNotFoundError", status=404),
             }
         ),
-        afresh=True,
     ),
     Scenario(
         name="no_credits",
@@ -283,10 +281,15 @@ class Spot:
 
     @property
     def connecting(self) -> dict[str, Any]:
-        """Fields of the connection; the emulator is told what to do in a header."""
-        words = self.scenario.fault or (self.scenario.shapes if "native" in self.place.tags else "")
-        headers = {"x-emulator-fault": words} if words else None
-        return {"default_headers": headers, "total_timeout": 300, **self.scenario.connecting}
+        """Fields of the connection; a header says to the emulator what to do, also when its models are listed."""
+        fault, shapes = self.scenario.fault, self.scenario.shapes if "native" in self.place.tags else ""
+        headers = {"x-emulator-fault": fault or shapes} if fault or shapes else None
+        return {
+            "default_headers": headers,
+            "model_listing": not fault,
+            "total_timeout": 300,
+            **self.scenario.connecting,
+        }
 
     @property
     def can_be_live(self) -> bool:

@@ -1,4 +1,4 @@
-"""What of a request and an answer goes into a cassette, and when a request is the recorded one."""
+"""What of a request and an answer goes into a cassette."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from inspect import cleandoc
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
-from tests.recording import form
-from tests.recording.places import PLACES, own_url
+from tests.recording.places import PLACES, SCRUBBED, own_url
 
-SCRUBBED = "SCRUBBED"
+BOUNDARY = "boundary"
+"""Between the parts of a form, in place of the random one of each request."""
+
+BODY_TOO = ("method", "scheme", "host", "port", "path", "query", "body")
+"""What vcrpy compares by itself, and the body."""
 
 SECRET_NAMES = frozenset(
     """
@@ -50,35 +52,28 @@ def played_by(emulator: Emulator) -> Iterator[None]:
 
 
 def vcr_config() -> dict[str, Any]:
-    """What vcrpy is told of any cassette here."""
+    """How vcrpy records here."""
     return {
-        "match_on": ["method", "scheme", "host", "port", "path", "query", "same_body"],
+        "match_on": BODY_TOO,
         "before_record_request": request,
         "before_record_response": response,
         "decode_compressed_response": True,
     }
 
 
-def prepare(vcr: Any) -> None:
-    """Teach a `vcr.VCR` the files' form, and when a body is the same."""
-    vcr.register_serializer("yaml", form)
-    vcr.register_matcher("same_body", same_body)
-
-
 def request(sent: Any) -> Any:
-    """A request as it goes into a cassette, which is also what is looked for in one."""
+    """A request as it goes into a cassette."""
     for here, there in _addresses.items():
         if sent.uri.startswith(f"{here}/"):
             sent.uri = there + sent.uri.removeprefix(here)
     sent.uri = _without_secrets_in_query(sent.uri)
     headers = {name.lower(): value for name, value in sent.headers.items()}
-    body = sent.body
-    kind = headers.get("content-type", "")
-    if kind.startswith("multipart/") and isinstance(body, bytes):
-        headers["content-type"] = kind.replace(kind.partition("boundary=")[2], form.BOUNDARY)
-        sent.body = form.to_bytes({"form": [_scrubbed_part(part) for part in form.parts(body)]})
+    _, _, boundary = headers.get("content-type", "").partition("boundary=")
+    if boundary:
+        headers["content-type"] = headers["content-type"].replace(boundary, BOUNDARY)
+        sent.body = _scrubbed_form(sent.body.replace(boundary.encode(), BOUNDARY.encode()))
     else:
-        sent.body = scrubbed(body)
+        sent.body = scrubbed(sent.body)
     sent.headers = {name: headers[name] for name in _SENT if name in headers}
     return sent
 
@@ -88,28 +83,6 @@ def response(got: dict[str, Any]) -> dict[str, Any]:
     headers = {name.lower(): values for name, values in got["headers"].items()}
     kept = {name: [_without_known_keys(value) for value in headers[name]] for name in ANSWERED if name in headers}
     return {**got, "headers": kept, "body": {"string": scrubbed(got["body"].get("string") or b"")}}
-
-
-def same_body(one: Any, other: Any) -> None:
-    """Compare two requests' bodies: JSON by what it says, with 1, 1.0 and true told apart."""
-    first, second = (_canonical(each.headers.get("content-type", ""), each.body or b"") for each in (one, other))
-    assert first == second, f"{first} is not {second}"
-
-
-# Every request is compared with each one of its cassette, several times.
-@lru_cache(1000)
-def _canonical(kind: str, body: bytes) -> str:
-    said = form.from_bytes({"content-type": kind}, body)
-    for tool in _tools_of(said.get("json")):
-        # Python takes the indentation out of docstrings from 3.13 on.
-        tool["description"] = cleandoc(tool.get("description") or "")
-    return json.dumps(said, sort_keys=True)
-
-
-def _tools_of(data: Any) -> Iterator[dict[str, Any]]:
-    """What describes each tool, on either wire that has them."""
-    for tool in (data.get("tools") if isinstance(data, dict) else None) or ():
-        yield tool.get("function", tool)
 
 
 def scrubbed(body: bytes | None) -> bytes | None:
@@ -124,8 +97,21 @@ def scrubbed(body: bytes | None) -> bytes | None:
         data = json.loads(text)
     except ValueError:
         return _EVENT.sub(_scrubbed_event, text).encode()
-    clean = without_secrets(data)
+    clean = without_secrets(_without_indentation(data))
     return text.encode() if clean == data else json.dumps(clean, ensure_ascii=False).encode()
+
+
+def _without_indentation(data: Any) -> Any:
+    """Descriptions of tools as Python gives docstrings from 3.13 on."""
+    if not isinstance(data, dict) or not data.get("tools"):
+        return data
+    return {**data, "tools": [_dedented(tool) for tool in data["tools"]]}
+
+
+def _dedented(tool: dict[str, Any]) -> dict[str, Any]:
+    if "function" in tool:
+        return {**tool, "function": _dedented(tool["function"])}
+    return {**tool, "description": cleandoc(tool["description"])} if tool.get("description") else tool
 
 
 def without_secrets(data: Any) -> Any:
@@ -140,13 +126,12 @@ def without_secrets(data: Any) -> Any:
     return [without_secrets(each) for each in data] if isinstance(data, list) else data
 
 
-def _scrubbed_part(part: Mapping[str, Any]) -> dict[str, Any]:
-    if "text" not in part:
-        return dict(part)
-    text = SCRUBBED if part["name"].lower() in SECRET_NAMES else _without_known_keys(part["text"])
-    return {**part, "text": text}
+def _scrubbed_form(body: bytes) -> bytes:
+    """A form without the secrets in it; its pictures are left as they are."""
+    return _FIELD.sub(rb"\g<1>" + SCRUBBED.encode(), _without_known_keys(body.decode("latin-1")).encode("latin-1"))
 
 
+_FIELD = re.compile(rf'(name="(?:{"|".join(SECRET_NAMES)})"\r\n\r\n)[^\r\n]*'.encode(), re.IGNORECASE)
 _EVENT = re.compile(r"^(data: ?)(\{.*\})$", re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""The shape of an answer: which fields there are and of which types, whatever they say."""
+"""The shape of an answer: which fields there are and of which types, whatever their values."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def shape(message: Mapping[str, Any]) -> Any:
-    """Status, headers and body of an answer as a cassette holds it."""
-    kind = message.get("headers", {}).get("content-type", "").partition(";")[0]
-    headers = sorted(message.get("headers", {}))
-    return {"status": message["status"], "type": kind, "headers": headers, "body": _body(message)}
+def shape(status: int, headers: Mapping[str, str], body: str | bytes) -> Any:
+    """Status, headers and body of an answer."""
+    kind = headers.get("content-type", "").partition(";")[0]
+    return {"status": status, "type": kind, "headers": sorted(headers), "body": _body(kind, body)}
 
 
-def _body(message: Mapping[str, Any]) -> Any:
-    match message:
-        case {"json": data}:
-            return of(data)
-        case {"events": text}:
+def _body(kind: str, body: str | bytes) -> Any:
+    try:
+        text = body if isinstance(body, str) else body.decode()
+        if kind == "text/event-stream":
             return _once([_event(event) for event in text.split("\n\n") if event.strip()])
-        case {"text": _}:
-            return "text"
-        case {"base64": _}:
-            return "bytes"
-        case _:
-            return None
+        return of(json.loads(text))
+    except UnicodeDecodeError:
+        return "bytes"
+    except ValueError:
+        return "text"
 
 
 def of(data: Any) -> Any:

@@ -1,36 +1,38 @@
-"""Every class of both frameworks reads what the cassettes hold, sync and async, with the network blocked."""
+"""Every class of both frameworks reads what the cassettes hold, sync and async, with vcrpy as anyone has it."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 
+import httpx
 import pytest
+import vcr
 
-from tests.recording.got import check
-from tests.recording.places import learn, replayed
+from tests.recording import files
 from tests.recording.reading import READINGS, Reading
+from tests.recording.scrub import BODY_TOO
 
 pytestmark = [pytest.mark.cassette, pytest.mark.block_network]
 
 
-@pytest.fixture
-def cassette(request) -> str:
-    return request.getfixturevalue("reading").spot.cassette
-
-
 @pytest.mark.parametrize("reading", READINGS, ids=str)
-@pytest.mark.vcr
-@pytest.mark.usefixtures("played_to_the_end")
 def test_a_class_reads_a_cassette_as_its_scenario_says(reading: Reading):
-    spot, connection = reading.spot, replayed(reading.spot.place)
-    if not spot.scenario.afresh:
-        learn(spot.place, {**connection, **spot.connecting})
-    if reading.way == "async":
-        got = asyncio.run(reading.reader.aask(spot, connection))
-    else:
-        got = reading.reader.ask(spot, connection)
-    check(spot, reading.reader, got)
+    reading.play()
+
+
+@pytest.mark.parametrize("name", files.names())
+def test_vcrpy_reads_and_replays_every_file(name):
+    interactions = files.read(name)["interactions"]
+    with vcr.use_cassette(str(files.path_of(name)), match_on=BODY_TOO) as cassette, httpx.Client() as client:
+        for each in interactions:
+            sent, recorded = each["request"], each["response"]
+            headers = {header: value for header, (value,) in sent["headers"].items()}
+            answer = client.request(sent["method"], sent["uri"], headers=headers, content=sent["body"])
+            body = recorded["body"]["string"]
+            assert answer.content == (body.encode() if isinstance(body, str) else body)
+            assert answer.status_code == recorded["status"]["code"]
+            assert {header: [value] for header, value in answer.headers.items()} == recorded["headers"]
+    assert cassette.all_played
 
 
 def test_nothing_gets_out_but_to_a_cassette():

@@ -49,7 +49,17 @@ def the_same_ids_each_time(monkeypatch):
 
 
 @pytest.fixture
-def cassette(request) -> str:
+def vcr_config() -> dict[str, Any]:
+    return scrub.vcr_config()
+
+
+@pytest.fixture(scope="module")
+def vcr_cassette_dir() -> str:
+    return str(files.CASSETTES)
+
+
+@pytest.fixture
+def default_cassette_name(request) -> str:
     return f"{request.cls.place}/{files.SUITE}"
 
 
@@ -70,7 +80,7 @@ def connected(request, record_mode) -> Iterator[None]:
         yield
     else:
         with Emulator() as emulator, scrub.played_by(emulator):
-            suite.connection = {**places.played(place, emulator), "default_headers": suite.told_to_emulator}
+            suite.connection = {**place.connection(emulator), "default_headers": suite.told_to_emulator}
             yield
 
 

@@ -21,6 +21,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.callbacks import CBEventType
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.llm import LLMChatInProgressEvent
+from pydantic import SecretStr
 from pydantic_core import PydanticSerializationError
 from rich.traceback import Traceback
 
@@ -55,6 +56,8 @@ class Place:
 
 def _records(evidence: Evidence) -> Texts:
     for record in evidence.records:
+        if record.name.startswith("httpcore."):
+            continue  # they show the headers of answers, in which a service may echo the key; see SECURITY.md
         yield f"{record.name}: {record.msg}"[:80], f"{record.getMessage()} {record.args!r} {record.exc_text}"
 
 
@@ -117,9 +120,9 @@ def _reprs(evidence: Evidence) -> Texts:
 
 def _parts(value: Any) -> Iterator[Any]:
     """What a model keeps inside."""
-    for name in ("_client", "_transport", "_key", "_listing", "_directory"):
+    for name in ("_client", "_transport", "_key", "_listing", "_resolver"):
         part = getattr(value, name, None)
-        if part is not None and hasattr(part, "__dict__"):
+        if part is not None and hasattr(part, "__dict__") and not isinstance(part, SecretStr):
             yield part
             yield from _parts(part)
 
@@ -208,7 +211,7 @@ class _Shown:
 
 PLACES: tuple[Place, ...] = (
     Place(
-        "log records at DEBUG, of every logger",
+        "log records at DEBUG, of every logger but httpcore's",
         _records,
         lambda _, key: logging.getLogger("urllib3.connectionpool").debug('"GET /api/endpoints?key=%s"', key),
     ),

@@ -269,8 +269,6 @@ def _make(cls: Any, options: dict[str, Any]) -> Any:
 
 def _record(server: ScriptServer, evidence: Evidence) -> None:
     """A cassette of calls on every protocol."""
-    player = vcr.VCR(record_mode="all", **scrub.vcr_config())
-    scrub.prepare(player)
     with tempfile.TemporaryDirectory() as folder:
         for protocol in PROTOCOLS:
             path = Path(folder) / f"{protocol}.yaml"
@@ -278,7 +276,11 @@ def _record(server: ScriptServer, evidence: Evidence) -> None:
                 server.always = lambda request, answer=answer: answer(said_key(request))
                 # At INFO vcrpy shows in its log what it has not scrubbed yet.
                 logging.getLogger("vcr").setLevel(logging.WARNING)
-                with player.use_cassette(str(path)), httpx.Client() as mine, suppress(AKIError):
+                with (
+                    vcr.use_cassette(str(path), record_mode="all", **scrub.vcr_config()),
+                    httpx.Client() as mine,
+                    suppress(AKIError),
+                ):
                     client = Client(**_at(server, protocol, http_client=mine))
                     client.chat(request_for(MODELS[protocol]))
                 evidence.files[f"cassette of the {protocol} {name}"] = path.read_text(encoding="utf-8")

@@ -5,8 +5,10 @@ import pytest
 
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
+from aki_transport.transport import connections
 from tests.script_server import ScriptServer
 from tests.transport.asking import WAYS, Clock, Way
+from tests.transport.raw_server import Caller, calling
 
 _OTHERS = ("AKI_", "AACFLOW_", "AK_AI_CORE_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_")
 
@@ -56,3 +58,16 @@ def running() -> Iterator[Emulator]:
 def emu(running: Emulator) -> Emulator:
     running.reset()
     return running
+
+
+@pytest.fixture(params=[False, True], ids=["sync", "async"])
+def is_async(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+@pytest.fixture
+def caller(is_async: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[Caller]:
+    """At most one connection at a time: a call that loses it shows at the next call."""
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
+    with calling(is_async=is_async) as caller:
+        yield caller

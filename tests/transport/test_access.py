@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import copy
+import html
+import json
 import logging
 import pickle
 import sys
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
+from urllib.parse import quote, unquote
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
-from aki_transport import AKIError, APIStatusError, Client, ConfigurationError, Provider, Route, __version__
+from aki_transport import (
+    AKIError,
+    APIStatusError,
+    Client,
+    ConfigurationError,
+    Provider,
+    Route,
+    StreamInterruptedError,
+    __version__,
+)
+from aki_transport.auth import is_loopback, secret_header_values
+from aki_transport.redaction import escape_control
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse, text_answer
 from tests.transport.asking import KEY, Clock, Way, client_for, request_for
@@ -34,7 +48,13 @@ def good(way: Way) -> Answer:
         "http://0.0.0.0/v1",
         "http://localhost.example.com/v1",
         "http://127.0.0.1.example.com/v1",
-        "http://2130706433/v1",
+        "http://evillocalhost/v1",
+        "http://evil.localhost/v1",
+        "http://localhost../v1",
+        "http://128.1/v1",
+        "http://2130706432.example.com/v1",
+        "http://[::ffff:10.0.0.1]/v1",
+        "http://[::]/v1",
         "http://[::2]/v1",
         "ftp://aki.io/v1",
         "file:///etc/passwd",
@@ -89,6 +109,13 @@ def test_a_url_with_credentials_is_refused_without_showing_them(url: str) -> Non
         "http://127.0.0.1:1/v1",
         "http://127.9.9.9/v1",
         "http://[::1]:80/v1",
+        "http://127.1/v1",
+        "http://0x7f000001/v1",
+        "http://2130706433/v1",
+        "http://[::ffff:127.0.0.1]:8000/v1",
+        "http://[0:0:0:0:0:0:0:1]/v1",
+        "http://LOCALHOST/v1",
+        "http://localhost./v1",
     ],
 )
 def test_a_safe_url_is_taken(url: str) -> None:
@@ -211,6 +238,31 @@ def test_a_key_of_another_vendor_is_none(way: Way, monkeypatch: pytest.MonkeyPat
         way.ask(Client())
 
 
+@pytest.mark.parametrize("host", ["LocalHost", "localhost.", "127.0.0.1", "127.1", "::1", "::ffff:127.0.0.1"])
+def test_this_machine_is_known_by_each_of_its_names(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", ".", "xlocalhost", "a.localhost", "localhost.example.com", "10.0.0.1", "::", "127.0.0.1.", "1", "127.1.2.3.4"],
+)
+def test_no_other_host_is_this_machine(host: str) -> None:
+    assert not is_loopback(host)
+
+
+def test_the_secrets_in_headers_are_found_by_the_names_of_the_headers() -> None:
+    headers = {
+        "Authorization": "Bearer first-secret",
+        "x-api-key": "second-secret",
+        "Cookie": "session=third-secret; theme=dark",
+        "X-Auth-Token": "short",
+        "x-title": "My application",
+        "accept": "application/json",
+    }
+    assert secret_header_values(headers) == ("first-secret", "second-secret", "third-secret")
+
+
 # The key
 
 
@@ -250,7 +302,8 @@ def test_the_key_is_nowhere_in_an_error(
     for warning in recwarn:
         assert no_secret(str(warning.message))
     for record in caplog.records:
-        assert no_secret(record.getMessage()), record
+        # httpcore's own loggers show the headers of answers at DEBUG; SECURITY.md says so.
+        assert record.name.startswith("httpcore.") or no_secret(record.getMessage()), record
     if error is None:
         return
     assert no_secret(str(error))
@@ -288,6 +341,68 @@ def frames(trace: TracebackType | None) -> Iterator[FrameType]:
         if "/tests/" not in trace.tb_frame.f_code.co_filename:
             yield trace.tb_frame
         trace = trace.tb_next
+
+
+OTHER = "gateway&5ecret/of-the-te5ts"
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(
+    "body",
+    [
+        json_answer({"error": {"message": f"denied for {OTHER} and {KEY}"}}, 403),
+        text_answer(f"<p>denied for {html.escape(OTHER)}", 403, content_type="text/html"),
+        text_answer(f"?token={quote(OTHER, safe='')}", 403),
+        text_answer(
+            json.dumps({"echo": OTHER}).replace("/", "\\/").replace("&", "\\u0026"), 403, content_type="text/plain"
+        ),
+        text_answer("x " * 2030 + OTHER, 403),
+        text_answer(" " * 16370 + OTHER, 403),
+    ],
+    ids=["plain", "html", "url", "json", "cut", "cut before"],
+)
+def test_a_secret_of_own_headers_is_nowhere_in_an_error(way: Way, body: Answer, server: ScriptServer) -> None:
+    server.always = body
+    client = client_for(server, default_headers={"X-Gateway-Key": OTHER}, max_retries=0)
+    error = failure(way, client)
+    assert isinstance(error, APIStatusError)
+    for text in (str(error), repr(error), repr(error.__dict__), error.response.text):
+        assert no_secret(text)
+        assert OTHER[8:] not in html.unescape(unquote(text)).replace("\\", "")
+        assert OTHER[:9] not in html.unescape(unquote(text))
+    assert "***" in repr(error.__dict__)
+
+
+@pytest.mark.parametrize("key", ["x", "test", "EMPTY", "none", "brown"])
+def test_a_placeholder_for_a_key_damages_no_text(way: Way, key: str, server: ScriptServer) -> None:
+    words = "none of the brown boxes in this test is EMPTY, said x"
+    server.always = json_answer({"error": {"message": words}}, 400)
+    error = failure(way, client_for(server, api_key=key))
+    assert words in str(error)
+
+
+def test_what_had_arrived_of_a_stream_stays_as_it_is(way: Way, server: ScriptServer) -> None:
+    if not way.streamed:
+        return
+    server.always = sse(chunk(f"the text with {KEY} in it"), done=False, end="cut")
+    error = failure(way, client_for(server, max_retries=0))
+    assert isinstance(error, StreamInterruptedError)
+    assert error.partial_text == f"the text with {KEY} in it"
+    assert KEY not in str(error)
+
+
+def test_control_characters_of_a_server_reach_no_message_and_no_log(
+    way: Way, server: ScriptServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.always = json_answer(
+        {"error": {"message": "\x1b[2Jgone \u202etxt.exe", "code": "a\u2066b"}}, 400, x_request_id="r\x9b31m"
+    )
+    error = failure(way, client_for(server, max_retries=0))
+    assert r"\x1b[2Jgone \u202etxt.exe" in str(error)
+    assert r"a\u2066b" in str(error)
+    for text in (str(error), error.message, *(record.getMessage() for record in caplog.records)):
+        assert text == escape_control(text)
 
 
 def test_the_key_is_in_no_local_of_a_call_that_is_under_way(way: Way, server: ScriptServer, clock: Clock) -> None:

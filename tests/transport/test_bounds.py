@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from aki_transport import AKIError, InvalidResponseError
-from aki_transport.transport import body, sender
+from aki_transport.transport import body
+from aki_transport.transport import sse as sse_module
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, sse
 from tests.transport.asking import Way, client_for, patient
@@ -21,7 +22,7 @@ MB = 2**20
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (body, sender):
+    for module in (body, sse_module):
         for name in ("MAX_BODY", "MAX_EVENT"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, MB)

@@ -13,14 +13,20 @@ import pytest
 
 from aki_transport import AKIError, APITimeoutError, Client, RateLimitError, StreamInterruptedError, Timeout
 from aki_transport.messages import JsonObject, JsonSchema
-from aki_transport.transport.connections import thread_pool
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse
-from tests.transport.asking import Way, alive, client_for, patient, request_for
+from tests.transport.asking import Way, alive, client_for, patient, request_for, run
 
 TOTAL = 0.4
 BOUND = 1.0
 SLOWLY = Answer(headers={"content-type": "application/json"}, chunks=(b" ",) * 200, chunk_delay=0.05)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def first_call() -> None:
+    """The first call of a process reads certificates, for which these bounds are too short on a busy machine."""
+    with ScriptServer(always=replied()) as server:
+        client_for(server).chat(request_for())
 
 
 def test_a_server_that_hangs(way: Way, server: ScriptServer) -> None:
@@ -110,7 +116,6 @@ def test_a_deadline_that_passes_between_calls_cuts_nothing(server: ScriptServer)
     client = client_for(server, total_timeout=0.2)
     client.chat(request_for())
     server.say(Answer(**{**replied().__dict__, "delay": 0.3}))
-    assert thread_pool(client._transport) == thread_pool(client._transport)
     assert client_for(server).chat(request_for()).text == "Hello"
 
 
@@ -127,15 +132,22 @@ def test_time_is_kept_without_a_thread_for_each_call(
 ) -> None:
     server.always = alive(streamed("Hel", "lo")) if way.streamed else alive(replied())
     client = client_for(server, total_timeout=total_timeout)
-    assert way.ask(client).text == "Hello"
     started: list[threading.Thread] = []
-    whole = threading.Thread.start
-    monkeypatch.setattr(threading.Thread, "start", lambda thread: (started.append(thread), whole(thread))[1])
-    if way.is_async:  # a loop of its own for each, with connections of its own
-        assert way.ask(client).text == "Hello"
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: (started.append(thread), start(thread))[1])
+
+    async def ask() -> None:
+        await way.aask(client)
+        started.clear()  # a loop asks for the addresses of a host in a thread
+        for _ in range(5):
+            assert (await way.aask(client)).text == "Hello"
+        assert started == []
+
+    if way.is_async:
+        run(ask())
     else:
         assert [way.ask(client).text for _ in range(5)] == ["Hello"] * 5
-    assert started == []
+        assert started == []
 
 
 def read_slowly(way: Way, client: Client, pause: float, after: int = 1) -> Iterator[str]:

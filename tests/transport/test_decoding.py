@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import codecs
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
-from itertools import accumulate, chain, pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import httpx
 import pytest
-from httpx_sse import EventSource
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aki_transport import AKIError, InvalidResponseError
 from aki_transport.messages import ChatDelta, ChatReply, ToolCall
-from aki_transport.transport.body import Payload, abatches, batches
+from aki_transport.transport.body import payloads
+from aki_transport.transport.decoder import Payload
 from aki_transport.wire import openai
-from aki_transport.wire._think_tags import ThinkSplitter
+from aki_transport.wire._text_filters import ThinkSplitter
 from aki_transport.wire._tool_calls import ToolCallReader
 from tests.scenarios import SCENARIOS, Scenario, chunk, reply
 from tests.transport.asking import MODEL, added_up, request_for
@@ -202,7 +200,7 @@ def test_arguments_with_a_huge_number_are_kept_as_they_are() -> None:
     assert stream(piece, LAST).tool_calls == (ToolCall("call_1", "add", arguments),)
 
 
-# Events from bytes
+# Streams in any pieces
 
 
 class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -218,110 +216,7 @@ class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
             yield piece
 
 
-def response_of(body: bytes, cuts: list[int]) -> httpx.Response:
-    return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Pieces(body, cuts))
-
-
-def events(body: bytes, cuts: list[int]) -> list[Payload]:
-    return list(chain.from_iterable(batches(response_of(body, cuts))))
-
-
-def events_async(body: bytes, cuts: list[int]) -> list[Payload]:
-    async def collect() -> list[Payload]:
-        return [payload async for batch in abatches(response_of(body, cuts)) for payload in batch]
-
-    return asyncio.run(collect())
-
-
-def events_by_the_parser(body: bytes) -> list[Payload]:
-    """What httpx-sse reads from the whole; it takes no mark of the byte order, and no end for that of an event."""
-    whole = response_of(body.removeprefix(codecs.BOM_UTF8) + b"\n\n", [])
-    return [Payload(event.event, event.data) for event in EventSource(whole).iter_sse() if event.data]
-
-
 cuts = st.lists(st.integers(0, 10**6), max_size=30)
-texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\n\0"), max_size=20)
-
-
-@more
-@given(
-    st.lists(texts.filter(bool), min_size=1, max_size=6),
-    cuts,
-    st.sampled_from(["\n", "\r\n", "\r"]),
-    st.sampled_from(["data: ", "data:"]),
-    st.booleans(),
-)
-def test_any_split_of_the_bytes_gives_the_same_events(
-    data: list[str],
-    cut: list[int],
-    newline: str,
-    prefix: str,
-    bom: bool,
-) -> None:
-    written = "".join(f": note\n{prefix}{each}{newline}{newline}" for each in data)
-    body = b"\xef\xbb\xbf" * bom + written.encode()
-    whole = events(body, [])
-    assert events(body, cut) == whole
-    if prefix == "data: ":
-        assert [event.data for event in whole] == data
-
-
-plain = texts.map(lambda text: [f"data: {text}"])
-block = st.one_of(
-    plain,
-    plain,
-    texts.map(lambda text: [f": {text}"]),
-    texts.map(lambda text: [f"data:{text}"]),
-    st.lists(texts.map("data: {}".format), min_size=2, max_size=3),
-    st.tuples(
-        st.sampled_from(["event: error", "event: error", "event:ping", "event: ", "event:  two", "id: 7", "id", "odd"]),
-        texts,
-    ).map(lambda pair: [pair[0], f"data: {pair[1]}"]),
-    st.sampled_from([["event: ping"], ["id: 8"], ["retry: 9"], ["data"], ["data: "], ["\ufeffdata: late"], [""]]),
-)
-newlines = st.sampled_from(["\n", "\n", "\r\n", "\r"])
-blocks = st.lists(st.tuples(block, newlines), max_size=8)
-
-
-@more
-@given(blocks, cuts, st.booleans(), st.booleans(), st.booleans())
-@example([(["id: 1", "data: a"], "\n"), ([": ping"], "\n")], [18], False, False, False)  # noqa: FBT003  drawn ones
-@example([(["data: a"], "\n"), (["\ufeffdata: late"], "\n")], [9], False, False, False)  # noqa: FBT003
-@example([(["data: a"], "\n"), (["data: b"], "\n")], [], False, True, False)  # noqa: FBT003
-def test_any_split_of_mixed_events_gives_what_their_parser_gives_of_the_whole(
-    parts: list[tuple[list[str], str]], cut: list[int], bom: bool, unended: bool, broken: bool
-) -> None:
-    body = codecs.BOM_UTF8 * bom
-    for lines, newline in parts:
-        body += "".join(line + newline for line in lines).encode() + newline.encode()
-    if unended:
-        body = body.rstrip(b"\r\n")
-    if broken:
-        body = body.replace(b"a", b"\xff\xc3")
-    whole = events_by_the_parser(body)
-    assert events(body, []) == whole
-    assert events(body, cut) == whole
-    assert events_async(body, cut) == whole
-
-
-@given(blocks)
-def test_events_that_come_one_by_one_are_what_their_parser_gives_of_the_whole(
-    parts: list[tuple[list[str], str]],
-) -> None:
-    pieces = ["".join(line + newline for line in [*lines, ""]).encode() for lines, newline in parts]
-    edges = list(accumulate(map(len, pieces)))
-    body = b"".join(pieces)
-    assert events(body, edges) == events_async(body, edges) == events_by_the_parser(body)
-
-
-@pytest.mark.parametrize("read", [events, events_async])
-def test_what_is_no_event_does_not_add_up_to_one_that_is_too_large(
-    read: Callable[[bytes, list[int]], list[Payload]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("aki_transport.transport.body.MAX_EVENT", 100)
-    body = b": ping\n\ndata: a\n\n" * 50
-    edges = list(accumulate([8, 9] * 50))
-    assert read(body, edges) == [Payload("message", "a")] * 50
 
 
 @pytest.mark.parametrize("row", [row for row in SCENARIOS if row.stream is not None], ids=lambda row: row.name)
@@ -334,7 +229,7 @@ def test_any_split_of_a_row_s_bytes_gives_the_same_reply(row: Scenario, cut: lis
     def outcome(at: list[int]) -> Any:
         response = httpx.Response(200, headers={"content-type": kind}, stream=Pieces(body, at))
         try:
-            answer = added_up(decode(list(chain.from_iterable(batches(response)))))
+            answer = added_up(decode(list(chain.from_iterable(payloads(response, stream=True)))))
         except AKIError as error:
             return str(error)
         made_up = {call.id for call in answer.tool_calls if call.id.startswith("call_") and len(call.id) > 20}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -13,7 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aki_transport import AKIError, APIStatusError, ContextOverflowError, errors
-from aki_transport.error_parsing import error_from_payload, error_from_response, is_error
+from aki_transport.error_parsing import (
+    _NO_MODEL,
+    _OVERFLOW,
+    _strip_markup,
+    error_from_payload,
+    error_from_response,
+    is_error,
+)
 from aki_transport.prepare.structured_output import NoJsonError
 from tests.script_server import Answer, ScriptServer, json_answer, text_answer
 from tests.transport.asking import Way, client_for
@@ -53,7 +62,7 @@ ENVELOPES = [
     (502, "<html><head><title>Bad Gateway</title></head></html>", "ServerError", "Bad Gateway"),
     (418, {"error": {"reason": "teapot"}}, "APIStatusError", "teapot"),
     (400, {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Bad"}}, "BadRequestError", "Bad"),
-    (499, "", "APIStatusError", "no further words"),
+    (499, "", "APIStatusError", "no message"),
 ]
 
 
@@ -206,7 +215,7 @@ LOOKALIKES = [
 ]
 
 
-@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("status", [400, 404, 413, 422, 500])
 @pytest.mark.parametrize("words", OVERFLOWS)
 def test_an_overflow_is_known_by_its_words(words: str, status: int) -> None:
     error = error_from_response(status, {}, httpx.Response(200, json=openai(words)).content)
@@ -266,8 +275,107 @@ def test_a_number_of_ten_thousand_digits_is_survived() -> None:
         assert error_from_response(400, {}, body % (b"9" * 10_000)).status_code == 400
 
 
+HOSTILE = {
+    "scripts": "<script>x",
+    "titles": "<title ",
+    "open titles": "<title>",
+    "styles": "<style a",
+    "angles": "<",
+    "slashes": "</",
+    "closed": "</script>",
+    "comments": "<!--",
+    "names": "<aaaaaaaaaaaaaaaa",
+    "brackets": "[",
+    "empty lists": "[],",
+    "objects": '{"error":',
+    "spaces": " \t\n",
+    "contexts": "context length ",
+    "exceeds": "exceed",
+    "prompts": "prompt is ",
+    "tokens": "token limit tokens + max_tokens ",
+    "models": "model ",
+}
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
+def test_only_the_beginning_of_a_body_is_looked_at(piece: str, status: int) -> None:
+    """So that its time has a bound, however long the body is."""
+    body = (piece * 16384)[:16384]
+    short, long = (
+        error_from_response(status, {}, text.encode()) for text in (body, body + "</script> told later" * 50_000)
+    )
+    assert (type(long), long.message) == (type(short), short.message)
+    assert "told" not in long.message
+    inner = error_from_payload({"error": {"message": body + "</title> told later" * 50_000}})
+    assert "told" not in inner.message
+
+
+def test_only_the_beginning_of_a_list_is_looked_at() -> None:
+    assert error_from_payload({"error": ["a"] * 1000}).message == "; ".join("a" * 20)
+
+
+def cpu_seconds(work: Callable[[str], object], text: str) -> float:
+    taken = []
+    for _ in range(7):
+        begun = time.process_time()
+        work(text)
+        taken.append(time.process_time() - begun)
+    return min(taken)
+
+
+@pytest.mark.parametrize(
+    "work", [_strip_markup, _OVERFLOW.search, _NO_MODEL.search], ids=["markup", "overflow", "model"]
+)
+@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
+def test_four_times_the_text_takes_four_times_as_long(work: Callable[[str], object], piece: str) -> None:
+    """A ratio of one machine with itself: quadratic matching takes sixteen times as long."""
+    small, large = ((piece * length)[:length] for length in (4_000, 16_000))
+    assert cpu_seconds(work, large) < 10 * cpu_seconds(work, small) + 0.001
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ("<html><head><title> 502 Bad\nGateway </title></head><body>nginx", "502 Bad Gateway"),
+        ("<TITLE lang='en'>Gone</TITLE>", "Gone"),
+        ("<style>a{b:c}</style><p>Not <b>here</b></p><script>if (a<b) {}</script>", "Not here"),
+        ("before<script>let a = '<p>'", "before"),
+        ("<!DOCTYPE html><!-- note --><h1>Oops</h1>", "Oops"),
+        ("max_tokens <= 4096, n > 1", "max_tokens <= 4096, n > 1"),
+        ("<title>", "no message"),
+    ],
+)
+def test_a_page_is_read_as_text(page: str, message: str) -> None:
+    assert error_from_response(500, {}, page.encode()).message == message
+
+
+def test_a_secret_goes_from_every_field_but_what_the_model_wrote() -> None:
+    key = "aki-5ecret-0f-the-te5ts"
+    refused = errors.ModelRefusalError(f"refused {key}", refusal=f"I saw {key}", model=key, request_id=key)
+    refused.redact([key, "short"])
+    assert (refused.message, refused.model, refused.request_id) == ("refused ***", "***", "***")
+    assert refused.args == ("refused ***",)
+    assert refused.refusal == f"I saw {key}"
+
+
+def test_a_message_is_cut_after_the_key_was_taken_out() -> None:
+    key = "aki-5ecret-0f-the-te5ts"
+    error = error_from_response(500, {}, (key * 1000).encode())
+    error.redact([key])
+    assert key[:8] not in error.message
+    error = AKIError("x" * (600 - 9) + key)
+    error.redact([key])
+    assert "aki-5" not in error.message
+
+
+def test_a_message_without_a_secret_is_safe_to_print_too() -> None:
+    error = AKIError("a\x1b]0;b\x07", provider="p\u202e", request_id="r\n")
+    assert str(error) == r"p\u202e: a\x1b]0;b\x07 (request r\n)"
+
+
 def test_long_words_are_cut() -> None:
     error = error_from_response(500, {}, b"x" * 100_000)
-    error.tidy(None)
+    error.redact(())
     assert len(str(error)) < 1_000
     assert error.body == "x" * 100_000

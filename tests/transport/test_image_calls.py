@@ -16,7 +16,7 @@ import pytest
 import aki_transport.errors as ours
 from aki_transport import Client, GeneratedImage, JobProgress
 from aki_transport.emulator import Emulator, RecordedRequest
-from aki_transport.images.progress import ProgressBar, together
+from aki_transport.images.progress import ProgressBar, combine_callbacks
 from tests.pictures import a_png
 from tests.script_server import Answer, ScriptServer, json_answer, text_answer
 from tests.transport.asking import KEY, run
@@ -197,16 +197,16 @@ def test_fields_of_ones_own_are_sent_in_json_and_in_a_form(emu, draw):
     ("wrong", "words"),
     [
         ({"prompt": " "}, "prompt is empty"),
-        ({"size": "64x64"}, "size='64x64' is out of range; a side has 128 to 2048"),
+        ({"size": "64x64"}, "size='64x64' is out of range; each side must have 128 to 2048"),
         ({"n": 11}, "n=11 is out of range"),
-        ({"n": "3"}, "n='3' is no whole number"),
+        ({"n": "3"}, "n='3' is not an integer"),
         ({"api_key": "x"}, "no argument 'api_key'"),
         ({"extra_body": "x"}, "extra_body='x'"),
         ({"model": "no-such-model", "size": (0, 0)}, "out of range"),
         ({"images": []}, "at least one"),
-        ({"images": "img_3f9c2a"}, "str is no picture"),
-        ({"images": b"<html>"}, "no PNG, JPEG, GIF or WebP"),
-        ({"images": [a_png()] * 17}, "17 pictures are too many"),
+        ({"images": "img_3f9c2a"}, "str is not an image"),
+        ({"images": b"<html>"}, "not a PNG, JPEG, GIF or WebP"),
+        ({"images": [a_png()] * 17}, "17 images are too many"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -313,11 +313,11 @@ def test_a_lost_look_at_a_job_is_taken_again(emu, draw):
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("no-images", "holds no picture"),
-        ("missing-b64", "holds no picture"),
-        ("image-url", "address of a picture instead of the picture; it is not fetched"),
-        ("bad-base64", "no base64 text"),
-        ("not-an-image", "no PNG, JPEG, GIF or WebP"),
+        ("no-images", "no (image|picture)"),
+        ("missing-b64", "no (image|picture)"),
+        ("image-url", "URL of an image instead of the image; URLs are not fetched"),
+        ("bad-base64", "not base64 text"),
+        ("not-an-image", "not a PNG, JPEG, GIF or WebP"),
         ("html=200", "not JSON"),
     ],
 )
@@ -472,11 +472,11 @@ def test_without_tqdm_a_bar_says_what_to_install(monkeypatch):
 
 def test_several_listeners_are_told_in_order():
     told: list[int] = []
-    tell = together(None, lambda _: told.append(1), None, lambda _: told.append(2))
+    tell = combine_callbacks(None, lambda _: told.append(1), None, lambda _: told.append(2))
     assert tell is not None
     tell(JobProgress(job_id="a", state="done"))
     assert told == [1, 2]
-    assert together(None) is None
+    assert combine_callbacks(None) is None
 
 
 # Many at a time, and large ones

@@ -1,19 +1,22 @@
-"""Where pictures are kept: its bounds, its threads, its copies, and what a model may name in it."""
+"""Where images are kept: its bounds, its threads, its copies, and what a model may name in it."""
 
 from __future__ import annotations
 
 import copy
 import os
 import pickle
+import re
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aki_transport import ConfigurationError, GeneratedImage, ImageStore
-from aki_transport.images.store import in_words
+from aki_transport.images.store import describe_images
 from tests.pictures import a_png
 from tests.refused_images import REFUSED, allowed_folder
 
@@ -36,7 +39,7 @@ def test_a_picture_is_kept_under_its_id():
     assert store.get(image.id) is image
     assert image.id in store
     assert len(store) == 1
-    assert repr(store) == f"ImageStore(1 of 100 pictures, {len(image.data)} of {256 * 2**20} bytes)"
+    assert repr(store) == f"ImageStore(1 of 100 images, {len(image.data)} of {256 * 2**20} bytes)"
 
 
 def test_the_oldest_pictures_give_way_to_new_ones():
@@ -59,13 +62,13 @@ def test_bytes_are_bounded_too():
 
 
 def test_a_picture_larger_than_the_store_is_refused():
-    with pytest.raises(ConfigurationError, match="3000 bytes, and the store keeps 2500"):
+    with pytest.raises(ConfigurationError, match="3000 bytes, and the store holds 2500"):
         ImageStore(max_bytes=2500).add(sized(3000))
 
 
 @pytest.mark.parametrize("bounds", [{"max_items": 0}, {"max_bytes": 0}])
 def test_a_store_for_nothing_is_refused(bounds):
-    with pytest.raises(ConfigurationError, match="at least one picture"):
+    with pytest.raises(ConfigurationError, match="at least one image"):
         ImageStore(**bounds)
 
 
@@ -114,7 +117,7 @@ def test_threads_keep_the_bounds_together():
         thread.join()
     assert not wrong
     assert len(store) <= 20
-    assert store._size == sum(len(image.data) for image in store._images.values()) <= 20_000
+    assert store._contents.size == sum(len(image.data) for image in store) <= 20_000
 
 
 def test_a_deep_copy_is_the_same_store_and_a_pickle_keeps_its_pictures():
@@ -148,11 +151,71 @@ def test_a_picture_in_the_allowed_folder_is_found_by_its_name(tmp_path, name):
     assert found.id in store
 
 
-def test_the_folder_may_be_a_link_itself_and_a_link_may_lead_to_its_own_files(tmp_path):
+def test_the_folder_may_be_a_link_itself(tmp_path):
     folder = allowed_folder(tmp_path)
     (tmp_path / "link").symlink_to(folder)
+    assert ImageStore(folder=tmp_path / "link").find("cat.png").width == 8
+
+
+@pytest.mark.parametrize("descriptors", [True, False])
+@pytest.mark.parametrize("name", ["again.png", "linked/dog.png"])
+def test_no_link_in_the_folder_is_followed_not_even_to_its_own_files(tmp_path, monkeypatch, name, descriptors):
+    folder = allowed_folder(tmp_path)
     (folder / "again.png").symlink_to(folder / "cat.png")
-    assert ImageStore(folder=tmp_path / "link").find("again.png").width == 8
+    (folder / "linked").symlink_to(folder / "below")
+    if not descriptors:
+        monkeypatch.setattr(os, "supports_dir_fd", frozenset())
+    store = ImageStore(folder=folder)
+    with pytest.raises(ConfigurationError, match="pass the ID"):
+        store.find(name)
+    assert store.find("below/dog.png").width == 8
+
+
+@pytest.mark.parametrize(("name", "swapped"), [("cat.png", "cat.png"), ("below/dog.png", "below")])
+def test_a_link_put_in_while_the_file_is_opened_is_not_followed(tmp_path, monkeypatch, name, swapped):
+    folder = allowed_folder(tmp_path)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "dog.png").write_bytes(a_png(3, 3))
+    opened = os.open
+
+    def swap_first(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == swapped and not (folder / swapped).is_symlink():
+            (folder / swapped).rename(folder / "moved")
+            (folder / swapped).symlink_to(outside if swapped == "below" else outside / "dog.png")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", swap_first)
+    monkeypatch.setattr(os, "supports_dir_fd", {swap_first})
+    with pytest.raises(ConfigurationError, match="pass the ID"):
+        ImageStore(folder=folder).find(name)
+    assert (folder / swapped).is_symlink()
+
+
+@pytest.mark.parametrize("name", ["../allowed-too/cat.png", "{root}/allowed-too/cat.png", "../allowed.png"])
+def test_a_neighbour_whose_name_begins_alike_is_outside(tmp_path, name):
+    folder = allowed_folder(tmp_path)
+    (tmp_path / "allowed-too").mkdir()
+    for path in ("allowed-too/cat.png", "allowed.png"):
+        (tmp_path / path).write_bytes(a_png())
+    with pytest.raises(ConfigurationError, match="pass the ID"):
+        ImageStore(folder=folder).find(name.format(root=tmp_path))
+
+
+@pytest.mark.parametrize("name", ["pipe.png", "below", "gone.png", "out.png", "sparse.png"])
+def test_no_descriptor_stays_open(tmp_path, name):
+    store = ImageStore(folder=allowed_folder(tmp_path))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for attempt in (name, "cat.png", "below/dog.png"):
+        with suppress(ConfigurationError):
+            store.find(attempt)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_code_may_pass_no_pipe_either(tmp_path):
+    folder = allowed_folder(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"pipe\.png is not a file"):
+        ImageStore().add(folder / "pipe.png")
 
 
 def test_an_absolute_path_into_the_folder_is_one_of_its_files(tmp_path):
@@ -175,7 +238,13 @@ def test_what_a_model_must_not_name_is_refused_with_what_to_pass(tmp_path, attem
     with pytest.raises(ConfigurationError) as caught:
         store.find_all(attempt)
     words = str(caught.value)
-    assert "pass the ID of a picture" in words or known.id in words or "at most" in words or "no PNG" in words
+    assert (
+        "pass the ID of an image" in words
+        or "pass an ID" in words
+        or known.id in words
+        or "allowed" in words
+        or "not a PNG" in words
+    )
     assert len(words) < 400
     assert "root:" not in words
     assert len(store) == 1
@@ -183,22 +252,95 @@ def test_what_a_model_must_not_name_is_refused_with_what_to_pass(tmp_path, attem
 
 @pytest.mark.parametrize("wrong", [None, 7, True, 1.5, {}, {"id": "img_1", "data": "text"}, [], [[]], [["img_1"]]])
 def test_json_that_is_no_name_is_refused_with_what_to_pass(wrong):
-    with pytest.raises(ConfigurationError, match="pass the ID of a picture"):
+    with pytest.raises(ConfigurationError, match="pass the ID of an image"):
         ImageStore().find_all(wrong)
 
 
 def test_more_names_than_pictures_can_be_sent_are_refused_before_any_is_read(tmp_path):
-    with pytest.raises(ConfigurationError, match="17 pictures are too many"):
+    with pytest.raises(ConfigurationError, match="17 images are too many"):
         ImageStore(folder=allowed_folder(tmp_path)).find_all(["cat.png"] * 17)
 
 
 def test_an_unknown_id_is_refused_with_those_there_are():
     store = ImageStore()
-    with pytest.raises(ConfigurationError, match="no picture yet; generate one first"):
+    with pytest.raises(ConfigurationError, match="no image yet; generate one first"):
         store.find("img_000000")
-    known = store.add(a_png())
+    known = store.scope("a").add(a_png())
     with pytest.raises(ConfigurationError, match=f"there are {known.id}"):
-        store.find("img_000000")
+        store.scope("a").find("img_000000")
+
+
+# Scopes
+
+
+def test_an_id_cannot_be_guessed():
+    ids = {GeneratedImage.read(a_png()).id for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(re.fullmatch("img_[0-9a-f]{16}", image_id) for image_id in ids)
+
+
+def test_without_a_scope_no_other_id_is_named():
+    store = ImageStore()
+    known = store.add(a_png())
+    for wrong in ("img_000000", "cat.png", "img_000000, img_000001", ["img_0"], 7):
+        with pytest.raises(ConfigurationError) as caught:
+            store.find_all(wrong)
+        assert known.id not in str(caught.value)
+
+
+def test_what_is_in_another_scope_is_neither_named_nor_reached():
+    store = ImageStore()
+    anna, bert = store.scope("anna"), store.scope("bert")
+    of_anna, of_bert, of_all = anna.add(a_png(1, 1)), bert.add(a_png(2, 2)), store.add(a_png(3, 3))
+    for part, own, others in (
+        (anna, of_anna, (of_bert, of_all)),
+        (bert, of_bert, (of_anna, of_all)),
+        (store, of_all, (of_anna, of_bert)),
+    ):
+        assert (list(part), len(part), part.get(own.id)) == ([own], 1, own)
+        for other in others:
+            assert other.id not in part
+            for look in (part.get, part.find, part.find_all):
+                with pytest.raises(ConfigurationError, match="no image has the ID") as caught:
+                    look(other.id)
+                assert not any(each.id in str(caught.value).replace(other.id, "", 1) for each in others)
+    assert store.scope("anna").get(of_anna.id) is of_anna
+    with pytest.raises(ConfigurationError, match="there is no image yet"):
+        store.scope("carl").get(of_anna.id)
+
+
+def test_the_same_id_may_stand_in_two_scopes_and_stays_apart():
+    store = ImageStore()
+    first = store.scope("anna").add(a_picture(1, "img_aaaaaa"))
+    second = store.scope("bert").add(a_picture(2, "img_aaaaaa"))
+    assert (first.id, second.id) == ("img_aaaaaa", "img_aaaaaa")
+    assert (store.scope("anna").get("img_aaaaaa").width, store.scope("bert").get("img_aaaaaa").width) == (1, 2)
+
+
+def test_all_scopes_share_the_bounds_and_the_folder(tmp_path):
+    store = ImageStore(max_items=2, folder=allowed_folder(tmp_path))
+    first = store.scope("anna").find("cat.png")
+    for name in ("bert", "carl"):
+        store.scope(name).find("cat.png")
+    assert first.id not in store.scope("anna")
+    assert repr(store).startswith("ImageStore(2 of 2 images")
+
+
+def test_a_pickle_of_a_scope_holds_nothing_of_the_others_and_one_of_the_store_all():
+    store = ImageStore()
+    of_anna, of_bert = store.scope("anna").add(a_png(1, 1)), store.scope("bert").add(a_png(2, 2))
+    kept = pickle.dumps(store.scope("anna"))
+    assert of_bert.id.encode() not in kept
+    assert list(pickle.loads(kept)) == [of_anna]  # noqa: S301
+    again = pickle.loads(pickle.dumps(store))  # noqa: S301
+    assert list(again.scope("bert")) == [of_bert]
+    assert repr(again) == repr(store)
+
+
+@pytest.mark.parametrize("name", ["", None, 7])
+def test_a_scope_without_a_name_is_refused(name):
+    with pytest.raises(ConfigurationError, match="does not identify a conversation"):
+        ImageStore().scope(name)
 
 
 def test_a_folder_that_is_not_there_allows_nothing(tmp_path):
@@ -216,6 +358,6 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path):
 
 def test_a_model_is_told_ids_and_sizes():
     one, two = a_picture(1, "img_a"), a_picture(2, "img_b")
-    assert in_words([one]) == "Generated 1 image: img_a (1x1). To change one, pass its ID."
-    assert in_words([one, two]) == "Generated 2 images: img_a (1x1), img_b (2x2). To change one, pass its ID."
-    assert in_words([two], [one]) == "Made 1 image out of img_a: img_b (2x2)."
+    assert describe_images([one]) == "Generated 1 image: img_a (1x1). To change one, pass its ID."
+    assert describe_images([one, two]) == "Generated 2 images: img_a (1x1), img_b (2x2). To change one, pass its ID."
+    assert describe_images([two], [one]) == "Made 1 image out of img_a: img_b (2x2)."

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aki_transport import ConfigurationError, GeneratedImage, InvalidResponseError
-from aki_transport.images.image import MAX_IMAGE, as_image, as_images, decoded
-from aki_transport.images.request import asked, read_size
+from aki_transport.images.header import read_header
+from aki_transport.images.image import MAX_IMAGE_BYTES, as_image, as_images, decode_image
+from aki_transport.images.request import build_image_request, parse_size
 from tests.pictures import a_png
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
@@ -61,6 +62,47 @@ def test_a_photo_that_lies_on_its_side_says_the_size_that_is_stored():
     assert (image.width, image.height) == (30, 20)
 
 
+MODES = {"PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"), "JPEG": ("L", "RGB", "CMYK"), "GIF": ("L", "P", "RGB")}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data(), st.sampled_from(FORMATS), st.integers(1, 400), st.integers(1, 400))
+def test_every_size_is_the_one_that_pillow_reads(data, form, width, height):
+    mode = data.draw(st.sampled_from(MODES.get(form, ("RGB", "RGBA"))))
+    options: dict[str, Any] = {}
+    if form == "JPEG":
+        options = {
+            "progressive": data.draw(st.booleans()),
+            "icc_profile": bytes(data.draw(st.sampled_from((0, 100, 200_000)))),
+            "comment": data.draw(st.binary(max_size=300)),
+            "exif": b"Exif\0\0" + data.draw(st.binary(max_size=300)),
+        }
+    elif form == "WEBP":
+        options = {"lossless": data.draw(st.booleans()), "exif": data.draw(st.binary(max_size=30))}
+    elif form == "PNG":
+        options = {"icc_profile": bytes(data.draw(st.sampled_from((0, 100))))}
+    buffer = io.BytesIO()
+    Image.new(mode, (width, height)).save(buffer, form, **options)
+    with Image.open(buffer) as opened:
+        assert read_header(buffer.getvalue()) == (f"image/{form.lower()}", *opened.size)
+
+
+def jpeg_after(segments: int, segment: bytes) -> bytes:
+    plain = made_by_pil("JPEG", (7, 9))
+    return plain[:2] + segment * segments + plain[2:]
+
+
+@pytest.mark.parametrize("segment", [b"\xff\xe0\0\2", b"\xff\xd0", b"\xff", b"\xff\xe1\x10\0" + bytes(0x1000 - 2)])
+def test_a_jpeg_has_its_size_behind_some_hundred_segments_but_not_behind_any_number(segment):
+    """Long profiles have 255; millions of empty ones would take seconds."""
+    assert read_header(jpeg_after(300, segment)) == ("image/jpeg", 7, 9)
+    assert read_header(jpeg_after(5000, segment)) is None
+
+
+def test_a_segment_without_a_length_ends_the_search():
+    assert read_header(b"\xff\xd8\xff\xe0\0\0" * 1000) is None
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -81,19 +123,19 @@ def test_a_photo_that_lies_on_its_side_says_the_size_that_is_stored():
     ids=lambda data: repr(data[:12]),
 )
 def test_what_is_no_picture_is_refused(data):
-    with pytest.raises(ConfigurationError, match="no PNG, JPEG, GIF or WebP"):
+    with pytest.raises(ConfigurationError, match="not a PNG, JPEG, GIF or WebP"):
         GeneratedImage.read(data)
 
 
 @pytest.mark.parametrize("size", [(16385, 1), (16384, 16384), (2**31, 2**31), (8193, 8192)], ids=str)
 def test_a_header_that_claims_too_many_pixels_is_refused(size):
-    with pytest.raises(ConfigurationError, match="claims"):
+    with pytest.raises(ConfigurationError, match="pixels; allowed"):
         GeneratedImage.read(png_that_claims(*size))
 
 
 def test_a_picture_of_too_many_bytes_is_refused():
     with pytest.raises(ConfigurationError, match="50 MB; at most 50"):
-        GeneratedImage.read(a_png().ljust(MAX_IMAGE + 1, b"\0"))
+        GeneratedImage.read(a_png().ljust(MAX_IMAGE_BYTES + 1, b"\0"))
 
 
 @settings(max_examples=300, deadline=None)
@@ -193,11 +235,13 @@ def test_several_are_taken_in_a_list_and_none_is_refused():
 
 @pytest.mark.parametrize("wrong", ["img_3f9c2a", "cat.png", 7, None, {"data": "text", "id": "img_1"}, object()])
 def test_what_is_no_picture_is_named_by_its_type(wrong):
-    with pytest.raises(ConfigurationError, match=f"{type(wrong).__name__} is no picture; pass a GeneratedImage, bytes"):
+    with pytest.raises(
+        ConfigurationError, match=f"{type(wrong).__name__} is not an image; pass a GeneratedImage, bytes"
+    ):
         as_images(wrong)
 
 
-@pytest.mark.parametrize(("name", "words"), [("nothing.png", "cannot be read: No such file"), (".", "is no file")])
+@pytest.mark.parametrize(("name", "words"), [("nothing.png", "cannot be read: No such file"), (".", "is not a file")])
 def test_a_path_without_a_file_is_refused(tmp_path: Path, name, words):
     with pytest.raises(ConfigurationError, match=words):
         as_image(tmp_path / name)
@@ -205,7 +249,7 @@ def test_a_path_without_a_file_is_refused(tmp_path: Path, name, words):
 
 def test_a_file_that_is_no_picture_is_refused_without_a_word_of_it(tmp_path):
     (tmp_path / "key.txt").write_text("SECRET words")
-    with pytest.raises(ConfigurationError, match=r"^key.txt is no PNG") as caught:
+    with pytest.raises(ConfigurationError, match=r"^key.txt is not a PNG") as caught:
         as_image(tmp_path / "key.txt")
     assert "SECRET" not in str(caught.value)
 
@@ -216,32 +260,32 @@ def test_a_file_that_is_no_picture_is_refused_without_a_word_of_it(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (None, "no picture as base64"),
-        ("", "no picture as base64"),
-        (7, "no picture as base64"),
-        ("https://images.invalid/a.png", "it is not fetched"),
-        ("%%%", "no base64 text"),
-        ("Ünicode", "no base64 text"),
-        ("QUJD=QUJD", "goes on behind its end"),
-        ("QUJDRA", "no base64 text"),
-        ("data:image/png;base64", "no base64 text"),
-        ("PGh0bWw+PC9odG1sPg==", "holds no picture"),
-        ("A" * (MAX_IMAGE * 4 // 3 + 2048), "larger than 50 MB"),
+        (None, "no image as base64"),
+        ("", "no image as base64"),
+        (7, "no image as base64"),
+        ("https://images.invalid/a.png", "URLs are not fetched"),
+        ("%%%", "not base64 text"),
+        ("Ünicode", "not base64 text"),
+        ("QUJD=QUJD", "there is text after its end"),
+        ("QUJDRA", "not base64 text"),
+        ("data:image/png;base64", "not base64 text"),
+        ("PGh0bWw+PC9odG1sPg==", "contains no image"),
+        ("A" * (MAX_IMAGE_BYTES * 4 // 3 + 2048), "larger than 50 MB"),
     ],
     ids=lambda value: repr(value)[:20],
 )
 def test_an_answer_without_a_picture_is_invalid(text: Any, words):
     with pytest.raises(InvalidResponseError, match=words):
-        decoded(text, prompt="", model=None)
+        decode_image(text, prompt="", model=None)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (4, 4)], ids=str)
 @pytest.mark.parametrize("form", ["{}", "data:image/PNG;base64,{}"])
 def test_base64_and_data_urls_are_read_in_steps(monkeypatch, size, form):
-    monkeypatch.setattr("aki_transport.images.image._STEP", 8)
+    monkeypatch.setattr("aki_transport.images.image._BASE64_CHUNK", 8)
     data = a_png(*size)
     text = form.format(GeneratedImage.read(data).to_base64())
-    assert decoded(text, prompt="", model=None).data == data
+    assert decode_image(text, prompt="", model=None).data == data
 
 
 # What is asked
@@ -252,7 +296,7 @@ def test_base64_and_data_urls_are_read_in_steps(monkeypatch, size, form):
     [("1024x1024", (1024, 1024)), ("128X2048", (128, 2048)), ((300, 200), (300, 200)), (None, None)],
 )
 def test_a_size_is_a_text_or_two_numbers(size, pixels):
-    assert read_size(size) == pixels
+    assert parse_size(size) == pixels
 
 
 @pytest.mark.parametrize(
@@ -265,7 +309,7 @@ def test_a_size_is_a_text_or_two_numbers(size, pixels):
 )
 def test_what_is_no_size_or_out_of_range_is_refused(size):
     with pytest.raises(ConfigurationError, match="size="):
-        read_size(size)
+        parse_size(size)
 
 
 @pytest.mark.parametrize(
@@ -276,23 +320,23 @@ def test_what_is_no_size_or_out_of_range_is_refused(size):
         ({"prompt": None}, "prompt is empty"),
         ({"n": 0}, "n=0 is out of range; use 1 to 10"),
         ({"n": 11}, "n=11"),
-        ({"n": "3"}, "n='3' is no whole number"),
+        ({"n": "3"}, "n='3' is not an integer"),
         ({"n": None}, "n=None"),
         ({"n": True}, "n=True"),
         ({"n": 1.5}, "n=1.5"),
         ({"seed": -2}, "seed=-2"),
         ({"seed": 2**32}, "seed="),
         ({"steps": 0}, "steps=0"),
-        ({"negative_prompt": 7}, "negative_prompt=7 is no str"),
+        ({"negative_prompt": 7}, "negative_prompt=7 is not a str"),
         ({"extra_body": [1]}, "extra_body="),
         ({"model": 7}, "model=7"),
         ({"sead": 7}, r"no argument 'sead'; use seed="),
         ({"count": 7}, "no argument 'count'"),
         ({"endpoint": "x"}, "no argument 'endpoint'"),
-        ({"images": (GeneratedImage.read(a_png()),) * 17}, "17 pictures are too many"),
+        ({"images": (GeneratedImage.read(a_png()),) * 17}, "17 images are too many"),
     ],
     ids=lambda value: str(value)[:30],
 )
 def test_a_wrong_argument_is_named(wrong, words):
     with pytest.raises(ConfigurationError, match=words):
-        asked(**{"prompt": "a cat", "model": None, **wrong})
+        build_image_request(**{"prompt": "a cat", "model": None, **wrong})

@@ -132,8 +132,6 @@ def test_a_job_that_may_have_begun_is_not_started_again(
 @pytest.mark.parametrize(
     "failure",
     [
-        httpx.ConnectError("refused"),
-        httpx.ConnectTimeout("late"),
         httpx.Response(429, json={"message": "slow down"}),
         QUEUE_FULL,
         refused(200, "Job queue reached max length 1000!"),
@@ -146,6 +144,15 @@ def test_a_job_that_never_began_is_started_again(way: Way, failure: Any) -> None
     assert way.ask(worker.client(), request_for(CHAT)).text == "Hello"
     assert len(worker.starts) == 3
     assert len(worker.looks) == 1
+
+
+@pytest.mark.parametrize("failure", [httpx.ConnectError("refused"), httpx.ConnectTimeout("late")])
+@pytest.mark.usefixtures("clock")
+def test_a_client_of_the_users_is_not_believed_that_a_job_never_began(way: Way, failure: Any) -> None:
+    worker = Worker(done(), start=(failure, STARTED))
+    with pytest.raises(APIConnectionError):
+        way.ask(worker.client(), request_for(CHAT))
+    assert len(worker.starts) == 1
 
 
 @pytest.mark.usefixtures("clock")
@@ -272,7 +279,7 @@ def test_a_look_that_hangs_ends_with_the_call_s_time(way: Way, server: ScriptSer
 
 
 def test_a_look_that_hangs_is_taken_again(way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_job, "_LOOK", 0.2)
+    monkeypatch.setattr(_job, "_POLL_TIMEOUT", 0.2)
     starts, looks, cancels = script(server, Answer(end="hang"), done("Hello"))
     with patient(5):
         assert way.ask(native(server), request_for(CHAT)).text == "Hello"

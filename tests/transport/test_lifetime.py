@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aki_transport.transport import connections as pools
+from aki_transport.transport import connections, lifetime
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, sse
 from tests.transport.asking import KEY, Way, alive, client_for, request_for, run, true
@@ -38,10 +38,10 @@ def server() -> Iterator[ScriptServer]:
 @pytest.fixture(autouse=True)
 def own_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A thread pool of the test's own, so that what others left there does not count."""
-    monkeypatch.setattr(pools, "_threads", None)
+    monkeypatch.setattr(lifetime, "_threads", None)
     yield
-    if pools._threads is not None:
-        pools._threads.close()
+    if lifetime._threads is not None:
+        lifetime._threads.client.close()
 
 
 def open_sockets() -> int:
@@ -214,12 +214,12 @@ def test_a_child_waits_for_no_lock_that_another_thread_held_at_the_fork(server: 
     use = """
     import threading, time, warnings; warnings.simplefilter("ignore", DeprecationWarning)
     from aki_transport.models import listing
-    from aki_transport.transport import connections as pools
+    from aki_transport.transport import lifetime
     client.chat(ASK)
     client.close()
     held, over = threading.Event(), threading.Event()
     def hold():
-        with pools._lock, listing._lock, next(iter(listing._listings.values()))._lock:
+        with lifetime._lock, listing._lock, next(iter(listing._listings.values()))._lock:
             held.set(); over.wait(20)
     threading.Thread(target=hold, daemon=True).start()
     held.wait()
@@ -296,7 +296,7 @@ def test_cancelled_tasks_free_their_connections(
         async with asyncio.timeout(5):
             return (await way.aask(client)).text
 
-    monkeypatch.setattr(pools, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
     assert run(cancel()) == "Hello"
 
 
@@ -316,7 +316,7 @@ def test_cancelled_tasks_close_at_the_server(server: ScriptServer) -> None:
 
 
 def test_an_abandoned_stream_frees_its_connection(server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
     server.say(*[sse(chunk("Hel"), done=False, end="hang")] * 3)
     client = client_for(server)
     for _ in range(3):
@@ -327,7 +327,7 @@ def test_an_abandoned_stream_frees_its_connection(server: ScriptServer, monkeypa
 
 
 def test_an_abandoned_async_stream_frees_its_connection(server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
     server.say(*[sse(chunk("Hel"), done=False, end="hang")] * 3)
 
     async def abandon() -> str:
@@ -343,7 +343,7 @@ def test_an_abandoned_async_stream_frees_its_connection(server: ScriptServer, mo
 
 
 def test_an_error_frees_its_connection(way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
     bad = [
         Answer(status=400, chunks=(b"no",)),
         Answer(chunks=(b"data: {", b"\n\n"), end="hang", headers={"content-type": "text/event-stream"}),

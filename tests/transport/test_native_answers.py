@@ -424,7 +424,7 @@ def test_a_start_without_a_job_is_no_answer(way: Way, job_id: Any) -> None:
         (httpx.Response(500, text="<html><title>500 Oh</title></html>"), ServerError, "500 Oh"),
         (httpx.Response(503, json={"message": "busy"}), ServiceUnavailableError, "busy"),
         (httpx.Response(200, json={"success": False, "error": ["no"]}), APIStatusError, "no"),
-        (httpx.Response(200, json={"success": False}), APIStatusError, "no words but"),
+        (httpx.Response(200, json={"success": False}), APIStatusError, "no message but"),
         (httpx.Response(200, json={"success": True, "job_id": JOB, "error": "worker broke"}), JobError, "worker broke"),
         (httpx.Response(200, text="<html>"), InvalidResponseError, "not JSON"),
         (httpx.Response(200, json=[1]), InvalidResponseError, "list"),

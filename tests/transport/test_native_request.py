@@ -77,14 +77,14 @@ def test_a_job_is_never_waited_for_by_its_own_call() -> None:
 
 
 def test_a_raw_prompt_goes_as_it_is() -> None:
-    asked = body_of(Message(role="user", content="Once \u00fcpon a time\n "), plain=True)
+    asked = body_of(Message(role="user", content="Once \u00fcpon a time\n "), raw_prompt=True)
     assert asked == {"text_context": "Once \u00fcpon a time\n ", "wait_for_result": False}
 
 
 def test_a_raw_prompt_in_parts_is_not_lost() -> None:
-    assert body_of(user(Text("Once"), Text("upon")), plain=True)["text_context"] == "Once\nupon"
+    assert body_of(user(Text("Once"), Text("upon")), raw_prompt=True)["text_context"] == "Once\nupon"
     with pytest.raises(ConfigurationError, match="raw prompt"):
-        body_of(user(Text("Once"), Image(url=DATA)), plain=True)
+        body_of(user(Text("Once"), Image(url=DATA)), raw_prompt=True)
 
 
 def test_the_conversation_is_text_in_json() -> None:

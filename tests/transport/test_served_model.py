@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aki_transport import Client, ModelFallbackError, ModelMismatchWarning
-from aki_transport.errors import AKIError
+from aki_transport.errors import AKIError, ModelNotFoundError
+from aki_transport.models import catalog
 from aki_transport.models.catalog import closest, load_table, read_listing, resolve, same_model
 from tests.scenarios import FALLBACK, chunk, replied
 from tests.scenarios.table import COUNT
@@ -98,7 +103,9 @@ def test_the_fallback_model_may_be_asked_for(way: Way, server: ScriptServer) -> 
 def test_another_model_warns_once(way: Way, server: ScriptServer) -> None:
     server.always = served(way, "llama3-chat-70b")
     client = client_for(server)
-    with pytest.warns(ModelMismatchWarning, match="'qwen3.6-35b' was asked, but 'llama3-chat-70b' answers") as warned:
+    with pytest.warns(
+        ModelMismatchWarning, match="'qwen3.6-35b' was requested, but 'llama3-chat-70b' answers"
+    ) as warned:
         replies = way.ask_twice(client)
     assert [reply.model for reply in replies] == ["llama3-chat-70b"] * 2
     assert len(warned) == 1
@@ -169,6 +176,50 @@ def test_the_closest_are_three_at_most_and_known(name, known) -> None:
     assert len(found) <= 3
     assert len(set(found)) == len(found)
     assert set(found) <= set(known)
+
+
+class Counted(dict[str, int]):
+    """A listing that counts how many of its IDs were looked at."""
+
+    looked_at = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for name in super().__iter__():
+            self.looked_at += 1
+            yield name
+
+
+@pytest.mark.parametrize("model", ["qwen3.6-36b", "x", "", "y" * 100_000, "-".join("abcdefg"), "model-"])
+def test_of_a_long_listing_only_a_part_is_compared(model, monkeypatch) -> None:
+    compared: list[int] = []
+
+    def counted(word: str, possibilities: Any, **options: Any) -> list[str]:
+        possibilities = list(possibilities)
+        compared.append(len(word) + sum(map(len, possibilities)))
+        return get_close_matches(word, possibilities, **options)
+
+    monkeypatch.setattr(catalog, "get_close_matches", counted)
+    listing = Counted({f"model-{number}": 0 for number in range(5000)} | {"qwen3.6-35b": 0, "z" * 10_000: 0})
+    listing.update({f"other-{number}": 0 for number in range(100_000)})
+    near = closest(model, listing)
+    assert listing.looked_at <= 10_001
+    assert len(compared) == 1
+    assert compared[0] <= 200 * 200 + 200
+    if model == "qwen3.6-36b":
+        assert near[0] == "qwen3.6-35b"
+
+
+def test_an_unknown_model_is_compared_once_and_a_long_listing_is_not_repeated(monkeypatch) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(catalog, "closest", lambda model, listing: calls.append(model) or closest(model, listing))
+    listing = {f"model-{number}": 0 for number in range(999)} | {FALLBACK: 0}
+    with pytest.raises(ModelNotFoundError) as caught:
+        Client(api_key="k")._resolver.resolve("model-xyz", listing)
+    assert calls == ["model-xyz"]
+    assert len(caught.value.closest) == 3
+    assert len(caught.value.available) == 1000
+    assert len(str(caught.value)) < 3000
+    assert "and 900 more." in str(caught.value)
 
 
 @given(st.sampled_from(sorted(TABLE)), st.integers(0, 30))

@@ -1,0 +1,189 @@
+"""Who shares connections, and when they close: one `httpx.Client` for all threads, one `AsyncClient` per event loop.
+
+A client holds no key and no cookie, so models of any provider share it. It closes with its loop, with the process, or
+with the `close()` of its last user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import ssl
+import threading
+import weakref
+from collections.abc import AsyncGenerator
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Literal, TypeAlias
+
+import httpx
+
+from aki_transport.errors import ConfigurationError
+from aki_transport.transport.connections import KEEPALIVE, MAX_CONNECTIONS, AsyncConnections, Connections
+from aki_transport.transport.proxies import Proxies
+
+HttpEngine: TypeAlias = Literal["httpx", "aiohttp"]
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    """One for all: making one takes about 30 ms."""
+    return httpx.create_ssl_context()
+
+
+def _options() -> dict[str, Any]:
+    """No proxies and passwords but those read here, and no cookies."""
+    return {"trust_env": False, "cookies": CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))}
+
+
+class _Shared:
+    """A client, the process that made it, and those who use it."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.users: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process made it, and not its parent before a fork."""
+        return self.process == os.getpid()
+
+
+class _ThreadClient(_Shared):
+    """The client that threads share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client = httpx.Client(transport=Connections(_ssl_context(), Proxies()), **_options())
+
+
+class _LoopClient(_Shared):
+    """The client of one event loop; it closes when the loop shuts its async generators down."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, engine: HttpEngine) -> None:
+        super().__init__()
+        self.loop = weakref.ref(loop)
+        self._connections = AsyncConnections(_ssl_context(), Proxies()) if engine == "httpx" else None
+        self.client = httpx.AsyncClient(transport=self._connections or _aiohttp_transport(), **_options())
+        self.closer = self._close_with_loop((id(loop), engine))
+
+    async def _close_with_loop(self, key: tuple[int, HttpEngine]) -> AsyncGenerator[None, None]:
+        """Wait, once started, for the loop's `shutdown_asyncgens`, which `asyncio.run` calls, to close the client."""
+        try:
+            yield
+        finally:
+            if _loops.get(key) is self:
+                del _loops[key]
+            if self.is_ours:
+                await self.client.aclose()
+
+    def abandon(self) -> None:
+        """Close the sockets of a loop that does not run any more."""
+        if self._connections is not None:
+            self._connections.abandon()
+
+
+def _aiohttp_transport() -> httpx.AsyncBaseTransport:
+    """httpx-aiohttp's transport, with the same limits, certificates and proxies, and without cookies."""
+    try:
+        import aiohttp  # noqa: PLC0415  an extra, which takes 100 ms to import
+        from httpx_aiohttp import AiohttpTransport  # noqa: PLC0415
+    except ImportError:
+        raise ConfigurationError(
+            "http_engine='aiohttp' needs the package httpx-aiohttp: pip install 'aki-integrations[aiohttp]'"
+        ) from None
+    connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEPALIVE, ssl=_ssl_context())
+    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+    proxies = Proxies()
+
+    class Transport(AiohttpTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            self.proxy = proxies.proxy_for(request.url)  # read before it waits for anything
+            response: httpx.Response = await super().handle_async_request(request)
+            return response
+
+    return Transport(client=session)
+
+
+_threads: _ThreadClient | None = None
+# By id, each with a weak reference to its loop: keys that are loops would live on through the connections they own.
+_loops: dict[tuple[int, HttpEngine], _LoopClient] = {}
+# The parent's clients, after a fork: closed here, the parent's connections would end too.
+_inherited: list[_Shared | None] = []
+_lock = threading.Lock()
+
+
+def thread_client(user: object) -> httpx.Client:
+    """The client for calls from threads in this process; `user` keeps it open until `release`."""
+    global _threads  # noqa: PLW0603  one per process is the point
+    shared = _threads
+    if shared is None:
+        fresh = _ThreadClient()  # outside the lock, which a fork would copy as it is
+        with _lock:
+            shared = _threads = _threads or fresh
+    shared.users.add(user)
+    return shared.client
+
+
+async def loop_client(user: object, engine: HttpEngine) -> httpx.AsyncClient:
+    """The client for calls on the running event loop; `user` keeps it open until `arelease`."""
+    loop = asyncio.get_running_loop()
+    shared = _loops.get((id(loop), engine))
+    if shared is None or shared.loop() is not loop:
+        _abandon_loops(lambda owner: owner is None or owner.is_closed())
+        shared = _loops[id(loop), engine] = _LoopClient(loop, engine)
+        await anext(shared.closer)
+    shared.users.add(user)
+    return shared.client
+
+
+def release(user: object) -> None:
+    """`user` does not need the threads' client any more; the last one closes it."""
+    global _threads  # noqa: PLW0603
+    with _lock:
+        shared = _threads
+        if shared is None:
+            return
+        shared.users.discard(user)
+        if shared.users:
+            return
+        _threads = None
+    shared.client.close()
+
+
+async def arelease(user: object) -> None:
+    """`user` does not need this loop's clients any more; the last one closes them."""
+    loop = asyncio.get_running_loop()
+    for shared in [shared for shared in _loops.values() if shared.loop() is loop]:
+        shared.users.discard(user)
+        if not shared.users:
+            await shared.closer.aclose()
+
+
+def _abandon_loops(is_over: Any) -> None:
+    """Let go of loops that were closed without `shutdown_asyncgens`."""
+    for key, shared in list(_loops.items()):
+        if is_over(shared.loop()) and _loops.pop(key, None) is shared:
+            shared.abandon()
+
+
+def _forget_parent() -> None:
+    """In the child of a fork: take a lock that no thread holds, and leave the parent its connections."""
+    global _lock, _threads  # noqa: PLW0603
+    _lock = threading.Lock()
+    _inherited.extend([_threads, *_loops.values()])
+    _threads = None
+    _loops.clear()
+
+
+if hasattr(os, "register_at_fork"):  # missing where there is no fork
+    os.register_at_fork(after_in_child=_forget_parent)
+
+
+@atexit.register
+def _close_at_exit() -> None:
+    # A loop that still runs does so in a thread that ends with the process.
+    _abandon_loops(lambda owner: owner is None or not owner.is_running())
+    if _threads is not None:
+        _threads.client.close()

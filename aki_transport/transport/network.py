@@ -1,0 +1,326 @@
+"""Sockets for httpcore, through its public `NetworkBackend`: reads end with the call, and every byte read is followed.
+
+The sync half wraps httpcore's own streams. The async half reads plain sockets through the event loop, and not through
+asyncio's transports: those can only be closed by a loop that still runs, and warn if it does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+import httpcore
+
+from aki_transport.transport.framing import AnswerFraming
+
+T = TypeVar("T")
+
+_WRITE = 65536  # bytes between two looks at the clock
+_TLS_RECORD = 16384
+_NEXT_ADDRESS = 0.25  # seconds before the next address of a host is tried beside the first (RFC 8305)
+
+
+class Watch:
+    """What a connection knows of the call that it carries: its deadline, and the bytes of its answer."""
+
+    __slots__ = ("deadline", "framing")
+
+    def __init__(self) -> None:
+        self.begin(None)
+
+    def begin(self, deadline: float | None) -> None:
+        """Carry another call, which must be over at that moment of `time.monotonic`."""
+        self.deadline: float | None = deadline
+        self.framing = AnswerFraming()
+
+    def end_by(self, moment: float) -> None:
+        """Let reads fail from that moment on, if the deadline is not earlier."""
+        self.deadline = moment if self.deadline is None else min(moment, self.deadline)
+
+    def allowed(self, timeout: float | None, error: type[Exception]) -> float | None:
+        """Seconds that one wait may take; raises `error` if no time is left."""
+        if self.deadline is None:
+            return timeout
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise error("no time was left")
+        return left if timeout is None else min(left, timeout)
+
+
+class SyncBackend(httpcore.NetworkBackend):
+    """Opens the socket of one connection at a time.
+
+    Args:
+        watch: What the connection knows of its call.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._backend = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect to the first address of the host that answers; all of them share the time."""
+        try:
+            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from None
+        addresses = list(dict.fromkeys(str(address[0]) for *_, address in infos))
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        end = None if timeout is None else time.monotonic() + timeout
+        for number, address in enumerate(addresses):
+            left = None if end is None else max(end - time.monotonic(), 0.001) / (len(addresses) - number)
+            allowed = self._watch.allowed(left, httpcore.ConnectTimeout)
+            try:
+                stream = self._backend.connect_tcp(address, port, allowed, local_address, socket_options or ())
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _SyncStream(stream, self._watch)
+        raise failure
+
+
+class _SyncStream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, watch: Watch, *, is_nested: bool = False) -> None:
+        self._stream = stream
+        self._watch = watch
+        self._is_nested = is_nested
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data = self._stream.read(max_bytes, self._watch.allowed(timeout, httpcore.ReadTimeout))
+        self._watch.framing.feed(data)
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        for start in range(0, len(buffer), _WRITE):
+            piece = buffer if len(buffer) <= _WRITE else buffer[start : start + _WRITE]
+            self._stream.write(piece, self._watch.allowed(timeout, httpcore.WriteTimeout))
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        is_nested = isinstance(self._stream.get_extra_info("socket"), ssl.SSLSocket)
+        try:
+            allowed = self._watch.allowed(timeout, httpcore.ConnectTimeout)
+            stream = self._stream.start_tls(ssl_context, server_hostname, allowed)
+        except BaseException:
+            self.close()
+            raise
+        self._watch.framing = AnswerFraming()  # the answer of a proxy to CONNECT is over
+        return _SyncStream(stream, self._watch, is_nested=is_nested)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable":
+            sock = self._stream.get_extra_info("socket")
+            # httpcore's TLS within TLS hides the bytes that it has read ahead, so such a connection is used once.
+            return self._is_nested or bool(isinstance(sock, ssl.SSLSocket) and sock.pending()) or _is_readable(sock)
+        return self._stream.get_extra_info(info)
+
+
+class AsyncBackend(httpcore.AsyncNetworkBackend):
+    """Opens the socket of one connection at a time, on the running event loop, which bounds the call itself.
+
+    Args:
+        watch: What the connection knows of its call.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._socket: socket.socket | None = None
+
+    async def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect to the first address of the host that answers."""
+        async with _bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
+            self._socket = await _connect(host, port)
+        return _AsyncStream(self._socket, self._watch)
+
+    def close(self) -> None:
+        """Close the socket, which takes no event loop."""
+        if self._socket is not None:
+            self._socket.close()
+
+
+class _AsyncStream(httpcore.AsyncNetworkStream):
+    def __init__(self, sock: socket.socket, watch: Watch) -> None:
+        self.socket = sock
+        self.watch = watch
+
+    async def receive(self, max_bytes: int) -> bytes:
+        """The next bytes of the peer."""
+        return await asyncio.get_running_loop().sock_recv(self.socket, max_bytes)
+
+    async def send(self, data: bytes) -> None:
+        """Send all of the bytes."""
+        await asyncio.get_running_loop().sock_sendall(self.socket, data)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        async with _bounded(timeout, httpcore.ReadTimeout, httpcore.ReadError):
+            data = await self.receive(max_bytes)
+        self.watch.framing.feed(data)
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        async with _bounded(timeout, httpcore.WriteTimeout, httpcore.WriteError):
+            await self.send(buffer)
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        stream = _AsyncTlsStream(self, ssl_context, server_hostname)
+        try:
+            async with _bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
+                await stream.shake_hands()
+        except BaseException:
+            await self.aclose()
+            raise
+        self.watch.framing = AnswerFraming()  # the answer of a proxy to CONNECT is over
+        return stream
+
+    async def aclose(self) -> None:
+        self.socket.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable":
+            return _is_readable(self.socket)
+        return self.socket if info == "socket" else None
+
+
+class _AsyncTlsStream(_AsyncStream):
+    """TLS over another stream, which may be TLS itself: to a host through a proxy."""
+
+    def __init__(self, stream: _AsyncStream, ssl_context: ssl.SSLContext, server_hostname: str | None) -> None:
+        super().__init__(stream.socket, stream.watch)
+        self._stream = stream
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = ssl_context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
+
+    async def shake_hands(self) -> None:
+        """Agree with the peer on keys."""
+        await self._run(self._tls.do_handshake)
+
+    async def receive(self, max_bytes: int) -> bytes:
+        try:
+            return await self._run(partial(self._tls.read, max_bytes))
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return b""
+
+    async def send(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[await self._run(partial(self._tls.write, view[:_WRITE])) :]
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "ssl_object":
+            return self._tls
+        if info == "is_readable" and (self._tls.pending() or self._incoming.pending):
+            return True
+        return self._stream.get_extra_info(info)
+
+    async def _run(self, step: Callable[[], T]) -> T:
+        """Run a step of TLS, with the reads and writes that it asks for."""
+        while True:
+            try:
+                result = step()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                data = await self._stream.receive(_TLS_RECORD)
+                self._incoming.write(data) if data else self._incoming.write_eof()
+            else:
+                await self._flush()
+                return result
+
+    async def _flush(self) -> None:
+        if self._outgoing.pending:
+            await self._stream.send(self._outgoing.read())
+
+
+@asynccontextmanager
+async def _bounded(seconds: float | None, timed_out: type[Exception], failure: type[Exception]) -> AsyncIterator[None]:
+    """Bound a wait on the event loop, and raise httpcore's exceptions in place of the loop's.
+
+    A loop that was busy may see at once that bytes have arrived and that the time is over. The timer ends the wait one
+    round of the loop later, so that the bytes count; `asyncio.timeout` alone would throw them away.
+    """
+    try:
+        async with asyncio.timeout(None) as bound:
+            timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, bound.reschedule, 0)
+            try:
+                yield
+            finally:
+                if timer is not None:
+                    timer.cancel()
+    except TimeoutError as error:
+        raise timed_out(str(error)) from None
+    except OSError as error:
+        raise failure(str(error)) from None
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    """Whether a read would not wait, which on an idle connection means that it is of no use."""
+    if sock.fileno() < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+async def _connect(host: str, port: int) -> socket.socket:
+    """A socket that is connected to the first address of the host that answers."""
+    infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    attempts: list[asyncio.Task[socket.socket]] = []
+    for info in infos:
+        attempts.append(asyncio.ensure_future(_connect_to(info, attempts[-1] if attempts else None)))
+    connected, failure = None, OSError(f"{host} has no address")
+    try:
+        for attempt in asyncio.as_completed(attempts):
+            try:
+                connected = await attempt
+            except OSError as error:
+                failure = error
+            else:
+                return connected
+    finally:
+        for task in attempts:
+            task.cancel()
+            task.add_done_callback(partial(_close_slower, connected))
+    raise failure
+
+
+def _close_slower(connected: socket.socket | None, attempt: asyncio.Task[socket.socket]) -> None:
+    if not attempt.cancelled() and attempt.exception() is None and attempt.result() is not connected:
+        attempt.result().close()
+
+
+async def _connect_to(info: Any, earlier: asyncio.Task[socket.socket] | None) -> socket.socket:
+    """Connect to one address, once the one before has failed or is slow."""
+    if earlier is not None:
+        await asyncio.wait([earlier], timeout=_NEXT_ADDRESS)
+    sock = socket.socket(*info[:3])
+    try:
+        sock.setblocking(False)  # noqa: FBT003  the socket module's own signature
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(sock, info[4])
+    except BaseException:
+        sock.close()
+        raise
+    return sock

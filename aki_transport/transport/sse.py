@@ -1,0 +1,84 @@
+"""Server-sent events out of bytes. Pure: bytes in, events out, however the bytes are cut."""
+
+from __future__ import annotations
+
+import codecs
+
+from aki_transport.errors import InvalidResponseError
+from aki_transport.transport.decoder import Payload
+
+MAX_EVENT = 16 * 2**20
+"""Characters that one event may have."""
+
+MAX_STREAM = 64 * 2**20
+"""Bytes that one stream may have."""
+
+
+class EventDecoder:
+    """Reads one stream of events.
+
+    It follows the WHATWG's rules: lines end with CR, LF or CRLF; a line that begins with a colon is a comment; several
+    `data` lines are joined by LF; an event without data is none. `id` and `retry` are of no use here. A last event
+    without the empty line behind it counts, for some services leave that line out.
+    """
+
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")(errors="replace").decode
+        self._after_cr = False  # a LF that comes next belongs to the line end before it
+        self._line: list[str] = []  # the pieces of a line that has not ended yet
+        self._event = ""
+        self._data: list[str] = []
+        self._event_size = 0
+        self._stream_size = 0
+        self.has_events = False
+
+    def feed(self, chunk: bytes) -> list[Payload]:
+        """The events that end in this chunk.
+
+        Raises:
+            InvalidResponseError: An event, or the stream, is larger than is taken.
+        """
+        self._stream_size += len(chunk)
+        if self._stream_size > MAX_STREAM:
+            raise InvalidResponseError(f"the stream is larger than {MAX_STREAM // 2**20} MB; reading stopped there")
+        return self._read(self._decode(chunk))
+
+    def end(self) -> list[Payload]:
+        """The event that the end of the stream ends, if there is one."""
+        return self._read(self._decode(b"", final=True) + "\n\n")
+
+    def _read(self, text: str) -> list[Payload]:
+        if self._after_cr and text:
+            text = text.removeprefix("\n")
+            self._after_cr = False
+        if "\r" in text:
+            self._after_cr = text.endswith("\r")
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        first, *lines = text.split("\n")
+        self._line.append(first)
+        self._count(len(first))
+        events: list[Payload] = []
+        for line in lines:
+            self._take(self._line[0] if len(self._line) == 1 else "".join(self._line), events)
+            self._line = [line]
+            self._count(len(line))
+        return events
+
+    def _count(self, size: int) -> None:
+        self._event_size += size
+        if self._event_size > MAX_EVENT:
+            raise InvalidResponseError(f"an event is larger than {MAX_EVENT // 2**20} MB; reading stopped there")
+
+    def _take(self, line: str, events: list[Payload]) -> None:
+        if line:
+            name, _, value = line.partition(":")
+            if name == "data":
+                self._data.append(value.removeprefix(" "))
+            elif name == "event":
+                self._event = value.removeprefix(" ")
+            return
+        data = self._data[0] if len(self._data) == 1 else "\n".join(self._data)
+        if data:
+            events.append(Payload(self._event or "message", data))
+            self.has_events = True
+        self._event, self._data, self._event_size = "", [], 0

@@ -1,0 +1,91 @@
+"""Filters for streamed text: `<think>` tags and stop sequences, with the same result however the text is split."""
+
+from __future__ import annotations
+
+_OPEN, _CLOSE = "<think>", "</think>"
+
+
+class ThinkSplitter:
+    """Splits text that arrives in pieces into answer and reasoning. Only a tag at the very start opens reasoning."""
+
+    def __init__(self) -> None:
+        self._state = "start"
+        self._held = ""
+
+    def feed(self, text: str) -> tuple[str, str]:
+        """The answer text and the reasoning that are certain now."""
+        if self._state == "answer" or not text:
+            return text, ""
+        held = self._held + text
+        self._held = ""
+        if self._state == "start":
+            start = held.lstrip()
+            if _OPEN.startswith(start[: len(_OPEN)]) and len(start) < len(_OPEN):
+                self._held = held
+                return "", ""
+            if not start.startswith(_OPEN):
+                self._state = "answer"
+                return held, ""
+            self._state = "thinking"
+            held = start.removeprefix(_OPEN)
+        if self._state == "thinking":
+            reasoning, tag, rest = held.partition(_CLOSE)
+            if not tag:
+                kept = _overlap(held, _CLOSE)
+                self._held = held[len(held) - kept :]
+                return "", held[: len(held) - kept]
+            self._state = "gap"
+            answer, _ = self.feed(rest)
+            return answer, reasoning
+        # The blank lines between reasoning and answer belong to neither.
+        answer = held.lstrip()
+        if answer:
+            self._state = "answer"
+        return answer, ""
+
+    def flush(self) -> tuple[str, str]:
+        """The answer text and the reasoning that are still held back when the text has ended."""
+        held, self._held = self._held, ""
+        return ("", held) if self._state == "thinking" else (held, "")
+
+
+class StopSequences:
+    """Cuts a text before the first stop sequence, and holds back what may be the beginning of one.
+
+    Attributes:
+        matched: The stop sequence that was found; None so far.
+    """
+
+    def __init__(self, sequences: tuple[str, ...]) -> None:
+        self._sequences = tuple(filter(None, sequences))
+        self._held = ""
+        self.matched: str | None = None
+
+    def feed(self, text: str) -> str:
+        """The text that certainly stands before any stop sequence."""
+        if not self._sequences or not text:
+            return text
+        if self.matched is not None:
+            return ""
+        text = self._held + text
+        # The sequence that ends first wins, so the result does not depend on how the text is split.
+        matches = [
+            (at + len(sequence), at, sequence) for sequence in self._sequences if (at := text.find(sequence)) >= 0
+        ]
+        if matches:
+            _, at, self.matched = min(matches)
+            self._held = ""
+            return text[:at]
+        kept = max((_overlap(text, sequence) for sequence in self._sequences), default=0)
+        self._held = text[len(text) - kept :]
+        return text[: len(text) - kept]
+
+    def flush(self) -> str:
+        """The text that was held back and was no stop sequence."""
+        held, self._held = self._held, ""
+        return held
+
+
+def _overlap(text: str, sequence: str) -> int:
+    """How many of the last characters may be the beginning of `sequence`."""
+    return next((n for n in range(min(len(sequence) - 1, len(text)), 0, -1) if sequence.startswith(text[-n:])), 0)

@@ -1,0 +1,120 @@
+"""A call as users write it, with each class, sync and async, blocking and streamed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_aki import ChatAKI
+from llama_index_aki import AKI
+from tests.script_server import Answer, json_answer, sse
+
+MODEL = "qwen3.6-35b"
+QUESTION = "What is 6 * 7?"
+ANSWER = "6 * 7 = 42."
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back: the text, and what the framework keeps beside it."""
+
+    text: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to call a model."""
+
+    cls: type
+    is_async: bool
+    stream: bool
+
+    def __str__(self) -> str:
+        return "-".join((self.cls.__name__, "async" if self.is_async else "sync", "stream" if self.stream else "call"))
+
+    def make(self, **options: Any) -> Any:
+        """The model, with as many of the options as this test gives."""
+        return self.cls(**{"model": MODEL, "api_key": "sk-test", **options})
+
+    def ask(self, **options: Any) -> Reply:
+        """Make the model and call it."""
+        return self.call(self.make(**options))
+
+    def call(self, model: Any) -> Reply:
+        """Call the model."""
+        return asyncio.run(self.acall(model)) if self.is_async else self._call(model)
+
+    async def acall(self, model: Any) -> Reply:
+        """Call the model on this event loop."""
+        if self.cls is ChatAKI:
+            if not self.stream:
+                return _of_message(await model.ainvoke(QUESTION))
+            return _of_chunks([chunk async for chunk in model.astream(QUESTION)])
+        if not self.stream:
+            return _of_response(await model.acomplete(QUESTION))
+        return _of_response([response async for response in await model.astream_complete(QUESTION)][-1])
+
+    def _call(self, model: Any) -> Reply:
+        if self.cls is ChatAKI:
+            return _of_chunks(list(model.stream(QUESTION))) if self.stream else _of_message(model.invoke(QUESTION))
+        return _of_response(list(model.stream_complete(QUESTION))[-1] if self.stream else model.complete(QUESTION))
+
+
+def _of_message(message: Any) -> Reply:
+    return Reply(message.text, message.response_metadata)
+
+
+def _of_chunks(chunks: list[Any]) -> Reply:
+    message = chunks[0]
+    for chunk in chunks[1:]:
+        message += chunk
+    return _of_message(message)
+
+
+def _of_response(response: Any) -> Reply:
+    return Reply(response.text, response.additional_kwargs)
+
+
+WAYS = [Way(cls, is_async, stream) for cls in (ChatAKI, AKI) for is_async in (False, True) for stream in (False, True)]
+SYNC = [way for way in WAYS if not way.is_async]
+ASYNC = [way for way in WAYS if way.is_async]
+
+LISTING = {"object": "list", "data": [{"id": MODEL, "object": "model", "max_model_len": 1000}]}
+
+
+def body(text: str) -> dict[str, Any]:
+    """A blocking answer over the OpenAI protocol."""
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "model": MODEL,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 8, "total_tokens": 15},
+    }
+
+
+def events(text: str) -> list[dict[str, Any]]:
+    """The same answer as events, a word in each."""
+    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": MODEL}
+    words = [word if word == text.split(" ", maxsplit=1)[0] else f" {word}" for word in text.split(" ")]
+    return [
+        *({**chunk, "choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]} for word in words),
+        {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+        {**chunk, "choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 8, "total_tokens": 15}},
+    ]
+
+
+def answer(text: str, *, stream: bool) -> Answer:
+    """The answer of a server that keeps its connections open."""
+    return sse(*events(text), end="keep-alive") if stream else json_answer(body(text), end="keep-alive")
+
+
+def mocked(text: str, *, stream: bool) -> dict[str, Any]:
+    """The answer as the arguments of respx's, pytest-httpx's and httpx's own responses."""
+    if not stream:
+        return {"json": body(text)}
+    lines = "".join(f"data: {json.dumps(event)}\n\n" for event in events(text))
+    return {"text": f"{lines}data: [DONE]\n\n", "headers": {"content-type": "text/event-stream"}}

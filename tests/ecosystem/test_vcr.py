@@ -1,0 +1,109 @@
+"""vcrpy and pytest-recording record and replay calls of default models, with the headers of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import vcr
+from pytest_recording import network
+from vcr.errors import CannotOverwriteExistingCassetteException
+
+from aki_transport.emulator import Emulator
+from aki_transport.models.listing import forget_listings
+from langchain_aki import ChatAKI
+from tests.ecosystem.calls import ASYNC, MODEL, WAYS, Way, answer
+from tests.recording import files, places
+from tests.script_server import ScriptServer
+
+every_way = pytest.mark.parametrize("way", WAYS, ids=str)
+
+
+@every_way
+def test_what_is_recorded_is_replayed_with_the_server_stopped(way: Way, tmp_path):
+    cassette = str(tmp_path / "it.yaml")
+    with Emulator() as emulator:
+        options = {
+            "provider": "aacflow",
+            "base_url": emulator.aacflow_url,
+            "api_key": emulator.aacflow_key,
+            "model": "gpt-4o-mini",
+        }
+        with vcr.use_cassette(cassette):
+            recorded = way.ask(**options)
+    forget_listings()
+    with vcr.use_cassette(cassette, record_mode="none") as replay:
+        replayed = way.ask(**options)
+    assert replay.all_played
+    assert replayed == recorded
+    assert "42" in replayed.text
+    assert replayed.metadata["request_id"]
+    assert replayed.metadata["credits_used"] > 0
+
+
+@every_way
+def test_a_call_after_a_replay_reaches_the_service_again(way: Way, server, tmp_path):
+    model = way.make(base_url=server.openai_url)
+    cassette = str(tmp_path / "it.yaml")
+    for mode in ("all", "none"):
+        with vcr.use_cassette(cassette, record_mode=mode):
+            assert way.call(model).text == "6 * 7 = 42."
+    assert len(server.requests) == 1
+    assert way.call(model).text == "6 * 7 = 42."
+    assert len(server.requests) == 2
+
+
+@pytest.fixture(scope="module")
+def vcr_cassette_dir() -> str:
+    """pytest-recording plays the project's own cassettes."""
+    return str(files.CASSETTES)
+
+
+@pytest.fixture
+def default_cassette_name(way: Way) -> str:
+    return "aki/openai/stream" if way.stream else "aki/openai/chat"
+
+
+@every_way
+@pytest.mark.vcr
+@pytest.mark.block_network
+def test_the_markers_of_pytest_recording_replay(way: Way, vcr):
+    reply = way.ask(api_key=places.SCRUBBED, model="llama3-chat-8b")
+    assert "10, 11, 12" in reply.text
+    assert reply.metadata["request_id"].startswith("req_")
+    assert vcr.all_played
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[tuple[Any, ScriptServer]]:
+    """A model with an open connection to this server, made before the network is blocked for a test."""
+    with ScriptServer(always=answer("not mocked", stream=False)) as server:
+        model = ChatAKI(model=MODEL, api_key="sk-test", base_url=server.openai_url)
+        model.invoke("?")
+        yield model, server
+
+
+@pytest.mark.vcr
+@pytest.mark.block_network
+@pytest.mark.parametrize("way", WAYS[:1], ids=str)
+def test_an_open_connection_is_no_way_out(opened, way: Way):
+    model, server = opened
+    assert (len(server.requests), server.open_connections) == (1, 1)
+    with pytest.raises(CannotOverwriteExistingCassetteException):
+        way.call(model)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("way", ASYNC, ids=str)
+async def test_an_open_connection_of_a_loop_is_no_way_out(server, way: Way, tmp_path):
+    model = way.make(base_url=server.openai_url)
+    await way.acall(model)
+    assert server.open_connections == 1
+    with (
+        network.blocking_context(),
+        vcr.use_cassette(str(tmp_path / "none.yaml"), record_mode="none"),
+        pytest.raises(CannotOverwriteExistingCassetteException),
+    ):
+        await way.acall(model)
+    assert len(server.requests) == 1

@@ -1,0 +1,151 @@
+"""What the product leans on: no private part of another library but those listed here, and httpx in its one place."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("aki_transport", "langchain_aki", "llama_index_aki")
+FILES = sorted(
+    path.relative_to(ROOT)
+    for package in PACKAGES
+    for path in (ROOT / package).rglob("*.py")
+    if path.name not in ("__main__.py", "_shim.py")
+)
+
+# DESIGN, part 7: the one attribute through which httpx's transports take our connections.
+OF_HTTP_LIBRARIES = {("aki_transport/transport/connections.py", "_pool")}
+# Methods that the frameworks have their subclasses override or call; and LangChain's table of names for
+# `init_chat_model` with its caches, which has no public way in.
+OF_FRAMEWORKS = {
+    ("langchain_aki/_base.py", "super()._get_ls_params"),
+    ("langchain_aki/llms.py", "super()._identifying_params"),
+    ("langchain_aki/registration.py", "_BUILTIN_PROVIDERS"),
+    ("langchain_aki/registration.py", "_default_class_paths_cache"),
+    ("langchain_aki/registration.py", "_get_chat_model_creator"),
+    ("llama_index_aki/llms.py", "_extend_messages"),
+    ("llama_index_aki/llms.py", "super()._structured_astream_call"),
+    ("llama_index_aki/llms.py", "super()._structured_stream_call"),
+}
+OF_NAMED_TUPLES = {"_replace", "_asdict", "_fields", "_make"}  # public, in spite of their names
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text())
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__") and name != "_"
+
+
+@cache
+def our_names() -> frozenset[str]:
+    """Private names that the product itself defines."""
+    names = set()
+    for node in (node for path in FILES for node in ast.walk(tree(path))):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                names.add(name)
+    return frozenset(filter(is_private, names))
+
+
+def is_our_own(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+
+
+def touched_outside_of_classes(path: Path) -> Iterator[str]:
+    """Private names of others, on anything but `self`: attributes, imports, and names given as texts."""
+    for node in ast.walk(tree(path)):
+        match node:
+            case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=name) if is_private(name):
+                yield f"super().{name}"
+            case ast.Attribute(attr=name) if is_private(name) and not is_our_own(node):
+                if name not in our_names() | OF_NAMED_TUPLES:
+                    yield name
+            case ast.Call(args=args):
+                texts = (each.value for each in args if isinstance(each, ast.Constant) and isinstance(each.value, str))
+                yield from (
+                    text for text in texts if text.isidentifier() and is_private(text) and text not in our_names()
+                )
+            case ast.ImportFrom(module=str(module), level=0) if module.partition(".")[0] not in (
+                *PACKAGES,
+                "__future__",
+            ):
+                yield from filter(is_private, [*module.split("."), *(alias.name for alias in node.names)])
+
+
+def is_foreign(cls: type) -> bool:
+    root = cls.__module__.partition(".")[0]
+    return root not in PACKAGES and root not in sys.stdlib_module_names
+
+
+def source_of(cls: type) -> str:
+    """Of its methods: httpx names another module than that which its classes stand in."""
+    return "".join(inspect.getsource(each) for each in vars(cls).values() if inspect.isfunction(each))
+
+
+def touched_in_subclasses(path: Path) -> Iterator[str]:
+    """Private attributes that a class of ours uses on itself, and that a library's class among its bases has."""
+    module = importlib.import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
+    for definition in (node for node in tree(path).body if isinstance(node, ast.ClassDef)):
+        cls: Any = getattr(module, definition.name)
+        ours = {name for base in cls.__mro__ if not is_foreign(base) for name in vars(base)}
+        theirs = [base for base in cls.__mro__ if is_foreign(base)]
+        used = {node.attr for node in ast.walk(definition) if isinstance(node, ast.Attribute) and is_our_own(node)}
+        for name in filter(is_private, used - ours):
+            if any(name in vars(base) or re.search(rf"\bself\.{name}\b", source_of(base)) for base in theirs):
+                yield name
+
+
+def touched(path: Path) -> set[tuple[str, str]]:
+    return {(path.as_posix(), name) for name in (*touched_outside_of_classes(path), *touched_in_subclasses(path))}
+
+
+def test_no_private_part_of_a_library_is_touched_but_those_listed_here() -> None:
+    assert set().union(*map(touched, FILES)) == OF_HTTP_LIBRARIES | OF_FRAMEWORKS
+
+
+def imported(path: Path) -> dict[str, list[ast.stmt]]:
+    """The packages that a file imports, wherever in it, and by which statements."""
+    found: dict[str, list[ast.stmt]] = {}
+    for node in ast.walk(tree(path)):
+        match node:
+            case ast.Import(names=names):
+                for alias in names:
+                    found.setdefault(alias.name.partition(".")[0], []).append(node)
+            case ast.ImportFrom(module=str(module), level=0):
+                found.setdefault(module.partition(".")[0], []).append(node)
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_http_libraries_are_imported_where_calls_are_sent_and_nowhere_else(path: Path) -> None:
+    found = imported(path)
+    assert not found.keys() & {"httpx2", "urllib3", "requests", "h11"}
+    if path.parts[:2] != ("aki_transport", "transport"):
+        assert "httpcore" not in found
+        assert "httpx" not in found or path == Path("aki_transport/errors.py")
+    if path != Path("aki_transport/transport/lifetime.py"):
+        assert not found.keys() & {"aiohttp", "httpx_aiohttp"}
+
+
+def test_aiohttp_is_imported_by_the_one_function_that_needs_it() -> None:
+    path = Path("aki_transport/transport/lifetime.py")
+    (function,) = (node for node in tree(path).body if getattr(node, "name", "") == "_aiohttp_transport")
+    inside = set(ast.walk(function))
+    statements = [node for name in ("aiohttp", "httpx_aiohttp") for node in imported(path)[name]]
+    assert len(statements) == 2
+    assert all(node in inside for node in statements)

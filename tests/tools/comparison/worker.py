@@ -1,0 +1,58 @@
+"""One client's process: plays lines to it, and prints what it gave as JSON.
+
+`python -m tests.tools.comparison.worker CLIENT EMULATOR SCRIPTED KEY…` takes the two servers' base URLs and the
+lines' keys.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import version
+from types import ModuleType
+from typing import Any
+
+from tests.scenarios.table import KEY
+from tests.tools.comparison.clients import CLIENTS
+from tests.tools.comparison.lines import LINES, Line
+from tests.tools.comparison.words import told
+
+
+def main() -> None:
+    """Write them, beside the version of what gave them."""
+    name, emulator, scripted, *keys = sys.argv[1:]
+    client = next(row for row in CLIENTS if row.name == name)
+    module = import_module(client.module)
+    found: dict[str, str] = {}
+    for line in LINES:
+        if line.key in keys and hasattr(module, line.shown_by):
+            url = emulator if line.at == "emulator" else scripted
+            found[line.key] = _shown(module, _maker(getattr(module, client.make), url, line), line)
+    said = {"version": f"{client.package} {version(client.package)}", "found": found}
+    sys.stdout.write(json.dumps(said))
+
+
+def _maker(make: Callable[..., Any], url: str, line: Line) -> Callable[..., Any]:
+    """What makes the client as its users would: address, key and model, all else as it is by default."""
+
+    def made(**more: Any) -> Any:
+        fields = {"model": line.model, "base_url": url, "api_key": KEY, **more}
+        if line.fault:
+            fields["default_headers"] = {"x-emulator-fault": line.fault}
+        return make(**{name: value for name, value in fields.items() if value is not None})
+
+    return made
+
+
+def _shown(module: ModuleType, make: Callable[..., Any], line: Line) -> str:
+    try:
+        shown: str = getattr(module, line.shown_by)(make, line)
+    except Exception as error:  # noqa: BLE001  whatever a client raises is the finding
+        return told(error)
+    return shown
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,348 @@
+"""A server that answers with bytes as they are, a proxy, and calls to them over our connections, sync and async."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx
+import pytest
+
+from aki_transport.transport.connections import AsyncConnections, Connections
+
+MB = 2**20
+PEM = Path(__file__).with_name("localhost.pem")  # a key and its certificate, which is its own authority until 2126
+HEAD = b"HTTP/1.1 200 OK\r\n"
+GOOD = HEAD + b"content-length: 2\r\n\r\nok"
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
+
+Handler: TypeAlias = Callable[[socket.socket, int], None]
+
+
+@dataclass
+class Place:
+    """A server of this file.
+
+    Attributes:
+        made: How many connections were made to it.
+        open: How many of them are open.
+    """
+
+    port: int
+    scheme: str = "http"
+    host: str = "127.0.0.1"
+    made: int = 0
+    open: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}/v1/chat"
+
+
+@contextmanager
+def serving(handle: Handler, *, tls: bool = False, host: str = "127.0.0.1", port: int = 0) -> Iterator[Place]:
+    """A server that handles each of its connections in a thread of its own."""
+    context = None
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(PEM)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=300)
+    place = Place(listener.getsockname()[1], "https" if tls else "http", host)
+
+    def converse(connection: socket.socket, number: int) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is written leaves at once
+        with connection, suppress(OSError):
+            if context is None:
+                handle(connection, number)
+            else:
+                with context.wrap_socket(connection, server_side=True) as encrypted:
+                    handle(encrypted, number)
+        with place.lock:
+            place.open -= 1
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with place.lock:
+                    place.made += 1
+                    place.open += 1
+                threading.Thread(target=converse, args=(connection, place.made), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    with listener:
+        yield place
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def refusing() -> Iterator[int]:
+    """A port that nothing listens on."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield unused.getsockname()[1]
+
+
+@contextmanager
+def hanging(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """A port that takes no more connections, and refuses none."""
+    with socket.socket() as listener:
+        listener.bind((host, port))
+        listener.listen(0)
+        others = [socket.socket() for _ in range(4)]
+        for other in others:
+            other.settimeout(0)
+            other.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+        for other in others:
+            other.close()
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """The next request; nothing if none comes."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = connection.recv(65536)
+        if not more:
+            return b""
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    left = int(lengths[0].partition(b":")[2]) - len(body) if lengths else 0
+    pieces = [data]
+    while left > 0:
+        pieces.append(connection.recv(min(left, MB)))
+        left -= len(pieces[-1]) or left
+    return b"".join(pieces)
+
+
+def answering(*first: bytes, then: bytes = GOOD, stay: bool = True, written: threading.Event | None = None) -> Handler:
+    """Answers the first request of all with these writes and the others well; closes after the first unless `stay`.
+
+    `written` is set as soon as the first answer was written.
+    """
+
+    def handle(connection: Any, number: int) -> None:
+        is_first = number == 1
+        while read_request(connection):
+            for piece in first if is_first else (then,):
+                connection.sendall(piece)
+            if is_first and written is not None:
+                written.set()
+            if is_first and not stay:
+                return
+            is_first = False
+
+    return handle
+
+
+class ServerTls:
+    """TLS over a connection that may be TLS itself. Each piece has a record of its own, all of them leave together."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(PEM)
+        self._connection = connection
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._run(self._tls.do_handshake)
+
+    def recv(self, size: int) -> bytes:
+        return self._run(lambda: self._tls.read(size))
+
+    def sendall(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            self._tls.write(piece)
+        self._connection.sendall(self._outgoing.read())
+
+    def _run(self, step: Callable[[], Any]) -> Any:
+        while True:
+            with suppress(ssl.SSLWantReadError):
+                result = step()
+                self._connection.sendall(self._outgoing.read())
+                return result
+            self._connection.sendall(self._outgoing.read())
+            data = self._connection.recv(65536)
+            if not data:
+                raise ConnectionError
+            self._incoming.write(data)
+
+
+def dripping(data: bytes) -> Handler:
+    """Answers one byte after the other."""
+
+    def handle(connection: socket.socket, _: int) -> None:
+        connection.recv(65536)
+        for byte in data:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+    return handle
+
+
+def reset(connection: socket.socket) -> None:
+    """Let the connection be reset when it closes."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def proxying(
+    seen: list[bytes], answer: bytes = b"HTTP/1.1 200 Connected\r\nvia: me\r\n\r\n", slow: threading.Event | None = None
+) -> Handler:
+    """A proxy that answers plain calls itself, and tunnels to a port of this machine; slowly once that is set."""
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                is_slow = slow is not None and slow.is_set()
+                for part in [data[at : at + 1] for at in range(len(data))] if is_slow else [data]:
+                    sink.sendall(part)
+                    time.sleep(0.1 if is_slow else 0)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+
+    def handle(connection: socket.socket, _: int) -> None:
+        while request := read_request(connection):
+            seen.append(request)
+            if not request.startswith(b"CONNECT"):
+                connection.sendall(GOOD)
+                continue
+            connection.sendall(answer)
+            if b" 200 " not in answer:
+                return
+            port = int(request.split(b" ")[1].rpartition(b":")[2])
+            with socket.create_connection(("127.0.0.1", port)) as other:
+                back = threading.Thread(target=pump, args=(other, connection), daemon=True)
+                back.start()
+                pump(connection, other)
+                back.join(5)
+            return
+
+    return handle
+
+
+class OneProxy:
+    """Stands in for the environment's proxies: every address is reached through this one, this machine too."""
+
+    def __init__(self, address: str | None) -> None:
+        self._proxy = None if address is None else httpx.Proxy(address)
+
+    def proxy_for(self, _: httpx.URL) -> httpx.Proxy | None:
+        return self._proxy
+
+
+class Caller:
+    """Calls over connections of its own, sync, or async on a loop of its own; a test reads the same for both."""
+
+    def __init__(self, *, is_async: bool, proxy: str | None = None, ssl_context: ssl.SSLContext | None = None) -> None:
+        self.is_async = is_async
+        context = ssl_context or ssl.create_default_context(cafile=PEM)
+        proxies: Any = OneProxy(proxy)
+        self._runner = asyncio.Runner()
+        if is_async:
+            self.client: Any = httpx.AsyncClient(
+                transport=self._runner.run(_made(lambda: AsyncConnections(context, proxies))), trust_env=False
+            )
+        else:
+            self.client = httpx.Client(transport=Connections(context, proxies), trust_env=False)
+
+    def open(self, url: str, content: Any = b"{}", *, total: float | None = 10, **timeouts: float | None) -> Opened:
+        extensions: dict[str, Any] = {"timeout": {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": total, **timeouts}}
+        if total is not None and not self.is_async:
+            extensions["deadline"] = time.monotonic() + total
+        request = self.client.build_request("POST", url, content=content, extensions=extensions)
+        response = self.client.send(request, stream=True)
+        return Opened(self, self.run(response, total), total)
+
+    def fetch(self, url: str, content: Any = b"{}", **bounds: float | None) -> tuple[int, bytes]:
+        """Status and body of the answer."""
+        opened = self.open(url, content, **bounds)
+        try:
+            return opened.response.status_code, b"".join(opened)
+        finally:
+            opened.close()
+
+    def run(self, result: Any, total: float | None = 10) -> Any:
+        """The result; of the async half, awaited for that many seconds."""
+        return self._runner.run(_bounded(result, total)) if self.is_async else result
+
+    def close_client(self) -> None:
+        self.run(self.client.aclose() if self.is_async else self.client.close())
+
+    def close(self) -> None:
+        self.close_client()
+        self._runner.close()
+
+
+class Opened:
+    """An answer whose body is still to be read."""
+
+    def __init__(self, caller: Caller, response: httpx.Response, total: float | None) -> None:
+        self.response = response
+        self._caller = caller
+        self._total = total
+        self._chunks: Any = response.aiter_raw() if caller.is_async else response.iter_raw()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._caller.is_async:
+            return next(self._chunks)
+        try:
+            return self._caller.run(anext(self._chunks), self._total)
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    def close(self) -> None:
+        if not self._caller.is_async:
+            self.response.close()
+            return
+        self._caller.run(_closed(self._chunks))
+        self._caller.run(self.response.aclose())
+
+
+async def _made(make: Callable[[], Any]) -> Any:
+    return make()
+
+
+async def _bounded(result: Awaitable[Any], total: float | None) -> Any:
+    async with asyncio.timeout(total):
+        return await result
+
+
+async def _closed(chunks: AsyncIterator[bytes]) -> None:
+    await chunks.aclose()  # type: ignore[attr-defined]  a generator
+
+
+@contextmanager
+def calling(*, is_async: bool, **fields: Any) -> Iterator[Caller]:
+    caller = Caller(is_async=is_async, **fields)
+    try:
+        yield caller
+    finally:
+        caller.close()
+
+
+def error_of(caller: Caller, url: str, content: Any = b"{}", **bounds: float | None) -> Exception:
+    with pytest.raises((httpx.TransportError, TimeoutError)) as caught:
+        caller.fetch(url, content, **bounds)
+    return caught.value
+
+
+def until(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.005)

@@ -1,0 +1,329 @@
+"""What a call through the default clients keeps, follows, reads and leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+import httpx
+import pytest
+
+from aki_transport import (
+    AKIError,
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    Client,
+    InvalidResponseError,
+    Timeout,
+)
+from aki_transport.transport import Call, Form
+from tests.scenarios import chunk, replied, split_everywhere, streamed
+from tests.script_server import Answer, ScriptServer, json_answer, sse, text_answer
+from tests.transport.asking import KEY, Clock, Way, alive, client_for, request_for, run, true
+from tests.transport.raw_server import CHUNKED, HEAD, answering, hanging, refusing, serving
+
+STREAM = HEAD + b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def good(way: Way) -> Answer:
+    return streamed("Hello") if way.streamed else replied()
+
+
+def ask_often(way: Way, client: Client, times: int) -> list[str]:
+    """Over the same connections, also for the async ways."""
+
+    async def ask() -> list[str]:
+        return [(await way.aask(client)).text for _ in range(times)]
+
+    return run(ask()) if way.is_async else [way.ask(client).text for _ in range(times)]
+
+
+def test_netrc_is_not_read(way: Way, server: ScriptServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login other password other\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    server.always = good(way)
+    way.ask(client_for(server))
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("engine", ["httpx", "aiohttp"])
+def test_no_cookie_is_kept(way: Way, engine: str, server: ScriptServer) -> None:
+    answer = alive(good(way))
+    server.always = Answer(**{**answer.__dict__, "headers": {**answer.headers, "set-cookie": "session=1; path=/"}})
+    ask_often(way, client_for(server, http_engine=engine), 2)
+    assert [request.headers.get("cookie") for request in server.requests] == [None, None]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(way: Way, status: int, server: ScriptServer) -> None:
+    with ScriptServer(always=replied()) as other:
+        server.always = text_answer("", status, location=f"{other.openai_url}/chat/completions")
+        with pytest.raises(APIStatusError) as caught:
+            way.ask(client_for(server))
+        assert caught.value.status_code == status
+        assert other.requests == []
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("size", [1, 3, 10**6])
+def test_gzip_is_read(way: Way, size: int, server: ScriptServer) -> None:
+    answer = streamed("Grü", "ße") if way.streamed else replied("Grüße")
+    server.say(Answer(**{**split_everywhere(answer, size).__dict__, "gzip": True, "chunked": True}))
+    assert way.ask(client_for(server)).text == "Grüße"
+
+
+@pytest.mark.usefixtures("clock")
+def test_broken_gzip_is_an_invalid_response(way: Way, server: ScriptServer) -> None:
+    server.always = text_answer("no gzip", content_type="application/json", content_encoding="gzip")
+    with pytest.raises(InvalidResponseError, match="compression"):
+        way.ask(client_for(server))
+
+
+def test_a_header_of_64_kb_costs_no_answer(way: Way, server: ScriptServer) -> None:
+    answer = good(way)
+    server.say(Answer(**{**answer.__dict__, "headers": {**answer.headers, "x-long": "a" * 65_536}}))
+    assert way.ask(client_for(server)).text == "Hello"
+
+
+def test_a_body_of_some_megabytes_is_sent(way: Way, server: ScriptServer) -> None:
+    server.always = good(way)
+    assert way.ask(client_for(server), request_for(text="x" * 3 * 2**20)).text == "Hello"
+
+
+def test_an_early_refusal_is_read(way: Way, clock: Clock) -> None:
+    page = (
+        b"HTTP/1.1 413 Too Large\r\ncontent-type: text/plain\r\ncontent-length: 9\r\nconnection: close\r\n\r\ntoo large"
+    )
+    with serving(answering(page, then=page)) as place, pytest.raises(APIStatusError, match="too large"):
+        way.ask(Client("aacflow", api_key=KEY, base_url=place.url, max_retries=2), request_for(text="x" * 1000))
+    assert clock.pauses == []
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_form_is_sent_with_its_files(server: ScriptServer, *, is_async: bool) -> None:
+    server.always = json_answer({"done": True}, end="keep-alive")
+    form = Form(fields={"prompt": "Grüße"}, files=(("image", "a.png", b"\x89PNG\r\n--x\0", "image/png"),))
+    transport = client_for(server)._transport
+    call = Call(path="/images/edits", form=form)
+    for _ in range(2):
+        if is_async:
+            body = run(transport.afetch(call, lambda _, body: body, deadline=None))
+        else:
+            body = transport.fetch(call, lambda _, body: body, deadline=None)
+        assert body.data == b'{"done": true}'
+    for request in server.requests:
+        assert request.headers["content-type"].startswith("multipart/form-data; boundary=")
+        assert int(request.headers["content-length"]) == len(request.body)
+        assert b'name="prompt"\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n' in request.body
+        assert b'name="image"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n\x89PNG\r\n--x\0\r\n' in request.body
+
+
+@pytest.mark.parametrize("behind", ["same write", "later", "open chunk", "more events"])
+def test_bytes_behind_a_stream_s_end_are_not_the_next_answer(stream_way: Way, behind: str) -> None:
+    payloads = b"".join(streamed("Hello").chunks)
+    data = STREAM + b"%x\r\n%b\r\n" % (len(payloads), payloads)
+    bad = HEAD + b"content-type: text/event-stream\r\ncontent-length: 3\r\n\r\nbad"
+    writes = {
+        "same write": [data + b"0\r\n\r\n" + bad],
+        "later": [data, b"0\r\n\r\n", bad],
+        "open chunk": [data + b"5\r\n: "],
+        "more events": [data + b'10\r\ndata: {"a": 1}\n\r\n'],
+    }[behind]
+    whole = data + b"0\r\n\r\n"
+    with serving(answering(*writes, then=whole)) as place:
+        client = Client("aacflow", api_key=KEY, base_url=place.url, max_retries=0, model_listing=False)
+        assert ask_often(stream_way, client, 3) == ["Hello"] * 3
+        assert place.made == 2
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("kind", [b"application/json", b"text/event-stream"])
+def test_a_broken_chunk_is_a_lost_connection(way: Way, kind: bytes) -> None:
+    data = CHUNKED[:-2] + b"content-type: " + kind + b"\r\n\r\nzz\r\n{}\r\n"
+    with serving(answering(data, then=data, stay=False)) as place, pytest.raises(APIConnectionError):
+        way.ask(Client("aacflow", api_key=KEY, base_url=place.url, max_retries=0, model_listing=False))
+
+
+def test_a_timeout_without_bounds_is_none(chat_way: Way, server: ScriptServer) -> None:
+    server.always = alive(replied())
+    endless = Timeout(connect=None, answer=None, chunk=None)
+    assert chat_way.ask(client_for(server, timeout=endless)).text == "Hello"
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_connect_timeout_says_so(chat_way: Way) -> None:
+    with hanging() as port:
+        url = f"http://127.0.0.1:{port}/v1"
+        client = Client("aacflow", api_key=KEY, base_url=url, timeout=Timeout(connect=0.2), max_retries=1)
+        with pytest.raises(APITimeoutError, match="no connection in time"):
+            chat_way.ask(client)
+
+
+# No frame of a library, and no exception of one, leaves with ours
+
+
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and each not in seen:
+            seen.append(each)
+            waiting += [each.__cause__, each.__context__]
+    return iter(seen)
+
+
+def frames_of(trace: TracebackType | None) -> Iterator[FrameType]:
+    while trace is not None:
+        yield trace.tb_frame
+        trace = trace.tb_next
+
+
+def check_frames(error: BaseException) -> None:
+    for each in chain_of(error):
+        assert not type(each).__module__.startswith(("httpx", "httpcore", "h11", "anyio")), each
+        for frame in frames_of(each.__traceback__):
+            name = frame.f_globals["__name__"]
+            assert not name.startswith(("httpx", "httpcore", "h11", "anyio", "ssl", "http")), (each, name)
+            assert not name.startswith("aki_transport.transport.") or name.endswith(("sender", "attempts", "polling"))
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(end="hang"),
+        Answer(end="reset"),
+        Answer(status=400, chunks=(b"no",)),
+        Answer(chunks=(b"x",), end="reset"),
+        text_answer("no gzip", content_type="application/json", content_encoding="gzip"),
+        sse(chunk("Hel"), done=False, end="hang"),
+        sse(chunk("Hel"), done=False, end="reset"),
+    ],
+    ids=["hang", "reset", "400", "reset in the body", "gzip", "stream hangs", "stream resets"],
+)
+@pytest.mark.parametrize("bounds", [{"timeout": 0.2}, {"total_timeout": 0.2}], ids=["timeout", "total"])
+def test_no_frame_of_a_library_leaves_with_an_error(
+    way: Way, answer: Answer, bounds: dict[str, Any], server: ScriptServer
+) -> None:
+    server.always = answer
+    with pytest.raises(AKIError) as caught:
+        way.ask(client_for(server, max_retries=1, model_listing=False, **bounds))
+    check_frames(caught.value)
+
+
+@pytest.mark.usefixtures("clock")
+def test_no_frame_of_a_library_leaves_with_a_failure_to_connect(way: Way) -> None:
+    with refusing() as port:
+        url = f"https://127.0.0.1:{port}/v1"
+        client = Client("aacflow", api_key=KEY, base_url=url, max_retries=1, model_listing=False)
+        with pytest.raises(APIConnectionError) as caught:
+            way.ask(client)
+    check_frames(caught.value)
+
+
+@pytest.mark.parametrize("streamed_", [False, True])
+@pytest.mark.parametrize("by", ["cancel", "timeout"])
+def test_a_cancelled_call_raises_that_alone(by: str, server: ScriptServer, *, streamed_: bool) -> None:
+    server.always = sse(chunk("Hel"), done=False, end="hang") if streamed_ else Answer(end="hang")
+    way = Way(streamed=streamed_, is_async=True)
+    raised: list[BaseException] = []
+
+    async def ask() -> None:
+        try:
+            await way.aask(client_for(server, model_listing=False))
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    async def cancel() -> None:
+        if by == "timeout":
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await ask()
+            return
+        task = asyncio.create_task(ask())
+        await true(lambda: bool(server.requests))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(cancel())
+    (error,) = raised
+    assert type(error) is asyncio.CancelledError
+    check_frames(error)
+
+
+@pytest.mark.parametrize("streamed_", [False, True])
+def test_an_interrupt_leaves_no_frame_of_a_library(
+    server: ScriptServer, monkeypatch: pytest.MonkeyPatch, *, streamed_: bool
+) -> None:
+    from httpcore import SyncBackend  # noqa: PLC0415  the class that it patches
+
+    server.always = alive(streamed("Hello") if streamed_ else replied())
+    way, client = Way(streamed=streamed_, is_async=False), client_for(server, model_listing=False)
+
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    client.close()  # the next call connects
+    monkeypatch.setattr("aki_transport.transport.lifetime._threads", None)
+    monkeypatch.setattr(SyncBackend, "connect_tcp", interrupt)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        way.ask(client)
+    check_frames(caught.value)
+
+
+# Responses of someone else's making
+
+
+class Iterated(httpx.Response):
+    """A response whose body is only iterated: it is no generator, and cannot be closed."""
+
+    def aiter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        inner = super().aiter_raw(chunk_size)
+
+        class Pieces:
+            def __aiter__(self) -> AsyncIterator[bytes]:
+                return self
+
+            async def __anext__(self) -> bytes:
+                return await anext(inner)
+
+        return Pieces()
+
+
+class OneChunk(httpx.AsyncByteStream):
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._body
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_body_that_can_only_be_iterated_is_read(status: int, *, packed: bool) -> None:
+    piece = b'{"choices": [{"index": 0, "delta": {"content": "ok"}, "finish_reason": "stop"}]}'
+    body = b"data: " + piece + b"\n\ndata: [DONE]\n\n" if status == 200 else b'{"error": {"message": "full"}}'
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        headers = {"content-type": "text/event-stream" if status == 200 else "application/json"}
+        if packed:
+            headers["content-encoding"] = "gzip"
+        return Iterated(status, headers=headers, stream=OneChunk(gzip.compress(body) if packed else body))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as mine:
+        client = Client("aacflow", api_key=KEY, http_async_client=mine, max_retries=0)
+        if status == 200:
+            assert "".join([delta.text async for delta in client.astream(request_for())]) == "ok"
+        else:
+            with pytest.raises(APIStatusError, match="full"):
+                await client.achat(request_for())

@@ -1,0 +1,250 @@
+"""Proxies: plain calls, tunnels, those that the environment names, and those that it must not be used for."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+
+import httpx
+import pytest
+
+from aki_transport import AKIError, APIConnectionError, Client, ConfigurationError
+from aki_transport.transport import lifetime
+from aki_transport.transport.failures import was_never_sent
+from tests.scenarios import replied
+from tests.script_server import ScriptServer
+from tests.transport.asking import KEY, Way, client_for, patient
+from tests.transport.raw_server import (
+    GOOD,
+    HEAD,
+    Handler,
+    answering,
+    calling,
+    dripping,
+    error_of,
+    proxying,
+    read_request,
+    refusing,
+    reset,
+    serving,
+    until,
+)
+
+
+def test_a_proxy_s_headers_that_drip_end_in_time(is_async: bool) -> None:
+    with (
+        serving(dripping(HEAD + b"x: " + b"a" * 500)) as place,
+        calling(is_async=is_async, proxy=place.url) as caller,
+        patient(1.5),
+    ):
+        error_of(caller, "https://target.invalid/", total=0.3)
+
+
+@pytest.mark.parametrize("proxy_tls", [False, True])
+def test_a_record_that_drips_through_a_tunnel_ends_in_time(is_async: bool, *, proxy_tls: bool) -> None:
+    if proxy_tls and not is_async:
+        pytest.skip(
+            "httpcore's sync TLS within TLS bounds each part of a record, and not the record; SECURITY.md says so"
+        )
+    slow = threading.Event()
+
+    def handle(connection: socket.socket, _: int) -> None:
+        read_request(connection)
+        slow.set()
+        connection.sendall(GOOD)
+
+    with (
+        serving(handle, tls=True) as target,
+        serving(proxying([], slow=slow), tls=proxy_tls) as proxy,
+        calling(is_async=is_async, proxy=proxy.url) as caller,
+        patient(2),
+    ):
+        error_of(caller, target.url, total=0.5)
+
+
+@pytest.mark.parametrize("proxy_tls", [False, True])
+def test_a_proxy_gets_the_complete_address_of_a_plain_call(is_async: bool, *, proxy_tls: bool) -> None:
+    seen: list[bytes] = []
+    with serving(proxying(seen), tls=proxy_tls) as proxy:
+        address = proxy.url.replace("://", "://me:hunt%2Fer-ü@")
+        with calling(is_async=is_async, proxy=address) as caller:
+            for _ in range(2):
+                assert caller.fetch("http://target.invalid:81/a?b=c#d") == (200, b"ok")
+        assert proxy.made == 1
+    for request in seen:
+        assert request.startswith(b"POST http://target.invalid:81/a?b=c HTTP/1.1\r\n")
+        assert b"\r\nhost: target.invalid:81\r\n" in request.replace(b"Host", b"host")
+        assert b"\r\nProxy-Authorization: Basic bWU6aHVudC9lci3DvA==\r\n" in request
+
+
+@pytest.mark.parametrize("proxy_tls", [False, True])
+def test_a_proxy_tunnels_what_is_secret(is_async: bool, *, proxy_tls: bool) -> None:
+    seen: list[bytes] = []
+    with (
+        serving(answering(GOOD), tls=True) as target,
+        serving(proxying(seen), tls=proxy_tls) as proxy,
+        calling(is_async=is_async, proxy=proxy.url.replace("://", "://me:hunter2@")) as caller,
+    ):
+        for _ in range(3):
+            assert caller.fetch(target.url) == (200, b"ok")
+        made = 3 if proxy_tls and not is_async else 1  # httpcore's sync TLS within TLS is used once
+        assert (proxy.made, target.made) == (made, made)
+    assert len(seen) == made
+    assert b"\r\nProxy-Authorization: Basic bWU6aHVudGVyMg==\r\n" in seen[0]
+
+
+@pytest.mark.parametrize("refusal", [b"HTTP/1.1 407 Who are you\r\n\r\n", b"HTTP/1.1 502 No\r\n\r\n", b"", b"what"])
+def test_a_tunnel_that_is_refused_shows_no_password(is_async: bool, refusal: bytes) -> None:
+    with (
+        serving(proxying([], refusal)) as proxy,
+        calling(is_async=is_async, proxy=proxy.url.replace("://", "://me:hunter2@")) as caller,
+    ):
+        error = error_of(caller, "https://target.invalid/")
+        assert "hunter2" not in f"{error!r} {error.__context__!r} {error.__cause__!r}"
+        assert was_never_sent(error) == refusal.startswith(b"HTTP")
+        assert refusal[9:12].decode() in str(error)
+        until(lambda: proxy.open == 0)
+
+
+def test_a_proxy_that_is_not_there_is_never_sent(is_async: bool) -> None:
+    with refusing() as port, calling(is_async=is_async, proxy=f"http://me:hunter2@127.0.0.1:{port}") as caller:
+        for url in ("http://target.invalid/", "https://target.invalid/"):
+            assert type(error_of(caller, url)) is httpx.ConnectError
+
+
+@pytest.mark.parametrize("lose", [lambda _: None, reset], ids=["closed", "reset"])
+def test_what_is_lost_behind_a_proxy_may_have_arrived(is_async: bool, lose: Callable[[socket.socket], None]) -> None:
+    def handle(connection: socket.socket, _: int) -> None:
+        read_request(connection)
+        lose(connection)
+
+    with serving(handle) as proxy, calling(is_async=is_async, proxy=proxy.url) as caller:
+        assert not was_never_sent(error_of(caller, "http://target.invalid/"))
+
+
+# Those of the environment
+
+
+@pytest.fixture
+def own_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A client of the test's own for threads: it reads the environment when it is made."""
+    monkeypatch.setattr(lifetime, "_threads", None)
+    yield
+    if lifetime._threads is not None:
+        lifetime._threads.client.close()
+
+
+def forwarding(target: ScriptServer, seen: list[bytes]) -> Handler:
+    """A proxy that sends every call to this server."""
+
+    def handle(connection: socket.socket, _: int) -> None:
+        while request := read_request(connection):
+            seen.append(request)
+            host, port = target.url.removeprefix("http://").split(":")
+            method, url, rest = request.split(b" ", 2)
+            with socket.create_connection((host, int(port))) as other:
+                other.sendall(b" ".join((method, b"/" + url.split(b"/", 3)[3], rest)))
+                while data := other.recv(65536):
+                    connection.sendall(data)
+            return
+
+    return handle
+
+
+@pytest.mark.usefixtures("own_client")
+@pytest.mark.parametrize("written", ["http://{}", "{}", "http://us:pw@{}"])
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+def test_proxies_of_the_environment_are_used(
+    chat_way: Way, variable: str, written: str, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.always = replied()
+    seen: list[bytes] = []
+    with serving(forwarding(server, seen)) as proxy:
+        monkeypatch.setenv(variable, written.format(f"127.0.0.1:{proxy.port}"))
+        client = client_for(server, base_url="http://target.invalid/v1", allow_insecure=True, model_listing=False)
+        assert chat_way.ask(client).text == "Hello"
+    assert seen[0].startswith(b"POST http://target.invalid/v1/")
+    assert (b"proxy-authorization: " in seen[0].lower()) == ("@" in written)
+
+
+@pytest.mark.usefixtures("own_client", "clock")
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_tunnels_https(
+    chat_way: Way, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bytes] = []
+    with serving(proxying(seen, b"HTTP/1.1 403 No\r\n\r\n")) as proxy:
+        monkeypatch.setenv(variable, f"http://us:pw@127.0.0.1:{proxy.port}")
+        client = Client("aacflow", api_key=KEY, base_url="https://target.invalid/v1", max_retries=0)
+        with pytest.raises(APIConnectionError, match="403 No"):
+            chat_way.ask(client)
+    assert {request.split(b"\r\n")[0] for request in seen} == {b"CONNECT target.invalid:443 HTTP/1.1"}
+    assert b"Proxy-Authorization: Basic dXM6cHc=" in seen[0]
+    assert KEY.encode() not in b"".join(seen)
+
+
+@pytest.mark.usefixtures("own_client", "clock")
+@pytest.mark.parametrize("spared", ["target.invalid", "*", "example.com,target.invalid", ".invalid"])
+def test_no_proxy_spares_hosts(chat_way: Way, spared: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+    with serving(proxying(seen)) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("NO_PROXY", spared)
+        client = Client("aacflow", api_key=KEY, base_url="http://target.invalid/v1", allow_insecure=True, max_retries=0)
+        with pytest.raises(APIConnectionError, match="cannot connect"):
+            chat_way.ask(client)
+    assert seen == []
+
+
+@pytest.mark.usefixtures("own_client")
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "LOCALHOST", "[::1]"])
+def test_this_machine_is_never_reached_through_a_proxy(
+    is_async: bool, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bytes] = []
+    bound = "127.0.0.1" if host.lower() == "localhost" else host.strip("[]")
+    body = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}'
+    answer = HEAD + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    with serving(proxying(seen)) as proxy, serving(answering(answer, then=answer), host=bound) as place:
+        monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{proxy.port}")
+        client = Client(api_key=KEY, base_url=f"http://{host}:{place.port}/v1", model_listing=False)
+        assert Way(streamed=False, is_async=is_async).ask(client).text == "Hi"
+    assert seen == []
+
+
+@pytest.mark.usefixtures("own_client")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://me:hunter2/x@h:80",
+        "http://me@h:hunter2",
+        "http://me:hunter2@h:99999",
+        "http://",
+        "http://me:hunter2@h:0",
+        "ftp://me:hunter2@127.0.0.1:1",
+        *([] if find_spec("socksio") else ["socks5://me:hunter2@127.0.0.1:1", "socks5h://me:hunter2@127.0.0.1:1"]),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_a_configuration_error(
+    way: Way, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", address)
+    client = Client("aacflow", base_url="http://127.0.0.1:9/v1", api_key=KEY, max_retries=0)
+    with pytest.raises(ConfigurationError, match="socksio" if address.startswith("socks") else "proxy") as caught:
+        way.ask(client)
+    assert "hunter2" not in f"{caught.value!r} {caught.value} {caught.value.__context__!r} {caught.value.__cause__!r}"
+
+
+@pytest.mark.usefixtures("own_client", "clock")
+def test_a_proxy_s_password_is_in_no_error(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    with refusing() as port:
+        monkeypatch.setenv("ALL_PROXY", f"http://me:hunter2@127.0.0.1:{port}")
+        client = Client(base_url="https://target.invalid/v1", api_key=KEY, max_retries=0, model_listing=False)
+        with warnings.catch_warnings(record=True, action="always") as warned, pytest.raises(AKIError) as caught:
+            way.ask(client)
+    assert isinstance(caught.value, APIConnectionError)
+    messages = [str(warning.message) for warning in warned]
+    assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.__dict__} {messages}"

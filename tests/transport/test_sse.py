@@ -1,0 +1,162 @@
+"""Our decoder of event streams; httpx-sse, which reads a complete answer, is the witness."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+from collections.abc import Callable
+from itertools import accumulate, chain
+
+import httpx
+import pytest
+from httpx_sse import EventSource
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from aki_transport import InvalidResponseError
+from aki_transport.transport import sse
+from aki_transport.transport.body import apayloads, payloads
+from aki_transport.transport.decoder import Payload
+from tests.transport.test_decoding import Pieces, cuts
+
+more = settings(max_examples=300, deadline=None)
+
+
+def response_of(body: bytes, at: list[int]) -> httpx.Response:
+    return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Pieces(body, at))
+
+
+def events(body: bytes, at: list[int]) -> list[Payload]:
+    return list(chain.from_iterable(payloads(response_of(body, at), stream=True)))
+
+
+def events_async(body: bytes, at: list[int]) -> list[Payload]:
+    async def collect() -> list[Payload]:
+        return [payload async for batch in apayloads(response_of(body, at), stream=True) for payload in batch]
+
+    return asyncio.run(collect())
+
+
+def events_by_the_witness(body: bytes) -> list[Payload]:
+    """httpx-sse takes no byte order mark, and no end of the stream for that of an event."""
+    complete = response_of(body.removeprefix(codecs.BOM_UTF8) + b"\n\n", [])
+    return [Payload(event.event, event.data) for event in EventSource(complete).iter_sse() if event.data]
+
+
+texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\n"), max_size=20)
+
+
+@more
+@given(
+    st.lists(texts.filter(bool), min_size=1, max_size=6),
+    cuts,
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from(["data: ", "data:"]),
+    st.booleans(),
+)
+def test_any_split_of_the_bytes_gives_the_same_events(
+    data: list[str], cut: list[int], newline: str, prefix: str, bom: bool
+) -> None:
+    written = "".join(f": note\n{prefix}{each}{newline}{newline}" for each in data)
+    body = codecs.BOM_UTF8 * bom + written.encode()
+    complete = events(body, [])
+    assert events(body, cut) == complete
+    if prefix == "data: ":
+        assert [event.data for event in complete] == data
+
+
+plain = texts.map(lambda text: [f"data: {text}"])
+block = st.one_of(
+    plain,
+    plain,
+    texts.map(lambda text: [f": {text}"]),
+    texts.map(lambda text: [f"data:{text}"]),
+    st.lists(texts.map("data: {}".format), min_size=2, max_size=3),
+    st.tuples(
+        st.sampled_from(["event: error", "event: error", "event:ping", "event: ", "event:  two", "id: 7", "id", "odd"]),
+        texts,
+    ).map(lambda pair: [pair[0], f"data: {pair[1]}"]),
+    st.sampled_from(
+        [["event: ping"], ["id: 8"], ["id: \0"], ["retry: 9"], ["data"], ["data: "], ["\ufeffdata: late"], [""]]
+    ),
+)
+blocks = st.lists(st.tuples(block, st.sampled_from(["\n", "\n", "\r\n", "\r"])), max_size=8)
+
+
+@more
+@given(blocks, cuts, st.booleans(), st.booleans(), st.booleans())
+@example([(["id: 1", "data: a"], "\n"), ([": ping"], "\n")], [18], False, False, False)  # noqa: FBT003  drawn ones
+@example([(["data: a"], "\n"), (["\ufeffdata: late"], "\n")], [9], False, False, False)  # noqa: FBT003
+@example([(["data: a"], "\n"), (["data: b"], "\n")], [], False, True, False)  # noqa: FBT003
+def test_any_split_of_mixed_events_gives_what_the_witness_reads(
+    parts: list[tuple[list[str], str]], cut: list[int], bom: bool, unended: bool, broken: bool
+) -> None:
+    body = codecs.BOM_UTF8 * bom
+    for lines, newline in parts:
+        body += "".join(line + newline for line in lines).encode() + newline.encode()
+    if unended:
+        body = body.rstrip(b"\r\n")
+    if broken:
+        body = body.replace(b"a", b"\xff\xc3")
+    complete = events_by_the_witness(body)
+    assert events(body, []) == complete
+    assert events(body, cut) == complete
+    assert events_async(body, cut) == complete
+
+
+@given(blocks)
+def test_events_that_come_one_by_one_are_what_the_witness_reads(parts: list[tuple[list[str], str]]) -> None:
+    pieces = ["".join(line + newline for line in [*lines, ""]).encode() for lines, newline in parts]
+    edges = list(accumulate(map(len, pieces)))
+    body = b"".join(pieces)
+    assert events(body, edges) == events_async(body, edges) == events_by_the_witness(body)
+
+
+@more
+@given(st.binary(max_size=60), cuts)
+def test_any_bytes_cut_anywhere_are_read_as_the_witness_reads_them(noise: bytes, cut: list[int]) -> None:
+    body = b"data: " + noise + b"\n\ndata: a\n\n"
+    assert events(body, cut) == events(body, []) == events_by_the_witness(body)
+
+
+def test_a_character_is_cut_between_any_of_its_bytes() -> None:
+    body = "data: ü€🌍\r\n\r\ndata: b\r\r".encode()
+    for at in range(len(body) + 1):
+        assert events(body, [at]) == [Payload("message", "ü€🌍"), Payload("message", "b")]
+
+
+@pytest.mark.parametrize("read", [events, events_async])
+def test_what_is_no_event_does_not_add_up_to_one_that_is_too_large(
+    read: Callable[[bytes, list[int]], list[Payload]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "MAX_EVENT", 100)
+    body = b": ping\n\ndata: a\n\n" * 50
+    edges = list(accumulate([8, 9] * 50))
+    assert read(body, edges) == [Payload("message", "a")] * 50
+
+
+@pytest.mark.parametrize("body", [b"data: " + b"x" * 101, b"data: x\n" * 20, b": " + b"x" * 101, b"\xff" * 101])
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_an_event_is_bounded_however_it_comes(body: bytes, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_EVENT", 100)
+    decoder = sse.EventDecoder()
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    with pytest.raises(InvalidResponseError, match="an event is larger"):
+        list(map(decoder.feed, pieces))
+
+
+def test_a_stream_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_STREAM", 100)
+    decoder = sse.EventDecoder()
+    assert decoder.feed(b"data: a\n\n" * 11) == [Payload("message", "a")] * 11
+    with pytest.raises(InvalidResponseError, match="the stream is larger"):
+        decoder.feed(b"\n\n")
+
+
+def test_a_line_in_many_pieces_is_joined_once() -> None:
+    decoder = sse.EventDecoder()
+    for _ in range(1000):
+        assert decoder.feed(b"xy") == []
+    assert {len(piece) for piece in decoder._line} == {2}
+    assert decoder.feed(b"\n\ndata: a\n\n") == [Payload("message", "a")]
+    assert len(decoder._line) == 1
