@@ -1,4 +1,4 @@
-"""A client: provider, wire and transport put together. Frameworks translate to it and from it, and do nothing else."""
+"""The client: prepares a call, sends it, asks again after a refusal. Both framework packages convert to and from it."""
 
 from __future__ import annotations
 

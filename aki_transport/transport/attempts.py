@@ -1,4 +1,4 @@
-"""The attempts of one call: how many, how long, and what to do after a failure."""
+"""The attempts of one call: timeouts, deadline, what is repeated, and what a cut stream becomes."""
 
 from __future__ import annotations
 

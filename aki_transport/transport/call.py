@@ -1,4 +1,4 @@
-"""What is sent, as data, and how long it may take."""
+"""A call as data, with its timeouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What arrives from a service, and what reads it. Each wire has its own decoder; the transport only feeds it."""
+"""`Payload` and the protocol `Decoder`: each wire has decoders of its own, and the transport feeds them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Exceptions of the HTTP library as our errors, with the cause as text: they hold the request, and so the key.
+"""The error that a timeout, a lost connection or a cut stream becomes (`StreamInterruptedError`, with the text so far).
 
-They are told apart by the names of their classes, for httpx and its fork httpx2 have the same ones.
+The HTTP library's exceptions hold the request, and so the key; ours hold the cause as text. They are told apart by the
+names of their classes, for httpx and its fork httpx2 have the same ones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When to try again, and how long to wait first. Pure: time and random numbers are arguments."""
+"""Which failures are repeated, and after how many seconds. Pure: time and random numbers are arguments."""
 
 from __future__ import annotations
 
