@@ -28,6 +28,8 @@ OF_HTTP_LIBRARIES = {("aki_transport/transport/connections.py", "_pool")}
 # Methods that the frameworks have their subclasses override or call; and LangChain's table of names for
 # `init_chat_model` with its caches, which has no public way in.
 OF_FRAMEWORKS = {
+    ("langchain_aki/_base.py", "_add_version"),
+    ("langchain_aki/_base.py", "super()._client"),  # of our own base
     ("langchain_aki/_base.py", "super()._get_ls_params"),
     ("langchain_aki/llms.py", "super()._identifying_params"),
     ("langchain_aki/registration.py", "_BUILTIN_PROVIDERS"),

@@ -226,7 +226,9 @@ class AsyncConnections(httpx.AsyncBaseTransport):
                 await self._close([lane])
             self._tickets.release()
             raise
-        response.stream = _AsyncBody(response.stream, partial(self._give_back, request.url, lane))
+        body = _AsyncBody(response.stream, partial(self._give_back, request.url, lane), partial(self._abandon, lane))
+        response.stream = body
+        response.extensions["abandon"] = body.abandon
         return response
 
     async def aclose(self) -> None:
@@ -244,6 +246,11 @@ class AsyncConnections(httpx.AsyncBaseTransport):
             await self._close(self._free.give_back(url, lane))
         finally:
             self._tickets.release()
+
+    def _abandon(self, lane: _AsyncLane) -> None:
+        self._lanes.discard(lane)
+        lane.backend.close()
+        self._tickets.release()
 
     async def _close(self, lanes: list[_AsyncLane]) -> None:
         for lane in lanes:
@@ -271,11 +278,18 @@ class _Body(httpx.SyncByteStream):
 
 
 class _AsyncBody(httpx.AsyncByteStream):
-    """`_Body`, async."""
+    """`_Body`, async; `abandon` closes the connection without waiting for anything."""
 
-    def __init__(self, stream: Any, give_back: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, stream: Any, give_back: Callable[[], Awaitable[None]], abandon: Callable[[], None]) -> None:
         self._stream = stream
         self._give_back = [give_back]
+        self._abandon = abandon
+
+    def abandon(self) -> None:
+        """Close the connection of a body that nobody reads any more."""
+        if self._give_back:
+            self._give_back.clear()
+            self._abandon()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         chunks: AsyncIterator[bytes] = aiter(self._stream)

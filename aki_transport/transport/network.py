@@ -286,7 +286,11 @@ def _is_readable(sock: socket.socket) -> bool:
 
 async def _connect(host: str, port: int) -> socket.socket:
     """A socket that is connected to the first address of the host that answers."""
-    infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        # Without the loop's threads, which an address needs as little as asyncio's own connections do.
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     attempts: list[asyncio.Task[socket.socket]] = []
     for info in infos:
         attempts.append(asyncio.ensure_future(_connect_to(info, attempts[-1] if attempts else None)))

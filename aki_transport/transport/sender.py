@@ -134,7 +134,8 @@ class Transport:
                                 yield item
                             if decoder.finished:
                                 break
-                            attempts.check_time()
+                            if call.stream:  # a body that was read is not thrown away
+                                attempts.check_time()
                     except Exception as error:  # noqa: BLE001  judged there
                         attempts.raise_unless_complete(decoder, error)
                     last = _end(decoder, attempts)
@@ -193,6 +194,10 @@ class Transport:
                         async with asyncio.timeout(_DRAIN):
                             async for _ in batches:
                                 pass
+                except GeneratorExit:
+                    # A loop that shuts down closes the generators around this one too, which must not find it waiting.
+                    response.extensions.get("abandon", _nothing)()
+                    raise
                 finally:
                     await response.aclose()
             except BaseException as error:
@@ -321,6 +326,10 @@ def _end(decoder: Decoder[T], attempts: Attempts) -> T:
     except ServerError:
         attempts.has_begun = attempts.has_yielded  # a failed worker's empty answer: nothing of it was an answer
         raise
+
+
+def _nothing() -> None:
+    """What a client of the user's offers in place of `abandon`."""
 
 
 def _check_open(client: Any) -> Any:

@@ -28,6 +28,7 @@ def a_plain_start(monkeypatch, caplog):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(retry, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(polling, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(polling, "_TO_START", 0.3)  # a start that takes a minute is not waited for here
     caplog.set_level(logging.DEBUG)
 
 

@@ -401,14 +401,14 @@ def test_a_body_that_is_read_slowly_ends_in_time(caller: Caller, *, tls: bool) -
 def test_a_stream_may_be_collected_while_its_thread_takes_a_connection() -> None:
     with serving(answering(CHUNKED + b"2\r\nok\r\n")) as place, calling(is_async=False) as caller:
         opened = caller.open(place.url)
-        take = connections.Connections._take
+        take = connections._FreeLanes.take
 
         def collect(*args: Any) -> Any:
             opened.close()
             return take(*args)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(connections.Connections, "_take", collect)
+            patch.setattr(connections._FreeLanes, "take", collect)
             assert caller.fetch(place.url) == (200, b"ok")
 
 
