@@ -11,23 +11,33 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 SendReasoning: TypeAlias = Literal["never", "tool_turns", "always"]
+Dialect: TypeAlias = Literal["openai", "anthropic", "langchain", "llama_index"]
+"""Whose form a content block has: a protocol's, or a framework's own."""
+
+CALL_EXTRAS = "tool_call_extras"
+"""The key in the additional fields of a framework's message for `ToolCall.extra`, by the ID of the call."""
+REASONING_FIELD = "reasoning_field"
+"""The key there for `Message.reasoning_field`, if it is not None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of text."""
+    """A piece of text. Here and below, `extra` holds the fields without a name of ours, e.g. `cache_control`."""
 
     text: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image, as a URL or as base64 text with its MIME type."""
+    """An image: a URL, base64 text with its MIME type, or the ID of a file that was uploaded to the service."""
 
     url: str | None = None
     base64: str | None = None
     mime_type: str | None = None
     detail: str | None = None
+    file_id: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def as_url(self) -> str:
@@ -37,12 +47,15 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A document (PDF or text) as base64 text, or the ID of a file that was uploaded to the service."""
+    """A document: base64 text, plain text, a URL, or the ID of a file that was uploaded to the service."""
 
     base64: str | None = None
     mime_type: str | None = None
     filename: str | None = None
     file_id: str | None = None
+    url: str | None = None
+    text: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +64,31 @@ class Audio:
 
     base64: str
     format: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-Part: TypeAlias = Text | Image | File | Audio
+@dataclass(frozen=True, slots=True)
+class RawBlock:
+    """A content block without a name of ours, untouched. `dialect` is None if nobody's form is known to be meant."""
+
+    fields: Mapping[str, Any]
+    dialect: Dialect | None = None
+
+
+Part: TypeAlias = Text | Image | File | Audio | RawBlock
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool call of a model; `arguments` is JSON text exactly as the model wrote it."""
+    """A tool call of a model; `arguments` is JSON text exactly as the model wrote it.
+
+    `extra` holds further fields of the call, which its maker wants back (signatures of thoughts).
+    """
 
     id: str
     name: str
     arguments: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +102,12 @@ class ReasoningBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message of a conversation. `is_error` marks the result of a tool that failed."""
+    """One message of a conversation. `is_error` marks the result of a tool that failed.
+
+    `provider` is the service that wrote an assistant's message, None if that is not known. Its reasoning and its
+    `extra`, fields without a name of ours, go back to that service alone; `reasoning_field` is the field in which the
+    reasoning came, None for the protocol's usual one.
+    """
 
     role: Role
     content: str | tuple[Part, ...] = ""
@@ -86,6 +117,9 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     is_error: bool = False
+    provider: str | None = None
+    reasoning_field: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -101,6 +135,7 @@ class Tool:
     description: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     strict: bool | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +199,10 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens as the service counted them; `input_tokens` includes those read from its cache."""
+    """Tokens as the service counted them; `input_tokens` includes those read from its cache.
+
+    `extra` holds the counts without a name of ours.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -174,6 +212,7 @@ class Usage:
     reasoning_tokens: int | None = None
     audio_input_tokens: int | None = None
     audio_output_tokens: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,10 +220,13 @@ class ChatReply:
     """A complete answer. `model` is the model that answered, `raw` the service's last payload as a plain dict.
 
     `reasoning_blocks` is the reasoning that the service requires back; `details` are further fields of its answer.
+    `extra` holds the fields of its message without a name of ours, which frameworks keep in the additional fields of
+    theirs, and `reasoning_field` the field in which the reasoning came; see `Message`.
     """
 
     text: str = ""
     reasoning: str = ""
+    reasoning_field: str | None = None
     reasoning_blocks: tuple[ReasoningBlock, ...] = ()
     refusal: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
@@ -199,6 +241,7 @@ class ChatReply:
     system_fingerprint: str | None = None
     logprobs: Any = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -163,7 +163,7 @@ def _usage(fields: Mapping[str, Any]) -> Usage:
     )
 
 
-def _details(prompt_details: Any, completion_details: Any) -> dict[str, int | None]:
+def _details(prompt_details: Any, completion_details: Any) -> dict[str, Any]:
     return {
         "cached_tokens": count_in(prompt_details, "cached_tokens"),
         "cache_creation_tokens": count_in(prompt_details, "cache_creation_tokens", "cache_write_tokens"),

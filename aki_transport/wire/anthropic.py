@@ -16,6 +16,7 @@ from aki_transport.messages import (
     Image,
     Message,
     Part,
+    RawBlock,
     Text,
     Tool,
     ToolCall,
@@ -154,6 +155,8 @@ def _part(part: Part) -> dict[str, Any]:
             return _document(part, {"type": "base64", "media_type": kind, "data": part.base64})
         case Audio():
             raise ConfigurationError("protocol='anthropic' takes no sound; use text, images or documents.")
+        case RawBlock():
+            return dict(part.fields)
         case _:
             assert_never(part)
 

@@ -17,6 +17,7 @@ from aki_transport.messages import (
     JsonSchema,
     Message,
     Part,
+    RawBlock,
     ResponseFormat,
     Text,
     Tool,
@@ -137,6 +138,8 @@ def _part(part: Part) -> dict[str, Any]:
             return {"type": "file", "file": {"filename": part.filename or "document", "file_data": data}}
         case Audio():
             return {"type": "input_audio", "input_audio": {"data": part.base64, "format": part.format}}
+        case RawBlock():
+            return dict(part.fields)
         case _:
             assert_never(part)
 

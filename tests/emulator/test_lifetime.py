@@ -24,11 +24,13 @@ def test_twenty_starts_and_stops_leave_no_thread_and_no_descriptor():
     with Emulator() as emulator:
         httpx.get(f"{emulator.openai_url}/models")
     gc.collect()  # what an earlier test left would else go meanwhile
-    before = threading.active_count(), descriptors()
+    threads, files = threading.active_count(), descriptors()
     for _ in range(20):
         with Emulator() as emulator:
             assert httpx.get(f"{emulator.openai_url}/models").status_code == 401
-    assert (threading.active_count(), descriptors()) == before
+    gc.collect()
+    assert threading.active_count() <= threads
+    assert descriptors() <= files  # fewer, where an earlier test's were collected meanwhile
 
 
 def test_it_starts_at_once_and_stops_while_clients_hold_on():
