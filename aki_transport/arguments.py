@@ -3,35 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from aki_transport.errors import ConfigurationError
-from aki_transport.messages import JsonObject, JsonSchema, ResponseFormat, ToolChoice, ToolNamed
+from aki_transport.messages import JsonObject, JsonSchema, ResponseFormat, Tool, ToolChoice, ToolNamed
 
-_RENAMED = {
-    **dict.fromkeys(("api_base", "openai_api_base", "endpoint", "url", "host"), "base_url"),
-    **dict.fromkeys(("model_name", "model_id", "deployment_name", "engine"), "model"),
-    **dict.fromkeys(("openai_api_key", "aki_api_key", "key", "token"), "api_key"),
-    **dict.fromkeys(("request_timeout", "stream_chunk_timeout"), "timeout"),
-    **dict.fromkeys(("model_kwargs", "additional_kwargs"), "extra_body"),
-    **dict.fromkeys(("max_completion_tokens", "max_new_tokens", "num_output", "max_gen_tokens"), "max_tokens"),
-    **dict.fromkeys(("headers", "extra_headers"), "default_headers"),
+ALIASES: Mapping[str, str] = {
+    **dict.fromkeys(("model_name",), "model"),
+    **dict.fromkeys(("openai_api_key", "anthropic_api_key"), "api_key"),
+    **dict.fromkeys(("openai_api_base", "api_base", "anthropic_api_url"), "base_url"),
+    **dict.fromkeys(("request_timeout", "default_request_timeout"), "timeout"),
+    **dict.fromkeys(("max_completion_tokens", "max_tokens_to_sample"), "max_tokens"),
     **dict.fromkeys(("stop_sequences",), "stop"),
-    **dict.fromkeys(("reasoning", "thinking", "effort"), "reasoning_effort"),
+    **dict.fromkeys(("model_kwargs", "additional_kwargs"), "extra_body"),
     **dict.fromkeys(("async_http_client",), "http_async_client"),
-    **dict.fromkeys(("retries", "num_retries"), "max_retries"),
-    **dict.fromkeys(("max_input_tokens",), "context_window"),
-    **dict.fromkeys(("max_output_tokens",), "max_output"),
 }
+"""Names that users of other integrations write, and ours of the same meaning; taken everywhere."""
+
+ALWAYS_SO: Mapping[str, tuple[Any, ...]] = {
+    "stream_usage": (True, None),
+    "is_chat_model": (True, None),
+    "reuse_client": (True, None),
+    "use_responses_api": (False, None),
+    "tokenizer": (),
+    "tiktoken_model_name": (),
+}
+"""Arguments that are taken without effect, with the values that describe what is so anyway; empty: any value."""
+
+_OPENAI = frozenset({"openai"})
+_BOTH = frozenset({"openai", "anthropic"})
+REQUEST_FIELDS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(
+        (
+            *("n", "logprobs", "top_logprobs", "logit_bias", "user", "verbosity", "prediction", "modalities", "audio"),
+            *("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "store", "web_search_options"),
+            *("min_p", "top_a", "repetition_penalty", "length_penalty", "min_tokens", "ignore_eos", "best_of"),
+            *("chat_template_kwargs", "include_reasoning", "reasoning", "plugins", "models", "route", "transforms"),
+        ),
+        _OPENAI,
+    ),
+    **dict.fromkeys(("service_tier", "thinking", "cache_control"), _BOTH),
+    **dict.fromkeys(
+        ("container", "context_management", "mcp_servers", "output_config", "inference_geo"), frozenset({"anthropic"})
+    ),
+}
+"""Further fields of the request body by name, and the protocols that know each."""
+
+_HINTS: Mapping[str, str] = {
+    **dict.fromkeys(("endpoint", "url", "host"), "use base_url="),
+    **dict.fromkeys(("model_id", "deployment_name", "engine", "azure_deployment"), "use model="),
+    **dict.fromkeys(("aki_api_key", "key", "token"), "use api_key="),
+    **dict.fromkeys(("stream_chunk_timeout",), "use timeout=Timeout(chunk=...)"),
+    **dict.fromkeys(("max_new_tokens", "num_output", "max_gen_tokens"), "use max_tokens="),
+    **dict.fromkeys(("headers",), "use default_headers=, or extra_headers= in a call"),
+    **dict.fromkeys(("effort",), "use reasoning_effort="),
+    **dict.fromkeys(("retries", "num_retries"), "use max_retries="),
+    **dict.fromkeys(("max_input_tokens",), "use context_window="),
+    **dict.fromkeys(("max_output_tokens",), "use max_output= for the model's limit, max_tokens= for one answer's"),
+    **dict.fromkeys(("metadata",), "send it to the service with extra_body={'metadata': ...}"),
+    **dict.fromkeys(("functions", "function_call"), "use tools= and tool_choice="),
+    **dict.fromkeys(("streaming",), "call stream()"),
+    **dict.fromkeys(("default_query",), "put the query into base_url="),
+    **dict.fromkeys(("openai_proxy", "anthropic_proxy"), "set HTTPS_PROXY, or pass http_client="),
+    **dict.fromkeys(("organization", "openai_organization"), "use default_headers={'OpenAI-Organization': ...}"),
+    **dict.fromkeys(("betas",), "use default_headers={'anthropic-beta': ...}"),
+    **dict.fromkeys(("tags",), "pass it in config= of the call"),
+}
+_FUNCTION_FIELDS = frozenset({"name", "description", "parameters", "strict"})
 
 
-def unknown_argument(owner: str, name: str, known: Collection[str]) -> ConfigurationError:
-    """The error for an unknown argument; its message names ours of that meaning, or of a similar name."""
-    replacement = _RENAMED.get(name)
-    if replacement not in known:
-        replacement = next(iter(get_close_matches(name, known, n=1)), None)
-    hint = f"; use {replacement}=" if replacement else ""
+def with_aliases(owner: str, arguments: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """The arguments under our names, further request fields in `request_fields`, what is always so left out.
+
+    Args:
+        owner: What takes them, for messages.
+        arguments: The arguments as the user wrote them.
+        known: The names that the owner takes; a name that is among them is never an alias.
+
+    Raises:
+        ConfigurationError: An argument is unknown, or has a value that cannot be taken.
+    """
+    taken: dict[str, Any] = {}
+    fields: dict[str, Any] = dict(arguments.get("request_fields") or {})
+    for name, value in arguments.items():
+        if name in known:
+            taken[name] = value
+        elif name in ALIASES and ALIASES[name] in known:
+            _add_alias(taken, ALIASES[name], value, arguments)
+        elif name in REQUEST_FIELDS:
+            fields[name] = value
+        elif name == "is_function_calling_model" and "capabilities" in known:
+            taken["capabilities"] = {"tools": value, **(arguments.get("capabilities") or {})}
+        elif name in ALWAYS_SO and (not ALWAYS_SO[name] or value in ALWAYS_SO[name]):
+            continue
+        else:
+            raise unknown_argument(owner, name, value)
+    if fields:
+        taken["request_fields"] = {name: value for name, value in fields.items() if value is not None}
+    return taken
+
+
+def _add_alias(taken: dict[str, Any], name: str, value: Any, arguments: Mapping[str, Any]) -> None:
+    if name == "extra_body":
+        taken[name] = {**(value or {}), **(arguments.get(name) or {})}
+    elif arguments.get(name) is None:
+        taken[name] = value
+
+
+def unknown_argument(owner: str, name: str, value: Any = None) -> ConfigurationError:
+    """The error for an unknown argument; its message names ours of that meaning, if there is one."""
+    if name in ALWAYS_SO:
+        return ConfigurationError(f"{owner} takes {name}={ALWAYS_SO[name][0]!r} only, not {value!r}.")
+    hint = f"; {_HINTS[name]}" if name in _HINTS else ""
     return ConfigurationError(f"{owner} has no argument {name!r}{hint}.")
 
 
@@ -50,7 +133,9 @@ def as_tool_choice(choice: Any) -> ToolChoice | None:
             return "auto"
         case "none":
             return "none"
-        case {"function": {"name": str(name)}} | {"name": str(name)} | str(name):
+        case {"type": "allowed_tools"}:
+            return dict(choice)
+        case {"function": {"name": str(name)}} | {"name": str(name)} | {"custom": {"name": str(name)}} | str(name):
             return ToolNamed(name)
         case {"type": str(kind)}:
             return as_tool_choice(kind)
@@ -58,8 +143,40 @@ def as_tool_choice(choice: Any) -> ToolChoice | None:
             raise ConfigurationError(f"tool_choice={choice!r} is not valid; use 'auto', 'any', 'none' or a name.")
 
 
+def as_tool(tool: Any, *, strict: bool | None = None) -> Tool | Mapping[str, Any]:
+    """A tool from OpenAI's or Anthropic's dict of a function; any other dict is returned as it is.
+
+    Args:
+        tool: The dict.
+        strict: Whether the arguments must follow the schema, if the dict does not state it.
+    """
+    match tool:
+        case {"type": "function", "function": {"name": str(name)} as function}:
+            extra = {key: value for key, value in tool.items() if key not in ("type", "function")}
+        case {"type": "function", "name": str(name), "parameters": _}:  # OpenAI's newer form, without nesting
+            function, extra = {key: value for key, value in tool.items() if key != "type"}, {}
+        case {"name": str(name), "input_schema": Mapping() as schema} if tool.get("type") in (None, "custom"):
+            extra = {
+                key: value for key, value in tool.items() if key not in (*_FUNCTION_FIELDS, "type", "input_schema")
+            }
+            function = {**{key: tool[key] for key in _FUNCTION_FIELDS if key in tool}, "parameters": schema}
+        case _:
+            return tool if isinstance(tool, Tool | Mapping) else dict(tool)
+    inner = {key: value for key, value in function.items() if key not in _FUNCTION_FIELDS}
+    return Tool(
+        name=name,
+        description=function.get("description") or "",
+        parameters=function.get("parameters") or {},
+        strict=function.get("strict", strict),
+        extra={**extra, **({"function": inner} if inner else {})},
+    )
+
+
+_SCHEMA_KEYS = frozenset({"properties", "$ref", "anyOf", "oneOf", "allOf", "items", "enum", "$defs"})
+
+
 def as_response_format(value: Any, strict: bool | None) -> ResponseFormat | None:
-    """A response format from OpenAI's dict for it; other dicts are returned as they are.
+    """A response format from OpenAI's dict for it, or from a JSON schema; other dicts are returned as they are.
 
     Args:
         value: The dict; None is no format.
@@ -74,15 +191,23 @@ def as_response_format(value: Any, strict: bool | None) -> ResponseFormat | None
         case {"type": "json_object"}:
             return JsonObject()
         case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema} as fields}:
-            return JsonSchema(
-                name=fields.get("name", "answer"),
-                schema=schema,
-                description=fields.get("description"),
-                strict=fields.get("strict", strict),
-            )
+            return _json_schema(fields, schema, strict)
+        case {"type": "json_schema", "schema": Mapping() as schema} | {"name": str(), "schema": Mapping() as schema}:
+            return _json_schema(value, schema, strict)
         case {"type": "text"}:
             return None
+        case Mapping() if _SCHEMA_KEYS & value.keys() or value.get("type") == "object":
+            return _json_schema({"name": value.get("title"), "description": value.get("description")}, value, strict)
         case Mapping():
             return value
         case _:
             raise ConfigurationError(f"response_format={value!r} is not a response format in OpenAI's form.")
+
+
+def _json_schema(fields: Mapping[str, Any], schema: Mapping[str, Any], strict: bool | None) -> JsonSchema:
+    return JsonSchema(
+        name=fields.get("name") or "answer",
+        schema=schema,
+        description=fields.get("description"),
+        strict=fields.get("strict", strict),
+    )

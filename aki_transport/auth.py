@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from inspect import isawaitable, iscoroutine
 from ipaddress import ip_address
 from socket import inet_aton
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -30,7 +31,14 @@ _EMULATED_KEYS: dict[Protocol, Literal["bearer", "x-api-key", "body"]] = {
     "native": "body",
 }
 
+KeyFunction: TypeAlias = Callable[[], str | SecretStr | Awaitable[str | SecretStr]]
+ApiKeySource: TypeAlias = str | SecretStr | KeyFunction | None
+"""A key, or a function that returns one, also an async function."""
+
 _PRINTABLE = re.compile(r"[!-~]+")
+_CALL_PATH = re.compile(
+    r"/((chat/)?completions|responses|images/(generations|edits)|(v1/)?messages|(call|progress)/[^/]+)/*$"
+)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t -~]*")
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|passw|credential|session|signature", re.IGNORECASE)
@@ -58,8 +66,8 @@ def checked_base_url(url: str, *, title: str, allow_insecure: bool) -> str:
         allow_insecure: Whether plain http to other machines is allowed.
 
     Raises:
-        ConfigurationError: It is not an http(s) URL, contains credentials, a query or a fragment, or is plain http to
-            another machine.
+        ConfigurationError: It is not an http(s) URL, contains credentials or a fragment, ends in the path of a call, or
+            is plain http to another machine.
     """
     if "@" in url:
         raise ConfigurationError(f"{title}: base_url must not contain credentials; pass api_key= instead.")
@@ -70,14 +78,21 @@ def checked_base_url(url: str, *, title: str, allow_insecure: bool) -> str:
         parts, host = urlsplit(""), None
     if parts.scheme not in ("https", "http") or not host or not _PRINTABLE.fullmatch(url):
         raise ConfigurationError(f"{title}: base_url={url!r} is not an http(s) URL.")
-    if "?" in url or "#" in url:
-        raise ConfigurationError(f"{title}: base_url={url!r} must not contain a query or a fragment.")
+    if "#" in url:
+        raise ConfigurationError(f"{title}: base_url={url!r} must not contain a fragment.")
+    call = _CALL_PATH.search(parts.path)
+    if call is not None:
+        base = urlunsplit(parts._replace(path=parts.path[: call.start()]))
+        raise ConfigurationError(
+            f"{title}: base_url={url!r} ends in the path of a call, which is added here; did you mean {base!r}?"
+        )
     if parts.scheme == "http" and not allow_insecure and not is_loopback(host):
         raise ConfigurationError(
             f"{title}: base_url={url!r} is plain http, which sends the key and the prompts unencrypted;"
             " use https, or pass allow_insecure=True."
         )
-    return url.rstrip("/")
+    address, question, query = url.partition("?")
+    return address.rstrip("/") + question + query
 
 
 def checked_headers(headers: Mapping[str, str], *, title: str) -> dict[str, str]:
@@ -129,23 +144,52 @@ class ApiKey:
     Args:
         provider: Its row names the environment variables, and the hosts to which a key from them may be sent.
         base_url: The URL to which the key is sent.
-        explicit: The key that the user passed; an empty one counts as none.
+        explicit: The key that the user passed, or the function that returns it, which is asked for each attempt; an
+            empty key counts as none.
     """
 
-    def __init__(self, provider: Provider, base_url: str, explicit: SecretStr | str | None) -> None:
+    def __init__(self, provider: Provider, base_url: str, explicit: ApiKeySource) -> None:
         self._provider = provider
         self._host = urlsplit(base_url).hostname or ""
-        self._key = None if explicit is None else _strip_key(explicit, provider.title)
+        self.function: KeyFunction | None = None
+        self._key: SecretStr | None = None
+        if isinstance(explicit, str | SecretStr):
+            self._key = _strip_key(explicit, provider.title)
+        else:
+            self.function = explicit
 
     def __call__(self) -> SecretStr | None:
         """The key; None if the provider needs none.
 
         Raises:
-            ConfigurationError: No key is set, or it comes from the environment and the base URL is not the provider's.
+            ConfigurationError: No key is set, it comes from the environment and the base URL is not the provider's, or
+                its function is async.
         """
+        if self.function is not None:
+            return self._from_function(self.function())
         if self._key is None and self._provider.key_variables:
             self._key = self._from_environment()
         return self._key
+
+    async def for_async_call(self) -> SecretStr | None:
+        """The key; its function may be async."""
+        if self.function is None:
+            return self()
+        key = self.function()
+        return self._from_function(await key if isawaitable(key) else key)
+
+    def _from_function(self, key: object) -> SecretStr:
+        title = self._provider.title
+        if isawaitable(key):
+            if iscoroutine(key):
+                key.close()
+            raise ConfigurationError(f"{title}: the function in api_key= is async; a sync call needs one that is not.")
+        if not isinstance(key, str | SecretStr):
+            raise ConfigurationError(f"{title}: the function in api_key= returned no str, but a {type(key).__name__}.")
+        stripped = _strip_key(key, title)
+        if stripped is None:
+            raise ConfigurationError(f"{title}: the function in api_key= returned an empty key.")
+        return stripped
 
     def _from_environment(self) -> SecretStr:
         provider = self._provider

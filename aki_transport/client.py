@@ -7,10 +7,8 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import SecretStr
-
 from aki_transport._version import __version__
-from aki_transport.auth import ApiKey, checked_base_url, checked_headers, emulated
+from aki_transport.auth import ApiKey, ApiKeySource, checked_base_url, checked_headers, emulated
 from aki_transport.errors import APIStatusError
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress
 from aki_transport.models.catalog import ModelInfo
@@ -35,7 +33,8 @@ class Client:
     Args:
         provider: A name in `PROVIDERS`, or a `Provider` of your own.
         protocol: `"openai"`, `"anthropic"` or `"native"`, as far as the provider has it.
-        api_key: The key; else the provider's environment variables are read at the first use.
+        api_key: The key, or a function that returns it, asked for each attempt; else the provider's environment
+            variables are read at the first use.
         base_url: Where the protocol's paths start, instead of the provider's own address.
         timeout: Seconds for any single wait, or a `Timeout`.
         total_timeout: Seconds for a whole call with its repetitions.
@@ -47,6 +46,8 @@ class Client:
         on_model_fallback: What an answer of another model does: `"raise"`, `"warn"` or `"ignore"`.
         context_window: Tokens, instead of what service and table say.
         max_output: Tokens, instead of what the table says.
+        capabilities: What models can, instead of what the table says: `tools`, `images`, `reasoning` and
+            `structured_output`, each True or False.
         allow_insecure: Take plain http for other hosts than loopback.
         model_listing: False: the service's listing of models is never read.
         http_engine: What carries async calls: `"httpx"`, or `"aiohttp"` for thousands of streams at once.
@@ -67,7 +68,7 @@ class Client:
         provider: str | Provider = DEFAULT_PROVIDER,
         protocol: str = "openai",
         *,
-        api_key: SecretStr | str | None = None,
+        api_key: ApiKeySource = None,
         base_url: str | None = None,
         timeout: float | Timeout | None = None,
         total_timeout: float | None = None,
@@ -79,6 +80,7 @@ class Client:
         on_model_fallback: OnModelFallback = "raise",
         context_window: int | None = None,
         max_output: int | None = None,
+        capabilities: Mapping[str, bool] | None = None,
         allow_insecure: bool = False,
         model_listing: bool = True,
         http_engine: Literal["httpx", "aiohttp"] = "httpx",
@@ -124,6 +126,7 @@ class Client:
             on_model_fallback=on_model_fallback,
             context_window=context_window,
             max_output=max_output,
+            capabilities=capabilities or {},
             without_key=self._transport.without_key,
         )
         self._listing = ServiceListing(
@@ -184,6 +187,7 @@ class Client:
             try:
                 for delta in self._transport.run(prepared.call(stream=stream), prepared.decoder, deadline=deadline):
                     prepared.has_yielded = stream
+                    prepared.accepted()
                     yield delta
             except (APIStatusError, NoJsonError) as error:
                 refusal = error
@@ -203,6 +207,7 @@ class Client:
                 async with aclosing(deltas):
                     async for delta in deltas:
                         prepared.has_yielded = stream
+                        prepared.accepted()
                         yield delta
             except (APIStatusError, NoJsonError) as error:
                 refusal = error

@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 SendReasoning: TypeAlias = Literal["never", "tool_turns", "always"]
-Dialect: TypeAlias = Literal["openai", "anthropic", "langchain", "llama_index"]
-"""Whose form a content block has: a protocol's, or a framework's own."""
+Dialect: TypeAlias = Literal["openai", "anthropic", "native"]
+"""The protocol whose form a content block has."""
 
 CALL_EXTRAS = "tool_call_extras"
 """The key in the additional fields of a framework's message for `ToolCall.extra`, by the ID of the call."""
@@ -145,7 +145,7 @@ class ToolNamed:
     name: str
 
 
-ToolChoice: TypeAlias = Literal["auto", "none", "required"] | ToolNamed
+ToolChoice: TypeAlias = Literal["auto", "none", "required"] | ToolNamed | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +169,10 @@ ResponseFormat: TypeAlias = JsonObject | JsonSchema | Mapping[str, Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
     """One request to a model. Fields that are None or empty are not sent.
+
+    `fields` are further fields of the body that are known by name, `extra_body` those that are not. `headers` and
+    `timeout` are those of this one request. `max_tokens_field` is the protocol's name of that bound, and
+    `attachments_in_results` means that pictures of a tool's result stay in its message.
 
     `endpoint` is the endpoint of the model on protocols where each model is one. `raw_prompt` marks the messages as raw
     text to continue, for protocols that have a field for it.
@@ -194,7 +198,12 @@ class ChatRequest:
     reasoning_effort: str | None = None
     send_reasoning: SendReasoning | None = None
     include_usage: bool = True
+    max_tokens_field: str = "max_tokens"
+    attachments_in_results: bool = False
+    fields: Mapping[str, Any] = field(default_factory=dict)
     extra_body: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,21 +22,21 @@ class Route:
         key_in: Where the key is sent: `"bearer"` (Authorization header), `"x-api-key"` (header) or `"body"`.
         default_max_tokens: Sent as `min(this, the model's maximum output)` if the user set no `max_tokens`;
             None sends nothing.
-        send_reasoning: Whether earlier reasoning is sent back: `"never"`, `"tool_turns"` (only while the results of
-            a tool call are still being answered) or `"always"`.
+        send_reasoning: Whether earlier reasoning is sent back: `"never"`, `"tool_turns"` (only in a turn of tool calls
+            that has not ended) or `"always"`.
         empty_is_failure: Whether a response without content and with 0 completion tokens means that the worker
             failed.
 
     Example:
         >>> Route(protocol="anthropic", base_url="http://localhost:8000/anthropic", key_in="x-api-key").send_reasoning
-        'never'
+        'tool_turns'
     """
 
     protocol: Protocol
     base_url: str
     key_in: Literal["bearer", "x-api-key", "body"] = "bearer"
     default_max_tokens: int | None = None
-    send_reasoning: SendReasoning = "never"
+    send_reasoning: SendReasoning = "tool_turns"
     empty_is_failure: bool = False
 
 
@@ -106,7 +106,6 @@ PROVIDERS: dict[str, Provider] = {
                     protocol="openai",
                     base_url="https://aki.io/v1",
                     default_max_tokens=8192,
-                    send_reasoning="tool_turns",
                     empty_is_failure=True,
                 ),
                 Route(
@@ -114,7 +113,6 @@ PROVIDERS: dict[str, Provider] = {
                     base_url="https://aki.io/anthropic",
                     key_in="x-api-key",
                     default_max_tokens=8192,
-                    send_reasoning="tool_turns",
                 ),
                 Route(protocol="native", base_url="https://aki.io/api", key_in="body"),
             ),

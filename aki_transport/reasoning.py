@@ -22,7 +22,7 @@ def to_blocks(reasoning: Iterable[ReasoningBlock]) -> list[dict[str, Any]]:
 
 
 def from_blocks(blocks: Any) -> tuple[ReasoningBlock, ...]:
-    """The reasoning in content blocks of Anthropic, or of LangChain with a signature; others cannot be sent back."""
+    """The reasoning in content blocks of Anthropic, signed or not, or of LangChain with a signature."""
     reasoning = []
     for block in blocks if isinstance(blocks, list | tuple) else ():
         match block:
@@ -31,8 +31,9 @@ def from_blocks(blocks: Any) -> tuple[ReasoningBlock, ...]:
                 "value": {"type": "redacted_thinking", "data": str(data)},
             }:
                 reasoning.append(ReasoningBlock(data=data))
-            case {"type": "thinking", "thinking": str(text), "signature": str(signature)}:
-                reasoning.append(ReasoningBlock(text=text, signature=signature))
+            case {"type": "thinking", "thinking": str(text)}:
+                signature = block.get("signature")
+                reasoning.append(ReasoningBlock(text=text, signature=signature if isinstance(signature, str) else None))
             case {"type": "reasoning", "reasoning": str(text), "extras": {"signature": str(signature)}}:
                 reasoning.append(ReasoningBlock(text=text, signature=signature))
             case {"type": "reasoning", "extras": {"signature": str(signature)}}:

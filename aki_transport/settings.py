@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_serializer, model_validator
 
-from aki_transport.arguments import as_tool_choice, unknown_argument
+from aki_transport.arguments import as_tool, as_tool_choice, unknown_argument, with_aliases
+from aki_transport.auth import ApiKeySource, checked_headers
 from aki_transport.client import Client
 from aki_transport.errors import ConfigurationError
 from aki_transport.messages import ChatRequest, JobProgress, Message, SendReasoning
@@ -28,9 +29,9 @@ _SAMPLING = (
     "reasoning_effort",
     "send_reasoning",
 )
-REQUEST_FIELDS = frozenset({*_SAMPLING, "model", "stop", "extra_body"})
-"""The fields that a call may override."""
-CHAT_FIELDS = REQUEST_FIELDS | {"tools", "tool_choice", "parallel_tool_calls", "response_format"}
+CALL_FIELDS = frozenset({*_SAMPLING, "model", "stop", "extra_body", "extra_headers", "timeout"})
+"""The arguments of a call that every class takes, besides the `REQUEST_FIELDS`."""
+CHAT_FIELDS = CALL_FIELDS | {"tools", "tool_choice", "parallel_tool_calls", "response_format"}
 """The arguments of a call to a chat model."""
 
 
@@ -44,9 +45,10 @@ class ConnectionSettings(BaseModel):
     """A name in `aki_transport.PROVIDERS`, or a `Provider` of your own."""
     protocol: str = "openai"
     """Which of the provider's interfaces to use: `"openai"`, `"anthropic"` or `"native"`."""
-    api_key: SecretStr | None = Field(default=None, repr=False, exclude=True)
-    """The key. Default: the provider's environment variables (its `key_variables`), read at the first call. A pickle
-    holds a key that is passed here; a key from the environment is not pickled but read again."""
+    api_key: ApiKeySource = Field(default=None, repr=False, exclude=True)
+    """The key, or a function that returns it, which is asked once per attempt (an async one in async calls). Default:
+    the provider's environment variables (its `key_variables`), read at the first call. A pickle holds a key that is
+    passed here; a key from the environment is not pickled but read again."""
     base_url: str | None = None
     """Base URL of the chosen protocol (`…/v1`), instead of the provider's own."""
 
@@ -84,9 +86,11 @@ class ConnectionSettings(BaseModel):
     def _check_arguments(cls, data: Any) -> Any:
         if isinstance(data, Mapping):
             known = {field.alias for field in cls.model_fields.values() if field.alias} | set(cls.model_fields)
-            for name in data:
-                if name not in known:
-                    raise unknown_argument(cls.__name__, name, known)
+            data = with_aliases(cls.__name__, data, known)
+            if "request_fields" in data and "request_fields" not in known:
+                raise unknown_argument(cls.__name__, next(iter(data["request_fields"])))
+            if isinstance(data.get("api_key"), str):
+                data["api_key"] = SecretStr(data["api_key"])
             users_client(data.get("http_client"), "Client", "http_client")
             users_client(data.get("http_async_client"), "AsyncClient", "http_async_client")
             timeout = data.get("timeout")
@@ -181,15 +185,21 @@ class ModelSettings(ConnectionSettings):
     """For reasoning models: `"low"`, `"medium"`, `"high"`, or `"none"` to turn reasoning off."""
     send_reasoning: SendReasoning | None = None
     """When reasoning of earlier answers is sent back: `"never"`, `"tool_turns"` (within a turn of tool calls that has
-    not ended) or `"always"`. Default: the provider's (`"tool_turns"` on AKI.IO, else `"never"`)."""
+    not ended) or `"always"`. Default: the provider's (`"tool_turns"`)."""
 
     extra_body: dict[str, Any] | None = None
     """More fields of the request body, sent unchanged."""
+    request_fields: dict[str, Any] | None = None
+    """Further fields of the protocol, which are arguments by their own names too: `n`, `logprobs`, `user`, `min_p`, …
+    (see `aki_transport.arguments.REQUEST_FIELDS`)."""
 
     context_window: int | None = Field(default=None, ge=1)
     """Size of the context window in tokens, instead of the value of the service or the built-in table."""
     max_output: int | None = Field(default=None, ge=1)
     """Maximum output in tokens, instead of the value of the built-in table."""
+    capabilities: dict[str, bool] | None = None
+    """What the model can, instead of what the built-in table knows: `{"tools": False, "images": True}`; also
+    `"reasoning"` and `"structured_output"`."""
     on_unknown_model: OnUnknownModel = "raise"
     """What happens for a model ID that the service does not list, if the service would silently answer with another
     model: `"raise"` (before anything is sent), `"warn"` or `"allow"`."""
@@ -202,8 +212,13 @@ class ModelSettings(ConnectionSettings):
         "on_model_fallback",
         "context_window",
         "max_output",
+        "capabilities",
     )
-    identifying_fields: ClassVar[tuple[str, ...]] = ("model", "provider", "protocol", *_SAMPLING, "stop", "extra_body")
+    identifying_fields: ClassVar[tuple[str, ...]] = (
+        *("model", "provider", "protocol"),
+        *_SAMPLING,
+        *("stop", "extra_body", "request_fields"),
+    )
     """The fields on which the answer depends."""
 
     def model_info(self) -> ModelInfo:
@@ -243,21 +258,26 @@ class ModelSettings(ConnectionSettings):
         Raises:
             ConfigurationError: An argument in `kwargs` is not in `known`.
         """
-        for name in kwargs:
-            if name not in known:
-                raise unknown_argument("A call", name, known)
+        kwargs = with_aliases("A call", kwargs, known)
         for name in _SAMPLING:
             fields[name] = kwargs.get(name, getattr(self, name))
         stop = next((value for value in (stop, kwargs.get("stop"), self.stop) if value is not None), ())
-        tools = tuple(kwargs.get("tools") or ())
+        tools = tuple(as_tool(tool, strict=kwargs.get("strict")) for tool in kwargs.get("tools") or ())
+        choice, parallel = kwargs.get("tool_choice"), kwargs.get("parallel_tool_calls")
+        if parallel is None and isinstance(choice, Mapping) and "disable_parallel_tool_use" in choice:
+            parallel = not choice["disable_parallel_tool_use"]
+        timeout = kwargs.get("timeout")
         return ChatRequest(
             model=kwargs.get("model") or self.model,
             messages=messages,
             tools=tools,
-            tool_choice=as_tool_choice(kwargs.get("tool_choice")) if tools else None,
-            parallel_tool_calls=kwargs.get("parallel_tool_calls"),
+            tool_choice=as_tool_choice(choice) if tools else None,
+            parallel_tool_calls=parallel,
             stop=(stop,) if isinstance(stop, str) else tuple(stop),
             extra_body={**(self.extra_body or {}), **(kwargs.get("extra_body") or {})},
+            fields={**(self.request_fields or {}), **(kwargs.get("request_fields") or {})},
+            headers=checked_headers(kwargs.get("extra_headers") or {}, title="extra_headers"),
+            timeout=None if timeout is None else as_timeout(timeout),
             **fields,
         )
 
@@ -277,7 +297,7 @@ class PromptSettings(ModelSettings):
 
     def _prompt_request(self, prompt: str, stop: Any, kwargs: Mapping[str, Any]) -> ChatRequest:
         messages = (Message(role="user", content=prompt),)
-        return self._create_request(messages, stop, kwargs, REQUEST_FIELDS, raw_prompt=True)
+        return self._create_request(messages, stop, kwargs, CALL_FIELDS, raw_prompt=True)
 
 
 def to_plain_value(value: Any) -> Any:

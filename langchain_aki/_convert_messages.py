@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from langchain_core.messages import (
@@ -17,8 +18,11 @@ from langchain_core.messages import (
 )
 
 from aki_transport import reasoning as reasoning_format
-from aki_transport.messages import Audio, File, Image, Message, Part, Role, Text, ToolCall
+from aki_transport.messages import CALL_EXTRAS, REASONING_FIELD, Message, Part, RawBlock, Role, Text, ToolCall
+from langchain_aki._content_blocks import as_json_text, dialect_of, read_block
 from langchain_aki.errors import ConfigurationError
+
+log = logging.getLogger("aki_transport")
 
 _ROLES: Mapping[str, Role] = {
     "system": "system",
@@ -28,19 +32,24 @@ _ROLES: Mapping[str, Role] = {
     "assistant": "assistant",
     "ai": "assistant",
 }
+_CALL_TYPES = frozenset({"tool_use", "tool_call", "function_call"})
 # Blocks that repeat the message's `tool_calls`, or that control the caches of other services.
-_SKIPPED_TYPES = frozenset(
-    {"tool_use", "tool_call", "tool_call_chunk", "invalid_tool_call", "function_call", "input_json_delta", "cachePoint"}
-)
-_AUDIO_FORMATS = {"mpeg": "mp3", "wave": "wav"}  # MIME subtype to OpenAI's name of the format
+_SKIPPED_TYPES = _CALL_TYPES | {"tool_call_chunk", "invalid_tool_call", "input_json_delta", "cachePoint"}
 _REASONING_TYPES = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
+# Additional fields of an AIMessage that are read here, or that repeat what it holds elsewhere.
+_READ_KWARGS = frozenset(
+    {
+        *("reasoning_content", "refusal", "tool_calls", "function_call", "parsed", "audio"),
+        *(reasoning_format.FIELD, REASONING_FIELD, CALL_EXTRAS),
+    }
+)
 
 
 def convert_message(message: BaseMessage) -> Message:
     """One message as the transport's.
 
     Raises:
-        ConfigurationError: The message or a content block has a type that cannot be sent.
+        ConfigurationError: The message has a type that cannot be sent.
     """
     match message:
         case AIMessage():
@@ -48,24 +57,27 @@ def convert_message(message: BaseMessage) -> Message:
         case HumanMessage():
             return Message(role="user", content=_convert_content(message.content), name=message.name)
         case SystemMessage():
-            return Message(role="system", content=_convert_content(message.content), name=message.name)
+            return Message(role="system", content=_convert_content(message.content, "system"), name=message.name)
         case ToolMessage():
+            mark = message.additional_kwargs.get("cache_control")
             return Message(
                 role="tool",
-                content=_convert_content(message.content, from_tool=True),
+                content=_convert_content(message.content, "tool"),
                 name=message.name,
                 tool_call_id=message.tool_call_id,
                 is_error=message.status == "error",
+                extra={} if mark is None else {"cache_control": mark},
             )
         case FunctionMessage():
             return Message(
                 role="tool",
-                content=_convert_content(message.content, from_tool=True),
+                content=_convert_content(message.content, "tool"),
                 name=message.name,
                 tool_call_id=message.name,
             )
         case ChatMessage() if message.role in _ROLES:
-            return Message(role=_ROLES[message.role], content=_convert_content(message.content), name=message.name)
+            role = _ROLES[message.role]
+            return Message(role=role, content=_convert_content(message.content, role), name=message.name)
         case _:
             raise ConfigurationError(
                 f"a {type(message).__name__} cannot be sent; use Human, AI, System or Tool messages."
@@ -73,32 +85,61 @@ def convert_message(message: BaseMessage) -> Message:
 
 
 def _convert_assistant_message(message: AIMessage) -> Message:
-    content = message.content
-    reasoning = message.additional_kwargs.get("reasoning_content") or ""
-    reasoning_blocks = reasoning_format.from_blocks(message.additional_kwargs.get(reasoning_format.FIELD) or content)
-    if not isinstance(content, str):
-        if not reasoning:
-            reasoning = "".join(_reasoning_texts(content))
-        content = "".join(_texts(map(_unwrap_non_standard, content)))
-    calls = [
-        ToolCall(call["id"] or "", call["name"], json.dumps(call["args"], ensure_ascii=False))
-        for call in message.tool_calls
-    ]
-    calls += [ToolCall(call["id"] or "", call["name"] or "", call["args"] or "") for call in message.invalid_tool_calls]
+    fields = message.additional_kwargs
+    blocks = [] if isinstance(message.content, str) else list(map(_unwrap_non_standard, message.content))
+    reasoning = fields.get("reasoning_content") or "".join(_reasoning_texts(blocks))
+    provider = message.response_metadata.get("model_provider")
     return Message(
         role="assistant",
-        content=content,
+        content=message.content if isinstance(message.content, str) else _join(list(_answer_parts(blocks))),
         name=message.name,
         reasoning=reasoning if isinstance(reasoning, str) else "",
-        reasoning_blocks=reasoning_blocks,
-        tool_calls=tuple(calls),
+        reasoning_blocks=reasoning_format.from_blocks(fields.get(reasoning_format.FIELD) or message.content),
+        tool_calls=tuple(_calls(message, blocks)),
+        provider=provider,
+        reasoning_field=fields.get(REASONING_FIELD),
+        # What has no provider was not answered to us, and its additional fields are nobody's known form.
+        extra={} if provider is None else {name: fields[name] for name in fields if name not in _READ_KWARGS},
     )
 
 
-def _reasoning_texts(blocks: Iterable[Any]) -> Iterable[str]:
+def _calls(message: AIMessage, blocks: list[Any]) -> Iterator[ToolCall]:
+    extras = message.additional_kwargs.get(CALL_EXTRAS) or {}
+    extras |= {
+        block["id"]: block["extras"]
+        for block in blocks
+        if isinstance(block, dict) and block.get("type") in _CALL_TYPES and block.get("id") and block.get("extras")
+    }
+    for call in message.tool_calls:
+        yield ToolCall(call["id"] or "", call["name"], _as_json(call["args"]), extras.get(call["id"], {}))
+    for broken in message.invalid_tool_calls:
+        yield ToolCall(broken["id"] or "", broken["name"] or "", broken["args"] or "", extras.get(broken["id"], {}))
+    if not message.tool_calls and not message.invalid_tool_calls:
+        yield from _calls_of_other_makers(message.additional_kwargs.get("function_call"), blocks)
+
+
+def _calls_of_other_makers(function: Any, blocks: list[Any]) -> Iterator[ToolCall]:
+    """The calls of a message without `tool_calls`: blocks of other integrations, and OpenAI's older single call."""
+    for block in blocks:
+        if isinstance(block, dict) and block.get("type") in _CALL_TYPES and block.get("name"):
+            arguments: Any = next((block[name] for name in ("input", "args", "arguments") if block.get(name)), {})
+            call_id = block.get("call_id") or block.get("id") or ""
+            yield ToolCall(str(call_id), block["name"], _as_json(arguments))
+            function = None
+    if isinstance(function, Mapping) and function.get("name"):
+        # Its result is a FunctionMessage, which knows the name alone.
+        yield ToolCall(function["name"], function["name"], _as_json(function.get("arguments") or {}))
+
+
+def _as_json(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
+
+
+def _reasoning_texts(blocks: list[Any]) -> Iterator[str]:
     for block in blocks:
         if isinstance(block, dict) and block.get("type") in _REASONING_TYPES:
-            yield block.get("reasoning") or block.get("thinking") or ""
+            text = block.get("reasoning") or block.get("thinking") or ""
+            yield text if isinstance(text, str) else ""
 
 
 def _unwrap_non_standard(block: Any) -> Any:
@@ -107,104 +148,41 @@ def _unwrap_non_standard(block: Any) -> Any:
     return value if isinstance(value, dict) else block
 
 
-def _texts(blocks: Iterable[Any]) -> Iterable[str]:
+def _answer_parts(blocks: list[Any]) -> Iterator[Part]:
+    """The parts of an earlier answer: text with its cache marks, and blocks that only their maker understands."""
     for block in blocks:
         if isinstance(block, str):
-            yield block
-        elif block.get("type") in ("text", "refusal"):
-            yield block.get("text") or block.get("refusal") or ""
-        elif block.get("type") not in _SKIPPED_TYPES | _REASONING_TYPES:
-            raise _unsupported_block(block)
+            yield Text(block)
+            continue
+        kind = block.get("type")
+        if kind in ("text", "output_text", "refusal") or (kind is None and isinstance(block.get("text"), str)):
+            marks = {"cache_control": block["cache_control"]} if block.get("cache_control") else {}
+            yield Text(block.get("text") or block.get("refusal") or "", marks)
+        elif kind not in _SKIPPED_TYPES | _REASONING_TYPES:
+            fields = {name: value for name, value in block.items() if name != "index"}
+            yield RawBlock(fields, dialect_of(block))
 
 
-def _convert_content(content: str | list[str | dict[str, Any]], *, from_tool: bool = False) -> str | tuple[Part, ...]:
+def _convert_content(content: str | list[str | dict[str, Any]], role: Role = "user") -> str | tuple[Part, ...]:
     if isinstance(content, str):
         return content
     parts: list[Part] = []
     for block in content:
         if isinstance(block, str):
             parts.append(Text(block))
-        elif block.get("type") not in _SKIPPED_TYPES:
-            parts.append(_convert_tool_block(block) if from_tool else _convert_block(block))
-    return tuple(parts)
+        elif block.get("type") in _SKIPPED_TYPES or "cachePoint" in block:
+            log.debug("a content block of type %r is not sent", block.get("type", "cachePoint"))
+        else:
+            part = read_block(block)
+            is_data = role == "tool" and isinstance(part, RawBlock) and part.dialect is None
+            parts.append(as_json_text(block) if is_data else part)
+    # A user's text is joined as LangChain joins it; what tools return are items of a list.
+    return _join(parts, "" if role == "user" else "\n")
 
 
-def _convert_tool_block(block: Mapping[str, Any]) -> Part:
-    """A block of a tool's result; one of an unknown type is sent as JSON."""
-    try:
-        return _convert_block(block)
-    except ConfigurationError:
-        return Text(json.dumps(block, ensure_ascii=False, default=str))
-
-
-def _convert_block(block: Mapping[str, Any]) -> Part:
-    """A content block in LangChain's standard form (v0 or v1), OpenAI's or Anthropic's."""
-    kind = block.get("type")
-    match block:
-        case {"type": "text" | "text-plain", "text": str(text)}:
-            return Text(text)
-        case {"type": "image_url", "image_url": str(url)}:
-            return Image(url=url)
-        case {"type": "image_url", "image_url": {"url": str(url)} as image}:
-            return Image(url=url, detail=image.get("detail"))
-        case {"type": "input_audio", "input_audio": {"data": str(data), "format": str(audio_format)}}:
-            return Audio(data, audio_format)
-        case {"type": "file", "file": {"file_id": str(file_id)}}:
-            return File(file_id=file_id)
-        case {"type": "file", "file": {"file_data": str(data)} as file}:
-            return _convert_file_data(data, file.get("filename"))
-        case {"type": "document" | "image", "source": {"type": "text", "data": str(text)}}:
-            return Text(text)
-    source = _find_source(block)
-    if kind == "image" and source.get("url"):
-        return Image(url=source["url"])
-    if kind == "image" and source.get("base64"):
-        return Image(base64=source["base64"], mime_type=source.get("mime_type"))
-    if kind in ("file", "document") and source.get("file_id"):
-        return File(file_id=source["file_id"])
-    if kind in ("file", "document") and source.get("base64"):
-        return File(base64=source["base64"], mime_type=source.get("mime_type"), filename=_filename(block))
-    if kind == "audio" and source.get("base64"):
-        subtype = (source.get("mime_type") or "audio/wav").rpartition("/")[2].removeprefix("x-")
-        return Audio(source["base64"], _AUDIO_FORMATS.get(subtype, subtype))
-    raise _unsupported_block(block)
-
-
-def _find_source(block: Mapping[str, Any]) -> dict[str, Any]:
-    """The block's data under our names: `url`, `base64` with `mime_type`, or `file_id`."""
-    source = block.get("source")
-    if isinstance(source, Mapping):  # Anthropic
-        return {
-            "url": source.get("url"),
-            "base64": source.get("data"),
-            "mime_type": source.get("media_type"),
-            "file_id": source.get("file_id"),
-        }
-    source_type = block.get("source_type")
-    if source_type is not None:  # LangChain's v0 blocks
-        return {
-            "url": block.get("url"),
-            "base64": block.get("data") if source_type == "base64" else None,
-            "mime_type": block.get("mime_type"),
-            "file_id": block.get("id") if source_type == "id" else None,
-        }
-    return {name: block.get(name) for name in ("url", "base64", "mime_type", "file_id")}
-
-
-def _convert_file_data(data: str, filename: str | None) -> File:
-    header, _, base64 = data.partition(";base64,")
-    return File(base64=base64 or data, mime_type=header.removeprefix("data:") if base64 else None, filename=filename)
-
-
-def _filename(block: Mapping[str, Any]) -> str | None:
-    for fields in (block, block.get("extras"), block.get("metadata")):
-        if isinstance(fields, Mapping) and fields.get("filename"):
-            return str(fields["filename"])
-    return None
-
-
-def _unsupported_block(block: Mapping[str, Any]) -> ConfigurationError:
-    return ConfigurationError(
-        f"a content block of type {block.get('type')!r} with {', '.join(map(repr, sorted(block)))} cannot be sent;"
-        " use text, image (url or base64), file (base64 or file_id) or audio (base64)."
-    )
+def _join(parts: list[Part], separator: str = "") -> str | tuple[Part, ...]:
+    """One string if all parts are text without further fields; empty parts are left out."""
+    texts = [part.text for part in parts if isinstance(part, Text) and not part.extra]
+    if len(texts) == len(parts):
+        return separator.join(filter(None, texts))
+    return tuple(part for part in parts if not isinstance(part, Text) or part.text)

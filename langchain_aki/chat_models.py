@@ -14,11 +14,11 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableGenerator
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import PrivateAttr, model_validator
 
-from aki_transport.arguments import as_response_format, as_tool_choice
+from aki_transport.arguments import as_response_format
 from aki_transport.client import Client
 from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, ResponseFormat, ToolNamed
 from aki_transport.models.catalog import ModelInfo
@@ -28,6 +28,7 @@ from langchain_aki._base import LangChainModel
 from langchain_aki._convert_messages import convert_message
 from langchain_aki._convert_replies import convert_delta, create_chat_result
 from langchain_aki._structured import StructuredOutputParser
+from langchain_aki._tools import convert_schema, convert_tool, convert_tool_choice
 from langchain_aki.errors import ConfigurationError, raises_langchain_errors
 
 StructuredMethod = Literal["json_schema", "function_calling", "json_mode"]
@@ -95,8 +96,8 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
             [('weather', {'city': 'Munich'})]
         """
         bound = dict(kwargs)
-        formatted = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
-        choice = _tool_choice(tool_choice, formatted)
+        formatted = [convert_tool(tool, strict) for tool in tools]
+        choice = convert_tool_choice(tool_choice, formatted)
         if formatted:
             bound["tools"] = formatted
             if choice is not None:
@@ -153,7 +154,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         if schema is None or method == "json_mode":
             bound = self.bind(response_format={"type": "json_object"}, **kwargs)
         else:
-            function = convert_to_openai_tool(schema, strict=strict)["function"]
+            function = convert_schema(schema, strict)
             parser.tool_name = function["name"]
             tools = kwargs.pop("tools", ())
             if method == "function_calling":
@@ -307,7 +308,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
             return super().get_num_tokens_from_messages(messages, tools)
         formatted: list[BaseTool | dict[str, Any]] | None = None
         if tools is not None:
-            formatted = [convert_to_openai_tool(tool) for tool in tools]
+            formatted = [convert_tool(tool) for tool in tools]
         return count_tokens_approximately(messages, tools=formatted)
 
     @property
@@ -323,24 +324,9 @@ def _as_json_schema(schema: dict[str, Any] | type | None) -> Any:
         return schema  # as LangChain does with a schema that it cannot convert
 
 
-def _tool_choice(
-    choice: str | bool | dict[str, Any] | None, tools: list[dict[str, Any]]
-) -> str | dict[str, Any] | None:
-    """The choice in OpenAI's form, which bindings and traces hold."""
-    parsed = as_tool_choice(choice)
-    if not isinstance(parsed, ToolNamed):
-        return parsed
-    names = [tool["function"]["name"] for tool in tools if "function" in tool]
-    if parsed.name not in names:
-        raise ConfigurationError(
-            f"tool_choice={choice!r} names no tool; use {', '.join(map(repr, names))}, 'auto', 'any' or 'none'."
-        )
-    return {"type": "function", "function": {"name": parsed.name}}
-
-
 def _response_format(response_format: Any, strict: bool | None) -> ResponseFormat | None:
     if isinstance(response_format, type):
-        function = convert_to_openai_tool(response_format, strict=strict)["function"]
+        function = convert_schema(response_format, strict)
         return JsonSchema(name=function["name"], schema=function["parameters"], strict=strict)
     return as_response_format(response_format, strict)
 

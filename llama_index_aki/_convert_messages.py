@@ -6,6 +6,7 @@ import base64
 import json
 import mimetypes
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -21,11 +22,24 @@ from llama_index.core.base.llms.types import (
     TextBlock,
     ThinkingBlock,
     ToolCallBlock,
+    VideoBlock,
 )
 
 from aki_transport import ConfigurationError
-from aki_transport.messages import Audio, File, Image, Message, Part, Role, Text, ToolCall
-from aki_transport.reasoning import from_blocks
+from aki_transport.messages import (
+    CALL_EXTRAS,
+    REASONING_FIELD,
+    Audio,
+    File,
+    Image,
+    Message,
+    Part,
+    RawBlock,
+    Role,
+    Text,
+    ToolCall,
+)
+from aki_transport.reasoning import FIELD, from_blocks
 
 _ROLES: Mapping[MessageRole, Role] = {
     MessageRole.SYSTEM: "system",
@@ -39,6 +53,15 @@ _ROLES: Mapping[MessageRole, Role] = {
 }
 
 
+# Additional fields of an assistant's message that are read here, or that repeat what it holds elsewhere.
+_READ_KWARGS = frozenset(
+    {
+        *("tool_calls", "tool_call_id", "name", "refusal", "model_provider", "reasoning_content", "annotations"),
+        *(FIELD, REASONING_FIELD, CALL_EXTRAS),
+    }
+)
+
+
 def convert_message(message: ChatMessage) -> Message:
     """One message as the transport's.
 
@@ -46,30 +69,53 @@ def convert_message(message: ChatMessage) -> Message:
         ConfigurationError: A content block has a type that cannot be sent.
     """
     role = _ROLES[message.role]
-    extra = message.additional_kwargs
+    fields = message.additional_kwargs
     parts: list[Part] = []
     calls: list[ToolCall] = []
     thinking_blocks: list[ThinkingBlock] = []
+    call_extras = fields.get(CALL_EXTRAS) or {}
     for block in message.blocks:
-        if isinstance(block, ThinkingBlock):
-            thinking_blocks.append(block)
-        elif isinstance(block, ToolCallBlock):
-            calls.append(ToolCall(block.tool_call_id or "", block.tool_name, _arguments_json(block.tool_kwargs)))
-        else:
-            parts.extend(_convert_block(block))
+        match block:
+            case ThinkingBlock():
+                thinking_blocks += [block] if role == "assistant" else []
+            case ToolCallBlock(tool_call_id=call_id):
+                extra = call_extras.get(call_id, {})
+                calls.append(ToolCall(call_id or "", block.tool_name, _arguments_json(block.tool_kwargs), extra))
+            case CachePoint():
+                _mark(parts, block)
+            case _:
+                parts.extend(_convert_block(block))
     if role == "assistant" and not calls:
-        entries = extra.get("tool_calls") or ()
-        calls = [call for entry in entries if (call := _convert_openai_tool_call(entry)) is not None]
+        entries = fields.get("tool_calls") or ()
+        calls = [call for entry in entries if (call := _convert_openai_tool_call(entry, call_extras)) is not None]
+    provider = fields.get("model_provider") if role == "assistant" else None
     return Message(
         role=role,
         content=_merge_parts(parts),
-        name=extra.get("name"),
+        name=fields.get("name"),
         reasoning="".join(block.content or "" for block in thinking_blocks),
-        reasoning_blocks=from_blocks([_thinking_fields(block) for block in thinking_blocks]),
+        reasoning_blocks=from_blocks([_thinking_fields(block) for block in thinking_blocks if _is_block(block)]),
         tool_calls=tuple(calls),
         # An agent that returns a tool's result as its answer keeps the call's ID in an assistant message.
-        tool_call_id=extra.get("tool_call_id") if role == "tool" else None,
+        tool_call_id=fields.get("tool_call_id") if role == "tool" else None,
+        provider=provider,
+        reasoning_field=fields.get(REASONING_FIELD),
+        extra={} if provider is None else {name: fields[name] for name in fields if name not in _READ_KWARGS},
     )
+
+
+def _mark(parts: list[Part], point: CachePoint) -> None:
+    """Mark what stands before the point, up to which the service shall cache."""
+    if parts and not isinstance(parts[-1], RawBlock):
+        mark = point.cache_control.model_dump(include={"type", "ttl"})
+        parts[-1] = replace(parts[-1], extra={**parts[-1].extra, "cache_control": mark})
+    else:
+        raise ConfigurationError("a CachePoint stands behind no block; put it behind the text that shall be cached.")
+
+
+def _is_block(block: ThinkingBlock) -> bool:
+    """Whether the service sent it as a block of its own, which it wants back unchanged."""
+    return bool(block.additional_information)
 
 
 def _thinking_fields(block: ThinkingBlock) -> dict[str, Any]:
@@ -78,9 +124,11 @@ def _thinking_fields(block: ThinkingBlock) -> dict[str, Any]:
 
 
 def _merge_parts(parts: list[Part]) -> str | tuple[Part, ...]:
-    if len(parts) == 1 and isinstance(parts[0], Text):
-        return parts[0].text
-    return tuple(parts) if parts else ""
+    """One string if all parts are text without further fields, joined as LlamaIndex joins; empty ones are left out."""
+    texts = [part.text for part in parts if isinstance(part, Text) and not part.extra]
+    if len(texts) == len(parts):
+        return "\n".join(filter(None, texts))
+    return tuple(part for part in parts if not isinstance(part, Text) or part.text)
 
 
 def _convert_block(block: ContentBlock) -> list[Part]:
@@ -93,8 +141,8 @@ def _convert_block(block: ContentBlock) -> list[Part]:
             return [_convert_document(block)]
         case AudioBlock():
             return [_convert_audio(block)]
-        case CachePoint():
-            return []  # controls the caches of other services
+        case VideoBlock():
+            return [_convert_video(block)]
         case CitableBlock():
             return [
                 Text(f"{block.title} ({block.source}):"),
@@ -104,7 +152,8 @@ def _convert_block(block: ContentBlock) -> list[Part]:
             return _convert_block(block.cited_content)
         case _:
             raise ConfigurationError(
-                f"a {type(block).__name__} cannot be sent; use TextBlock, ImageBlock, DocumentBlock or AudioBlock."
+                f"a {type(block).__name__} cannot be sent; use TextBlock, ImageBlock, DocumentBlock, AudioBlock or"
+                " VideoBlock."
             )
 
 
@@ -115,15 +164,24 @@ def _convert_image(block: ImageBlock) -> Image:
     return Image(base64=data, mime_type=block.image_mimetype or "image/png", detail=block.detail)
 
 
-def _convert_audio(block: AudioBlock) -> Audio:
+def _convert_audio(block: AudioBlock) -> Part:
     if block.url is not None and block.audio is None and block.path is None and not str(block.url).startswith("data:"):
-        raise ConfigurationError(f"the sound at {block.url} is not fetched; pass its audio= or path=.")
+        return RawBlock({"type": "audio_url", "audio_url": {"url": str(block.url)}}, "openai")
     return Audio(base64.b64encode(block.resolve_audio().read()).decode(), block.format or "wav")
+
+
+def _convert_video(block: VideoBlock) -> Part:
+    url = str(block.url) if block.url is not None and block.video is None and block.path is None else None
+    if url is None:
+        data = base64.b64encode(block.resolve_video().read()).decode()
+        url = f"data:{block.video_mimetype or 'video/mp4'};base64,{data}"
+    fields = {name: value for name in ("detail", "fps") if (value := getattr(block, name)) is not None}
+    return RawBlock({"type": "video_url", "video_url": {"url": url}, **fields}, "openai")
 
 
 def _convert_document(block: DocumentBlock) -> File:
     if block.url is not None and block.data is None and block.path is None:
-        raise ConfigurationError(f"the document at {block.url} is not fetched; pass its data= or path=.")
+        return File(url=str(block.url), mime_type=block.document_mimetype, filename=block.title)
     data = block.resolve_document().read()
     guess, _ = mimetypes.guess_type(str(block.path or block.title or ""))
     mime_type = block.document_mimetype or guess or ("application/pdf" if data.startswith(b"%PDF") else "text/plain")
@@ -134,10 +192,13 @@ def _arguments_json(arguments: Mapping[str, Any] | str) -> str:
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
 
 
-def _convert_openai_tool_call(entry: Any) -> ToolCall | None:
+def _convert_openai_tool_call(entry: Any, extras: Mapping[str, Any]) -> ToolCall | None:
     """A tool call that another integration left in `additional_kwargs`: OpenAI's dict, or an object of its SDK."""
     call = entry if isinstance(entry, Mapping) else getattr(entry, "model_dump", dict)()
     function = call.get("function") or {}
     if not function.get("name"):
         return None
-    return ToolCall(call.get("id") or "", function["name"], _arguments_json(function.get("arguments") or ""))
+    call_id = call.get("id") or ""
+    return ToolCall(
+        call_id, function["name"], _arguments_json(function.get("arguments") or ""), extras.get(call_id, {})
+    )

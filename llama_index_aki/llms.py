@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import Any, ClassVar, cast
 
@@ -64,12 +65,13 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
         return self._chat_request([ChatMessage(role=MessageRole.USER, content=prompt)], kwargs)
 
     def _chat_request(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatRequest:
+        kwargs = _with_openai_names(kwargs)
         return self._create_request(
             tuple(map(convert_message, messages)),
             None,
             kwargs,
-            CHAT_FIELDS | {"structured_first"},
-            response_format=as_response_format(kwargs.get("response_format"), None),
+            CHAT_FIELDS | {"structured_first", "strict"},
+            response_format=as_response_format(kwargs.get("response_format"), kwargs.get("strict")),
             structured_first=kwargs.get("structured_first", "json_schema"),
         )
 
@@ -79,7 +81,7 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
         user_msg: str | ChatMessage | None = None,
         chat_history: list[ChatMessage] | None = None,
         verbose: bool = False,  # noqa: ARG002  LlamaIndex's signature
-        allow_parallel_tool_calls: bool = False,  # noqa: ARG002  for _validate_chat_with_tools_response
+        allow_parallel_tool_calls: bool = False,
         tool_required: bool = False,
         tool_choice: str | dict[str, Any] | None = None,
         **kwargs: Any,
@@ -93,6 +95,8 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
             prepared["tools"] = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
             if tool_choice is not None or tool_required:
                 prepared["tool_choice"] = "required" if tool_choice is None else tool_choice
+            if not allow_parallel_tool_calls:
+                prepared.setdefault("parallel_tool_calls", False)
         return prepared
 
     def _validate_chat_with_tools_response(
@@ -102,11 +106,14 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
         allow_parallel_tool_calls: bool = False,
         **kwargs: Any,  # noqa: ARG002
     ) -> ChatResponse:
-        """Drop all calls after the first, unless several are allowed."""
+        """Drop all calls after the first, with a warning, unless several are allowed."""
         if not allow_parallel_tool_calls:
             message = response.message
             calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
             if len(calls) > 1:
+                if "model_name" in response.additional_kwargs:  # the complete answer, not an item of a stream
+                    names = ", ".join(call.tool_name for call in calls[1:])
+                    warnings.warn(f"one tool call was allowed; {names} is not called.", UserWarning, stacklevel=2)
                 message.blocks = [*(block for block in message.blocks if block not in calls), calls[0]]
                 message.additional_kwargs["tool_calls"] = message.additional_kwargs["tool_calls"][:1]
         return response
@@ -277,6 +284,19 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
     ) -> StructuredPrediction[Model]:
         messages = self._extend_messages(prompt.format_messages(llm=self, **values))
         return StructuredPrediction(output_cls, messages, llm_kwargs or {})
+
+
+def _with_openai_names(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call with those of `chat_with_tools` under the names of `chat`."""
+    if not kwargs.keys() & {"tool_required", "allow_parallel_tool_calls"}:
+        return kwargs
+    kwargs = dict(kwargs)
+    if kwargs.pop("tool_required", False):
+        kwargs.setdefault("tool_choice", "required")
+    if kwargs.get("tools") and not kwargs.pop("allow_parallel_tool_calls", True):
+        kwargs.setdefault("parallel_tool_calls", False)
+    kwargs.pop("allow_parallel_tool_calls", None)
+    return kwargs
 
 
 def _tool_kwargs(block: ToolCallBlock, finish_reason: str | None) -> dict[str, Any]:

@@ -171,15 +171,19 @@ class ScriptServer(Origin):
         models: Sequence[Mapping[str, Any]] = MODELS,
         listing: Scripted | None = None,
     ) -> None:
-        self.always = always
+        self._first = (tuple(script), always, tuple(models), listing)
+        self.reset()
+        self._conversations: set[asyncio.Task[None]] = set()
+        self._faults: list[BaseException] = []
+
+    def reset(self) -> None:
+        """Start the script again, with nothing recorded."""
+        script, self.always, models, self.listing = self._first
         self.models = list(models)
-        self.listing = listing
         self.hangs_up: Callable[[Request], bool] = lambda _: False
         self.requests: list[Request] = []
         self.listings: list[Request] = []
         self._script = deque(script)
-        self._conversations: set[asyncio.Task[None]] = set()
-        self._faults: list[BaseException] = []
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)

@@ -16,8 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from pydantic import SecretStr
-
+from aki_transport.auth import ApiKey
 from aki_transport.errors import AKIError, AuthenticationError, ConfigurationError, PermissionDeniedError
 from aki_transport.providers import Provider
 from aki_transport.transport import Call, Payload, Sender
@@ -176,7 +175,7 @@ class ServiceListing:
 
     provider: Provider
     base_url: str
-    key: Callable[[], SecretStr | None]
+    key: ApiKey
     call: Call
     parse: Callable[[str | bytes], Mapping[str, int]]
     transport: Sender
@@ -208,12 +207,18 @@ class ServiceListing:
 
     def _listing(self) -> Listing:
         if self._shared is None:
-            key = self.key()
-            digest = "" if key is None else hashlib.blake2b(key.get_secret_value().encode()).hexdigest()
+            digest = self._key_digest()
             with _lock:
                 name = (self.provider.name, self.base_url, digest)
                 self._shared = _listings.setdefault(name, Listing(self.provider.title))
         return self._shared
+
+    def _key_digest(self) -> str:
+        """What tells keys apart: a hash of the key, or which function returns it."""
+        if self.key.function is not None:
+            return f"function {id(self.key.function)}"
+        key = self.key()
+        return "" if key is None else hashlib.blake2b(key.get_secret_value().encode()).hexdigest()
 
 
 _listings: dict[tuple[str, str, str], Listing] = {}

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 from typing import Any, Literal, TypeAlias
 
-from aki_transport.errors import ModelFallbackError, ModelLimitWarning, ModelMismatchWarning, ModelNotFoundError
+from aki_transport.errors import (
+    ConfigurationError,
+    ModelFallbackError,
+    ModelLimitWarning,
+    ModelMismatchWarning,
+    ModelNotFoundError,
+)
 from aki_transport.messages import ChatRequest, Text
 from aki_transport.models import catalog
 from aki_transport.models.catalog import ModelInfo
@@ -23,6 +29,8 @@ _TOKENS_PER_IMAGE = 1024
 _MAX_LISTED = 100  # IDs in a message
 # Capabilities of a model, each with the field of a request that the protocol must have for it.
 _REQUIRED_FIELDS = {"tools": "tools", "images": "images", "structured_output": "response_format"}
+CAPABILITIES = (*_REQUIRED_FIELDS, "reasoning")
+"""What a user can state of a model."""
 
 
 @dataclass(repr=False, eq=False, kw_only=True)
@@ -40,6 +48,7 @@ class ModelResolver:
     on_model_fallback: OnModelFallback
     context_window: int | None
     max_output: int | None
+    capabilities: Mapping[str, bool]
     without_key: Callable[[str], str]
     _infos: dict[str, tuple[catalog.Listing | None, ModelInfo]] = field(default_factory=dict, init=False)
     _warned: set[tuple[str, str]] = field(default_factory=set, init=False)
@@ -48,9 +57,16 @@ class ModelResolver:
     def __post_init__(self) -> None:
         self._table = catalog.load_table(self.provider.catalog)
         self._image_table = catalog.load_table(f"{self.provider.catalog}_images")
-        self._unsupported: dict[str, Any] = {
+        unknown = self.capabilities.keys() - set(CAPABILITIES)
+        if unknown:
+            raise ConfigurationError(
+                f"capabilities={dict(self.capabilities)!r} names {', '.join(sorted(map(repr, unknown)))};"
+                f" use {', '.join(map(repr, CAPABILITIES))}."
+            )
+        self._overrides: dict[str, Any] = {
             capability: False for capability, name in _REQUIRED_FIELDS.items() if name not in self.supported_fields
         }
+        self._overrides = {**self.capabilities, **self._overrides}
 
     def info(self, model: str, listing: catalog.Listing | None) -> ModelInfo:
         """What is known of a model."""
@@ -64,7 +80,7 @@ class ModelResolver:
             context_window=self.context_window,
             max_output=self.max_output,
         )
-        info = replace(info, **self._unsupported)
+        info = replace(info, **self._overrides)
         self._infos[model] = (listing, info)
         return info
 
@@ -72,7 +88,7 @@ class ModelResolver:
         """Every model that the service lists; those of the table if the listing is not known."""
         known: Mapping[str, object] = self._table if listing is None else listing
         models = self._models_in(listing)
-        return tuple(replace(catalog.describe(model, self._table, models), **self._unsupported) for model in known)
+        return tuple(replace(catalog.describe(model, self._table, models), **self._overrides) for model in known)
 
     def _models_in(self, listing: catalog.Listing | None) -> catalog.Listing | None:
         """The listing; None if it names endpoints, which tells nothing about the models behind them."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from aki_transport.arguments import REQUEST_FIELDS
 from aki_transport.errors import APIStatusError, ConfigurationError
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JsonObject, JsonSchema, OnProgress
 from aki_transport.models.catalog import Listing
 from aki_transport.models.resolver import ModelResolver
-from aki_transport.prepare import structured_output
+from aki_transport.prepare import history, structured_output
+from aki_transport.prepare.adaptations import Memory, adapted, as_remembered
 from aki_transport.prepare.structured_output import JsonDecoder, NoJsonError, StructuredMethod
+from aki_transport.prepare.tool_names import NameDecoder
 from aki_transport.providers import Route
 from aki_transport.transport import Call, Decoder
 from aki_transport.wire import Wire
@@ -25,7 +29,7 @@ class Adaptations:
     They are not sent again.
     """
 
-    refuses_stream_usage: bool = False
+    memory: Memory = field(default_factory=Memory)
     refused_methods: set[tuple[str, StructuredMethod]] = field(default_factory=set)
     ignored_methods: Counter[tuple[str, StructuredMethod]] = field(default_factory=Counter)
 
@@ -61,14 +65,18 @@ class PreparedChat:
         self._adaptations = adaptations
         self._on_progress = on_progress
         self._stream = True
-        self._request = replace(
+        self._tried: set[str] = set()
+        self._to_remember: set[str] = set()
+        request, self._original_names = history.with_legal_names(request)
+        request = replace(
             request,
+            messages=history.with_readable_ids(history.reduced(request, resolver.provider.name), route.protocol),
             model=model,
             endpoint=resolver.endpoint(request.model, listing),
             max_tokens=resolver.output_bound(request, info, route.default_max_tokens),
             send_reasoning=request.send_reasoning or route.send_reasoning,
-            include_usage=request.include_usage and not adaptations.refuses_stream_usage,
         )
+        self._request = as_remembered(request, adaptations.memory)
         methods = structured_output.candidate_methods(request, info, wire.SUPPORTED_FIELDS)
         accepted = [method for method in methods if (model, method) not in adaptations.refused_methods]
         self._methods = accepted or list(methods[-1:])
@@ -89,21 +97,32 @@ class PreparedChat:
             empty_is_failure=self._route.empty_is_failure,
             stream=self._stream,
         )
+        if self._original_names:
+            inner = NameDecoder(inner, self._original_names)
         if not self._methods:
             return inner
         target = self._request.response_format
         opening = "[" if isinstance(target, JsonSchema) and target.schema.get("type") == "array" else "{"
         return JsonDecoder(inner, self._methods[0], opening=opening, is_last=len(self._methods) == 1)
 
+    def accepted(self) -> None:
+        """Remember what was refused, now that the other way worked."""
+        self._adaptations.memory.add(self._request.model, self._to_remember)
+        self._to_remember = set()
+
     def adapt(self, refusal: APIStatusError | NoJsonError) -> None:
         """Change the next call so that it avoids what was refused; raises `refusal` if no other form is left."""
         if isinstance(refusal, APIStatusError):
             if self.has_yielded:
                 raise refusal
-            reduced = self._wire.without_refused_feature(self._request, refusal)
-            if reduced is not None:
-                self._adaptations.refuses_stream_usage = not reduced.include_usage
-                self._request = reduced
+            adaptation = adapted(self._request, refusal, self._tried)
+            if adaptation is not None:
+                self._request, row = adaptation
+                self._tried.add(row.name)
+                if row.scope == "service":
+                    self._to_remember.add(row.name)
+                if row.warning:
+                    warnings.warn(f"{self._request.model}: {row.warning}", UserWarning, stacklevel=2)
                 return
             if len(self._methods) < 2 or not structured_output.is_refused(refusal):  # noqa: PLR2004  no other method is left
                 raise refusal
@@ -147,6 +166,13 @@ def validate_request(request: ChatRequest, wire: Wire, route: Route) -> None:
             f"protocol={route.protocol!r} takes no {' and no '.join(unsupported)}; it takes {supported}."
             " Other fields of the service go into extra_body."
         )
+    for name in request.fields:
+        if route.protocol not in REQUEST_FIELDS.get(name, (route.protocol,)):
+            protocols = ", ".join(f"protocol={protocol!r}" for protocol in sorted(REQUEST_FIELDS[name]))
+            raise ConfigurationError(
+                f"protocol={route.protocol!r} takes no {name}; {protocols} does. If the service knows it all the same,"
+                f" pass extra_body={{{name!r}: ...}}."
+            )
     for name, (minimum, maximum) in wire.RANGES.items():
         value = getattr(request, name)
         if value is not None and not minimum <= value <= maximum:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import SecretStr
+
 from aki_transport.error_parsing import request_id_of
 from aki_transport.errors import AKIError, APITimeoutError, StreamInterruptedError
 from aki_transport.transport.call import Call, Sender
@@ -42,6 +44,7 @@ class Attempts:
         "has_begun",
         "has_ended",
         "has_yielded",
+        "key",
     )
 
     def __init__(self, transport: Sender, call: Call, deadline: float | None, *, trusts_connections: bool) -> None:
@@ -54,6 +57,7 @@ class Attempts:
         self._headers: Mapping[str, str] | None = None
         self.call = call
         self.decoder: Decoder[Any] | None = None
+        self.key: SecretStr | None = None  # of the attempt that is under way
         self.has_begun = False
         self.has_yielded = False
         self.has_ended = False
@@ -72,7 +76,7 @@ class Attempts:
         self._attempt += 1
         self._sent = time.monotonic()
         self._headers = None
-        timeout = self._transport.timeout
+        timeout = self.call.timeout or self._transport.timeout
         if self.call.max_wait is not None:
             timeout = timeout.within(self.call.max_wait)
         if self._deadline is None:
@@ -122,7 +126,7 @@ class Attempts:
             or not may_repeat(error, repeatable=self.call.repeatable, never_sent=never_sent, seconds=now - self._sent)
         ):
             # Without the frames below: their variables hold the service's answer, which may echo the key.
-            raise self._transport.with_context(error, self._headers).with_traceback(None)
+            raise self._transport.with_context(error, self._headers, self.key).with_traceback(None)
         log.info(
             "%s %s failed with %s; attempt %d follows in %.1f s",
             self.call.method,

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
+from pydantic import SecretStr
+
 from aki_transport.errors import AKIError, APIStatusError, ConfigurationError
 from aki_transport.transport.decoder import Payload
 from aki_transport.transport.user_clients import is_timeout
@@ -26,6 +28,7 @@ class Call:
             billed job may not.
         read_only: Whether it starts nothing, so that it may be sent again even if its answer broke off half-way, or
             did not come in time.
+        timeout: The bounds on the waits of this call, instead of the transport's own.
         max_wait: Seconds that any single wait may take, where that is less than the transport's own bounds.
         max_retries: Attempts after the first, instead of the transport's number.
         read_error: Makes the error of an answer with a bad status, where the protocol has errors of its own.
@@ -40,6 +43,7 @@ class Call:
     stream: bool = False
     repeatable: bool = True
     read_only: bool = False
+    timeout: Timeout | None = None
     max_wait: float | None = None
     max_retries: int | None = None
     read_error: Callable[[APIStatusError], AKIError] | None = None
@@ -66,7 +70,9 @@ class Sender(Protocol):
     def afetch(self, call: Call, read: Read, *, deadline: float | None) -> Awaitable[Any]:
         """`fetch`, async."""
 
-    def with_context(self, error: AKIError, headers: Mapping[str, str] | None) -> AKIError:
+    def with_context(
+        self, error: AKIError, headers: Mapping[str, str] | None, key: SecretStr | None = None
+    ) -> AKIError:
         """The error with what the transport knows about its call."""
 
     def without_key(self, text: str) -> str:

@@ -17,7 +17,7 @@ import httpx
 from pydantic import SecretStr
 from pydantic_core import to_json
 
-from aki_transport.auth import secret_header_values
+from aki_transport.auth import ApiKey, secret_header_values
 from aki_transport.error_parsing import error_from_response, request_id_of
 from aki_transport.errors import AKIError, ConfigurationError, ServerError
 from aki_transport.redaction import escape_control, redact
@@ -57,7 +57,7 @@ class Transport:
         *,
         title: str,
         base_url: str,
-        key: Callable[[], SecretStr | None],
+        key: ApiKey,
         key_in: str,
         headers: Mapping[str, str],
         timeout: Timeout,
@@ -72,6 +72,8 @@ class Transport:
         self.timeout = timeout
         self.total_timeout = total_timeout
         self.max_retries = max_retries
+        self._url, question, query = base_url.partition("?")
+        self._query = question + query
         self._key = key
         self._key_in = key_in
         self._headers = dict(headers)
@@ -226,6 +228,7 @@ class Transport:
     def _open(self, attempts: Attempts) -> httpx.Response:
         """Send one attempt; a response with a good status, or its error."""
         client = _check_open(self._http_client) or thread_client(self)
+        attempts.key = self._key()
         response = client.send(self._request(client, attempts), stream=True, follow_redirects=False)
         if attempts.accepts(response.status_code, response.headers):
             return response
@@ -235,6 +238,7 @@ class Transport:
     async def _aopen(self, attempts: Attempts) -> httpx.Response:
         """`_open`, async."""
         client = _check_open(self._http_async_client) or await loop_client(self, self._http_engine)
+        attempts.key = await self._key.for_async_call()
         response = await client.send(self._request(client, attempts), stream=True, follow_redirects=False)
         if attempts.accepts(response.status_code, response.headers):
             return response
@@ -247,27 +251,27 @@ class Transport:
         headers, body = (self._headers, {}) if form is None else (self._form_headers, form.for_httpx())
         return client.build_request(
             call.method,
-            self.base_url + call.path,  # a text, for httpx2 takes no URL of httpx
-            headers={**headers, **call.headers, **self._key_header()},
-            content=self._content(call),
+            self._url + call.path + self._query,  # a text, for httpx2 takes no URL of httpx
+            headers={**headers, **call.headers, **self._key_header(attempts.key)},
+            content=self._content(call, attempts.key),
             extensions=attempts.next_attempt(),
             **body,
         )
 
-    def _key_header(self) -> dict[str, str]:
-        key = self._key()
+    def _key_header(self, key: SecretStr | None) -> dict[str, str]:
         if key is None or self._key_in == "body":
             return {}
         if self._key_in == "bearer":
             return {"authorization": f"Bearer {key.get_secret_value()}"}
         return {self._key_in: key.get_secret_value()}
 
-    def _content(self, call: Call) -> bytes | None:
+    def _content(self, call: Call, key: SecretStr | None) -> bytes | None:
         if call.body is None:
             return None
-        key = self._key() if self._key_in == "body" else None
         try:
-            content = to_json(call.body if key is None else {**call.body, "key": key.get_secret_value()})
+            content = to_json(
+                call.body if key is None or self._key_in != "body" else {**call.body, "key": key.get_secret_value()}
+            )
             if b"NaN" in content or b"Infinity" in content:
                 json.dumps(call.body, allow_nan=False, default=str)  # tells a number from a text
             return content
@@ -275,20 +279,23 @@ class Transport:
             message = str(error)
         raise ConfigurationError(f"the request cannot be written as JSON: {message}")
 
-    def with_context(self, error: AKIError, headers: Mapping[str, str] | None) -> AKIError:
+    def with_context(
+        self, error: AKIError, headers: Mapping[str, str] | None, key: SecretStr | None = None
+    ) -> AKIError:
         """The error with provider and request ID, and without the key should the service echo it."""
         error.provider = error.provider or self.title
         if error.request_id is None and headers is not None:
             error.request_id = request_id_of(headers)
-        error.redact(self._secrets())
+        error.redact(self._secrets(key))
         return error
 
     def without_key(self, text: str) -> str:
         """The text without the key, should the service echo it."""
-        return escape_control(redact(text, self._secrets()))
+        return escape_control(redact(text, self._secrets(None)))
 
-    def _secrets(self) -> tuple[str, ...]:
-        key = self._key()
+    def _secrets(self, key: SecretStr | None) -> tuple[str, ...]:
+        if key is None and self._key.function is None:
+            key = self._key()
         return (*self._secret_headers, *(() if key is None else (key.get_secret_value(),)))
 
 

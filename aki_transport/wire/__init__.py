@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from aki_transport.errors import APIStatusError, ConfigurationError
+from aki_transport.errors import ConfigurationError
 from aki_transport.messages import ChatDelta, ChatRequest, OnProgress
 from aki_transport.models.catalog import Listing
 from aki_transport.transport import Call, Decoder
@@ -61,9 +61,6 @@ class Wire(Protocol):
         that does not follow the protocol, and what `on_model` raises. Its `end` raises `StreamInterruptedError` if the
         answer is not complete, and `ServerError` if it is empty because a worker failed.
         """
-
-    def without_refused_feature(self, request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
-        """The request without the optional feature that `error` refuses; None if it refuses something else."""
 
 
 class ImageWire(Protocol):

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from aki_transport.errors import APIStatusError
-from aki_transport.messages import ChatRequest
+from pydantic_core import from_json
+
+from aki_transport.errors import ConfigurationError
+from aki_transport.messages import ChatRequest, Dialect, Image, Message, Part, RawBlock, Text, Tool, ToolCall
+from aki_transport.schemas import strict_schema
+
+log = logging.getLogger("aki_transport")
 
 NO_PARAMETERS = {"type": "object", "properties": {}}
 """The schema of a tool without arguments."""
@@ -16,17 +24,85 @@ def set_fields(source: object, *names: str) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(source, name)) is not None}
 
 
+def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with further fields, also within its objects; its own fields win."""
+    for name, value in extra.items():
+        if isinstance(value, Mapping) and isinstance(body.get(name), dict):
+            with_extra(body[name], value)
+        else:
+            body.setdefault(name, value)
+    return body
+
+
+def tool_schema(tool: Tool) -> Mapping[str, Any]:
+    """The schema of a tool's arguments, made legal where it is strict."""
+    return strict_schema(tool.parameters or NO_PARAMETERS) if tool.strict else tool.parameters or NO_PARAMETERS
+
+
+def arguments_object(call: ToolCall) -> dict[str, Any]:
+    """The arguments as an object, as every service can read them; other text is sent within one."""
+    try:
+        value = from_json(call.arguments or "{}", allow_inf_nan=False)
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {"not_json": call.arguments}
+
+
+def is_object(call: ToolCall) -> bool:
+    """Whether the arguments are the text of a JSON object."""
+    return bool(call.arguments) and arguments_object(call).get("not_json") != call.arguments
+
+
 def reasoning_start(request: ChatRequest) -> int:
-    """Index of the first message whose reasoning is sent back; the number of messages if none is."""
+    """Index of the first message whose reasoning is sent back; the number of messages if none is.
+
+    A turn of tool calls ends at the first assistant message without calls, whatever stands behind the results.
+    """
     messages = request.messages
     match request.send_reasoning:
         case "always":
             return 0
-        case "tool_turns" if messages and messages[-1].role == "tool":
-            return max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
+        case "tool_turns":
+            closing = (i for i, each in enumerate(messages) if each.role == "assistant" and not each.tool_calls)
+            return max(closing, default=-1) + 1
         case _:
             return len(messages)
 
 
-def keep_all_features(request: ChatRequest, error: APIStatusError) -> None:
-    """What a protocol does without optional features when the service refuses something."""
+def sendable_parts(parts: Iterable[Part], role: str, dialect: Dialect) -> Iterator[Part]:
+    """The parts without blocks that only another maker understands: what a tool returned is sent as JSON text.
+
+    Raises:
+        ConfigurationError: The user's message holds a block that the protocol certainly cannot say.
+    """
+    for part in parts:
+        match part:
+            case RawBlock(fields, form) if form is not None and form != dialect:
+                kind = fields.get("type")
+                if role == "tool":
+                    yield Text(json.dumps(fields, ensure_ascii=False, default=str))
+                elif role == "assistant":
+                    log.debug("a block of type %r in an earlier answer is not sent: protocol=%s", kind, dialect)
+                else:
+                    raise ConfigurationError(
+                        f"a content block of type {kind!r} has the form of protocol={form!r}; protocol={dialect!r}"
+                        " cannot say it."
+                    )
+            case Image(url=str(url)) if not is_url(url):
+                raise ConfigurationError(
+                    f"the image URL {url[:100]!r} is no URL; pass a local file as bytes or base64 text"
+                    " (LangChain: a block with base64= and mime_type=; LlamaIndex: ImageBlock(path=...))."
+                )
+            case _:
+                yield part
+
+
+def is_url(url: str) -> bool:
+    """Whether it has a scheme: `https:`, `data:`, or a gateway's own, like `gs:`; one letter is a Windows drive."""
+    scheme, colon, _ = url.partition(":")
+    return bool(colon) and len(scheme) > 1 and scheme.isascii() and scheme.replace("-", "").replace("+", "").isalnum()
+
+
+def text_of(message: Message) -> str:
+    """The text of a message, its parts joined by line breaks."""
+    return "\n".join(part.text for part in message.parts if isinstance(part, Text))

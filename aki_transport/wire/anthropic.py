@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
-from pydantic_core import from_json
-
+from aki_transport.arguments import as_tool
 from aki_transport.errors import ConfigurationError
 from aki_transport.messages import (
     Audio,
@@ -19,14 +18,20 @@ from aki_transport.messages import (
     RawBlock,
     Text,
     Tool,
-    ToolCall,
     ToolChoice,
     ToolNamed,
 )
 from aki_transport.models.catalog import read_listing
 from aki_transport.transport import Call
 from aki_transport.wire._anthropic_decoder import AnthropicDecoder
-from aki_transport.wire._request import NO_PARAMETERS, keep_all_features, reasoning_start, set_fields
+from aki_transport.wire._request import (
+    arguments_object,
+    reasoning_start,
+    sendable_parts,
+    set_fields,
+    tool_schema,
+    with_extra,
+)
 
 MODELS_ARE_ENDPOINTS = False
 SUPPORTED_FIELDS = frozenset(
@@ -50,11 +55,11 @@ _DEFAULT_MAX_TOKENS = 8192  # AKI.IO's documented default; the field is required
 _MIN_THINKING_TOKENS = 1024  # Anthropic's own minimum
 # Shares of max_tokens, so that the thinking budget leaves room for the answer.
 _THINKING_SHARES = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8}
+_OPENAI_OBJECTS = frozenset({"image_url", "input_audio", "file"})
 _TOOL_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 
 read_models = read_listing
 decoder = AnthropicDecoder
-without_refused_feature = keep_all_features
 
 
 def models() -> Call:
@@ -63,20 +68,31 @@ def models() -> Call:
 
 
 def chat(request: ChatRequest, *, stream: bool) -> Call:
-    """The call that sends `request`, without the fields that are None."""
-    system = "\n\n".join(filter(str.strip, (_system_text(each) for each in request.messages if each.role == "system")))
+    """The call that sends `request`, without the fields that are None.
+
+    Raises:
+        ConfigurationError: The conversation is empty, or holds what the protocol cannot say.
+    """
     body: dict[str, Any] = {
         "model": request.model,
         "max_tokens": _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens,
         "messages": _messages(request),
     }
-    if system:
+    system = [block for each in request.messages if each.role == "system" for block in _system_blocks(each)]
+    if not body["messages"]:
+        # The protocol takes no conversation without a turn of the user.
+        body["messages"], system = [{"role": "user", "content": system}], []
+        if not body["messages"][0]["content"]:
+            raise ConfigurationError("the conversation is empty: no message holds anything but blanks.")
+    if any(block.keys() != {"type", "text"} for block in system):
         body["system"] = system
+    elif system:
+        body["system"] = "\n\n".join(block["text"] for block in system)
     body.update(set_fields(request, "temperature", "top_p", "top_k"))
     if request.stop:
         body["stop_sequences"] = list(request.stop)
     if request.tools:
-        body["tools"] = [_tool(tool) for tool in request.tools]
+        body["tools"] = [_tool(tool) for tool in _offered_tools(request)]
         choice = _tool_choice(request.tool_choice, request.parallel_tool_calls)
         if choice is not None:
             body["tool_choice"] = choice
@@ -84,8 +100,10 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
         body["thinking"] = _thinking(request.reasoning_effort, body["max_tokens"])
     if stream:
         body["stream"] = True
+    body.update(request.fields)
     body.update(request.extra_body)
-    return Call(path="/v1/messages", body=body, headers=_HEADERS, stream=stream)
+    headers = {**_HEADERS, **request.headers}
+    return Call(path="/v1/messages", body=body, headers=headers, stream=stream, timeout=request.timeout)
 
 
 def _messages(request: ChatRequest) -> list[dict[str, Any]]:
@@ -104,8 +122,8 @@ def _messages(request: ChatRequest) -> list[dict[str, Any]]:
         else:
             merged.append({"role": role, "content": blocks})
     for turn in merged:
-        turn["content"].sort(key=lambda block: block["type"] != "tool_result")  # the protocol wants results first
-    if merged and merged[-1]["role"] == "assistant" and merged[-1]["content"][-1]["type"] == "text":
+        turn["content"].sort(key=lambda block: block.get("type") != "tool_result")  # the protocol wants results first
+    if merged and merged[-1]["role"] == "assistant" and merged[-1]["content"][-1].get("type") == "text":
         # The model continues this text; the service refuses it if it ends with whitespace.
         last = merged[-1]["content"][-1]
         last["text"] = last["text"].rstrip()
@@ -114,51 +132,72 @@ def _messages(request: ChatRequest) -> list[dict[str, Any]]:
 
 def _blocks(message: Message, *, with_reasoning: bool) -> Iterator[dict[str, Any]]:
     if message.role == "tool":
-        yield {
-            "type": "tool_result",
-            "tool_use_id": message.tool_call_id or "",
-            "content": list(_parts(message)),
-            **({"is_error": True} if message.is_error else {}),
-        }
+        yield _tool_result(message)
         return
     if with_reasoning:
-        for block in message.reasoning_blocks:
-            if block.data is not None:
-                yield {"type": "redacted_thinking", "data": block.data}
-            elif block.signature is not None:
-                yield {"type": "thinking", "thinking": block.text, "signature": block.signature}
+        for thought in message.reasoning_blocks:
+            if thought.data is not None:
+                yield {"type": "redacted_thinking", "data": thought.data}
+            else:
+                yield {"type": "thinking", "thinking": thought.text, **set_fields(thought, "signature")}
+        # Unsigned: a service that signs refuses it, so it is sent only to the one that wrote it so.
+        if message.reasoning and not message.reasoning_blocks and message.provider is not None:
+            yield {"type": "thinking", "thinking": message.reasoning}
     yield from _parts(message)
     for call in message.tool_calls:
-        yield {"type": "tool_use", "id": call.id, "name": call.name, "input": _tool_input(call)}
+        block = {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_object(call)}
+        yield with_extra(block, call.extra)
+
+
+def _tool_result(message: Message) -> dict[str, Any]:
+    content = list(_parts(message))
+    body: dict[str, Any] = {"type": "tool_result", "tool_use_id": message.tool_call_id or "", "content": content}
+    if message.is_error:
+        body["is_error"] = True
+    for block in content:  # the protocol takes the mark on the result, not within it
+        mark = block.pop("cache_control", None)
+        if mark is not None:
+            body["cache_control"] = mark
+    return with_extra(body, message.extra)
 
 
 def _parts(message: Message) -> Iterator[dict[str, Any]]:
-    for part in message.parts:
-        if not isinstance(part, Text):
+    for part in sendable_parts(message.parts, message.role, "anthropic"):
+        if not isinstance(part, Text) or part.text.strip():  # the protocol refuses blank text
             yield _part(part)
-        elif part.text.strip():  # the protocol refuses blank text
-            yield {"type": "text", "text": part.text}
 
 
 def _part(part: Part) -> dict[str, Any]:
     match part:
-        case Text(text):
-            return {"type": "text", "text": text}
-        case Image():
-            return {"type": "image", "source": _source(part.as_url)}
-        case File(file_id=str(file_id)):
-            return {"type": "document", "source": {"type": "file", "file_id": file_id}}
-        case File(mime_type=str(kind)) if kind.startswith("text/"):
-            return _document(part, {"type": "text", "media_type": "text/plain", "data": _decoded_text(part)})
-        case File():
-            kind = part.mime_type or "application/pdf"
-            return _document(part, {"type": "base64", "media_type": kind, "data": part.base64})
-        case Audio():
-            raise ConfigurationError("protocol='anthropic' takes no sound; use text, images or documents.")
         case RawBlock():
             return dict(part.fields)
+        case Text(text):
+            body: dict[str, Any] = {"type": "text", "text": text}
+        case Image(file_id=str(file_id), url=None, base64=None):
+            body = {"type": "image", "source": {"type": "file", "file_id": file_id}}
+        case Image():
+            body = {"type": "image", "source": _source(part.as_url)}
+        case File():
+            body = {"type": "document", "source": _document_source(part)}
+            if part.filename is not None:
+                body["title"] = part.filename
+        case Audio():
+            raise ConfigurationError("protocol='anthropic' takes no sound; use text, images or documents.")
         case _:
             assert_never(part)
+    # What a block of OpenAI's form nests under its own type is not said here.
+    return with_extra(body, {name: value for name, value in part.extra.items() if name not in _OPENAI_OBJECTS})
+
+
+def _document_source(file: File) -> dict[str, Any]:
+    if file.file_id is not None:
+        return {"type": "file", "file_id": file.file_id}
+    if file.url is not None:
+        return {"type": "url", "url": file.url}
+    if file.text is not None or (file.mime_type or "").startswith("text/"):
+        text = _decoded_text(file) if file.text is None else file.text
+        return {"type": "text", "media_type": "text/plain", "data": text}
+    return {"type": "base64", "media_type": file.mime_type or "application/pdf", "data": file.base64}
 
 
 def _decoded_text(file: File) -> str:
@@ -169,11 +208,6 @@ def _decoded_text(file: File) -> str:
     raise ConfigurationError(f"the file {file.filename or ''!r} is no text in base64: {reason}")
 
 
-def _document(file: File, source: dict[str, Any]) -> dict[str, Any]:
-    title = {} if file.filename is None else {"title": file.filename}
-    return {"type": "document", "source": source, **title}
-
-
 def _source(url: str) -> dict[str, Any]:
     header, separator, data = url.partition(";base64,")
     if separator and header.startswith("data:"):
@@ -181,36 +215,40 @@ def _source(url: str) -> dict[str, Any]:
     return {"type": "url", "url": url}
 
 
-def _tool_input(call: ToolCall) -> dict[str, Any]:
-    """The arguments as an object, as the protocol requires; other text is sent within one."""
-    try:
-        value = from_json(call.arguments or "{}", allow_inf_nan=False)
-    except ValueError:
-        value = None
-    return value if isinstance(value, dict) else {"not_json": call.arguments}
-
-
-def _system_text(message: Message) -> str:
-    texts = [part.text for part in message.parts if isinstance(part, Text)]
-    if len(texts) < len(message.parts):
+def _system_blocks(message: Message) -> list[dict[str, Any]]:
+    blocks = list(_parts(message))
+    if any(block.get("type") != "text" for block in blocks):
         raise ConfigurationError(
             "a system message holds something other than text, which protocol='anthropic' refuses."
         )
-    return "\n".join(texts)
+    if any(block.keys() != {"type", "text"} for block in blocks) or not blocks:
+        return blocks
+    return [{"type": "text", "text": "\n".join(block["text"] for block in blocks)}]
+
+
+def _offered_tools(request: ChatRequest) -> Iterable[Tool | Mapping[str, Any]]:
+    """The tools, without those that OpenAI's `allowed_tools` leaves out: this protocol has no such choice."""
+    match request.tool_choice:
+        case Mapping() as choice:
+            names = _allowed_names(choice)
+            return [tool for tool in request.tools if not isinstance(tool, Tool) or tool.name in names]
+        case _:
+            return request.tools
+
+
+def _allowed_names(choice: Mapping[str, Any]) -> set[str]:
+    entries = (choice.get("allowed_tools") or choice).get("tools") or ()
+    return {(entry.get("function") or entry).get("name") for entry in entries}
 
 
 def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
-    match tool:
-        case Tool():
-            name, description, schema = tool.name, tool.description, tool.parameters
-        case {"type": "function", "function": {"name": str(name)} as function}:
-            description, schema = function.get("description"), function.get("parameters")
-        case _:
-            return tool
-    declaration: dict[str, Any] = {"name": name, "input_schema": schema or NO_PARAMETERS}
-    if description:
-        declaration["description"] = description
-    return declaration
+    tool = as_tool(tool)
+    if not isinstance(tool, Tool):
+        return tool
+    declaration: dict[str, Any] = {"name": tool.name, "input_schema": tool_schema(tool)}
+    if tool.description:
+        declaration["description"] = tool.description
+    return with_extra({**declaration, **set_fields(tool, "strict")}, tool.extra)
 
 
 def _tool_choice(choice: ToolChoice | None, parallel: bool | None) -> dict[str, Any] | None:
@@ -219,7 +257,8 @@ def _tool_choice(choice: ToolChoice | None, parallel: bool | None) -> dict[str, 
     if isinstance(choice, ToolNamed):
         body: dict[str, Any] = {"type": "tool", "name": choice.name}
     else:
-        body = {"type": _TOOL_CHOICES[choice or "auto"]}
+        mode = (choice.get("allowed_tools") or choice).get("mode") if isinstance(choice, Mapping) else choice
+        body = {"type": _TOOL_CHOICES[mode or "auto"]}
     if parallel is not None and choice != "none":
         body["disable_parallel_tool_use"] = not parallel
     return body

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import ConfigurationError, InvalidResponseError
 from aki_transport.json_text import parse_json
-from aki_transport.messages import ChatRequest, Image, Message, Text
+from aki_transport.messages import ChatRequest, File, Image, Message, RawBlock, Text
 from aki_transport.models.catalog import Listing
 from aki_transport.transport import Call
 from aki_transport.wire._job import read_error, start_job
 from aki_transport.wire._native_decoder import NativeDecoder
-from aki_transport.wire._request import keep_all_features, set_fields
+from aki_transport.wire._request import sendable_parts, set_fields, text_of
 
 MODELS_ARE_ENDPOINTS = True
 SUPPORTED_FIELDS = frozenset({"temperature", "top_p", "top_k", "max_tokens", "stop", "images"})
@@ -22,7 +23,6 @@ SUPPORTED_FIELDS = frozenset({"temperature", "top_p", "top_k", "max_tokens", "st
 RANGES: Mapping[str, tuple[float, float]] = {"temperature": (0, 1), "top_p": (0, 1)}
 
 decoder = NativeDecoder
-without_refused_feature = keep_all_features
 
 
 def models() -> Call:
@@ -59,7 +59,8 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
     if request.max_tokens is not None:
         body["max_gen_tokens"] = request.max_tokens
     body.update(request.extra_body)
-    return start_job(request.endpoint or request.model, body, stream=stream)
+    call = start_job(request.endpoint or request.model, body, stream=stream)
+    return replace(call, headers=request.headers, timeout=request.timeout)
 
 
 def _prompt_text(message: Message) -> str:
@@ -78,11 +79,11 @@ def _message(message: Message) -> dict[str, Any]:
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:
-    texts = [part.text for part in message.parts if isinstance(part, Text)]
-    if len(texts) == len(message.parts):
-        return "\n".join(texts)
+    parts = list(sendable_parts(message.parts, message.role, "native"))
+    if all(isinstance(part, Text) for part in parts):
+        return text_of(message)
     blocks: list[dict[str, Any]] = []
-    for part in message.parts:
+    for part in parts:
         match part:
             case Text(text):
                 blocks.append({"type": "text", "text": text})
@@ -92,6 +93,10 @@ def _content(message: Message) -> str | list[dict[str, Any]]:
                 raise ConfigurationError(
                     "protocol='native' takes pictures as data (base64) only, not by their address."
                 )
+            case File(text=str(text)):
+                blocks.append({"type": "text", "text": text})
+            case RawBlock(fields):
+                raise ConfigurationError(f"protocol='native' takes text and pictures, no {fields.get('type')!r}.")
             case _:
                 raise ConfigurationError(
                     f"protocol='native' takes text and pictures, no {type(part).__name__.lower()}."

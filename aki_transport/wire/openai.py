@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, assert_never
 
-from aki_transport.errors import APIStatusError, BadRequestError
+from aki_transport.arguments import as_tool
 from aki_transport.messages import (
     Audio,
     ChatRequest,
@@ -21,20 +20,38 @@ from aki_transport.messages import (
     ResponseFormat,
     Text,
     Tool,
+    ToolCall,
     ToolNamed,
 )
 from aki_transport.models.catalog import read_listing
+from aki_transport.schemas import legal_name, strict_schema
 from aki_transport.transport import Call
 from aki_transport.wire._openai_decoder import OpenAIDecoder
-from aki_transport.wire._request import NO_PARAMETERS, reasoning_start, set_fields
+from aki_transport.wire._request import (
+    arguments_object,
+    is_object,
+    reasoning_start,
+    sendable_parts,
+    set_fields,
+    tool_schema,
+    with_extra,
+)
 
 MODELS_ARE_ENDPOINTS = False
 RANGES: Mapping[str, tuple[float, float]] = {}
 
-_STREAM_OPTIONS = re.compile(r"stream_options|include_usage", re.IGNORECASE)
-_SAMPLING_FIELDS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
+_SAMPLING_FIELDS = ("temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty")
 SUPPORTED_FIELDS = frozenset(
-    {*_SAMPLING_FIELDS, "stop", "reasoning_effort", "tools", "images", "parallel_tool_calls", "response_format"}
+    {
+        *_SAMPLING_FIELDS,
+        "max_tokens",
+        "stop",
+        "reasoning_effort",
+        "tools",
+        "images",
+        "parallel_tool_calls",
+        "response_format",
+    }
 )
 
 read_models = read_listing
@@ -53,6 +70,8 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
         "messages": list(_messages(request)),
         **set_fields(request, *_SAMPLING_FIELDS, "reasoning_effort"),
     }
+    if request.max_tokens is not None:
+        body[request.max_tokens_field] = request.max_tokens
     if request.stop:
         body["stop"] = list(request.stop)
     if request.tools:
@@ -68,56 +87,55 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
         body["stream"] = True
         if request.include_usage:
             body["stream_options"] = {"include_usage": True}
+    body.update(request.fields)
     body.update(request.extra_body)
-    return Call(path="/chat/completions", body=body, stream=stream)
-
-
-def without_refused_feature(request: ChatRequest, error: APIStatusError) -> ChatRequest | None:
-    """The request without `stream_options`, if that is what the service refuses."""
-    if request.include_usage and isinstance(error, BadRequestError) and _STREAM_OPTIONS.search(error.message):
-        return replace(request, include_usage=False)
-    return None
+    return Call(path="/chat/completions", body=body, stream=stream, headers=request.headers, timeout=request.timeout)
 
 
 def _messages(request: ChatRequest) -> Iterator[dict[str, Any]]:
     first_with_reasoning = reasoning_start(request)
-    attachments: list[Part] = []  # images and files in tool results; this protocol takes them only from the user
+    attachments: list[Part] = []  # pictures and files of tool results, which most services take only from the user
     for index, message in enumerate(request.messages):
         if attachments and message.role != "tool":
             yield _attachments_message(attachments)
             attachments = []
-        body: dict[str, Any] = {"role": message.role, "content": _content(message, attachments)}
-        if message.name:
+        held_back = None if request.attachments_in_results else attachments
+        body: dict[str, Any] = {"role": message.role, "content": _content(message, held_back)}
+        if message.name and message.role != "tool":  # refused there by many services, and known from the call
             body["name"] = message.name
         body.update(set_fields(message, "tool_call_id"))
         if message.tool_calls:
-            body["tool_calls"] = [
-                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-                for call in message.tool_calls
-            ]
+            body["tool_calls"] = list(map(_tool_call, message.tool_calls))
         if message.reasoning and index >= first_with_reasoning:
-            body["reasoning_content"] = message.reasoning
-        yield body
+            body[message.reasoning_field or "reasoning_content"] = message.reasoning
+        yield with_extra(body, message.extra)
     if attachments:
         yield _attachments_message(attachments)
 
 
-def _content(message: Message, attachments: list[Part]) -> str | list[dict[str, Any]]:
+def _tool_call(call: ToolCall) -> dict[str, Any]:
+    arguments = call.arguments if is_object(call) else json.dumps(arguments_object(call), ensure_ascii=False)
+    function = {"name": call.name, "arguments": arguments}
+    return with_extra({"id": call.id, "type": "function", "function": function}, call.extra)
+
+
+def _content(message: Message, attachments: list[Part] | None) -> str | list[dict[str, Any]]:
+    """The content; a string where all of it is text without further fields.
+
+    Pictures and files of a tool's result are moved to `attachments`, unless that is None.
+    """
     content = message.content
     if isinstance(content, str):
         return content
-    if message.role == "user":
-        match content:
-            case (Text(text),):
-                return text
-        return [_part(part) for part in content]
-    lines = [part.text for part in content if isinstance(part, Text)]
-    others = [part for part in content if not isinstance(part, Text)]
-    if others and message.role == "tool":
+    parts = list(sendable_parts(content, message.role, "openai"))
+    others = [part for part in parts if not isinstance(part, Text)]
+    if others and message.role == "tool" and attachments is not None:
         attachments.extend(others)
-        lines.append(f"[{len(others)} attachment(s) of this result follow in the next user message]")
-        others = []
-    return [_part(part) for part in content] if others else "\n".join(lines)
+        note = Text(f"[{len(others)} attachment(s) of this result follow in the next user message]")
+        parts = [*(part for part in parts if isinstance(part, Text)), note]
+    if all(isinstance(part, Text) and not part.extra for part in parts):
+        return "\n".join(part.text for part in parts if isinstance(part, Text))
+    return [_part(part) for part in parts]
 
 
 def _attachments_message(attachments: list[Part]) -> dict[str, Any]:
@@ -127,28 +145,38 @@ def _attachments_message(attachments: list[Part]) -> dict[str, Any]:
 
 def _part(part: Part) -> dict[str, Any]:
     match part:
-        case Text(text):
-            return {"type": "text", "text": text}
-        case Image():
-            return {"type": "image_url", "image_url": {"url": part.as_url, **set_fields(part, "detail")}}
-        case File(file_id=str(file_id)):
-            return {"type": "file", "file": {"file_id": file_id}}
-        case File():
-            data = f"data:{part.mime_type or 'application/pdf'};base64,{part.base64}"
-            return {"type": "file", "file": {"filename": part.filename or "document", "file_data": data}}
-        case Audio():
-            return {"type": "input_audio", "input_audio": {"data": part.base64, "format": part.format}}
         case RawBlock():
             return dict(part.fields)
+        case Text(text):
+            body: dict[str, Any] = {"type": "text", "text": text}
+        case Image(file_id=str(file_id), url=None, base64=None):
+            body = {"type": "file", "file": {"file_id": file_id}}
+        case Image():
+            body = {"type": "image_url", "image_url": {"url": part.as_url, **set_fields(part, "detail")}}
+        case File(text=str(text)):
+            body = {"type": "text", "text": text if part.filename is None else f"{part.filename}:\n\n{text}"}
+        case File(file_id=str(file_id)):
+            body = {"type": "file", "file": {"file_id": file_id}}
+        case File():
+            data = part.url or f"data:{part.mime_type or 'application/pdf'};base64,{part.base64}"
+            body = {"type": "file", "file": {"filename": part.filename or "document", "file_data": data}}
+        case Audio():
+            body = {"type": "input_audio", "input_audio": {"data": part.base64, "format": part.format}}
         case _:
             assert_never(part)
+    return with_extra(body, part.extra)
 
 
 def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
+    tool = as_tool(tool)
     if not isinstance(tool, Tool):
         return tool
-    function = {**set_fields(tool, "name", "description"), "parameters": tool.parameters or NO_PARAMETERS}
-    return {"type": "function", "function": {**function, **set_fields(tool, "strict")}}
+    function = {
+        **set_fields(tool, "name", "description"),
+        "parameters": tool_schema(tool),
+        **set_fields(tool, "strict"),
+    }
+    return with_extra({"type": "function", "function": function}, tool.extra)
 
 
 def _response_format(response_format: ResponseFormat) -> Mapping[str, Any]:
@@ -156,7 +184,9 @@ def _response_format(response_format: ResponseFormat) -> Mapping[str, Any]:
         case JsonObject():
             return {"type": "json_object"}
         case JsonSchema():
-            schema = set_fields(response_format, "name", "schema", "description", "strict")
-            return {"type": "json_schema", "json_schema": schema}
+            fields = set_fields(response_format, "name", "schema", "description", "strict")
+            schema = strict_schema(response_format.schema) if response_format.strict else response_format.schema
+            fields |= {"name": legal_name(response_format.name), "schema": schema}
+            return {"type": "json_schema", "json_schema": fields}
         case _:
             return response_format

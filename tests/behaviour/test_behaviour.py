@@ -7,16 +7,22 @@ import pytest
 from aki_transport.models.listing import forget_listings
 from tests.behaviour import rows, rows_of_jobs
 from tests.behaviour.checks import check
-from tests.behaviour.running import Run, runs, try_out
+from tests.behaviour.running import runs, try_out
+from tests.behaviour.table import Row
+
+ROWS = (*rows.ROWS, *rows_of_jobs.ROWS)
 
 
-@pytest.mark.parametrize("run", runs(*rows.ROWS, *rows_of_jobs.ROWS), ids=str)
-def test_a_behaviour_is_as_the_table_says(run: Run, emulator, caplog):
-    if run.row.afresh:
-        forget_listings()
-    else:
-        run.face.learn(emulator)
-    emulator.reset()
-    caplog.clear()
-    happened = try_out(run, emulator)
-    check(run, happened, emulator, caplog.text)
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_a_behaviour_is_as_the_table_says(row: Row, emulator, caplog, subtests):
+    cells = runs(row)
+    assert cells
+    for run in cells:
+        with subtests.test(str(run)):
+            if row.afresh:
+                forget_listings()
+            else:
+                run.face.learn(emulator)
+            emulator.reset()
+            caplog.clear()
+            check(run, try_out(run, emulator), emulator, caplog.text)

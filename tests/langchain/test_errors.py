@@ -20,6 +20,7 @@ import langchain_aki.errors as ours
 from tests.langchain.asking import IN_LANGCHAIN, WAYS, Way, ask, is_streamed, model_at
 from tests.scenarios import KEY, chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse
+from tests.subcases import subcases
 
 BUSY = json_answer({"error": {"message": "busy", "type": "server_error", "code": None}}, 503)
 WRONG_KEY = json_answer({"error": {"message": "bad key", "type": None, "code": "invalid_api_key"}}, 401)
@@ -100,7 +101,7 @@ def test_no_class_of_the_transport_lacks_its_twin():
 
 
 @pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("status", BY_STATUS)
 def test_a_status_gives_its_class(server: ScriptServer, status: int, way: Way):
     server.always = json_answer({"error": {"message": "no way", "type": None, "code": None}}, status)
@@ -160,7 +161,7 @@ def test_an_unknown_model_is_langchains_model_not_found_before_anything_is_sent(
     assert not server.requests
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_missing_key_is_said_before_anything_is_sent(server: ScriptServer, way: Way):
     error = caught(model_at(server, api_key=None), way)
     assert type(error) is ours.ConfigurationError
@@ -246,7 +247,7 @@ def test_with_retry_acts_on_langchains_classes(server: ScriptServer):
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_with_fallbacks_goes_on_to_the_next_model(server: ScriptServer, way: Way):
     server.say(WRONG_KEY, streamed("Hello") if is_streamed(way) else served())
     model = model_at(server).with_fallbacks(
@@ -257,7 +258,7 @@ def test_with_fallbacks_goes_on_to_the_next_model(server: ScriptServer, way: Way
     assert [request.json["model"] for request in server.requests] == ["qwen3.6-35b", "gpt-oss-120b"]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_handler_hears_of_a_refusal_once_with_the_answer(server: ScriptServer, way: Way):
     ears = Ears()
     server.say(SLOW_DOWN)
@@ -272,7 +273,7 @@ def test_a_handler_hears_of_a_refusal_once_with_the_answer(server: ScriptServer,
     assert KEY not in str(traced.message.response_metadata)
 
 
-@pytest.mark.parametrize("way", ["stream", "astream"])
+@subcases("way", ["stream", "astream"])
 def test_a_handler_hears_of_an_interrupted_stream_once_with_the_partial_text(server: ScriptServer, way: Way):
     ears = Ears()
     server.say(sse(chunk("Hel"), chunk("lo"), done=False))
@@ -284,7 +285,7 @@ def test_a_handler_hears_of_an_interrupted_stream_once_with_the_partial_text(ser
     assert ears.ends == 0
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_streamed_error_gives_the_text_before_it(server: ScriptServer, way: Way):
     ears = Ears()
     server.say(sse(chunk("Hel"), {"error": {"message": "Worker died", "code": 500}}))

@@ -20,6 +20,7 @@ from tests.langchain.asking import model_at
 from tests.scenarios import FALLBACK, KEY, chunk, replied, streamed
 from tests.scenarios.table import broken
 from tests.script_server import Answer, Request, ScriptServer, json_answer
+from tests.subcases import subcases
 
 BUSY = json_answer({"error": {"message": "busy", "code": None}}, 503)
 TOO_MANY = json_answer({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, 429)
@@ -99,7 +100,7 @@ def test_the_retry_middleware_repeats_the_call_that_failed_and_no_other(
     assert weather.asked == ["Leipzig"]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("failure", ["another model", "401", "a page", "unknown model", "no key"])
 def test_the_retry_middleware_passes_on_what_no_repetition_helps(server: ScriptServer, failure: str, way: str):
     given, answer, error, requests = {
@@ -117,7 +118,7 @@ def test_the_retry_middleware_passes_on_what_no_repetition_helps(server: ScriptS
 
 
 @pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_the_retry_middleware_and_the_models_own_repetitions_multiply(server: ScriptServer, way: str):
     server.always = BUSY
     agent = create_agent(model_at(server, max_retries=1), middleware=[retrying()])
@@ -128,7 +129,7 @@ def test_the_retry_middleware_and_the_models_own_repetitions_multiply(server: Sc
     assert KEY not in said.text
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_the_retry_middleware_asks_anew_for_an_answer_whose_stream_broke(server: ScriptServer, way: str):
     server.say(broken("It is "), done)
     agent = create_agent(model_at(server, streaming=True), middleware=[retrying(on_failure="error")])
@@ -161,7 +162,7 @@ def test_the_fallback_middleware_asks_the_next_model_in_the_middle_of_a_run(
     assert second.requests[0].json["tools"][0]["function"]["name"] == "get_weather"
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_the_fallback_middleware_raises_the_last_error_when_all_fail(
     server: ScriptServer, second: ScriptServer, way: str
 ):
@@ -172,7 +173,7 @@ def test_the_fallback_middleware_raises_the_last_error_when_all_fail(
     assert (len(server.requests), len(second.requests)) == (1, 1)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize(("answer", "requests"), [(BUSY, 3), (WRONG_KEY, 1)], ids=["503", "401"])
 def test_a_fallback_around_retries_asks_the_next_model_after_them(
     server: ScriptServer, second: ScriptServer, answer: Answer, requests: int, way: str
@@ -292,7 +293,7 @@ def graph_of(model: Any, **policy: Any) -> Any:
     return graph.compile()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize(
     ("answer", "requests"), [(BUSY, 3), (TOO_MANY, 3), (LOST, 3), (WRONG_KEY, 1)], ids=["503", "429", "lost", "401"]
 )
@@ -303,7 +304,7 @@ def test_a_nodes_retry_policy_acts_on_what_may_pass(server: ScriptServer, answer
     assert len(server.requests) == requests
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_nodes_retry_policy_ends_with_the_answer(server: ScriptServer, way: str):
     server.say(BUSY, TOO_MANY, done)
     assert run(graph_of(model_at(server, max_retries=0)), way)[-1].text == "It is sunny."

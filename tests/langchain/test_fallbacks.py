@@ -16,6 +16,7 @@ from tests.langchain.asking import WAYS, Way, ask, is_streamed, model_at, pieces
 from tests.scenarios import FALLBACK, chunk, replied, streamed
 from tests.scenarios.table import ROLE, broken
 from tests.script_server import Answer, Request, ScriptServer, json_answer, sse, text_answer
+from tests.subcases import subcases
 
 STREAMS: tuple[Way, ...] = ("stream", "astream")
 BUSY = json_answer({"error": {"message": "busy", "code": None}}, 503)
@@ -55,7 +56,7 @@ FIRST_FAILS: dict[str, tuple[dict[str, Any], Answer | None, int]] = {
 
 
 @pytest.mark.filterwarnings("ignore:.*the model listing could not be read")
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("case", FIRST_FAILS)
 def test_any_error_of_the_first_model_leads_to_one_request_of_the_second(
     server: ScriptServer, second: ScriptServer, case: str, way: Way
@@ -69,7 +70,7 @@ def test_any_error_of_the_first_model_leads_to_one_request_of_the_second(
     assert (len(server.requests), len(second.requests)) == (requests, 1)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize(
     ("given", "answer", "error", "requests"),
     [
@@ -97,7 +98,7 @@ def test_fallbacks_for_passing_troubles_leave_mistakes_to_the_caller(
 
 
 @pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_the_models_own_repetitions_come_before_the_fallback(server: ScriptServer, second: ScriptServer, way: Way):
     server.always = BUSY
     model = model_at(server, max_retries=2).with_fallbacks([model_at(second)], exceptions_to_handle=MAY_PASS)
@@ -105,7 +106,7 @@ def test_the_models_own_repetitions_come_before_the_fallback(server: ScriptServe
     assert (len(server.requests), len(second.requests)) == (3, 1)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_the_first_models_error_is_raised_when_all_fail(server: ScriptServer, second: ScriptServer, way: Way):
     server.always, second.always = BUSY, TOO_MANY
     model = model_at(server, max_retries=0).with_fallbacks([model_at(second, max_retries=0)])
@@ -123,7 +124,7 @@ NOTHING_YET: dict[str, Answer] = {
 }
 
 
-@pytest.mark.parametrize("way", STREAMS)
+@subcases("way", STREAMS)
 @pytest.mark.parametrize("case", NOTHING_YET)
 def test_a_stream_that_breaks_before_any_text_falls_back(
     server: ScriptServer, second: ScriptServer, case: str, way: Way
@@ -135,7 +136,7 @@ def test_a_stream_that_breaks_before_any_text_falls_back(
 
 
 @pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("way", STREAMS)
+@subcases("way", STREAMS)
 def test_a_stream_without_a_first_event_is_repeated_before_it_falls_back(
     server: ScriptServer, second: ScriptServer, way: Way
 ):
@@ -145,7 +146,7 @@ def test_a_stream_without_a_first_event_is_repeated_before_it_falls_back(
     assert (len(server.requests), len(second.requests)) == (2, 1)
 
 
-@pytest.mark.parametrize("way", STREAMS)
+@subcases("way", STREAMS)
 def test_a_stream_that_breaks_after_its_first_text_does_not_start_over(
     server: ScriptServer, second: ScriptServer, way: Way
 ):
@@ -157,7 +158,7 @@ def test_a_stream_that_breaks_after_its_first_text_does_not_start_over(
     assert (len(server.requests), len(second.requests)) == (1, 0)
 
 
-@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+@subcases("way", ["invoke", "ainvoke"])
 def test_a_whole_answer_made_of_a_broken_stream_falls_back(server: ScriptServer, second: ScriptServer, way: Way):
     server.always = broken("Hel")
     model = model_at(server, streaming=True).with_fallbacks([model_at(second)])
@@ -165,7 +166,7 @@ def test_a_whole_answer_made_of_a_broken_stream_falls_back(server: ScriptServer,
     assert (len(server.requests), len(second.requests)) == (1, 1)
 
 
-@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+@subcases("way", ["invoke", "ainvoke"])
 def test_an_object_that_never_fits_falls_back(server: ScriptServer, second: ScriptServer, way: Way):
     server.always = replied('{"town": 1}')
     second.always = replied('{"name": "Leipzig"}')
@@ -176,7 +177,7 @@ def test_an_object_that_never_fits_falls_back(server: ScriptServer, second: Scri
     assert len(second.requests) == 1
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_tools_are_bound_to_every_model_of_the_fallbacks(server: ScriptServer, second: ScriptServer, way: Way):
     server.always = BUSY
     model = model_at(server, max_retries=0).with_fallbacks([model_at(second)]).bind_tools([City])
@@ -239,7 +240,7 @@ def test_what_was_answered_of_a_batch_is_not_asked_again(server: ScriptServer, h
 
 
 @pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+@subcases("way", ["invoke", "ainvoke"])
 @pytest.mark.parametrize(
     ("answer", "own", "requests"),
     [(BUSY, 0, 2), (BUSY, 2, 6), (TOO_MANY, 1, 4), (WRONG_KEY, 2, 1)],
@@ -257,7 +258,7 @@ def test_with_retry_and_the_models_own_repetitions_multiply(
     assert len(server.requests) == requests
 
 
-@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+@subcases("way", ["invoke", "ainvoke"])
 def test_with_retry_asks_anew_for_an_answer_whose_stream_broke(server: ScriptServer, way: Way):
     server.say(broken("Hel"), streamed("Hello"))
     model = model_at(server, streaming=True).with_retry(

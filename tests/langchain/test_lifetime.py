@@ -18,6 +18,7 @@ from langchain_aki import ChatAKI
 from tests.langchain.asking import WAYS, Way, ask, is_streamed, model_at
 from tests.scenarios import KEY, MODEL, chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer
+from tests.subcases import subcases
 
 ROOT = Path(__file__).parents[2]
 KEPT = {"end": "keep-alive"}
@@ -243,7 +244,7 @@ async def test_a_timeout_of_the_callers_is_a_timeout_of_the_callers():
         await model.aclose()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_closing_one_model_leaves_another_its_connections(way: Way):
     with ScriptServer(always=echoing) as server:
         one, other = model_at(server), model_at(server)
@@ -270,7 +271,7 @@ def test_open_files_do_not_grow_with_the_number_of_models():
         assert open_files() <= before + 1
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_server_that_closes_each_connection_costs_no_answer(way: Way):
     with ScriptServer() as server:
         model = model_at(server)

@@ -26,6 +26,7 @@ from langchain_aki import AKILLM, ChatAKI, register_providers
 from tests.langchain.asking import IN_LANGCHAIN, WAYS, Way, ask, is_streamed, pieces_of
 from tests.scenarios import KEY, MODEL, chunk, replied, streamed, tokens
 from tests.script_server import Answer, Request, ScriptServer, json_answer, sse
+from tests.subcases import subcases
 
 # `load` is in beta; it says so once per process.
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
@@ -104,14 +105,14 @@ class Gauge(AsyncCallbackHandler):
 # Prompt to text
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_prompt_goes_out_as_it_is_and_text_comes_back(fresh_emulator: Emulator, way: Way):
     assert ask(llm_on(fresh_emulator), way, SUM) == "6 * 7 = 42."
     called = [seen.body for seen in fresh_emulator.requests if "/call/" in seen.path]
     assert called == [{"text_context": SUM, "wait_for_result": False, "key": fresh_emulator.key}]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
 def test_a_chat_protocol_gets_the_prompt_as_one_user_message(fresh_emulator: Emulator, protocol: str, way: Way):
     llm = llm_on(fresh_emulator, protocol=protocol, base_url=getattr(fresh_emulator, f"{protocol}_url"))
@@ -121,7 +122,7 @@ def test_a_chat_protocol_gets_the_prompt_as_one_user_message(fresh_emulator: Emu
     assert SUM in str(message["content"])
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_the_gateways_take_prompts_too(fresh_emulator: Emulator, way: Way):
     at_aacflow = llm_on(
         fresh_emulator,
@@ -145,13 +146,13 @@ def test_messages_become_one_prompt_in_langchains_form(fresh_emulator: Emulator)
     assert fresh_emulator.requests[0].body["text_context"] == "Human: hi"
 
 
-@pytest.mark.parametrize("way", ["stream", "astream"])
+@subcases("way", ["stream", "astream"])
 def test_a_stream_comes_in_pieces(server: ScriptServer, way: Way):
     server.say(streamed("One, ", "two, ", "three."))
     assert list(filter(None, pieces_of(llm_at(server), way, "count"))) == ["One, ", "two, ", "three."]
 
 
-@pytest.mark.parametrize("way", ["stream", "astream"])
+@subcases("way", ["stream", "astream"])
 def test_a_stream_that_breaks_off_raises_and_keeps_the_text(server: ScriptServer, way: Way):
     server.say(sse(chunk("One"), done=False, end="cut"))
     with pytest.raises(ours.StreamInterruptedError) as found:
@@ -160,7 +161,7 @@ def test_a_stream_that_breaks_off_raises_and_keeps_the_text(server: ScriptServer
     assert isinstance(found.value, lc.ModelConnectionError)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("where", ["model", "call"])
 def test_stop_ends_the_text_on_the_native_protocol(fresh_emulator: Emulator, where: str, way: Way):
     llm = llm_on(fresh_emulator, stop=[" = "] if where == "model" else None)
@@ -168,14 +169,14 @@ def test_stop_ends_the_text_on_the_native_protocol(fresh_emulator: Emulator, whe
     assert ask(asked, way, SUM) == "6 * 7"
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_stop_of_a_call_wins_over_the_models(server: ScriptServer, way: Way):
     server.always = echo
     ask(llm_at(server, stop="a").bind(stop=["b"]), way, "hi")
     assert server.requests[0].json["stop"] == ["b"]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_fields_of_the_model_and_of_the_call_are_sent(server: ScriptServer, way: Way):
     server.always = echo
     ask(llm_at(server, temperature=0, max_tokens=5, seed=7).bind(temperature=0.5), way, "hi")
@@ -183,7 +184,7 @@ def test_fields_of_the_model_and_of_the_call_are_sent(server: ScriptServer, way:
     assert (sent["temperature"], sent["max_tokens"], sent["seed"]) == (0.5, 5, 7)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_progress_of_the_job_is_told(fresh_emulator: Emulator, way: Way):
     told: list[JobProgress] = []
     llm = llm_on(fresh_emulator, on_progress=told.append, default_headers={"x-emulator-fault": "queue=1"})
@@ -227,7 +228,7 @@ def test_batch_keeps_the_order(server: ScriptServer):
     assert llm_at(server).batch(prompts, config={"max_concurrency": 5}) == prompts
 
 
-@pytest.mark.parametrize("is_async", [False, True])
+@subcases("is_async", [False, True])
 def test_a_batch_in_which_one_fails_gives_the_others(server: ScriptServer, is_async: bool):
     server.always = echo
     llm, prompts = llm_at(server), ["a", "bad", "c"]
@@ -240,7 +241,7 @@ def test_a_batch_in_which_one_fails_gives_the_others(server: ScriptServer, is_as
     assert type(found[1]) is ours.BadRequestError
 
 
-@pytest.mark.parametrize("is_async", [False, True])
+@subcases("is_async", [False, True])
 def test_a_batch_in_which_one_fails_raises_else(server: ScriptServer, is_async: bool):
     server.always = echo
     llm, prompts = llm_at(server), ["a", "bad", "c"]
@@ -299,7 +300,7 @@ async def test_agenerate_cancels_the_others_when_one_fails(server: ScriptServer)
 # What is known of an answer
 
 
-@pytest.mark.parametrize("is_async", [False, True])
+@subcases("is_async", [False, True])
 def test_an_answers_information_is_that_of_a_chat_models(fresh_emulator: Emulator, is_async: bool):
     llm = llm_on(fresh_emulator, model="qwen3.6-35b")
     result = asyncio.run(llm.agenerate([SUM])) if is_async else llm.generate([SUM])
@@ -314,7 +315,7 @@ def test_an_answers_information_is_that_of_a_chat_models(fresh_emulator: Emulato
     assert result.llm_output["token_usage"]["total_tokens"] == info["usage"]["total_tokens"]
 
 
-@pytest.mark.parametrize("is_async", [False, True])
+@subcases("is_async", [False, True])
 def test_a_streams_information_is_that_of_a_blocking_answer(server: ScriptServer, is_async: bool):
     server.always = echo
     ears = Ears()
@@ -348,7 +349,7 @@ def test_usage_that_the_service_does_not_count_is_left_out(server: ScriptServer)
 # Callbacks and chains
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_handler_hears_each_call_and_each_token_once(server: ScriptServer, way: Way):
     server.say(streamed("One, ", "two.") if is_streamed(way) else replied("One, two."))
     ears = Ears()
@@ -357,7 +358,7 @@ def test_a_handler_hears_each_call_and_each_token_once(server: ScriptServer, way
     assert list(filter(None, ears.tokens)) == (["One, ", "two."] if is_streamed(way) else [])
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_handler_hears_of_an_error_once(server: ScriptServer, way: Way):
     server.always = echo
     ears = Ears()
@@ -377,7 +378,7 @@ def test_a_trace_names_provider_and_settings_and_holds_no_key(server: ScriptServ
     assert SECRET not in str(ears.started)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_chain_gives_text_and_streams_it(server: ScriptServer, way: Way):
     server.say(streamed("One, ", "two.") if is_streamed(way) else replied("One, two."))
     chain = PromptTemplate.from_template("Count to {number}.") | llm_at(server) | StrOutputParser()
@@ -394,7 +395,7 @@ async def test_events_of_a_chain_tell_of_every_token(server: ScriptServer):
     assert list(filter(None, told)) == ["One, ", "two."]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_another_model_stands_in(server: ScriptServer, fresh_emulator: Emulator, way: Way):
     server.always = echo
     model = llm_at(server).with_fallbacks([llm_on(fresh_emulator)], exceptions_to_handle=(lc.ModelError,))
@@ -405,7 +406,7 @@ def test_another_model_stands_in(server: ScriptServer, fresh_emulator: Emulator,
 # Errors
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize(
     ("status", "name"),
     [
@@ -426,7 +427,7 @@ def test_a_bad_status_is_an_error_of_langchains(server: ScriptServer, status: in
     assert type(found.value) is getattr(ours, name)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("fault", ["job-fail", "lapse", "job-cancel"])
 def test_a_job_that_ends_badly_is_an_error_of_langchains(fresh_emulator: Emulator, fault: str, way: Way):
     with pytest.raises(ours.JobError) as found:
@@ -434,15 +435,15 @@ def test_a_job_that_ends_badly_is_an_error_of_langchains(fresh_emulator: Emulato
     assert isinstance(found.value, lc.ModelError)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_model_that_is_not_served_is_refused_before_anything_is_asked(fresh_emulator: Emulator, way: Way):
     with pytest.raises(lc.ModelNotFoundError):
         ask(llm_on(fresh_emulator, model="lama3-chat-8b"), way, SUM)
     assert not [seen for seen in fresh_emulator.requests if "/call/" in seen.path]
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", ["tools", "response_format", "temprature", "n"])
+@subcases("way", WAYS)
+@pytest.mark.parametrize("name", ["tools", "response_format", "temprature"])
 def test_an_argument_that_no_prompt_takes_is_refused_before_anything_is_sent(server: ScriptServer, name: str, way: Way):
     with pytest.raises(ours.ConfigurationError, match=name):
         ask(llm_at(server).bind(**{name: 1}), way, "hi")
@@ -450,7 +451,7 @@ def test_an_argument_that_no_prompt_takes_is_refused_before_anything_is_sent(ser
 
 
 @pytest.mark.parametrize(
-    ("name", "ours_is"), {"max_token": "max_tokens", "model_name": "model", "api_base": "base_url"}.items()
+    ("name", "ours_is"), {"max_new_tokens": "max_tokens", "model_id": "model", "url": "base_url"}.items()
 )
 def test_an_unknown_argument_is_refused_with_the_name_of_ours(name: str, ours_is: str):
     given = {} if ours_is == "model" else {"model": MODEL}

@@ -22,6 +22,7 @@ import langchain_aki.errors as ours
 from tests.langchain.asking import ask, model_at
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import ScriptServer
+from tests.subcases import subcases
 
 B64 = "aGVsbG8="
 PNG = f"data:image/png;base64,{B64}"
@@ -53,7 +54,10 @@ MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
     "system": (SystemMessage("be kind"), {"role": "system", "content": "be kind"}),
     "system_parts": (
         SystemMessage([TEXT, {"type": "text", "text": "closely", "cache_control": {"type": "ephemeral"}}]),
-        {"role": "system", "content": "look\nclosely"},
+        {
+            "role": "system",
+            "content": [TEXT, {"type": "text", "text": "closely", "cache_control": {"type": "ephemeral"}}],
+        },
     ),
     "developer": (ChatMessage("be kind", role="developer"), {"role": "system", "content": "be kind"}),
     "chat_user": (ChatMessage("hi", role="user"), {"role": "user", "content": "hi"}),
@@ -69,7 +73,7 @@ MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
             response_metadata={"finish_reason": "stop", "request_id": "r", "model_provider": "aki"},
             usage_metadata={"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
         ),
-        {"role": "assistant", "content": "hello"},
+        {"role": "assistant", "content": "hello", "foo": 1},
     ),
     "ai_call": (
         AIMessage("", tool_calls=[CALL]),
@@ -90,7 +94,7 @@ MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
         AIMessage(
             [{"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "I look."}, CALL], tool_calls=[CALL]
         ),
-        {"role": "assistant", "content": "I look.", "tool_calls": [SAID_CALL]},
+        {"role": "assistant", "content": "I look.", "tool_calls": [SAID_CALL], "reasoning_content": "hm"},
     ),
     "ai_thoughts_of_anthropic": (
         AIMessage([{"type": "thinking", "thinking": "hm", "signature": "x"}, {"type": "text", "text": "hello"}]),
@@ -113,7 +117,9 @@ MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
         {
             "role": "assistant",
             "content": "",
-            "tool_calls": [{"id": "c", "type": "function", "function": {"name": "look", "arguments": "{oh"}}],
+            "tool_calls": [
+                {"id": "c", "type": "function", "function": {"name": "look", "arguments": '{"not_json": "{oh"}'}}
+            ],
         },
     ),
     "tool": (
@@ -122,7 +128,7 @@ MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
     ),
     "tool_named": (
         ToolMessage("found", tool_call_id="call_1", name="look", artifact=[1], additional_kwargs={"foo": 1}),
-        {"role": "tool", "content": "found", "name": "look", "tool_call_id": "call_1"},
+        {"role": "tool", "content": "found", "tool_call_id": "call_1"},
     ),
     "tool_parts": (
         ToolMessage([TEXT, "closely"], tool_call_id="call_1"),
@@ -130,7 +136,7 @@ MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
     ),
     "function": (
         FunctionMessage("found", name="look"),
-        {"role": "tool", "content": "found", "name": "look", "tool_call_id": "look"},
+        {"role": "tool", "content": "found", "tool_call_id": "look"},
     ),
 }
 
@@ -138,7 +144,7 @@ MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
 BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "text": (TEXT, TEXT),
     "text_as_string": ("look", TEXT),
-    "text_cached": ({**TEXT, "cache_control": {"type": "ephemeral"}}, TEXT),
+    "text_cached": ({**TEXT, "cache_control": {"type": "ephemeral"}}, {**TEXT, "cache_control": {"type": "ephemeral"}}),
     "text_annotated": ({**TEXT, "annotations": [], "index": 0, "id": "x", "extras": {}}, TEXT),
     "text_plain": ({"type": "text-plain", "text": "look", "mime_type": "text/plain"}, TEXT),
     "openai_image": (IMAGE, IMAGE),
@@ -187,14 +193,8 @@ BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 UNKNOWN: dict[str, Any] = {
-    "unheard_of": {"type": "hologram", "data": B64},
-    "video": {"type": "video", "base64": B64, "mime_type": "video/mp4"},
-    "image_by_id": {"type": "image", "file_id": "file-1"},
     "image_without_data": {"type": "image"},
-    "file_link": {"type": "file", "url": "https://example.com/a.pdf"},
-    "audio_link": {"type": "audio", "url": "https://example.com/a.wav"},
-    "no_type": {"text": "hi"},
-    "custom": {"type": "non_standard", "value": {"a": 1}},
+    "of_another_protocol": {"type": "search_result", "source": "x", "title": "y", "content": []},
 }
 
 
@@ -218,8 +218,8 @@ def test_each_kind_of_message_is_said_in_openais_words(server: ScriptServer, kin
 def test_each_kind_of_block_is_said_in_openais_words(server: ScriptServer, kind: str):
     server.say(replied())
     block, said = BLOCKS[kind]
-    model_at(server).invoke([HumanMessage([{"type": "text", "text": "first"}, block])])
-    assert sent(server)["messages"] == [{"role": "user", "content": [{"type": "text", "text": "first"}, said]}]
+    model_at(server).invoke([HumanMessage([{"type": "text", "text": "first"}, block, LINK])])
+    assert sent(server)["messages"] == [{"role": "user", "content": [{"type": "text", "text": "first"}, said, LINK]}]
 
 
 @pytest.mark.parametrize("kind", UNKNOWN)
@@ -367,7 +367,7 @@ CLOSED = [HumanMessage("q"), turn(), RESULT, turn(text="a", call=None, reasoning
         ({}, [*OPEN, turn(reasoning="two"), RESULT], ["hm", "two"]),
         ({"send_reasoning": "never"}, OPEN, []),
         ({"send_reasoning": "always"}, CLOSED, ["hm", "so"]),
-        ({"provider": "aacflow"}, OPEN, []),
+        ({"provider": "aacflow"}, OPEN, ["hm"]),
         ({"provider": "aacflow", "send_reasoning": "tool_turns"}, OPEN, ["hm"]),
     ],
     ids=["open", "closed", "open_behind_closed", "two_calls", "never", "always", "elsewhere", "elsewhere_asked"],
@@ -397,7 +397,7 @@ def test_reasoning_in_blocks_is_sent_back_too(server: ScriptServer, content: lis
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
-@pytest.mark.parametrize("way", ["invoke", "stream"])
+@subcases("way", ["invoke", "stream"])
 def test_an_answer_can_be_sent_back(server: ScriptServer, way: Any, version: str):
     call = {"index": 0, "id": "call_1", "function": {"name": "look", "arguments": '{"at": "Köln"}'}}
     first = (

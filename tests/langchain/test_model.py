@@ -29,6 +29,7 @@ from langchain_aki import ChatAKI, register_providers
 from tests.langchain.asking import WAYS, Way, ask, is_streamed, model_at
 from tests.scenarios import KEY, MODEL, replied, streamed
 from tests.script_server import ScriptServer, json_answer
+from tests.subcases import subcases
 
 SECRET = "key-that-nobody-may-see"
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
@@ -45,36 +46,14 @@ LOADING: dict[str, Any] = {
 }
 
 RENAMED = {
-    "api_base": "base_url",
-    "openai_api_base": "base_url",
     "endpoint": "base_url",
     "url": "base_url",
-    "model_name": "model",
     "model_id": "model",
-    "openai_api_key": "api_key",
     "aki_api_key": "api_key",
-    "request_timeout": "timeout",
-    "model_kwargs": "extra_body",
-    "additional_kwargs": "extra_body",
-    "max_completion_tokens": "max_tokens",
     "headers": "default_headers",
-    "stop_sequences": "stop",
     "retries": "max_retries",
-    "async_http_client": "http_async_client",
-    "reasoning": "reasoning_effort",
-    "temprature": "temperature",
-    "max_token": "max_tokens",
-    "basse_url": "base_url",
 }
-IN_A_CALL = {
-    "temprature": "temperature",
-    "max_completion_tokens": "max_tokens",
-    "model_name": "model",
-    "stop_sequences": "stop",
-    "functions": None,
-    "n": None,
-    "tool_choices": "tool_choice",
-}
+IN_A_CALL = {"temprature": None, "functions": "tools", "tool_choices": None}
 
 
 def a_model(**given: Any) -> ChatAKI:
@@ -108,7 +87,7 @@ def test_an_argument_like_none_of_ours_is_refused_without_a_guess():
         a_model(qqqq=1)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("name", IN_A_CALL)
 def test_an_unknown_argument_of_a_call_is_refused_before_anything_is_sent(server: ScriptServer, name: str, way: Way):
     meant = f"use {IN_A_CALL[name]}=" if IN_A_CALL[name] else name
@@ -238,7 +217,7 @@ def test_an_unknown_models_profile_is_cautious_and_leaves_out_what_is_unknown():
 LISTED = [{"id": MODEL, "max_model_len": 1000}, {"id": "new-model", "max_model_len": 0}]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_the_profile_is_exact_after_the_first_call(way: Way):
     answer = streamed("Hello") if is_streamed(way) else replied()
     with ScriptServer(always=answer, models=LISTED) as server:
@@ -626,7 +605,7 @@ def test_an_attribute_that_is_changed_counts(server: ScriptServer):
     assert server.requests[0].json["temperature"] == 0.75
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_an_attribute_that_is_changed_to_nonsense_is_an_error_of_langchains(server: ScriptServer, way: Way):
     model = model_at(server)
     model.provider = "open_ai"

@@ -18,6 +18,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from tests.langchain.asking import Way, ask, model_at, pieces_of
 from tests.scenarios import TOOLS, chunk, replied, streamed, tokens
 from tests.script_server import Answer, ScriptServer, sse
+from tests.subcases import subcases
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 
@@ -100,7 +101,7 @@ def check_everything(blocks: list[dict[str, Any]]) -> None:
     ]
 
 
-@pytest.mark.parametrize("way", STREAMED)
+@subcases("way", STREAMED)
 def test_content_is_text_and_reasoning_stands_beside_it(server: ScriptServer, way: Way):
     server.say(EVERYTHING)
     whole = ask(model_at(server).bind_tools(list(TOOLS)), way, "hi")
@@ -109,7 +110,7 @@ def test_content_is_text_and_reasoning_stands_beside_it(server: ScriptServer, wa
     check_everything(whole.content_blocks)
 
 
-@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+@subcases("way", ["invoke", "ainvoke"])
 def test_a_blocking_answer_has_the_blocks_of_a_streamed_one(server: ScriptServer, way: Way):
     calls = [called("get_weather", PARIS, 0), called("add", '{"a": 1, "b": 2}', 1)]
     answer = replied("I look.", reasoning_content="hm, yes", tool_calls=calls, finish="tool_calls")
@@ -120,7 +121,7 @@ def test_a_blocking_answer_has_the_blocks_of_a_streamed_one(server: ScriptServer
     check_everything(as_blocks.content_blocks)
 
 
-@pytest.mark.parametrize("way", STREAMED)
+@subcases("way", STREAMED)
 def test_a_stream_of_standard_blocks_keeps_tool_calls_behind_text_apart(server: ScriptServer, way: Way):
     server.say(EVERYTHING)
     whole = ask(model_at(server, output_version="v1").bind_tools(list(TOOLS)), way, "hi")
@@ -131,7 +132,7 @@ def test_a_stream_of_standard_blocks_keeps_tool_calls_behind_text_apart(server: 
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
-@pytest.mark.parametrize("way", STREAMED)
+@subcases("way", STREAMED)
 def test_chunks_hold_one_kind_of_block_each(server: ScriptServer, way: Way, version: str):
     server.say(EVERYTHING)
     pieces = pieces_of(model_at(server, output_version=version).bind_tools(list(TOOLS)), way, "hi")
@@ -141,7 +142,7 @@ def test_chunks_hold_one_kind_of_block_each(server: ScriptServer, way: Way, vers
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
-@pytest.mark.parametrize("way", STREAMED)
+@subcases("way", STREAMED)
 def test_metadata_and_usage_come_once(server: ScriptServer, way: Way, version: str):
     server.say(
         sse(
@@ -163,7 +164,7 @@ def test_metadata_and_usage_come_once(server: ScriptServer, way: Way, version: s
     assert len({piece.id for piece in pieces}) == 1
 
 
-@pytest.mark.parametrize("way", STREAMED)
+@subcases("way", STREAMED)
 def test_metadata_of_a_stream_are_those_of_a_blocking_answer(server: ScriptServer, way: Way):
     head = {"x_request_id": "req-1", "x_credits_used": "0.000123", "x_credits_remaining": "9.5"}
     body = replied()
@@ -263,7 +264,7 @@ def test_a_handler_hears_each_token_once_in_events_v3(server: ScriptServer):
     assert "".join(ears.heard) == "Hello"
 
 
-@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+@subcases("way", ["invoke", "ainvoke"])
 def test_streaming_true_lets_invoke_stream(server: ScriptServer, way: Way):
     ears = Tokens()
     server.say(THOUGHTFUL)
@@ -282,7 +283,7 @@ def test_stream_true_in_a_call_lets_invoke_stream(server: ScriptServer):
     assert server.requests[0].json["stream"] is True
 
 
-@pytest.mark.parametrize("way", STREAMED)
+@subcases("way", STREAMED)
 def test_disable_streaming_lets_stream_ask_once_for_all(server: ScriptServer, way: Way):
     server.say(replied())
     pieces = pieces_of(model_at(server, disable_streaming=True), way, "hi")

@@ -21,6 +21,7 @@ from langchain_aki import ChatAKI
 from tests.langchain.asking import WAYS, Way, is_streamed, last_of, model_at, pieces_of
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, json_answer
+from tests.subcases import subcases
 
 METHODS = ("json_schema", "function_calling", "json_mode", None)
 JOKE = {"setup": "Why?", "punchline": "Because."}
@@ -117,7 +118,7 @@ def asked_for(server: ScriptServer) -> list[str]:
     return ways
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("kind", SCHEMAS)
 @pytest.mark.parametrize("method", METHODS)
 def test_each_method_gives_each_kind_of_object(server: ScriptServer, method: Any, kind: str, way: Way):
@@ -169,7 +170,7 @@ def test_an_unknown_method_is_refused():
         ChatAKI(model="qwen3.6-35b").with_structured_output(Joke, method="magic")
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("method", METHODS)
 def test_include_raw_gives_the_message_too(server: ScriptServer, method: Any, way: Way):
     server.always = obedient
@@ -184,7 +185,7 @@ def test_include_raw_gives_the_message_too(server: ScriptServer, method: Any, wa
     assert found["raw"].usage_metadata["total_tokens"] == 8
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_include_raw_gives_the_error_in_place_of_the_object(server: ScriptServer, way: Way):
     server.always = ignoring("I would rather not.")
     model = model_at(server).with_structured_output(Joke, method="json_mode", include_raw=True)
@@ -207,7 +208,7 @@ MESSY = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("text", MESSY)
 def test_json_is_found_in_what_stands_around_it(server: ScriptServer, text: str, method: Any, way: Way):
@@ -221,7 +222,7 @@ def test_json_is_found_in_what_stands_around_it(server: ScriptServer, text: str,
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("method", ["json_schema", None])
 def test_a_service_without_response_format_is_asked_by_a_tool(server: ScriptServer, method: Any, way: Way):
     server.always = refusing("response_format")
@@ -234,7 +235,7 @@ def test_a_service_without_response_format_is_asked_by_a_tool(server: ScriptServ
     assert len(server.requests) == before + 1, "what was refused once is not tried again"
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("method", ["json_schema", None])
 def test_a_service_without_tools_is_asked_by_schema(server: ScriptServer, method: Any, way: Way):
     server.always = refusing("tools")
@@ -242,7 +243,7 @@ def test_a_service_without_tools_is_asked_by_schema(server: ScriptServer, method
     assert asked_for(server)[-1] == "json_schema"
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("method", ["json_schema", None])
 def test_a_service_with_neither_is_asked_in_words(server: ScriptServer, method: Any, way: Way):
     server.always = refusing("tools", "response_format")
@@ -251,7 +252,7 @@ def test_a_service_with_neither_is_asked_in_words(server: ScriptServer, method: 
     assert "punchline" in json.dumps(server.requests[-1].json["messages"])
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize(("method", "field"), [("function_calling", "tools"), ("json_mode", "response_format")])
 def test_a_named_method_that_the_service_refuses_is_an_error_with_its_words(
     server: ScriptServer, method: Any, field: str, way: Way
@@ -262,13 +263,13 @@ def test_a_named_method_that_the_service_refuses_is_an_error_with_its_words(
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_the_wordings_of_the_older_server_are_understood(server: ScriptServer, way: Way):
     server.always = refusing("tools", "response_format", words="Parameter '{}' is not allowed")
     assert last_of(model_at(server).with_structured_output(Joke), way, "a joke") == Joke(**JOKE)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("method", ["json_schema", None])
 def test_a_service_that_takes_no_notice_is_asked_in_other_ways(server: ScriptServer, method: Any, way: Way):
     def deaf(request: Request) -> Answer:
@@ -280,7 +281,7 @@ def test_a_service_that_takes_no_notice_is_asked_in_other_ways(server: ScriptSer
     assert len(server.requests) == 3
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("method", METHODS)
 def test_an_answer_without_an_object_is_an_error_and_never_none(server: ScriptServer, method: Any, way: Way):
     server.always = ignoring("I would rather not.")
@@ -290,14 +291,14 @@ def test_an_answer_without_an_object_is_an_error_and_never_none(server: ScriptSe
     assert found.value.llm_output == "I would rather not."
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_an_answer_nested_past_what_python_reads_is_an_error(server: ScriptServer, way: Way):
     server.always = ignoring("[" * 100_000)
     with pytest.raises(OutputParserException):
         _quietly(lambda: pieces_of(model_at(server).with_structured_output(Joke), way, "a joke"))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("method", METHODS)
 def test_an_object_of_another_form_is_an_error(server: ScriptServer, method: Any, way: Way):
     server.always = ignoring('{"setup": "Why?"}')
@@ -305,7 +306,7 @@ def test_an_object_of_another_form_is_an_error(server: ScriptServer, method: Any
         _quietly(lambda: pieces_of(model_at(server).with_structured_output(Joke, method=method), way, "a joke"))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["field", "filter"])
 def test_a_refusal_is_an_error_of_its_own(server: ScriptServer, kind: str, method: Any, way: Way):
@@ -321,7 +322,7 @@ def test_a_refusal_is_an_error_of_its_own(server: ScriptServer, kind: str, metho
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("method", METHODS)
 def test_an_object_cut_at_max_tokens_is_an_error(server: ScriptServer, method: Any, way: Way):
     server.always = lambda request: said(
@@ -332,7 +333,7 @@ def test_an_object_cut_at_max_tokens_is_an_error(server: ScriptServer, method: A
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("begun", ["words", "reasoning"])
 def test_an_answer_cut_before_its_object_is_not_asked_for_and_billed_again(
@@ -350,7 +351,7 @@ def test_an_answer_cut_before_its_object_is_not_asked_for_and_billed_again(
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("method", ["function_calling", None])
 def test_a_call_cut_at_max_tokens_is_an_error(server: ScriptServer, method: Any, way: Way):
     def cut(request: Request) -> Answer:
@@ -362,7 +363,7 @@ def test_a_call_cut_at_max_tokens_is_an_error(server: ScriptServer, method: Any,
         _quietly(lambda: pieces_of(model_at(server).with_structured_output(Joke, method=method), way, "a joke"))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("method", METHODS)
 def test_one_run_is_traced_however_often_is_asked(server: ScriptServer, method: Any, way: Way):
     starts: list[Any] = []
@@ -409,7 +410,7 @@ def json_schema_of_a_joke() -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "Joke", "schema": Joke.model_json_schema()}}
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("version", ["v0", "v1"])
 def test_content_as_standard_blocks_is_read_too(server: ScriptServer, version: str, way: Way):
     server.always = obedient
@@ -418,7 +419,7 @@ def test_content_as_standard_blocks_is_read_too(server: ScriptServer, version: s
         assert last_of(model, way, "a joke") == Joke(**JOKE)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("method", METHODS)
 def test_the_emulator_gives_objects(fresh_emulator: Emulator, method: Any, way: Way):
     model = ChatAKI(model="qwen3.6-35b", base_url=fresh_emulator.openai_url, api_key=fresh_emulator.key)

@@ -24,6 +24,7 @@ from tests.anthropic_script import anthropic_url, said
 from tests.langchain.asking import WAYS, Way, ask
 from tests.scenarios import KEY, MODEL, replied, streamed
 from tests.script_server import Request, ScriptServer
+from tests.subcases import subcases
 
 # `load` is in beta; it says so once per process.
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
@@ -104,7 +105,7 @@ def test_an_agent_that_streams_gives_the_signed_thought_back_first(fresh_emulato
     assert last["messages"][1]["content"][0]["type"] == "thinking"
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("version", ["v0", "v1"])
 def test_signed_and_redacted_thoughts_go_back_as_they_came(server: ScriptServer, version: str, way: Way):
     server.always = script
@@ -135,7 +136,7 @@ HISTORIES = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("form", HISTORIES)
 def test_a_history_of_each_form_gives_its_thoughts_back(server: ScriptServer, form: str, way: Way):
     server.always = script
@@ -185,7 +186,7 @@ KEPT = {
 
 
 @pytest.mark.parametrize("how", KEPT)
-@pytest.mark.parametrize("way", ["invoke", "stream"])
+@subcases("way", ["invoke", "stream"])
 def test_a_history_that_was_kept_has_its_thoughts(server: ScriptServer, how: str, way: Way):
     server.always = script
     model = model_at(server).bind_tools([get_weather])
@@ -197,7 +198,7 @@ def test_a_history_that_was_kept_has_its_thoughts(server: ScriptServer, how: str
 # Where nobody reads signatures
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("form", HISTORIES)
 def test_openais_protocol_gets_the_history_without_signatures(server: ScriptServer, form: str, way: Way):
     server.always = lambda request: streamed("Sunny.") if request.json.get("stream") else replied("Sunny.")
@@ -217,7 +218,7 @@ def test_openais_protocol_gets_the_history_without_signatures(server: ScriptServ
     }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_the_native_protocol_gets_the_history_without_thoughts(fresh_emulator: Emulator, way: Way):
     native = model_on(fresh_emulator, protocol="native", base_url=fresh_emulator.native_url)
     first = ask(model_on(fresh_emulator), way, "What is 6 * 7?")

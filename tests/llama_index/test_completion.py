@@ -31,6 +31,7 @@ from llama_index_aki import AKICompletion
 from tests.llama_index.asking import PROMPT_WAYS, WAYS, is_streamed, items_of
 from tests.scenarios import KEY, MODEL, chunk, replied, streamed, tokens
 from tests.script_server import Answer, Request, ScriptServer, json_answer, sse
+from tests.subcases import subcases
 
 # What LlamaIndex and its tokenizer do with pydantic's old names.
 pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")
@@ -84,7 +85,7 @@ def text_of(item: Any) -> str:
 # Prompt to text
 
 
-@pytest.mark.parametrize("way", PROMPT_WAYS)
+@subcases("way", PROMPT_WAYS)
 def test_a_prompt_goes_out_as_it_is_and_text_comes_back(fresh_emulator: Emulator, way: Any):
     items = items_of(llm_on(fresh_emulator), way, SUM)
     assert items[-1].text == "6 * 7 = 42."
@@ -92,7 +93,7 @@ def test_a_prompt_goes_out_as_it_is_and_text_comes_back(fresh_emulator: Emulator
     assert prompts(fresh_emulator) == [SUM]
 
 
-@pytest.mark.parametrize("way", PROMPT_WAYS)
+@subcases("way", PROMPT_WAYS)
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
 def test_a_chat_protocol_gets_the_prompt_as_one_user_message(fresh_emulator: Emulator, protocol: str, way: Any):
     llm = llm_on(fresh_emulator, protocol=protocol, base_url=getattr(fresh_emulator, f"{protocol}_url"))
@@ -101,7 +102,7 @@ def test_a_chat_protocol_gets_the_prompt_as_one_user_message(fresh_emulator: Emu
     assert message["role"] == "user"
 
 
-@pytest.mark.parametrize("way", PROMPT_WAYS)
+@subcases("way", PROMPT_WAYS)
 def test_a_stream_comes_in_pieces_that_add_up(server: ScriptServer, way: Any):
     server.always = hello
     items = items_of(llm_at(server), way, "hi")
@@ -111,21 +112,21 @@ def test_a_stream_comes_in_pieces_that_add_up(server: ScriptServer, way: Any):
     assert items[-1].text == "Hello"
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_conversation_becomes_one_prompt(fresh_emulator: Emulator, way: Any):
     messages = [ChatMessage(role="system", content="Be short."), ChatMessage(content=SUM)]
     assert items_of(llm_on(fresh_emulator), way, messages)[-1].message.content == "6 * 7 = 42."
     assert prompts(fresh_emulator) == [f"system: Be short.\nuser: {SUM}\nassistant: "]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_conversation_becomes_a_prompt_in_the_users_form(fresh_emulator: Emulator, way: Any):
     llm = llm_on(fresh_emulator, messages_to_prompt=lambda messages: f"<s>{messages[-1].content}</s>")
     items_of(llm, way, SUM)
     assert prompts(fresh_emulator) == [f"<s>{SUM}</s>"]
 
 
-@pytest.mark.parametrize("way", PROMPT_WAYS)
+@subcases("way", PROMPT_WAYS)
 def test_a_prompt_is_put_into_its_form_unless_it_has_it(fresh_emulator: Emulator, way: Any):
     llm = llm_on(fresh_emulator, completion_to_prompt=lambda prompt: f"[INST]{prompt}[/INST]")
     items_of(llm, way, SUM)
@@ -133,19 +134,19 @@ def test_a_prompt_is_put_into_its_form_unless_it_has_it(fresh_emulator: Emulator
     assert prompts(fresh_emulator) == [f"[INST]{SUM}[/INST]", SUM]
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 def test_stop_ends_the_text_on_the_native_protocol(fresh_emulator: Emulator, way: Any):
     assert text_of(items_of(llm_on(fresh_emulator, stop=" = "), way, SUM)[-1]) == "6 * 7"
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 def test_fields_of_the_call_win_over_those_of_the_model(server: ScriptServer, way: Any):
     server.always = hello
     items_of(llm_at(server, temperature=0, max_tokens=5), way, "hi", temperature=0.5)
     assert (server.requests[0].json["temperature"], server.requests[0].json["max_tokens"]) == (0.5, 5)
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 def test_progress_of_the_job_is_told(fresh_emulator: Emulator, way: Any):
     told: list[JobProgress] = []
     llm = llm_on(fresh_emulator, on_progress=told.append, default_headers={"x-emulator-fault": "queue=1"})
@@ -154,7 +155,7 @@ def test_progress_of_the_job_is_told(fresh_emulator: Emulator, way: Any):
     assert (told[-1].state, told[-1].percent) == ("done", 100.0)
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 def test_what_is_known_of_the_answer_stands_beside_it(fresh_emulator: Emulator, way: Any):
     known = items_of(llm_on(fresh_emulator, model="qwen3.6-35b"), way, SUM)[-1].additional_kwargs
     assert (known["model_name"], known["native_model_name"]) == ("qwen3.6-35b", "Qwen3.6-35B")
@@ -194,7 +195,7 @@ def test_the_protocol_is_native_where_there_is_one_else_the_providers_first(prov
     assert AKICompletion(model="m", provider=provider, protocol="openai").protocol == "openai"
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 @pytest.mark.parametrize("name", ["tools", "tool_choice", "response_format", "temprature"])
 def test_an_argument_that_no_prompt_takes_is_refused_before_anything_is_sent(server: ScriptServer, name: str, way: Any):
     with pytest.raises(ours.ConfigurationError, match=name):
@@ -202,13 +203,13 @@ def test_an_argument_that_no_prompt_takes_is_refused_before_anything_is_sent(ser
     assert not server.requests
 
 
-@pytest.mark.parametrize(("name", "means"), {"api_base": "base_url", "num_output": "max_tokens"}.items())
+@pytest.mark.parametrize(("name", "means"), {"url": "base_url", "num_output": "max_tokens"}.items())
 def test_an_unknown_argument_is_refused_with_the_name_of_ours(name: str, means: str):
     with pytest.raises(ours.ConfigurationError, match=rf"AKICompletion has no argument '{name}'; use {means}="):
         AKICompletion(model=MODEL, **{name: "x"})
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 @pytest.mark.parametrize(("status", "error"), [(401, ours.AuthenticationError), (500, ours.ServerError)])
 def test_a_bad_status_is_an_error(server: ScriptServer, status: int, error: type[Exception], way: Any):
     server.say(json_answer({"error": {"message": "no"}}, status))
@@ -216,7 +217,7 @@ def test_a_bad_status_is_an_error(server: ScriptServer, status: int, error: type
         items_of(llm_at(server, max_retries=0), way, "hi")
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 @pytest.mark.parametrize("fault", ["job-fail", "lapse", "job-cancel"])
 def test_a_job_that_ends_badly_is_an_error(fresh_emulator: Emulator, fault: str, way: Any):
     with pytest.raises(ours.JobError):
@@ -257,7 +258,7 @@ def test_a_call_is_told_of_once_from_start_to_end(server: ScriptServer, ears: Ea
     assert ears.names == [f"{kind}StartEvent", *between, f"{kind}EndEvent"]
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 def test_a_token_counter_counts_what_the_server_counted(server: ScriptServer, way: Any):
     server.say(counted(stream=is_streamed(way)))
     counter = TokenCountingHandler(tokenizer=lambda _: [0] * 7)
@@ -266,7 +267,7 @@ def test_a_token_counter_counts_what_the_server_counted(server: ScriptServer, wa
     assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (1234, 56)
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 def test_a_token_counter_counts_what_a_job_cost(fresh_emulator: Emulator, way: Any):
     counter = TokenCountingHandler(tokenizer=lambda _: [0] * 7)
     known = items_of(llm_on(fresh_emulator, callback_manager=CallbackManager([counter])), way, SUM)[-1]
@@ -351,7 +352,7 @@ def test_a_dump_holds_no_key_and_loads_again(monkeypatch):
         assert again.model_dump() == llm.model_dump()
 
 
-@pytest.mark.parametrize("way", ["complete", "acomplete"])
+@subcases("way", ["complete", "acomplete"])
 @pytest.mark.parametrize("used", [False, True])
 @pytest.mark.parametrize(
     "how",

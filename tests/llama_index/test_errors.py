@@ -13,6 +13,7 @@ import aki_transport.errors as ours
 from tests.llama_index.asking import PROMPT_WAYS, WAYS, ask, is_streamed, model_at
 from tests.scenarios import KEY, chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse
+from tests.subcases import subcases
 
 ALL: tuple[Any, ...] = (*WAYS, *PROMPT_WAYS)
 BUSY = {"error": {"message": "slow down", "type": "rate_limit_error", "code": "rate_limit_exceeded"}}
@@ -27,7 +28,7 @@ def text_of(response: Any) -> str:
 
 
 @pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
 def test_a_failure_that_may_pass_is_asked_again_and_the_answer_comes(server: ScriptServer, way: Any, status: int):
     server.say(json_answer(BUSY, status), json_answer(BUSY, status), good(way))
@@ -36,7 +37,7 @@ def test_a_failure_that_may_pass_is_asked_again_and_the_answer_comes(server: Scr
 
 
 @pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 @pytest.mark.parametrize("retries", [0, 1, 4])
 def test_attempts_are_counted_exactly(server: ScriptServer, way: Any, retries: int):
     server.always = json_answer(BUSY, 429)
@@ -55,7 +56,7 @@ STATUSES = {
 }
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_failure_that_stays_is_an_error_of_its_class_at_once(server: ScriptServer, way: Any, status: int):
     server.always = json_answer({"error": {"message": "no way", "code": "nope"}}, status, x_request_id="req-1")
@@ -69,14 +70,14 @@ def test_a_failure_that_stays_is_an_error_of_its_class_at_once(server: ScriptSer
 
 
 @pytest.mark.parametrize("header", [{"retry_after": "0"}, {"retry_after_ms": "1"}])
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 def test_a_pause_the_server_asks_for_is_kept(server: ScriptServer, way: Any, header: dict[str, str]):
     server.say(json_answer(BUSY, 429, **header), good(way))
     assert text_of(ask(model_at(server), way, "hi")) == "Hello"
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 def test_a_pause_longer_than_a_minute_is_an_error_with_the_number(server: ScriptServer, way: Any):
     server.always = json_answer(BUSY, 429, retry_after="3600")
     with pytest.raises(ours.RateLimitError) as found:
@@ -96,7 +97,7 @@ def test_a_pause_may_be_a_date(server: ScriptServer):
     assert 7100 < found.value.retry_after <= 7200
 
 
-@pytest.mark.parametrize("way", [way for way in ALL if is_streamed(way)])
+@subcases("way", [way for way in ALL if is_streamed(way)])
 def test_a_stream_is_not_asked_for_again_once_something_came(server: ScriptServer, way: Any):
     server.always = sse(chunk("Hel"), done=False, end="cut")
     with pytest.raises(ours.StreamInterruptedError) as found:
@@ -105,7 +106,7 @@ def test_a_stream_is_not_asked_for_again_once_something_came(server: ScriptServe
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("way", [way for way in ALL if not way.startswith("a")])
+@subcases("way", [way for way in ALL if not way.startswith("a")])
 def test_a_client_of_the_users_carries_the_calls(way: Any):
     seen: list[httpx.Request] = []
 

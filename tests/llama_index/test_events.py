@@ -17,6 +17,7 @@ import aki_transport.errors as ours
 from tests.llama_index.asking import PROMPT_WAYS, WAYS, ask, is_streamed, items_of, model_at
 from tests.scenarios import KEY, chunk, replied, streamed, tokens
 from tests.script_server import Answer, ScriptServer, json_answer, sse
+from tests.subcases import subcases
 
 ALL: tuple[Any, ...] = (*WAYS, *PROMPT_WAYS)
 COUNTED = tokens(1234, 56)
@@ -85,7 +86,7 @@ class Handler(BaseCallbackHandler):
 # Tokens
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 def test_a_token_counter_counts_what_the_server_counted(server: ScriptServer, way: Any):
     server.say(counted(stream=is_streamed(way)))
     counter = TokenCountingHandler(tokenizer=lambda _: [0] * 7)
@@ -95,7 +96,7 @@ def test_a_token_counter_counts_what_the_server_counted(server: ScriptServer, wa
     assert counter.total_llm_token_count == 1290
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 def test_a_token_counter_estimates_where_the_server_did_not_count(server: ScriptServer, way: Any):
     server.say(UNCOUNTED[is_streamed(way)])
     counter = TokenCountingHandler(tokenizer=lambda _: [0] * 7)
@@ -104,7 +105,7 @@ def test_a_token_counter_estimates_where_the_server_did_not_count(server: Script
     assert counter.completion_llm_token_count == 7
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_usage_that_came_with_each_chunk_is_counted_once(server: ScriptServer, way: Any):
     if not is_streamed(way):
         return
@@ -174,7 +175,7 @@ def test_a_stream_that_breaks_off_is_told_of_as_an_error(server: ScriptServer, e
     assert not [name for name in ears.names if name.endswith("EndEvent")]
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 def test_an_error_ends_the_callbacks_event(server: ScriptServer, way: Any):
     server.say(NOT_FOUND)
     handler = Handler()
@@ -186,7 +187,7 @@ def test_an_error_ends_the_callbacks_event(server: ScriptServer, way: Any):
     assert type(payload[EventPayload.EXCEPTION]) is ours.AuthenticationError
 
 
-@pytest.mark.parametrize("way", ALL)
+@subcases("way", ALL)
 def test_a_callback_hears_each_call_once_and_no_key(server: ScriptServer, way: Any):
     server.say(counted(stream=is_streamed(way)))
     handler = Handler()

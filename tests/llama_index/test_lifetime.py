@@ -12,7 +12,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
 from llama_index.core.async_utils import asyncio_run
 from llama_index.core.base.llms.types import ChatMessage
 
@@ -20,6 +19,7 @@ from llama_index_aki import AKI
 from tests.llama_index.asking import WAYS, Way, ask, is_streamed, model_at
 from tests.scenarios import replied, streamed
 from tests.script_server import Answer, Request, ScriptServer
+from tests.subcases import subcases
 
 ROOT = Path(__file__).parents[2]
 
@@ -216,7 +216,7 @@ async def test_cancelled_tasks_free_their_connections():
         await llm.aclose()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_closing_one_model_leaves_another_its_connections(server: ScriptServer, way: Way):
     server.always = echoing
     one, other = model_at(server), model_at(server)
@@ -227,7 +227,7 @@ def test_closing_one_model_leaves_another_its_connections(server: ScriptServer, 
     assert len(server.requests) == 3
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_server_that_closes_each_connection_costs_no_answer(server: ScriptServer, way: Way):
     llm = model_at(server)
     for n in range(3):

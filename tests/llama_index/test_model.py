@@ -26,6 +26,7 @@ from llama_index_aki import AKI
 from tests.llama_index.asking import PROMPT_WAYS, WAYS, ask, is_streamed, items_of, model_at
 from tests.scenarios import KEY, MODEL, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer
+from tests.subcases import subcases
 
 ROOT = Path(__file__).parents[2]
 SECRET = "key-that-nobody-may-see"
@@ -34,33 +35,14 @@ MINE = Provider(
     name="mine", routes=(Route(protocol="openai", base_url="https://llm.example.com/v1"),), key_variables=("MINE_KEY",)
 )
 RENAMED = {
-    "api_base": "base_url",
-    "openai_api_base": "base_url",
     "endpoint": "base_url",
     "url": "base_url",
-    "model_name": "model",
     "model_id": "model",
-    "openai_api_key": "api_key",
-    "request_timeout": "timeout",
-    "model_kwargs": "extra_body",
-    "additional_kwargs": "extra_body",
-    "max_completion_tokens": "max_tokens",
     "num_output": "max_tokens",
     "headers": "default_headers",
-    "stop_sequences": "stop",
     "retries": "max_retries",
-    "async_http_client": "http_async_client",
-    "temprature": "temperature",
 }
-IN_A_CALL = {
-    "temprature": "temperature",
-    "max_completion_tokens": "max_tokens",
-    "model_name": "model",
-    "stop_sequences": "stop",
-    "tool_choices": "tool_choice",
-    "functions": None,
-    "n": None,
-}
+IN_A_CALL = {"temprature": None, "functions": "tools", "tool_choices": None}
 LISTED = [{"id": MODEL, "max_model_len": 20000}, {"id": "new-model", "max_model_len": 50000}]
 
 
@@ -98,7 +80,7 @@ def test_limits_of_an_unknown_model_are_cautious():
     assert found.is_function_calling_model
 
 
-@pytest.mark.parametrize("way", [*WAYS, *PROMPT_WAYS])
+@subcases("way", [*WAYS, *PROMPT_WAYS])
 def test_limits_are_exact_after_the_first_call(way: Any):
     answer = streamed("Hello") if is_streamed(way) else replied()
     body = tuple(piece.replace(MODEL.encode(), b"new-model") for piece in answer.chunks)
@@ -208,7 +190,7 @@ def test_an_argument_like_none_of_ours_is_refused_without_a_guess():
         a_model(qqqq=1)
 
 
-@pytest.mark.parametrize("way", [*WAYS, *PROMPT_WAYS])
+@subcases("way", [*WAYS, *PROMPT_WAYS])
 @pytest.mark.parametrize("name", IN_A_CALL)
 def test_an_unknown_argument_of_a_call_is_refused_before_anything_is_sent(server: ScriptServer, name: str, way: Any):
     meant = f"use {IN_A_CALL[name]}=" if IN_A_CALL[name] else name
@@ -368,7 +350,7 @@ REMADE = {
 }
 
 
-@pytest.mark.parametrize("way", ["chat", "achat"])
+@subcases("way", ["chat", "achat"])
 @pytest.mark.parametrize("asked", ["before", "after", "async"])
 @pytest.mark.parametrize("how", REMADE)
 def test_a_copy_works_like_the_original_and_nothing_is_logged(
@@ -430,7 +412,7 @@ def test_a_client_of_no_known_kind_is_refused_by_name():
 # Prompts and limits of rate
 
 
-@pytest.mark.parametrize("way", PROMPT_WAYS)
+@subcases("way", PROMPT_WAYS)
 def test_a_prompt_is_put_into_its_form_unless_it_has_it(server: ScriptServer, way: Any):
     server.always = streamed("Hello") if is_streamed(way) else replied()
     llm = model_at(server, completion_to_prompt=lambda prompt: f"<{prompt}>")
@@ -455,7 +437,7 @@ class Counter:
         self.awaited += 1
 
 
-@pytest.mark.parametrize("way", [*WAYS, *PROMPT_WAYS])
+@subcases("way", [*WAYS, *PROMPT_WAYS])
 @pytest.mark.skipif("rate_limiter" not in AKI.model_fields, reason="this llama-index-core has none")
 def test_a_rate_limiter_is_asked_once_per_call(server: ScriptServer, way: Any):
     server.always = streamed("Hello") if is_streamed(way) else replied()

@@ -16,6 +16,7 @@ from llama_index_aki import AKI, _convert_replies
 from tests.llama_index.asking import STREAMED, WAYS, Way, ask, check_items, is_streamed, items_of, model_at, said_of
 from tests.scenarios import TOOLS, chunk, replied, streamed, tokens
 from tests.script_server import Answer, ScriptServer, sse
+from tests.subcases import subcases
 
 HI = [ChatMessage(content="hi")]
 HANGING = Answer(headers={"content-type": "text/event-stream"}, chunks=streamed("Hel").chunks[:2], end="hang")
@@ -77,7 +78,7 @@ def lines_of(items: list[ChatResponse]) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.parametrize("way", STREAMED)
+@subcases("way", STREAMED)
 def test_thoughts_text_and_calls_grow_in_their_blocks(server: ScriptServer, way: Way):
     server.say(EVERYTHING)
     items = items_of(model_at(server), way, "hi", tools=list(TOOLS))
@@ -105,7 +106,7 @@ def test_a_stream_is_the_same_in_sync_and_async(server: ScriptServer):
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
-@pytest.mark.parametrize("way", STREAMED)
+@subcases("way", STREAMED)
 def test_no_thought_is_lost_also_where_the_stream_begins_with_it(server: ScriptServer, way: Way, field: str):
     server.say(sse(chunk(**{field: "R1"}), chunk(**{field: "R2"}), chunk("A"), chunk(finish="stop")))
     items = items_of(model_at(server), way, "hi")
@@ -114,7 +115,7 @@ def test_no_thought_is_lost_also_where_the_stream_begins_with_it(server: ScriptS
     assert items[-1].message.blocks[0].content == "R1R2"
 
 
-@pytest.mark.parametrize("way", STREAMED)
+@subcases("way", STREAMED)
 def test_thoughts_inside_the_text_are_thoughts(server: ScriptServer, way: Way):
     server.say(streamed("<thi", "nk>R1", "R2</thi", "nk>\n\nA"))
     items = items_of(model_at(server), way, "hi")
@@ -122,7 +123,7 @@ def test_thoughts_inside_the_text_are_thoughts(server: ScriptServer, way: Way):
     assert said_of(items[-1].message)[:2] == ("R1R2", "A")
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_the_number_of_thought_tokens_stands_at_the_thought(server: ScriptServer, way: Way):
     server.say(
         sse(
@@ -139,7 +140,7 @@ def test_the_number_of_thought_tokens_stands_at_the_thought(server: ScriptServer
     assert thought.num_tokens == 2
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_raw_of_the_last_item_is_a_dict_with_model_usage_and_finish_reason(server: ScriptServer, way: Way):
     server.say(EVERYTHING if is_streamed(way) else replied("I look.", finish="tool_calls"))
     raw = ask(model_at(server), way, "hi", tools=list(TOOLS)).raw
@@ -150,7 +151,7 @@ def test_raw_of_the_last_item_is_a_dict_with_model_usage_and_finish_reason(serve
     json.dumps(raw)
 
 
-@pytest.mark.parametrize("way", STREAMED)
+@subcases("way", STREAMED)
 def test_raw_of_the_last_item_is_whole_also_where_nothing_came_behind_the_finish_reason(server: ScriptServer, way: Way):
     server.say(sse(chunk("Hello"), chunk(finish="stop")))
     raw = ask(model_at(server), way, "hi").raw
@@ -158,7 +159,7 @@ def test_raw_of_the_last_item_is_whole_also_where_nothing_came_behind_the_finish
     assert raw["choices"][0]["finish_reason"] == "stop"
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_what_is_known_of_the_answer_has_its_names(server: ScriptServer, way: Way):
     body = replied(top={"usage": COUNTED})
     headers = {name.replace("_", "-"): value for name, value in NAMED.items()}
@@ -185,7 +186,7 @@ def test_what_is_known_of_the_answer_has_its_names(server: ScriptServer, way: Wa
     }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_response_is_json_and_a_copy(server: ScriptServer, way: Way):
     server.say(EVERYTHING if is_streamed(way) else replied("A", reasoning_content="hm"))
     response = ask(model_at(server), way, "hi", tools=list(TOOLS))
@@ -194,7 +195,7 @@ def test_a_response_is_json_and_a_copy(server: ScriptServer, way: Way):
     assert ChatMessage.model_validate(response.message.model_dump()) == response.message
 
 
-@pytest.mark.parametrize("way", STREAMED)
+@subcases("way", STREAMED)
 def test_an_item_that_was_given_does_not_change_later(server: ScriptServer, way: Way):
     server.say(EVERYTHING, EVERYTHING)
     llm = model_at(server)
@@ -219,7 +220,7 @@ def test_a_stream_asks_for_usage_and_a_blocking_call_does_not(server: ScriptServ
     assert "stream" not in server.requests[1].json
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_probabilities_of_tokens_are_given(server: ScriptServer, way: Way):
     said = {"content": [{"token": "Hi", "logprob": -0.5, "bytes": [72, 105], "top_logprobs": []}]}
     choice = {"index": 0, "logprobs": said, "finish_reason": "stop"}

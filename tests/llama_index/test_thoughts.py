@@ -16,6 +16,7 @@ from tests.anthropic_script import anthropic_url, said
 from tests.llama_index.asking import WAYS, Way, ask, is_streamed, items_of
 from tests.scenarios import KEY, MODEL, replied, streamed
 from tests.script_server import Request, ScriptServer
+from tests.subcases import subcases
 
 # LlamaIndex's workflows look at every attribute of an agent, pydantic's old ones too.
 pytestmark = [
@@ -86,7 +87,7 @@ def test_an_agent_gives_the_signed_thought_back_first(fresh_emulator: Emulator, 
     assert (asked["content"][0]["thinking"] in thought) is streaming
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_signed_and_redacted_thoughts_go_back_as_they_came(server: ScriptServer, way: Way):
     server.always = script
     llm = model_at(server)
@@ -115,7 +116,7 @@ CALLED = ChatMessage(role="assistant", blocks=[SIGNED, HIDDEN, TextBlock(text="I
 OVER = [ChatMessage(role="assistant", content="It is sunny."), ChatMessage(content="And now?")]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_thought_that_has_a_signature_and_no_type_goes_back(server: ScriptServer, way: Way):
     server.always = script
     ask(model_at(server), way, [QUESTION, CALLED, RESULT])
@@ -144,7 +145,7 @@ KEPT = {
 
 
 @pytest.mark.parametrize("how", KEPT)
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_history_that_was_kept_has_its_thoughts(server: ScriptServer, how: str, way: Way):
     server.always = script
     llm = model_at(server)
@@ -156,7 +157,7 @@ def test_a_history_that_was_kept_has_its_thoughts(server: ScriptServer, how: str
 # Where nobody reads signatures
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_openais_protocol_gets_the_history_without_signatures(server: ScriptServer, way: Way):
     server.always = lambda request: streamed("Sunny.") if request.json.get("stream") else replied("Sunny.")
     llm = model_at(server, protocol="openai", base_url=server.openai_url)
@@ -167,7 +168,7 @@ def test_openais_protocol_gets_the_history_without_signatures(server: ScriptServ
     assert "c2lnbmVk" not in str(server.requests[-1].json)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_the_native_protocol_gets_the_history_without_thoughts(fresh_emulator: Emulator, way: Way):
     first = ask(model_on(fresh_emulator), way, "What is 6 * 7?").message
     (thought,) = [block for block in first.blocks if isinstance(block, ThinkingBlock)]

@@ -16,6 +16,7 @@ from llama_index_aki import AKI
 from tests.llama_index.asking import STREAMED, WAYS, Way, ask, is_streamed, items_of, model_at, model_on
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer
+from tests.subcases import subcases
 
 
 def add(a: int, b: int) -> int:
@@ -116,14 +117,14 @@ NAMED = {"type": "function", "function": {"name": "add"}}
         (None, None),
     ],
 )
-@pytest.mark.parametrize("way", WAYS_WITH_TOOLS)
+@subcases("way", WAYS_WITH_TOOLS)
 def test_each_form_of_choice_is_said_in_openais_words(server: ScriptServer, way: str, choice: Any, on_the_wire: Any):
     server.say(said(call("add", '{"a": 1, "b": 2}'), stream="stream" in way))
     with_tools(model_at(server), way, *TOOLS, user_msg="hi", tool_choice=choice)
     assert sent(server).get("tool_choice") == on_the_wire
 
 
-@pytest.mark.parametrize("way", WAYS_WITH_TOOLS)
+@subcases("way", WAYS_WITH_TOOLS)
 def test_a_required_tool_is_said_to_be(server: ScriptServer, way: str):
     server.say(said(call("add", '{"a": 1, "b": 2}'), stream="stream" in way))
     response = with_tools(model_at(server), way, ADD, user_msg="hi", tool_required=True)
@@ -134,7 +135,7 @@ def test_a_required_tool_is_said_to_be(server: ScriptServer, way: str):
     assert found == ToolSelection(tool_id="call_1", tool_name="add", tool_kwargs={"a": 1, "b": 2})
 
 
-@pytest.mark.parametrize("way", WAYS_WITH_TOOLS)
+@subcases("way", WAYS_WITH_TOOLS)
 def test_without_tools_nothing_of_them_is_sent(server: ScriptServer, way: str):
     server.say(streamed("Hello") if "stream" in way else replied())
     given = {"user_msg": "hi", "tool_required": True, "tool_choice": "add", "allow_parallel_tool_calls": True}
@@ -151,6 +152,7 @@ def test_other_arguments_are_passed_on():
     assert prepared(user_msg="hi", temperature=0, seed=7) | {"tools": None, "messages": None} == {
         "temperature": 0,
         "seed": 7,
+        "parallel_tool_calls": False,
         "tools": None,
         "messages": None,
     }
@@ -198,7 +200,7 @@ def test_a_tool_without_parameters_is_called(server: ScriptServer):
 TWO = (call("add", '{"a": 1, "b": 2}'), call("get_weather", '{"city": "Paris"}', "call_2"))
 
 
-@pytest.mark.parametrize("way", WAYS_WITH_TOOLS)
+@subcases("way", WAYS_WITH_TOOLS)
 def test_several_calls_are_given_where_they_are_allowed(server: ScriptServer, way: str):
     server.say(said(*TWO, stream="stream" in way, text="I look."))
     llm = model_at(server)
@@ -207,11 +209,13 @@ def test_several_calls_are_given_where_they_are_allowed(server: ScriptServer, wa
     assert response.message.content == "I look."
 
 
-@pytest.mark.parametrize("way", ["chat_with_tools", "achat_with_tools"])
+@subcases("way", ["chat_with_tools", "achat_with_tools"])
 def test_the_first_call_is_kept_where_only_one_is_allowed(server: ScriptServer, way: str):
     server.say(said(*TWO, stream=False, text="I look."))
     llm = model_at(server)
-    response = with_tools(llm, way, *TOOLS, user_msg="hi", allow_parallel_tool_calls=False)
+    with pytest.warns(UserWarning, match="is not called"):
+        response = with_tools(llm, way, *TOOLS, user_msg="hi", allow_parallel_tool_calls=False)
+    assert sent(server)["parallel_tool_calls"] is False
     (found,) = llm.get_tool_calls_from_response(response)
     assert (found.tool_id, found.tool_name) == ("call_1", "add")
     assert response.message.content == "I look."
@@ -282,7 +286,7 @@ CUT = {
 
 
 @pytest.mark.parametrize("how", CUT)
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_call_that_was_cut_at_max_tokens_is_not_made(server: ScriptServer, way: Way, how: str):
     server.say(said(call("get_weather", CUT[how]), stream=is_streamed(way), finish="length"))
     llm = model_at(server)
@@ -301,7 +305,7 @@ def test_the_error_of_a_call_that_was_cut_says_what_cut_it(server: ScriptServer)
         llm.get_tool_calls_from_response(response)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 def test_a_whole_call_before_one_that_was_cut_is_there_to_see(server: ScriptServer, way: Way):
     server.say(
         said(
@@ -316,7 +320,7 @@ def test_a_whole_call_before_one_that_was_cut_is_there_to_see(server: ScriptServ
     assert kwargs == [{"a": 1, "b": 2}, ""]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@subcases("way", WAYS)
 @pytest.mark.parametrize("arguments", ["", None, "{}", {}])
 def test_a_call_without_arguments_is_a_call_where_the_answer_was_not_cut(
     server: ScriptServer, way: Way, arguments: Any
@@ -327,7 +331,7 @@ def test_a_call_without_arguments_is_a_call_where_the_answer_was_not_cut(
     assert llm.get_tool_calls_from_response(response)[0].tool_kwargs == {}
 
 
-@pytest.mark.parametrize("way", STREAMED)
+@subcases("way", STREAMED)
 def test_a_call_that_was_cut_gives_what_there_is_until_the_answers_end(server: ScriptServer, way: Way):
     server.say(said(call("get_weather", '{"city": "Par'), stream=True, finish="length"))
     llm = model_at(server)
@@ -378,7 +382,7 @@ def test_the_emulator_calls_a_tool(fresh_emulator):
     assert answer.response == "sunny in Paris"
 
 
-@pytest.mark.parametrize("way", WAYS_WITH_TOOLS)
+@subcases("way", WAYS_WITH_TOOLS)
 def test_the_emulators_calls_are_the_same_in_every_way(fresh_emulator, way: str):
     llm = model_on(fresh_emulator)
     response = with_tools(llm, way, WEATHER, user_msg="What is the weather in Paris?", tool_required=True)

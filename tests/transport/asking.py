@@ -16,6 +16,7 @@ from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Message, T
 from aki_transport.models import listing
 from aki_transport.transport import attempts, sender
 from tests.script_server import Answer, ScriptServer
+from tests.subcases import subcases
 
 MODEL = "qwen3.6-35b"
 KEY = "aki-5ecret-0f-the-te5ts"
@@ -120,6 +121,9 @@ class Way:
 
 
 WAYS = tuple(Way(streamed=streamed, is_async=is_async) for is_async in (False, True) for streamed in (False, True))
+in_every_way = subcases("way", WAYS)
+in_every_stream = subcases("stream_way", [way for way in WAYS if way.streamed])
+in_every_chat = subcases("chat_way", [way for way in WAYS if not way.streamed])
 
 
 class Clock:
@@ -133,8 +137,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pauses: list[float] = []
-        self.passed = 0.0
-        self.dice = 1.0
+        self.reset()
         clock = self
 
         class Time:
@@ -157,3 +160,9 @@ class Clock:
             monkeypatch.setattr(module, "time", Time)
         monkeypatch.setattr(sender, "asyncio", Asyncio())
         monkeypatch.setattr(attempts, "random", Dice)
+
+    def reset(self) -> None:
+        """No pause was asked for, and the time is the true one."""
+        self.pauses.clear()
+        self.passed = 0.0
+        self.dice = 1.0

@@ -7,7 +7,7 @@ from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
 from aki_transport.transport import connections
 from tests.script_server import ScriptServer
-from tests.transport.asking import WAYS, Clock, Way
+from tests.transport.asking import Clock
 from tests.transport.raw_server import Caller, calling
 
 _OTHERS = ("AKI_", "AACFLOW_", "AK_AI_CORE_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_")
@@ -31,21 +31,6 @@ def server() -> Iterator[ScriptServer]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
-
-
-@pytest.fixture(params=WAYS, ids=str)
-def way(request: pytest.FixtureRequest) -> Way:
-    return request.param
-
-
-@pytest.fixture(params=[way for way in WAYS if way.streamed], ids=str)
-def stream_way(request: pytest.FixtureRequest) -> Way:
-    return request.param
-
-
-@pytest.fixture(params=[way for way in WAYS if not way.streamed], ids=str)
-def chat_way(request: pytest.FixtureRequest) -> Way:
-    return request.param
 
 
 @pytest.fixture(scope="session")

@@ -140,7 +140,7 @@ class JobClock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pauses: list[float] = []
-        self.passed = 0.0
+        self.reset()
         clock = self
 
         class Time:
@@ -165,6 +165,11 @@ class JobClock:
         for module in (polling, sender):
             monkeypatch.setattr(module, "asyncio", Asyncio())
         monkeypatch.setattr(attempts, "random", Dice)
+
+    def reset(self) -> None:
+        """No pause was made."""
+        self.pauses.clear()
+        self.passed = 0.0
 
     def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)

@@ -31,7 +31,7 @@ from aki_transport.auth import is_loopback, secret_header_values
 from aki_transport.redaction import escape_control
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse, text_answer
-from tests.transport.asking import KEY, Clock, Way, client_for, request_for
+from tests.transport.asking import KEY, Clock, Way, client_for, in_every_chat, in_every_way, request_for
 
 SECRET = "hunter2-the-passw0rd"
 
@@ -62,9 +62,9 @@ def good(way: Way) -> Answer:
         "//aki.io/v1",
         "https://",
         "https:///v1",
-        "https://aki.io/v1?x=1",
+        "https://aki.io/v1/chat/completions",
         "https://aki.io/v1#x",
-        "https://aki.io/v1?",
+        "https://aki.io/anthropic/v1/messages",
         "https://aki.io/v1#",
         "https://aki.io/\r\nx: y",
         "https://aki.io /v1",
@@ -127,6 +127,7 @@ def test_plain_http_is_taken_where_it_is_allowed() -> None:
 
 
 @pytest.mark.parametrize("url", ["https://example.com/v1", "https://aki.io.example.com/v1", "https://xaki.io/v1"])
+@in_every_chat
 def test_a_key_from_the_environment_goes_to_no_foreign_host(
     chat_way: Way, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +138,7 @@ def test_a_key_from_the_environment_goes_to_no_foreign_host(
 
 
 @pytest.mark.parametrize("variable", ["AKI_API_KEY", "AKI_IO_API_KEY"])
+@in_every_way
 def test_a_key_from_the_environment_goes_to_loopback(
     way: Way, variable: str, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +148,7 @@ def test_a_key_from_the_environment_goes_to_loopback(
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
 
 
+@in_every_way
 def test_the_key_is_looked_for_in_order(way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AKI_IO_API_KEY", "second")
     monkeypatch.setenv("AKI_API_KEY", "first")
@@ -155,11 +158,13 @@ def test_the_key_is_looked_for_in_order(way: Way, server: ScriptServer, monkeypa
     assert [request.headers["authorization"] for request in server.requests] == ["Bearer first", "Bearer explicit"]
 
 
+@in_every_way
 def test_without_a_key_the_variables_are_named(way: Way) -> None:
     with pytest.raises(ConfigurationError, match="set AKI_API_KEY or AKI_IO_API_KEY or pass api_key="):
         way.ask(Client())
 
 
+@in_every_way
 def test_a_provider_without_key_variables_takes_no_key(way: Way, server: ScriptServer) -> None:
     server.say(good(way))
     mine = Provider(name="mine", routes=(Route(protocol="openai", base_url=server.openai_url),))
@@ -184,6 +189,7 @@ def test_headers_that_http_does_not_take_are_refused(headers: dict[str, str]) ->
         Client(default_headers=headers)
 
 
+@in_every_way
 def test_a_model_with_a_line_break_stays_in_the_body(way: Way, server: ScriptServer) -> None:
     server.say(good(way))
     way.ask(client_for(server, on_unknown_model="allow", provider="aacflow"), request_for("a\r\nx-evil: 1"))
@@ -191,6 +197,7 @@ def test_a_model_with_a_line_break_stays_in_the_body(way: Way, server: ScriptSer
     assert "x-evil" not in server.requests[0].headers
 
 
+@in_every_way
 def test_own_headers_are_sent_and_do_not_replace_the_key(way: Way, server: ScriptServer) -> None:
     server.say(good(way))
     way.ask(client_for(server, default_headers={"X-Mine": "1", "Authorization": "Bearer other"}))
@@ -213,6 +220,7 @@ OTHERS = {
 }
 
 
+@in_every_way
 def test_exactly_these_headers_are_sent_whatever_the_environment_says(
     way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,6 +239,7 @@ def test_exactly_these_headers_are_sent_whatever_the_environment_says(
         }
 
 
+@in_every_way
 def test_a_key_of_another_vendor_is_none(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in OTHERS.items():
         monkeypatch.setenv(name, value)
@@ -292,6 +301,7 @@ FAILURES = {
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("answer", FAILURES.values(), ids=FAILURES)
+@in_every_way
 def test_the_key_is_nowhere_in_an_error(
     way: Way, answer: Answer, server: ScriptServer, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
 ) -> None:
@@ -361,6 +371,7 @@ OTHER = "gateway&5ecret/of-the-te5ts"
     ],
     ids=["plain", "html", "url", "json", "cut", "cut before"],
 )
+@in_every_way
 def test_a_secret_of_own_headers_is_nowhere_in_an_error(way: Way, body: Answer, server: ScriptServer) -> None:
     server.always = body
     client = client_for(server, default_headers={"X-Gateway-Key": OTHER}, max_retries=0)
@@ -374,6 +385,7 @@ def test_a_secret_of_own_headers_is_nowhere_in_an_error(way: Way, body: Answer, 
 
 
 @pytest.mark.parametrize("key", ["x", "test", "EMPTY", "none", "brown"])
+@in_every_way
 def test_a_placeholder_for_a_key_damages_no_text(way: Way, key: str, server: ScriptServer) -> None:
     words = "none of the brown boxes in this test is EMPTY, said x"
     server.always = json_answer({"error": {"message": words}}, 400)
@@ -381,6 +393,7 @@ def test_a_placeholder_for_a_key_damages_no_text(way: Way, key: str, server: Scr
     assert words in str(error)
 
 
+@in_every_way
 def test_what_had_arrived_of_a_stream_stays_as_it_is(way: Way, server: ScriptServer) -> None:
     if not way.streamed:
         return
@@ -391,6 +404,7 @@ def test_what_had_arrived_of_a_stream_stays_as_it_is(way: Way, server: ScriptSer
     assert KEY not in str(error)
 
 
+@in_every_way
 def test_control_characters_of_a_server_reach_no_message_and_no_log(
     way: Way, server: ScriptServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -405,6 +419,7 @@ def test_control_characters_of_a_server_reach_no_message_and_no_log(
         assert text == escape_control(text)
 
 
+@in_every_way
 def test_the_key_is_in_no_local_of_a_call_that_is_under_way(way: Way, server: ScriptServer, clock: Clock) -> None:
     """Error trackers show the locals of every frame, containers included."""
     del clock
@@ -437,6 +452,7 @@ def test_the_key_is_in_no_local_of_a_call_that_is_under_way(way: Way, server: Sc
     assert seen == []
 
 
+@in_every_way
 def test_the_key_is_in_no_form_of_a_client(way: Way, server: ScriptServer) -> None:
     server.say(good(way))
     client = client_for(server)
@@ -450,12 +466,14 @@ def test_the_key_is_in_no_form_of_a_client(way: Way, server: ScriptServer) -> No
     assert KEY.encode() not in pickled
 
 
+@in_every_way
 def test_the_key_may_be_given_wrapped(way: Way, server: ScriptServer) -> None:
     server.say(good(way))
     way.ask(client_for(server, api_key=SecretStr(KEY)))
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
 
 
+@in_every_way
 def test_bodies_are_not_logged(way: Way, server: ScriptServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     server.say(streamed("The answer") if way.streamed else replied("The answer"))
@@ -466,6 +484,7 @@ def test_bodies_are_not_logged(way: Way, server: ScriptServer, caplog: pytest.Lo
     assert "The answer" not in said
 
 
+@in_every_way
 def test_a_redirect_does_not_carry_the_key(way: Way, server: ScriptServer) -> None:
     with ScriptServer(always=replied()) as other:
         location = f"{other.openai_url}/chat/completions"
@@ -478,6 +497,7 @@ def test_a_redirect_does_not_carry_the_key(way: Way, server: ScriptServer) -> No
         assert (other.requests, other.listings) == ([], [])
 
 
+@in_every_way
 def test_a_copy_of_an_error_holds_no_key_either(way: Way, server: ScriptServer) -> None:
     server.say(FAILURES["401"])
     error = failure(way, client_for(server))

@@ -54,7 +54,18 @@ from tests.transport.anthropic_says import (
     tool_use,
     written,
 )
-from tests.transport.asking import KEY, MODEL, Clock, Way, added_up, client_for, request_for
+from tests.transport.asking import (
+    KEY,
+    MODEL,
+    Clock,
+    Way,
+    added_up,
+    client_for,
+    in_every_chat,
+    in_every_stream,
+    in_every_way,
+    request_for,
+)
 from tests.transport.test_decoding import anything, check, cuts, placed
 
 some = settings(max_examples=20, deadline=None)
@@ -243,6 +254,7 @@ _REASONS = {
 
 
 @pytest.mark.parametrize("row", ODDITIES, ids=lambda row: row.name)
+@in_every_stream
 def test_each_oddity_of_a_stream_is_read(row: Oddity, stream_way: Way) -> None:
     reply = stream_way.ask(hearing(written(streamed(*row.events, reason=row.reason))))
     assert (reply.text, reply.reasoning, reply.tool_calls) == (row.text, row.reasoning, row.tool_calls)
@@ -330,6 +342,7 @@ def test_it_is_so_through_the_whole_client(both: tuple[dict[str, Any], list[dict
     assert added_up(hearing(body).stream(request_for())) == whole
 
 
+@in_every_stream
 def test_a_stream_over_a_real_socket(stream_way: Way, server: ScriptServer) -> None:
     events = [written([each]) for each in streamed(begin(0, text("")), say("Hel"), say("lö"), stop())]
     server.say(sse(*events, done=False, request_id="req_1"))
@@ -338,6 +351,7 @@ def test_a_stream_over_a_real_socket(stream_way: Way, server: ScriptServer) -> N
     assert (reply.text, reply.request_id) == ("Hellö", "req_1")
 
 
+@in_every_stream
 def test_pieces_are_given_out_as_they_come(stream_way: Way) -> None:
     events = streamed(begin(0, text("")), say("Hel"), say("lo"), stop(), begin(1, CALL), *pieces("{", "}", index=1))
     deltas = stream_way.deltas(hearing(written(events)))
@@ -346,6 +360,7 @@ def test_pieces_are_given_out_as_they_come(stream_way: Way) -> None:
 
 
 @pytest.mark.parametrize(("reason", "finish"), _REASONS.items())
+@in_every_way
 def test_each_reason_to_end_in_openai_s_word_and_the_protocol_s(way: Way, reason: str, finish: str) -> None:
     said = written(streamed(say("Hello"), reason=reason)) if way.streamed else message(text("Hello"), stop=reason)
     reply = way.ask(hearing(said))
@@ -355,6 +370,7 @@ def test_each_reason_to_end_in_openai_s_word_and_the_protocol_s(way: Way, reason
     assert (reply.raw["model"], reply.raw["usage"]["prompt_tokens"]) == (MODEL, 5)
 
 
+@in_every_way
 def test_the_stop_sequence_is_a_detail(way: Way) -> None:
     ended = {"stop": "stop_sequence", "stop_sequence": "END"}
     events = [start(), say("Hello"), close("stop_sequence", stop_sequence="END"), END]
@@ -362,6 +378,7 @@ def test_the_stop_sequence_is_a_detail(way: Way) -> None:
     assert reply.details == {"stop_sequence": "END"}
 
 
+@in_every_way
 def test_a_call_without_an_id_gets_one(way: Way) -> None:
     block = {"type": "tool_use", "name": "add", "input": {"a": 1}}
     said = written(streamed(begin(0, block), stop(), begin(1, block))) if way.streamed else message(block, block)
@@ -482,6 +499,7 @@ def test_any_json_as_events(values: list[Any], event: str) -> None:
     ours_or_a_reply(lambda: added_up(decode(*(Payload(event, json.dumps(value)) for value in values))))
 
 
+@in_every_stream
 def test_arguments_without_a_call_are_no_answer(stream_way: Way) -> None:
     with pytest.raises(InvalidResponseError, match="without its beginning"):
         stream_way.ask(hearing(written(streamed(*pieces("{}")))))
@@ -490,6 +508,7 @@ def test_arguments_without_a_call_are_no_answer(stream_way: Way) -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"type": "completion"}, message() | {"content": "Hello"}, message() | {"content": None}, message(7)]
 )
+@in_every_chat
 def test_a_body_that_is_no_message(chat_way: Way, body: dict[str, Any]) -> None:
     with pytest.raises(InvalidResponseError, match=r"AKI\.IO: .*(is no message|has no content|content block)"):
         chat_way.ask(hearing(body))
@@ -506,12 +525,14 @@ def test_many_blocks_are_read_in_time_of_their_number() -> None:
 
 
 @pytest.mark.parametrize("events", [ALL[:1], ALL[:3], ALL[:-2]])
+@in_every_stream
 def test_a_stream_without_its_end_is_an_error_with_the_text_so_far(events: list[Any], stream_way: Way) -> None:
     with pytest.raises(StreamInterruptedError) as caught:
         stream_way.ask(hearing(written(events)), request_for())
     assert caught.value.partial_text == ("Hello" if len(events) > 2 else "")
 
 
+@in_every_stream
 def test_a_stream_is_whole_once_it_says_why_it_ended(stream_way: Way, server: ScriptServer) -> None:
     client = client_for(server, protocol="anthropic", base_url=f"{server.url}/anthropic")
     for end in ("close", "cut", "reset"):
@@ -519,6 +540,7 @@ def test_a_stream_is_whole_once_it_says_why_it_ended(stream_way: Way, server: Sc
         assert stream_way.ask(client).text == "Hello"
 
 
+@in_every_stream
 def test_nothing_is_read_behind_the_end(stream_way: Way) -> None:
     events = [*streamed(say("Hello")), say(" again"), {"type": "error", "error": {"message": "no"}}]
     assert stream_way.ask(hearing(written(events))).text == "Hello"
@@ -545,6 +567,7 @@ def error(kind: str, words: str = "No such luck.") -> dict[str, Any]:
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(("kind", "status", "cls"), _KINDS)
+@in_every_way
 def test_each_type_of_error_as_a_status(way: Way, kind: str, status: int, cls: type[APIStatusError]) -> None:
     client = answering(lambda _: httpx.Response(status, json=error(kind), headers={"request-id": "req_1"}))
     with pytest.raises(cls, match=r"No such luck\.") as caught:
@@ -556,6 +579,7 @@ def test_each_type_of_error_as_a_status(way: Way, kind: str, status: int, cls: t
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(("kind", "cls"), [(kind, cls) for kind, _, cls in _KINDS])
+@in_every_way
 def test_each_type_of_error_inside_an_answer(way: Way, kind: str, cls: type[APIStatusError]) -> None:
     said = written([start(), say("Hel"), error(kind)]) if way.streamed else error(kind)
     with pytest.raises(cls, match=r"No such luck\.") as caught:
@@ -566,6 +590,7 @@ def test_each_type_of_error_inside_an_answer(way: Way, kind: str, cls: type[APIS
 @pytest.mark.parametrize(
     "data", ['{"type": "error", "error": {}}', '{"type": "error"}', "overloaded", '{"message": "overloaded"}', "[1]"]
 )
+@in_every_stream
 def test_an_error_event_is_an_error_whatever_it_holds(data: str, stream_way: Way) -> None:
     said = written([start(), say("Hel")]) + f"event: error\ndata: {data}\n\n".encode()
     with pytest.raises(AKIError) as caught:
@@ -574,6 +599,7 @@ def test_an_error_event_is_an_error_whatever_it_holds(data: str, stream_way: Way
 
 
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_an_overloaded_service_is_asked_again_before_it_has_said_anything(way: Way, clock: Clock) -> None:
     answers = [
         httpx.Response(529, json=error("overloaded_error")),
@@ -593,11 +619,13 @@ def test_an_overloaded_service_is_asked_again_before_it_has_said_anything(way: W
         "input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000",
     ],
 )
+@in_every_way
 def test_a_context_that_is_too_small_is_said_so(way: Way, words: str) -> None:
     with pytest.raises(ContextOverflowError):
         way.ask(answering(lambda _: httpx.Response(400, json=error("invalid_request_error", words))))
 
 
+@in_every_way
 def test_another_model_s_answer_is_not_given_out(way: Way) -> None:
     other = "minimax-m2.5-230b"
     said = written([start(model=other), say("Hello"), close(), END]) if way.streamed else message(model=other)
@@ -606,6 +634,7 @@ def test_another_model_s_answer_is_not_given_out(way: Way) -> None:
     assert (caught.value.requested, caught.value.served) == (MODEL, other)
 
 
+@in_every_way
 def test_a_key_that_the_service_says_again_is_in_no_error(way: Way) -> None:
     for said in (error("authentication_error", f"bad key {KEY}"), {"type": KEY}, {"type": "message", "content": KEY}):
         with pytest.raises(AKIError) as caught:
@@ -626,6 +655,7 @@ NO_WORKER = Provider(
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(("reason", "fails"), [("end_turn", True), ("max_tokens", True), ("refusal", False)])
+@in_every_way
 def test_an_empty_answer_is_a_failed_worker_where_the_route_says_so(way: Way, reason: str, fails: bool) -> None:
     usage = {"input_tokens": 5, "output_tokens": 0}
     events = [start(usage=usage), {**close(reason), "usage": usage}, END]

@@ -29,7 +29,7 @@ from aki_transport.messages import (
 from aki_transport.wire import anthropic
 from tests.script_server import ScriptServer, json_answer
 from tests.transport.anthropic_says import answering, message, streamed, text, written
-from tests.transport.asking import KEY, MODEL, Way, client_for, request_for
+from tests.transport.asking import KEY, MODEL, Way, client_for, in_every_way, request_for
 
 USER = {"role": "user", "content": [text("hi")]}
 ADD = Tool(name="add", description="Adds.", parameters={"type": "object", "properties": {"a": {"type": "integer"}}})
@@ -55,6 +55,7 @@ def result(content: Any = "1", call_id: str = "toolu_1", **fields: Any) -> Messa
     return Message(role="tool", content=content, tool_call_id=call_id, **fields)
 
 
+@in_every_way
 def test_a_bare_request(way: Way) -> None:
     seen: list[httpx.Request] = []
 
@@ -81,6 +82,7 @@ def test_a_bare_request(way: Way) -> None:
     assert "authorization" not in request.headers
 
 
+@in_every_way
 def test_the_listing_is_asked_for_with_the_same_headers(way: Way, server: ScriptServer) -> None:
     server.say(json_answer(message(text("Hello"))))
     client = client_for(server, protocol="anthropic", base_url=f"{server.url}/anthropic")
@@ -308,6 +310,7 @@ def test_a_text_file_that_is_no_base64_is_refused(data: str) -> None:
         turns_of(user(File(base64=data, mime_type="text/plain", filename="a.txt")))
 
 
+@in_every_way
 def test_sound_is_refused_before_anything_is_sent(way: Way, server: ScriptServer) -> None:
     client = client_for(server, protocol="anthropic", base_url=f"{server.url}/anthropic")
     sound = ChatRequest(model=MODEL, messages=(user(Audio(base64="UklGRg==", format="wav")),))
@@ -359,6 +362,7 @@ def test_an_unknown_effort_is_refused_with_those_there_are() -> None:
 
 
 SIGNED = {"type": "thinking", "thinking": "Hm", "signature": "c2ln"}
+UNSIGNED = {"type": "thinking", "thinking": "unsigned"}
 REDACTED = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
 THOUGHTFUL = Message(
     role="assistant",
@@ -377,7 +381,7 @@ THOUGHTFUL = Message(
     [
         ("never", True, False, False),
         (None, True, False, False),
-        ("tool_turns", True, False, True),
+        ("tool_turns", True, True, True),  # nothing but an answer without calls ends the turn
         ("tool_turns", False, False, False),
         ("always", True, True, True),
         ("always", False, True, True),
@@ -390,7 +394,7 @@ def test_thoughts_are_sent_back_only_where_that_is_asked(
     ending = () if open_turn else (Message(role="assistant", content="1"), user("thanks"))
     found = turns_of(user("a"), *turn, user("b"), *turn, *ending, send_reasoning=send)
     calls = [blocks for role, blocks in found if role == "assistant" and blocks[-1]["type"] == "tool_use"]
-    assert calls == [[*([SIGNED, REDACTED] if sent else []), USED] for sent in (earlier, later)]
+    assert calls == [[*([SIGNED, REDACTED, UNSIGNED] if sent else []), USED] for sent in (earlier, later)]
 
 
 @settings(max_examples=200, deadline=None)
@@ -405,6 +409,7 @@ def test_roles_always_alternate_and_no_turn_is_empty(messages: list[Message]) ->
         assert kinds == sorted(kinds, reverse=True)
 
 
+@in_every_way
 def test_a_request_s_tools_and_thinking_reach_the_service(way: Way) -> None:
     seen: list[dict[str, Any]] = []
 

@@ -28,7 +28,7 @@ from aki_transport.messages import (
 from aki_transport.wire import openai
 from tests.scenarios import replied, streamed
 from tests.script_server import ScriptServer
-from tests.transport.asking import MODEL, Way, client_for, request_for
+from tests.transport.asking import MODEL, Way, client_for, in_every_chat, in_every_stream, in_every_way, request_for
 
 USER = {"role": "user", "content": "hi"}
 
@@ -43,6 +43,7 @@ def said(request: ChatRequest, *, stream: bool = False) -> dict[str, Any]:
     return json.loads(json.dumps(openai.chat(request, stream=stream).body))
 
 
+@in_every_way
 def test_a_bare_request_to_aki(way: Way, server: ScriptServer) -> None:
     body = {"model": MODEL, "messages": [USER], "max_tokens": 8192}
     if way.streamed:
@@ -51,6 +52,7 @@ def test_a_bare_request_to_aki(way: Way, server: ScriptServer) -> None:
 
 
 @pytest.mark.parametrize("provider", ["aacflow", "ak_ai_core"])
+@in_every_way
 def test_a_bare_request_to_another(way: Way, provider: str, server: ScriptServer) -> None:
     body = {"model": MODEL, "messages": [USER]}
     if way.streamed:
@@ -58,6 +60,7 @@ def test_a_bare_request_to_another(way: Way, provider: str, server: ScriptServer
     assert sent(way, server, request_for(), provider=provider) == body
 
 
+@in_every_way
 def test_zero_is_a_value_and_is_sent(way: Way, server: ScriptServer) -> None:
     zeros = {
         "temperature": 0,
@@ -72,6 +75,7 @@ def test_zero_is_a_value_and_is_sent(way: Way, server: ScriptServer) -> None:
     assert {name: body[name] for name in zeros} == zeros
 
 
+@in_every_way
 def test_everything_that_is_given_is_sent(way: Way, server: ScriptServer) -> None:
     given_ = {
         "temperature": 0.5,
@@ -90,10 +94,12 @@ def test_everything_that_is_given_is_sent(way: Way, server: ScriptServer) -> Non
     assert set(body) == {*given_, "model", "messages", "stop", *extra}
 
 
+@in_every_stream
 def test_usage_is_not_asked_for_where_that_is_not_wanted(stream_way: Way, server: ScriptServer) -> None:
     assert "stream_options" not in sent(stream_way, server, request_for(include_usage=False))
 
 
+@in_every_way
 def test_extra_fields_win(way: Way, server: ScriptServer) -> None:
     extra = {"temperature": 1, "max_tokens": 5, "chat_template_kwargs": {"enable_thinking": False}}
     body = sent(way, server, request_for(temperature=0.2, extra_body=extra))
@@ -182,6 +188,7 @@ def test_reasoning_goes_back_in_open_tool_turns_alone() -> None:
 
 
 @pytest.mark.parametrize(("provider", "sends"), [("aki", True), ("aacflow", False), ("ak_ai_core", False)])
+@in_every_chat
 def test_reasoning_goes_back_to_aki_alone(chat_way: Way, provider: str, server: ScriptServer, *, sends: bool) -> None:
     request = ChatRequest(model=MODEL, messages=(ASKED, CALLED, RESULT))
     messages = sent(chat_way, server, request, provider=provider)["messages"]
@@ -241,6 +248,7 @@ def test_each_part_has_its_form(content: Any, form: Any) -> None:
     assert body["messages"][0]["content"] == form
 
 
+@in_every_way
 def test_the_output_is_bound_by_what_the_model_can_give(way: Way, server: ScriptServer) -> None:
     assert sent(way, server, request_for(), max_output=500)["max_tokens"] == 500
     assert sent(way, server, request_for("minimax-m2.5-230b"))["max_tokens"] == 8192
@@ -249,6 +257,7 @@ def test_the_output_is_bound_by_what_the_model_can_give(way: Way, server: Script
 @pytest.mark.parametrize(
     ("tokens", "bound"), [(100, 8192), (24_000, 8192), (30_000, 2768), (32_000, 1024), (200_000, 1024)]
 )
+@in_every_way
 def test_a_long_prompt_lowers_the_output_that_nobody_asked_for(
     way: Way, tokens: int, bound: int, server: ScriptServer
 ) -> None:
@@ -264,11 +273,13 @@ def test_the_output_that_nobody_asked_for_fits_or_is_small(size: int, window: in
     assert bound == min(1024, most) or bound + size // 4 <= window
 
 
+@in_every_way
 def test_what_the_user_gives_is_never_altered(way: Way, server: ScriptServer) -> None:
     request = request_for(text="x" * 200_000, max_tokens=20_000)
     assert sent(way, server, request, context_window=32768)["max_tokens"] == 20_000
 
 
+@in_every_way
 def test_more_output_than_the_model_can_give_warns_once(way: Way, server: ScriptServer) -> None:
     server.always = streamed("Hello") if way.streamed else replied()
     client = client_for(server)
@@ -278,6 +289,7 @@ def test_more_output_than_the_model_can_give_warns_once(way: Way, server: Script
     assert [request.json["max_tokens"] for request in server.requests] == [32_769] * 2
 
 
+@in_every_way
 def test_at_the_limit_nothing_warns(way: Way, server: ScriptServer) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -296,12 +308,14 @@ for _ in range(100_000):
     [object(), float("nan"), float("inf"), -float("inf"), LOOP, "\ud800", {1: object()}, b"\xff", DEEP],
     ids=["object", "nan", "inf", "-inf", "loop", "surrogate", "nested", "bytes", "deep"],
 )
+@in_every_way
 def test_what_json_cannot_hold_is_refused_before_sending(way: Way, value: Any, server: ScriptServer) -> None:
     with pytest.raises(ConfigurationError, match="JSON"):
         way.ask(client_for(server), request_for(extra_body={"odd": value}))
     assert server.requests == []
 
 
+@in_every_way
 def test_a_temperature_that_is_no_number_is_refused(way: Way, server: ScriptServer) -> None:
     with pytest.raises(ConfigurationError, match="JSON"):
         way.ask(client_for(server), request_for(temperature=float("nan")))
@@ -309,10 +323,12 @@ def test_a_temperature_that_is_no_number_is_refused(way: Way, server: ScriptServ
 
 
 @pytest.mark.parametrize("text", ["Grüße", "👋🏽", "\0", "\u2028", '"\\/', "", "a\r\nb"])
+@in_every_way
 def test_any_text_arrives_as_it_is(way: Way, text: str, server: ScriptServer) -> None:
     assert sent(way, server, request_for(text=text))["messages"][0]["content"] == text
 
 
+@in_every_way
 def test_what_is_handed_in_is_not_changed(way: Way, server: ScriptServer) -> None:
     extra: dict[str, Any] = {"a": {"b": 1}}
     request = request_for(tools=(TOOL,), extra_body=extra, response_format=JsonObject())

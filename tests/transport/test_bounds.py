@@ -15,7 +15,7 @@ from aki_transport.transport import body
 from aki_transport.transport import sse as sse_module
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, sse
-from tests.transport.asking import Way, client_for, patient
+from tests.transport.asking import Way, client_for, in_every_chat, in_every_stream, in_every_way, patient
 
 MB = 2**20
 
@@ -29,6 +29,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
+@in_every_chat
 def test_a_body_past_the_bound_is_refused(chat_way: Way, server: ScriptServer) -> None:
     server.say(replied("x" * (MB + 1)))
     with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
@@ -37,12 +38,14 @@ def test_a_body_past_the_bound_is_refused(chat_way: Way, server: ScriptServer) -
 
 
 @pytest.mark.usefixtures("small")
+@in_every_chat
 def test_a_body_within_the_bound_is_taken(chat_way: Way, server: ScriptServer) -> None:
     server.say(replied("x" * (MB - 1000)))
     assert len(chat_way.ask(client_for(server)).text) == MB - 1000
 
 
 @pytest.mark.usefixtures("small")
+@in_every_stream
 def test_an_event_past_the_bound_is_refused(stream_way: Way, server: ScriptServer) -> None:
     server.say(streamed("Hel", "x" * 2 * MB))
     with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
@@ -51,6 +54,7 @@ def test_an_event_past_the_bound_is_refused(stream_way: Way, server: ScriptServe
 
 
 @pytest.mark.usefixtures("small")
+@in_every_stream
 def test_an_event_that_never_ends_is_refused(stream_way: Way, server: ScriptServer) -> None:
     pieces = (b"data: ", *[b"x" * 10_000] * 300)
     server.say(Answer(headers={"content-type": "text/event-stream"}, chunks=pieces, end="hang"))
@@ -59,24 +63,28 @@ def test_an_event_that_never_ends_is_refused(stream_way: Way, server: ScriptServ
 
 
 @pytest.mark.usefixtures("small")
+@in_every_stream
 def test_events_within_the_bound_may_be_more_in_all(stream_way: Way, server: ScriptServer) -> None:
     server.say(streamed(*["x" * (MB // 2)] * 6))
     assert len(stream_way.ask(client_for(server)).text) == 3 * MB
 
 
 @pytest.mark.usefixtures("small")
+@in_every_stream
 def test_a_stream_answered_by_a_body_past_the_bound(stream_way: Way, server: ScriptServer) -> None:
     server.say(replied("x" * (MB + 1)))
     with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
         stream_way.ask(client_for(server))
 
 
+@in_every_stream
 def test_an_event_of_ten_megabytes_is_read_in_time(stream_way: Way, server: ScriptServer) -> None:
     server.say(streamed("x" * 10 * MB))
     with patient(10):
         assert len(stream_way.ask(client_for(server)).text) == 10 * MB
 
 
+@in_every_stream
 def test_an_event_of_many_lines_is_read_in_time(stream_way: Way, server: ScriptServer) -> None:
     body = b"".join(b"data: \n" for _ in range(500_000)) + b"\n"
     server.say(Answer(headers={"content-type": "text/event-stream"}, chunks=(body, b"data: [DONE]\n\n")))
@@ -84,6 +92,7 @@ def test_an_event_of_many_lines_is_read_in_time(stream_way: Way, server: ScriptS
         stream_way.ask(client_for(server, max_retries=0))
 
 
+@in_every_stream
 def test_tool_arguments_in_many_pieces_are_read_in_time(stream_way: Way, server: ScriptServer) -> None:
     call = {"index": 0, "id": "call_1", "function": {"name": "add", "arguments": ""}}
     piece = chunk(tool_calls=[{"index": 0, "function": {"name": "add", "arguments": '{"a":{}'}}])
@@ -104,6 +113,7 @@ def bomb(size: int, layers: int) -> bytes:
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("status", [200, 400])
+@in_every_way
 def test_a_bomb_does_not_fill_the_memory(way: Way, layers: int, status: int, server: ScriptServer) -> None:
     body = bomb(400 * MB, layers)
     headers = {"content-type": "application/json", "content-encoding": ", ".join(["gzip"] * layers)}
@@ -119,6 +129,7 @@ def test_a_bomb_does_not_fill_the_memory(way: Way, layers: int, status: int, ser
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "x-own"])
+@in_every_way
 def test_an_encoding_that_was_not_asked_for_is_no_answer(way: Way, encoding: str, server: ScriptServer) -> None:
     whole: Any = replied()
     server.say(Answer(**{**whole.__dict__, "headers": {**whole.headers, "content-encoding": encoding}}))

@@ -24,7 +24,20 @@ from aki_transport import (
 from aki_transport.transport import Call, Form
 from tests.scenarios import chunk, replied, split_everywhere, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse, text_answer
-from tests.transport.asking import KEY, Clock, Way, alive, client_for, request_for, run, true
+from tests.subcases import subcases
+from tests.transport.asking import (
+    KEY,
+    Clock,
+    Way,
+    alive,
+    client_for,
+    in_every_chat,
+    in_every_stream,
+    in_every_way,
+    request_for,
+    run,
+    true,
+)
 from tests.transport.raw_server import CHUNKED, HEAD, answering, hanging, refusing, serving
 
 STREAM = HEAD + b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -43,6 +56,7 @@ def ask_often(way: Way, client: Client, times: int) -> list[str]:
     return run(ask()) if way.is_async else [way.ask(client).text for _ in range(times)]
 
 
+@in_every_way
 def test_netrc_is_not_read(way: Way, server: ScriptServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login other password other\n")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -53,6 +67,7 @@ def test_netrc_is_not_read(way: Way, server: ScriptServer, tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("engine", ["httpx", "aiohttp"])
+@in_every_way
 def test_no_cookie_is_kept(way: Way, engine: str, server: ScriptServer) -> None:
     answer = alive(good(way))
     server.always = Answer(**{**answer.__dict__, "headers": {**answer.headers, "set-cookie": "session=1; path=/"}})
@@ -61,6 +76,7 @@ def test_no_cookie_is_kept(way: Way, engine: str, server: ScriptServer) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@in_every_way
 def test_redirects_are_not_followed(way: Way, status: int, server: ScriptServer) -> None:
     with ScriptServer(always=replied()) as other:
         server.always = text_answer("", status, location=f"{other.openai_url}/chat/completions")
@@ -72,6 +88,7 @@ def test_redirects_are_not_followed(way: Way, status: int, server: ScriptServer)
 
 
 @pytest.mark.parametrize("size", [1, 3, 10**6])
+@in_every_way
 def test_gzip_is_read(way: Way, size: int, server: ScriptServer) -> None:
     answer = streamed("Grü", "ße") if way.streamed else replied("Grüße")
     server.say(Answer(**{**split_everywhere(answer, size).__dict__, "gzip": True, "chunked": True}))
@@ -79,23 +96,27 @@ def test_gzip_is_read(way: Way, size: int, server: ScriptServer) -> None:
 
 
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_broken_gzip_is_an_invalid_response(way: Way, server: ScriptServer) -> None:
     server.always = text_answer("no gzip", content_type="application/json", content_encoding="gzip")
     with pytest.raises(InvalidResponseError, match="compression"):
         way.ask(client_for(server))
 
 
+@in_every_way
 def test_a_header_of_64_kb_costs_no_answer(way: Way, server: ScriptServer) -> None:
     answer = good(way)
     server.say(Answer(**{**answer.__dict__, "headers": {**answer.headers, "x-long": "a" * 65_536}}))
     assert way.ask(client_for(server)).text == "Hello"
 
 
+@in_every_way
 def test_a_body_of_some_megabytes_is_sent(way: Way, server: ScriptServer) -> None:
     server.always = good(way)
     assert way.ask(client_for(server), request_for(text="x" * 3 * 2**20)).text == "Hello"
 
 
+@in_every_way
 def test_an_early_refusal_is_read(way: Way, clock: Clock) -> None:
     page = (
         b"HTTP/1.1 413 Too Large\r\ncontent-type: text/plain\r\ncontent-length: 9\r\nconnection: close\r\n\r\ntoo large"
@@ -105,7 +126,7 @@ def test_an_early_refusal_is_read(way: Way, clock: Clock) -> None:
     assert clock.pauses == []
 
 
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@subcases("is_async", [False, True])
 def test_a_form_is_sent_with_its_files(server: ScriptServer, *, is_async: bool) -> None:
     server.always = json_answer({"done": True}, end="keep-alive")
     form = Form(fields={"prompt": "Grüße"}, files=(("image", "a.png", b"\x89PNG\r\n--x\0", "image/png"),))
@@ -125,6 +146,7 @@ def test_a_form_is_sent_with_its_files(server: ScriptServer, *, is_async: bool) 
 
 
 @pytest.mark.parametrize("behind", ["same write", "later", "open chunk", "more events"])
+@in_every_stream
 def test_bytes_behind_a_stream_s_end_are_not_the_next_answer(stream_way: Way, behind: str) -> None:
     payloads = b"".join(streamed("Hello").chunks)
     data = STREAM + b"%x\r\n%b\r\n" % (len(payloads), payloads)
@@ -144,12 +166,14 @@ def test_bytes_behind_a_stream_s_end_are_not_the_next_answer(stream_way: Way, be
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("kind", [b"application/json", b"text/event-stream"])
+@in_every_way
 def test_a_broken_chunk_is_a_lost_connection(way: Way, kind: bytes) -> None:
     data = CHUNKED[:-2] + b"content-type: " + kind + b"\r\n\r\nzz\r\n{}\r\n"
     with serving(answering(data, then=data, stay=False)) as place, pytest.raises(APIConnectionError):
         way.ask(Client("aacflow", api_key=KEY, base_url=place.url, max_retries=0, model_listing=False))
 
 
+@in_every_chat
 def test_a_timeout_without_bounds_is_none(chat_way: Way, server: ScriptServer) -> None:
     server.always = alive(replied())
     endless = Timeout(connect=None, answer=None, chunk=None)
@@ -157,6 +181,7 @@ def test_a_timeout_without_bounds_is_none(chat_way: Way, server: ScriptServer) -
 
 
 @pytest.mark.usefixtures("clock")
+@in_every_chat
 def test_a_connect_timeout_says_so(chat_way: Way) -> None:
     with hanging() as port:
         url = f"http://127.0.0.1:{port}/v1"
@@ -209,6 +234,7 @@ def check_frames(error: BaseException) -> None:
     ids=["hang", "reset", "400", "reset in the body", "gzip", "stream hangs", "stream resets"],
 )
 @pytest.mark.parametrize("bounds", [{"timeout": 0.2}, {"total_timeout": 0.2}], ids=["timeout", "total"])
+@in_every_way
 def test_no_frame_of_a_library_leaves_with_an_error(
     way: Way, answer: Answer, bounds: dict[str, Any], server: ScriptServer
 ) -> None:
@@ -219,6 +245,7 @@ def test_no_frame_of_a_library_leaves_with_an_error(
 
 
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_no_frame_of_a_library_leaves_with_a_failure_to_connect(way: Way) -> None:
     with refusing() as port:
         url = f"https://127.0.0.1:{port}/v1"

@@ -15,7 +15,17 @@ from aki_transport import AKIError, APITimeoutError, Client, RateLimitError, Str
 from aki_transport.messages import JsonObject, JsonSchema
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse
-from tests.transport.asking import Way, alive, client_for, patient, request_for, run
+from tests.transport.asking import (
+    Way,
+    alive,
+    client_for,
+    in_every_chat,
+    in_every_stream,
+    in_every_way,
+    patient,
+    request_for,
+    run,
+)
 
 TOTAL = 0.4
 BOUND = 1.0
@@ -29,6 +39,7 @@ def first_call() -> None:
         client_for(server).chat(request_for())
 
 
+@in_every_way
 def test_a_server_that_hangs(way: Way, server: ScriptServer) -> None:
     server.always = Answer(end="hang")
     with patient(BOUND), pytest.raises(APITimeoutError, match=r"AKI\.IO: total_timeout passed"):
@@ -36,6 +47,7 @@ def test_a_server_that_hangs(way: Way, server: ScriptServer) -> None:
     assert len(server.requests) == 1
 
 
+@in_every_way
 def test_a_body_that_trickles(way: Way, server: ScriptServer) -> None:
     server.always = SLOWLY
     with patient(BOUND), pytest.raises(APITimeoutError, match="total_timeout passed"):
@@ -43,18 +55,21 @@ def test_a_body_that_trickles(way: Way, server: ScriptServer) -> None:
     assert len(server.requests) == 1
 
 
+@in_every_way
 def test_an_error_page_that_trickles(way: Way, server: ScriptServer) -> None:
     server.always = Answer(status=400, chunks=(b"x",) * 200, chunk_delay=0.05)
     with patient(BOUND), pytest.raises(AKIError):
         way.ask(client_for(server, total_timeout=TOTAL))
 
 
+@in_every_chat
 def test_a_body_without_a_length_that_trickles(chat_way: Way, server: ScriptServer) -> None:
     server.always = Answer(headers={"connection": "close"}, chunks=(b"{",) * 200, chunk_delay=0.05, chunked=False)
     with patient(BOUND), pytest.raises(APITimeoutError):
         chat_way.ask(client_for(server, total_timeout=TOTAL))
 
 
+@in_every_stream
 def test_a_stream_that_trickles(stream_way: Way, server: ScriptServer) -> None:
     server.always = Answer(
         headers={"content-type": "text/event-stream"},
@@ -67,6 +82,7 @@ def test_a_stream_that_trickles(stream_way: Way, server: ScriptServer) -> None:
     assert len(server.requests) == 1
 
 
+@in_every_stream
 def test_a_stream_of_comments(stream_way: Way, server: ScriptServer) -> None:
     server.always = Answer(
         headers={"content-type": "text/event-stream"}, chunks=(b": still here\n\n",) * 200, chunk_delay=0.05
@@ -76,6 +92,7 @@ def test_a_stream_of_comments(stream_way: Way, server: ScriptServer) -> None:
     assert len(server.requests) == 1
 
 
+@in_every_way
 def test_a_pause_that_would_exceed_it_is_not_begun(way: Way, server: ScriptServer) -> None:
     server.always = json_answer({"error": {"message": "Not now"}}, 429, retry_after="5")
     with patient(BOUND), pytest.raises(RateLimitError, match="Not now"):
@@ -83,6 +100,7 @@ def test_a_pause_that_would_exceed_it_is_not_begun(way: Way, server: ScriptServe
     assert len(server.requests) == 1
 
 
+@in_every_way
 def test_attempts_share_it(way: Way, server: ScriptServer) -> None:
     server.always = Answer(status=503, headers={"retry-after": "0.05"}, chunks=(b"",), delay=0.15, chunked=False)
     with patient(BOUND), pytest.raises(AKIError):
@@ -90,6 +108,7 @@ def test_attempts_share_it(way: Way, server: ScriptServer) -> None:
     assert 1 < len(server.requests) < 5
 
 
+@in_every_way
 def test_a_listing_that_hangs_counts_too(way: Way, server: ScriptServer) -> None:
     server.listing = Answer(end="hang")
     server.always = streamed("Hello") if way.streamed else replied()
@@ -97,6 +116,7 @@ def test_a_listing_that_hangs_counts_too(way: Way, server: ScriptServer) -> None
         way.ask(client_for(server, total_timeout=TOTAL))
 
 
+@in_every_way
 def test_another_way_of_asking_begins_no_new_count(way: Way, server: ScriptServer) -> None:
     server.always = json_answer({"error": {"message": "response_format is not supported"}}, 400)
     server.always = Answer(**{**server.always.__dict__, "delay": 0.3})
@@ -105,6 +125,7 @@ def test_another_way_of_asking_begins_no_new_count(way: Way, server: ScriptServe
         way.ask(client_for(server, total_timeout=TOTAL), request_for(response_format=wanted))
 
 
+@in_every_way
 def test_a_call_in_time_is_not_disturbed(way: Way, server: ScriptServer) -> None:
     server.always = streamed("Hel", "lo", end="keep-alive") if way.streamed else replied()
     client = client_for(server, total_timeout=5)
@@ -119,6 +140,7 @@ def test_a_deadline_that_passes_between_calls_cuts_nothing(server: ScriptServer)
     assert client_for(server).chat(request_for()).text == "Hello"
 
 
+@in_every_stream
 def test_what_drips_behind_the_end_of_a_stream_is_not_waited_for(stream_way: Way, server: ScriptServer) -> None:
     whole = streamed("Hel", "lo")
     server.always = Answer(headers=whole.headers, chunks=(*whole.chunks, *(b": more\n\n",) * 200), chunk_delay=0.02)
@@ -127,6 +149,7 @@ def test_what_drips_behind_the_end_of_a_stream_is_not_waited_for(stream_way: Way
 
 
 @pytest.mark.parametrize("total_timeout", [None, 5])
+@in_every_way
 def test_time_is_kept_without_a_thread_for_each_call(
     way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch, total_timeout: float | None
 ) -> None:
@@ -167,6 +190,7 @@ def read_slowly(way: Way, client: Client, pause: float, after: int = 1) -> Itera
 
 @pytest.mark.parametrize("after", [0, 1])
 @pytest.mark.parametrize("delay", [0.02, 0.15])
+@in_every_stream
 def test_a_reader_may_take_longer_than_a_piece(stream_way: Way, server: ScriptServer, after: int, delay: float) -> None:
     whole = streamed("A", "B", "C", "D", "E")
     server.always = Answer(headers=whole.headers, chunks=whole.chunks, chunk_delay=delay)
@@ -187,6 +211,7 @@ def test_a_loop_that_is_busy_for_longer_loses_nothing(server: ScriptServer, dela
     assert asyncio.run(main()) == "ABCDEFGHIJ"
 
 
+@in_every_stream
 def test_silence_after_some_pieces_ends_in_time_also_for_a_slow_reader(stream_way: Way, server: ScriptServer) -> None:
     pieces = streamed("A", "B", "C").chunks[:4]
     server.always = Answer(headers=streamed().headers, chunks=pieces, chunk_delay=0.02, end="hang")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple
 from itertools import chain, pairwise
 from typing import Any
 
@@ -74,7 +73,7 @@ def check(answer: ChatReply) -> None:
     for call in answer.tool_calls:
         assert all(isinstance(part, str) for part in (call.id, call.name, call.arguments))
     if answer.usage is not None:
-        for name in answer.usage.__dataclass_fields__:
+        for name in answer.usage.__dataclass_fields__.keys() - {"extra"}:
             assert type(getattr(answer.usage, name)) in (int, type(None)), name
     assert isinstance(answer.raw, dict)
     repr(answer)
@@ -328,7 +327,7 @@ def test_any_json_as_tool_calls(values: list[Any]) -> None:
     except InvalidResponseError:
         return
     for call in reader.calls():
-        assert all(isinstance(part, str) for part in astuple(call))
+        assert all(isinstance(part, str) for part in (call.id, call.name, call.arguments))
 
 
 # Blocking and streamed

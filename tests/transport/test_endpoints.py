@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aki_transport import APIStatusError, AuthenticationError, InvalidResponseError, ModelInfo, ModelNotFoundError
 from aki_transport.models.catalog import find_endpoint, load_table
 from aki_transport.wire import native
-from tests.transport.asking import KEY, Way, request_for
+from tests.transport.asking import KEY, Way, in_every_way, request_for
 from tests.transport.native_says import JobClock, Worker, done
 
 TABLE = load_table("aki")
@@ -36,6 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> JobClock:
         ("openai/gpt-oss-120b", "gpt_oss_chat"),
     ],
 )
+@in_every_way
 def test_the_table_s_endpoints_need_no_discovery(way: Way, model: str, endpoint: str) -> None:
     worker = Worker(done(), endpoints=None)
     reply = way.ask(worker.client(), request_for(model))
@@ -56,6 +57,7 @@ def test_the_table_s_endpoints_need_no_discovery(way: Way, model: str, endpoint:
         ("new-chat-some", "some_new_chat"),
     ],
 )
+@in_every_way
 def test_another_endpoint_is_found_by_its_parts(way: Way, model: str, listed: str) -> None:
     worker = Worker(done(), endpoints=("z_image_turbo", listed, "apertus_chat"))
     client = worker.client()
@@ -78,6 +80,7 @@ def test_another_endpoint_is_found_by_its_parts(way: Way, model: str, listed: st
         "minimax-m2.5-230b",
     ],
 )
+@in_every_way
 def test_a_part_less_or_more_is_another_model(way: Way, model: str) -> None:
     worker = Worker(done(), endpoints=("llama3_70b_chat_long", "llama3_8b_chat", "gemma4_27b_chat"))
     with pytest.raises(ModelNotFoundError, match="no endpoint serves the model") as caught:
@@ -90,6 +93,7 @@ def test_a_part_less_or_more_is_another_model(way: Way, model: str) -> None:
     assert worker.starts == []
 
 
+@in_every_way
 def test_the_closest_ones_are_named(way: Way) -> None:
     worker = Worker(done(), endpoints=("llama3_70b_chat", "z_image_turbo"))
     with pytest.raises(ModelNotFoundError, match="Did you mean 'llama3_70b_chat'") as caught:
@@ -108,6 +112,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("answer", UNREADABLE)
+@in_every_way
 def test_without_a_list_an_unknown_model_is_an_error_that_says_so(way: Way, answer: Any) -> None:
     worker = unlisted(answer)
     with pytest.warns(UserWarning, match="listing could not be read"), pytest.raises(ModelNotFoundError) as caught:
@@ -118,6 +123,7 @@ def test_without_a_list_an_unknown_model_is_an_error_that_says_so(way: Way, answ
 
 
 @pytest.mark.parametrize("answer", UNREADABLE)
+@in_every_way
 def test_without_a_list_the_table_serves(way: Way, answer: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -139,6 +145,7 @@ def unlisted(answer: Any) -> Worker:
     return worker
 
 
+@in_every_way
 def test_the_list_is_asked_for_without_the_key(way: Way) -> None:
     worker = Worker(done(), endpoints=("llama3_70b_chat",))
     way.ask(worker.client(), request_for("llama3-chat-70b"))

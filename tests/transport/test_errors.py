@@ -25,7 +25,7 @@ from aki_transport.error_parsing import (
 )
 from aki_transport.prepare.structured_output import NoJsonError
 from tests.script_server import Answer, ScriptServer, json_answer, text_answer
-from tests.transport.asking import Way, client_for
+from tests.transport.asking import Way, client_for, in_every_way
 
 
 def openai(message: str, code: Any = None, kind: Any = None) -> dict[str, Any]:
@@ -69,6 +69,7 @@ ENVELOPES = [
 @pytest.mark.parametrize(
     ("status", "body", "kind", "words"), ENVELOPES, ids=lambda value: str(value)[:40] if value else "none"
 )
+@in_every_way
 def test_each_envelope_has_its_class_and_its_words(
     way: Way, status: int, body: Any, kind: str, words: str, server: ScriptServer
 ) -> None:
@@ -97,6 +98,7 @@ def test_code_and_type_are_kept(status: int, body: Any, kind: str, words: str) -
     assert error.type == inner.get("type")
 
 
+@in_every_way
 def test_the_response_is_fresh_and_has_no_request(way: Way, server: ScriptServer) -> None:
     server.say(json_answer(openai("no"), 400, x_request_id="req-1", set_cookie="session=1"))
     with pytest.raises(APIStatusError) as caught:
@@ -113,6 +115,7 @@ def test_the_response_is_fresh_and_has_no_request(way: Way, server: ScriptServer
 
 @pytest.mark.parametrize("gzip", [False, True])
 @pytest.mark.parametrize("body", [b'{"error": "no"}', b"plain", b"[]", b"null", b'"text"', b"", b"\xff"])
+@in_every_way
 def test_the_response_can_be_read_however_it_came(way: Way, body: bytes, server: ScriptServer, *, gzip: bool) -> None:
     server.say(Answer(status=400, headers={"content-type": "application/json"}, chunks=(body,), gzip=gzip))
     with pytest.raises(APIStatusError) as caught:
@@ -124,6 +127,7 @@ def test_the_response_can_be_read_however_it_came(way: Way, body: bytes, server:
     assert int(response.headers.get("content-length", len(response.content))) == len(response.content)
 
 
+@in_every_way
 def test_the_response_can_be_made_from_headers_in_any_language(way: Way, server: ScriptServer) -> None:
     server.say(json_answer(openai("no"), 400, x_words="zur\u00fcck"))
     with pytest.raises(APIStatusError) as caught:

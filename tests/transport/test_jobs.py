@@ -31,7 +31,20 @@ from aki_transport.transport import Timeout
 from aki_transport.transport.polling import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_STREAMED, pause
 from aki_transport.wire import _job
 from tests.script_server import Answer, Request, ScriptServer, json_answer
-from tests.transport.asking import KEY, WAYS, Way, added_up, patient, request_for, run, true
+from tests.subcases import subcases
+from tests.transport.asking import (
+    KEY,
+    WAYS,
+    Way,
+    added_up,
+    in_every_chat,
+    in_every_stream,
+    in_every_way,
+    patient,
+    request_for,
+    run,
+    true,
+)
 from tests.transport.native_says import CHAT, JOB, STARTED, JobClock, Worker, done, refused, working
 
 ASYNC_WAYS = [way for way in WAYS if way.is_async]
@@ -81,6 +94,7 @@ def test_no_pause_is_none_and_none_is_long(age: float, stream: bool) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "most"), [(1, 30), (10, 50), (100, 100), (590, 350)])
+@in_every_chat
 def test_a_long_job_is_looked_at_seldom(chat_way: Way, seconds: float, most: int, clock: JobClock) -> None:
     worker = Worker(working())
     answer = worker.answer
@@ -96,6 +110,7 @@ def test_a_long_job_is_looked_at_seldom(chat_way: Way, seconds: float, most: int
     assert seconds <= clock.passed <= seconds + 2.5
 
 
+@in_every_stream
 def test_someone_who_reads_along_waits_less_for_each_piece(stream_way: Way, clock: JobClock) -> None:
     worker = Worker(*[working()] * 100, done())
     stream_way.ask(worker.client(), request_for(CHAT))
@@ -120,6 +135,7 @@ def test_someone_who_reads_along_waits_less_for_each_piece(stream_way: Way, cloc
         (refused(401, "no"), AuthenticationError),
     ],
 )
+@in_every_way
 def test_a_job_that_may_have_begun_is_not_started_again(
     way: Way, failure: Any, cls: type[AKIError], clock: JobClock
 ) -> None:
@@ -139,6 +155,7 @@ def test_a_job_that_may_have_begun_is_not_started_again(
     ],
 )
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_a_job_that_never_began_is_started_again(way: Way, failure: Any) -> None:
     worker = Worker(done(), start=(failure, failure, STARTED))
     assert way.ask(worker.client(), request_for(CHAT)).text == "Hello"
@@ -148,6 +165,7 @@ def test_a_job_that_never_began_is_started_again(way: Way, failure: Any) -> None
 
 @pytest.mark.parametrize("failure", [httpx.ConnectError("refused"), httpx.ConnectTimeout("late")])
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_a_client_of_the_users_is_not_believed_that_a_job_never_began(way: Way, failure: Any) -> None:
     worker = Worker(done(), start=(failure, STARTED))
     with pytest.raises(APIConnectionError):
@@ -156,6 +174,7 @@ def test_a_client_of_the_users_is_not_believed_that_a_job_never_began(way: Way, 
 
 
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_a_queue_that_stays_full_is_a_rate_limit(way: Way) -> None:
     worker = Worker(start=(QUEUE_FULL,))
     with pytest.raises(RateLimitError, match="max length 1000"):
@@ -164,6 +183,7 @@ def test_a_queue_that_stays_full_is_a_rate_limit(way: Way) -> None:
 
 
 @pytest.mark.parametrize("end", ["reset", "cut"])
+@in_every_way
 def test_a_start_whose_answer_is_lost_on_a_real_socket_is_not_sent_again(
     way: Way, end: Any, server: ScriptServer
 ) -> None:
@@ -173,6 +193,7 @@ def test_a_start_whose_answer_is_lost_on_a_real_socket_is_not_sent_again(
     assert (len(starts), looks, cancels) == (1, [], [])
 
 
+@in_every_way
 def test_a_late_503_is_not_answered_by_a_second_job(way: Way, clock: JobClock) -> None:
     worker = Worker(done(), start=(httpx.Response(503, json={"message": "timeout"}), STARTED))
     answer = worker.answer
@@ -202,6 +223,7 @@ def test_a_late_503_is_not_answered_by_a_second_job(way: Way, clock: JobClock) -
     ],
 )
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_a_look_that_fails_is_repeated(way: Way, failure: Any) -> None:
     worker = Worker(working("Hel"), failure, failure, working("Hello"), failure, done())
     assert way.ask(worker.client(), request_for(CHAT)).text == "Hello"
@@ -209,6 +231,7 @@ def test_a_look_that_fails_is_repeated(way: Way, failure: Any) -> None:
 
 
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_a_job_that_is_out_of_sight_is_canceled(way: Way) -> None:
     worker = Worker(working("Hel"), working("Hello"), httpx.ConnectError("refused"))
     with pytest.raises(StreamInterruptedError if way.streamed else APIConnectionError, match="refused") as caught:
@@ -219,6 +242,7 @@ def test_a_job_that_is_out_of_sight_is_canceled(way: Way) -> None:
         assert caught.value.partial_text == "Hel"
 
 
+@in_every_way
 def test_a_lost_result_is_said_so(way: Way, server: ScriptServer) -> None:
     lost = {"success": True, "job_id": JOB, "job_state": "done"}
     starts, looks, cancels = script(server, working("Hel"), Answer(end="reset"), lost)
@@ -230,6 +254,7 @@ def test_a_lost_result_is_said_so(way: Way, server: ScriptServer) -> None:
 # Time
 
 
+@in_every_way
 def test_a_job_has_the_time_of_a_blocking_answer(way: Way, clock: JobClock) -> None:
     worker = Worker(working())
     with pytest.raises(APITimeoutError, match=r"AKI\.IO: the job was not done after (9|10) s"):
@@ -238,6 +263,7 @@ def test_a_job_has_the_time_of_a_blocking_answer(way: Way, clock: JobClock) -> N
     assert (len(worker.starts), len(worker.cancels)) == (1, 1)
 
 
+@in_every_way
 def test_total_timeout_bounds_it_too(way: Way, clock: JobClock) -> None:
     worker = Worker(working("Hel"), working("Hello"), working("Hello w"))
     with pytest.raises(StreamInterruptedError if way.streamed else APITimeoutError, match="not done after") as caught:
@@ -248,6 +274,7 @@ def test_total_timeout_bounds_it_too(way: Way, clock: JobClock) -> None:
         assert caught.value.partial_text == "Hello w"
 
 
+@in_every_chat
 def test_without_any_bound_a_job_may_take_a_day(chat_way: Way, clock: JobClock) -> None:
     worker = Worker(working())
     answer = worker.answer
@@ -263,6 +290,7 @@ def test_without_any_bound_a_job_may_take_a_day(chat_way: Way, clock: JobClock) 
     assert chat_way.ask(client, request_for(CHAT)).text == "Hello"
 
 
+@in_every_way
 def test_the_time_holds_on_a_real_socket(way: Way, server: ScriptServer) -> None:
     _, looks, cancels = script(server, working())
     with patient(5), pytest.raises(APITimeoutError):
@@ -271,6 +299,7 @@ def test_the_time_holds_on_a_real_socket(way: Way, server: ScriptServer) -> None
     assert len(cancels) == 1
 
 
+@in_every_way
 def test_a_look_that_hangs_ends_with_the_call_s_time(way: Way, server: ScriptServer) -> None:
     _, looks, cancels = script(server, Answer(end="hang"))
     with patient(5), pytest.raises(APITimeoutError):
@@ -278,6 +307,7 @@ def test_a_look_that_hangs_ends_with_the_call_s_time(way: Way, server: ScriptSer
     assert (len(looks), len(cancels)) == (1, 1)
 
 
+@in_every_way
 def test_a_look_that_hangs_is_taken_again(way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_job, "_POLL_TIMEOUT", 0.2)
     starts, looks, cancels = script(server, Answer(end="hang"), done("Hello"))
@@ -286,6 +316,7 @@ def test_a_look_that_hangs_is_taken_again(way: Way, server: ScriptServer, monkey
     assert (len(starts), len(looks), len(cancels)) == (1, 2, 0)
 
 
+@in_every_way
 def test_a_cancel_that_hangs_holds_nobody_up_for_long(
     way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,6 +336,7 @@ def test_a_cancel_that_hangs_holds_nobody_up_for_long(
     assert len(cancels) == 1
 
 
+@in_every_way
 def test_all_looks_share_a_connection(way: Way, server: ScriptServer) -> None:
     script(server, working(), working(), done())
     with native(server) as client:
@@ -341,7 +373,7 @@ def test_whoever_stops_reading_async_cancels_the_job() -> None:
     assert [body["job_id"] for body in worker.cancels] == [JOB]
 
 
-@pytest.mark.parametrize("way", ASYNC_WAYS, ids=str)
+@subcases("way", ASYNC_WAYS)
 def test_a_task_that_is_canceled_cancels_its_job(way: Way, server: ScriptServer) -> None:
     starts, looks, cancels = script(server, working())
 
@@ -356,7 +388,7 @@ def test_a_task_that_is_canceled_cancels_its_job(way: Way, server: ScriptServer)
     assert (len(starts), [body["job_id"] for body in cancels]) == (1, [JOB])
 
 
-@pytest.mark.parametrize("way", ASYNC_WAYS, ids=str)
+@subcases("way", ASYNC_WAYS)
 def test_a_job_is_canceled_where_the_time_is_the_caller_s(way: Way, server: ScriptServer) -> None:
     _, _, cancels = script(server, working())
 
@@ -371,6 +403,7 @@ def test_a_job_is_canceled_where_the_time_is_the_caller_s(way: Way, server: Scri
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("fault", [ZeroDivisionError, KeyboardInterrupt, AKIError, TimeoutError])
+@in_every_way
 def test_what_on_progress_raises_ends_the_call_and_the_job(way: Way, fault: type[BaseException]) -> None:
     seen: list[JobProgress] = []
 
@@ -386,6 +419,7 @@ def test_what_on_progress_raises_ends_the_call_and_the_job(way: Way, fault: type
 
 
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_no_variable_on_the_way_of_what_on_progress_raises_holds_the_key(way: Way) -> None:
     def on_progress(_: JobProgress) -> None:
         raise ZeroDivisionError
@@ -402,6 +436,7 @@ def test_no_variable_on_the_way_of_what_on_progress_raises_holds_the_key(way: Wa
 
 
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_a_job_that_is_over_is_not_canceled(way: Way) -> None:
     worker = Worker(working("Hel"), done())
     way.ask(worker.client(), request_for(CHAT))
@@ -427,6 +462,7 @@ def test_reading_the_last_piece_and_no_further_cancels_nothing() -> None:
         refused(200, "no"),
     ],
 )
+@in_every_way
 def test_a_cancel_that_fails_hides_no_error(way: Way, answer: Any) -> None:
     worker = Worker(httpx.Response(200, text="{"), cancel=answer)
     with pytest.raises(InvalidResponseError, match="not JSON"):
@@ -474,6 +510,7 @@ def test_a_stream_comes_as_the_worker_writes(server: ScriptServer) -> None:
 
 
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_a_failed_job_s_error_knows_which_one_it_was(way: Way) -> None:
     with pytest.raises(JobError) as caught:
         way.ask(Worker(done(error="no")).client(), request_for(CHAT))

@@ -20,7 +20,7 @@ import pytest
 from aki_transport.transport import connections, lifetime
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, sse
-from tests.transport.asking import KEY, Way, alive, client_for, request_for, run, true
+from tests.transport.asking import KEY, Way, alive, client_for, in_every_way, request_for, run, true
 
 ROOT = Path(__file__).parents[2]
 
@@ -342,6 +342,7 @@ def test_an_abandoned_async_stream_frees_its_connection(server: ScriptServer, mo
     assert run(abandon()) == "Hello"
 
 
+@in_every_way
 def test_an_error_frees_its_connection(way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
     bad = [
@@ -378,6 +379,7 @@ class Counting(ScriptServer):
         super()._accept(reader, writer)
 
 
+@in_every_way
 def test_connections_are_used_again(way: Way) -> None:
     with Counting(always=good) as server:
         client = client_for(server)
@@ -395,6 +397,7 @@ def test_connections_are_used_again(way: Way) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404, 422])
+@in_every_way
 def test_a_connection_is_used_again_after_a_refusal(way: Way, status: int) -> None:
     refusal = Answer(status=status, chunks=(b"no",), end="keep-alive")
     with Counting(always=refusal) as server:
@@ -486,6 +489,7 @@ def test_sockets_do_not_grow_with_clients(server: ScriptServer) -> None:
     assert run(ask()) <= before + 6  # the loop's own, and one connection
 
 
+@in_every_way
 def test_a_client_of_the_user_s_is_used_and_not_closed(way: Way, server: ScriptServer) -> None:
     sync = httpx.Client(headers={"x-mine": "1"}, trust_env=False)
 
@@ -519,6 +523,7 @@ def test_an_event_loop_in_each_of_ten_threads(server: ScriptServer) -> None:
     until(lambda: server.open_connections <= 1, "connections outlive their loops")
 
 
+@in_every_way
 def test_a_connection_that_the_server_closed_in_between_costs_nothing(way: Way, server: ScriptServer) -> None:
     """Counts requests: one that goes out on a dead connection would be sent again without need."""
     client = client_for(server)

@@ -17,7 +17,21 @@ from aki_transport.models import listing as listing_module
 from aki_transport.models.listing import LIFETIME, MAX_WAIT, REREAD_AFTER
 from tests.scenarios import replied, streamed
 from tests.script_server import MODELS, Answer, Request, ScriptServer, json_answer, sse, text_answer
-from tests.transport.asking import KEY, MODEL, Clock, Way, alive, client_for, patient, request_for, run, true
+from tests.transport.asking import (
+    KEY,
+    MODEL,
+    Clock,
+    Way,
+    alive,
+    client_for,
+    in_every_chat,
+    in_every_stream,
+    in_every_way,
+    patient,
+    request_for,
+    run,
+    true,
+)
 
 
 def good(request: Request) -> Answer:
@@ -105,6 +119,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
+@in_every_way
 def test_a_listing_that_cannot_be_read_costs_one_warning(way: Way, answer: Answer, server: ScriptServer) -> None:
     server.listing = answer
     client = client_for(server)
@@ -116,6 +131,7 @@ def test_a_listing_that_cannot_be_read_costs_one_warning(way: Way, answer: Answe
 
 
 @pytest.mark.parametrize("status", [401, 403])
+@in_every_way
 def test_what_the_call_itself_will_say_is_not_warned_of(way: Way, status: int, server: ScriptServer) -> None:
     server.listing = json_answer({"error": {"message": "Wrong key"}}, status)
     client = client_for(server)
@@ -125,6 +141,7 @@ def test_what_the_call_itself_will_say_is_not_warned_of(way: Way, status: int, s
     assert len(server.listings) == 1
 
 
+@in_every_way
 def test_a_listing_whose_connection_breaks_is_asked_for_once(way: Way, server: ScriptServer) -> None:
     server.listing = Answer(end="reset")
     with pytest.warns(UserWarning, match="listing") as warned:
@@ -132,6 +149,7 @@ def test_a_listing_whose_connection_breaks_is_asked_for_once(way: Way, server: S
     assert (len(warned), len(server.listings)) == (1, 1)
 
 
+@in_every_way
 def test_without_a_listing_an_alias_is_resolved_by_the_table(way: Way, server: ScriptServer) -> None:
     server.listing = BROKEN["500"]
     with pytest.warns(UserWarning, match="listing"):
@@ -139,6 +157,7 @@ def test_without_a_listing_an_alias_is_resolved_by_the_table(way: Way, server: S
     assert server.requests[0].json["model"] == MODEL
 
 
+@in_every_way
 def test_without_a_listing_an_unknown_model_is_sent(way: Way, server: ScriptServer) -> None:
     server.listing = BROKEN["500"]
     with pytest.warns(UserWarning, match="listing"):
@@ -151,6 +170,7 @@ def test_without_a_listing_an_unknown_model_is_sent(way: Way, server: ScriptServ
     [Answer(end="hang"), Answer(chunks=(b" ",) * 1000, chunk_delay=0.05), Answer(chunks=(b"",), end="hang")],
     ids=["hangs", "trickles", "headers-alone"],
 )
+@in_every_chat
 def test_a_listing_that_hangs_holds_up_for_five_seconds(chat_way: Way, answer: Answer, server: ScriptServer) -> None:
     server.listing = answer
     begun = time.monotonic()
@@ -243,6 +263,7 @@ def test_a_blocking_call_within_the_leader_s_loop_does_not_wait(server: ScriptSe
     assert run(ask()) == "Hello"
 
 
+@in_every_way
 def test_an_unknown_id_raises_before_anything_is_sent(way: Way, server: ScriptServer) -> None:
     with pytest.raises(ModelNotFoundError) as caught:
         way.ask(client_for(server), request_for("qwen3.6-53b"))
@@ -257,6 +278,7 @@ def test_an_unknown_id_raises_before_anything_is_sent(way: Way, server: ScriptSe
     assert server.requests == []
 
 
+@in_every_way
 def test_an_unknown_id_may_be_sent_with_a_warning(way: Way, server: ScriptServer) -> None:
     client = client_for(server, on_unknown_model="warn")
     with pytest.warns(UserWarning, match="no model 'qwen9'") as warned:
@@ -265,11 +287,13 @@ def test_an_unknown_id_may_be_sent_with_a_warning(way: Way, server: ScriptServer
     assert [request.json["model"] for request in server.requests] == ["qwen9", "qwen9"]
 
 
+@in_every_way
 def test_an_unknown_id_may_be_sent_without_a_word(way: Way, server: ScriptServer) -> None:
     way.ask(client_for(server, on_unknown_model="allow"), request_for("qwen9"))
     assert server.requests[0].json["model"] == "qwen9"
 
 
+@in_every_way
 def test_providers_that_refuse_unknown_models_are_not_asked_for_a_listing(way: Way, server: ScriptServer) -> None:
     way.ask(client_for(server, provider="aacflow"), request_for("gpt-4o-mini"))
     assert (server.listings, server.requests[0].json["model"]) == ([], "gpt-4o-mini")
@@ -286,23 +310,27 @@ def test_providers_that_refuse_unknown_models_are_not_asked_for_a_listing(way: W
         ("gpt_oss_chat", "gpt-oss-120b"),
     ],
 )
+@in_every_way
 def test_other_names_are_resolved(way: Way, written: str, sent: str, server: ScriptServer) -> None:
     way.ask(client_for(server), request_for(written))
     assert server.requests[0].json["model"] == sent
 
 
+@in_every_way
 def test_an_alias_whose_target_is_not_listed_is_unknown(way: Way, server: ScriptServer) -> None:
     with pytest.raises(ModelNotFoundError):
         way.ask(client_for(server), request_for("swiss-ai/Apertus-70B-2509"))
     assert server.requests == []
 
 
+@in_every_way
 def test_an_id_that_is_itself_listed_goes_out_as_it_is(way: Way, server: ScriptServer) -> None:
     server.models.append({"id": "qwen3.6-chat-35b"})
     way.ask(client_for(server), request_for("qwen3.6-chat-35b"))
     assert server.requests[0].json["model"] == "qwen3.6-chat-35b"
 
 
+@in_every_way
 def test_a_new_id_that_the_table_does_not_know_is_sent(way: Way, server: ScriptServer) -> None:
     server.models.append({"id": "glm5.3-754b", "created": "yesterday"})
     way.ask(client_for(server), request_for("glm5.3-754b"))
@@ -351,6 +379,7 @@ def test_what_is_known_of_a_model_never_asks_or_raises(server: ScriptServer, mon
     assert server.listings == []
 
 
+@in_every_way
 def test_the_listing_is_believed_for_an_hour(way: Way, server: ScriptServer, clock: Clock) -> None:
     client = client_for(server)
     way.ask(client)
@@ -362,6 +391,7 @@ def test_the_listing_is_believed_for_an_hour(way: Way, server: ScriptServer, clo
     assert len(server.listings) == 2
 
 
+@in_every_way
 def test_a_missing_id_is_looked_for_again_after_a_minute(way: Way, server: ScriptServer, clock: Clock) -> None:
     client = client_for(server)
     way.ask(client)
@@ -375,6 +405,7 @@ def test_a_missing_id_is_looked_for_again_after_a_minute(way: Way, server: Scrip
     assert server.requests[-1].json["model"] == "new-1b"
 
 
+@in_every_way
 def test_a_failed_listing_is_read_again_after_a_minute(way: Way, server: ScriptServer, clock: Clock) -> None:
     server.listing = BROKEN["500"]
     client = client_for(server)
@@ -392,6 +423,7 @@ def test_a_failed_listing_is_read_again_after_a_minute(way: Way, server: ScriptS
         way.ask(client, request_for("qwen9"))
 
 
+@in_every_way
 def test_an_old_listing_serves_where_a_new_one_cannot_be_read(way: Way, server: ScriptServer, clock: Clock) -> None:
     client = client_for(server)
     way.ask(client)
@@ -423,6 +455,7 @@ def test_models_are_those_of_the_table_where_the_listing_fails(server: ScriptSer
     assert "apertus-chat-70b" in {info.id for info in models}
 
 
+@in_every_way
 def test_a_refused_key_shows_in_the_call_itself(way: Way, server: ScriptServer) -> None:
     server.listing = server.always = json_answer({"error": {"message": "Wrong key"}}, 401)
     with pytest.raises(AKIError, match="Wrong key"):
@@ -441,6 +474,7 @@ def test_a_listing_asked_by_several_tasks_that_refresh_raises_for_each(server: S
     assert [type(outcome) for outcome in outcomes] == [ServerError] * 3
 
 
+@in_every_stream
 def test_answers_of_a_stream_are_read_as_usual(stream_way: Way, server: ScriptServer) -> None:
     server.say(streamed("Hello"))
     assert stream_way.ask(client_for(server)).text == "Hello"

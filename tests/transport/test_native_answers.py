@@ -30,7 +30,7 @@ from aki_transport import (
 from aki_transport.messages import ChatDelta, ChatReply, Usage
 from aki_transport.transport import Payload
 from aki_transport.wire import native
-from tests.transport.asking import KEY, Way, added_up, request_for
+from tests.transport.asking import KEY, Way, added_up, in_every_chat, in_every_stream, in_every_way, request_for
 from tests.transport.native_says import (
     CHAT,
     JOB,
@@ -113,18 +113,21 @@ def test_any_texts_add_up_to_the_final_one_or_are_an_error(texts: list[str]) -> 
     assert reply.text.strip() == texts[-1].strip()
 
 
+@in_every_stream
 def test_text_is_given_out_once_two_looks_agree(stream_way: Way) -> None:
     worker = Worker(working("Hel"), working("Hello w"), working("Hello"), working("Hello there"), done("Hello there!"))
     deltas = stream_way.deltas(worker.client(), request_for(CHAT))
     assert [delta.text for delta in deltas] == ["Hel", "lo", " there!", ""]
 
 
+@in_every_stream
 def test_what_was_given_out_twice_cannot_be_taken_back(stream_way: Way) -> None:
     worker = Worker(working("Hello"), working("Hello"), done("Goodbye"))
     with pytest.raises(InvalidResponseError, match=r"AKI\.IO: .*took back.*'Hello'"):
         stream_way.ask(worker.client(), request_for(CHAT))
 
 
+@in_every_chat
 def test_nobody_who_waits_for_the_whole_answer_minds_what_came_before(chat_way: Way) -> None:
     worker = Worker(working("Hello"), working("Hello"), working(["odd"]), done("Goodbye"))
     assert chat_way.ask(worker.client(), request_for(CHAT)).text == "Goodbye"
@@ -142,6 +145,7 @@ def test_nobody_who_waits_for_the_whole_answer_minds_what_came_before(chat_way: 
         ({"success": True, "job_id": JOB}, done()),
     ],
 )
+@in_every_way
 def test_each_course_of_a_job_ends_with_its_answer(way: Way, states: tuple[Any, ...]) -> None:
     reply = way.ask(Worker(*states).client(), request_for(CHAT))
     assert (reply.text, reply.id, reply.model, reply.finish_reason) == ("Hello", JOB, CHAT, "stop")
@@ -152,6 +156,7 @@ def test_each_course_of_a_job_ends_with_its_answer(way: Way, states: tuple[Any, 
     assert (raw["usage"]["prompt_tokens"], raw["num_generated_tokens"]) == (5, 3)
 
 
+@in_every_way
 def test_a_service_that_answers_at_once_is_not_asked_again(way: Way) -> None:
     worker = Worker(start=(result(),))
     assert way.ask(worker.client(), request_for(CHAT)).text == "Hello"
@@ -162,6 +167,7 @@ def test_a_service_that_answers_at_once_is_not_asked_again(way: Way) -> None:
 
 
 @pytest.mark.parametrize("final", ["<think>Hm</think>\n\nHello", {"thinking": "Hm", "content": "Hello"}])
+@in_every_way
 def test_reasoning_in_either_form(way: Way, final: Any) -> None:
     reply = way.ask(Worker(done(final)).client(), request_for(CHAT))
     assert (reply.text, reply.reasoning) == ("Hello", "Hm")
@@ -188,16 +194,19 @@ def test_the_form_of_an_object_grows_in_both_its_fields(thought: str, text: str,
 
 
 @pytest.mark.parametrize("form", [{"content": ["Hello"]}, {"thinking": 1, "content": "Hello"}, ["Hello"], 7, True])
+@in_every_way
 def test_a_result_of_an_unknown_form_is_not_an_empty_answer(way: Way, form: Any) -> None:
     with pytest.raises(InvalidResponseError, match="neither text nor an object"):
         way.ask(Worker(done(form)).client(), request_for(CHAT))
 
 
 @pytest.mark.parametrize("form", [{"content": None}, {"thinking": None, "content": ""}, ""])
+@in_every_way
 def test_an_empty_result_is_an_empty_answer(way: Way, form: Any) -> None:
     assert way.ask(Worker(done(form)).client(), request_for(CHAT)).text == ""
 
 
+@in_every_way
 def test_a_result_without_a_text_is_no_answer(way: Way) -> None:
     for said in (done(None), {"success": True, "job_state": "done", "job_result": {"images": []}}):
         with pytest.raises(InvalidResponseError, match="no text"):
@@ -235,6 +244,7 @@ def test_any_split_of_a_text_is_cut_before_the_same_stop_word(
     assert reply.finish_reason == "stop"
 
 
+@in_every_stream
 def test_a_stop_word_ends_the_job(stream_way: Way) -> None:
     worker = Worker(working("One. E"), working("One. END of"), working("One. END of it"), done())
     reply = stream_way.ask(worker.client(), request_for(CHAT, stop=("END",)))
@@ -244,6 +254,7 @@ def test_a_stop_word_ends_the_job(stream_way: Way) -> None:
     assert len(worker.looks) == 3
 
 
+@in_every_stream
 def test_a_stop_word_in_the_answer_to_the_start_ends_the_job_too(stream_way: Way) -> None:
     looks = [working("a END"), working("a END")]
     worker = Worker(done(), start=(looks[0],))
@@ -252,11 +263,13 @@ def test_a_stop_word_in_the_answer_to_the_start_ends_the_job_too(stream_way: Way
     assert len(worker.cancels) == 1
 
 
+@in_every_way
 def test_a_stop_word_in_the_reasoning_stops_nothing(way: Way) -> None:
     reply = way.ask(Worker(done("<think>END</think>Hello END")).client(), request_for(CHAT, stop=("END",)))
     assert (reply.text, reply.reasoning) == ("Hello ", "END")
 
 
+@in_every_chat
 def test_stop_words_cut_a_blocking_answer_without_a_cancel(chat_way: Way) -> None:
     worker = Worker(working("One. END of"), done("One. END of it"))
     reply = chat_way.ask(worker.client(), request_for(CHAT, stop=("END",)))
@@ -280,16 +293,19 @@ def test_stop_words_cut_a_blocking_answer_without_a_cancel(chat_way: Way) -> Non
         ({"num_generated_tokens": 10**400}, None),
     ],
 )
+@in_every_way
 def test_usage_from_what_there_is(way: Way, counts: dict[str, Any], usage: tuple[int, int] | None) -> None:
     found = way.ask(Worker(done(**counts)).client(), request_for(CHAT)).usage
     assert (None if found is None else (found.input_tokens, found.output_tokens)) == usage
 
 
 @pytest.mark.parametrize(("most", "finish"), [(None, "stop"), (4, "stop"), (3, "length"), (2, "length")])
+@in_every_way
 def test_an_answer_of_as_many_tokens_as_allowed_was_cut(way: Way, most: int | None, finish: str) -> None:
     assert way.ask(Worker(done()).client(), request_for(CHAT, max_tokens=most)).finish_reason == finish
 
 
+@in_every_way
 def test_a_stop_word_is_the_reason_even_where_all_tokens_were_used(way: Way) -> None:
     reply = way.ask(Worker(done()).client(), request_for(CHAT, max_tokens=3, stop=("lo",)))
     assert (reply.text, reply.finish_reason) == ("Hel", "stop")
@@ -298,6 +314,7 @@ def test_a_stop_word_is_the_reason_even_where_all_tokens_were_used(way: Way) -> 
 # Progress
 
 
+@in_every_way
 def test_progress_is_told_whenever_it_has_changed(way: Way) -> None:
     seen: list[JobProgress] = []
     worker = Worker(
@@ -392,6 +409,7 @@ def test_any_json_in_a_refusal(value: Any, status: int, name: str) -> None:
 
 
 @pytest.mark.parametrize("job_id", [None, "", 7, ["JID1"]])
+@in_every_way
 def test_a_start_without_a_job_is_no_answer(way: Way, job_id: Any) -> None:
     worker = Worker(start=({"success": True, "job_id": job_id},))
     with pytest.raises(InvalidResponseError, match="names no job"):
@@ -430,6 +448,7 @@ def test_a_start_without_a_job_is_no_answer(way: Way, job_id: Any) -> None:
         (httpx.Response(200, json=[1]), InvalidResponseError, "list"),
     ],
 )
+@in_every_way
 def test_each_refusal_to_start(way: Way, answer: httpx.Response, cls: type[AKIError], words: str) -> None:
     with pytest.raises(cls) as caught:
         way.ask(Worker(start=(answer,)).client(max_retries=0), request_for(CHAT))
@@ -453,6 +472,7 @@ def test_each_refusal_to_start(way: Way, answer: httpx.Response, cls: type[AKIEr
         (httpx.Response(200, json={**done(), "error": "out of memory"}), "failed", "out of memory"),
     ],
 )
+@in_every_way
 def test_each_end_of_a_job_without_an_answer(way: Way, answer: httpx.Response, state: str, words: str) -> None:
     worker = Worker(working(), answer)
     with pytest.raises(JobError) as caught:
@@ -476,6 +496,7 @@ def test_each_end_of_a_job_without_an_answer(way: Way, answer: httpx.Response, s
         done(7),
     ],
 )
+@in_every_way
 def test_nothing_of_the_service_s_own_fields_is_shown(way: Way, answer: Any) -> None:
     worker = Worker(answer, done([]))
     with pytest.raises(AKIError) as caught:
@@ -488,6 +509,7 @@ def test_nothing_of_the_service_s_own_fields_is_shown(way: Way, answer: Any) -> 
         assert not [each for each in shown if secret in each]
 
 
+@in_every_way
 def test_nothing_of_them_is_in_an_answer_either(way: Way) -> None:
     seen: list[Any] = []
     worker = Worker(working("Hel"), working("Hel"), done())

@@ -10,7 +10,7 @@ import pytest
 from aki_transport import ConfigurationError
 from aki_transport.messages import Audio, ChatRequest, File, Image, Message, Part, ReasoningBlock, Text, ToolCall
 from aki_transport.wire import native
-from tests.transport.asking import KEY, Way, request_for
+from tests.transport.asking import KEY, Way, in_every_way, request_for
 from tests.transport.native_says import CHAT, ENDPOINT, JOB, JobClock, Worker, done, working
 
 DATA = "data:image/png;base64,iVBORw0="
@@ -36,6 +36,7 @@ def user(*parts: Part) -> Message:
     return Message(role="user", content=parts)
 
 
+@in_every_way
 def test_a_bare_request(way: Way) -> None:
     worker = Worker(working(), done())
     assert way.ask(worker.client(), request_for(CHAT)).text == "Hello"
@@ -47,6 +48,7 @@ def test_a_bare_request(way: Way) -> None:
     assert worker.listings == []
 
 
+@in_every_way
 def test_the_key_is_in_no_header_and_no_address(way: Way) -> None:
     seen = []
     worker = Worker(done())
@@ -116,6 +118,7 @@ def test_pictures_go_as_data() -> None:
         (Message(role="tool", content="1", tool_call_id="1"), "no tools"),
     ],
 )
+@in_every_way
 def test_what_it_has_no_words_for_is_refused_before_a_job_is_started(way: Way, message: Message, words: str) -> None:
     worker = Worker(done())
     with pytest.raises(ConfigurationError, match=words):
@@ -124,6 +127,7 @@ def test_what_it_has_no_words_for_is_refused_before_a_job_is_started(way: Way, m
 
 
 @pytest.mark.parametrize("endpoint", ["a/b", "a?key=1", "a#b", "a b", "../x"])
+@in_every_way
 def test_an_endpoint_s_name_stays_one_part_of_the_address(way: Way, endpoint: str) -> None:
     worker = Worker(done(), endpoints=(endpoint,))
     assert way.ask(worker.client(), request_for(endpoint)).text == "Hello"

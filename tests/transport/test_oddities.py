@@ -14,12 +14,7 @@ from tests.scenarios import ERRORS, KEY, SCENARIOS, TOOLS, Expect, Fails, Scenar
 from tests.script_server import ScriptServer
 from tests.transport.asking import WAYS, Clock, Way, client_for, request_for
 
-ASKED = [
-    pytest.param(row, way, id=f"{row.name}-{way}")
-    for row in (*SCENARIOS, *ERRORS)
-    for way in WAYS
-    if row.applies(streamed=way.streamed)
-]
+ROWS = (*SCENARIOS, *ERRORS)
 
 
 def asked(row: Scenario, way: Way, server: ScriptServer, **fields: Any) -> ChatReply:
@@ -28,10 +23,19 @@ def asked(row: Scenario, way: Way, server: ScriptServer, **fields: Any) -> ChatR
     return way.ask(client, request_for(row.model, row.ask, tools=TOOLS if row.tools else ()))
 
 
-@pytest.mark.usefixtures("clock")
-@pytest.mark.parametrize(("row", "way"), ASKED)
-def test_the_answer_or_the_error_is_the_row_s(row: Scenario, way: Way, server: ScriptServer) -> None:
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_the_answer_or_the_error_is_the_row_s(row: Scenario, clock: Clock, subtests: pytest.Subtests) -> None:
+    ways = [way for way in WAYS if row.applies(streamed=way.streamed)]
+    assert ways
+    for way in ways:
+        with subtests.test(str(way)), ScriptServer() as server:
+            clock.pauses.clear()
+            check(row, way, server, clock)
+
+
+def check(row: Scenario, way: Way, server: ScriptServer, clock: Clock) -> None:
     outcome = row.outcome(streamed=way.streamed)
+    repetitions = row.attempts(streamed=way.streamed) - 1
     if isinstance(outcome, Expect):
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
@@ -42,7 +46,9 @@ def test_the_answer_or_the_error_is_the_row_s(row: Scenario, way: Way, server: S
         with pytest.raises(AKIError) as caught:
             asked(row, way, server)
         compare_error(caught.value, outcome)
-    assert len(server.requests) == row.attempts(streamed=way.streamed)
+        if outcome.retry_after is not None:
+            assert clock.pauses == pytest.approx([outcome.retry_after] * repetitions)
+    assert len(server.requests) == repetitions + 1
 
 
 def compare(reply: ChatReply, wanted: Expect) -> None:
@@ -97,15 +103,3 @@ def compare_error(error: AKIError, wanted: Fails) -> None:
         assert wanted.code in (None, error.code)
         if wanted.retry_after is not None:
             assert error.retry_after == pytest.approx(wanted.retry_after)
-
-
-@pytest.mark.parametrize(("row", "way"), [param for param in ASKED if "retry-after" in param.id])
-def test_each_pause_is_what_the_row_s_server_asks_for(
-    row: Scenario, way: Way, server: ScriptServer, clock: Clock
-) -> None:
-    wanted = row.outcome(streamed=way.streamed)
-    with pytest.raises(AKIError):
-        asked(row, way, server)
-    seconds = getattr(wanted, "retry_after", None)
-    if seconds is not None:
-        assert clock.pauses == pytest.approx([seconds] * (row.attempts(streamed=way.streamed) - 1))

@@ -16,7 +16,7 @@ from aki_transport.transport import lifetime
 from aki_transport.transport.failures import was_never_sent
 from tests.scenarios import replied
 from tests.script_server import ScriptServer
-from tests.transport.asking import KEY, Way, client_for, patient
+from tests.transport.asking import KEY, Way, client_for, in_every_chat, in_every_way, patient
 from tests.transport.raw_server import (
     GOOD,
     HEAD,
@@ -157,6 +157,7 @@ def forwarding(target: ScriptServer, seen: list[bytes]) -> Handler:
 @pytest.mark.usefixtures("own_client")
 @pytest.mark.parametrize("written", ["http://{}", "{}", "http://us:pw@{}"])
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+@in_every_chat
 def test_proxies_of_the_environment_are_used(
     chat_way: Way, variable: str, written: str, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +173,7 @@ def test_proxies_of_the_environment_are_used(
 
 @pytest.mark.usefixtures("own_client", "clock")
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+@in_every_chat
 def test_a_proxy_of_the_environment_tunnels_https(
     chat_way: Way, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +190,7 @@ def test_a_proxy_of_the_environment_tunnels_https(
 
 @pytest.mark.usefixtures("own_client", "clock")
 @pytest.mark.parametrize("spared", ["target.invalid", "*", "example.com,target.invalid", ".invalid"])
+@in_every_chat
 def test_no_proxy_spares_hosts(chat_way: Way, spared: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bytes] = []
     with serving(proxying(seen)) as proxy:
@@ -228,6 +231,7 @@ def test_this_machine_is_never_reached_through_a_proxy(
         *([] if find_spec("socksio") else ["socks5://me:hunter2@127.0.0.1:1", "socks5h://me:hunter2@127.0.0.1:1"]),
     ],
 )
+@in_every_way
 def test_a_proxy_that_cannot_be_used_is_a_configuration_error(
     way: Way, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +243,7 @@ def test_a_proxy_that_cannot_be_used_is_a_configuration_error(
 
 
 @pytest.mark.usefixtures("own_client", "clock")
+@in_every_way
 def test_a_proxy_s_password_is_in_no_error(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     with refusing() as port:
         monkeypatch.setenv("ALL_PROXY", f"http://me:hunter2@127.0.0.1:{port}")

@@ -29,7 +29,7 @@ from aki_transport.transport import retry
 from aki_transport.transport.call import Call
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse, text_answer
-from tests.transport.asking import KEY, Clock, Way, client_for, run
+from tests.transport.asking import KEY, Clock, Way, client_for, in_every_chat, in_every_stream, in_every_way, run
 
 REFUSED = {"error": {"message": "Not now", "type": None, "code": None}}
 
@@ -40,6 +40,7 @@ def good(way: Way) -> Answer:
 
 @pytest.mark.parametrize("max_retries", [0, 1, 5])
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
+@in_every_way
 def test_a_passing_failure_is_tried_again_exactly_as_often_as_asked(
     way: Way, status: int, max_retries: int, server: ScriptServer, clock: Clock
 ) -> None:
@@ -51,6 +52,7 @@ def test_a_passing_failure_is_tried_again_exactly_as_often_as_asked(
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 413, 418, 422])
+@in_every_way
 def test_a_refusal_is_not_tried_again(way: Way, status: int, server: ScriptServer, clock: Clock) -> None:
     server.always = json_answer(REFUSED, status)
     with pytest.raises(APIStatusError, match="Not now"):
@@ -59,6 +61,7 @@ def test_a_refusal_is_not_tried_again(way: Way, status: int, server: ScriptServe
 
 
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_what_a_later_attempt_answers_is_the_answer(way: Way, server: ScriptServer) -> None:
     server.say(json_answer(REFUSED, 429), Answer(end="reset"), good(way))
     assert way.ask(client_for(server)).text == "Hello"
@@ -85,6 +88,7 @@ class Refusing(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 @pytest.mark.parametrize("max_retries", [0, 1, 5])
+@in_every_way
 def test_a_refused_connection_is_tried_again(way: Way, max_retries: int, clock: Clock) -> None:
     transport = Refusing()
     client = Client(
@@ -99,6 +103,7 @@ def test_a_refused_connection_is_tried_again(way: Way, max_retries: int, clock: 
     assert (transport.sent, len(clock.pauses)) == (1 + max_retries, max_retries)
 
 
+@in_every_way
 def test_a_refused_connection_is_tried_again_on_real_sockets(way: Way, clock: Clock) -> None:
     client = Client("aacflow", api_key=KEY, base_url=f"http://127.0.0.1:{closed_port()}/v1")
     with pytest.raises(APIConnectionError, match="cannot connect"):
@@ -108,6 +113,7 @@ def test_a_refused_connection_is_tried_again_on_real_sockets(way: Way, clock: Cl
 
 @pytest.mark.parametrize("end", ["reset", "cut"])
 @pytest.mark.parametrize("max_retries", [0, 1, 5])
+@in_every_way
 def test_a_loss_before_the_first_byte_is_tried_again(
     way: Way, end: str, max_retries: int, server: ScriptServer, clock: Clock
 ) -> None:
@@ -120,6 +126,7 @@ def test_a_loss_before_the_first_byte_is_tried_again(
 
 @pytest.mark.parametrize("end", ["reset", "cut"])
 @pytest.mark.parametrize("said", [(b"",), (b'{"id":',)])
+@in_every_chat
 def test_a_loss_after_the_headers_of_a_blocking_answer_is_final(
     chat_way: Way, end: str, said: tuple[bytes, ...], server: ScriptServer, clock: Clock
 ) -> None:
@@ -131,6 +138,7 @@ def test_a_loss_after_the_headers_of_a_blocking_answer_is_final(
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("end", ["reset", "cut"])
+@in_every_stream
 def test_a_stream_lost_before_its_first_payload_is_tried_again(stream_way: Way, end: str, server: ScriptServer) -> None:
     server.say(Answer(headers={"content-type": "text/event-stream"}, chunks=(b": wait\n\n",), end=end))
     server.say(streamed("Hello"))
@@ -139,6 +147,7 @@ def test_a_stream_lost_before_its_first_payload_is_tried_again(stream_way: Way, 
 
 
 @pytest.mark.parametrize("end", ["reset", "cut"])
+@in_every_stream
 def test_a_stream_lost_after_its_first_payload_is_final(
     stream_way: Way, end: str, server: ScriptServer, clock: Clock
 ) -> None:
@@ -150,6 +159,7 @@ def test_a_stream_lost_after_its_first_payload_is_final(
 
 
 @pytest.mark.parametrize("answer", [Answer(end="hang"), Answer(chunks=(b"",), end="hang")])
+@in_every_way
 def test_a_read_timeout_is_final(way: Way, answer: Answer, server: ScriptServer, clock: Clock) -> None:
     server.always = answer
     with pytest.raises(APITimeoutError):
@@ -157,6 +167,7 @@ def test_a_read_timeout_is_final(way: Way, answer: Answer, server: ScriptServer,
     assert (len(server.requests), clock.pauses) == (1, [])
 
 
+@in_every_stream
 def test_a_stream_that_falls_silent_is_interrupted_once(stream_way: Way, server: ScriptServer, clock: Clock) -> None:
     server.always = sse(chunk("Hel"), done=False, end="hang")
     with pytest.raises(StreamInterruptedError) as caught:
@@ -165,6 +176,7 @@ def test_a_stream_that_falls_silent_is_interrupted_once(stream_way: Way, server:
     assert (len(server.requests), clock.pauses) == (1, [])
 
 
+@in_every_way
 def test_an_answer_that_is_no_answer_is_final(way: Way, server: ScriptServer, clock: Clock) -> None:
     server.always = text_answer("<html>Welcome</html>", content_type="text/html")
     with pytest.raises(InvalidResponseError):
@@ -173,6 +185,7 @@ def test_an_answer_that_is_no_answer_is_final(way: Way, server: ScriptServer, cl
 
 
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_a_failed_worker_s_empty_answer_is_tried_again(way: Way, server: ScriptServer) -> None:
     usage = {"usage": {"prompt_tokens": 5, "completion_tokens": 0}}
     empty = sse(chunk("", finish="stop", top=usage)) if way.streamed else replied("", top=usage)
@@ -183,6 +196,7 @@ def test_a_failed_worker_s_empty_answer_is_tried_again(way: Way, server: ScriptS
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 @pytest.mark.parametrize("end", ["reset", "cut"])
+@in_every_way
 def test_a_bad_status_counts_although_its_words_are_lost(
     way: Way, status: int, end: str, server: ScriptServer, clock: Clock
 ) -> None:
@@ -194,6 +208,7 @@ def test_a_bad_status_counts_although_its_words_are_lost(
 
 
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_a_bad_status_counts_although_its_page_is_huge(way: Way, server: ScriptServer) -> None:
     server.always = text_answer("<title>Bad Gateway</title>" + "x" * 2**21, 502, content_type="text/html")
     with pytest.raises(ServerError, match="Bad Gateway"):
@@ -214,6 +229,7 @@ class Slow:
 
 @pytest.mark.parametrize(("seconds", "attempts"), [(29.0, 3), (31.0, 1), (60.0, 1)])
 @pytest.mark.parametrize("status", [500, 503, 504])
+@in_every_way
 def test_a_5xx_that_comes_late_is_final(
     way: Way, status: int, seconds: float, attempts: int, server: ScriptServer, clock: Clock
 ) -> None:
@@ -223,6 +239,7 @@ def test_a_5xx_that_comes_late_is_final(
     assert len(server.requests) == attempts
 
 
+@in_every_way
 def test_a_late_429_is_tried_again(way: Way, server: ScriptServer, clock: Clock) -> None:
     server.always = Slow(clock, 60, json_answer(REFUSED, 429))
     with pytest.raises(RateLimitError):
@@ -242,6 +259,7 @@ def test_a_late_429_is_tried_again(way: Way, server: ScriptServer, clock: Clock)
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
+@in_every_way
 def test_retry_after_is_slept_exactly(
     way: Way, headers: dict[str, str], seconds: float, status: int, server: ScriptServer, clock: Clock
 ) -> None:
@@ -250,6 +268,7 @@ def test_retry_after_is_slept_exactly(
     assert clock.pauses == [seconds]
 
 
+@in_every_way
 def test_retry_after_may_be_a_date(way: Way, server: ScriptServer, clock: Clock) -> None:
     def later(_: Any) -> Answer:
         date = email.utils.formatdate(time.time() + 20, usegmt=True)
@@ -262,6 +281,7 @@ def test_retry_after_may_be_a_date(way: Way, server: ScriptServer, clock: Clock)
 
 
 @pytest.mark.parametrize("headers", [{"retry_after": "61"}, {"retry_after_ms": "61000"}, {"retry_after": "1e9"}])
+@in_every_way
 def test_a_longer_retry_after_is_raised_at_once_with_the_number(
     way: Way, headers: dict[str, str], server: ScriptServer, clock: Clock
 ) -> None:
@@ -273,6 +293,7 @@ def test_a_longer_retry_after_is_raised_at_once_with_the_number(
     assert (len(server.requests), clock.pauses) == (1, [])
 
 
+@in_every_way
 def test_without_retry_after_the_bounds_double(way: Way, server: ScriptServer, clock: Clock) -> None:
     server.always = json_answer(REFUSED, 503)
     with pytest.raises(ServiceUnavailableError):
@@ -317,6 +338,7 @@ def test_any_retry_after_gives_seconds_or_nothing(said: str, ms: bool) -> None:
 
 @pytest.mark.parametrize("said", ["soon", "", "-1", "nan", "inf", "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"])
 @pytest.mark.usefixtures("clock")
+@in_every_way
 def test_an_unreadable_retry_after_is_as_good_as_none(way: Way, said: str, server: ScriptServer) -> None:
     server.say(json_answer(REFUSED, 429, retry_after=said), good(way))
     assert way.ask(client_for(server)).text == "Hello"
@@ -341,6 +363,7 @@ def test_what_may_have_been_billed_is_sent_again_only_if_it_never_started(
     assert retry.may_repeat(error, repeatable=repeatable, never_sent=never_sent, seconds=0) is again
 
 
+@in_every_way
 def test_a_call_that_starts_a_billed_job_is_sent_once(way: Way, server: ScriptServer, clock: Clock) -> None:
     server.always = Answer(end="reset")
     transport = client_for(server)._transport

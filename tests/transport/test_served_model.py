@@ -17,7 +17,7 @@ from aki_transport.models.catalog import closest, load_table, read_listing, reso
 from tests.scenarios import FALLBACK, chunk, replied
 from tests.scenarios.table import COUNT
 from tests.script_server import Answer, ScriptServer, sse
-from tests.transport.asking import MODEL, Way, client_for, request_for, run
+from tests.transport.asking import MODEL, Way, client_for, in_every_stream, in_every_way, request_for, run
 
 TABLE = load_table("aki")
 NAMES = sorted({name for row in TABLE.values() for name in (row.id, *row.aliases)})
@@ -48,6 +48,7 @@ FINE = [
 
 
 @pytest.mark.parametrize("name", FINE, ids=repr)
+@in_every_way
 def test_other_names_of_the_same_model_are_fine(way: Way, name: object, server: ScriptServer) -> None:
     server.say(served(way, name))
     answer = way.ask(client_for(server))
@@ -56,6 +57,7 @@ def test_other_names_of_the_same_model_are_fine(way: Way, name: object, server: 
 
 
 @pytest.mark.parametrize("name", [FALLBACK, "MiniMax-M2.5-230B", "minimax/minimax-m2.5-230b", f"{FALLBACK}-20260101"])
+@in_every_way
 def test_the_fallback_raises_before_any_text(way: Way, name: str, server: ScriptServer) -> None:
     server.say(served(way, name))
     client = client_for(server)
@@ -81,6 +83,7 @@ def test_the_fallback_raises_before_any_text(way: Way, name: str, server: Script
     assert len(server.requests) == 1
 
 
+@in_every_way
 def test_the_fallback_may_warn(way: Way, server: ScriptServer) -> None:
     server.always = served(way, FALLBACK)
     client = client_for(server, on_model_fallback="warn")
@@ -90,16 +93,19 @@ def test_the_fallback_may_warn(way: Way, server: ScriptServer) -> None:
     assert len(warned) == 1
 
 
+@in_every_way
 def test_the_fallback_may_be_ignored(way: Way, server: ScriptServer) -> None:
     server.say(served(way, FALLBACK))
     assert way.ask(client_for(server, on_model_fallback="ignore")).model == FALLBACK
 
 
+@in_every_way
 def test_the_fallback_model_may_be_asked_for(way: Way, server: ScriptServer) -> None:
     server.say(served(way, FALLBACK))
     assert way.ask(client_for(server), request_for(FALLBACK)).model == FALLBACK
 
 
+@in_every_way
 def test_another_model_warns_once(way: Way, server: ScriptServer) -> None:
     server.always = served(way, "llama3-chat-70b")
     client = client_for(server)
@@ -111,18 +117,21 @@ def test_another_model_warns_once(way: Way, server: ScriptServer) -> None:
     assert len(warned) == 1
 
 
+@in_every_way
 def test_an_unknown_model_that_is_let_through_still_raises_at_the_fallback(way: Way, server: ScriptServer) -> None:
     server.say(served(way, FALLBACK))
     with pytest.raises(ModelFallbackError):
         way.ask(client_for(server, on_unknown_model="allow"), request_for("qwen9"))
 
 
+@in_every_way
 def test_providers_without_a_fallback_are_not_compared(way: Way, server: ScriptServer) -> None:
     server.say(served(way, "gpt-4o-mini-2024-07-18"))
     answer = way.ask(client_for(server, provider="aacflow"), request_for("something-else"))
     assert answer.model == "gpt-4o-mini-2024-07-18"
 
 
+@in_every_stream
 def test_a_fallback_in_the_middle_of_a_stream_raises(stream_way: Way, server: ScriptServer) -> None:
     server.say(sse(chunk("Hello"), chunk(finish="stop", top={"model": FALLBACK})))
     with pytest.raises(ModelFallbackError):

@@ -14,7 +14,7 @@ from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, Message, 
 from aki_transport.prepare.structured_output import extract_json
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer
-from tests.transport.asking import MODEL, Way, client_for, request_for
+from tests.transport.asking import MODEL, Way, client_for, in_every_stream, in_every_way, request_for
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 WANTED = JsonSchema(name="answer", schema=SCHEMA)
@@ -74,6 +74,7 @@ def server() -> Any:
         yield server
 
 
+@in_every_way
 def test_the_schema_is_sent_first_where_it_is_asked_for(way: Way, server: ScriptServer) -> None:
     server.say(told(way, JSON))
     assert json.loads(asked(way, server, structured_first="json_schema").text) == {"a": 1}
@@ -81,6 +82,7 @@ def test_the_schema_is_sent_first_where_it_is_asked_for(way: Way, server: Script
     assert server.requests[0].json["response_format"] == form
 
 
+@in_every_way
 def test_a_tool_is_forced_where_a_model_is_known_to_call_tools(way: Way, server: ScriptServer) -> None:
     server.say(called(way))
     answer = asked(way, server)
@@ -91,6 +93,7 @@ def test_a_tool_is_forced_where_a_model_is_known_to_call_tools(way: Way, server:
     assert (answer.text, answer.tool_calls, answer.finish_reason) == (JSON, (), "stop")
 
 
+@in_every_way
 def test_words_ask_where_nothing_else_is_taken(way: Way, server: ScriptServer) -> None:
     server.say(told(way, JSON))
     answer = asked(way, server, structured_first="instruction")
@@ -100,6 +103,7 @@ def test_words_ask_where_nothing_else_is_taken(way: Way, server: ScriptServer) -
     assert json.loads(answer.text) == {"a": 1}
 
 
+@in_every_way
 def test_words_are_added_to_the_system_s(way: Way, server: ScriptServer) -> None:
     server.say(told(way, JSON))
     messages = (Message(role="system", content="Be kind."), Message(role="user", content="hi"))
@@ -110,6 +114,7 @@ def test_words_are_added_to_the_system_s(way: Way, server: ScriptServer) -> None
 
 
 @pytest.mark.parametrize("words", REFUSALS.values(), ids=REFUSALS)
+@in_every_way
 def test_what_is_refused_is_asked_for_in_another_way_and_not_again(way: Way, words: str, server: ScriptServer) -> None:
     server.say(refused(words), refused(words), told(way, JSON), told(way, JSON))
     client = client_for(server)
@@ -119,6 +124,7 @@ def test_what_is_refused_is_asked_for_in_another_way_and_not_again(way: Way, wor
     assert ways_of(server)[3:] == ["instruction"]
 
 
+@in_every_way
 def test_what_one_model_refuses_another_is_asked_for(way: Way, server: ScriptServer) -> None:
     client = client_for(server, on_model_fallback="ignore")
     server.say(refused(REFUSALS["tools"]), told(way, JSON), called(way))
@@ -135,6 +141,7 @@ def test_what_one_model_refuses_another_is_asked_for(way: Way, server: ScriptSer
         json_answer({"error": {"message": "tools are not for you"}}, 403),
     ],
 )
+@in_every_way
 def test_other_refusals_are_final(way: Way, answer: Answer, server: ScriptServer) -> None:
     server.say(answer)
     with pytest.raises(AKIError):
@@ -142,6 +149,7 @@ def test_other_refusals_are_final(way: Way, answer: Answer, server: ScriptServer
     assert len(server.requests) == 1
 
 
+@in_every_way
 def test_the_last_way_s_refusal_is_raised(way: Way, server: ScriptServer) -> None:
     server.always = refused(REFUSALS["format"])
     with pytest.raises(BadRequestError, match="response_format"):
@@ -149,6 +157,7 @@ def test_the_last_way_s_refusal_is_raised(way: Way, server: ScriptServer) -> Non
     assert ways_of(server) == ["function_calling", "json_schema", "instruction"]
 
 
+@in_every_way
 def test_a_service_that_takes_no_notice_is_asked_in_another_way(way: Way, server: ScriptServer) -> None:
     server.say(told(way, "Sure, what about it?"), told(way, "I am well."), told(way, f"Here: {JSON}"))
     answer = asked(way, server)
@@ -156,6 +165,7 @@ def test_a_service_that_takes_no_notice_is_asked_in_another_way(way: Way, server
     assert json.loads(answer.text) == {"a": 1}
 
 
+@in_every_way
 def test_the_last_way_s_answer_is_given_as_it_is(way: Way, server: ScriptServer) -> None:
     server.always = told(way, "I cannot say it in JSON.")
     assert asked(way, server).text == "I cannot say it in JSON."
@@ -175,12 +185,14 @@ def test_the_last_way_s_answer_is_given_as_it_is(way: Way, server: ScriptServer)
     ],
 )
 @pytest.mark.parametrize("first", ["json_schema", "instruction"])
+@in_every_way
 def test_json_among_other_words_is_found(way: Way, text: str, first: Any, server: ScriptServer) -> None:
     server.say(told(way, text))
     assert json.loads(asked(way, server, structured_first=first).text) == {"a": 1}
     assert len(server.requests) == 1
 
 
+@in_every_stream
 def test_json_that_flows_is_given_as_it_comes(stream_way: Way, server: ScriptServer) -> None:
     server.say(told(stream_way, JSON))
     texts = [delta.text for delta in stream_way.deltas(client_for(server), wanted(structured_first="json_schema"))]
@@ -191,16 +203,19 @@ def test_json_that_flows_is_given_as_it_comes(stream_way: Way, server: ScriptSer
 
 
 @pytest.mark.parametrize("words", ["I call it.", "{Well}, I call it: "])
+@in_every_way
 def test_words_beside_the_forced_call_are_left_out(way: Way, words: str, server: ScriptServer) -> None:
     server.say(called(way, text=words))
     assert asked(way, server).text == JSON
 
 
+@in_every_way
 def test_a_model_that_answers_in_text_although_a_tool_is_forced(way: Way, server: ScriptServer) -> None:
     server.say(told(way, JSON))
     assert asked(way, server).text == JSON
 
 
+@in_every_way
 def test_a_call_without_arguments_is_an_empty_object(way: Way, server: ScriptServer) -> None:
     server.say(called(way, ""))
     assert asked(way, server).text == "{}"
@@ -209,6 +224,7 @@ def test_a_call_without_arguments_is_an_empty_object(way: Way, server: ScriptSer
 OWN = Tool(name="look", parameters={"type": "object", "properties": {}})
 
 
+@in_every_way
 def test_own_tools_are_not_hidden_by_a_forced_one(way: Way, server: ScriptServer) -> None:
     server.say(told(way, JSON))
     asked(way, server, tools=(OWN,))
@@ -218,6 +234,7 @@ def test_own_tools_are_not_hidden_by_a_forced_one(way: Way, server: ScriptServer
 
 
 @pytest.mark.parametrize("words", ["", "Let me look."])
+@in_every_way
 def test_a_call_of_an_own_tool_comes_with_its_words(way: Way, words: str, server: ScriptServer) -> None:
     call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
     if way.streamed:
@@ -229,6 +246,7 @@ def test_a_call_of_an_own_tool_comes_with_its_words(way: Way, words: str, server
 
 
 @pytest.mark.parametrize("words", ["", "Sorry."])
+@in_every_way
 def test_a_refusal_is_given_as_it_is(way: Way, words: str, server: ScriptServer) -> None:
     if way.streamed:
         server.say(streamed(*([words] if words else []), chunk(refusal="I will not.")))
@@ -239,12 +257,14 @@ def test_a_refusal_is_given_as_it_is(way: Way, words: str, server: ScriptServer)
     assert len(server.requests) == 1
 
 
+@in_every_way
 def test_reasoning_is_kept(way: Way, server: ScriptServer) -> None:
     server.say(told(way, f"<think>Hm.</think>{JSON}"))
     answer = asked(way, server, structured_first="json_schema")
     assert (answer.text, answer.reasoning) == (JSON, "Hm.")
 
 
+@in_every_stream
 def test_a_stream_that_breaks_off_is_not_asked_for_in_another_way(stream_way: Way, server: ScriptServer) -> None:
     server.say(Answer(headers={"content-type": "text/event-stream"}, chunks=told(stream_way, JSON).chunks[:2]))
     with pytest.raises(AKIError):

@@ -9,7 +9,7 @@ import pytest
 
 from aki_transport import Client, ConfigurationError
 from aki_transport.messages import ChatRequest, JsonObject, JsonSchema, Tool
-from tests.transport.asking import KEY, MODEL, Way, request_for
+from tests.transport.asking import KEY, MODEL, Way, in_every_way, request_for
 
 ADD = Tool(name="add")
 ALL: dict[str, Any] = {
@@ -53,6 +53,7 @@ def asked(way: Way, protocol: str, **fields: Any) -> None:
 
 
 @pytest.mark.parametrize(("protocol", "name"), [(protocol, name) for protocol in REFUSED for name in ALL])
+@in_every_way
 def test_each_field_is_said_or_refused(way: Way, protocol: str, name: str) -> None:
     fields = {"max_tokens": 2000, name: ALL[name]} if protocol == "anthropic" else {name: ALL[name]}
     if name not in REFUSED[protocol]:
@@ -66,6 +67,7 @@ def test_each_field_is_said_or_refused(way: Way, protocol: str, name: str) -> No
 
 
 @pytest.mark.parametrize("protocol", ["anthropic", "native"])
+@in_every_way
 def test_all_that_is_refused_is_named_at_once(way: Way, protocol: str) -> None:
     with pytest.raises(ConfigurationError, match=" and no ".join(REFUSED[protocol])):
         asked(way, protocol, **ALL)
@@ -73,12 +75,14 @@ def test_all_that_is_refused_is_named_at_once(way: Way, protocol: str) -> None:
 
 @pytest.mark.parametrize("protocol", REFUSED)
 @pytest.mark.parametrize("wanted", [JsonObject(), JsonSchema(name="answer", schema={"type": "object"})])
+@in_every_way
 def test_json_can_be_asked_for_everywhere(way: Way, protocol: str, wanted: Any) -> None:
     with pytest.raises(Sent):
         asked(way, protocol, response_format=wanted)
 
 
 @pytest.mark.parametrize("protocol", REFUSED)
+@in_every_way
 def test_what_is_not_given_is_not_refused(way: Way, protocol: str) -> None:
     with pytest.raises(Sent):
         asked(way, protocol, **{name: () if name in ("stop", "tools") else None for name in ALL})
@@ -90,6 +94,7 @@ def test_what_is_not_given_is_not_refused(way: Way, protocol: str) -> None:
     ("value", "taken"),
     [(0, True), (0.0, True), (1, True), (1.0, True), (1.01, False), (-0.1, False), (float("nan"), False)],
 )
+@in_every_way
 def test_the_ranges(way: Way, protocol: str, name: str, value: float, taken: bool) -> None:
     if taken:
         with pytest.raises(Sent):
@@ -101,17 +106,20 @@ def test_the_ranges(way: Way, protocol: str, name: str, value: float, taken: boo
         asked(way, protocol, **{name: value})
 
 
+@in_every_way
 def test_openai_s_protocol_leaves_ranges_to_the_service(way: Way) -> None:
     with pytest.raises(Sent):
         asked(way, "openai", temperature=1.9)
 
 
 @pytest.mark.parametrize("protocol", ["anthropic", "native"])
+@in_every_way
 def test_extra_body_says_what_we_have_no_words_for(way: Way, protocol: str) -> None:
     with pytest.raises(Sent):
         asked(way, protocol, extra_body={"seed": 1, "temperature": 1.5})
 
 
+@in_every_way
 def test_a_refusal_comes_before_the_model_is_looked_for(way: Way) -> None:
     with pytest.raises(ConfigurationError, match="takes no seed"):
         way.ask(

@@ -1,0 +1,169 @@
+"""Conversations, changed into what a service can read."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from aki_transport.messages import ChatRequest, Message, Part, RawBlock, Text, Tool, ToolNamed
+from aki_transport.schemas import legal_name
+
+log = logging.getLogger("aki_transport")
+
+_ANTHROPIC_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")  # the only IDs that the templates of Mistral's models take
+
+
+def reduced(request: ChatRequest, provider: str) -> tuple[Message, ...]:
+    """The messages, of which those that another service wrote hold only what everyone can read."""
+    return tuple(
+        _reduced(message, provider) if message.role == "assistant" else message for message in request.messages
+    )
+
+
+def _reduced(message: Message, provider: str) -> Message:
+    if message.provider == provider:
+        return message
+    parts = tuple(part for part in message.parts if not isinstance(part, RawBlock))
+    if len(parts) < len(message.parts):
+        log.debug("blocks that only their maker understands are not sent: an answer of %s", message.provider)
+        message = replace(message, content=parts or "")
+    if message.provider is None:
+        return message
+    calls = tuple(replace(call, extra={}) for call in message.tool_calls)
+    return replace(without_reasoning(message), tool_calls=calls, extra={})
+
+
+def without_reasoning(message: Message) -> Message:
+    """The message without its reasoning, in any field."""
+    if message.role != "assistant":
+        return message
+    extra = {name: value for name, value in message.extra.items() if "reasoning" not in name}
+    return replace(message, reasoning="", reasoning_blocks=(), reasoning_field=None, extra=extra)
+
+
+def has_attachments_in_results(messages: tuple[Message, ...]) -> bool:
+    """Whether a tool returned something other than text."""
+    return any(not isinstance(part, Text) for message in messages if message.role == "tool" for part in message.parts)
+
+
+def with_readable_ids(messages: tuple[Message, ...], protocol: str) -> tuple[Message, ...]:
+    """The messages with the IDs of calls and results rewritten in pairs, where the protocol cannot take them.
+
+    No protocol takes an empty ID, or two calls of one message with the same. Anthropic's takes each ID once in a
+    conversation, and letters, digits, `_` and `-` only; on OpenAI's, some models want back the IDs that they wrote.
+    """
+    if protocol == "anthropic":
+        return _with_ids(messages, lambda call_id, seen: call_id in seen or not _ANTHROPIC_ID.fullmatch(call_id))
+    return _with_ids(messages, lambda call_id, _: not call_id)
+
+
+def with_short_ids(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages with IDs of nine letters and digits."""
+    return _with_ids(messages, lambda call_id, _: not _SHORT_ID.fullmatch(call_id))
+
+
+def _with_ids(messages: tuple[Message, ...], must_change: Callable[[str, set[str]], bool]) -> tuple[Message, ...]:
+    seen: set[str] = set()
+    open_ids: defaultdict[str, list[str]] = defaultdict(list)  # old ID -> new IDs whose result is still to come
+    changed = []
+    for index, message in enumerate(messages):
+        if message.tool_calls:
+            open_ids.clear()
+            ids: list[str] = []
+            for call in message.tool_calls:
+                is_doubled = call.id in ids or must_change(call.id, seen)
+                ids.append(_new_id(index, len(ids)) if is_doubled else call.id)
+                open_ids[call.id].append(ids[-1])
+            seen.update(ids)
+            if ids != [call.id for call in message.tool_calls]:
+                pairs = zip(message.tool_calls, ids, strict=True)
+                changed.append(replace(message, tool_calls=tuple(replace(call, id=new) for call, new in pairs)))
+                continue
+        elif message.role == "tool":
+            waiting = open_ids.get(message.tool_call_id or "")
+            if waiting:
+                new_id = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+                changed.append(replace(message, tool_call_id=new_id))
+                continue
+        changed.append(message)
+    return tuple(changed)
+
+
+def _new_id(index: int, position: int) -> str:
+    """An ID that every service takes, and that is the same in each request of a thread."""
+    return hashlib.blake2b(f"{index}.{position}".encode(), digest_size=8).hexdigest()[:9]
+
+
+def with_legal_names(request: ChatRequest) -> tuple[ChatRequest, dict[str, str]]:
+    """The request with names of tools that protocols take, and the original of each name that was changed."""
+    originals: dict[str, str] = {}
+    names = [tool.name for tool in request.tools if isinstance(tool, Tool)]
+    legal: dict[str, str] = {}
+    for name in names:
+        new, number = legal_name(name), 1
+        while new != name and (new in names or new in originals):
+            number += 1
+            new = f"{legal_name(name)[:60]}_{number}"
+        legal[name] = new
+        if new != name:
+            originals[new] = name
+    if not originals:
+        return request, originals
+    choice = request.tool_choice
+    return replace(
+        request,
+        tools=tuple(replace(tool, name=legal[tool.name]) if isinstance(tool, Tool) else tool for tool in request.tools),
+        tool_choice=ToolNamed(legal.get(choice.name, choice.name)) if isinstance(choice, ToolNamed) else choice,
+        messages=tuple(
+            replace(
+                message,
+                tool_calls=tuple(replace(call, name=legal.get(call.name, call.name)) for call in message.tool_calls),
+            )
+            for message in request.messages
+        ),
+    ), originals
+
+
+def with_system_first(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """One system message at the start, with the text of all of them."""
+    system = [message for message in messages if message.role == "system"]
+    if not system or (len(system) < 2 and messages[:1] == tuple(system)):  # noqa: PLR2004  nothing to fold
+        return messages
+    first = replace(system[0], content=_joined(system, "\n\n"))
+    return (first, *(message for message in messages if message.role != "system"))
+
+
+def merged(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages with neighbours of the user, or of the model without calls, as one."""
+    result: list[Message] = []
+    for message in messages:
+        last = result[-1] if result else None
+        if (
+            last is not None
+            and last.role == message.role
+            and message.role in ("user", "assistant")
+            and not last.tool_calls
+            and not message.tool_calls
+        ):
+            result[-1] = replace(last, content=_joined([last, message], "\n\n"))
+        else:
+            result.append(message)
+    return tuple(result)
+
+
+def _joined(messages: list[Message], separator: str) -> str | tuple[Part, ...]:
+    contents = [message.content for message in messages]
+    texts = [content for content in contents if isinstance(content, str)]
+    if len(texts) == len(contents):
+        return separator.join(texts)
+    return tuple(_flattened(messages))
+
+
+def _flattened(messages: list[Message]) -> Iterator[Part]:
+    for message in messages:
+        yield from message.parts

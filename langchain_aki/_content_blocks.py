@@ -1,0 +1,152 @@
+"""Reads content blocks in LangChain's standard forms (v0 and v1), OpenAI's, Anthropic's and Gemini's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aki_transport.messages import Audio, Dialect, File, Image, Part, RawBlock, Text
+from langchain_aki.errors import ConfigurationError
+
+_AUDIO_FORMATS = {"mpeg": "mp3", "wave": "wav"}  # MIME subtype to OpenAI's name of the format
+# LangChain's own fields of a block, which no service knows.
+_BOOKKEEPING = frozenset({"type", "id", "index", "annotations", "extras", "metadata"})
+_SOURCE_FIELDS = frozenset({"source_type", "url", "base64", "data", "mime_type", "file_id", "file_uri", "filename"})
+_OPENAI_TYPES = frozenset({"input_audio", "input_image", "input_file", "input_video", "refusal"})
+_ANTHROPIC_TYPES = frozenset({"document", "search_result", "server_tool_use", "container_upload", "mcp_tool_use"})
+
+
+def read_block(block: Mapping[str, Any]) -> Part:
+    """A content block as a part; one without a name of ours as a `RawBlock`.
+
+    Raises:
+        ConfigurationError: It holds nothing but its type.
+    """
+    match block:
+        case {"type": "non_standard", "value": Mapping() as value}:
+            return read_block(value)
+        case {"type": "text" | "input_text" | "output_text", "text": str(text)}:
+            return Text(text, _extra(block, "text"))
+        case {"text": str(text)} if "type" not in block:
+            return Text(text, _extra(block, "text"))
+        case {"type": "text-plain", "text": str(plain)}:
+            extra = _extra(block, "text", "title", *_SOURCE_FIELDS)
+            title = _filename(block) or block.get("title")
+            return File(text=plain, mime_type="text/plain", filename=title, extra=extra)
+        case {"type": "image_url" | "input_image", "image_url": str(url)}:
+            return Image(url=url, detail=block.get("detail"), extra=_extra(block, "image_url", "detail", "file_id"))
+        case {"type": "image_url", "image_url": {"url": str(url)} as image}:
+            return Image(url=url, detail=image.get("detail"), extra=_nested_extra(block, "image_url", "url", "detail"))
+        case {"type": "input_audio", "input_audio": {"data": str(data), "format": str(audio_format)}}:
+            return Audio(data, audio_format, _nested_extra(block, "input_audio", "data", "format"))
+        case {"type": "file", "file": Mapping() as file}:
+            extra = _nested_extra(block, "file", "file_id", "file_data", "filename")
+            return _file(file.get("file_data"), file.get("file_id"), file.get("filename"), extra)
+        case {"type": "input_file"}:
+            extra = _extra(block, "file_data", "file_url", *_SOURCE_FIELDS)
+            address = block.get("file_data") or block.get("file_url")
+            return _file(address, block.get("file_id"), block.get("filename"), extra)
+    media = _read_media(block)
+    if media is None and not block.keys() - _BOOKKEEPING:
+        raise ConfigurationError(f"a content block of type {block.get('type')!r} holds nothing that could be sent.")
+    return media or RawBlock(block, dialect_of(block))
+
+
+def dialect_of(block: Mapping[str, Any]) -> Dialect | None:
+    """Whose form a block has; None if that cannot be told."""
+    kind = str(block.get("type"))
+    if kind in _OPENAI_TYPES or (kind.endswith("_url") and kind in block):  # {"type": "video_url", "video_url": {…}}
+        return "openai"
+    if kind in _ANTHROPIC_TYPES or kind.endswith("_tool_result") or isinstance(block.get("source"), Mapping):
+        return "anthropic"
+    return None
+
+
+def _read_media(block: Mapping[str, Any]) -> Part | None:
+    """A picture, a document, sound or a film; None if it is something else, or its source has an unknown form."""
+    kind = str(block.get("type"))
+    source = _find_source(block)
+    url, base64, mime_type, file_id = (source.get(name) for name in ("url", "base64", "mime_type", "file_id"))
+    if kind == "media":  # Gemini's
+        major = str(mime_type).partition("/")[0]
+        kind = major if major in ("image", "audio", "video") else "file"
+    extra = _extra(block, "source", "detail", *_SOURCE_FIELDS)
+    if kind == "image" and (url or base64 or file_id):
+        return Image(url, base64, mime_type, block.get("detail"), file_id, extra)
+    if kind in ("file", "document") and (url or base64 or file_id or source.get("text") is not None):
+        title = extra.pop("title", None)
+        return File(base64, mime_type, _filename(block) or title, file_id, url, source.get("text"), extra)
+    if kind == "audio" and base64:
+        subtype = (mime_type or "audio/wav").rpartition("/")[2].removeprefix("x-")
+        return Audio(base64, _AUDIO_FORMATS.get(subtype, subtype), extra)
+    if kind in ("audio", "video") and (url or base64):
+        url = url or f"data:{mime_type or 'video/mp4'};base64,{base64}"
+        return RawBlock({"type": f"{kind}_url", f"{kind}_url": {"url": url}, **extra}, "openai")
+    return None
+
+
+def _find_source(block: Mapping[str, Any]) -> dict[str, Any]:
+    """The block's data under our names: `url`, `base64` with `mime_type`, `file_id`, or `text`."""
+    source = block.get("source")
+    if isinstance(source, Mapping):  # Anthropic
+        is_text = source.get("type") == "text"
+        return {
+            "url": source.get("url"),
+            "base64": None if is_text else source.get("data"),
+            "text": source.get("data") if is_text else None,
+            "mime_type": source.get("media_type"),
+            "file_id": source.get("file_id"),
+        }
+    source_type = block.get("source_type")
+    if source_type is not None:  # LangChain's v0 blocks
+        return {
+            "url": block.get("url"),
+            "base64": block.get("data") if source_type == "base64" else None,
+            "text": block.get("text") if source_type == "text" else None,
+            "mime_type": block.get("mime_type"),
+            "file_id": block.get("id") if source_type == "id" else None,
+        }
+    return {
+        "url": block.get("url") or block.get("file_uri"),
+        "base64": block.get("base64") or (block.get("data") if block.get("type") == "media" else None),
+        "mime_type": block.get("mime_type"),
+        "file_id": block.get("file_id"),
+    }
+
+
+def _file(data: Any, file_id: Any, filename: Any, extra: dict[str, Any]) -> File:
+    """A file in OpenAI's form, whose data is a data URL, base64 text or, at some gateways, an address."""
+    data = data if isinstance(data, str) else ""
+    header, _, base64 = data.partition(";base64,")
+    if base64:
+        return File(base64, header.removeprefix("data:"), filename, file_id, extra=extra)
+    if data.startswith(("http://", "https://")):
+        return File(filename=filename, file_id=file_id, url=data, extra=extra)
+    return File(data or None, None, filename, file_id, extra=extra)
+
+
+def _extra(block: Mapping[str, Any], *known: str) -> dict[str, Any]:
+    """The fields that are not understood here, together with those that LangChain's blocks keep in `extras`."""
+    extra = {name: value for name, value in block.items() if name not in known and name not in _BOOKKEEPING}
+    for nested in (block.get("metadata"), block.get("extras")):
+        if isinstance(nested, Mapping):
+            extra |= {name: value for name, value in nested.items() if name not in ("filename", "name")}
+    return extra
+
+
+def _nested_extra(block: Mapping[str, Any], name: str, *known: str) -> dict[str, Any]:
+    inner = {key: value for key, value in block[name].items() if key not in known}
+    return {**_extra(block, name), **({name: inner} if inner else {})}
+
+
+def _filename(block: Mapping[str, Any]) -> str | None:
+    for fields in (block, block.get("extras"), block.get("metadata")):
+        if isinstance(fields, Mapping) and fields.get("filename"):
+            return str(fields["filename"])
+    return None
+
+
+def as_json_text(block: Mapping[str, Any]) -> Text:
+    """The block as text, for what a tool returned."""
+    return Text(json.dumps(block, ensure_ascii=False, default=str))

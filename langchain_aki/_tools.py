@@ -1,0 +1,123 @@
+"""Converts what LangChain users bind as tools to OpenAI's dicts; tools that are no functions pass untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
+
+from aki_transport.arguments import as_response_format, as_tool, as_tool_choice
+from aki_transport.messages import JsonSchema, Tool, ToolNamed
+from langchain_aki.errors import ConfigurationError
+
+_SCHEMA_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
+
+
+def convert_tool(
+    tool: Mapping[str, Any] | type | Callable[..., Any] | BaseTool, strict: bool | None = None
+) -> dict[str, Any]:
+    """A tool as OpenAI's dict, with its `extras`; a dict that is no function, and none of its forms, as it is."""
+    if isinstance(tool, Mapping):
+        return _convert_dict(tool, strict)
+    converted = convert_to_openai_tool(tool, strict=strict)
+    if "function" in converted:
+        recursive = _recursive_schema(tool)
+        if recursive is not None:
+            converted["function"]["parameters"] = recursive
+    extras = getattr(tool, "extras", None) if isinstance(tool, BaseTool) else None
+    return {**(extras or {}), **converted}
+
+
+def convert_schema(schema: Any, strict: bool | None) -> dict[str, Any]:
+    """Name, description and `parameters` of the form that answers shall have.
+
+    Raises:
+        ConfigurationError: It is no schema with a name.
+    """
+    if isinstance(schema, Mapping):
+        wrapped = as_response_format(schema, strict) if "schema" in schema or "json_schema" in schema else None
+        if isinstance(wrapped, JsonSchema):
+            function = {"name": wrapped.name, "parameters": wrapped.schema}
+            return function if wrapped.description is None else {**function, "description": wrapped.description}
+    converted = convert_tool(schema, strict).get("function")
+    if not isinstance(converted, dict):
+        raise ConfigurationError("the schema has no name; give the JSON schema a title.")
+    return converted
+
+
+def _convert_dict(tool: Mapping[str, Any], strict: bool | None) -> dict[str, Any]:
+    known = as_tool(tool)
+    if isinstance(known, Tool):
+        function = dict(known.extra.get("function", {}))
+        strict = known.strict if strict is None else strict
+        function |= {"name": known.name, "description": known.description, "parameters": known.parameters}
+        if strict is not None:
+            function["strict"] = strict
+        fields = {name: value for name, value in known.extra.items() if name != "function"}
+        return {**fields, "type": "function", "function": function}
+    is_schema = tool.get("type") in _SCHEMA_TYPES or (tool.get("type") is None and {"name", "title"} & tool.keys())
+    if is_schema or "toolSpec" in tool:
+        marks = {"cache_control": tool["cache_control"]} if "cache_control" in tool else {}
+        return {**marks, **convert_to_openai_tool(dict(tool), strict=strict)}
+    return dict(tool)
+
+
+def _recursive_schema(tool: Any) -> dict[str, Any] | None:
+    """The schema with its references, if a class in it contains itself: LangChain's form leaves such fields empty."""
+    source = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
+    if not (isinstance(source, type) and is_basemodel_subclass(source) and hasattr(source, "model_json_schema")):
+        return None
+    schema: dict[str, Any] = source.model_json_schema()
+    definitions = schema.get("$defs", {})
+    if not any(_reaches(name, name, definitions, set()) for name in definitions):
+        return None
+    if "$ref" in schema:  # the class itself is recursive
+        schema = {**definitions[_target(schema["$ref"])], "$defs": definitions}
+    return {name: value for name, value in schema.items() if name not in ("title", "description")}
+
+
+def _reaches(goal: str, start: str, definitions: Mapping[str, Any], seen: set[str]) -> bool:
+    for name in _references(definitions.get(start)):
+        if name == goal:
+            return True
+        if name not in seen:
+            seen.add(name)
+            if _reaches(goal, name, definitions, seen):
+                return True
+    return False
+
+
+def _references(schema: Any) -> set[str]:
+    if isinstance(schema, Mapping):
+        own = {_target(schema["$ref"])} if isinstance(schema.get("$ref"), str) else set()
+        return own.union(*(_references(value) for value in schema.values()))
+    return set().union(*map(_references, schema)) if isinstance(schema, list) else set()
+
+
+def _target(reference: str) -> str:
+    return reference.rpartition("/")[2]
+
+
+def convert_tool_choice(
+    choice: str | bool | dict[str, Any] | None, tools: list[dict[str, Any]]
+) -> str | dict[str, Any] | None:
+    """The choice in OpenAI's form, which bindings and traces hold.
+
+    Raises:
+        ConfigurationError: It names no tool.
+    """
+    parsed = as_tool_choice(choice)
+    if isinstance(choice, Mapping) and "disable_parallel_tool_use" in choice:
+        return dict(choice)
+    if not isinstance(parsed, ToolNamed):
+        return parsed if parsed is None or isinstance(parsed, str) else dict(parsed)
+    names = [tool["function"]["name"] for tool in tools if isinstance(tool.get("function"), Mapping)]
+    names += [tool["name"] for tool in tools if isinstance(tool.get("name"), str)]
+    if parsed.name not in names:
+        raise ConfigurationError(
+            f"tool_choice={choice!r} names no tool; use {', '.join(map(repr, names))}, 'auto', 'any' or 'none'."
+        )
+    return {"type": "function", "function": {"name": parsed.name}}
