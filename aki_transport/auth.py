@@ -107,7 +107,7 @@ def checked_headers(headers: Mapping[str, str], *, title: str) -> dict[str, str]
     return {name.lower(): value for name, value in headers.items()}
 
 
-def emulated(provider: Provider, route: Route, api_key: SecretStr | str | None) -> tuple[Route, SecretStr | str | None]:
+def emulated(provider: Provider, route: Route, api_key: ApiKeySource) -> tuple[Route, ApiKeySource]:
     """The route and the key of the emulator that `AKI_EMULATOR` names; without it, those given.
 
     Raises:

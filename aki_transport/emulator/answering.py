@@ -102,15 +102,18 @@ def _json(prompt: Prompt, schema: dict[str, Any]) -> str:
 
 def _instructed(text: str) -> dict[str, Any] | None:
     """The schema by which a text asks for JSON: one written out, else an object of the keys it shows or names."""
-    order = _ORDER.search(text)
-    if order is None:
-        return None
-    objects = _objects(text[order.start() :])
+    # The first sentence that orders JSON may not be the one that names the keys.
+    return next(filter(None, (_ordered(text[order.start() :], order.group()) for order in _ORDER.finditer(text))), None)
+
+
+def _ordered(text: str, order: str) -> dict[str, Any] | None:
+    """The schema that the text from an order on shows or names."""
+    objects = _objects(text)
     for value in objects:
         if "properties" in value or "$ref" in value:
             return value
-    keys = list(objects[-1]) if objects else [key for key in quoted(order.group()) if key.isidentifier()]
-    if not keys and (listed := re.search(r"\bkeys\s+((?:\w+(?:,\s*|\s+and\s+))*\w+)", order.group())):
+    keys = list(objects[-1]) if objects else [key for key in quoted(order) if key.isidentifier()]
+    if not keys and (listed := re.search(r"\bkeys\s+((?:\w+(?:,\s*|\s+and\s+))*\w+)", order)):
         keys = re.findall(r"\w+", listed.group(1).replace(" and ", " "))
     return {"properties": {key: {} for key in keys}, "required": keys} if keys else None
 

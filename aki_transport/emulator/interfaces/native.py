@@ -180,6 +180,7 @@ class _Native:
         elif poll.state not in ("done", "canceled"):
             body["progress"] = self._progress(job, poll)
         if poll.state == "lapsed":
+            del body["job_id"]
             body |= {"success": False, "error": f"Job {job.id} on {job.endpoint} lapsed!"}
         return (_Lost if lost else JSONResponse)(body, 400 if poll.state == "lapsed" else 200)
 
