@@ -5,17 +5,31 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from inspect import isawaitable, iscoroutine
 from ipaddress import ip_address
 from socket import inet_aton
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
 from aki_transport.errors import ConfigurationError
-from aki_transport.providers import Provider
+from aki_transport.providers import Protocol, Provider, Route
 from aki_transport.redaction import MIN_SECRET
+
+EMULATOR_VARIABLE = "AKI_EMULATOR"
+# Where the emulator serves a gateway and which key it takes there; other providers are served as AKI.IO is.
+_EMULATED = {
+    ("aacflow", "openai"): ("/aacflow/api/v1/ai", "aacf_test"),
+    ("ak_ai_core", "openai"): ("/ak_ai_core/v1", "sk-or-test"),
+}
+_EMULATED_PATHS: dict[Protocol, str] = {"openai": "/v1", "anthropic": "/anthropic", "native": "/api"}
+_EMULATED_KEYS: dict[Protocol, Literal["bearer", "x-api-key", "body"]] = {
+    "openai": "bearer",
+    "anthropic": "x-api-key",
+    "native": "body",
+}
 
 KeyFunction: TypeAlias = Callable[[], str | SecretStr | Awaitable[str | SecretStr]]
 ApiKeySource: TypeAlias = str | SecretStr | KeyFunction | None
@@ -91,6 +105,22 @@ def checked_headers(headers: Mapping[str, str], *, title: str) -> dict[str, str]
         if not _HEADER_NAME.fullmatch(name) or not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
             raise ConfigurationError(f"{title}: the header {name!r} in default_headers is not a valid HTTP header.")
     return {name.lower(): value for name, value in headers.items()}
+
+
+def emulated(provider: Provider, route: Route, api_key: ApiKeySource) -> tuple[Route, ApiKeySource]:
+    """The route and the key of the emulator that `AKI_EMULATOR` names; without it, those given.
+
+    Raises:
+        ConfigurationError: `AKI_EMULATOR` is no URL of this machine.
+    """
+    root = os.environ.get(EMULATOR_VARIABLE, "").strip()
+    if not root:
+        return route, api_key
+    root = checked_base_url(root, title=EMULATOR_VARIABLE, allow_insecure=True)
+    if not is_loopback(urlsplit(root).hostname or ""):
+        raise ConfigurationError(f"{EMULATOR_VARIABLE}={root!r} is not on this machine; nothing is sent there.")
+    path, key = _EMULATED.get((provider.name, route.protocol), (_EMULATED_PATHS[route.protocol], "aki-test"))
+    return replace(route, base_url=f"{root}{path}", key_in=_EMULATED_KEYS[route.protocol]), key
 
 
 def secret_header_values(headers: Mapping[str, str]) -> tuple[str, ...]:

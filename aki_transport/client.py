@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from aki_transport._version import __version__
-from aki_transport.auth import ApiKey, ApiKeySource, checked_base_url, checked_headers
+from aki_transport.auth import ApiKey, ApiKeySource, checked_base_url, checked_headers, emulated
 from aki_transport.errors import APIStatusError, NotFoundError
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress
 from aki_transport.models.catalog import ModelInfo
@@ -94,6 +94,8 @@ class Client:
         self.provider = find_provider(provider)
         protocol = default_protocol(self.provider, base_url, "openai") if protocol is None else protocol
         self.route = self.provider.route(protocol)
+        if not base_url:
+            self.route, api_key = emulated(self.provider, self.route, api_key)
         self.base_url = checked_base_url(
             base_url or self.route.base_url, title=self.provider.title, allow_insecure=allow_insecure
         )

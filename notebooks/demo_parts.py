@@ -12,7 +12,7 @@ MODEL = "qwen3.6-35b"
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "tests/tools/benchmarks/README.md")
 QUESTIONS = (
-    "Which models have the largest context window?",
+    "Which model answers a request for an unknown model?",
     "What does partial_text of a stream hold?",
     "Is a key sent only to the provider's own hosts?",
 )

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from llama_index_aki import AKI
 
 MODEL = "qwen3.6-35b"
 AT_ONCE = 8
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,46 +121,24 @@ class Answered:
         """The pages that the answer names."""
         return tuple(source for source in self.found if f"[{source}]" in self.text)
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether the known words stand in the answer."""
-        return _plain(self.case.words) in _plain(self.text)
-
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How well one framework did, each from 0 to 1."""
+    """How well the right pages were found, each from 0 to 1."""
 
     hit_rate: float
     """Questions for which a right page was found."""
     first: float
     """Questions for which it was the first one found."""
-    exact: float
-    """Answers with the known words."""
-    sourced: float
-    """Answers that name a page that was found."""
-    rightly_sourced: float
-    """Answers that name a right page."""
 
     @classmethod
     def of(cls, answered: Iterable[Answered]) -> Figures:
         """The figures of these answers."""
-        rows = list(answered)
-
-        def share(is_so: Callable[[Answered], bool]) -> float:
-            return sum(map(is_so, rows)) / len(rows)
-
+        ranks = [each.rank for each in answered]
         return cls(
-            hit_rate=share(lambda each: each.rank is not None),
-            first=share(lambda each: each.rank == 1),
-            exact=share(lambda each: each.is_exact),
-            sourced=share(lambda each: bool(each.named)),
-            rightly_sourced=share(lambda each: bool(set(each.named) & set(each.case.sources))),
+            hit_rate=sum(rank is not None for rank in ranks) / len(ranks),
+            first=sum(rank == 1 for rank in ranks) / len(ranks),
         )
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.lower().split())
 
 
 async def ask_langchain(index: PageIndex, settings: dict[str, str], cases: Iterable[Case] = CASES) -> list[Answered]:
@@ -195,32 +174,19 @@ async def ask_both(index: PageIndex, settings: dict[str, str]) -> dict[str, list
 
 
 def show(answers: dict[str, list[Answered]]) -> None:
-    """Each question, then the figures side by side."""
-    print("For each question the right page's place among those found, and whether the answer holds the known words.")
+    """Each question, the figures side by side, then the answers to the first questions."""
+    print("For each question the right page's place among those found; the model gets them and names its source.")
     print(f"\n{'question':72}", *(f"{name:>12}" for name in answers), sep="")
     for rows in zip(*answers.values(), strict=True):
-        print(f"{shorten(rows[0].case.question, 70):72}", *(f"{_mark(each):>12}" for each in rows), sep="")
-    print()
-    for rows in zip(*answers.values(), strict=True):
-        if not all(each.is_exact for each in rows):
-            print(f"not exact: {rows[0].case.question}\n  known:   {rows[0].case.words}")
-            for name, each in zip(answers, rows, strict=True):
-                print(f"  {name}: {shorten(each.text, 160)}")
+        print(f"{shorten(rows[0].case.question, 70):72}", *(f"{each.rank or '-':>12}" for each in rows), sep="")
     figures = {name: Figures.of(rows) for name, rows in answers.items()}
     print(f"\n{'':72}", *(f"{name:>12}" for name in figures), sep="")
-    for field, words in (
-        ("hit_rate", f"hit rate: a right page among {len(next(iter(answers.values()))[0].found)}"),
-        ("first", "a right page first"),
-        ("exact", "exact answers: the known words"),
-        ("sourced", "answers that name their sources"),
-        ("rightly_sourced", "answers that name a right page"),
-    ):
-        print(f"{words:72}", *(f"{getattr(each, field):>12.3f}" for each in figures.values()), sep="")
-
-
-def _mark(answered: Answered) -> str:
-    place = "-" if answered.rank is None else str(answered.rank)
-    return f"{place} {'exact' if answered.is_exact else 'not'}"
+    found = len(next(iter(answers.values()))[0].found)
+    for field, title in (("hit_rate", f"hit rate: a right page among {found}"), ("first", "a right page first")):
+        print(f"{title:72}", *(f"{getattr(each, field):>12.3f}" for each in figures.values()), sep="")
+    for name, rows in answers.items():
+        for each in rows[:_SHOWN]:
+            print(f"\n{name}: {each.case.question}\n  {shorten(each.text, 160)}")
 
 
 def main() -> None:

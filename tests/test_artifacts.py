@@ -18,7 +18,11 @@ import aki_transport
 
 ROOT = Path(aki_transport.__file__).parent.parent
 PACKAGES = ("aki_transport", "langchain_aki", "llama_index_aki")
-SHIM, SOURCE = "llama_index/llms/aki/__init__.py", "llama_index_aki/_shim.py"
+# What the build places elsewhere: where it is in the wheel, and where in the tree.
+MOVED = {
+    "llama_index/llms/aki/__init__.py": "llama_index_aki/_shim.py",
+    "pytest_aki.py": "aki_transport/pytest_plugin.py",
+}
 BASE = {"httpcore", "httpx", "pydantic"}
 EXTRAS = {
     "langchain": {"langchain-core"},
@@ -73,13 +77,14 @@ def in_the_tree(package: str) -> Iterable[str]:
 
 def test_the_wheel_holds_the_packages_the_shim_and_the_license_and_nothing_else(wheel: dict[str, bytes]):
     info = f"aki_integrations-{aki_transport.__version__}.dist-info"
-    about = {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE")}
-    ours = {name for package in PACKAGES for name in in_the_tree(package)} - {SOURCE}  # which moves to the shim's place
+    about = {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")}
+    ours = {name for package in PACKAGES for name in in_the_tree(package)} - set(MOVED.values())
     assert {f"{package}/py.typed" for package in PACKAGES} | {"aki_transport/models/models.toml"} < ours
-    assert set(wheel) == ours | about | {SHIM}
+    assert set(wheel) == ours | about | set(MOVED)
     assert {name.rpartition(".")[2] for name in ours} == {"py", "toml", "typed"}
     assert all(wheel[name] == (ROOT / name).read_bytes() for name in ours)
-    assert wheel[SHIM] == (ROOT / SOURCE).read_bytes()
+    assert all(wheel[there] == (ROOT / here).read_bytes() for there, here in MOVED.items())
+    assert b"aki = pytest_aki" in wheel[f"{info}/entry_points.txt"]
     assert wheel[f"{info}/licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
 
 

@@ -80,7 +80,7 @@ def text(at: Where) -> str:
 def streaming(at: Where) -> str:
     # Ten times as long as a job takes otherwise, so that it is looked at while it grows.
     model = ChatAKI(**at, default_headers={"x-emulator-fault": "job-seconds=1.5"})
-    pieces = [piece.text for piece in model.stream("Which canteen in Munich serves fish on Fridays?") if piece.text]
+    pieces = [piece.text for piece in model.stream("Count to 50.") if piece.text]
     return yes_if(len(pieces) > 1)
 
 

@@ -4,14 +4,18 @@ import argparse
 import signal
 import sys
 import threading
-
-from aki_transport.emulator.faults import HEADER, described
-from aki_transport.emulator.server import Emulator
+from typing import Literal
 
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until interrupted; the exit code."""
-    faults = "\n  ".join(described())
+    try:
+        from aki_transport.emulator import Emulator  # noqa: PLC0415
+        from aki_transport.emulator.faults import HEADER, describe_faults  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    faults = "\n  ".join(describe_faults())
     parser = argparse.ArgumentParser(
         prog="python -m aki_transport.emulator",
         description=__doc__,
@@ -23,15 +27,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--credits", type=float, default=100.0, help="US dollars in each gateway's account (default: %(default)s)"
     )
+    parser.add_argument("--any-model", action="store_true", help="serve any model name under that name")
     arguments = parser.parse_args(argv)
     # A shell starts a background job with Ctrl-C ignored; SIGTERM ends it the same way.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    models: Literal["any"] | None = "any" if arguments.any_model else None
     try:
-        with Emulator(host=arguments.host, port=arguments.port, credits=arguments.credits) as emulator:
+        with Emulator(host=arguments.host, port=arguments.port, credits=arguments.credits, models=models) as emulator:
             for title, url, key in emulator.addresses:
                 sys.stdout.write(f"{title:30} {url} (key: {key})\n")
-            sys.stdout.write("Ctrl-C ends it.\n")
+            sys.stdout.write(f"In place of all of them: export AKI_EMULATOR={emulator.url}\nCtrl-C ends it.\n")
             sys.stdout.flush()
             threading.Event().wait()
     except KeyboardInterrupt:

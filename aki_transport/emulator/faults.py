@@ -1,7 +1,12 @@
 """Faults on demand: `name` or `name=value`, several joined by `;`, in a header or after `!` in the model name."""
 
+import asyncio
+import socket
+import struct
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
+
+from starlette.types import Message, Receive, Send
 
 HEADER = "x-emulator-fault"
 MARK = "!"
@@ -40,8 +45,8 @@ class Faults:
     image_url: bool | None = _fault("a URL for each picture, to a host that is none")
     no_images: bool | None = _fault("an empty list of pictures")
     missing_b64: bool | None = _fault("entries without a picture; on the native interface no list of pictures")
-    # Of a job of the native interface, told by the call that makes it.
-    queue: int | None = _fault("N polls find the job waiting in the queue")
+    # Of a job of the native interface, in the call that makes it.
+    queue: int | None = _fault("N polls see the job waiting in the queue")
     job_seconds: float | None = _fault("how long its work takes, in the emulator's seconds")
     fast: bool | None = _fault("it is done at the first poll")
     lapse: bool | None = _fault("it lapses in the middle of its work")
@@ -54,26 +59,22 @@ class Faults:
     no_text_in_progress: bool | None = _fault("no text before the result")
     no_prompt_length: bool | None = _fault("no prompt_length in the result")
     # Of the faults themselves.
-    times: int | None = _fault("only the first N requests with this wording")
-    tag: str | None = _fault("no effect; makes a wording of its own, with its own `times`")
+    times: int | None = _fault("only the first N requests with this text")
+    tag: str | None = _fault("no effect; makes a text of its own, with its own `times`")
 
     @classmethod
     def parse(cls, spec: str) -> Self:
-        """The faults a header names.
-
-        Raises:
-            ValueError: A name or value that is none.
-        """
+        """The faults that a header names; `ValueError` for a name or value that is none."""
         kinds = {each.name: str(each.type).removesuffix(" | None") for each in fields(cls)}
-        given: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for part in filter(None, (part.strip() for part in spec.split(";"))):
             written, _, value = part.partition("=")
             name = written.strip().replace("-", "_")
             if name not in kinds:
                 known = ", ".join(each.replace("_", "-") for each in kinds)
                 raise ValueError(f"{HEADER}: no fault {written!r}; there are {known}")
-            given[name] = _value(kinds[name], written, value.strip())
-        return cls(**given)
+            values[name] = _value(kinds[name], written, value.strip())
+        return cls(**values)
 
 
 def _value(kind: str, name: str, text: str) -> float | str | bool:
@@ -87,17 +88,83 @@ def _value(kind: str, name: str, text: str) -> float | str | bool:
         raise ValueError(f"{HEADER}: {name} needs a number, not {text!r}") from None
 
 
-def described() -> list[str]:
+def describe_faults() -> list[str]:
     """Each fault as it is written, with what it does."""
-    lines = []
-    for each in fields(Faults):
-        kind = str(each.type).removesuffix(" | None")
-        written = each.name.replace("_", "-") + {"bool": "", "int": "=N", "float": "=SECONDS", "str": "=TEXT"}[kind]
-        lines.append(f"{written:22} {each.metadata['meaning']}")
-    return lines
+    endings = {"bool": "", "int": "=N", "float": "=SECONDS", "str": "=TEXT"}
+    names = [(each, str(each.type).removesuffix(" | None")) for each in fields(Faults)]
+    return [f"{each.name.replace('_', '-') + endings[kind]:22} {each.metadata['meaning']}" for each, kind in names]
 
 
 def split_model(name: str) -> tuple[str, str]:
     """A model name and the faults written after it."""
     model, _, spec = name.partition(MARK)
     return model, spec
+
+
+class FaultySend:
+    """Sends an answer as the faults say: chunk by chunk, each after a wait, and no longer than the connection lasts."""
+
+    def __init__(
+        self, send: Send, receive: Receive, transport: asyncio.Transport, faults: Faults, headers: dict[str, str]
+    ) -> None:
+        self._send = send
+        self._receive = receive
+        self._transport = transport
+        self._faults = faults
+        retry_after = {} if faults.retry_after is None else {"retry-after": faults.retry_after}
+        self._headers = [(name.encode(), text.encode("latin-1")) for name, text in {**headers, **retry_after}.items()]
+        self._chunks = 0
+        self._ended = False
+
+    async def __call__(self, message: Message) -> None:
+        """Send one message of the answer, if the connection still stands."""
+        if self._ended:
+            return
+        if message["type"] == "http.response.start":
+            await self._send({**message, "headers": [*message["headers"], *self._headers]})
+            return
+        if self._faults.drop is not None:
+            await self._cut(message, self._faults.drop)
+        if not self._ended and message["body"]:
+            # 0 lets other connections have their turn in between.
+            self._ended = await client_left(self._receive, self._faults.chunk_delay or 0)
+            self._chunks += 1
+        if not self._ended:
+            await self._send(message)
+
+    async def _cut(self, message: Message, after: int) -> None:
+        in_one = self._chunks == 0 and not message.get("more_body", False)
+        if in_one:
+            half: bytes = message["body"][: len(message["body"]) // 2]
+            await self._send({**message, "body": half, "more_body": True})
+        if in_one or self._chunks >= after:
+            self._ended = True
+            await abort(self._transport)
+
+
+async def client_left(receive: Receive, seconds: float | None) -> bool:
+    """Whether the client left within that time; `None` waits until it does."""
+    if seconds == 0:
+        await asyncio.sleep(0)
+        return False
+    try:
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return False
+    return True
+
+
+async def abort(transport: asyncio.Transport) -> None:
+    """Cut the connection."""
+    transport.abort()
+    # uvicorn learns of it in the next turn of the loop.
+    await asyncio.sleep(0)
+
+
+async def reset(transport: asyncio.Transport) -> None:
+    """End the connection with RST instead of FIN."""
+    connection: socket.socket = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    await abort(transport)

@@ -1,11 +1,10 @@
 """The chat models the emulator serves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from aki_transport.emulator.errors import Refusal
-from aki_transport.emulator.wallet import FREE, Price
+from aki_transport.emulator.credits import FREE, Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +23,34 @@ class Model:
     # The open server mixes numbers and strings in one list.
     created: int | str = 1_758_000_000
     price: Price = FREE
+    # The native endpoint, and the name that its answers give the model.
+    endpoint: str = ""
+    label: str = ""
 
 
+# The endpoints of the first Llama, Apertus and GPT-OSS are AKI.IO's own; the others are invented, of the parts of one
+# of the model's IDs: no page of AKI.IO's names them.
 MODELS = (
-    Model("apertus-chat-70b", "swiss-ai", 65_536, 8192, listed_window=65_536),
-    Model("gpt-oss-120b", "openai", 131_072, 32_768, reasons=True),
-    Model("gemma4-26b", "google", 262_144, 32_768, reasons=True, older_id="gemma4-chat-26b"),
-    Model("llama3-chat-8b", "meta-llama", 131_072, 32_768, created="1721692800"),
-    Model("llama3-chat-70b", "meta-llama", 131_072, 32_768),
-    Model("minimax-m2.5-230b", "minimax", 204_800, 8192, reasons=True),
-    Model("ministral3-14b", "mistralai", 262_144, 32_768, listed_window=262_144),
-    Model("qwen3.6-35b", "qwen", 262_144, 32_768, reasons=True, sees=True, older_id="qwen3.6-chat-35b"),
-    # In no client's table: live listings move faster than tables.
-    Model("kimi-k2.7-code-1100b", "moonshotai", 262_144, 32_768, listed_window=262_144),
-)
+    Model("apertus-chat-70b", "swiss-ai", 65_536, 8192, listed_window=65_536,
+          endpoint="apertus_chat", label="Apertus-70B-Instruct-2509"),
+    Model("gpt-oss-120b", "openai", 131_072, 32_768, reasons=True, endpoint="gpt_oss_chat", label="gpt-oss-120b"),
+    Model("gemma4-26b", "google", 262_144, 32_768, reasons=True, older_id="gemma4-chat-26b",
+          endpoint="gemma4_26b_chat", label="gemma-4-26B-it"),
+    Model("llama3-chat-8b", "meta-llama", 131_072, 32_768, created="1721692800",
+          endpoint="llama3_8b_chat", label="Llama-3.1-8B-Instruct"),
+    Model("llama3-chat-70b", "meta-llama", 131_072, 32_768,
+          endpoint="llama3_70b_chat", label="Llama-3.3-70B-Instruct"),
+    Model("minimax-m2.5-230b", "minimax", 204_800, 8192, reasons=True,
+          endpoint="minimax_230b_m2.5", label="MiniMax-M2.5"),
+    Model("ministral3-14b", "mistralai", 262_144, 32_768, listed_window=262_144,
+          endpoint="ministral3_14b", label="Ministral-3-14B-Instruct"),
+    Model("qwen3.6-35b", "qwen", 262_144, 32_768, reasons=True, sees=True, older_id="qwen3.6-chat-35b",
+          endpoint="qwen3.6_35b_chat", label="Qwen3.6-35B"),
+    # In no client's table: live listings change faster than tables.
+    Model("kimi-k2.7-code-1100b", "moonshotai", 262_144, 32_768, listed_window=262_144,
+          endpoint="kimi_k2.7_1100b_code", label="Kimi-K2.7-Code"),
+)  # fmt: skip
 FALLBACK = next(model for model in MODELS if model.id == "minimax-m2.5-230b")
-_BY_ID = {name: model for model in MODELS for name in (model.id, model.older_id) if name}
 
 _GPT = Price(Decimal("0.15"), Decimal("0.60"))
 _CLAUDE = Price(Decimal(3), Decimal(15))
@@ -54,18 +65,24 @@ AK_AI_CORE_MODELS = (
 )
 
 
-def or_fallback(name: str) -> Model:
-    """The model of this ID; any other name is answered by MiniMax without a word, as AKI.IO does."""
-    return _BY_ID.get(name, FALLBACK)
+class Catalog:
+    """The models of one provider.
 
+    Args:
+        models: All that it knows.
+        unknown: What serves a name that it does not know; may raise.
+        any_name: Whether every name is served under that name instead.
+    """
 
-def among(models: tuple[Model, ...]) -> Callable[[str], Model]:
-    """What finds one of these models by its ID, and refuses any other name."""
-    by_id = {model.id: model for model in models}
+    def __init__(self, models: Sequence[Model], unknown: Callable[[str], Model], *, any_name: bool) -> None:
+        self._by_id = {name: model for model in models for name in (model.id, model.older_id) if name}
+        self._unknown = unknown
+        self.any_name = any_name
+        # A client lets unknown names through where the listing lacks the model that answers them in silence.
+        self.listed = [model for model in models if not (any_name and model is FALLBACK)]
 
-    def resolve(name: str) -> Model:
-        if name not in by_id:
-            raise Refusal(f"The model '{name}' does not exist.", status=404, code="model_not_found")
-        return by_id[name]
-
-    return resolve
+    def find(self, name: str) -> Model:
+        """The model that answers under a name."""
+        if name in self._by_id:
+            return self._by_id[name]
+        return Model(name, "emulator", 262_144, 32_768, sees=True) if self.any_name else self._unknown(name)

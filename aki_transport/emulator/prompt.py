@@ -1,9 +1,17 @@
-"""What a model is asked, in words of no interface."""
+"""What a model is asked and what it answers, in the form of no interface; and how both are counted in tokens."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
+Effort = Literal["none", "low", "medium", "high"]
+
+_PER_MESSAGE, _PER_IMAGE = 4, 256
+# Lossless: the pieces of a text joined are the text. About 1.3 of them per English word, as real tokenizers have.
+_PIECE = re.compile(r"\s*[^\W_]{1,6}|\s*[^\w\s]|\s*_|\s+")
+_DELTA = 3  # tokens; a word or two
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +25,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool the model may call."""
+    """A tool the model may call; `schema` is that of its arguments."""
 
     name: str
     description: str
     schema: dict[str, Any]
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """The schemas of its arguments."""
+        properties = self.schema.get("properties")
+        return properties if isinstance(properties, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,35 +50,32 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedTool:
     """A tool choice that names its tool."""
 
     name: str
 
 
-Choice = Literal["auto", "none", "required"] | Named
-Effort = Literal["none", "low", "medium", "high"]
+Choice = Literal["auto", "none", "required"] | NamedTool
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The conversation and what the answer has to be like."""
+    """The conversation and what the answer has to be like: `schema` of any object is an empty one."""
 
     turns: tuple[Turn, ...]
     tools: tuple[Tool, ...] = ()
     choice: Choice = "auto"
     parallel: bool = True
-    # The answer is JSON of this schema; an empty one stands for any JSON object.
     schema: dict[str, Any] | None = None
     effort: Effort = "none"
     stop: tuple[str, ...] = ()
     max_tokens: int | None = None
 
     @property
-    def asked(self) -> str:
-        """The last thing the user said."""
-        at = self._asked_at
-        return "" if at is None else self.turns[at].text
+    def question(self) -> str:
+        """The last text of the user's."""
+        return "".join(turn.text for turn in self._latest[:1] if turn.role == "user")
 
     @property
     def system(self) -> str:
@@ -72,34 +83,88 @@ class Prompt:
         return "\n\n".join(turn.text for turn in self.turns if turn.role == "system")
 
     @property
-    def since_asked(self) -> tuple[Turn, ...]:
-        """What happened after the user last spoke."""
-        at = self._asked_at
-        return self.turns if at is None else self.turns[at + 1 :]
+    def results(self) -> list[tuple[Call, str]]:
+        """The calls since the user's last text, each with what the tool returned."""
+        calls = {call.id: call for turn in self._latest for call in turn.calls}
+        unknown = Call("", "tool", "{}")
+        return [(calls.get(turn.call_id or "", unknown), turn.text) for turn in self._latest if turn.role == "tool"]
 
     @property
     def images(self) -> tuple[str, ...]:
         """The images of the last user message and of the results since."""
-        after = tuple(image for turn in self.since_asked for image in turn.images)
-        at = self._asked_at
-        return (() if at is None else self.turns[at].images) + after
+        return tuple(image for turn in self._latest for image in turn.images)
 
     @property
-    def _asked_at(self) -> int | None:
-        """Where the user last spoke."""
+    def _latest(self) -> tuple[Turn, ...]:
+        """The turns from the user's last text on."""
         for index in range(len(self.turns) - 1, -1, -1):
             turn = self.turns[index]
             # Pictures of tool results come in the user's name where the protocol has no other place for them.
-            shown = turn.images and index and self.turns[index - 1].role == "tool"
-            if turn.role == "user" and not shown:
-                return index
-        return None
+            of_results = turn.images and index and self.turns[index - 1].role == "tool"
+            if turn.role == "user" and not of_results:
+                return self.turns[index:]
+        return self.turns
+
+    def tokens(self) -> int:
+        """What it costs, tools and images included."""
+        texts = [tool.name + tool.description + str(tool.schema) for tool in self.tools]
+        for turn in self.turns:
+            texts += [turn.text, *(call.name + call.arguments for call in turn.calls)]
+        images = sum(len(turn.images) for turn in self.turns)
+        return sum(map(count, texts)) + _PER_MESSAGE * len(self.turns) + _PER_IMAGE * images
 
 
 @dataclass(frozen=True, slots=True)
-class Thought:
-    """What the model answers before any limit cuts it."""
+class Completion:
+    """An answer and its tokens; `finish` is in OpenAI's words, `usage` holds further fields of the usage."""
 
     text: str = ""
-    calls: tuple[Call, ...] = ()
     reasoning: str = ""
+    calls: tuple[Call, ...] = ()
+    finish: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    stopped_by: str | None = None
+    usage: Mapping[str, Any] = field(default_factory=dict)
+
+
+def limited(answer: Completion, prompt: Prompt, max_output: int) -> Completion:
+    """The answer cut by stop words and limits, and counted."""
+    limit = left = min(prompt.max_tokens or max_output, max_output)
+    reasoning = cut(answer.reasoning, limit)
+    spent = count(reasoning)
+    stops = [(answer.text.find(word), word) for word in prompt.stop if word and word in answer.text]
+    at, word = min(stops, default=(len(answer.text), None))
+    text = cut(answer.text[:at], limit - spent)
+    left -= spent + count(text)
+    shortened = len(text) < at or reasoning != answer.reasoning
+    calls: list[Call] = []
+    for call in answer.calls:
+        arguments = cut(call.arguments, left - count(call.name))
+        shortened = shortened or left < count(call.name) or arguments != call.arguments
+        if left >= count(call.name):
+            calls.append(replace(call, arguments=arguments))
+            left -= count(call.name + arguments)
+        if shortened:
+            break
+    finish = "length" if shortened else "tool_calls" if calls else "stop"
+    stopped_by = word if finish == "stop" else None
+    return Completion(text, reasoning, tuple(calls), finish, prompt.tokens(), limit - left, spent, stopped_by)
+
+
+def count(text: str) -> int:
+    """How many tokens the text has."""
+    return sum(1 for _ in _PIECE.finditer(text))
+
+
+def cut(text: str, limit: int) -> str:
+    """The text's first tokens."""
+    return "".join(_PIECE.findall(text)[: max(limit, 0)])
+
+
+def deltas(text: str) -> Iterator[str]:
+    """The text in the pieces of a stream."""
+    pieces = _PIECE.findall(text)
+    for start in range(0, len(pieces), _DELTA):
+        yield "".join(pieces[start : start + _DELTA])

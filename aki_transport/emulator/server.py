@@ -3,16 +3,19 @@
 import asyncio
 import socket
 import threading
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from aki_transport.emulator.app import Accounts, build, faces
-from aki_transport.emulator.jobs import Jobs, JobSeen
-from aki_transport.emulator.record import Record, Seen
+from aki_transport.emulator.app import build
+from aki_transport.emulator.credits import Account
+from aki_transport.emulator.interfaces import Interface, Refusal, aacflow, ak_ai_core, anthropic, native, openai
+from aki_transport.emulator.interfaces.jobs import Jobs
+from aki_transport.emulator.models import AACFLOW_MODELS, AK_AI_CORE_MODELS, FALLBACK, MODELS, Catalog, Model
+from aki_transport.emulator.records import RecordedJob, RecordedRequest, Records
+from aki_transport.emulator.respond import Item, Script
 
 _BACKLOG = 4096
 _KEEP_ALIVE = 15  # seconds; the service closes an idle connection at about that age
@@ -34,6 +37,10 @@ class _Protocol(H11Protocol):
         self.app = cast("Any", with_transport)
 
 
+def _no_such_model(name: str) -> Model:
+    raise Refusal(f"The model '{name}' does not exist.", 404, "model_not_found")
+
+
 class Emulator:
     """Serves from `start` (or `with`) to `stop`.
 
@@ -42,11 +49,20 @@ class Emulator:
         port: The port; 0 takes a free one.
         credits: What each of the gateways' accounts has to spend, in US dollars.
         job_speed: How many seconds of the native interface's jobs pass in a real one.
+        models: `"any"` serves every model name under that name, as tests with a scripted model want it; by default
+            there are the models of the services, and unknown ones are answered as each of the services does.
 
     Example:
-        >>> with Emulator() as service:
-        ...     Client(base_url=service.openai_url, api_key=service.key).refresh_models()[0].id
-        'apertus-chat-70b'
+        >>> from langchain_aki import ChatAKI
+        >>> service = Emulator().start()
+        >>> model = ChatAKI(model="qwen3.6-35b", base_url=service.openai_url, api_key=service.key)
+        >>> service.respond("Blue.", http_error(429, times=3))
+        >>> model.invoke("Which colour is the sky?").text, len(service.pending), service.count("/chat/completions")
+        ('Blue.', 1, 1)
+        >>> service.reset()
+        >>> model.invoke("What is 6 * 7?").text
+        '6 * 7 = 42.'
+        >>> service.stop()
     """
 
     key = "aki-test"
@@ -60,12 +76,14 @@ class Emulator:
         port: int = 0,
         credits: float = 100.0,  # noqa: A002  # the gateways' word
         job_speed: float = 1.0,
+        models: Literal["any"] | None = None,
     ) -> None:
         self.host = host
         self._port = port
-        self._record = Record()
+        self._records = Records()
         self._jobs = Jobs(job_speed)
-        self._faces = faces(Accounts(self.key, self.aacflow_key, self.ak_ai_core_key, credits), self._jobs)
+        self._script = Script()
+        self._interfaces = self._made_interfaces(credits, any_model=models == "any")
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -112,41 +130,46 @@ class Emulator:
     @property
     def addresses(self) -> list[tuple[str, str, str]]:
         """Each interface's name, base URL and key."""
-        return [(face.title, f"{self.url}{face.prefix}", face.key) for face in self._faces if face.title]
+        return [(each.title, f"{self.url}{each.prefix}", each.key) for each in self._interfaces if each.title]
 
     @property
-    def requests(self) -> list[Seen]:
+    def requests(self) -> list[RecordedRequest]:
         """What arrived so far, in order."""
-        return self._record.seen()
+        return self._records.requests()
 
     @property
-    def jobs(self) -> list[JobSeen]:
+    def jobs(self) -> list[RecordedJob]:
         """The native interface's jobs so far, in order."""
-        return self._jobs.seen()
+        return self._jobs.recorded()
+
+    def respond(self, *items: Item) -> None:
+        """Queue what the next model calls get, on any interface, streamed or not; it answers itself when empty.
+
+        Args:
+            *items: A text, what `answer`, `tool_call` or `http_error` make, an object as a `dict` (it comes by
+                whichever structured way is asked), or a function that gets the recorded request and returns one of
+                these.
+
+        Raises:
+            TypeError: An item is none of these.
+        """
+        self._script.extend(items)
+
+    @property
+    def pending(self) -> tuple[Item, ...]:
+        """The scripted items that no request took yet."""
+        return self._script.pending
 
     def count(self, path_suffix: str = "") -> int:
-        """How many requests arrived whose path ends so.
-
-        Example:
-            >>> with Emulator() as service:
-            ...     service.count("/chat/completions")
-            0
-        """
-        return sum(seen.path.endswith(path_suffix) for seen in self._record.seen())
+        """How many requests arrived whose path ends so."""
+        return sum(request.path.endswith(path_suffix) for request in self.requests)
 
     def reset(self) -> None:
-        """Forget the requests, let faults with `times` strike anew, and fill up the accounts.
-
-        Example:
-            >>> with Emulator() as service:
-            ...     models = Client(base_url=service.openai_url, api_key=service.key).refresh_models()
-            ...     service.reset()
-            ...     len(service.requests)
-            0
-        """
-        self._record.clear()
-        for face in self._faces:
-            face.forget()
+        """Forget the requests, jobs and scripted items, let faults with `times` apply anew, fill up the accounts."""
+        self._records.clear()
+        self._script.clear()
+        for each in self._interfaces:
+            each.forget()
 
     def start(self) -> Self:
         """Listen and serve; returns when requests are answered.
@@ -154,10 +177,6 @@ class Emulator:
         Raises:
             RuntimeError: It is running already.
             OSError: The port is taken.
-
-        Example:
-            >>> service = Emulator().start()
-            >>> service.stop()
         """
         if self._socket is not None:
             raise RuntimeError("The emulator is already running.")
@@ -172,11 +191,7 @@ class Emulator:
         return self
 
     def stop(self) -> None:
-        """Cut what is open and free the port; without effect where it does not run.
-
-        Example:
-            >>> Emulator().stop()
-        """
+        """Cut what is open and free the port; without effect where it does not run."""
         if self._thread is None or self._loop is None or self._socket is None:
             return
         self._loop.call_soon_threadsafe(self._stop.set)
@@ -187,10 +202,21 @@ class Emulator:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _made_interfaces(self, credits: float, *, any_model: bool) -> list[Interface]:  # noqa: A002  # as above
+        aki = Catalog(MODELS, lambda _: FALLBACK, any_name=any_model)
+        aacflow_models, ak_models = (
+            Catalog(models, _no_such_model, any_name=any_model) for models in (AACFLOW_MODELS, AK_AI_CORE_MODELS)
+        )
+        return [
+            openai.interface(self.key, aki, self._script),
+            native.interface(self.key, self._jobs, self._script),
+            anthropic.interface(self.key, aki, self._script),
+            aacflow.interface(self.aacflow_key, Account(credits), aacflow_models, self._script),
+            ak_ai_core.interface(self.ak_ai_core_key, Account(credits), ak_models, self._script),
+        ]
 
     def _run(self, listener: socket.socket) -> None:
         try:
@@ -202,7 +228,7 @@ class Emulator:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         config = uvicorn.Config(
-            cast("Any", build(self._record, self._faces)),
+            cast("Any", build(self._records, self._interfaces)),
             http=_Protocol,
             ws="none",
             loop="asyncio",

@@ -104,7 +104,7 @@ TOOLS = (
             Message(role="tool", content="sunny in Paris", tool_call_id="call_1"),
         ),
         tools=(get_weather,),
-        result=Expect(text="Paris: sunny in Paris."),
+        result=Expect(text="sunny in Paris."),
         needs="tools",
     ),
     Row(

@@ -4,7 +4,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from aki_transport.emulator.drawing_colours import colour_of
+from aki_transport.emulator.pictures import COLOURS
 
 
 def opened(png):
@@ -15,8 +15,21 @@ def opened(png):
 
 def share(image, name, tolerance=40):
     """How much of the picture has nearly the colour of that name."""
-    wanted = colour_of(name)
     raw = image.convert("RGB").tobytes()
     pixels = zip(raw[::3], raw[1::3], raw[2::3], strict=True)
-    near = sum(all(abs(a - b) <= tolerance for a, b in zip(pixel, wanted, strict=True)) for pixel in pixels)
+    near = sum(all(abs(a - b) <= tolerance for a, b in zip(pixel, COLOURS[name], strict=True)) for pixel in pixels)
     return near / (image.width * image.height)
+
+
+def changed_box(before, after):
+    """The box of the pixels that differ, without the strip below; None where none does."""
+    differs = [
+        (x, y)
+        for y in range(round(before.height * 0.9))
+        for x in range(before.width)
+        if before.getpixel((x, y)) != after.getpixel((x, y))
+    ]
+    if not differs:
+        return None
+    across, down = zip(*differs, strict=True)
+    return min(across), min(down), max(across), max(down)

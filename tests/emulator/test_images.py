@@ -6,7 +6,7 @@ import httpx
 import openai
 import pytest
 
-from aki_transport.emulator.drawing import draw
+from aki_transport.emulator.pictures import draw
 from tests.emulator.looking import opened, share
 
 PROMPT = "a red circle on a blue background"

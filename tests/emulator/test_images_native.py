@@ -4,7 +4,7 @@ import aki_io
 import httpx
 import pytest
 
-from aki_transport.emulator.drawing import draw
+from aki_transport.emulator.pictures import draw
 from tests.emulator.looking import opened, share
 
 CIRCLE = draw("a red circle on a white background", 256, 256, 0)

@@ -1,14 +1,14 @@
 import base64
 import json
 import re
-import struct
 import time
 
 import httpx
 import pytest
 
+from aki_transport.emulator.interfaces.native import ENDPOINTS
 from aki_transport.emulator.models import MODELS
-from aki_transport.emulator.native_endpoints import _CHAT, ENDPOINTS
+from tests.pictures import a_png
 
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -36,8 +36,7 @@ def context(*turns):
 
 
 def png(width, height):
-    head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height)
-    return "data:image/png;base64," + base64.b64encode(head).decode()
+    return "data:image/png;base64," + base64.b64encode(a_png(width, height)).decode()
 
 
 def refused(answer):
@@ -100,9 +99,9 @@ def test_a_context_as_a_list_is_refused(api):
     [
         ("[{", "invalid json format"),
         ('{"role": "user"}', "a list of messages"),
-        (context(("tool", "42")), "no role 'tool'"),
-        (context(("user", None)), "content is a string or a list"),
-        ('[{"role": "user"}]', "role and content"),
+        (context(("tool", "42")), "system, user or assistant"),
+        (context(("user", None)), "a string or a list of parts"),
+        ('[{"role": "user"}]', "and content"),
         (context(("user", [{"type": "image_url", "image_url": {"url": "x"}}])), '{"image": "data:…"}'),
     ],
 )
@@ -251,7 +250,7 @@ def test_a_key_is_validated_with_status_200(api):
 def test_each_model_has_an_endpoint_of_the_parts_of_its_id():
     known = {"apertus_chat", "gpt_oss_chat"}
     for model in MODELS:
-        name = _CHAT[model.id][0]
+        name = model.endpoint
         assert name in ENDPOINTS
         ids = {frozenset(re.split("[-_]", each)) for each in (model.id, model.older_id) if each}
         assert name in known or frozenset(re.split("[-_]", name)) in ids, name

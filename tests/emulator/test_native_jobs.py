@@ -6,10 +6,7 @@ import pytest
 
 from aki_transport.emulator import Emulator
 from aki_transport.emulator.faults import Faults
-from aki_transport.emulator.job import Report, Work
-from aki_transport.emulator.jobs import Jobs
-from aki_transport.emulator.native_endpoints import ENDPOINTS
-from aki_transport.emulator.native_parameters import read
+from aki_transport.emulator.interfaces.jobs import Jobs, Work
 
 ENDPOINT = "llama3_8b_chat"
 # Long enough that it does not end between two polls.
@@ -252,13 +249,11 @@ def test_an_answer_can_get_lost_without_the_result(swift, job):
     assert swift.jobs[-1].polls == 3
 
 
-def test_text_can_get_shorter():
-    endpoint = ENDPOINTS[ENDPOINT]
-    values, _ = read(endpoint.parameters, {"prompt_input": "Count to 100"})
-    work = endpoint.work(values, Faults(shrink=True))
-    grown = [work.report(part / 20).data["text"] for part in range(1, 21)]
+def test_text_can_get_shorter(job):
+    job.start("shrink;" + LONG)
+    *before, last = job.polls(0.002)
+    grown = [*texts(before), last["job_result"]["text"]]
     assert sum(len(later) < len(earlier) for earlier, later in pairwise(grown)) == 1
-    assert grown[-1] == work.result["text"]
 
 
 def test_an_image_behind_an_address_never_comes_back(job):
@@ -312,7 +307,7 @@ class Clock:
 
 def made(clock, seconds=10.0, **faults):
     jobs = Jobs(2, clock)
-    work = Work(seconds, lambda part: Report(int(100 * part), {"part": part}), {"text": "all"})
+    work = Work(seconds, lambda part: (int(100 * part), {"part": part}), {"text": "all"})
     return jobs, jobs.add("draw", work, Faults(**faults))
 
 
@@ -322,7 +317,7 @@ def test_progress_follows_the_clock():
     found = []
     for clock.now in (0, 1.25, 4, 5):
         look = jobs.poll(job)
-        found.append((look.state, look.estimate, look.report and look.report.progress, look.result))
+        found.append((look.state, look.estimate, look.report and look.report[0], look.result))
     assert found == [
         ("processing", 10, 0, None),
         ("processing", 7.5, 25, None),
@@ -344,7 +339,7 @@ def test_a_job_that_waits_lapses_too():
     clock = Clock()
     jobs, job = made(clock, queue=2)
     clock.now = 301
-    assert jobs.seen()[0].state == "lapsed"
+    assert jobs.recorded()[0].state == "lapsed"
     assert jobs.poll(job).state == "lapsed"
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from aki_transport.emulator import tokens
+from aki_transport.emulator import prompt as tokens
 
 
 def chunks(client, text="Count to 9", model="llama3-chat-8b", **options):
@@ -61,6 +61,5 @@ def test_events_are_data_lines_that_end_with_done(http):
 
 @pytest.mark.parametrize("text", ["", "a", "Grüße, 你好 😀!\n\n  indented_name  ", "x" * 100])
 def test_the_tokens_of_a_text_are_the_text(text):
-    assert "".join(tokens.pieces(text)) == text
-    assert "".join(tokens.groups(text, 3)) == text
-    assert tokens.count(text) == len(tokens.pieces(text))
+    assert "".join(tokens.deltas(text)) == text
+    assert tokens.cut(text, tokens.count(text)) == text

@@ -15,7 +15,7 @@ import pytest
 
 import aki_transport.errors as ours
 from aki_transport import Client, GeneratedImage, JobProgress
-from aki_transport.emulator import Emulator, Seen
+from aki_transport.emulator import Emulator, RecordedRequest
 from aki_transport.images.progress import ProgressBar, combine_callbacks
 from tests.pictures import a_png
 from tests.script_server import Answer, ScriptServer, json_answer, text_answer
@@ -69,12 +69,12 @@ def client_on(emu: Emulator, protocol: str, fault: str = "", **fields: Any) -> C
     return Client(**{"protocol": protocol, "base_url": url, "api_key": emu.key, "default_headers": headers, **fields})
 
 
-def started(emu: Emulator, protocol: str) -> list[Seen]:
+def started(emu: Emulator, protocol: str) -> list[RecordedRequest]:
     """The calls that may be billed."""
     return [seen for seen in emu.requests if seen.path.endswith(STARTS[protocol])]
 
 
-def as_json(seen: Seen) -> dict[str, Any]:
+def as_json(seen: RecordedRequest) -> dict[str, Any]:
     """What was asked, without what every native call holds."""
     return {name: value for name, value in seen.body.items() if name not in ("key", "wait_for_result")}
 

@@ -13,21 +13,21 @@ import time
 from collections import Counter
 
 from aki_transport.emulator import Emulator
-from aki_transport.emulator.record import Record, Seen
+from aki_transport.emulator.records import RecordedRequest, Records
 from tests.tools.soak.numbers import NUMBER
 
 ADDRESSES = ("openai_url", "anthropic_url", "native_url", "key")
 _CALLS = ("/chat/completions", "/v1/messages", "/api/call/")
 
 
-class Tally(Record):
+class Tally(Records):
     """Counts the requests of each question."""
 
     def __init__(self) -> None:
         super().__init__()
         self._counts: Counter[str] = Counter()
 
-    def add(self, seen: Seen) -> None:
+    def add(self, seen: RecordedRequest) -> None:
         """Count one request; looks at a job are none."""
         number = NUMBER.search(seen.raw)
         if number is not None and any(part in seen.path for part in _CALLS):
@@ -51,7 +51,7 @@ def main() -> None:
     """Serve until standard input ends."""
     many_descriptors()
     emulator, tally = Emulator(), Tally()
-    emulator._record = tally
+    emulator._records = tally
     with emulator:
         _say({name: getattr(emulator, name) for name in ADDRESSES})
         for _ in sys.stdin:

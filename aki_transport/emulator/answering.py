@@ -1,0 +1,234 @@
+"""What the model answers: a script's next item, else tool calls, JSON, a sum, an echo or the best sentence there is."""
+
+import base64
+import binascii
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from PIL import Image, UnidentifiedImageError
+
+from aki_transport.emulator.faults import Faults
+from aki_transport.emulator.field_values import FieldValues, Unfillable
+from aki_transport.emulator.prompt import Completion, Effort, Prompt, limited
+from aki_transport.emulator.records import RecordedRequest
+from aki_transport.emulator.respond import Script, Unanswerable
+from aki_transport.emulator.text import content, evaluate, expressions, quoted, sentences, shorten, spaced
+from aki_transport.emulator.tool_calls import plan
+
+UNKNOWN = "I do not know."
+
+_STEPS: dict[Effort, int] = {"none": 0, "low": 1, "medium": 2, "high": 4}
+_GREETING = re.compile(r"^\s*(?:hi|hello|hey|good (?:morning|evening|day))\b[^?]{0,40}$", re.IGNORECASE)
+_ECHO = re.compile(
+    r"\b(?:say|repeat|(?:reply|respond|answer)\s+(?:only|just|exactly|with))\b"
+    r"(?:\s+(?:only|just|exactly|with|after me|the|words?))*\s*[:,]?\s*(.+)",
+    re.IGNORECASE | re.DOTALL,
+)
+_COUNT = re.compile(r"\bcount\b.*?\b(?:from\s+(\d+)\s+)?(?:to|until)\s+(\d+)", re.IGNORECASE)
+_LABELLED = re.compile(r"(?im)^\s*(?:question|query)\s*:\s*(\S.*)$")
+_SOURCE = re.compile(r"^\s*\[([^\]\n]{1,200})\]\s*(?!\()|^\s*(?:source|file_path|file)\s*:\s*(\S.*)$", re.IGNORECASE)
+# Written for the model where no source stands above it, else for the reader of that source.
+_INSTRUCTION = re.compile(
+    r"\W*(?:answer|reply|respond|cite|use|you|your|if|given|based|context|do not|never|always|please|keep|think)\b",
+    re.IGNORECASE,
+)
+# A sentence that orders JSON, not one of a passage that speaks of it.
+_ORDER = re.compile(
+    r"(?:^|[.!?:]\s+)\W*(?:please\s+)?(?:the output|output|your|return|respond|reply|answer|give|write|only|use)\b"
+    r"[^\n]*\bJSON\b[^\n]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+_WRITTEN = frozenset(["answer", "response", "reply", "result", "text", "summary", "explanation"])
+_CODE = re.compile(r"^\s*```.*?^\s*```", re.MULTILINE | re.DOTALL)
+_ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s")
+_MARKS = re.compile(
+    r"\*\*|^\s*(?:[-*+]|\d+[.)])\s+|^\s*#+\s.*$|^\s*(?:context|passages|documents)\b[^\n:]{0,30}:\s*$|<[^<>\n]+>|^\s*-{3,}\s*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_LONGEST_COUNT = 2000
+_LONGEST_ECHO = 400
+_LONG = 60  # words; from here on the result of a tool is read like a context
+_COVERED = 0.4  # how much of what a question asks a sentence has to hold
+
+
+def complete(prompt: Prompt, max_output: int, request: RecordedRequest, script: Script, faults: Faults) -> Completion:
+    """The answer to a request: a script's as it is, else the model's own within its limits."""
+    if faults.empty:
+        return Completion(prompt_tokens=prompt.tokens())
+    return script.take(prompt, request) or limited(think(prompt), prompt, max_output)
+
+
+def think(prompt: Prompt) -> Completion:
+    """The answer to a prompt, always the same one but for the IDs of calls."""
+    try:
+        calls = plan(prompt)
+        text = "" if calls else _text(prompt)
+    except Unfillable as error:
+        raise Unanswerable(f"No value fits the JSON schema: {error}") from None
+    needed = f"That needs {', '.join(call.name for call in calls)}."
+    steps = (
+        f"The user writes: “{shorten(prompt.question, 80)}”",
+        needed if calls else "I can answer this from what is in the prompt.",
+        f"There are {len(prompt.turns)} messages and {len(prompt.tools)} tools.",
+        "Nothing in them speaks against this.",
+    )
+    return Completion(text, " ".join(steps[: _STEPS[prompt.effort]]), calls)
+
+
+def _text(prompt: Prompt) -> str:
+    schema = _instructed(f"{prompt.system}\n{prompt.question}") if not prompt.schema else prompt.schema
+    if schema is None and prompt.schema is not None:
+        schema = {"properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+    return _plain(prompt) if schema is None else _json(prompt, schema)
+
+
+def _json(prompt: Prompt, schema: dict[str, Any]) -> str:
+    behind = "\n".join([*(result for _, result in prompt.results), prompt.system])
+    question = re.sub(r"\{.*\}", "", prompt.question, flags=re.DOTALL)
+
+    def write(name: str) -> str | None:
+        return _plain(replace(prompt, schema=None)) if name.lower() in _WRITTEN else None
+
+    return json.dumps(FieldValues(question, behind, write, optional=True).fill(schema), ensure_ascii=False)
+
+
+def _instructed(text: str) -> dict[str, Any] | None:
+    """The schema by which a text asks for JSON: one written out, else an object of the keys it shows or names."""
+    # The first sentence that orders JSON may not be the one that names the keys.
+    return next(filter(None, (_ordered(text[order.start() :], order.group()) for order in _ORDER.finditer(text))), None)
+
+
+def _ordered(text: str, order: str) -> dict[str, Any] | None:
+    """The schema that the text from an order on shows or names."""
+    objects = _objects(text)
+    for value in objects:
+        if "properties" in value or "$ref" in value:
+            return value
+    keys = list(objects[-1]) if objects else [key for key in quoted(order) if key.isidentifier()]
+    if not keys and (listed := re.search(r"\bkeys\s+((?:\w+(?:,\s*|\s+and\s+))*\w+)", order)):
+        keys = re.findall(r"\w+", listed.group(1).replace(" and ", " "))
+    return {"properties": {key: {} for key in keys}, "required": keys} if keys else None
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """The JSON objects that stand in a text."""
+    objects: list[dict[str, Any]] = []
+    end = 0
+    for match in re.finditer(r"\{", text):
+        if match.start() >= end:
+            with suppress(ValueError):
+                value, end = json.JSONDecoder().raw_decode(text, match.start())
+                objects += [value] if value else []
+    return objects
+
+
+def _plain(prompt: Prompt) -> str:
+    if results := prompt.results:
+        parts = [_reported(call.name, call.arguments, result.strip(), prompt.question) for call, result in results]
+        return " ".join([*dict.fromkeys(parts), *filter(None, [describe(prompt.images)])])
+    if prompt.images:
+        return describe(prompt.images)
+    question = _question(prompt.question)
+    return _worked_out(question) or _best_sentence(question, _context(prompt, question)) or UNKNOWN
+
+
+def _question(text: str) -> str:
+    if labelled := _LABELLED.findall(text):
+        return str(labelled[-1]).strip()
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if line.endswith("?")), text.strip() if len(lines) < 2 else lines[-1])  # noqa: PLR2004
+
+
+def _worked_out(question: str) -> str | None:
+    """The reply to what needs no knowledge."""
+    if _GREETING.search(question):
+        return "Hello! How can I help you today?"
+    if count := _COUNT.search(question):
+        first, last = int(count.group(1) or 1), int(count.group(2))
+        return ", ".join(map(str, range(first, min(last, first + _LONGEST_COUNT) + 1))) + "."
+    if sums := expressions(question):
+        return " ".join(f"{each} = {_shown(evaluate(each))}." for each in sums)
+    if echo := _ECHO.search(question):
+        return shorten((quoted(echo.group(1)) or [echo.group(1).strip()])[0], _LONGEST_ECHO)
+    return None
+
+
+def _shown(value: float | None) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _reported(tool: str, arguments: str, result: str, question: str) -> str:
+    if len(result.split()) > _LONG:
+        # What was looked up, else all that was asked.
+        asked = (" ".join(quoted(arguments)), question)
+        return next(filter(None, (_best_sentence(each, result) for each in asked)), shorten(result, _LONGEST_ECHO))
+    ended = result if result[-1:] in (*'.!?…`)"]}',) else f"{result or 'nothing'}."
+    return ended if " " in result else f"The result of {spaced(tool)} is {ended}"
+
+
+def _context(prompt: Prompt, question: str) -> str:
+    """All texts but the question, and without what is said to the model."""
+    texts = [turn.text for turn in prompt.turns if turn.role in ("system", "user")]
+    return "\n\n".join(text.replace(question, "\n\n") for text in texts)
+
+
+def _best_sentence(question: str, context: str) -> str | None:
+    """The sentence that holds most of what is asked, with its source; `None` where none holds enough."""
+    asked = set(content(question))
+    units = [
+        (text, source, set(content(text)))
+        for text, source in _units(context)
+        if text != question and (source or not _INSTRUCTION.match(text))
+    ]
+    spread = Counter(word for _, _, stems in units for word in stems)
+    weight = {word: math.log(1 + (len(units) - spread[word] + 0.5) / (spread[word] + 0.5)) for word in asked}
+    scores = [sum(weight[word] for word in asked & stems) / (1 + len(stems) / 200) for _, _, stems in units]
+    best = max(scores, default=0.0)
+    if not asked or best < _COVERED * sum(weight.values()):
+        return None
+    text, source, _ = units[scores.index(best)]
+    return f"{text} [{source}]" if source else text
+
+
+def _units(context: str) -> Iterator[tuple[str, str | None]]:
+    """The sentences of a context, each with the source that stands above it; no rows of tables and no code."""
+    source: str | None = None
+    paragraph: list[str] = []
+    for line in [*_CODE.sub("\n", context).splitlines(), ""]:
+        label = _SOURCE.match(line)
+        if label or not line.strip() or _ITEM.match(line):
+            yield from ((each, source) for each in sentences(" ".join(_MARKS.sub(" ", "\n".join(paragraph)).split())))
+            paragraph = []
+        if label:
+            source = label.group(1) or label.group(2).strip()
+        if not line.lstrip().startswith("|"):
+            paragraph.append(line[label.end() :] if label else line)
+
+
+def describe(images: tuple[str, ...]) -> str:
+    """A sentence about the images of a prompt."""
+    seen = [_described(image) for image in images]
+    if len(seen) < 2:  # noqa: PLR2004  # more are numbered
+        return f"I see {seen[0]}." if seen else ""
+    return f"I see {len(seen)} images: " + "; ".join(f"{number}. {each}" for number, each in enumerate(seen, 1)) + "."
+
+
+def _described(url: str) -> str:
+    if not url.startswith("data:"):
+        # Never fetched: the emulator reaches nothing but its clients.
+        return f"an image at {urlsplit(url).netloc or url[:40]} that was not opened"
+    head, _, payload = url.partition(",")
+    try:
+        data = base64.b64decode(payload, validate=True) if head.endswith(";base64") else unquote_to_bytes(payload)
+        image = Image.open(BytesIO(data))
+    except (binascii.Error, UnidentifiedImageError, OSError):
+        return "an image that cannot be read"
+    return f"a {image.format} image of {image.width} × {image.height} pixels"  # noqa: RUF001  # as sizes are written

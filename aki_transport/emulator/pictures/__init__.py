@@ -1,0 +1,198 @@
+"""Pictures drawn from prompts: a few shapes on a plain background, anything else as a labelled card."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from random import Random
+
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+
+Colour = tuple[int, int, int]
+
+COLOURS: dict[str, Colour] = {
+    "red": (214, 40, 40),
+    "blue": (33, 98, 214),
+    "green": (46, 150, 70),
+    "yellow": (250, 209, 48),
+    "orange": (243, 134, 32),
+    "purple": (128, 62, 172),
+    "pink": (245, 130, 178),
+    "brown": (132, 84, 48),
+    "black": (20, 20, 22),
+    "white": (255, 255, 255),
+    "gray": (138, 142, 148),
+}
+# Each shape's own colour and its parts, those behind first: how far a part is shaded in percent (-100 is black, 100
+# white), and its points in a unit square whose top left corner is 0, 0; two points are the box of an ellipse.
+SHAPES: dict[str, tuple[str, dict[tuple[float, ...], int]]] = {
+    "hill": ("green", {(-0.2, 0.25, 1.2, 1.75): 0}),
+    "sun": ("yellow", {(0.1, 0.1, 0.9, 0.9): 40, (0.2, 0.2, 0.8, 0.8): 0}),
+    "cloud": ("white", {(0, 0.4, 0.5, 0.8): 0, (0.2, 0.2, 0.7, 0.8): 0, (0.5, 0.35, 1, 0.8): 0}),
+    "tree": ("green", {(0.43, 0.6, 0.57, 0.6, 0.57, 1, 0.43, 1): -60, (0.15, 0, 0.85, 0.7): 0}),
+    "house": (
+        "orange",
+        {
+            (0.1, 0.45, 0.9, 0.45, 0.9, 1, 0.1, 1): 0,
+            (0, 0.45, 0.5, 0, 1, 0.45): -40,
+            (0.42, 0.65, 0.58, 0.65, 0.58, 1, 0.42, 1): -60,
+        },
+    ),
+    "boat": ("brown", {(0, 0.7, 1, 0.7, 0.8, 1, 0.2, 1): 0, (0.5, 0, 0.5, 0.65, 0.95, 0.65): 80}),
+    "lighthouse": (
+        "red",
+        {
+            (0.38, 0.28, 0.62, 0.28, 0.7, 1, 0.3, 1): 0,
+            (0.36, 0.45, 0.64, 0.45, 0.66, 0.6, 0.34, 0.6): 85,
+            (0.42, 0.14, 0.58, 0.14, 0.58, 0.28, 0.42, 0.28): 70,
+            (0.36, 0.14, 0.5, 0, 0.64, 0.14): -40,
+        },
+    ),
+    "circle": ("blue", {(0, 0, 1, 1): 0}),
+    "square": ("blue", {(0.05, 0.05, 0.95, 0.05, 0.95, 0.95, 0.05, 0.95): 0}),
+    "triangle": ("blue", {(0.5, 0, 1, 1, 0, 1): 0}),
+    "star": (
+        "yellow",
+        {(0.5, 0, 0.62, 0.36, 1, 0.38, 0.7, 0.6, 0.8, 1, 0.5, 0.76, 0.2, 1, 0.3, 0.6, 0, 0.38, 0.38, 0.36): 0},
+    ),
+    "heart": ("red", {(0, 0.05, 0.54, 0.59): 0, (0.46, 0.05, 1, 0.59): 0, (0.05, 0.45, 0.95, 0.45, 0.5, 1): 0}),
+}
+_SKY = (206, 226, 244)
+_IN_SKY = ("sun", "cloud")
+_KEY = "aki-emulator"
+_STRIP = 0.08  # of the height, for the text below a picture
+_FINE = 2  # drawn this much larger, for smooth edges
+_PAPER, _INK = (250, 249, 246), (60, 62, 70)
+
+
+class NoPictureError(Exception):
+    """The data is no picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A shape in a picture: its colour, and the square it fills in shares of the shorter side: left, top and side."""
+
+    shape: str
+    colour: Colour
+    place: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a picture shows; it is kept in the file, so that an edit knows what is there."""
+
+    items: tuple[Item, ...]
+    background: Colour
+    caption: str
+
+
+def read_scene(prompt: str, seed: int, negative: str = "") -> Scene:
+    """The shapes and colours that a prompt names; another seed places them differently."""
+    background, colour = _SKY, None
+    shapes: list[tuple[str, Colour]] = []
+    for word in re.findall(r"[a-z]+", prompt.lower()):
+        shape = next((name for name in SHAPES if word in (name, f"{name}s")), None)
+        if word in COLOURS:
+            colour = COLOURS[word]
+        elif word in ("background", "sky") and colour is not None:
+            background, colour = colour, None
+        elif shape is not None:
+            if shape not in negative.lower():
+                shapes.append((shape, colour or COLOURS[SHAPES[shape][0]]))
+            colour = None
+    return Scene(tuple(_placed(shapes, Random(f"{seed} {prompt}"))), background, prompt)  # noqa: S311  # no secret
+
+
+def _placed(shapes: list[tuple[str, Colour]], dice: Random) -> list[Item]:
+    items: list[Item] = []
+    width = 1 / max(sum(shape not in ("hill", *_IN_SKY) for shape, _ in shapes), 1)
+    right = 0.0
+    for shape, colour in shapes:
+        if shape == "hill":
+            items.insert(0, Item(shape, colour, (0.0, 0.45, 1.0)))
+        elif shape in _IN_SKY:
+            items.append(Item(shape, colour, (dice.uniform(0.02, 0.75), dice.uniform(0.02, 0.08), 0.2)))
+        else:
+            side = min(0.62, width * 0.9) * dice.uniform(0.9, 1)
+            items.append(Item(shape, colour, (right + (width - side) * dice.uniform(0.3, 0.7), 0.86 - side, side)))
+            right += width
+    return items
+
+
+def draw(prompt: str, width: int, height: int, seed: int, *, negative: str = "") -> bytes:
+    """A PNG of what the prompt names, the same for the same arguments.
+
+    Args:
+        prompt: What to draw.
+        width: In pixels.
+        height: In pixels, the strip with the prompt included.
+        seed: Another one places the shapes differently.
+        negative: Shapes named here are left out.
+    """
+    scene = read_scene(prompt, seed, negative)
+    return to_png(paint(scene, (width, height)), scene)
+
+
+def paint(scene: Scene, size: tuple[int, int]) -> Image.Image:
+    """The scene as a picture; without a shape, a card that holds its caption."""
+    width, height = size[0] * _FINE, size[1] * _FINE
+    unit = min(width, height)
+    image = Image.new("RGB", (width, height), scene.background)
+    canvas = ImageDraw.Draw(image)
+    for item in scene.items:
+        left, top, side = (share * unit for share in item.place)
+        left, top = left + (width - unit) / 2, top + (height - unit) / 2
+        for points, shade in SHAPES[item.shape][1].items():
+            spots = [(left + x * side, top + y * side) for x, y in zip(points[::2], points[1::2], strict=True)]
+            shape = canvas.ellipse if len(spots) == 2 else canvas.polygon  # noqa: PLR2004  # corners of its box
+            shape(spots, fill=_shaded(item.colour, shade))
+    return with_caption(image.resize(size, Image.Resampling.BOX), scene.caption, strip=bool(scene.items))
+
+
+def with_caption(image: Image.Image, text: str, *, strip: bool = True) -> Image.Image:
+    """The picture with a text on a strip over its lower edge, or on all of it; what does not fit is cut."""
+    image = image.convert("RGB")
+    canvas, room = ImageDraw.Draw(image), image.width - 8
+    top = image.height - max(12, round(image.height * _STRIP)) if strip else 0
+    canvas.rectangle((0, top, image.width, image.height), _PAPER)
+    text = " ".join(text.split())[:400]
+    for size in range(max(9, round(min((image.height - top) * 0.55, image.height / 16))), 8, -1):
+        font = ImageFont.load_default(size)
+        if canvas.textlength(text, font) <= room:
+            break
+    while text and canvas.textlength(f"{text} …", font) > room + 8:
+        text = text[:-1]
+    canvas.text((image.width / 2, (top + image.height) / 2), text, _INK, font, anchor="mm")
+    return image
+
+
+def _shaded(colour: Colour, percent: int) -> Colour:
+    goal = 255 if percent > 0 else 0
+    red, green, blue = (round(part + (goal - part) * abs(percent) / 100) for part in colour)
+    return red, green, blue
+
+
+def to_png(image: Image.Image, scene: Scene | None) -> bytes:
+    """The file, with the scene in it."""
+    info = PngInfo()
+    if scene is not None:
+        info.add_text(_KEY, json.dumps(asdict(scene)))
+    out = BytesIO()
+    image.save(out, "PNG", pnginfo=info)
+    return out.getvalue()
+
+
+def opened(data: bytes) -> tuple[Image.Image, Scene | None]:
+    """The picture, and its scene where it was drawn here; `NoPictureError` where the data is none."""
+    try:
+        image = Image.open(BytesIO(data))
+        image.load()
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise NoPictureError(str(error)) from None
+    if not isinstance(text := image.info.get(_KEY), str):
+        return image, None
+    value = json.loads(text)
+    items = tuple(Item(each["shape"], tuple(each["colour"]), tuple(each["place"])) for each in value["items"])
+    return image, Scene(items, tuple(value["background"]), value["caption"])

@@ -1,0 +1,100 @@
+import json
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from aki_transport.emulator.interfaces import Errors, Interface
+from aki_transport.emulator.interfaces.openai import ERRORS
+
+INTERFACES = [
+    ("openai_url", "key", "/chat/completions", "llama3-chat-8b"),
+    ("anthropic_url", "key", "/v1/messages", "llama3-chat-8b"),
+    ("aacflow_url", "aacflow_key", "/chat/completions", "gpt-4o-mini"),
+    ("ak_ai_core_url", "ak_ai_core_key", "/chat/completions", "openai/gpt-4o-mini"),
+]
+each_interface = pytest.mark.parametrize(
+    ("url", "key", "path", "model"), INTERFACES, ids=[row[0] for row in INTERFACES]
+)
+
+
+def post(emu, url, key, path, model, **changes):
+    body = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": "Hello"}]} | changes
+    headers = {"authorization": f"Bearer {getattr(emu, key)}"}
+    return httpx.post(getattr(emu, url) + path, json=body, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("path", "served"), [("/v1", True), ("/v1/models", True), ("/v10", False), ("/", False), ("/anthropic/v1", False)]
+)
+def test_an_interface_serves_what_is_under_its_prefix(path, served):
+    assert Interface("/v1", (), ERRORS).serves(path) is served
+
+
+def test_each_status_is_answered_in_one_of_three_ways():
+    errors = Errors(
+        refuse=lambda refusal, _: ("refused", refusal.message),
+        fail=lambda status, _message, _: ("failed", status),
+        known={429: ERRORS.known[429]},
+    )
+    assert errors.by_status(429, None) == ("refused", "Rate limit reached for requests.")
+    assert errors.by_status(418, None) == ("refused", "The request failed with status 418.")
+    assert errors.by_status(503, None) == ("failed", 503)
+
+
+def test_the_command_prints_every_address_and_key():
+    command = [sys.executable, "-m", "aki_transport.emulator", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own command
+        lines = []
+        while not lines or not lines[-1].startswith("Ctrl-C"):
+            lines.append(process.stdout.readline())
+        process.terminate()
+    printed = "".join(lines)
+    for path, key in (
+        ("/v1", "aki-test"),
+        ("/anthropic", "aki-test"),
+        ("/aacflow/api/v1/ai", "aacf_test"),
+        ("/ak_ai_core/v1", "sk-or-test"),
+    ):
+        assert f"{path} (key: {key})" in printed
+
+
+def test_the_addresses_are_those_of_the_properties(emu):
+    addresses = {(url, key) for _, url, key in emu.addresses}
+    assert {(getattr(emu, url), getattr(emu, key)) for url, key, _, _ in INTERFACES} <= addresses
+
+
+@each_interface
+def test_each_interface_counts_its_faults_and_its_requests(emu, url, key, path, model):
+    answers = [post(emu, url, key, path, f"{model}!status=503;times=2").status_code for _ in range(3)]
+    assert answers == [503, 503, 200]
+    assert emu.count(path) == 3
+    assert emu.requests[0].path == getattr(emu, url).removeprefix(emu.url) + path
+    emu.reset()
+    assert post(emu, url, key, path, f"{model}!status=503;times=2").status_code == 503
+
+
+@each_interface
+def test_each_interface_answers_with_the_id_that_was_recorded(emu, url, key, path, model):
+    answer = post(emu, url, key, path, model)
+    ids = [value for name, value in answer.headers.items() if name.endswith("request-id")]
+    assert ids == [emu.requests[0].request_id]
+
+
+@each_interface
+def test_each_interface_gives_the_same_answer(emu, url, key, path, model):
+    assert "1, 2, 3, 4, 5." in json.dumps(
+        post(emu, url, key, path, model, messages=[{"role": "user", "content": "Count to 5"}]).json()
+    )
+
+
+@each_interface
+def test_an_error_of_the_emulators_own_is_in_the_interfaces_form(emu, url, key, path, model, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("aki_transport.emulator.answering.think", broken)
+    answer = post(emu, url, key, path, model)
+    assert answer.status_code == 500
+    assert "The emulator failed: ZeroDivisionError: by zero" in answer.text

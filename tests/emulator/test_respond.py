@@ -1,0 +1,205 @@
+"""What users script: on every interface, streamed or not."""
+
+import json
+
+import httpx
+import pytest
+from langchain_core.messages import AIMessage
+from pydantic import BaseModel
+
+from aki_transport.emulator import Emulator, answer, http_error, tool_call
+from langchain_aki import ChatAKI
+from langchain_aki.errors import BadRequestError, ModelNotFoundError, RateLimitError
+from llama_index_aki import AKI
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+    country: str
+
+
+def weather(city: str) -> str:
+    """The weather in a city."""
+    return f"Sunny in {city}."
+
+
+PLACES = {
+    "openai": ("aki", "openai_url", "key", "gpt-oss-120b"),
+    "anthropic": ("aki", "anthropic_url", "key", "gpt-oss-120b"),
+    "native": ("aki", "native_url", "key", "gpt-oss-120b"),
+    "aacflow": ("aacflow", "aacflow_url", "aacflow_key", "gpt-4o-mini"),
+    "ak_ai_core": ("ak_ai_core", "ak_ai_core_url", "ak_ai_core_key", "openai/gpt-4o-mini"),
+}
+WITH_TOOLS = [place for place in PLACES if place != "native"]
+
+
+def chat(emu, place, **options):
+    provider, url, key, model = PLACES[place]
+    protocol = place if provider == "aki" else "openai"
+    where = {"base_url": getattr(emu, url), "api_key": getattr(emu, key)}
+    return ChatAKI(model=model, provider=provider, protocol=protocol, max_retries=0, **where, **options)
+
+
+def whole(model, text="Which colour?", *, streamed=False):
+    if not streamed:
+        return model.invoke(text)
+    first, *rest = model.stream(text)
+    return sum(rest, first)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("place", PLACES)
+def test_text_and_answers_come_in_their_order_and_then_it_answers_itself(emu, place, streamed):
+    emu.respond("Blue.", answer("Green.", reasoning="Grass is.", usage={"input_tokens": 3, "completion_tokens": 40}))
+    model = chat(emu, place)
+    assert whole(model, streamed=streamed).text == "Blue."
+    second = whole(model, streamed=streamed)
+    assert (second.text, second.additional_kwargs["reasoning_content"]) == ("Green.", "Grass is.")
+    assert second.usage_metadata["output_tokens"] == 40
+    assert emu.pending == ()
+    assert whole(model, "What is 6 * 7?", streamed=streamed).text == "6 * 7 = 42."
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("place", WITH_TOOLS)
+def test_tool_calls_with_any_arguments(emu, place, streamed):
+    emu.respond(tool_call("weather", city=7), answer("Two.", tool_calls=[tool_call("a", name="x"), tool_call("b")]))
+    model = chat(emu, place).bind_tools([weather])
+    first, second = (whole(model, streamed=streamed) for _ in range(2))
+    assert [(call["name"], call["args"]) for call in first.tool_calls] == [("weather", {"city": 7})]
+    assert first.response_metadata["finish_reason"] == "tool_calls"
+    assert [(call["name"], call["args"]) for call in second.tool_calls] == [("a", {"name": "x"}), ("b", {})]
+    assert second.text == "Two."
+
+
+def test_a_tool_call_where_there_are_no_tools_is_refused_in_words(emu):
+    emu.respond(tool_call("weather", city="Munich"))
+    with pytest.raises(BadRequestError, match="has no tools"):
+        chat(emu, "native").invoke("Hello")
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
+@pytest.mark.parametrize("place", PLACES)
+def test_an_object_comes_by_whichever_structured_way_is_asked(emu, place, method):
+    if place == "native" and method != "json_mode":
+        pytest.skip("the native interface has neither")
+    emu.respond({"name": "Ulm", "country": "Germany"})
+    model = chat(emu, place).with_structured_output(City, method=method)
+    assert model.invoke("Which city? Answer in JSON.") == City(name="Ulm", country="Germany")
+
+
+def test_an_object_among_several_tools_is_the_arguments_of_the_one_that_it_fits(emu):
+    emu.respond({"name": "Ulm", "country": "Germany"}, {"name": "Ulm"})
+    model = chat(emu, "openai").bind_tools([City, weather], tool_choice="required")
+    assert [model.invoke("Hello").tool_calls[0]["name"] for _ in range(2)] == ["City", "weather"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("place", PLACES)
+def test_an_error_comes_in_the_interfaces_own_form(emu, place, streamed):
+    emu.respond(http_error(429, "Slow down.", headers={"retry-after": "7"}), "Later.")
+    model = chat(emu, place)
+    with pytest.raises(RateLimitError, match=r"Slow down\.") as caught:
+        whole(model, streamed=streamed)
+    assert caught.value.retry_after == 7
+    assert whole(model, streamed=streamed).text == "Later."
+
+
+def test_an_error_for_several_requests_takes_our_retries_too(emu):
+    model = ChatAKI(model="llama3-chat-8b", base_url=emu.openai_url, api_key=emu.key)
+    emu.respond(http_error(429, headers={"retry-after": "0"}, times=2), "Here.")
+    assert model.invoke("Hello").text == "Here."
+    assert emu.count("/chat/completions") == 3
+    emu.respond(http_error(429, headers={"retry-after": "0"}, times=3))
+    with pytest.raises(RateLimitError):
+        model.invoke("Hello")
+    assert emu.pending == ()
+
+
+def test_an_error_without_a_number_lasts_until_the_reset(emu):
+    emu.respond(http_error(400, "No.", times=None), "Never.")
+    for _ in range(3):
+        with pytest.raises(BadRequestError, match=r"No\."):
+            chat(emu, "openai").invoke("Hello")
+    assert emu.pending == ("Never.",)
+    emu.reset()
+    assert chat(emu, "openai").invoke("What is 6 * 7?").text == "6 * 7 = 42."
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_function_answers_from_the_recorded_request(emu, place):
+    def reply(request):
+        return answer(f"{request.method} {len(json.dumps(request.body)) > 10}")
+
+    emu.respond(reply, lambda _: {"name": "Ulm", "country": "Germany"}, lambda _: http_error(400, "No."))
+    model = chat(emu, place)
+    assert model.invoke("Hello").text == "POST True"
+    assert json.loads(model.invoke("Hello").text) == {"name": "Ulm", "country": "Germany"}
+    with pytest.raises(BadRequestError, match=r"No\."):
+        model.invoke("Hello")
+
+
+@pytest.mark.parametrize(
+    ("function", "words"), [(lambda _: 1 / 0, "ZeroDivisionError"), (lambda _: None, "None"), (lambda _: 7, "int")]
+)
+def test_a_function_that_gives_no_answer_is_named_in_the_error(emu, function, words):
+    emu.respond(function)
+    with pytest.raises(BadRequestError, match=words):
+        chat(emu, "openai").invoke("Hello")
+
+
+def test_only_chat_requests_take_items(emu):
+    emu.respond("Blue.")
+    headers = {"authorization": f"Bearer {emu.key}"}
+    httpx.get(f"{emu.openai_url}/models", headers=headers)
+    httpx.post(f"{emu.openai_url}/images/generations", json={"prompt": "a star", "size": "128x128"}, headers=headers)
+    httpx.post(f"{emu.openai_url}/chat/completions", json={"model": "x", "messages": []}, headers=headers)
+    httpx.post(f"{emu.openai_url}/chat/completions", json={}, headers={"authorization": "Bearer other"})
+    assert emu.pending == ("Blue.",)
+
+
+def test_what_is_no_item_is_refused_at_once(emu):
+    with pytest.raises(TypeError, match="not int"):
+        emu.respond("Blue.", 7)
+    with pytest.raises(TypeError, match="tool_call"):
+        answer(tool_calls=["weather"])
+    with pytest.raises(TypeError, match="JSON"):
+        tool_call("weather", city=object())
+    for wrong in ({"status": 200}, {"status": 600}, {"status": 500, "times": 0}):
+        with pytest.raises(ValueError, match="http_error"):
+            http_error(**wrong)
+    assert emu.pending == ()
+
+
+def test_a_finish_reason_is_in_openais_words_everywhere(emu):
+    for place in WITH_TOOLS:
+        emu.respond(answer("Half", finish_reason="length"))
+        assert chat(emu, place).invoke("Hello").response_metadata["finish_reason"] == "length"
+
+
+async def test_the_other_framework_and_async(emu):
+    emu.respond("Blue.", answer("", tool_calls=[tool_call("weather", city="Ulm")]), "Sunny.")
+    llm = AKI(model="llama3-chat-8b", base_url=emu.openai_url, api_key=emu.key)
+    assert (await llm.acomplete("Hello")).text == "Blue."
+    model = chat(emu, "openai").bind_tools([weather])
+    called = await model.ainvoke("Hello")
+    assert isinstance(called, AIMessage)
+    assert called.tool_calls[0]["args"] == {"city": "Ulm"}
+    assert "".join([chunk.text async for chunk in model.astream("Hello")]) == "Sunny."
+    await llm.aclose()
+
+
+def test_any_model_name_is_served_under_that_name_only_if_asked(emu):
+    where = {"model": "my-own-model", "max_retries": 0}
+    with Emulator(models="any") as any_model:
+        for place in ("openai", "anthropic", "aacflow"):
+            provider, url, key, _ = PLACES[place]
+            protocol = place if provider == "aki" else "openai"
+            model = ChatAKI(provider=provider, protocol=protocol, base_url=getattr(any_model, url),
+                            api_key=getattr(any_model, key), **where)  # fmt: skip
+            any_model.respond("Blue.")
+            assert model.invoke("Hello").response_metadata["model_name"] == "my-own-model"
+    with pytest.raises(ModelNotFoundError):
+        ChatAKI(base_url=emu.openai_url, api_key=emu.key, **where).invoke("Hello")
