@@ -36,7 +36,7 @@ notebooks: $(VENV)/notebooks  ## run the notebooks on the local emulator and kee
 
 # Four at once on any machine: most tests wait for something.
 test: $(VENV)/dev  ## all tests, offline
-	$(BIN)/python -m pytest --numprocesses 4
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup
 
 check: $(VENV)/dev  ## format, lint, types
 	$(BIN)/ruff format --check .

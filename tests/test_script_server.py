@@ -18,6 +18,7 @@ import pytest
 from aki_transport import errors
 from tests.scenarios import ERRORS, SCENARIOS, Expect, Fails, Scenario, split_everywhere, streamed
 from tests.script_server import Answer, Request, ScriptServer, json_answer, sse, text_answer
+from tests.subcases import subcases
 
 ROWS = (*SCENARIOS, *ERRORS)
 WHOLE = Answer(chunks=(b"Hel", b"lo"))
@@ -297,7 +298,7 @@ def test_names_of_scenarios_are_unique() -> None:
     assert [name for name, count in Counter(row.name for row in ROWS).items() if count > 1] == []
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@subcases("row", ROWS)
 def test_a_scenario_holds_together(row: Scenario) -> None:
     ways = [streamed for streamed in (False, True) if row.applies(streamed=streamed)]
     assert ways
@@ -313,7 +314,7 @@ def test_a_scenario_holds_together(row: Scenario) -> None:
                 assert issubclass(getattr(errors, fails.error), errors.AKIError)
 
 
-@pytest.mark.parametrize("row", ERRORS, ids=lambda row: row.name)
+@subcases("row", ERRORS)
 def test_an_error_s_words_are_in_the_answer(row: Scenario, server: ScriptServer, client: httpx.Client) -> None:
     server.say(*row.script(streamed=False))
     answers = [client.post("/chat/completions") for _ in range(row.requests)]

@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("aki_transport", "langchain_aki", "llama_index_aki")
 FILES = sorted(
@@ -133,15 +131,36 @@ def imported(path: Path) -> dict[str, list[ast.stmt]]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=str)
-def test_http_libraries_are_imported_where_calls_are_sent_and_nowhere_else(path: Path) -> None:
-    found = imported(path)
-    assert not found.keys() & {"httpx2", "urllib3", "requests", "h11"}
-    if path.parts[:2] != ("aki_transport", "transport"):
-        assert "httpcore" not in found
-        assert "httpx" not in found or path == Path("aki_transport/errors.py")
-    if path != Path("aki_transport/transport/lifetime.py"):
-        assert not found.keys() & {"aiohttp", "httpx_aiohttp"}
+def test_http_libraries_are_imported_where_calls_are_sent_and_nowhere_else() -> None:
+    for path in FILES:
+        names = imported(path).keys()
+        assert not names & {"httpx2", "urllib3", "requests", "h11"}, path
+        if path.parts[:2] != ("aki_transport", "transport"):
+            assert "httpcore" not in names, path
+            assert "httpx" not in names or path == Path("aki_transport/errors.py"), path
+        if path != Path("aki_transport/transport/lifetime.py"):
+            assert not names & {"aiohttp", "httpx_aiohttp"}, path
+
+
+LANGCHAIN = {"langchain", "langchain_core", "langgraph", "langsmith", "langchain_aki"}
+LLAMA_INDEX = {"llama_index", "llama_index_aki"}
+VENDORS = {"openai", "anthropic", "aki_io", "tiktoken", "transformers", "langchain_openai"}
+FORBIDDEN = {
+    "aki_transport": LANGCHAIN | LLAMA_INDEX | VENDORS,
+    "langchain_aki": LLAMA_INDEX | VENDORS,
+    "llama_index_aki": LANGCHAIN | VENDORS,
+}
+
+
+def test_no_package_imports_a_vendors_client_or_a_framework_that_is_not_its_own() -> None:
+    for path in FILES:
+        names = imported(path).keys()
+        assert not names & FORBIDDEN[path.parts[0]], path
+        assert "langchain" not in names or path.name == "registration.py", path
+
+
+def test_each_package_says_that_it_is_typed() -> None:
+    assert all((ROOT / package / "py.typed").exists() for package in PACKAGES)
 
 
 def test_aiohttp_is_imported_by_the_one_function_that_needs_it() -> None:

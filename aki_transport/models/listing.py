@@ -84,9 +84,12 @@ class Listing:
         force: bool = False,
     ) -> None:
         """`read`, async."""
+        from aki_transport.transport.lifetime import running_loop  # noqa: PLC0415  httpx comes with the first call
+
+        loop = running_loop()
         give_up = min(time.monotonic() + MAX_WAIT, deadline if deadline is not None else float("inf"))
         while force or self._is_due(wanted):
-            reading, is_ours = self._join_or_start(asyncio.get_running_loop())
+            reading, is_ours = self._join_or_start(loop)
             if is_ours:
                 with self._our_reading(reading, force=force):
                     self._keep(await fetch(deadline=give_up))

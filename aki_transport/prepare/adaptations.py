@@ -27,7 +27,7 @@ class Adaptation:
         name: Names it in what is remembered.
         scope: `"service"`: remembered for the model once the other way worked. `"call"`: it concerns this one request.
         fields: Names of the refused field, as a service states them in `param`, `loc` or its message.
-        message: What a refusal says that names no field.
+        message: What a refusal says; its field, if it names one, stands before its message.
         warning: What the user is told, as the answer may differ.
         change: The request, said otherwise; unchanged where there is nothing to change.
     """
@@ -44,7 +44,7 @@ class Adaptation:
         named = refused_field(refusal)
         if named and any(re.search(rf"(?<![a-z]){name}(?![a-z_])", named) for name in self.fields):
             return True
-        if self.message and re.search(self.message, refusal.message, re.IGNORECASE):
+        if self.message and re.search(self.message, f"{named}: {refusal.message}", re.IGNORECASE):
             return True
         return any(re.search(rf"(?<![\w]){name}(?!\w)", refusal.message) for name in self.fields if "_" in name)
 
@@ -77,6 +77,7 @@ def _automatic_choice(request: ChatRequest) -> ChatRequest:
     return replace(request, tool_choice="auto") if is_forced else request
 
 
+_PERMANENT = (500, 501)  # some servers answer so where a template or a grammar refuses
 _NOT_TAKEN = (
     r"(not support|unsupport|unknown|unrecogni|unexpected|not permitted|not allowed|extra inputs|additional prop)"
 )
@@ -176,7 +177,8 @@ class Memory:
 
 def adapted(request: ChatRequest, refusal: APIStatusError, tried: set[str]) -> tuple[ChatRequest, Adaptation] | None:
     """The request in another form that the refusal asks for; None if there is none."""
-    if not isinstance(refusal, BadRequestError) or isinstance(refusal, ContextOverflowError):
+    is_judgement = isinstance(refusal, BadRequestError) or refusal.status_code in _PERMANENT
+    if not is_judgement or isinstance(refusal, ContextOverflowError):
         return None
     for row in TABLE:
         if row.name in tried or not row.is_told_by(refusal):

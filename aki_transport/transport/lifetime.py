@@ -126,9 +126,20 @@ def thread_client(user: object) -> httpx.Client:
     return shared.client
 
 
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The event loop of asyncio; `ConfigurationError` under another library's, such as trio's."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        message = (
+            "async calls run on asyncio's event loop, and none runs here; under trio, call the sync method in a thread"
+        )
+    raise ConfigurationError(message)
+
+
 async def loop_client(user: object, engine: HttpEngine) -> httpx.AsyncClient:
     """The client for calls on the running event loop; `user` keeps it open until `arelease`."""
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     shared = _loops.get((id(loop), engine))
     if shared is None or shared.loop() is not loop:
         _abandon_loops(lambda owner: owner is None or owner.is_closed())

@@ -1,5 +1,7 @@
 """Follows a job: starts it once, polls it until the decoder has its result, and cancels it if nobody waits any more.
 
+A poll whose connection is lost says nothing about the job: the next one asks again, until the time is up.
+
 The sync and the async half stand side by side and differ in their I/O alone.
 """
 
@@ -70,6 +72,8 @@ class _Job(Generic[T]):
         self._started_at = time.monotonic()
         self._process = os.getpid()
         ends = [end for end in (deadline, None if bound is None else self._started_at + bound) if end is not None]
+        self._bound = "total_timeout" if deadline is not None and deadline == min(ends) else "timeout"
+        self._lost: APIConnectionError | None = None
         self._call = call
         self._poll: Call | None = None
         self._cancel: Call | None = None
@@ -90,6 +94,7 @@ class _Job(Generic[T]):
 
     def read_poll(self, _: Mapping[str, str], body: Payload) -> T | None:
         """Read the answer to a poll."""
+        self._lost = None
         assert self.decoder is not None  # noqa: S101  the start was read before
         return self.decoder.feed(Payload("progress", body.data))
 
@@ -102,9 +107,17 @@ class _Job(Generic[T]):
         now = time.monotonic()
         wait = pause(now - self._started_at, stream=self._stream)
         if self.deadline is not None and now + wait >= self.deadline:
-            message = f"the job was not done after {now - self._started_at:.0f} s; it is canceled if the service can"
+            waited = f"after {now - self._started_at:.0f} s, which {self._bound}= allows"
+            lost = "" if self._lost is None else f", and could not be polled at last ({self._lost.message})"
+            message = f"the job was not done {waited}{lost}; it is canceled if the service can"
             raise self._sender.with_context(self.with_partial_text(APITimeoutError(message)), None)
         return wait
+
+    def note_lost_poll(self, error: APIConnectionError) -> None:
+        """A poll had no answer; raises the error again if nothing bounds the job."""
+        self._lost = error
+        if self.deadline is None:
+            raise error
 
     def with_partial_text(self, error: AKIError) -> AKIError:
         """The error, with the text so far where someone has read it."""
@@ -191,7 +204,11 @@ def run(
             if poll is None:
                 break
             time.sleep(job.next_pause())
-            item = sender.fetch(poll, job.read_poll, deadline=job.deadline)
+            try:
+                item = sender.fetch(poll, job.read_poll, deadline=job.deadline)
+            except APIConnectionError as error:
+                job.note_lost_poll(error)
+                item = None
         assert job.decoder is not None  # noqa: S101  the start was read
         yield job.decoder.end()
     except ListenerError as error:
@@ -222,7 +239,11 @@ async def arun(
             if poll is None:
                 break
             await asyncio.sleep(job.next_pause())
-            item = await sender.afetch(poll, job.read_poll, deadline=job.deadline)
+            try:
+                item = await sender.afetch(poll, job.read_poll, deadline=job.deadline)
+            except APIConnectionError as error:
+                job.note_lost_poll(error)
+                item = None
         assert job.decoder is not None  # noqa: S101  the start was read
         yield job.decoder.end()
     except ListenerError as error:

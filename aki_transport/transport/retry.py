@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -22,6 +23,10 @@ LONGEST_RETRY_AFTER = 60.0
 SLOW_FAILURE = 30.0
 """Seconds; a 5xx that comes later than this belongs to work that goes on and is billed (AKI.IO's 503 after 60 s)."""
 
+SLOW_START = 5.0
+"""Seconds; a 503 to the start of billed work that comes later than this does not prove that nothing was begun."""
+
+_TIMED_OUT = re.compile(r"time[ds]?[ _-]?out|deadline", re.IGNORECASE)
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
 
@@ -40,8 +45,11 @@ def may_repeat(error: AKIError, *, repeatable: bool, never_sent: bool, seconds: 
             return False
         case RateLimitError():
             return True
+        case ServiceUnavailableError() if not repeatable:
+            # It says that nothing was begun, unless it comes late or because something took too long.
+            return seconds <= SLOW_START and not _TIMED_OUT.search(error.message)
         case ServiceUnavailableError():
-            return seconds <= SLOW_FAILURE  # it says that nothing was begun, unless it comes late
+            return seconds <= SLOW_FAILURE
         case ServerError():
             return repeatable and seconds <= SLOW_FAILURE
         case APIStatusError():

@@ -27,7 +27,7 @@ from aki_transport.transport.body import apayloads, aread_error_body, payloads, 
 from aki_transport.transport.call import Call, Read, Timeout
 from aki_transport.transport.decoder import Decoder, Payload
 from aki_transport.transport.failures import forget_frames, is_failed_call
-from aki_transport.transport.lifetime import HttpEngine, arelease, loop_client, release, thread_client
+from aki_transport.transport.lifetime import HttpEngine, arelease, loop_client, release, running_loop, thread_client
 from aki_transport.transport.retry import retry_after_seconds
 
 T = TypeVar("T")
@@ -107,6 +107,7 @@ class Transport:
         self, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None = None
     ) -> AsyncGenerator[T, None]:
         """`run`, async."""
+        running_loop()
         return polling.arun(self, call, start, deadline=deadline) if call.job else self._arun(call, start, deadline)
 
     def fetch(self, call: Call, read: Read, *, deadline: float | None) -> Any:

@@ -68,13 +68,22 @@ def models() -> Call:
 
 
 def chat(request: ChatRequest, *, stream: bool) -> Call:
-    """The call that sends `request`, without the fields that are None."""
+    """The call that sends `request`, without the fields that are None.
+
+    Raises:
+        ConfigurationError: The conversation is empty, or holds what the protocol cannot say.
+    """
     body: dict[str, Any] = {
         "model": request.model,
         "max_tokens": _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens,
         "messages": _messages(request),
     }
     system = [block for each in request.messages if each.role == "system" for block in _system_blocks(each)]
+    if not body["messages"]:
+        # The protocol takes no conversation without a turn of the user.
+        body["messages"], system = [{"role": "user", "content": system}], []
+        if not body["messages"][0]["content"]:
+            raise ConfigurationError("the conversation is empty: no message holds anything but blanks.")
     if any(block.keys() != {"type", "text"} for block in system):
         body["system"] = system
     elif system:

@@ -48,13 +48,16 @@ def items_of(llm: AKI, way: Way | PromptWay, question: str | Sequence[ChatMessag
         asked = [ChatMessage(content=question)]
 
     async def awaited() -> list[Any]:
-        found = await getattr(llm, way)(asked, **given)
-        return [item async for item in found] if is_streamed(way) else [found]
+        answer = await getattr(llm, way)(asked, **given)
+        return [item async for item in answer] if is_streamed(way) else [answer]
 
     if way.startswith("a"):
-        return asyncio.run(awaited())
-    found = getattr(llm, way)(asked, **given)
-    return list(found) if is_streamed(way) else [found]
+        items = asyncio.run(awaited())
+    else:
+        answer = getattr(llm, way)(asked, **given)
+        items = list(answer) if is_streamed(way) else [answer]
+    assert items, "the stream gave nothing"
+    return items
 
 
 def ask(llm: AKI, way: Way | PromptWay, question: str | Sequence[ChatMessage], **given: Any) -> Any:

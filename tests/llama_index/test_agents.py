@@ -418,7 +418,9 @@ def test_only_the_first_call_is_made_where_parallel_calls_are_not_allowed(server
     both = (call("get_weather", '{"city": "Paris"}', 0), call("add", '{"a": 1, "b": 2}', 1))
     server.say(calling(*both), DONE)
     calls = Calls()
-    run(FunctionAgent(llm=model_at(server), tools=calls.tools, allow_parallel_tool_calls=False))
+    with pytest.warns(UserWarning, match="add is not called"):
+        run(FunctionAgent(llm=model_at(server), tools=calls.tools, allow_parallel_tool_calls=False))
+    assert server.requests[0].json["parallel_tool_calls"] is False
     assert calls.made == [("get_weather", {"city": "Paris"})]
 
 

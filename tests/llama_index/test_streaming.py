@@ -207,6 +207,7 @@ def test_an_item_that_was_given_does_not_change_later(server: ScriptServer, way:
         kept = asyncio.run(awaited())
     else:
         kept = [(item, item.model_dump_json()) for item in llm.stream_chat(HI, tools=list(TOOLS))]
+    assert kept
     assert [item.model_dump_json() for item, _ in kept] == [before for _, before in kept]
 
 

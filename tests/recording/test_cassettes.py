@@ -8,19 +8,25 @@ import httpx
 import pytest
 import vcr
 
+from aki_transport.models.listing import forget_listings
 from tests.recording import files
-from tests.recording.reading import READINGS, Reading
+from tests.recording.reading import READINGS
 from tests.recording.scrub import BODY_TOO
+from tests.subcases import subcases
 
 pytestmark = [pytest.mark.cassette, pytest.mark.block_network]
 
 
-@pytest.mark.parametrize("reading", READINGS, ids=str)
-def test_a_class_reads_a_cassette_as_its_scenario_says(reading: Reading):
-    reading.play()
+@pytest.mark.parametrize("cassette", sorted({reading.spot.cassette for reading in READINGS}))
+def test_each_class_reads_a_cassette_as_its_scenario_says(cassette: str, subtests: pytest.Subtests):
+    for reading in READINGS:
+        if reading.spot.cassette == cassette:
+            with subtests.test(str(reading)):
+                forget_listings()
+                reading.play()
 
 
-@pytest.mark.parametrize("name", files.names())
+@subcases("name", files.names())
 def test_vcrpy_reads_and_replays_every_file(name):
     interactions = files.read(name)["interactions"]
     with vcr.use_cassette(str(files.path_of(name)), match_on=BODY_TOO) as cassette, httpx.Client() as client:

@@ -13,6 +13,7 @@ from aki_transport.emulator import Emulator
 from tests.recording import files, places, scrub
 from tests.recording.scenarios import SPOTS
 from tests.recording.shapes import of, shape
+from tests.subcases import subcases
 
 KEYS = {spot.cassette: spot.scenario.key for spot in SPOTS}
 
@@ -57,7 +58,7 @@ def _job_id(body: str) -> str:
     return data.get("job_id", "") if isinstance(data, dict) else ""
 
 
-@pytest.mark.parametrize("name", files.names())
+@subcases("name", files.names())
 def test_the_emulator_still_answers_in_the_recorded_shape(name):
     for recorded, today in answered_today(name, files.read(name)):
         assert today == recorded

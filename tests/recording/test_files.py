@@ -19,6 +19,7 @@ from aki_transport import PROVIDERS
 from tests.recording import files, page, places
 from tests.recording.reading import READERS, READINGS
 from tests.recording.scenarios import SPOTS
+from tests.subcases import subcases
 
 LARGEST = 150_000  # bytes
 
@@ -54,7 +55,7 @@ def test_every_public_class_that_calls_a_service_reads_cassettes():
     assert {reading.reader.name for reading in READINGS} == calling
 
 
-@pytest.mark.parametrize("name", files.names())
+@subcases("name", files.names())
 def test_a_cassette_is_a_small_plain_file_with_the_services_own_address(name):
     text = (files.CASSETTES / f"{name}.yaml").read_text(encoding="utf-8")
     document = files.read(name)
@@ -68,7 +69,7 @@ def test_a_cassette_is_a_small_plain_file_with_the_services_own_address(name):
     assert "127.0.0.1" not in text
 
 
-@pytest.mark.parametrize("name", files.names())
+@subcases("name", files.names())
 def test_a_cassette_says_how_it_was_made(name):
     made = files.read(name)["made"]
     assert made["by"] in ("the emulator", "the live service")

@@ -88,20 +88,18 @@ def connected(request, record_mode) -> Iterator[None]:
 def played(request, vcr) -> Iterator[None]:
     """Note which of the recorded answers were asked for."""
     yield
+    request.cls.ran.add(request.node.originalname)
     request.cls.played |= set(vcr.play_counts)
     request.cls.recorded = len(vcr)
 
 
 @pytest.fixture(scope="class", autouse=True)
 def played_to_the_end_by_all(request) -> Iterator[None]:
-    """Whatever the cassette holds has to be asked for, if the whole suite ran."""
+    """Whatever the cassette holds has to be asked for, if this process ran the whole suite."""
     suite = request.cls
-    suite.played, suite.recorded = set(), 0
+    suite.ran, suite.played, suite.recorded = set(), set(), 0
     yield
-    ran = {item.originalname for item in request.session.items if getattr(item, "cls", None) is suite}
-    # Told only where one process runs all of it.
-    alone = not hasattr(request.config, "workerinput")
-    whole = alone and ran == {name for name in dir(suite) if name.startswith("test_")}
+    whole = suite.ran == {name for name in dir(suite) if name.startswith("test_")}
     if whole and request.config.getoption("--record-mode") in (None, "none"):
         assert len(suite.played) == suite.recorded
 
@@ -124,18 +122,21 @@ class Suite(ChatModelIntegrationTests):
         return {"model": self.served, **self.connection}
 
 
+@pytest.mark.xdist_group("aki/openai")
 class TestAkiOpenai(Suite):
     place = "aki/openai"
     served = "qwen3.6-35b"
     model_override_value = "gpt-oss-120b"
 
 
+@pytest.mark.xdist_group("aki/anthropic")
 class TestAkiAnthropic(Suite):
     place = "aki/anthropic"
     served = "qwen3.6-35b"
     model_override_value = "gpt-oss-120b"
 
 
+@pytest.mark.xdist_group("aki/native")
 class TestAkiNative(Suite):
     place = "aki/native"
     served = "qwen3.6-35b"
@@ -146,12 +147,14 @@ class TestAkiNative(Suite):
     supports_image_urls = supports_image_tool_message = supports_anthropic_inputs = False
 
 
+@pytest.mark.xdist_group("aacflow/openai")
 class TestAacflowOpenai(Suite):
     place = "aacflow/openai"
     served = "gpt-4o-mini"
     model_override_value = "claude-sonnet-4-6"
 
 
+@pytest.mark.xdist_group("ak_ai_core/openai")
 class TestAkAiCoreOpenai(Suite):
     place = "ak_ai_core/openai"
     served = "openai/gpt-4o-mini"

@@ -16,6 +16,7 @@ from vcr.serializers import yamlserializer
 from aki_transport.emulator import Emulator
 from tests.recording import files, scrub
 from tests.recording.scan import findings
+from tests.subcases import subcases
 
 # The emulator's, forms that services give, and one that looks like nothing in particular.
 KEYS = (
@@ -61,12 +62,12 @@ def answered(text: str) -> dict[str, Any]:
     return planted("response", "body", {"string": text})
 
 
-@pytest.mark.parametrize("name", files.names())
+@subcases("name", files.names())
 def test_a_cassette_holds_nothing_like_a_key(name):
     assert findings(files.read(name)) == []
 
 
-@pytest.mark.parametrize("key", KEYS)
+@subcases("key", KEYS)
 @pytest.mark.parametrize(
     "plant",
     [

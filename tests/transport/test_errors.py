@@ -25,6 +25,7 @@ from aki_transport.error_parsing import (
 )
 from aki_transport.prepare.structured_output import NoJsonError
 from tests.script_server import Answer, ScriptServer, json_answer, text_answer
+from tests.subcases import subcases
 from tests.transport.asking import Way, client_for, in_every_way
 
 
@@ -166,7 +167,7 @@ def examples() -> list[AKIError]:
 
 
 @pytest.mark.parametrize("error", examples(), ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize(
+@subcases(
     "again",
     [copy.copy, copy.deepcopy, *(lambda e, p=p: pickle.loads(pickle.dumps(e, p)) for p in range(6))],  # noqa: S301
 )

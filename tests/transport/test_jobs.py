@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 from aki_transport import (
     AKIError,
     APIConnectionError,
+    APIStatusError,
     APITimeoutError,
     AuthenticationError,
     Client,
+    ConfigurationError,
     InvalidResponseError,
     JobError,
     JobProgress,
     RateLimitError,
     ServerError,
-    ServiceUnavailableError,
     StreamInterruptedError,
 )
 from aki_transport.transport import Timeout
@@ -193,17 +194,32 @@ def test_a_start_whose_answer_is_lost_on_a_real_socket_is_not_sent_again(
     assert (len(starts), looks, cancels) == (1, [], [])
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "seconds"),
+    [
+        (503, "no worker", 60),
+        (503, "no worker", 6),
+        (503, "timeout", 0),
+        (503, "The job timed out.", 0),
+        (503, "upstream time-out", 0),
+        (503, "deadline exceeded", 0),
+        (504, "no worker", 0),
+        (408, "no worker", 0),
+    ],
+)
 @in_every_way
-def test_a_late_503_is_not_answered_by_a_second_job(way: Way, clock: JobClock) -> None:
-    worker = Worker(done(), start=(httpx.Response(503, json={"message": "timeout"}), STARTED))
+def test_an_answer_that_does_not_prove_that_nothing_began_starts_no_second_job(
+    way: Way, clock: JobClock, status: int, message: str, seconds: float
+) -> None:
+    worker = Worker(done(), start=(httpx.Response(status, json={"message": message}), STARTED))
     answer = worker.answer
 
     def late(request: httpx.Request) -> httpx.Response:
-        clock.passed += 60
+        clock.passed += seconds
         return answer(request)
 
     worker.answer = late
-    with pytest.raises(ServiceUnavailableError):
+    with pytest.raises(APIStatusError):
         way.ask(worker.client(), request_for(CHAT))
     assert len(worker.starts) == 1
 
@@ -230,13 +246,24 @@ def test_a_look_that_fails_is_repeated(way: Way, failure: Any) -> None:
     assert (len(worker.starts), len(worker.looks), worker.cancels) == (1, 6, [])
 
 
-@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(
+    "failure", [httpx.ConnectError("refused"), httpx.ReadError("reset"), httpx.ReadTimeout("slow")]
+)
 @in_every_way
-def test_a_job_that_is_out_of_sight_is_canceled(way: Way) -> None:
+def test_a_job_is_polled_through_lost_connections(way: Way, failure: Any, clock: JobClock) -> None:
+    worker = Worker(working("Hel"), *[failure] * 40, working("Hello"), done())
+    assert way.ask(worker.client(), request_for(CHAT)).text == "Hello"
+    assert clock.passed > 3
+    assert (len(worker.starts), worker.cancels) == (1, [])
+
+
+@in_every_way
+def test_a_job_that_is_out_of_sight_until_the_time_is_up_is_canceled(way: Way, clock: JobClock) -> None:
     worker = Worker(working("Hel"), working("Hello"), httpx.ConnectError("refused"))
-    with pytest.raises(StreamInterruptedError if way.streamed else APIConnectionError, match="refused") as caught:
-        way.ask(worker.client(), request_for(CHAT))
-    assert (len(worker.starts), len(worker.looks), len(worker.cancels)) == (1, 5, 1)
+    with pytest.raises(StreamInterruptedError if way.streamed else APITimeoutError, match="refused") as caught:
+        way.ask(worker.client(timeout=20), request_for(CHAT))
+    assert 15 < clock.passed <= 20
+    assert (len(worker.starts), len(worker.cancels)) == (1, 1)
     assert caught.value.provider == "AKI.IO"
     if isinstance(caught.value, StreamInterruptedError):
         assert caught.value.partial_text == "Hel"
@@ -257,7 +284,7 @@ def test_a_lost_result_is_said_so(way: Way, server: ScriptServer) -> None:
 @in_every_way
 def test_a_job_has_the_time_of_a_blocking_answer(way: Way, clock: JobClock) -> None:
     worker = Worker(working())
-    with pytest.raises(APITimeoutError, match=r"AKI\.IO: the job was not done after (9|10) s"):
+    with pytest.raises(APITimeoutError, match=r"AKI\.IO: the job was not done after (9|10) s, which timeout= allows"):
         way.ask(worker.client(timeout=Timeout(answer=10, chunk=1)), request_for(CHAT))
     assert 7 <= clock.passed <= 10
     assert (len(worker.starts), len(worker.cancels)) == (1, 1)
@@ -266,7 +293,9 @@ def test_a_job_has_the_time_of_a_blocking_answer(way: Way, clock: JobClock) -> N
 @in_every_way
 def test_total_timeout_bounds_it_too(way: Way, clock: JobClock) -> None:
     worker = Worker(working("Hel"), working("Hello"), working("Hello w"))
-    with pytest.raises(StreamInterruptedError if way.streamed else APITimeoutError, match="not done after") as caught:
+    with pytest.raises(
+        StreamInterruptedError if way.streamed else APITimeoutError, match="which total_timeout= allows"
+    ) as caught:
         way.ask(worker.client(total_timeout=5), request_for(CHAT))
     assert clock.passed <= 5
     assert len(worker.cancels) == 1
@@ -515,3 +544,15 @@ def test_a_failed_job_s_error_knows_which_one_it_was(way: Way) -> None:
     with pytest.raises(JobError) as caught:
         way.ask(Worker(done(error="no")).client(), request_for(CHAT))
     assert (caught.value.job_id, caught.value.state) == (JOB, "failed")
+
+
+# Other event loops
+
+
+def test_an_event_loop_of_another_library_is_refused_with_what_to_do() -> None:
+    worker = Worker(done())
+    calls: list[Any] = [worker.client().achat(request_for(CHAT)), anext(worker.client().astream(request_for(CHAT)))]
+    for call in calls:
+        with pytest.raises(ConfigurationError, match="asyncio"):  # no loop of asyncio's runs this coroutine
+            call.__await__().__next__()
+    assert worker.starts == []

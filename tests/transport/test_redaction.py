@@ -55,9 +55,9 @@ def test_a_key_is_recognized_in_every_spelling(spelling: Callable[[str], str], k
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
-@pytest.mark.parametrize("length", range(8, len(KEY) + 1))
-def test_a_key_that_was_cut_is_recognized(spelling: Callable[[str], str], length: int) -> None:
-    assert redact(f"[{spelling(KEY[:length])}", [KEY]) == "[***"
+def test_a_key_that_was_cut_is_recognized(spelling: Callable[[str], str]) -> None:
+    for length in range(8, len(KEY) + 1):
+        assert redact(f"[{spelling(KEY[:length])}", [KEY]) == "[***", length
 
 
 @pytest.mark.parametrize("key", ["x", "test", "none", "EMPTY", "not-set", "1234567", ""])

@@ -9,6 +9,7 @@ import pytest
 
 from aki_transport import Client, ConfigurationError
 from aki_transport.messages import ChatRequest, JsonObject, JsonSchema, Tool
+from tests.subcases import subcases
 from tests.transport.asking import KEY, MODEL, Way, in_every_way, request_for
 
 ADD = Tool(name="add")
@@ -52,7 +53,8 @@ def asked(way: Way, protocol: str, **fields: Any) -> None:
     way.ask(client, request_for(MODELS[protocol], **fields))
 
 
-@pytest.mark.parametrize(("protocol", "name"), [(protocol, name) for protocol in REFUSED for name in ALL])
+@pytest.mark.parametrize("protocol", REFUSED)
+@subcases("name", ALL)
 @in_every_way
 def test_each_field_is_said_or_refused(way: Way, protocol: str, name: str) -> None:
     fields = {"max_tokens": 2000, name: ALL[name]} if protocol == "anthropic" else {name: ALL[name]}

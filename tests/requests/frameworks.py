@@ -1,0 +1,97 @@
+"""Asks the models of both frameworks, by every way, and gives the bodies that the server saw."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias
+
+from llama_index.core.base.llms.types import ChatMessage
+
+from aki_transport import Provider, Route
+from langchain_aki import ChatAKI
+from llama_index_aki import AKI
+from tests.anthropic_script import said
+from tests.scenarios import replied, streamed
+from tests.script_server import Answer, Request, ScriptServer, json_answer
+
+Protocol: TypeAlias = Literal["openai", "anthropic"]
+WAYS = ("blocking", "async", "stream", "async stream")
+Respond: TypeAlias = Callable[[Request], Answer]
+
+
+def answer(request: Request) -> Answer:
+    """An answer in the form that the request asks for."""
+    if request.path.endswith("/v1/messages"):
+        return said(request, {"type": "text", "text": "Hello"})
+    return streamed("Hello", model="m") if request.json.get("stream") else replied("Hello", model="m")
+
+
+def refuse_if(condition: Callable[[dict[str, Any]], Any], error: dict[str, Any], status: int = 400) -> Respond:
+    """Answers; requests whose body meets the condition get this error."""
+    return lambda request: json_answer(error, status) if condition(request.json) else answer(request)
+
+
+def gateway(server: ScriptServer) -> Provider:
+    """A provider of the user's own, with both protocols."""
+    routes = (
+        Route(protocol="openai", base_url=server.openai_url),
+        Route(protocol="anthropic", base_url=f"{server.url}/anthropic", key_in="x-api-key"),
+    )
+    return Provider(name="mine", routes=routes)
+
+
+def chat_aki(server: ScriptServer, protocol: Protocol = "openai", **fields: Any) -> ChatAKI:
+    """LangChain's model at the server."""
+    return ChatAKI(**{"model": "m", "provider": gateway(server), "protocol": protocol, "api_key": "k-test", **fields})
+
+
+def aki(server: ScriptServer, protocol: Protocol = "openai", **fields: Any) -> AKI:
+    """LlamaIndex's model at the server."""
+    return AKI(**{"model": "m", "provider": gateway(server), "protocol": protocol, "api_key": "k-test", **fields})
+
+
+def ask(model: Any, way: str, messages: Sequence[Any], **kwargs: Any) -> Any:
+    """Ask once."""
+    return (
+        _ask_llama_index(model, way, messages, kwargs) if isinstance(model, AKI) else _ask(model, way, messages, kwargs)
+    )
+
+
+def _ask(model: Any, way: str, messages: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    async def awaited() -> Any:
+        if way == "async":
+            return await model.ainvoke(messages, **kwargs)
+        return [chunk async for chunk in model.astream(messages, **kwargs)]
+
+    if way == "blocking":
+        return model.invoke(messages, **kwargs)
+    return list(model.stream(messages, **kwargs)) if way == "stream" else asyncio.run(awaited())
+
+
+def _ask_llama_index(model: AKI, way: str, messages: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    messages = [ChatMessage(message) if isinstance(message, str) else message for message in messages]
+
+    async def awaited() -> Any:
+        if way == "async":
+            return await model.achat(messages, **kwargs)
+        return [item async for item in await model.astream_chat(messages, **kwargs)]
+
+    if way == "blocking":
+        return model.chat(messages, **kwargs)
+    return list(model.stream_chat(messages, **kwargs)) if way == "stream" else asyncio.run(awaited())
+
+
+def bodies_by_every_way(
+    model_of: Callable[..., Any], protocol: Protocol, messages: Sequence[Any], *, fields: Any = None, **kwargs: Any
+) -> dict[str, Any]:
+    """The body that each way sends; they are the same but for what asks for a stream."""
+    with ScriptServer(always=answer) as server:
+        model = model_of(server, protocol, **(fields or {}))
+        for way in WAYS:
+            ask(model, way, messages, **kwargs)
+    asked = [request.json for request in server.requests]
+    bodies = [{k: v for k, v in body.items() if k not in ("stream", "stream_options")} for body in asked]
+    assert len(bodies) == len(WAYS)
+    assert all(body == bodies[0] for body in bodies)
+    return bodies[0]
