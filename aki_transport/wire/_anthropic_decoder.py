@@ -13,7 +13,7 @@ from aki_transport.json_text import MAX_SHOWN
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, ReasoningBlock, ToolCall, ToolCallDelta, Usage
 from aki_transport.transport import Payload
 from aki_transport.wire._decoder import AnswerDecoder, count_in, text_or_none, tool_names
-from aki_transport.wire._tool_calls import ArgumentsReader, offered_name
+from aki_transport.wire._tool_calls import ArgumentsReader, offered_name, unique_id
 
 
 class AnthropicDecoder(AnswerDecoder):
@@ -129,9 +129,7 @@ class AnthropicDecoder(AnswerDecoder):
         block = _Block(start, self._call_count)
         if block.is_call:
             block.name = offered_name(block.name, self._names)
-            if block.id in self._call_ids:  # an ID is a label before it is an identity
-                block.id = f"toolu_{uuid4().hex[:24]}"
-            self._call_ids.add(block.id)
+            block.id = unique_id(block.id, self._call_ids)
         self._blocks.append(block)
         if isinstance(index, int):
             self._by_index[index] = block

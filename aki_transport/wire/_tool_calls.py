@@ -242,8 +242,7 @@ class ToolCallReader:
         if label is not None and call.label is None:
             call.label = label
             self._by_label[label] = call
-            new_id = call.id = label if label not in self._ids else f"call_{uuid4().hex[:24]}"
-            self._ids.add(new_id)
+            new_id = call.id = unique_id(label, self._ids)
         new_name = name if call.name is None else None
         if new_name is not None:
             call.name = new_name
@@ -290,7 +289,7 @@ class ToolCallReader:
             return None if is_other and not current.arguments.is_repeated_by(arguments) else current
         if (is_new_label and current.name is not None) or (index is None and current.position in begun):
             return None
-        is_certain = index is not None and label == current.label
+        is_certain = index is not None and label in (None, current.label)
         return None if current.is_another(name, arguments, is_certain=is_certain) else current
 
     def _call_without_index(self, labelled: _Call | None, index: int, name: str | None, arguments: str) -> _Call | None:
@@ -305,6 +304,16 @@ class ToolCallReader:
         if labelled is not None:
             self._by_index[index] = labelled
         return labelled
+
+
+def unique_id(label: str, used: set[str]) -> str:
+    """The service's ID of a call, or, where another call has it, one of its own; it is added to those `used`."""
+    unique, number = label, len(used)
+    while unique in used:
+        unique = f"{label}_{number}"
+        number += 1
+    used.add(unique)
+    return unique
 
 
 def offered_name(name: str, names: Collection[str]) -> str:
