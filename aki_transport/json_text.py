@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic_core import from_json
@@ -11,6 +12,8 @@ from aki_transport.errors import InvalidResponseError
 MAX_SHOWN = 4096
 """Characters of an answer that go into an error. Its message is shortened further once the key has been removed."""
 
+_STRUCTURE = re.compile(r'[{}\[\]"]')
+_STRING_END = re.compile(r'["\\]')
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -46,22 +49,39 @@ class BracketScanner:
         self.is_escaped = False
 
     def feed(self, text: str) -> int | None:
-        """Read the next piece.
+        """Read the next piece, up to the end of an outermost value.
 
         Returns:
-            The position behind the first bracket of this piece that closes an outermost value; None if there is none.
+            The position behind the first bracket of this piece that closes an outermost value, where reading stops;
+            None if there is none.
         """
-        end = None
-        for position, char in enumerate(text):
+        position, length = 0, len(text)
+        if self.is_escaped and length:
+            self.is_escaped, position = False, 1
+        while position < length:
             if self.in_string:
-                self.in_string = self.is_escaped or char != '"'
-                self.is_escaped = char == "\\" and not self.is_escaped
-            elif char == '"':
+                position = self._skip_string(text, position)
+                continue
+            match = _STRUCTURE.search(text, position)
+            if match is None:
+                break
+            char, position = match[0], match.end()
+            if char == '"':
                 self.in_string = True
             elif char in "{[":
                 self.open_brackets.append(char)
-            elif char in "}]" and self.open_brackets:
+            elif self.open_brackets:
                 self.open_brackets.pop()
-                if end is None and not self.open_brackets:
-                    end = position + 1
-        return end
+                if not self.open_brackets:
+                    return position
+        return None
+
+    def _skip_string(self, text: str, position: int) -> int:
+        match = _STRING_END.search(text, position)
+        if match is None:
+            return len(text)
+        if match[0] == '"':
+            self.in_string = False
+            return match.end()
+        self.is_escaped = match.end() == len(text)
+        return match.end() + 1

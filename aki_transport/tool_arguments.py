@@ -20,7 +20,14 @@ def read_calls(reply: ChatReply) -> list[ParsedCall]:
     """The tool calls of a complete answer. Empty arguments are `{}`, unless the answer was cut off there."""
     last = len(reply.tool_calls) - 1
     is_cut = reply.finish_reason == "length"
-    return [_parse(call, is_cut=is_cut and position == last) for position, call in enumerate(reply.tool_calls)]
+    # Pieces without a name may be the arguments of a call that seems to have none.
+    has_orphans = any(not call.name for call in reply.tool_calls)
+    return [
+        ParsedCall(call, None, "the answer holds pieces of arguments that belong to no call with a name")
+        if has_orphans and not (call.name and call.arguments)
+        else _parse(call, is_cut=is_cut and position == last)
+        for position, call in enumerate(reply.tool_calls)
+    ]
 
 
 def _parse(call: ToolCall, *, is_cut: bool) -> ParsedCall:

@@ -12,7 +12,8 @@ from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, ReasoningBlock, ToolCall, ToolCallDelta, Usage
 from aki_transport.transport import Payload
-from aki_transport.wire._decoder import AnswerDecoder, count_in, text_or_none
+from aki_transport.wire._decoder import AnswerDecoder, count_in, text_or_none, tool_names
+from aki_transport.wire._tool_calls import ArgumentsReader, offered_name, unique_id
 
 
 class AnthropicDecoder(AnswerDecoder):
@@ -37,6 +38,8 @@ class AnthropicDecoder(AnswerDecoder):
         self._blocks: list[_Block] = []
         self._by_index: dict[int, _Block] = {}
         self._call_count = 0
+        self._names = tool_names(request)
+        self._call_ids: set[str] = set()
 
     def feed(self, payload: Payload) -> ChatDelta | None:
         """The delta in this payload, if any."""
@@ -70,8 +73,8 @@ class AnthropicDecoder(AnswerDecoder):
         return "The model refused to answer." if self._finish == "refusal" else ""
 
     def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
-        calls = tuple(call for block in self._blocks if (call := block.start_arguments()) is not None)
-        return self._refusal(), calls
+        calls = (call for block in self._blocks for call in (block.start_arguments(), block.rest()) if call is not None)
+        return self._refusal(), tuple(calls)
 
     def _on_message(self, message: Mapping[str, Any]) -> ChatDelta | None:
         """A blocking answer, decoded as the equivalent stream."""
@@ -124,6 +127,9 @@ class AnthropicDecoder(AnswerDecoder):
         if not isinstance(start, dict):
             raise InvalidResponseError(f"a content block is {type(start).__name__}, not an object")
         block = _Block(start, self._call_count)
+        if block.is_call:
+            block.name = offered_name(block.name, self._names)
+            block.id = unique_id(block.id, self._call_ids)
         self._blocks.append(block)
         if isinstance(index, int):
             self._by_index[index] = block
@@ -145,14 +151,18 @@ class AnthropicDecoder(AnswerDecoder):
             case {"type": "signature_delta", "signature": str(signature)}:
                 block.signature.append(signature)
             case {"type": "input_json_delta", "partial_json": str(piece)} if piece and block.is_call:
-                block.arguments.append(piece)
-                return ChatDelta("", "", "", (ToolCallDelta(block.position, arguments=piece),), None, chunk)
+                block.has_pieces = True
+                added = block.arguments.feed(piece)
+                call = ToolCallDelta(block.position, arguments=added)
+                return ChatDelta("", "", "", (call,), None, chunk) if added else None
             case {"type": "input_json_delta"} if not block.type:
                 raise InvalidResponseError("the arguments of a tool call came without its beginning")
         return None
 
     def _on_block_stop(self, chunk: Mapping[str, Any], block: _Block) -> ChatDelta | None:
         call = block.start_arguments()
+        if block.is_call and (rest := block.arguments.end()):
+            call = ToolCallDelta(block.position, arguments=(call.arguments if call else "") + rest)
         return None if call is None else ChatDelta("", "", "", (call,), None, chunk)
 
     def _add_text(
@@ -177,7 +187,7 @@ class AnthropicDecoder(AnswerDecoder):
                 if any(block.signature) or block.data
             ),
             refusal=self._refusal(),
-            tool_calls=tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for call in calls),
+            tool_calls=tuple(ToolCall(call.id, call.name, call.arguments.text) for call in calls),
             usage=usage,
             id=self._id,
             details={} if self._stop_sequence is None else {"stop_sequence": self._stop_sequence},
@@ -188,7 +198,19 @@ class AnthropicDecoder(AnswerDecoder):
 class _Block:
     """One content block while it grows; `position` counts tool calls."""
 
-    __slots__ = ("arguments", "data", "id", "input", "is_call", "name", "position", "signature", "thinking", "type")
+    __slots__ = (
+        "arguments",
+        "data",
+        "has_pieces",
+        "id",
+        "input",
+        "is_call",
+        "name",
+        "position",
+        "signature",
+        "thinking",
+        "type",
+    )
 
     def __init__(self, start: Mapping[str, Any], position: int) -> None:
         self.type = start.get("type")
@@ -197,18 +219,24 @@ class _Block:
         self.id = text_or_none(start.get("id")) or (f"toolu_{uuid4().hex[:24]}" if self.is_call else "")
         self.name = text_or_none(start.get("name")) or ""
         self.input = start.get("input")
-        self.arguments: list[str] = []
+        self.arguments = ArgumentsReader()
+        self.has_pieces = False
         self.thinking: list[str] = []
         self.signature = [text_or_none(start.get("signature")) or ""]
         self.data = text_or_none(start.get("data")) if self.type == "redacted_thinking" else None
 
     def start_arguments(self) -> ToolCallDelta | None:
         """The arguments that came with the start of a tool call; None if pieces of arguments followed."""
-        if not self.is_call or self.arguments or not self.input:
+        if not self.is_call or self.has_pieces or not self.input:
             return None
+        self.has_pieces = True
         arguments = self.input if isinstance(self.input, str) else json.dumps(self.input, ensure_ascii=False)
-        self.arguments.append(arguments)
-        return ToolCallDelta(self.position, arguments=arguments)
+        return ToolCallDelta(self.position, arguments=self.arguments.feed(arguments))
+
+    def rest(self) -> ToolCallDelta | None:
+        """The arguments that were held back."""
+        rest = self.arguments.end()
+        return ToolCallDelta(self.position, arguments=rest) if rest else None
 
 
 def _usage(fields: Mapping[str, Any]) -> Usage:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from aki_transport.error_parsing import error_from_payload, is_error, request_id_of
 from aki_transport.errors import InvalidResponseError, ServerError, StreamInterruptedError
 from aki_transport.json_text import parse_json, shown
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress, ToolCallDelta, Usage
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress, Tool, ToolCallDelta, Usage
 from aki_transport.wire._text_filters import ThinkSplitter
 
 _LARGEST = sys.float_info.max  # integers in JSON may be larger
@@ -158,6 +158,17 @@ def _is_empty(reply: ChatReply) -> bool:
     if reply.text or reply.reasoning or reply.refusal or reply.tool_calls or reply.finish_reason == "content_filter":
         return False
     return reply.usage is None or reply.usage.output_tokens == 0
+
+
+def tool_names(request: ChatRequest) -> frozenset[str]:
+    """The names of the functions that the request offers."""
+    names = set()
+    for tool in request.tools:
+        if isinstance(tool, Tool):
+            names.add(tool.name)
+        elif isinstance(function := tool.get("function", tool), Mapping) and isinstance(function.get("name"), str):
+            names.add(function["name"])
+    return frozenset(names)
 
 
 def count_in(fields: Any, *names: str) -> int | None:

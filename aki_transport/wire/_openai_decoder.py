@@ -9,7 +9,7 @@ from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, ToolCallDelta, Usage
 from aki_transport.transport import Payload
-from aki_transport.wire._decoder import AnswerDecoder, count_in, text_or_none
+from aki_transport.wire._decoder import AnswerDecoder, count_in, text_or_none, tool_names
 from aki_transport.wire._tool_calls import ToolCallReader
 
 _FIRST_INDEX = (None, 0, "0")
@@ -28,7 +28,7 @@ class OpenAIDecoder(AnswerDecoder):
     def __init__(self, request: ChatRequest, headers: Mapping[str, str], **options: Any) -> None:
         super().__init__(request, headers, **options)
         self._refusals: list[str] = []
-        self._calls = ToolCallReader()
+        self._calls = ToolCallReader(tool_names(request))
         self._usage: Mapping[str, Any] | None = None
         self._logprobs: list[Any] = []
         self._first: Mapping[str, Any] = {}
@@ -51,7 +51,7 @@ class OpenAIDecoder(AnswerDecoder):
         choice = self._first_choice(chunk, event)
         if event == "body":
             self.complete = True
-        return None if choice is None else self._read_choice(choice, chunk)
+        return None if choice is None else self._read_choice(choice, chunk, event)
 
     def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
         return "", self._calls.end()
@@ -71,7 +71,7 @@ class OpenAIDecoder(AnswerDecoder):
             raise InvalidResponseError(f"the answer has no choices: {str(chunk)[:MAX_SHOWN]}")
         return None
 
-    def _read_choice(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> ChatDelta | None:
+    def _read_choice(self, choice: Mapping[str, Any], chunk: Mapping[str, Any], event: str) -> ChatDelta | None:
         self._choice = choice
         finish = choice.get("finish_reason")
         if finish:
@@ -103,7 +103,10 @@ class OpenAIDecoder(AnswerDecoder):
             self._refusals.append(refusal)
         calls = delta.get("tool_calls")
         function = delta.get("function_call")  # the older form of one tool call
-        deltas = self._calls.feed(calls or [{"index": 0, "function": function}]) if calls or function else ()
+        deltas: tuple[ToolCallDelta, ...] = ()
+        if calls or function:
+            pieces = calls or [{"index": 0, "function": function}]
+            deltas = self._calls.feed(pieces, blocking="delta" not in choice and event == "body")
         if choice.get("logprobs"):
             self._logprobs.append(choice["logprobs"])
         if text or reasoning or refusal or deltas:

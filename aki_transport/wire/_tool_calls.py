@@ -1,128 +1,338 @@
 """Assembles tool calls from the pieces that services send, however they number, name and repeat them.
 
-Seen at gateways: several calls in one piece, an index that is missing, reused or a string, an ID that is missing, comes
-late or is repeated, a name that is repeated, arguments as an object. A piece belongs to the call with its ID, else to
-the call with its index, else to the last call. A new ID begins a new call, and so does a name if the arguments of the
-current call are complete.
+Evidence for which call a piece belongs to, strongest first; `tests/scenarios` names a gateway for each rule:
+
+1. A blocking answer: each entry with a name is a call.
+2. An index: the piece belongs to the call that has it. A different name there, or the same name with a new ID or behind
+   complete arguments, begins another call under the same index.
+3. An ID that was seen with a name. The same name again in one payload, or behind complete arguments, begins another
+   call, which gets an ID of its own: an ID is a label of the service before it identifies anything.
+4. A new ID with a name begins a call; without one it only labels the next piece of a call that is not complete.
+5. A name, if the last call is complete, has another name, or began in the same payload.
+
+Text that cannot begin a JSON object always continues a call that is not complete.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import re
+from collections.abc import Collection, Iterator
 from typing import Any
 from uuid import uuid4
 
 from aki_transport.errors import InvalidResponseError
+from aki_transport.json_text import BracketScanner
 from aki_transport.messages import ToolCall, ToolCallDelta
 from aki_transport.wire._decoder import text_or_none
 
+_EMPTY = re.compile(r"\s*\{\s*\}?\s*")
+_SPECIAL_TOKENS = re.compile(r"(?:<\|[^<>|]{0,64}\|>|</?\w{1,64}>|\s)+")
+_MAX_EMPTY = 64  # characters of an empty object that are held back
+_MAX_NAME = 256  # characters of a name in which the name of a tool is looked for
+_MAX_INDEX_DIGITS = 9
+_JSON = json.JSONDecoder(strict=False)
+_STANDARD_FIELDS = frozenset({"index", "id", "type", "function", "name", "arguments"})
 
-@dataclass(slots=True)
+
+class ArgumentsReader:
+    """The arguments of one call, from pieces that may repeat them. Linear in their length.
+
+    Attributes:
+        is_complete: Whether a JSON object was closed. Text behind it is held back until the end.
+    """
+
+    __slots__ = ("_behind", "_held", "_parsed", "_pieces", "_scanner", "is_complete")
+
+    def __init__(self) -> None:
+        self.is_complete = False
+        self._pieces: list[str] = []
+        self._held = ""
+        self._behind: list[str] = []
+        self._scanner = BracketScanner()
+        self._parsed: Any = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are none so far but, perhaps, an empty object."""
+        return not self._pieces
+
+    @property
+    def is_open(self) -> bool:
+        """Whether arguments began and are not complete."""
+        return bool(self._pieces or self._held) and not self.is_complete
+
+    @property
+    def text(self) -> str:
+        """The arguments so far."""
+        return "".join(self._pieces)
+
+    def feed(self, piece: str) -> str:
+        """The arguments that this piece certainly adds."""
+        if not piece:
+            return ""
+        if self.is_complete:
+            is_placeholder = not self._pieces and not self._behind
+            if not is_placeholder or not piece.lstrip().startswith("{") or "}" in piece[:3]:
+                self._behind.append(piece)
+                return ""
+            self.is_complete, self._held, self._scanner = False, "", BracketScanner()
+        end = self._scanner.feed(piece)
+        if end is not None:
+            self.is_complete = True
+            if piece[end:].strip():
+                self._behind.append(piece[end:])
+            piece = piece[:end]
+        if not self._pieces:
+            # An empty object may be a placeholder for arguments that follow.
+            piece = self._held + piece
+            if len(piece) <= _MAX_EMPTY and _EMPTY.fullmatch(piece):
+                self._held = piece
+                return ""
+            self._held = ""
+        self._pieces.append(piece)
+        return piece
+
+    def end(self) -> str:
+        """The rest: an empty object, and text behind the object that does not only repeat it."""
+        rest, self._held = self._held, ""
+        behind, self._behind = "".join(self._behind), []
+        if behind and not self._is_repeated(rest, behind):
+            if not self._pieces and rest and (arguments := _one_object(behind)):
+                rest = arguments
+            else:
+                rest += behind
+        if rest:
+            self._pieces.append(rest)
+        return rest
+
+    def is_repeated_by(self, piece: str) -> bool:
+        """Whether a piece behind complete arguments adds nothing to them."""
+        return self._is_repeated(self._held, piece)
+
+    def _is_repeated(self, held: str, behind: str) -> bool:
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        arguments = self._pieces[0] if self._pieces else held
+        position = 0
+        while True:
+            skipped = _SPECIAL_TOKENS.match(behind, position)
+            position = skipped.end() if skipped else position
+            if position == len(behind):
+                return True
+            try:
+                again, end = _JSON.raw_decode(behind, position) if behind[position] == "{" else (None, 0)
+            except (ValueError, RecursionError):
+                again = None
+            if again is None or (again != {} and again != self._value(arguments)):
+                rest = behind[position:]
+                return len(rest) <= len(arguments) and (arguments.endswith(rest) or arguments.startswith(rest))
+            position = end
+
+    def _value(self, arguments: str) -> Any:
+        if self._parsed is None:
+            try:
+                self._parsed = json.loads(arguments, strict=False)
+            except (ValueError, RecursionError):
+                self._parsed = ()
+        return self._parsed
+
+
+def _one_object(text: str) -> str:
+    """The only JSON object in a text, apart from repetitions and special tokens; empty if there is something else."""
+    reader = ArgumentsReader()
+    object_text = reader.feed(text.lstrip())
+    return "" if not reader.is_complete or reader.end() else object_text
+
+
 class _Call:
-    position: int
-    id: str | None = None
-    name: str | None = None
-    pieces: list[str] = field(default_factory=list)
-    length: int = 0
+    __slots__ = ("arguments", "extra", "id", "label", "name", "position", "repeats_name")
 
-    def has_complete_arguments(self) -> bool:
-        if not self.pieces or not self.pieces[-1].rstrip().endswith("}"):
-            return False
-        try:
-            json.loads("".join(self.pieces))
-        except (ValueError, RecursionError):
-            return False
-        return True
+    def __init__(self, position: int) -> None:
+        self.repeats_name = False
+        self.position = position
+        self.id: str | None = None
+        self.label: str | None = None
+        self.name: str | None = None
+        self.arguments = ArgumentsReader()
+        self.extra: dict[str, Any] = {}
 
-    def is_repeated_by(self, arguments: str) -> bool:
-        """Whether these are all of its arguments once more."""
-        is_same = len(arguments) == self.length and "".join(self.pieces) == arguments
-        return is_same and self.has_complete_arguments()
+    def is_continued_by(self, arguments: str) -> bool:
+        """Whether these can only be a further piece of this call's arguments."""
+        start = arguments.lstrip()[:1]
+        return self.arguments.is_open and start not in ("", "{")
+
+    def is_another(self, name: str, arguments: str, *, is_certain: bool) -> bool:
+        """Whether a piece with this name begins another call; if index and ID are this call's, only a whole one."""
+        start = arguments.strip()
+        if self.name is None:
+            return self.arguments.is_complete and bool(start)
+        if name != self.name:
+            return True
+        if not self.arguments.is_complete or self.arguments.is_empty:
+            return False
+        if not start:
+            return not is_certain and not self.repeats_name
+        if not start.startswith("{"):
+            return False
+        if is_certain and not start.endswith("}"):
+            return False
+        return not self.arguments.is_repeated_by(arguments)
 
 
 class ToolCallReader:
-    """Assembles the tool calls of one answer."""
+    """Assembles the tool calls of one answer.
 
-    def __init__(self) -> None:
+    Args:
+        names: The names of the tools that were offered.
+    """
+
+    def __init__(self, names: Collection[str] = ()) -> None:
+        self._names = names
         self._calls: list[_Call] = []
-        self._by_id: dict[str, _Call] = {}
+        self._ids: set[str] = set()
+        self._by_label: dict[str, _Call] = {}
         self._by_index: dict[int, _Call] = {}
+        self._reused: set[int] = set()
+        self._current: _Call | None = None
 
-    def feed(self, pieces: Any) -> tuple[ToolCallDelta, ...]:
+    def feed(self, pieces: Any, *, blocking: bool = False) -> tuple[ToolCallDelta, ...]:
         """The deltas in one payload's `tool_calls`; positions count from 0 in the order in which calls begin."""
         if isinstance(pieces, dict):
             pieces = [pieces]
         if not isinstance(pieces, list):
             raise InvalidResponseError(f"tool_calls is {type(pieces).__name__}, not a list")
         begun: set[int] = set()
-        return tuple(delta for piece in pieces if (delta := self._feed_one(piece, begun)) is not None)
+        deltas = (self._feed_one(piece, begun, blocking=blocking) for piece in pieces)
+        return tuple(delta for delta in deltas if delta is not None)
 
     def end(self) -> tuple[ToolCallDelta, ...]:
-        """Deltas with new IDs, for calls to which the service gave none."""
-        deltas = []
+        """What was held back of arguments, and new IDs for calls to which the service gave none."""
+        return tuple(self._end())
+
+    def _end(self) -> Iterator[ToolCallDelta]:
         for call in self._calls:
+            new_id = None
             if call.id is None:
-                call.id = f"call_{uuid4().hex[:24]}"
-                deltas.append(ToolCallDelta(call.position, id=call.id))
-        return tuple(deltas)
+                new_id = call.id = f"call_{uuid4().hex[:24]}"
+            rest = call.arguments.end()
+            if new_id is not None or rest:
+                yield ToolCallDelta(call.position, id=new_id, arguments=rest)
 
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls, in the order in which they began."""
-        return tuple(ToolCall(call.id or "", call.name or "", "".join(call.pieces)) for call in self._calls)
+        return tuple(ToolCall(call.id or "", call.name or "", call.arguments.text, call.extra) for call in self._calls)
 
-    def _feed_one(self, piece: Any, begun: set[int]) -> ToolCallDelta | None:
+    def _feed_one(self, piece: Any, begun: set[int], *, blocking: bool) -> ToolCallDelta | None:
         if not isinstance(piece, dict):
             raise InvalidResponseError(f"a tool call is {type(piece).__name__}, not an object")
         function = piece.get("function")
         if not isinstance(function, dict):
             function = piece
-        call_id, name = text_or_none(piece.get("id")) or None, text_or_none(function.get("name")) or None
+        label, name = text_or_none(piece.get("id")) or None, text_or_none(function.get("name")) or None
+        if name is not None:
+            name = offered_name(name, self._names)
         arguments = _arguments_text(function.get("arguments"))
-        call = self._call_for(call_id, _index(piece.get("index")), name, arguments, begun)
-        new_id = call_id if call.id is None else None
-        if new_id is not None:
-            call.id = new_id
-            self._by_id[new_id] = call
+        index = _index(piece.get("index"))
+        call = None if blocking and name is not None else self._call_for(label, index, name, arguments, begun)
+        if call is None:
+            call = self._begin(index, begun)
+        self._current = call
+        new_id = None
+        if label is not None and call.label is None:
+            call.label = label
+            self._by_label[label] = call
+            new_id = call.id = unique_id(label, self._ids)
         new_name = name if call.name is None else None
         if new_name is not None:
             call.name = new_name
-        if call.is_repeated_by(arguments):
-            arguments = ""
-        if arguments:
-            call.pieces.append(arguments)
-            call.length += len(arguments)
-        if new_id is None and new_name is None and not arguments:
+        elif name is not None:
+            call.repeats_name = True
+        if len(piece) > 2:  # noqa: PLR2004  most pieces have an index and a function
+            call.extra.update((key, value) for key, value in piece.items() if key not in _STANDARD_FIELDS)
+        added = call.arguments.feed(arguments)
+        if new_id is None and new_name is None and not added:
             return None
-        return ToolCallDelta(call.position, new_id, new_name, arguments)
+        return ToolCallDelta(call.position, new_id, new_name, added)
 
-    def _call_for(
-        self, call_id: str | None, index: int | None, name: str | None, arguments: str, begun: set[int]
-    ) -> _Call:
-        if call_id is not None and call_id in self._by_id:
-            return self._by_id[call_id]
-        current = self._by_index.get(index) if index is not None else (self._calls[-1] if self._calls else None)
-        if current is not None and not self._begins_another(current, call_id, index, name, arguments, begun):
-            return current
+    def _begin(self, index: int | None, begun: set[int]) -> _Call:
         call = _Call(len(self._calls))
         self._calls.append(call)
         if index is not None:
+            if index in self._by_index:
+                self._reused.add(index)
             self._by_index[index] = call
         begun.add(call.position)
         return call
 
-    @staticmethod
-    def _begins_another(
-        current: _Call, call_id: str | None, index: int | None, name: str | None, arguments: str, begun: set[int]
-    ) -> bool:
-        if call_id is not None and current.id is not None:
-            return True
-        if name is None or current.name is None:
-            return False
-        if name != current.name or (index is None and current.position in begun):
-            return True
-        # The same name again is a repetition while the current call still grows, and another call once it is complete.
-        return bool(arguments) and current.has_complete_arguments() and not current.is_repeated_by(arguments)
+    def _call_for(
+        self, label: str | None, index: int | None, name: str | None, arguments: str, begun: set[int]
+    ) -> _Call | None:
+        """The call to which a piece belongs; None if it begins one. The module's docstring has the rules."""
+        labelled = self._by_label.get(label) if label is not None else None
+        if index is not None:
+            current = self._by_index.get(index)
+            if current is not None and labelled is not None and index in self._reused and name in (None, labelled.name):
+                current = labelled
+            if current is None:
+                return self._call_without_index(labelled, index, name, arguments)
+        else:
+            current = labelled or self._current
+        if current is None or current.is_continued_by(arguments) or (name is None and labelled is current):
+            return current
+        is_new_label = label is not None and current.label is not None and label != current.label
+        if name is None:
+            # Without a name, a new ID says nothing against an index or a call that is not complete.
+            is_other = (
+                index is None and is_new_label and current.arguments.is_complete and arguments.lstrip()[:1] == "{"
+            )
+            return None if is_other and not current.arguments.is_repeated_by(arguments) else current
+        if (is_new_label and current.name is not None) or (index is None and current.position in begun):
+            return None
+        is_certain = index is not None and label in (None, current.label)
+        return None if current.is_another(name, arguments, is_certain=is_certain) else current
+
+    def _call_without_index(self, labelled: _Call | None, index: int, name: str | None, arguments: str) -> _Call | None:
+        """The call of a piece with an index that no call has yet, unless the piece begins one."""
+        if name is not None:
+            return None
+        current = self._current
+        if labelled is None and current is not None and current.is_continued_by(arguments):
+            labelled = current  # a service that numbers pieces instead of calls
+        if labelled is None and current is not None and current not in self._by_index.values():
+            labelled = current  # its first piece came without the index
+        if labelled is not None:
+            self._by_index[index] = labelled
+        return labelled
+
+
+def unique_id(label: str, used: set[str]) -> str:
+    """The service's ID of a call, or, where another call has it, one of its own; it is added to those `used`."""
+    unique, number = label, len(used)
+    while unique in used:
+        unique = f"{label}_{number}"
+        number += 1
+    used.add(unique)
+    return unique
+
+
+def offered_name(name: str, names: Collection[str]) -> str:
+    """The name of the one tool that was offered and that a model wrote with additions; else the name as it is.
+
+    Models write their template's namespace before it, a number or special tokens behind it, or blanks around it.
+    """
+    if name in names or len(name) > _MAX_NAME:
+        return name
+    matches = [
+        offered
+        for offered in names
+        if re.fullmatch(
+            rf"\s*(?:<\|[^<>|]*\|>\w*\s*(?:to=)?)?(?:[\w-]+[./:])*{re.escape(offered)}(?::\d+)?\s*(?:<.*)?",
+            name,
+            re.DOTALL,
+        )
+    ]
+    return matches[0] if len(matches) == 1 else name
 
 
 def _index(value: Any) -> int | None:
@@ -130,7 +340,8 @@ def _index(value: Any) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    return int(value) if isinstance(value, str) and value.isdecimal() else None
+    is_number = isinstance(value, str) and value.isdecimal() and len(value) <= _MAX_INDEX_DIGITS
+    return int(value) if is_number else None
 
 
 def _arguments_text(arguments: Any) -> str:

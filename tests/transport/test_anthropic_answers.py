@@ -353,10 +353,12 @@ def test_a_stream_over_a_real_socket(stream_way: Way, server: ScriptServer) -> N
 
 @in_every_stream
 def test_pieces_are_given_out_as_they_come(stream_way: Way) -> None:
-    events = streamed(begin(0, text("")), say("Hel"), say("lo"), stop(), begin(1, CALL), *pieces("{", "}", index=1))
+    events = streamed(
+        begin(0, text("")), say("Hel"), say("lo"), stop(), begin(1, CALL), *pieces('{"a":', "1}", index=1)
+    )
     deltas = stream_way.deltas(hearing(written(events)))
     assert [delta.text for delta in deltas if delta.text] == ["Hel", "lo"]
-    assert [call.arguments for delta in deltas for call in delta.tool_calls] == ["", "{", "}"]
+    assert [call.arguments for delta in deltas for call in delta.tool_calls] == ["", '{"a":', "1}"]
 
 
 @pytest.mark.parametrize(("reason", "finish"), _REASONS.items())

@@ -53,7 +53,8 @@ def test_a_byte_order_mark_is_no_part_of_the_json() -> None:
 @given(st.text(alphabet='{}[]"\\a', max_size=40), st.integers(0, 40))
 def test_the_scanner_is_in_the_same_state_however_the_text_is_split(text: str, at: int) -> None:
     split, joined = BracketScanner(), BracketScanner()
-    first, second, end = split.feed(text[:at]), split.feed(text[at:]), joined.feed(text)
+    first, end = split.feed(text[:at]), joined.feed(text)
+    second = split.feed(text[at:]) if first is None else None
     for name in BracketScanner.__slots__:
         assert getattr(split, name) == getattr(joined, name)
     assert end == (first if first is not None or second is None else second + len(text[:at]))

@@ -1,0 +1,149 @@
+"""Known tool calls in any mixture of numbering, IDs, repetition and splits come out as they are."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aki_transport.messages import ChatReply, ToolCall
+from aki_transport.tool_arguments import read_calls
+from aki_transport.wire._tool_calls import ArgumentsReader, ToolCallReader, offered_name
+
+EXAMPLES = int(os.environ.get("AKI_LONG_RUN", "100"))
+NAMES = ("get_weather", "add", "search")
+VALUES = st.dictionaries(st.text(max_size=4), st.text(max_size=6) | st.integers(-9, 9), min_size=1, max_size=3)
+CALLS = st.lists(st.tuples(st.sampled_from(NAMES), VALUES), min_size=1, max_size=3)
+
+
+def _split(draw: st.DrawFn, text: str) -> list[str]:
+    cuts = sorted(draw(st.sets(st.integers(1, max(1, len(text) - 1)), max_size=4)))
+    return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True) if start < end]
+
+
+@st.composite
+def mixtures(draw: st.DrawFn) -> tuple[list[tuple[str, dict[str, Any]]], list[list[dict[str, Any]]]]:
+    """Calls, and payloads in which a gateway could send them."""
+    calls = draw(CALLS)
+    ids = draw(st.sampled_from(["own", "shared", "by name", "new in each piece", "first only", "none"]))
+    numbering = draw(st.sampled_from(["index", "text", "none"]))
+    # A repeated name tells nothing where neither an index nor an ID tells one call from the next.
+    repeats_name = draw(st.booleans()) and (ids in ("own", "first only") or (numbering != "none" and ids[:3] != "new"))
+    # Without index or ID, `{}` under the same name could be a repetition: no call without arguments is made of it.
+    placeholder = draw(st.booleans()) and (numbering != "none" or ids == "own")
+    ending = draw(st.sampled_from(["", "again", "spaced", "tail", "{}", "<|im_end|>", "</tool_call>"]))
+    payloads: list[list[dict[str, Any]]] = []
+    for position, (name, arguments) in enumerate(calls):
+        text = json.dumps(arguments)
+        pieces = [*(["{}"] if placeholder else [""]), *_split(draw, text)]
+        if ending:
+            behind = {"again": text, "spaced": json.dumps(arguments, indent=1), "tail": text[-3:]}.get(ending, ending)
+            # Only an index tells a repetition in pieces, under the same name or a new ID, from another call.
+            is_told = numbering != "none" or (not repeats_name and ids != "new in each piece")
+            pieces += _split(draw, behind) if is_told else [behind]
+        for number, piece in enumerate(pieces):
+            entry: dict[str, Any] = {"function": {"arguments": piece}}
+            if number == 0 or repeats_name:
+                entry["function"]["name"] = name
+            if numbering != "none":
+                entry["index"] = position if numbering == "index" else str(position)
+            labels = {
+                "own": f"call_{position}",
+                "shared": "call_0",
+                "by name": name,
+                "new in each piece": f"call_{position}_{number}",
+                "first only": f"call_{position}" if number == 0 else None,
+            }
+            if (label := labels.get(ids)) is not None:
+                entry["id"] = label
+            payloads.append([entry])
+    return calls, payloads
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(mixtures())
+def test_calls_come_out_of_any_mixture(drawn: tuple[list[tuple[str, dict[str, Any]]], list[list[dict[str, Any]]]]):
+    calls, payloads = drawn
+    reader = ToolCallReader(NAMES)
+    deltas = [delta for payload in payloads for delta in reader.feed(payload)]
+    deltas += reader.end()
+    assert [(call.name, json.loads(call.arguments)) for call in reader.calls()] == calls
+    for call in reader.calls():
+        own = [delta for delta in deltas if delta.position == reader.calls().index(call)]
+        assert "".join(delta.arguments for delta in own) == call.arguments
+        assert [delta.id for delta in own if delta.id] == [call.id]
+    assert len({call.id for call in reader.calls()}) == len(calls)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.data())
+def test_ordinary_arguments_are_unchanged(data: st.DataObject):
+    text = data.draw(
+        st.sampled_from(["{}", '{"a": "<|x|>{}"}', '{"a": {"a": {}}, "b": [{}]}']) | VALUES.map(json.dumps)
+    )
+    reader = ArgumentsReader()
+    added = [reader.feed(piece) for piece in _split(data.draw, text)]
+    assert "".join([*added, reader.end()]) == text == reader.text
+
+
+def test_arguments_that_are_something_else_are_kept():
+    for pieces in (['{"a": 1}', '{"a": 2}'], ["{city: 1}", " and so on"], ['{"a": 1}', "]"]):
+        reader = ArgumentsReader()
+        assert "".join([*map(reader.feed, pieces), reader.end()]) == "".join(pieces)
+
+
+BLOCKING_FORMS = (
+    [("call_0", None), ("call_0", None)],
+    [("get_weather", 0), ("get_weather", 0)],
+    [("", 0), ("", 1)],
+)
+
+
+def test_parallel_calls_of_a_blocking_answer_that_share_an_id_are_two():
+    for form in BLOCKING_FORMS:
+        for second in ("Rome", "Paris"):
+            reader = ToolCallReader(NAMES)
+            entries = [
+                {"id": label, "index": index, "function": {"name": "get_weather", "arguments": {"city": city}}}
+                for (label, index), city in zip(form, ("Paris", second), strict=True)
+            ]
+            reader.feed(entries, blocking=True)
+            reader.end()
+            first, other = reader.calls()
+            assert [json.loads(call.arguments)["city"] for call in (first, other)] == ["Paris", second]
+            assert first.id
+            assert other.id not in ("", first.id)
+
+
+def test_a_call_whose_pieces_belong_to_no_name_is_no_valid_call():
+    reply = ChatReply(tool_calls=(ToolCall("a", "add", ""), ToolCall("b", "", '{"a": 1}')))
+    assert [call.arguments for call in read_calls(reply)] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("get_weather<|channel|>commentary", "get_weather"),
+        ("functions.get_weather", "get_weather"),
+        ("default_api.get_weather", "get_weather"),
+        ("functions.get_weather:0", "get_weather"),
+        ("get_weather ", "get_weather"),
+        ("<|constrain|>get_weather", "get_weather"),
+        ("get_weather_now", "get_weather_now"),
+        ("delete get_weather", "delete get_weather"),
+        ("", ""),
+    ],
+)
+def test_a_name_with_additions_is_the_tool_that_was_offered(written: str, name: str):
+    assert offered_name(written, NAMES) == name
+
+
+def test_an_index_of_thousands_of_digits_is_no_index():
+    reader = ToolCallReader()
+    reader.feed([{"index": "9" * 5000, "id": "a", "function": {"name": "add", "arguments": "{}"}}])
+    reader.end()
+    assert reader.calls() == (ToolCall("a", "add", "{}"),)
