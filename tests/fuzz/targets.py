@@ -6,7 +6,7 @@ import json
 import pickle
 import zlib
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import chain
 from typing import Any
 
@@ -297,7 +297,8 @@ def listing(read: Callable[[bytes], Any], valid: Sequence[Sequence[Any]]) -> Cal
 
     def checked(found: Any) -> None:
         assert found
-        assert all(isinstance(name, str) and name and type(size) is int for name, size in found.items())
+        assert all(isinstance(name, str) and name for name in found)
+        assert all(type(size) is int and size >= 0 for each in found.values() for size in astuple(each))
 
     def run(drawn: Drawn) -> None:
         body = drawn.payloads(valid, "body")[0].data
