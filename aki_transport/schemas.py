@@ -28,6 +28,29 @@ def legal_name(name: str) -> str:
     return _NOT_IN_NAMES.sub("_", plain).strip("_")[:MAX_NAME] or "unnamed"
 
 
+def object_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema; one whose root is no object as the field `value` of one, for services take objects alone.
+
+    Example:
+        >>> from aki_transport.schemas import object_schema
+        >>> object_schema({"type": "integer"})["properties"]
+        {'value': {'type': 'integer'}}
+    """
+    root: Any = schema
+    if isinstance(root.get("$ref"), str):
+        root = root.get("$defs", {}).get(root["$ref"].rpartition("/")[2], {"type": "object"})
+    if not root or root.get("type") == "object" or "properties" in root or ("type" not in root and "anyOf" not in root):
+        return schema
+    inner = {name: value for name, value in schema.items() if name != "$defs"}
+    definitions = {"$defs": schema["$defs"]} if "$defs" in schema else {}
+    return {"type": "object", "properties": {"value": inner}, "required": ["value"], **definitions}
+
+
+def unwrap_value(value: Any) -> Any:
+    """The value in an object that `object_schema` may have made; None if it is none."""
+    return value["value"] if isinstance(value, dict) and value.keys() == {"value"} else None
+
+
 def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema in the form that services require for `strict`: all fields required, no others, no defaults.
 

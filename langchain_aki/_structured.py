@@ -14,6 +14,7 @@ from langchain_core.utils.json import parse_partial_json
 from pydantic import ConfigDict, TypeAdapter
 
 from aki_transport.prepare.structured_output import extract_json
+from aki_transport.schemas import unwrap_value
 from langchain_aki.errors import ModelRefusalError
 
 
@@ -24,6 +25,8 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
 
     schema_type: Any = None
     tool_name: str | None = None
+    is_wrapped: bool = False
+    """Whether the root of the schema is no object, so that it was asked for as the field of one."""
 
     @property
     def _type(self) -> str:
@@ -46,6 +49,8 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         if partial:
             return self._parse_partial(message)
         value = self._extract(message)
+        if self.is_wrapped and unwrap_value(value) is not None:
+            value = unwrap_value(value)
         if self.schema_type is None:
             return value
         try:

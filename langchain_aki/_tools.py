@@ -11,6 +11,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from aki_transport.arguments import as_response_format, as_tool, as_tool_choice
 from aki_transport.messages import JsonSchema, Tool, ToolNamed
+from aki_transport.schemas import object_schema
 from langchain_aki.errors import ConfigurationError
 
 _SCHEMA_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
@@ -27,6 +28,8 @@ def convert_tool(
         recursive = _recursive_schema(tool)
         if recursive is not None:
             converted["function"]["parameters"] = recursive
+        function = converted["function"]
+        function["parameters"] = object_schema(function.get("parameters") or {"type": "object", "properties": {}})
     extras = getattr(tool, "extras", None) if isinstance(tool, BaseTool) else None
     return {**(extras or {}), **converted}
 

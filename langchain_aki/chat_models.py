@@ -156,6 +156,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         else:
             function = convert_schema(schema, strict)
             parser.tool_name = function["name"]
+            parser.is_wrapped = function["parameters"].get("properties", {}).keys() == {"value"}
             tools = kwargs.pop("tools", ())
             if method == "function_calling":
                 bound = self.bind_tools(

@@ -7,10 +7,11 @@ from typing import Any, Generic
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
 from llama_index.core.program.utils import FlexibleModel, create_flexible_model
 from llama_index.core.types import Model
-from pydantic import ValidationError
+from pydantic import RootModel, ValidationError
 
 from aki_transport import InvalidResponseError, ModelRefusalError
 from aki_transport.prepare.structured_output import extract_json
+from aki_transport.schemas import unwrap_value
 from llama_index_aki._convert_replies import parse_partial_arguments
 
 _MAX_ROUNDS = 2  # the question, and one request to correct the answer
@@ -62,6 +63,8 @@ class StructuredPrediction(Generic[Model]):
             refusal = details.get("refusal") or "content_filter"
             raise ModelRefusalError(f"the model refused: {refusal}", refusal=refusal, model=details.get("model_name"))
         value = extract_json(text)
+        if issubclass(self._cls, RootModel) and unwrap_value(value) is not None:
+            value = unwrap_value(value)
         try:
             self.result = self._cls.model_validate(value)
         except ValidationError as error:

@@ -54,6 +54,9 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
         262144
     """
 
+    strict: bool | None = None
+    """Whether arguments of tools and answers with a schema must match the schema exactly, if the service can do so."""
+
     _is_chat_model: ClassVar[bool] = True
 
     @classmethod
@@ -65,7 +68,7 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
         return self._chat_request([ChatMessage(role=MessageRole.USER, content=prompt)], kwargs)
 
     def _chat_request(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatRequest:
-        kwargs = _with_openai_names(kwargs)
+        kwargs = {"strict": self.strict, **_with_openai_names(kwargs)}
         return self._create_request(
             tuple(map(convert_message, messages)),
             None,

@@ -18,6 +18,7 @@ from aki_transport.errors import AKIError, APIStatusError, BadRequestError, Cont
 from aki_transport.json_text import BracketScanner
 from aki_transport.messages import ChatDelta, ChatRequest, JsonObject, JsonSchema, Message, Tool, ToolNamed
 from aki_transport.models.catalog import ModelInfo
+from aki_transport.schemas import legal_name, object_schema
 from aki_transport.transport import Decoder, Payload
 
 StructuredMethod: TypeAlias = Literal["json_schema", "function_calling", "instruction"]
@@ -55,16 +56,21 @@ def candidate_methods(
 def apply_method(request: ChatRequest, method: StructuredMethod) -> ChatRequest:
     """The request, changed so that it asks for the JSON by this method."""
     target = request.response_format
-    if method == "json_schema" or not isinstance(target, JsonSchema | JsonObject):
+    if not isinstance(target, JsonSchema | JsonObject):
+        return request
+    if method == "json_schema":
+        if isinstance(target, JsonSchema):
+            return replace(request, response_format=replace(target, schema=object_schema(target.schema)))
         return request
     if isinstance(target, JsonSchema) and method == "function_calling":
+        name = legal_name(target.name)
         tool = Tool(
-            name=target.name,
+            name=name,
             description=target.description or "Give the answer in this form.",
-            parameters=target.schema,
+            parameters=object_schema(target.schema),
             strict=target.strict,
         )
-        return replace(request, response_format=None, tools=(tool,), tool_choice=ToolNamed(target.name))
+        return replace(request, response_format=None, tools=(tool,), tool_choice=ToolNamed(name))
     return replace(request, response_format=None, messages=_instructed(request.messages, target))
 
 

@@ -1,0 +1,350 @@
+"""Arguments and tools as people write them, in both frameworks."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+import pytest
+from langchain_core.tools import tool
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.tools import FunctionTool
+from pydantic import BaseModel, RootModel, SecretStr
+
+from aki_transport import ConfigurationError, Timeout
+from aki_transport.models.listing import forget_listings
+from langchain_aki import ChatAKI
+from llama_index_aki import AKI
+from tests.requests.frameworks import WAYS, aki, answer, ask, bodies_by_every_way, chat_aki
+from tests.scenarios import replied
+from tests.script_server import ScriptServer, json_answer
+
+FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {}}}}}
+
+REQUEST_FIELDS = {
+    "n": 1,
+    "logprobs": True,
+    "top_logprobs": 2,
+    "logit_bias": {"5": 1},
+    "user": "ann",
+    "service_tier": "flex",
+    "verbosity": "low",
+    "prediction": {"type": "content", "content": "x"},
+    "modalities": ["text"],
+    "prompt_cache_key": "k",
+    "safety_identifier": "s",
+    "min_p": 0.0,
+    "repetition_penalty": 1.1,
+    "store": False,
+}
+
+
+def test_request_fields_are_taken_by_name(subtests) -> None:
+    for framework in (chat_aki, aki):
+        with subtests.test(framework.__name__, where="constructor"):
+            body = bodies_by_every_way(framework, "openai", ["hi"], fields=REQUEST_FIELDS)
+            assert body == {**body, **REQUEST_FIELDS}
+        with subtests.test(framework.__name__, where="call"):
+            body = bodies_by_every_way(framework, "openai", ["hi"], fields={"n": 5}, **REQUEST_FIELDS)
+            assert body == {**body, **REQUEST_FIELDS}
+        with subtests.test(framework.__name__, where="a wire that has no such field"):
+            with ScriptServer(always=answer) as server, pytest.raises(ConfigurationError, match="takes no logit_bias"):
+                ask(framework(server, "anthropic", logit_bias={"5": 1}), "blocking", ["hi"])
+            assert not server.requests
+
+
+def test_aliases_are_taken(subtests) -> None:
+    for framework in (ChatAKI, AKI):
+        with subtests.test(framework.__name__), ScriptServer(always=answer) as server:
+            model = framework(
+                model_name="qwen3.6-35b",
+                openai_api_key="k-test",
+                openai_api_base=server.openai_url,
+                request_timeout=7,
+                max_completion_tokens=9,
+                stop_sequences=["x"],
+                model_kwargs={"seed2": 1},
+                stream_usage=True,
+            )
+            assert model.model == "qwen3.6-35b"
+            assert model.base_url == server.openai_url
+            assert isinstance(model.api_key, SecretStr)
+            assert model.timeout == 7
+            assert (model.max_tokens, model.stop, model.extra_body) == (9, ["x"], {"seed2": 1})
+            ask(model, "blocking", ["hi"], max_completion_tokens=3, stop_sequences="y")
+            body = server.requests[-1].json
+            assert (body["max_tokens"], body["stop"], body["seed2"]) == (3, ["y"], 1)
+            assert server.requests[-1].headers["authorization"] == "Bearer k-test"
+    llm = AKI(
+        model="m", api_base="https://aki.io/v1", is_chat_model=True, reuse_client=True, additional_kwargs={"a": 1}
+    )
+    assert llm.extra_body == {"a": 1}
+    assert not AKI(model="gpt-oss-120b", is_function_calling_model=False).metadata.is_function_calling_model
+
+
+def test_hints_come_from_a_table(subtests) -> None:
+    for framework in (ChatAKI, AKI):
+        for name, hint in (
+            ("stroe", None),
+            ("temprature", None),
+            ("headers", "extra_headers="),
+            ("num_retries", "max_retries="),
+            ("endpoint", "base_url="),
+            ("is_chat_model", "True"),
+        ):
+            with subtests.test(name, framework=framework.__name__):
+                with pytest.raises(ConfigurationError) as caught:
+                    framework(model="m", **{name: False})
+                assert hint in str(caught.value) if hint else "use" not in str(caught.value)
+
+
+def test_a_call_has_its_own_headers_and_timeout(subtests) -> None:
+    for framework in (chat_aki, aki):
+        for way in WAYS:
+            with subtests.test(framework.__name__, way=way), ScriptServer(always=answer) as server:
+                model = framework(server, default_headers={"x-a": "1", "x-b": "1"})
+                ask(model, way, ["hi"], extra_headers={"x-b": "2"}, timeout=5, extra_body={"z": 1})
+                (request,) = server.requests
+                assert (request.headers["x-a"], request.headers["x-b"], request.json["z"]) == ("1", "2", 1)
+                assert "timeout" not in request.json
+    assert chat_aki.__name__
+    request = ChatAKI(model="m", api_key="k-test")._request([], None, {"timeout": 5})
+    assert request.timeout == Timeout(connect=5, answer=5, chunk=5)
+
+
+def test_a_key_may_be_a_function_asked_for_each_attempt(subtests) -> None:
+    for framework in (chat_aki, aki):
+        for way in WAYS:
+            with subtests.test(framework.__name__, way=way):
+                forget_listings()
+                refusal = json_answer({"error": {"message": "busy: token-000000"}}, 503, retry_after="0")
+                with ScriptServer(refusal, always=answer) as server:
+                    model = framework(server, api_key=key_functions()[way.startswith("async")])
+                    ask(model, way, ["hi"])
+                    seen = [request.headers["authorization"] for request in server.requests]
+                    assert seen == ["Bearer token-000000", "Bearer token-000001"]
+                assert "token-" not in repr(model)
+    with ScriptServer(always=answer) as server:
+
+        async def key() -> str:
+            return "token"
+
+        with pytest.raises(ConfigurationError, match="async"):
+            chat_aki(server, api_key=key).invoke("hi")
+        with pytest.raises(ConfigurationError, match="empty"):
+            chat_aki(server, api_key=lambda: "").invoke("hi")
+        echo = json_answer({"error": {"message": "bad key token-secret-1"}}, 401)
+        server.say(echo)
+        with pytest.raises(Exception, match="bad key") as caught:
+            chat_aki(server, api_key=lambda: "token-secret-1").invoke("hi")
+        assert "token-secret-1" not in str(caught.value)
+
+
+FOREIGN = [
+    {"type": "web_search_20250305", "name": "web_search", "max_uses": 3},
+    {"type": "code_execution_20250825", "name": "code_execution"},
+    {"type": "mcp_toolset", "mcp_server_name": "x"},
+    {"type": "openrouter:web_search"},
+    {"type": "builtin_function", "function": {"name": "$web_search"}},
+    {"type": "custom", "custom": {"name": "sql"}},
+    {"google_search": {}},
+]
+
+
+def test_tools_that_are_no_functions_pass(subtests) -> None:
+    for foreign in FOREIGN:
+        for protocol in ("openai", "anthropic"):
+            with subtests.test(foreign, protocol=protocol), ScriptServer(always=answer) as server:
+                chat_aki(server, protocol).bind_tools([foreign]).invoke("hi")
+                aki(server, protocol).chat([ChatMessage("hi")], tools=[foreign])
+                assert [request.json["tools"] for request in server.requests] == [[foreign]] * 2
+
+
+class Node(BaseModel):
+    """A tree."""
+
+    name: str
+    children: list[Node] = []
+
+
+class Tree(BaseModel):
+    """The arguments of a tool."""
+
+    tree: Node
+
+
+def grow(tree: Node) -> str:
+    """Grow."""
+    return tree.name
+
+
+def key_functions() -> tuple[Any, Any]:
+    """Two functions that give another key each time: one to call, one to await."""
+    keys = iter(f"token-{n:06}" for n in range(9))
+
+    async def awaited() -> str:
+        return next(keys)
+
+    return (lambda: next(keys)), awaited
+
+
+T = TypeVar("T")
+
+
+class Answer(BaseModel, Generic[T]):
+    """An answer."""
+
+    value: T
+    note: str = ""
+
+
+class Names(RootModel[list[str]]):
+    """Names."""
+
+
+def test_schemas_of_tools_are_whole_and_strict_ones_legal(subtests) -> None:
+    with subtests.test("LangChain, recursive"), ScriptServer(always=answer) as server:
+        chat_aki(server).bind_tools([Node, tool(grow)]).invoke("hi")
+        for each in server.requests[0].json["tools"]:
+            assert each["function"]["parameters"]["$defs"]["Node"]["properties"]["children"]["items"] == {
+                "$ref": "#/$defs/Node"
+            }
+    with subtests.test("LlamaIndex, recursive"), ScriptServer(always=answer) as server:
+        aki(server).chat_with_tools([FunctionTool.from_defaults(grow, fn_schema=Tree)], user_msg="hi")
+        parameters = server.requests[0].json["tools"][0]["function"]["parameters"]
+        assert parameters["$defs"]["Node"]["properties"]["children"]["items"] == {"$ref": "#/$defs/Node"}
+    for protocol in ("openai", "anthropic"):
+        with subtests.test("strict", protocol=protocol), ScriptServer(always=answer) as server:
+            chat_aki(server, protocol).bind_tools([Answer[int]], strict=True).invoke("hi")
+            (sent,) = server.requests[0].json["tools"]
+            sent = sent.get("function", sent)
+            schema = sent.get("parameters") or sent["input_schema"]
+            assert sent["strict"] is True
+            assert sent["name"] == "Answer_int"
+            assert schema["additionalProperties"] is False
+            assert schema["required"] == ["value", "note"]
+            assert "default" not in str(schema)
+
+
+def test_extras_of_a_tool_stay(subtests) -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+
+    @tool(extras=mark)
+    def look(at: str) -> str:
+        """Look."""
+        return at
+
+    for protocol in ("openai", "anthropic"):
+        with subtests.test(protocol), ScriptServer(always=answer) as server:
+            chat_aki(server, protocol).bind_tools([look]).invoke("hi")
+            assert server.requests[0].json["tools"][0]["cache_control"] == mark["cache_control"]
+
+
+def test_schemas_of_answers_are_taken_in_any_form(subtests) -> None:
+    schema = {"title": "City", "type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    for form in (
+        schema,
+        {"name": "City", "schema": schema},
+        {"name": "City", "schema": schema, "strict": True},
+        {"type": "json_schema", "json_schema": {"name": "City", "schema": schema}},
+    ):
+        with subtests.test(form), ScriptServer(always=lambda _: replied('{"name": "Rome"}', model="m")) as server:
+            assert chat_aki(server).with_structured_output(form).invoke("hi") == {"name": "Rome"}
+            chat_aki(server).invoke("hi", response_format=form)
+            aki(server).chat([ChatMessage("hi")], response_format=form)
+            for request in server.requests:
+                sent = request.json["response_format"]
+                assert sent["type"] == "json_schema"
+                assert sent["json_schema"]["name"] == "City"
+                assert sent["json_schema"]["schema"]["properties"] == schema["properties"]
+
+
+def test_names_and_roots_are_made_legal_and_back_again(subtests) -> None:
+    size = type("Größe", (BaseModel,), {"__annotations__": {"cm": int}, "__doc__": "A size."})
+    long = type("N" * 80, (BaseModel,), {"__annotations__": {"cm": int}, "__doc__": "Long."})
+    rows = [
+        (size, '{"cm": 3}', lambda found: found.cm == 3),
+        (long, '{"cm": 3}', lambda found: found.cm == 3),
+        (Answer[int], '{"value": 3}', lambda found: found.value == 3),
+        (Names, '{"value": ["a"]}', lambda found: found.root == ["a"]),
+        (RootModel[int], '{"value": 3}', lambda found: found.root == 3),
+    ]
+    for schema, text, fits in rows:
+        with (
+            subtests.test(schema.__name__),
+            ScriptServer(always=lambda _, text=text: replied(text, model="m")) as server,
+        ):
+            assert fits(chat_aki(server).with_structured_output(schema).invoke("hi"))
+            sent = server.requests[0].json["response_format"]["json_schema"]
+            assert len(sent["name"]) <= 64
+            assert sent["name"].replace("_", "").isalnum()
+            assert sent["name"].isascii()
+            assert sent["schema"]["type"] == "object"
+    with subtests.test("a tool"):
+        calls = [{"id": "c1", "type": "function", "function": {"name": "Grosse", "arguments": '{"cm": 1}'}}]
+        always = replied("", tool_calls=calls, finish="tool_calls", model="m")
+        with ScriptServer(always=always) as server:
+            (call,) = chat_aki(server).bind_tools([size], tool_choice="Größe").invoke("hi").tool_calls
+            assert call["name"] == "Größe"
+            body = server.requests[0].json
+            assert body["tools"][0]["function"]["name"] == body["tool_choice"]["function"]["name"] == "Grosse"
+
+
+def test_choices_of_tools_are_passed(subtests) -> None:
+    allowed = {
+        "type": "allowed_tools",
+        "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "f"}}]},
+    }
+    other = {"type": "function", "function": {"name": "g", "parameters": {"type": "object", "properties": {}}}}
+    for framework in (chat_aki, aki):
+        with subtests.test(framework.__name__):
+            body = bodies_by_every_way(framework, "openai", ["hi"], tools=[FUNCTION, other], tool_choice=allowed)
+            assert body["tool_choice"] == allowed
+            body = bodies_by_every_way(framework, "anthropic", ["hi"], tools=[FUNCTION, other], tool_choice=allowed)
+            assert body["tool_choice"] == {"type": "any"}
+            assert [each["name"] for each in body["tools"]] == ["f"]
+            one = {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
+            body = bodies_by_every_way(framework, "anthropic", ["hi"], tools=[FUNCTION], **one)
+            assert body["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+            body = bodies_by_every_way(framework, "openai", ["hi"], tools=[FUNCTION], parallel_tool_calls=False)
+            assert body["parallel_tool_calls"] is False
+    body = bodies_by_every_way(
+        aki, "openai", ["hi"], tools=[FUNCTION], tool_required=True, allow_parallel_tool_calls=False
+    )
+    assert (body["tool_choice"], body["parallel_tool_calls"]) == ("required", False)
+
+
+def test_zero_is_sent(subtests) -> None:
+    for framework in (chat_aki, aki):
+        with subtests.test(framework.__name__):
+            zeros = {"temperature": 0, "top_p": 0, "seed": 0, "presence_penalty": 0, "frequency_penalty": 0}
+            body = bodies_by_every_way(framework, "openai", ["hi"], fields=zeros)
+            assert body == {**body, **zeros}
+
+
+def test_base_urls_as_people_copy_them(subtests) -> None:
+    for framework in (ChatAKI, AKI):
+        for url, meant in (
+            ("https://h.example/v1/chat/completions", "https://h.example/v1"),
+            ("https://h.example/v1/chat/completions/", "https://h.example/v1"),
+            ("https://h.example/api/call/llama3_8b_chat", "https://h.example/api"),
+            ("https://h.example/anthropic/v1/messages", "https://h.example/anthropic"),
+        ):
+            with subtests.test(url), pytest.raises(ConfigurationError, match=f"did you mean '{meant}'"):
+                framework(model="m", base_url=url, api_key="k-test")
+        with subtests.test("query"), ScriptServer(always=answer) as server:
+            model = framework(model="qwen3.6-35b", base_url=f"{server.openai_url}/?api-version=1", api_key="k-test")
+            ask(model, "blocking", ["hi"])
+            assert (server.requests[0].path, server.requests[0].query) == ("/v1/chat/completions", "api-version=1")
+
+
+def test_capabilities_are_stated_by_the_user(subtests) -> None:
+    for framework in (ChatAKI, AKI):
+        with subtests.test(framework.__name__):
+            model = framework(model="gpt-oss-120b", capabilities={"tools": False, "images": True, "reasoning": True})
+            info = model.model_info()
+            assert (info.tools, info.images, info.reasoning) == (False, True, True)
+            with pytest.raises(ConfigurationError, match="'sight'"):
+                framework(model="m", capabilities={"sight": True})
+    profile = ChatAKI(model="gpt-oss-120b", capabilities={"tools": False, "structured_output": True}).profile
+    assert (profile["tool_calling"], profile["structured_output"]) == (False, True)
+    assert not AKI(model="gpt-oss-120b", capabilities={"tools": False}).metadata.is_function_calling_model
