@@ -54,6 +54,7 @@ _PARAMETERS: dict[str, tuple[type, ...]] = {
     "tool_choice": (dict,),
     "thinking": (dict,),
     "metadata": (dict,),
+    "cache_control": (dict,),
     "service_tier": (str,),
 }
 _BOUNDS = {"max_tokens": (1, None), "top_k": (0, None), "temperature": (0, 1), "top_p": (0, 1)}
