@@ -1,6 +1,6 @@
 """Assembles tool calls from the pieces that services send, however they number, name and repeat them.
 
-Evidence for which call a piece belongs to, strongest first; `tests/scenarios` names a gateway for each rule:
+Evidence for which call a piece belongs to, strongest first:
 
 1. A blocking answer: each entry with a name is a call.
 2. An index: the piece belongs to the call that has it. A different name there, or the same name with a new ID or behind
