@@ -9,6 +9,15 @@ import pytest
 from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
+from aki_transport.transport import polling
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_job_without_connection_is_given_up_at_once() -> Iterator[None]:
+    """Nobody waits a minute for a server that a test has stopped; `test_jobs.py` sets the minute back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(polling, "LONGEST_OUTAGE", 0.0)
+        yield
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Follows a job: starts it once, polls it until the decoder has its result, and cancels it if nobody waits any more.
 
-A poll whose connection is lost says nothing about the job: the next one asks again, until the time is up.
+A poll whose connection is lost says nothing about the job: the next one asks again, for a minute.
 
 The sync and the async half stand side by side and differ in their I/O alone.
 """
@@ -39,6 +39,9 @@ LONGEST_PAUSE = 2.0
 LONGEST_PAUSE_STREAMED = 0.4
 """Seconds between two polls, where someone reads along."""
 
+LONGEST_OUTAGE = 60.0
+"""Seconds without an answered poll after which a job is given up."""
+
 _TO_CANCEL = 3.0  # seconds that canceling may take
 _TO_START = 3.0  # seconds that a start under way is still waited for when its caller has left
 
@@ -74,6 +77,7 @@ class _Job(Generic[T]):
         ends = [end for end in (deadline, None if bound is None else self._started_at + bound) if end is not None]
         self._bound = "total_timeout" if deadline is not None and deadline == min(ends) else "timeout"
         self._lost: APIConnectionError | None = None
+        self._answered_at = self._started_at
         self._call = call
         self._poll: Call | None = None
         self._cancel: Call | None = None
@@ -95,6 +99,7 @@ class _Job(Generic[T]):
     def read_poll(self, _: Mapping[str, str], body: Payload) -> T | None:
         """Read the answer to a poll."""
         self._lost = None
+        self._answered_at = time.monotonic()
         assert self.decoder is not None  # noqa: S101  the start was read before
         return self.decoder.feed(Payload("progress", body.data))
 
@@ -114,9 +119,9 @@ class _Job(Generic[T]):
         return wait
 
     def note_lost_poll(self, error: APIConnectionError) -> None:
-        """A poll had no answer; raises the error again if nothing bounds the job."""
+        """A poll had no answer; raises the error again if that has been so for too long."""
         self._lost = error
-        if self.deadline is None:
+        if time.monotonic() - self._answered_at > LONGEST_OUTAGE:
             raise error
 
     def with_partial_text(self, error: AKIError) -> AKIError:

@@ -28,7 +28,7 @@ from aki_transport import (
     ServerError,
     StreamInterruptedError,
 )
-from aki_transport.transport import Timeout
+from aki_transport.transport import Timeout, polling
 from aki_transport.transport.polling import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_STREAMED, pause
 from aki_transport.wire import _job
 from tests.script_server import Answer, Request, ScriptServer, json_answer
@@ -250,7 +250,10 @@ def test_a_look_that_fails_is_repeated(way: Way, failure: Any) -> None:
     "failure", [httpx.ConnectError("refused"), httpx.ReadError("reset"), httpx.ReadTimeout("slow")]
 )
 @in_every_way
-def test_a_job_is_polled_through_lost_connections(way: Way, failure: Any, clock: JobClock) -> None:
+def test_a_job_is_polled_through_lost_connections(
+    way: Way, failure: Any, clock: JobClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "LONGEST_OUTAGE", 60.0)
     worker = Worker(working("Hel"), *[failure] * 40, working("Hello"), done())
     assert way.ask(worker.client(), request_for(CHAT)).text == "Hello"
     assert clock.passed > 3
@@ -258,7 +261,22 @@ def test_a_job_is_polled_through_lost_connections(way: Way, failure: Any, clock:
 
 
 @in_every_way
-def test_a_job_that_is_out_of_sight_until_the_time_is_up_is_canceled(way: Way, clock: JobClock) -> None:
+def test_a_job_that_is_out_of_sight_for_too_long_is_canceled(
+    way: Way, clock: JobClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "LONGEST_OUTAGE", 60.0)
+    worker = Worker(working("Hel"), working("Hello"), httpx.ConnectError("refused"))
+    with pytest.raises(StreamInterruptedError if way.streamed else APIConnectionError, match="refused"):
+        way.ask(worker.client(), request_for(CHAT))
+    assert 55 < clock.passed <= 70
+    assert (len(worker.starts), len(worker.cancels)) == (1, 1)
+
+
+@in_every_way
+def test_a_job_that_is_out_of_sight_until_the_time_is_up_is_canceled(
+    way: Way, clock: JobClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "LONGEST_OUTAGE", 60.0)
     worker = Worker(working("Hel"), working("Hello"), httpx.ConnectError("refused"))
     with pytest.raises(StreamInterruptedError if way.streamed else APITimeoutError, match="refused") as caught:
         way.ask(worker.client(timeout=20), request_for(CHAT))
