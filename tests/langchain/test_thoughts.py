@@ -77,7 +77,7 @@ def test_an_agent_gives_the_signed_thought_back_first(
     agent = create_agent(model, tools=[get_weather])
     question = {"messages": [QUESTION]}
     state = asyncio.run(agent.ainvoke(question)) if awaited else agent.invoke(question)
-    assert state["messages"][-1].text == "Munich: Sunny in Munich."
+    assert state["messages"][-1].text == "Sunny in Munich."
     first, second = [seen.body for seen in fresh_emulator.requests if seen.path.endswith("/messages")]
     assert bool(first.get("stream")) == bool(second.get("stream")) == streaming
     _, asked, answered = second["messages"]

@@ -197,8 +197,8 @@ def test_wrong_arguments_are_told_to_the_model(protocol, use, args, words):
         ({"size": "64x64"}, "size='64x64' is out of range"),
         ({"seed": 7}, "takes no seed"),
         ({"protocol": "native", "steps": 0}, "steps=0 is out of range"),
-        ({"api_base": "x"}, "use base_url="),
-        ({"stor": None}, "use store="),
+        ({"api_base": "x"}, "no argument 'api_base'"),
+        ({"stor": None}, "no argument 'stor'"),
     ],
     ids=lambda value: str(value)[:40],
 )
