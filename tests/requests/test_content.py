@@ -22,6 +22,9 @@ from aki_transport import ConfigurationError
 from tests.requests.frameworks import aki, answer, ask, bodies_by_every_way, chat_aki
 from tests.script_server import ScriptServer
 
+# The scripted server answers with the same model, whichever is asked for.
+pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
+
 MARK = {"cache_control": {"type": "ephemeral"}}
 POINT = CachePoint(cache_control=CacheControl(type="ephemeral", ttl="1h"))
 URL = "https://example.com/a"

@@ -15,6 +15,9 @@ from aki_transport.prepare import adaptations
 from tests.requests.frameworks import WAYS, aki, ask, chat_aki, refuse_if
 from tests.script_server import ScriptServer
 
+# The scripted server answers with the same model, whichever is asked for.
+pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
+
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 CALL = {"id": "c1", "name": "f", "args": {}, "type": "tool_call"}
 PNG = "data:image/png;base64,iVBORw0KGgo="
