@@ -121,7 +121,7 @@ def test_a_key_may_be_a_function_asked_for_each_attempt(subtests) -> None:
                 forget_listings()
                 refusal = json_answer({"error": {"message": "busy: token-000000"}}, 503, retry_after="0")
                 with ScriptServer(refusal, always=answer) as server:
-                    model = framework(server, api_key=key_functions()[way.startswith("async")])
+                    model = framework(server, api_key=key_functions()[way.startswith("async")], model_listing=False)
                     ask(model, way, ["hi"])
                     seen = [request.headers["authorization"] for request in server.requests]
                     assert seen == ["Bearer token-000000", "Bearer token-000001"]
