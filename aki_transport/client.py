@@ -126,7 +126,7 @@ class Client:
             models_are_endpoints=self._wire.MODELS_ARE_ENDPOINTS,
             requires_max_tokens=self._wire.REQUIRES_MAX_TOKENS,
             default_max_tokens=self.route.default_max_tokens,
-            is_own_host=urlsplit(self.base_url).hostname in self.provider.hosts,
+            is_own_host=not base_url or urlsplit(self.base_url).hostname in self.provider.hosts,
             supported_fields=self._wire.SUPPORTED_FIELDS,
             on_unknown_model=on_unknown_model,
             on_model_fallback=on_model_fallback,

@@ -249,8 +249,8 @@ class ServiceListing:
     def _call_for_limits(self, models: Models) -> Call | None:
         """The call that LiteLLM answers with its models' limits, for a user's own service whose listing has none."""
         is_told = self.provider in PROVIDERS.values() or any(limits != Limits() for limits in models.values())
-        path, found, _ = self.call.path.rpartition("/models")
-        return replace(self.call, path=f"{path}/model/info") if found and not is_told else None
+        path = self.call.path.removesuffix("/models")
+        return None if is_told or path == self.call.path else replace(self.call, path=f"{path}/model/info")
 
     def _read_body(self, _: Mapping[str, str], body: Payload) -> Models:
         return self.parse(body.data)

@@ -19,7 +19,7 @@ from aki_transport.json_text import BracketScanner
 from aki_transport.messages import ChatDelta, ChatRequest, JsonObject, JsonSchema, Message, Tool, ToolNamed
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.schemas import legal_name, object_schema
-from aki_transport.transport import Decoder, Payload
+from aki_transport.transport import Decoder, OuterDecoder, Payload
 
 StructuredMethod: TypeAlias = Literal["json_schema", "function_calling", "instruction"]
 
@@ -96,7 +96,7 @@ class NoJsonError(AKIError):
     """The model ignored the schema, and another method is left. Never reaches a user."""
 
 
-class JsonDecoder:
+class JsonDecoder(OuterDecoder):
     """Turns the answer to any method into JSON text that begins with the bracket `opening`.
 
     Text before and behind the JSON is left out. Text in which no JSON begins is held back until the end of the answer,
@@ -104,26 +104,11 @@ class JsonDecoder:
     """
 
     def __init__(self, inner: Decoder[ChatDelta], method: StructuredMethod, *, opening: str, is_last: bool) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._by_tool = method == "function_calling"
         self._is_last = is_last
         self._filter = _JsonFilter(opening)
         self._texts: list[str] = []
-
-    @property
-    def finished(self) -> bool:
-        """Whether the end of the stream was read."""
-        return self._inner.finished
-
-    @property
-    def complete(self) -> bool:
-        """Whether the answer is complete."""
-        return self._inner.complete
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        return self._inner.text
 
     def feed(self, payload: Payload) -> ChatDelta | None:
         """The delta in this payload, with the JSON as its text."""

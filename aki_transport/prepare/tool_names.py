@@ -6,30 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from aki_transport.messages import ChatDelta
-from aki_transport.transport import Decoder, Payload
+from aki_transport.transport import Decoder, OuterDecoder, Payload
 
 
-class NameDecoder:
+class NameDecoder(OuterDecoder):
     """Decodes an answer, with the tools' original names in its calls."""
 
     def __init__(self, inner: Decoder[ChatDelta], originals: Mapping[str, str]) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._originals = originals
-
-    @property
-    def finished(self) -> bool:
-        """Whether the end of the stream was read."""
-        return self._inner.finished
-
-    @property
-    def complete(self) -> bool:
-        """Whether the answer is complete."""
-        return self._inner.complete
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        return self._inner.text
 
     def feed(self, payload: Payload) -> ChatDelta | None:
         """The delta in this payload."""

@@ -75,7 +75,7 @@ def test_an_agent_gives_the_signed_thought_back_first(fresh_emulator: Emulator, 
         return str(await handler), events
 
     text, events = asyncio.run(awaited())
-    assert text == "Munich: Sunny in Munich."
+    assert text == "Sunny in Munich."
     first, second = [seen.body for seen in fresh_emulator.requests if seen.path.endswith("/messages")]
     assert bool(first.get("stream")) == bool(second.get("stream")) == streaming
     _, asked, answered = second["messages"]

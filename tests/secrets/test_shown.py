@@ -149,7 +149,7 @@ REFUSED: dict[str, Callable[[], object]] = {
     "a bad header": lambda: AKI(model="m", api_key=HIDDEN, default_headers={"x y": "z"}),
     "an unknown argument": lambda: AKICompletion(model="m", api_key=HIDDEN, temprature=1),
     "a bad base URL": lambda: AKILLM(model="m", api_key=HIDDEN, base_url="ftp://far.example"),
-    "a provider of a bad URL": lambda: Provider(base_url="ftp://far.example"),
+    "a provider of a bad URL": lambda: Client(Provider(base_url="ftp://far.example"), api_key=HIDDEN),
     "a bad size": lambda: AKIImageGenerationTool(api_key=HIDDEN, size="huge"),
     "images over Anthropic": lambda: AKIImageToolSpec(api_key=HIDDEN, protocol="anthropic"),
 }
