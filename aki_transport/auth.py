@@ -9,28 +9,16 @@ from dataclasses import replace
 from inspect import isawaitable, iscoroutine
 from ipaddress import ip_address
 from socket import inet_aton
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
 from aki_transport.errors import ConfigurationError
-from aki_transport.providers import Protocol, Provider, Route
+from aki_transport.providers import Provider, Route, emulator_place
 from aki_transport.redaction import MIN_SECRET
 
 EMULATOR_VARIABLE = "AKI_EMULATOR"
-# Where the emulator serves a gateway and which key it takes there; other providers are served as AKI.IO is.
-_EMULATED = {
-    ("aacflow", "openai"): ("/aacflow/api/v1/ai", "aacf_test"),
-    ("ak_ai_core", "openai"): ("/ak_ai_core/v1", "sk-or-test"),
-}
-_EMULATED_PATHS: dict[Protocol, str] = {"openai": "/v1", "anthropic": "/anthropic", "native": "/api"}
-_EMULATED_KEYS: dict[Protocol, Literal["bearer", "x-api-key", "body"]] = {
-    "openai": "bearer",
-    "anthropic": "x-api-key",
-    "native": "body",
-}
-
 KeyFunction: TypeAlias = Callable[[], str | SecretStr | Awaitable[str | SecretStr]]
 ApiKeySource: TypeAlias = str | SecretStr | KeyFunction | None
 """A key, or a function that returns one, also an async function."""
@@ -119,8 +107,8 @@ def emulated(provider: Provider, route: Route, api_key: ApiKeySource) -> tuple[R
     root = checked_base_url(root, title=EMULATOR_VARIABLE, allow_insecure=True)
     if not is_loopback(urlsplit(root).hostname or ""):
         raise ConfigurationError(f"{EMULATOR_VARIABLE}={root!r} is not on this machine; nothing is sent there.")
-    path, key = _EMULATED.get((provider.name, route.protocol), (_EMULATED_PATHS[route.protocol], "aki-test"))
-    return replace(route, base_url=f"{root}{path}", key_in=_EMULATED_KEYS[route.protocol]), key
+    path, key = emulator_place(provider, route.protocol)
+    return replace(route, base_url=f"{root}{path}", key_in=None), key
 
 
 def secret_header_values(headers: Mapping[str, str]) -> tuple[str, ...]:

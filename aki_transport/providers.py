@@ -162,6 +162,19 @@ PROVIDERS: dict[str, Provider] = {
 }
 
 
+# Where the emulator serves a gateway, and which key it takes there. Any other provider is served as AKI.IO is.
+_EMULATED = {
+    ("aacflow", "openai"): ("/aacflow/api/v1/ai", "aacf_test"),
+    ("ak_ai_core", "openai"): ("/ak_ai_core/v1", "sk-or-test"),
+}
+_EMULATED_PATHS: dict[Protocol, str] = {"openai": "/v1", "anthropic": "/anthropic", "native": "/api"}
+
+
+def emulator_place(provider: Provider, protocol: Protocol) -> tuple[str, str]:
+    """The path under which the emulator serves the provider's interface, and the key it takes there."""
+    return _EMULATED.get((provider.name, protocol), (_EMULATED_PATHS[protocol], "aki-test"))
+
+
 def find_provider(provider: str | Provider) -> Provider:
     """The provider of that name; a `Provider` is returned as it is.
 

@@ -234,7 +234,8 @@ def test_stop_ends_what_hangs_and_leaks_nothing() -> None:
     for open_socket in sockets:
         assert open_socket.recv(1) == b""
         open_socket.close()
-    assert (server.open_connections, threading.active_count()) == (0, threads)
+    assert server.open_connections == 0
+    assert threading.active_count() <= threads  # fewer, where an earlier test's ended meanwhile
     with pytest.raises(httpx.ConnectError):
         httpx.get(server.url, trust_env=False)
     gc.collect()

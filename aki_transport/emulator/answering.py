@@ -50,7 +50,7 @@ _WRITTEN = frozenset(["answer", "response", "reply", "result", "text", "summary"
 _CODE = re.compile(r"^\s*```.*?^\s*```", re.MULTILINE | re.DOTALL)
 _ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s")
 _MARKS = re.compile(
-    r"\*\*|^\s*(?:[-*+]|\d+[.)])\s+|^\s*#+\s.*$|^\s*(?:context|passages|documents)\b[^\n:]{0,30}:\s*$|<[^<>\n]+>|^\s*-{3,}\s*$",
+    r"\*\*|^\s*(?:[-*+]|\d+[.)])\s+|^\s*#+\s.*$|^\s*(?:context|passages|documents)\b[^\n:]{0,30}:|<[^<>\n]+>|^\s*-{3,}\s*$",
     re.MULTILINE | re.IGNORECASE,
 )
 _LONGEST_COUNT = 2000

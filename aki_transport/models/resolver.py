@@ -212,7 +212,7 @@ class ModelResolver:
         room = info.context_window - _estimated_tokens(request)
         if bound is None or room >= bound:
             return bound
-        return max(room, min(_MIN_OUTPUT, bound, info.context_window // 4))
+        return max(1, room, min(_MIN_OUTPUT, bound, info.context_window // 4))
 
     def planned_output(self, info: ModelInfo) -> int | None:
         """The tokens to plan for an answer if the prompt is not known yet; None if no bound is sent."""

@@ -151,13 +151,13 @@ def _part(part: Part) -> dict[str, Any]:
         case Text(text):
             body: dict[str, Any] = {"type": "text", "text": text}
         case Image(file_id=str(file_id), url=None, base64=None):
-            body = {"type": "file", "file": {"file_id": file_id}}
+            body = {"type": "file", "file": {"file_id": file_id, **set_fields(part, "detail")}}
         case Image():
             body = {"type": "image_url", "image_url": {"url": part.as_url, **set_fields(part, "detail")}}
         case File(text=str(text)):
             body = {"type": "text", "text": text if part.filename is None else f"{part.filename}:\n\n{text}"}
         case File(file_id=str(file_id)):
-            body = {"type": "file", "file": {"file_id": file_id}}
+            body = {"type": "file", "file": {"file_id": file_id, **set_fields(part, "filename")}}
         case File():
             data = part.url or f"data:{part.mime_type or 'application/pdf'};base64,{part.base64}"
             body = {"type": "file", "file": {"filename": part.filename or "document", "file_data": data}}

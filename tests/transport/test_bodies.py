@@ -117,7 +117,14 @@ def test_tools_are_sent_in_openai_s_form() -> None:
     assert body["tools"] == [
         {"type": "function", "function": function},
         {"type": "function", "function": now},
-        {"type": "function", "function": {**function, "strict": True}},
+        {
+            "type": "function",
+            "function": {
+                **function,
+                "parameters": {**TOOL.parameters, "required": ["a"], "additionalProperties": False},
+                "strict": True,
+            },
+        },
         own,
     ]
     assert set(body) == {"model", "messages", "tools"}
@@ -187,12 +194,12 @@ def test_reasoning_goes_back_in_open_tool_turns_alone() -> None:
     assert reasoned(*whole[:3], send=None) == [None] * 3
 
 
-@pytest.mark.parametrize(("provider", "sends"), [("aki", True), ("aacflow", False), ("ak_ai_core", False)])
+@pytest.mark.parametrize("provider", ["aki", "aacflow", "ak_ai_core"])
 @in_every_chat
-def test_reasoning_goes_back_to_aki_alone(chat_way: Way, provider: str, server: ScriptServer, *, sends: bool) -> None:
+def test_reasoning_goes_back_in_an_open_turn(chat_way: Way, provider: str, server: ScriptServer) -> None:
     request = ChatRequest(model=MODEL, messages=(ASKED, CALLED, RESULT))
     messages = sent(chat_way, server, request, provider=provider)["messages"]
-    assert ("reasoning_content" in messages[1]) is sends
+    assert messages[1]["reasoning_content"] == "I add."
 
 
 def test_a_conversation_with_tools_is_sent_in_full() -> None:
@@ -229,7 +236,11 @@ def test_pictures_of_tool_results_follow_all_of_them_as_the_user_s() -> None:
     ("content", "form"),
     [
         ((Text("a"),), "a"),
-        ((Text("a"), Text("b")), [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]),
+        ((Text("a"), Text("b")), "a\nb"),
+        (
+            (Text("a", {"cache_control": {}}), Text("b")),
+            [{"type": "text", "text": "a", "cache_control": {}}, {"type": "text", "text": "b"}],
+        ),
         ((PICTURE,), [PICTURE_SAID]),
         (
             (Image(url="https://x/y.png", detail="low"),),
@@ -240,6 +251,8 @@ def test_pictures_of_tool_results_follow_all_of_them_as_the_user_s() -> None:
             [{"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,QQ=="}}],
         ),
         ((File(file_id="f1"),), [{"type": "file", "file": {"file_id": "f1"}}]),
+        ((File(file_id="f1", filename="T"),), [{"type": "file", "file": {"file_id": "f1", "filename": "T"}}]),
+        ((Image(file_id="f1", detail="low"),), [{"type": "file", "file": {"file_id": "f1", "detail": "low"}}]),
         ((Audio("QQ==", "wav"),), [{"type": "input_audio", "input_audio": {"data": "QQ==", "format": "wav"}}]),
     ],
 )
@@ -255,7 +268,7 @@ def test_the_output_is_bound_by_what_the_model_can_give(way: Way, server: Script
 
 
 @pytest.mark.parametrize(
-    ("tokens", "bound"), [(100, 8192), (24_000, 8192), (30_000, 2768), (32_000, 1024), (200_000, 1024)]
+    ("tokens", "bound"), [(100, 8192), (24_000, 8192), (30_000, 2760), (32_000, 1024), (200_000, 1024)]
 )
 @in_every_way
 def test_a_long_prompt_lowers_the_output_that_nobody_asked_for(
@@ -269,8 +282,9 @@ def test_a_long_prompt_lowers_the_output_that_nobody_asked_for(
 def test_the_output_that_nobody_asked_for_fits_or_is_small(size: int, window: int, most: int) -> None:
     client = Client(context_window=window, max_output=most)
     bound = client._prepare(request_for(text="x" * size)).call(stream=False).body["max_tokens"]
-    assert min(1024, most) <= bound <= min(8192, most)
-    assert bound == min(1024, most) or bound + size // 4 <= window
+    least = max(1, min(1024, most, window // 4))  # a window of a small model is not filled by the answer alone
+    assert least <= bound <= min(8192, most)
+    assert bound == least or bound + size // 4 <= window
 
 
 @in_every_way

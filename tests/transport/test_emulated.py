@@ -33,7 +33,7 @@ def test_every_route_is_where_the_emulator_has_it_with_its_key():
 def test_a_provider_of_the_users_goes_to_the_route_of_its_protocol():
     mine = Provider(name="mine", routes=(Route(protocol="anthropic", base_url="https://a.example", key_in="bearer"),))
     route, key = emulated(mine, mine.route("anthropic"), None)
-    assert (route.base_url, route.key_in, key) == (f"{ROOT}/anthropic", "x-api-key", "aki-test")
+    assert (route.base_url, route.key_places[0], key) == (f"{ROOT}/anthropic", "x-api-key", "aki-test")
 
 
 @pytest.mark.usefixtures("switched_on")

@@ -95,6 +95,7 @@ def test_a_refused_connection_is_tried_again(way: Way, max_retries: int, clock: 
         "aacflow",
         api_key=KEY,
         max_retries=max_retries,
+        model_listing=False,
         http_client=httpx.Client(transport=transport),
         http_async_client=httpx.AsyncClient(transport=transport),
     )
