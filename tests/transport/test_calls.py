@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -47,13 +48,25 @@ def good(way: Way) -> Answer:
     return streamed("Hello") if way.streamed else replied()
 
 
-def ask_often(way: Way, client: Client, times: int) -> list[str]:
-    """Over the same connections, also for the async ways."""
+def ask_often(way: Way, client: Client, times: int, written: threading.Event | None = None) -> list[str]:
+    """Over the same connections, also for the async ways; the next one only once all was `written`.
 
-    async def ask() -> list[str]:
-        return [(await way.aask(client)).text for _ in range(times)]
+    What arrives between the look at a connection and the next request cannot be told from that request's answer.
+    """
 
-    return run(ask()) if way.is_async else [way.ask(client).text for _ in range(times)]
+    def next_text() -> str:
+        text = way.ask(client).text
+        assert written is None or written.wait(10)
+        return text
+
+    async def next_texts() -> list[str]:
+        texts = []
+        for _ in range(times):
+            texts.append((await way.aask(client)).text)
+            assert written is None or written.wait(10)
+        return texts
+
+    return run(next_texts()) if way.is_async else [next_text() for _ in range(times)]
 
 
 @in_every_way
@@ -158,9 +171,10 @@ def test_bytes_behind_a_stream_s_end_are_not_the_next_answer(stream_way: Way, be
         "more events": [data + b'10\r\ndata: {"a": 1}\n\r\n'],
     }[behind]
     whole = data + b"0\r\n\r\n"
-    with serving(answering(*writes, then=whole)) as place:
+    written = threading.Event()
+    with serving(answering(*writes, then=whole, written=written)) as place:
         client = Client("aacflow", api_key=KEY, base_url=place.url, max_retries=0, model_listing=False)
-        assert ask_often(stream_way, client, 3) == ["Hello"] * 3
+        assert ask_often(stream_way, client, 3, written) == ["Hello"] * 3
         assert place.made == 2
 
 
