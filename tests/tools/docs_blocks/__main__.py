@@ -31,7 +31,7 @@ _SECONDS = 120
 
 def run_page(page: Path, emulator_url: str) -> tuple[int, int, bool]:
     """Run one page: how many blocks ran, how many were skipped, and whether all of them succeeded."""
-    name = page.relative_to(ROOT).as_posix()
+    name = page.relative_to(ROOT).as_posix() if page.is_relative_to(ROOT) else page.name
     blocks = [block for block in blocks_of(page.read_text(encoding="utf-8")) if block.language == "python"]
     for block in blocks:
         if block.skipped:

@@ -46,7 +46,7 @@ def blocks_of(page: str) -> list[Block]:
     """All blocks of a page, in order."""
     blocks, end = [], 0
     matches = list(_FENCE.finditer(page))
-    for match, following in zip(matches, [*matches[1:], None], strict=True):
+    for match, following in zip(matches, [*matches, None][1:], strict=True):
         language, _, rest = match["info"].strip().partition(" ")
         title, skipped = _TITLE.search(rest), _SKIPPED.search(page, end, match.start())
         output = None
