@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.util import LazyLoader, find_spec, module_from_spec
-from types import ModuleType
+from importlib import import_module
+from typing import Any
 
 
-def lazily(name: str) -> ModuleType:
-    """The module; it is loaded when something of it is asked for."""
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = find_spec(name)
-    assert spec is not None
-    assert spec.loader is not None
-    spec.loader = LazyLoader(spec.loader)
-    module = module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+class _Lazy:
+    """Stands for a module until something of it is asked for; pytest asks everything for names of its own."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("_", "pytest")):
+            raise AttributeError(name)
+        return getattr(import_module(self._name), name)
+
+
+def lazily(name: str) -> Any:
+    """The module of this name, imported when something of it is asked for."""
+    return _Lazy(name)
