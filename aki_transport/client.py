@@ -15,6 +15,7 @@ from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.models.listing import ServiceListing
 from aki_transport.models.resolver import ModelResolver, OnModelFallback, OnUnknownModel
+from aki_transport.prepare.adaptations import Memory
 from aki_transport.prepare.chat import Adaptations, PreparedChat, final_reply
 from aki_transport.prepare.structured_output import NoJsonError
 from aki_transport.providers import DEFAULT_PROVIDER, Provider, base_url_hint, default_protocol, find_provider
@@ -144,7 +145,7 @@ class Client:
             transport=self._transport,
             is_read=model_listing,
         )
-        self._adaptations = Adaptations()
+        self._adaptations = Adaptations(Memory(self.base_url))
 
     def chat(self, request: ChatRequest) -> ChatReply:
         """The complete answer.

@@ -10,6 +10,7 @@ import pytest
 from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
+from aki_transport.prepare.adaptations import forget_refusals
 from aki_transport.transport import polling
 
 
@@ -25,6 +26,12 @@ def a_job_without_connection_is_given_up_at_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(polling, "LONGEST_OUTAGE", 0.0)
         yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_refused() -> None:
+    """Servers of other tests had the same ports."""
+    forget_refusals()
 
 
 @contextmanager
