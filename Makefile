@@ -112,12 +112,14 @@ live: $(VENV)/dev  ## what is assumed of the services beside what they do; asks 
 	@$(BIN)/python -m tests.tools.live $(ARGS)
 
 # Without --strict, packages of which the service knows nothing pass. Our own is left out: only its dependencies are asked.
-audit: $(BIN)/uv  ## known vulnerabilities of all that the wheel brings; asks PyPI's service
+audit: $(BIN)/uv  ## known vulnerabilities of all that the wheel brings; offline, then asks PyPI's service
 	rm -rf $(VENV)/audit
 	$(BIN)/uv build --quiet --wheel --out-dir $(VENV)/audit
 	$(BIN)/uv venv --quiet --python $(BIN)/python $(VENV)/audit/clean
 	$(BIN)/uv pip install --quiet --python $(VENV)/audit/clean/bin/python "$$(echo $(VENV)/audit/*.whl)[all]"
 	$(BIN)/uv pip freeze --quiet --python $(VENV)/audit/clean/bin/python | grep -v '^aki-integrations' > $(VENV)/audit/all.txt
+	$(BIN)/uv run --quiet --no-project --python $(BIN)/python --with safety-db --with packaging \
+	    python -m tests.tools.advisories $(VENV)/audit/all.txt
 	$(BIN)/uv tool run --quiet pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/audit/all.txt $(ARGS)
 
 soak: $(VENV)/dev  ## thousands of streams at once, ten minutes of mixed traffic with faults; ARGS=--help
