@@ -6,8 +6,8 @@ It is started by the Python of an environment in which the wheel is installed wi
     /path/to/it/bin/python tests/tools/docs_blocks [PAGE ...]    runs all pages, or some
 
 Every page finds `AKI_EMULATOR` set, and no key. Blocks with a title are files of any language, on which pytest is run,
-in a folder of their own. A block below `<!-- not run: REASON -->` is left out, and the reason is printed. A `text` block
-directly below a Python block is what that block prints; `…` in it stands for any text.
+in a folder of their own. A block below `<!-- not run: REASON -->` is left out, and the reason is printed. A `text`
+block directly below a Python block is what that block prints; `…` in it stands for any text.
 """
 
 from __future__ import annotations
