@@ -9,10 +9,10 @@ import pytest
 
 from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
-from tests.recording import places
-from tests.recording.budget import Budget
 from tests.tools.live.__main__ import Where, ask_all, main
 from tests.tools.live.rows import Seen, all_rows
+from tests.tools.recording import places
+from tests.tools.recording.budget import Budget
 
 ROOT = Path(__file__).parents[1]
 

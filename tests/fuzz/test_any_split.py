@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aki_transport.messages import ToolCall
-from tests.fuzz.in_frameworks import ASKS, SERVICE, Protocol, no_pauses
 from tests.scenarios import chunk, tokens
 from tests.script_server import sse
+from tests.tools.fuzz.in_frameworks import ASKS, SERVICE, Protocol, no_pauses
 from tests.transport import native_says
 from tests.transport.anthropic_says import begin, grow, message, stop, streamed, text, thinking, tool_use, written
 from tests.transport.test_decoding import cuts, interleaved

@@ -14,8 +14,8 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from aki_transport.emulator import Emulator
 from langchain_aki import ChatAKI, register_providers
 from tests.pictures import a_png
-from tests.recording import files, places, scrub
-from tests.recording.budget import Budget
+from tests.tools.recording import files, places, scrub
+from tests.tools.recording.budget import Budget
 
 pytestmark = [
     pytest.mark.cassette,

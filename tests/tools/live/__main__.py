@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
-from tests.recording import places
-from tests.recording.budget import Budget
 from tests.tools.live.rows import Row, Seen, all_rows
 from tests.tools.live.service import Service
+from tests.tools.recording import places
+from tests.tools.recording.budget import Budget
 
 _WIDTHS = (17, 26, 34, 10, 58)
 _HEADS = ("interface", "about", "assumed", "", "what it did")

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from tests.behaviour.faces import Face
-from tests.recording.budget import Budget
+from tests.tools.recording.budget import Budget
 
 _PATIENCE = httpx.Timeout(120, connect=10)
 
