@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo rag notebooks test check fuzz mutants bench compare ray faults record live soak audit emulator clean
+.PHONY: help demo rag docs notebooks test check fuzz mutants bench compare ray faults record live soak audit emulator clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -30,6 +30,16 @@ $(VENV)/notebooks: pyproject.toml llama_index_aki/_shim.py | $(BIN)/uv
 
 rag: $(VENV)/notebooks  ## questions with known answers, asked of the same pages through both frameworks
 	@$(BIN)/python notebooks/rag_evaluation.py
+
+DOCS := $(VENV)/docs
+
+$(DOCS)/made: pyproject.toml | $(BIN)/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DOCS)
+	$(BIN)/uv pip install --quiet --python $(DOCS)/bin/python --group docs
+	@touch $@
+
+docs: $(DOCS)/made  ## the documentation as a site in dist/site; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
 
 notebooks: $(VENV)/notebooks  ## run the notebooks on the local emulator and keep their outputs
 	@$(BIN)/python notebooks/run_notebooks.py

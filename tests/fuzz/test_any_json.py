@@ -38,8 +38,8 @@ from tests.transport.asking import KEY
 from tests.transport.test_decoding import anything, placed
 
 pytestmark = pytest.mark.filterwarnings("ignore:AKI.IO")
-some = settings(max_examples=60, deadline=None)
-few = settings(max_examples=30, deadline=None)
+some = settings(max_examples=20, deadline=None)
+few = settings(max_examples=12, deadline=None)
 FRAMEWORKS = tuple(ASKS)
 VALID = {
     ("openai", False): seeds.OPENAI[:2],

@@ -12,10 +12,10 @@ import pytest
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 
 from aki_transport.emulator import Emulator
+from aki_transport.live_check import Budget
 from langchain_aki import ChatAKI, register_providers
 from tests.pictures import a_png
 from tests.tools.recording import files, places, scrub
-from tests.tools.recording.budget import Budget
 
 pytestmark = [
     pytest.mark.cassette,

@@ -9,9 +9,9 @@ import pytest
 
 from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
+from aki_transport.live_check import Budget, OverBudgetError
 from tests.tools.recording import files, page, recorder
 from tests.tools.recording.__main__ import main
-from tests.tools.recording.budget import Budget, OverBudgetError
 from tests.tools.recording.recorder import allowance, record
 from tests.tools.recording.scenarios import SPOTS
 

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from aki_transport.live_check import Budget, OverBudgetError
 from tests.tools.recording import files, places
-from tests.tools.recording.budget import Budget, OverBudgetError
 from tests.tools.recording.page import write_page
 from tests.tools.recording.recorder import allowance, record, record_suites
 from tests.tools.recording.scenarios import SPOTS
