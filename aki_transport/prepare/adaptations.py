@@ -1,4 +1,4 @@
-"""What is said otherwise after a refusal: one table, and what of it is remembered."""
+"""Adaptations: how a request is changed when the service refuses a feature. One row each; what is remembered."""
 
 from __future__ import annotations
 
