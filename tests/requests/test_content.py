@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -392,11 +393,21 @@ def test_a_conversation_that_would_be_empty_is_a_user_turn_or_refused(subtests) 
                 assert not server.requests
 
 
-def test_a_local_path_is_no_image_url(subtests) -> None:
-    for path in ("r.png", "/home/r.png", "C:\\r.png", "./a/r.png"):
-        with subtests.test(path), ScriptServer(always=answer) as server:
-            with pytest.raises(ConfigurationError, match=r"bytes|path"):
-                chat_aki(server).invoke([HumanMessage([{"type": "image_url", "image_url": {"url": path}}])])
+def test_a_local_path_is_no_url(subtests) -> None:
+    paths = ("r.png", "/home/r.png", "C:\\r.png", "./a/r.png")
+    blocks: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": path}} for path in paths]
+    blocks += [
+        {"type": "image_url", "image_url": {"url": Path("r.png")}},
+        {"type": "image", "url": "r.png"},
+        {"type": "file", "url": "a.pdf", "mime_type": "application/pdf"},
+        {"type": "document", "source": {"type": "url", "url": "a.pdf"}},
+        {"type": "video_url", "video_url": {"url": "/home/a.mp4"}},
+        {"type": "audio_url", "audio_url": "a.wav"},
+    ]
+    for block in blocks:
+        with subtests.test(str(block)), ScriptServer(always=answer) as server:
+            with pytest.raises(ConfigurationError, match="pass a local file as bytes"):
+                chat_aki(server).invoke([HumanMessage([block])])
             assert not server.requests
     with ScriptServer(always=answer) as server:
         aki(server).chat([ChatMessage(blocks=[ImageBlock(url="gs://bucket/r.png"), TextBlock(text="see")])])
