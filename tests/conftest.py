@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +12,12 @@ from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
 from aki_transport.prepare.adaptations import forget_refusals
 from aki_transport.transport import polling
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and two frameworks stay to the end: no collection of garbage has to look at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,9 +1,11 @@
 import base64
 
-import openai
 import pytest
 
+from tests.lazily import lazily
 from tests.pictures import a_png
+
+openai = lazily("openai")
 
 USER = [{"role": "user", "content": "Hello"}]
 
