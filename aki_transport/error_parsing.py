@@ -26,6 +26,7 @@ _OK = 200
 _NOT_FOUND = 404
 # Cookies are secrets; the others describe the encoded bytes, not the decoded text that is kept.
 _DROPPED_HEADERS = frozenset({"set-cookie", "content-encoding", "content-length", "transfer-encoding"})
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-litellm-call-id")
 _SERVER_ERROR = 500
 _MAX_PARSED = 16384  # characters of a message that are looked at; a page's title stands near its beginning
 _MAX_TEXT = 4096  # characters of a message without markup; errors.py shortens further, after it removed the key
@@ -46,6 +47,7 @@ _BY_STATUS: Mapping[int, type[APIStatusError]] = {
 _BY_CODE: Mapping[str, type[APIStatusError]] = {
     "invalid_api_key": AuthenticationError,
     "authentication_error": AuthenticationError,
+    "no_db_connection": AuthenticationError,  # LiteLLM without a database, asked with any key but its own
     "insufficient_credits": InsufficientCreditsError,
     "insufficient_quota": InsufficientCreditsError,
     "billing_error": InsufficientCreditsError,
@@ -155,7 +157,7 @@ def _build(
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
     """The service's ID of the request, under any of its usual header names."""
-    return headers.get("x-request-id") or headers.get("request-id")
+    return next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
 
 
 def _classify(status: int, message: str, code: str | None, error_type: str | None) -> type[APIStatusError]:
