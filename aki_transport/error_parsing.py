@@ -96,6 +96,13 @@ _NO_MODEL = re.compile(
     r"(no such|unknown) model|\bmodel\b.{0,80}(not (found|supported|available)|does ?n[o']t exist|unknown)",
     re.IGNORECASE,
 )
+# LiteLLM and `transformers serve` answer 400.
+_INVALID_MODEL = re.compile(r"invalid model name passed|server is pinned to", re.IGNORECASE)
+# What another attempt does not change: llama.cpp's words for what a model cannot do, and for answers it cannot read.
+_PERMANENT = re.compile(
+    r"not (yet )?(supported|implemented)|unsupported|does not match the expected .{0,40}format", re.IGNORECASE
+)
+_NOT_IMPLEMENTED = 501
 _OVERFLOW_STATUSES = frozenset({200, 400, 404, 413, 422, 500})
 _STATUS = re.compile(r"[45]\d\d")
 # Possessive, for backtracking would make a page of unclosed tags quadratic.
@@ -142,7 +149,7 @@ def _build(
     cls = _classify(status, message, code, error_type)
     if status == _OK:
         status = _STATUS_OF.get(cls, status)
-    return cls(
+    error = cls(
         message or "no message",
         status_code=status,
         code=code,
@@ -153,6 +160,11 @@ def _build(
         headers={name: value for name, value in headers.items() if name not in _DROPPED_HEADERS},
         request_id=request_id_of(headers),
     )
+    if cls is ServerError and (
+        status == _NOT_IMPLEMENTED or code == "not_implemented" or _PERMANENT.search(message) is not None
+    ):
+        error.is_retryable = False
+    return error
 
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
@@ -166,7 +178,7 @@ def _classify(status: int, message: str, code: str | None, error_type: str | Non
         return ContextOverflowError
     if by_code is not None:
         return by_code
-    if status == _NOT_FOUND and _NO_MODEL.search(message):
+    if (status == _NOT_FOUND and _NO_MODEL.search(message)) or _INVALID_MODEL.search(message):
         return ModelNotFoundError
     if status in _BY_STATUS:
         return _BY_STATUS[status]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 import traceback
@@ -23,6 +24,7 @@ from tests.tools.interop.standard import run_standard_tests
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask, print and write the table; 0 if nothing fails."""
     args = _parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers end too
     began = time.monotonic()
     with _servers(args) as running:
         print(f"The servers run after {time.monotonic() - began:.0f} s.", flush=True)
@@ -56,8 +58,11 @@ def _ask(server: Server, args: argparse.Namespace) -> Section:
             for framework in FRAMEWORKS:
                 if protocol in feature.protocols:
                     subject = Subject(server=server, framework=framework, protocol=protocol)
+                    began = time.monotonic()
                     outcome = cells[protocol, framework.name] = _outcome(feature, subject, verbose=args.verbose)
-                    print(f"{server.name} | {feature.name} | {protocol} | {framework.name} | {outcome}", flush=True)
+                    seconds = f"{time.monotonic() - began:.1f} s"
+                    cell = f"{server.name} | {feature.name} | {protocol} | {framework.name}"
+                    print(f"{cell} | {outcome} | {seconds}", flush=True)
     if not args.feature and not server.mocked:
         section.standard = run_standard_tests(server)
     return section
@@ -115,7 +120,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", help="the model to ask there; the first one that it lists if not given")
     parser.add_argument("--write", action="store_true", help="write its section into docs/compatibility.md too")
     parser.add_argument("--capture", action="store_true", help="keep what the servers answer in tests/captured too")
-    parser.add_argument("--only", default="", help="servers whose names hold this, or `template` and a part of its name")
+    parser.add_argument(
+        "--only", default="", help="servers whose names hold this, or `template` and a part of its name"
+    )
     parser.add_argument("--feature", default="", help="features whose names hold this; no standard tests")
     parser.add_argument("--verbose", action="store_true", help="show the traceback of each failure")
     return parser.parse_args(arguments)

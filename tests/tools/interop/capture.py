@@ -68,4 +68,13 @@ def _asked(server: Server, name: str, kind: str, body: Any, key: Any = _OWN_KEY)
     method = "GET" if body is None else "POST"
     answer = httpx.request(method, f"{server.url}{_PATHS[kind]}", json=body, headers=headers, timeout=120)
     kept = {name: answer.headers[name] for name in _HEADERS if name in answer.headers}
-    return {"name": name, "kind": kind, "status": answer.status_code, "headers": kept, "body": answer.text}
+    text = answer.text
+    if kind == "model/info" and answer.is_success:  # hundreds of prices that are null
+        rows = [_without_nulls(row) for row in answer.json()["data"]]
+        text = json.dumps({"data": rows})
+    return {"name": name, "kind": kind, "status": answer.status_code, "headers": kept, "body": text}
+
+
+def _without_nulls(row: dict[str, Any]) -> dict[str, Any]:
+    info = {name: value for name, value in row["model_info"].items() if value is not None}
+    return {**row, "model_info": info}

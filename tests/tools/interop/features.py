@@ -164,12 +164,13 @@ def stop(subject: Subject) -> str:
 
 
 def output_bound(subject: Subject) -> str:
-    """`max_tokens=3`."""
-    for reply in subject.replies(fields={"max_tokens": 3}):
-        assert reply.finish_reason == "length", f"finish_reason is {reply.finish_reason}"
+    """`max_tokens=16`."""
+    reasons = set()
+    for reply in subject.replies(fields={"max_tokens": 16}):
         assert reply.tokens, "no usage"
-        assert reply.tokens[1] <= 3, f"{reply.tokens[1]} tokens"
-    return "kept; `length`"
+        assert reply.tokens[1] <= 16, f"{reply.tokens[1]} tokens"
+        reasons.add(f"`{reply.finish_reason}`")
+    return f"kept; {', '.join(reasons)}"
 
 
 def sampling(subject: Subject) -> str:
@@ -197,9 +198,19 @@ def forced_tool(subject: Subject) -> str:
             assert name == "GetWeather", f"{name} is called"
             GetWeather.model_validate(arguments)
     called = sum(bool(reply.calls) for reply in replies)
-    assert called == len(replies) or seen, "no call, and no warning"
-    outcome = "called" if called == len(replies) else f"called in {called} of {len(replies)}, else a warning"
-    return f"{outcome}{counted(sent, len(replies))}"
+    outcome = "called" if called == len(replies) else f"called in {called} of {len(replies)}"
+    return f"{outcome}{', else a warning' if seen else ''}{counted(sent, len(replies))}"
+
+
+def named_tool(subject: Subject) -> str:
+    """One of two tools, which must be called."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        replies = subject.replies(tools=[GetWeather, Person], tool_choice="GetWeather")
+    called = [{name for name, _ in reply.calls} for reply in replies]
+    if all(names == {"GetWeather"} for names in called):
+        return "called"
+    return f"taken as `auto`{', with a warning' if seen else ''}"
 
 
 def offered_tool(subject: Subject) -> str:
@@ -383,6 +394,7 @@ FEATURES = (
     Feature(name="`max_tokens`", check=output_bound, of_model=True),
     Feature(name="sampling fields", check=sampling),
     Feature(name="forced tool", check=forced_tool, of_model=True),
+    Feature(name="tool forced by name", check=named_tool, of_model=True),
     Feature(name="offered tool", check=offered_tool, of_model=True),
     Feature(name="tool results in the history", check=tool_results),
     Feature(name="history of an odd order", check=odd_history),

@@ -154,7 +154,9 @@ class LlamaIndex:
             yield "astream_chat", lambda: self._reply(asyncio.run(_stream(model.astream_chat, messages, **kwargs)))
             return
         last, kwargs["chat_history"] = messages[-1], messages[:-1]
-        kwargs["tool_required"] = kwargs.pop("tool_choice", None) in ("any", "required")
+        kwargs["tool_required"] = kwargs.get("tool_choice") == "any"
+        if kwargs["tool_required"]:
+            del kwargs["tool_choice"]
         given = ([_as_function_tool(tool) for tool in tools], last)
         yield "chat", lambda: self._reply([model.chat_with_tools(*given, **kwargs)], model)
         yield "stream_chat", lambda: self._reply(list(model.stream_chat_with_tools(*given, **kwargs)), model)

@@ -92,6 +92,7 @@ def litellm(behind: Server) -> Iterator[tuple[Server, Server]]:
         *({"model_name": name, "litellm_params": {**mock, "mock_response": f"litellm.{name}"}} for name in failing),
     ]
     config = {"model_list": models, "general_settings": {"master_key": LITELLM_KEY}}
+    config["router_settings"] = {"num_retries": 0}  # its own attempts take 5 s before an error is told
     path = install.CACHE / "litellm.json"  # JSON is YAML
     path.write_text(json.dumps(config, indent=1))
     port = _free_port()
@@ -139,12 +140,8 @@ def _running(command: list[object], ready: str, variables: Mapping[str, str] | N
             _wait_until_ready(process, ready, log)
             yield
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            os.killpg(process.pid, signal.SIGKILL)  # they keep nothing
+            process.wait()
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -83,6 +83,7 @@ def write(path: str) -> None:
     embeddings = matrix(len(tokens), EMBEDDING, 1.0)
     embeddings[:, 0] = BIAS_INPUT
     output = matrix(len(tokens), EMBEDDING, 0.12)
+    output[END] += 0.12 * embeddings[tokens.index("</tool_call>")]  # an answer ends behind its call
     output[:, 0] = np.array(biases, dtype=np.float32) / NORMALIZED_BIAS
     writer.add_tensor("token_embd.weight", embeddings)
     writer.add_tensor("output.weight", output)
