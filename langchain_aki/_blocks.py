@@ -1,4 +1,4 @@
-"""LangChain's standard content blocks of our messages: reasoning, text, refusal, tool calls."""
+"""LangChain's standard content blocks of our messages: reasoning, text, the model's refusal, tool calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said otherwise after a refusal: one table, and what of it is remembered."""
+"""Adaptations: how a request is changed when the service refuses a feature. One row each; what is remembered."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, TypeAlias
 
+from aki_transport.error_parsing import refused_fields
 from aki_transport.errors import APIStatusError, BadRequestError, ContextOverflowError
 from aki_transport.messages import ChatRequest, Message, ToolNamed
 from aki_transport.prepare import history
@@ -49,26 +50,12 @@ class Adaptation:
 
     def is_told_by(self, refusal: APIStatusError) -> bool:
         """Whether the refusal is about this."""
-        named = refused_field(refusal)
-        if named and any(re.search(rf"(?<![a-z]){name}(?![a-z_])", named) for name in self.fields):
+        named = refused_fields(refusal)
+        if any(re.search(rf"(?<![a-z]){name}(?![a-z_])", field) for name in self.fields for field in named):
             return True
-        if self.message and re.search(self.message, f"{named}: {refusal.message}", re.IGNORECASE):
+        if self.message and re.search(self.message, f"{' '.join(named)}: {refusal.message}", re.IGNORECASE):
             return True
         return any(re.search(rf"(?<![\w]){name}(?!\w)", refusal.message) for name in self.fields if "_" in name)
-
-
-def refused_field(refusal: APIStatusError) -> str:
-    """The field that a refusal names in `param` or in `detail[].loc`, with dots between its parts; else empty."""
-    body = refusal.body if isinstance(refusal.body, Mapping) else {}
-    inner = body.get("error")
-    for fields in (inner, body):
-        if isinstance(fields, Mapping):
-            if isinstance(fields.get("param"), str):
-                return str(fields["param"])
-            detail = fields.get("detail")
-            if isinstance(detail, list) and detail and isinstance(detail[0], Mapping):
-                return ".".join(str(part) for part in detail[0].get("loc") or ())
-    return ""
 
 
 def _change_messages(change: Callable[[Message], Message]) -> Change:

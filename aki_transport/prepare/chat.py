@@ -1,4 +1,4 @@
-"""Builds the call of a chat request; drops features that the service refused."""
+"""Builds the call of a chat request, with the adaptations to what the service refused (see `adaptations`)."""
 
 from __future__ import annotations
 
