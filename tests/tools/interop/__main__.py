@@ -69,7 +69,9 @@ def _ask(server: Server, args: argparse.Namespace) -> Section:
 
 
 def _templates(args: argparse.Namespace) -> list[Path]:
-    return [path for path in install.chat_templates() if args.only in f"template {path.stem}"]
+    """Those that refuse some conversations, as Jinja templates do by this function."""
+    named = [path for path in install.chat_templates() if args.only in f"template {path.stem}"]
+    return [path for path in named if "raise_exception" in path.read_text()]
 
 
 def _ask_with_template(path: Path, args: argparse.Namespace) -> Section:
@@ -78,7 +80,7 @@ def _ask_with_template(path: Path, args: argparse.Namespace) -> Section:
         for feature in TEMPLATE_FEATURES:
             cells = section.outcomes[feature.name] = {}
             for framework in FRAMEWORKS:
-                subject = Subject(server=server, framework=framework, protocol="openai")
+                subject = Subject(server=server, framework=framework, protocol="openai", ways=2)
                 cells["openai", framework.name] = _outcome(feature, subject, verbose=args.verbose)
             print(f"{server.name} | {feature.name} | {' | '.join(cells.values())}", flush=True)
     return section

@@ -51,11 +51,12 @@ CALL_TOOL = {
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A server, asked through one framework over one protocol."""
+    """A server, asked through one framework over one protocol, in the first so many of the four ways."""
 
     server: Server
     framework: Framework
     protocol: str
+    ways: int = 4
 
     @property
     def provider(self) -> Provider:
@@ -75,10 +76,7 @@ class Subject:
 
     def replies(self, conversation: Any = HELLO, *, fields: dict[str, Any] | None = None, **kwargs: Any) -> list[Reply]:
         """The replies of all ways to ask, each of a model of its own."""
-        return [
-            self._in_way(number, conversation, fields or {}, dict(kwargs))
-            for number, _ in enumerate(self.framework.ways(self.model(), conversation, **kwargs))
-        ]
+        return [self._in_way(number, conversation, fields or {}, dict(kwargs)) for number in range(self.ways)]
 
     def _in_way(self, number: int, conversation: Any, fields: dict[str, Any], kwargs: dict[str, Any]) -> Reply:
         way, ask = list(self.framework.ways(self.model(**fields), conversation, **kwargs))[number]
@@ -413,7 +411,5 @@ FEATURES = (
 
 # What depends on the chat template of a model.
 TEMPLATE_FEATURES = tuple(
-    feature
-    for feature in FEATURES
-    if feature.check in (default_settings, forced_tool, tool_results, odd_history, objects)
+    feature for feature in FEATURES if feature.check in (default_settings, tool_results, odd_history)
 )
