@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -126,6 +126,14 @@ class ConnectionSettings(BaseModel):
     def _check_connection(self) -> Self:
         self._client  # noqa: B018  the client checks its arguments; making it does no I/O
         return self
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """The fields that the caller set, without those that may hold secrets."""
+        return [
+            (name, getattr(self, name))
+            for name, field in type(self).model_fields.items()
+            if name in self.model_fields_set and field.repr and name not in ("metadata", "profile")
+        ]
 
     def model_post_init(self, context: Any, /) -> None:
         """Call the framework's class, which comes later in the bases than this mixin."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -22,6 +22,11 @@ from llama_index.core.llms.llm import LLM
 from aki_transport.messages import ChatRequest
 from aki_transport.settings import ModelSettings
 from llama_index_aki._convert_replies import ResponseAccumulator, create_chat_response, create_completion_response
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+# Typed, for LlamaIndex's decorators would hide the methods' types.
+_chat_callback: Callable[[_Method], _Method] = llm_chat_callback()
+_completion_callback: Callable[[_Method], _Method] = llm_completion_callback()
 
 
 class LlamaIndexModel(ModelSettings, LLM):
@@ -52,7 +57,7 @@ class LlamaIndexModel(ModelSettings, LLM):
             model_name=self.model,
         )
 
-    @llm_chat_callback()
+    @_chat_callback
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """The complete answer to a conversation.
 
@@ -71,12 +76,12 @@ class LlamaIndexModel(ModelSettings, LLM):
         """
         return self._send(self._chat_request(messages, kwargs))
 
-    @llm_chat_callback()
+    @_chat_callback
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """`chat`, async."""
         return await self._asend(self._chat_request(messages, kwargs))
 
-    @llm_chat_callback()
+    @_chat_callback
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """The answer as it arrives: `delta` is new, `message` holds everything so far; the last item is complete.
 
@@ -92,12 +97,12 @@ class LlamaIndexModel(ModelSettings, LLM):
         """
         return self._stream(self._chat_request(messages, kwargs))
 
-    @llm_chat_callback()
+    @_chat_callback
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """`stream_chat`, async."""
         return self._astream(self._chat_request(messages, kwargs))
 
-    @llm_completion_callback()
+    @_completion_callback
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """The complete answer to a prompt, which `AKI` sends as one user message. See `chat`.
 
@@ -108,18 +113,18 @@ class LlamaIndexModel(ModelSettings, LLM):
         """
         return create_completion_response(self._send(self._prepare_completion(prompt, formatted, kwargs)))
 
-    @llm_completion_callback()
+    @_completion_callback
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """`complete`, async."""
         return create_completion_response(await self._asend(self._prepare_completion(prompt, formatted, kwargs)))
 
-    @llm_completion_callback()
+    @_completion_callback
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """The answer to a prompt as it arrives: `delta` is new, `text` is everything so far. See `stream_chat`."""
         request = self._prepare_completion(prompt, formatted, kwargs)
         return (create_completion_response(response) for response in self._stream(request))
 
-    @llm_completion_callback()
+    @_completion_callback
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """`stream_complete`, async."""
         return self._astream_completion(self._prepare_completion(prompt, formatted, kwargs))

@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Annotated, Any, TypeAlias
 
 from llama_index.core.base.llms.types import ImageBlock, TextBlock
-from llama_index.core.tools import FunctionTool, ToolMetadata
+from llama_index.core.tools import BaseTool, FunctionTool, ToolMetadata
 from llama_index.core.tools.tool_spec.base import SPEC_FUNCTION_TYPE, BaseToolSpec
 from llama_index.core.workflow import Context
 from pydantic import Field
@@ -174,12 +174,12 @@ class AKIImageToolSpec(BaseToolSpec):
             options = {**self._options, "model": self._edit_model, "on_progress": callback}
             return self._blocks(await self._client.aedit_image(prompt, sources, **options), sources)
 
-    def to_tool_list(
+    def to_tool_list(  # type: ignore[override]  # agents take no list of `FunctionTool`
         self,
         spec_functions: list[SPEC_FUNCTION_TYPE] | None = None,
         func_to_metadata_mapping: dict[str, ToolMetadata] | None = None,
-    ) -> list[FunctionTool]:
-        """The tools for an agent."""
+    ) -> list[BaseTool | Callable[..., Any]]:
+        """The tools, typed as the list that an agent takes."""
         chosen = self.spec_functions if spec_functions is None else spec_functions
         names = [each if isinstance(each, str) else each[0] for each in chosen]
         metadata = {name: self._metadata(name) for name in names}

@@ -24,6 +24,7 @@ PACKAGES = ("aki_transport", "langchain_aki", "llama_index_aki")
 # What the build places elsewhere: where it is in the wheel, and where in the tree.
 MOVED = {
     "llama_index/llms/aki/__init__.py": "llama_index_aki/_shim.py",
+    "llama_index/llms/aki/py.typed": "llama_index_aki/_shim.typed",
     "pytest_aki.py": "aki_transport/pytest_plugin.py",
 }
 BASE = {"httpcore", "httpx", "pydantic"}
