@@ -13,6 +13,7 @@ from langchain_core.runnables import AddableDict
 from langchain_core.utils.json import parse_partial_json
 from pydantic import ConfigDict, TypeAdapter
 
+from aki_transport.json_text import is_json
 from aki_transport.prepare.structured_output import extract_json
 from aki_transport.schemas import unwrap_value
 from langchain_aki.errors import ModelRefusalError
@@ -64,7 +65,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
     def _extract(self, message: BaseMessage) -> Any:
         refusal = message.additional_kwargs.get("refusal")
         finish = message.response_metadata.get("finish_reason")
-        if refusal or (finish == "content_filter" and not message.text):
+        if refusal or (finish == "content_filter" and not is_json(str(message.text))):
             refusal = str(refusal or finish)
             raise ModelRefusalError(f"the model refused: {refusal}", refusal=refusal, raw_message=message)
         value = self._tool_arguments(message)

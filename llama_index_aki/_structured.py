@@ -10,6 +10,7 @@ from llama_index.core.types import Model
 from pydantic import RootModel, ValidationError
 
 from aki_transport import InvalidResponseError, ModelRefusalError
+from aki_transport.json_text import is_json
 from aki_transport.prepare.structured_output import extract_json
 from aki_transport.schemas import unwrap_value
 from llama_index_aki._convert_replies import parse_partial_arguments
@@ -59,7 +60,7 @@ class StructuredPrediction(Generic[Model]):
         self._round += 1
         details = response.additional_kwargs
         text = response.message.content or ""
-        if details.get("refusal") or (details.get("finish_reason") == "content_filter" and not text):
+        if details.get("refusal") or (details.get("finish_reason") == "content_filter" and not is_json(text)):
             refusal = details.get("refusal") or "content_filter"
             raise ModelRefusalError(f"the model refused: {refusal}", refusal=refusal, model=details.get("model_name"))
         value = extract_json(text)

@@ -133,7 +133,8 @@ class JsonDecoder(OuterDecoder):
         elif self._texts or reply.tool_calls:
             rest = "" if self._texts else reply.text
         else:
-            value = extract_json(reply.text)
+            # Of a text that a filter cut off, an object within is none of the answer.
+            value = None if reply.finish_reason == "content_filter" else extract_json(reply.text)
             has_other_cause = reply.refusal or reply.finish_reason in ("length", "content_filter")
             if value is None and not self._is_last and not has_other_cause:
                 raise NoJsonError("the answer holds no JSON")

@@ -9,7 +9,9 @@ from tests.scenarios.table import Scenario
 from tests.script_server import json_answer
 
 
-def _overflow(server: str, status: int, message: str, *, code: Any = None, kind: str | None = None) -> Scenario:
+def _overflow(
+    server: str, status: int, message: str, *, code: Any = None, kind: str | None = None, requests: int = 1
+) -> Scenario:
     body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
     said = code if isinstance(code, str) else None
     return refused(
@@ -19,6 +21,7 @@ def _overflow(server: str, status: int, message: str, *, code: Any = None, kind:
         "ContextOverflowError",
         message,
         code=said,
+        requests=requests,
     )
 
 
@@ -53,6 +56,7 @@ _WORDINGS = (
         "tokens and your request has 30000 input tokens (8192 > 32768 - 30000).",
         kind="BadRequestError",
         code=400,
+        requests=2,  # without the documented bound too
     ),
     _overflow(
         "vLLM engine",
@@ -191,6 +195,7 @@ _LOOKALIKES = (
         "BadRequestError",
         "at most 16384 completion tokens",
         code="invalid_value",
+        requests=2,  # without the documented bound too
     ),
     refused(
         "too-large-for-the-minute-429",
