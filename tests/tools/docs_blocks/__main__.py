@@ -5,10 +5,9 @@ It is started by the Python of an environment in which the wheel is installed wi
     python tests/tools/docs_blocks --requirements dist/*.whl     prints what to install there
     /path/to/it/bin/python tests/tools/docs_blocks [PAGE ...]    runs all pages, or some
 
-Every page finds `AKI_EMULATOR` set, and no key. Blocks with a title are files: they are written to the folder in which
-the page runs, and if one is named `test_*.py`, pytest is run there. A block below `<!-- not run: REASON -->` is left
-out, and the reason is printed. A `text` block directly below a Python block is what that block prints; `…` in it stands
-for any text.
+Every page finds `AKI_EMULATOR` set, and no key. Blocks with a title are files of any language, on which pytest is run,
+in a folder of their own. A block below `<!-- not run: REASON -->` is left out, and the reason is printed. A `text`
+block directly below a Python block is what that block prints; `…` in it stands for any text.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,62 +26,50 @@ from pages import ROOT, Block, all_pages, blocks_of, requirements
 
 _PROCESS = Path(__file__).with_name("page_process.py")
 _NOWHERE = "http://127.0.0.1:9"
-_SECONDS = 120
+_SECONDS = 400
 
 
-def run_page(page: Path, emulator_url: str) -> tuple[int, int, bool]:
-    """Run one page: how many blocks ran, how many were skipped, and whether all of them succeeded."""
-    name = page.relative_to(ROOT).as_posix() if page.is_relative_to(ROOT) else page.name
-    blocks = [block for block in blocks_of(page.read_text(encoding="utf-8")) if block.language == "python"]
-    for block in blocks:
-        if block.skipped:
-            print(f"{name}:{block.line} skipped: {block.skipped}")
-    runnable = [block for block in blocks if not block.skipped]
+def environment(home: str) -> dict[str, str]:
+    """The environment of a page: no key, and no way out of this machine."""
+    proxies = {"HTTPS_PROXY": _NOWHERE, "HTTP_PROXY": _NOWHERE, "NO_PROXY": "127.0.0.1"}
+    return {"PATH": os.defpath, "HOME": home, **proxies}
+
+
+def _is_run(block: Block) -> bool:
+    return block.language == "python" or bool(block.title)
+
+
+def run_code(pages: dict[str, list[Block]], emulator_url: str) -> list[str]:
+    """Run the blocks that are no files; the names of the pages that failed."""
+    with TemporaryDirectory() as home:
+        done = subprocess.run(  # noqa: S603  our own pages
+            [sys.executable, "-P", _PROCESS],
+            check=True,
+            encoding="utf-8",
+            env=environment(home) | {"AKI_EMULATOR": emulator_url},
+            input=json.dumps({name: [asdict(block) for block in blocks] for name, blocks in pages.items()}),
+            stdout=subprocess.PIPE,
+            timeout=_SECONDS,
+        )
+    *lines, failed = done.stdout.splitlines()
+    print(*lines, sep="\n")
+    return list(json.loads(failed))
+
+
+def run_tests(name: str, files: Sequence[Block]) -> bool:
+    """Write the files of a page, and run pytest on them."""
     with TemporaryDirectory() as folder:
-        environment = {
-            "PATH": os.defpath,
-            "HOME": folder,
-            "AKI_EMULATOR": emulator_url,
-            "HTTPS_PROXY": _NOWHERE,
-            "HTTP_PROXY": _NOWHERE,
-            "NO_PROXY": "127.0.0.1",
-        }
-        for block in runnable:
-            if block.title:
-                (Path(folder) / block.title).write_text(block.text, encoding="utf-8")
-        code = [block for block in runnable if not block.title]
-        succeeded = not code or _run_code(name, code, folder, environment)
-        if any(block.title.startswith("test_") for block in runnable):
-            del environment["AKI_EMULATOR"]
-            succeeded &= _run_tests(name, folder, environment)
-    return len(runnable), len(blocks) - len(runnable), succeeded
-
-
-def _run_code(name: str, blocks: list[Block], folder: str, environment: dict[str, str]) -> bool:
-    done = subprocess.run(  # noqa: S603  our own pages
-        [sys.executable, "-P", _PROCESS, name],
-        check=False,
-        cwd=folder,
-        encoding="utf-8",
-        env=environment | {"PYTHONPATH": folder},
-        input=json.dumps([asdict(block) for block in blocks]),
-        stdout=subprocess.PIPE,
-        timeout=_SECONDS,
-    )
-    print(done.stdout, end="")
-    return done.returncode == 0
-
-
-def _run_tests(name: str, folder: str, environment: dict[str, str]) -> bool:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        check=False,
-        cwd=folder,
-        encoding="utf-8",
-        env=environment,
-        stdout=subprocess.PIPE,
-        timeout=_SECONDS,
-    )
+        for file in files:
+            (Path(folder) / file.title).write_text(file.text, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+            check=False,
+            cwd=folder,
+            encoding="utf-8",
+            env=environment(folder),
+            stdout=subprocess.PIPE,
+            timeout=_SECONDS,
+        )
     print(f"{name} pytest:\n{done.stdout}", end="")
     return done.returncode == 0
 
@@ -92,23 +80,29 @@ def main() -> None:
     parser.add_argument("--requirements", metavar="WHEEL", help="print what the pages name, and end")
     parser.add_argument("pages", nargs="*", type=Path)
     arguments = parser.parse_args()
-    pages = [page.resolve() for page in arguments.pages] or all_pages()
+    paths = [page.resolve() for page in arguments.pages] or all_pages()
+    texts = {os.path.relpath(path, ROOT): path.read_text(encoding="utf-8") for path in paths}
     if arguments.requirements:
-        texts = [page.read_text(encoding="utf-8") for page in pages]
-        print(*sorted({name for text in texts for name in requirements(text, arguments.requirements)}), sep="\n")
+        named = {name for text in texts.values() for name in requirements(text, arguments.requirements)}
+        print(*sorted(named), sep="\n")
         return
 
-    # From the wheel: the packages beside this file's folder are not on the path.
+    # From the wheel: the repository is not on the path.
     from aki_transport.emulator import Emulator  # noqa: PLC0415
 
-    ran = skipped = 0
-    failed = []
-    for page in pages:
-        with Emulator() as emulator:
-            page_ran, page_skipped, succeeded = run_page(page, emulator.url)
-        ran, skipped = ran + page_ran, skipped + page_skipped
-        if not succeeded:
-            failed.append(page.name)
+    pages = {name: [*filter(_is_run, blocks_of(text))] for name, text in texts.items()}
+    for name, blocks in pages.items():
+        for block in blocks:
+            if block.skipped:
+                print(f"{name}:{block.line} skipped: {block.skipped}")
+    runnable = {name: [block for block in blocks if not block.skipped] for name, blocks in pages.items()}
+    code = {name: [block for block in blocks if not block.title] for name, blocks in runnable.items()}
+    files = {name: [block for block in blocks if block.title] for name, blocks in runnable.items()}
+    with Emulator() as emulator:
+        failed = run_code(code, emulator.url)
+    failed += [name for name, blocks in files.items() if blocks and not run_tests(name, blocks)]
+    ran = sum(map(len, runnable.values()))
+    skipped = sum(map(len, pages.values())) - ran
     print(
         f"{ran} blocks of {len(pages)} pages ran, {skipped} skipped; pages that failed: {', '.join(failed) or 'none'}"
     )
