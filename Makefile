@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo rag docs notebooks test check fuzz mutants bench compare ray faults record live soak audit emulator clean
+.PHONY: help demo rag docs notebooks test check fuzz mutants bench compare ray faults record live interop soak audit emulator clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -121,6 +121,9 @@ record: $(VENV)/dev  ## make the cassettes anew: from the services whose keys ar
 
 live: $(VENV)/dev  ## what is assumed of the services beside what they do; asks before it costs; ARGS=--emulator to try
 	@$(BIN)/python -m tests.tools.live $(ARGS)
+
+interop: $(VENV)/dev  ## both frameworks on llama.cpp's server and LiteLLM's proxy; URL=http://localhost:8000/v1 for one that runs
+	@$(BIN)/python -m tests.tools.interop $(if $(URL),--url $(URL)) $(ARGS)
 
 # Without --strict, packages of which the service knows nothing pass. Our own is left out: only its dependencies are asked.
 audit: $(BIN)/uv  ## known vulnerabilities of all that the wheel brings; offline, then asks PyPI's service
