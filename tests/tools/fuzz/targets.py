@@ -30,8 +30,8 @@ from aki_transport.transport.retry import retry_after_seconds
 from aki_transport.wire import anthropic, native, native_images, openai, openai_images
 from aki_transport.wire._job import read_error
 from aki_transport.wire._tool_calls import ToolCallReader
-from tests.fuzz import in_frameworks, seeds
-from tests.fuzz.drawn import Drawn
+from tests.tools.fuzz import in_frameworks, seeds
+from tests.tools.fuzz.drawn import Drawn
 from tests.transport.asking import KEY, added_up, request_for
 from tests.transport.test_decoding import Pieces, check
 
