@@ -57,7 +57,7 @@ class NativeDecoder(AnswerDecoder):
 
     def _delta(self, texts: Mapping[str, str], *, final: bool) -> ChatDelta | None:
         reasoning = self._new_text("thinking", texts["thinking"], final=final)
-        text, tagged_reasoning = self._think.feed(self._new_text("content", texts["content"], final=final))
+        text, tagged_reasoning = self._split(self._new_text("content", texts["content"], final=final))
         text, reasoning = self._stop.feed(text), reasoning + tagged_reasoning
         if self._stop.matched is not None:
             self.finished = True
