@@ -19,7 +19,7 @@ from pydantic_core import to_json
 
 from aki_transport.auth import ApiKey, secret_header_values
 from aki_transport.error_parsing import error_from_response, request_id_of
-from aki_transport.errors import AKIError, ConfigurationError, ServerError
+from aki_transport.errors import AKIError, AuthenticationError, ConfigurationError, ServerError
 from aki_transport.redaction import escape_control, redact
 from aki_transport.transport import polling
 from aki_transport.transport.attempts import Attempts
@@ -150,7 +150,7 @@ class Transport:
                     yield last
                     # A client of the user's has no such bound, and would wait as long as for any chunk.
                     end_by = response.extensions.get("end_by")
-                    if end_by is not None:
+                    if end_by is not None and decoder.complete:
                         end_by(time.monotonic() + _DRAIN)
                         for _ in batches:
                             pass
@@ -198,9 +198,8 @@ class Transport:
                         last = _end(decoder, attempts)
                         attempts.has_ended = True
                         yield last
-                        async with asyncio.timeout(_DRAIN):
-                            async for _ in batches:
-                                pass
+                        if decoder.complete:
+                            await _drain(batches)
                 except GeneratorExit:
                     # A loop that shuts down closes the generators around this one too, which must not find it waiting.
                     response.extensions.get("abandon", _nothing)()
@@ -308,10 +307,13 @@ class Transport:
         call_headers: Mapping[str, str] | None = None,
     ) -> AKIError:
         """The error with provider and request ID, and without key and tokens should the service echo them."""
+        is_refused_key = isinstance(error, AuthenticationError) and error.provider is None
         error.provider = error.provider or self.title
         if error.request_id is None and headers is not None:
             error.request_id = request_id_of(headers)
         error.redact((*self._secrets(key), *secret_header_values(call_headers or {})))
+        if is_refused_key:
+            error.add_hint(self._key.hint)
         return error
 
     def without_key(self, text: str) -> str:
@@ -366,6 +368,13 @@ def _end(decoder: Decoder[T], attempts: Attempts) -> T:
     except ServerError:
         attempts.has_begun = attempts.has_yielded  # a failed worker's empty answer: nothing of it was an answer
         raise
+
+
+async def _drain(batches: AsyncGenerator[T, None]) -> None:
+    """Read what stands behind the end of an answer."""
+    async with asyncio.timeout(_DRAIN):
+        async for _ in batches:
+            pass
 
 
 def _nothing() -> None:
