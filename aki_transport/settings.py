@@ -128,11 +128,12 @@ class ConnectionSettings(BaseModel):
         return self
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """The fields that the caller set, without those that may hold secrets."""
+        """The fields that were set, without functions and what may hold secrets."""
         return [
-            (name, getattr(self, name))
+            (name, value)
             for name, field in type(self).model_fields.items()
             if name in self.model_fields_set and field.repr and name not in ("metadata", "profile")
+            if not callable(value := getattr(self, name))
         ]
 
     def model_post_init(self, context: Any, /) -> None:

@@ -24,9 +24,18 @@ from aki_transport.settings import ModelSettings
 from llama_index_aki._convert_replies import ResponseAccumulator, create_chat_response, create_completion_response
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
-# Typed, for LlamaIndex's decorators would hide the methods' types.
-_chat_callback: Callable[[_Method], _Method] = llm_chat_callback()
-_completion_callback: Callable[[_Method], _Method] = llm_completion_callback()
+
+
+def _chat_callback(method: _Method) -> _Method:
+    """LlamaIndex's decorator, which would hide the method's type."""
+    decorated: _Method = llm_chat_callback()(method)
+    return decorated
+
+
+def _completion_callback(method: _Method) -> _Method:
+    """The same for prompts."""
+    decorated: _Method = llm_completion_callback()(method)
+    return decorated
 
 
 class LlamaIndexModel(ModelSettings, LLM):
