@@ -58,7 +58,18 @@ def llama_cpp(*, template: Path | None = None) -> Iterator[Server]:
     by_default = next(path for path in install.chat_templates() if path.stem == DEFAULT_TEMPLATE)
     port = _free_port()
     options = ["--model", install.model(), "--alias", LLAMA_MODEL, "--host", "127.0.0.1", "--port", port]
-    options += ["--api-key", LLAMA_KEY, "--ctx-size", WINDOW, "--parallel", 1, "--threads", 1, "--jinja", "--no-webui"]
+    options += [
+        "--api-key",
+        LLAMA_KEY,
+        "--ctx-size",
+        WINDOW if template is None else 4 * WINDOW,
+        "--parallel",
+        1,
+        "--threads",
+        1,
+        "--jinja",
+        "--no-webui",
+    ]
     # The same question has the same answer, and no answer goes on to the end of the window.
     options += ["--seed", 7, "--n-predict", 400]
     options += ["--chat-template-file", template or by_default]
