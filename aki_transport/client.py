@@ -363,7 +363,7 @@ class Client:
     def _with_hint(self, error: APIStatusError | NoJsonError) -> APIStatusError | NoJsonError:
         """The error; a 404 of a path also tells what may be wrong with the base URL."""
         if type(error) is NotFoundError:
-            error.message += base_url_hint(self.route.protocol, self.base_url)
+            error.add_hint(base_url_hint(self.route.protocol, self.base_url))
         return error
 
     def planned_output(self, model: str) -> int | None:
