@@ -115,8 +115,12 @@ def _servers(args: argparse.Namespace) -> Iterator[list[Server]]:
         yield [servers.at_url(args.url, args.model, os.environ.get("AKI_INTEROP_KEY"))]
         return
     install.CACHE.mkdir(parents=True, exist_ok=True)
-    with servers.llama_cpp() as llama, servers.litellm(llama) as (forwarding, mocking):
-        yield [llama, forwarding, mocking]
+    with servers.llama_cpp() as llama:
+        if not any(args.only in name for name in servers.LITELLM_NAMES):
+            yield [llama]
+            return
+        with servers.litellm(llama) as (forwarding, mocking):
+            yield [llama, forwarding, mocking]
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
