@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
+from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, ToolCallDelta, Usage
@@ -17,13 +18,6 @@ _FIRST_INDEX = (None, 0, "0")
 
 class OpenAIDecoder(AnswerDecoder):
     """Decodes one answer."""
-
-    _FINISH_REASONS: ClassVar = {
-        "function_call": "tool_calls",
-        "eos": "stop",
-        "end_turn": "stop",
-        "max_tokens": "length",
-    }
 
     def __init__(self, request: ChatRequest, headers: Mapping[str, str], **options: Any) -> None:
         super().__init__(request, headers, **options)
@@ -73,6 +67,8 @@ class OpenAIDecoder(AnswerDecoder):
 
     def _read_choice(self, choice: Mapping[str, Any], chunk: Mapping[str, Any], event: str) -> ChatDelta | None:
         self._choice = choice
+        if choice.get("error"):
+            raise error_from_payload({"error": choice["error"]})
         finish = choice.get("finish_reason")
         if finish:
             self._finish = finish if isinstance(finish, str) else self._finish
@@ -97,7 +93,9 @@ class OpenAIDecoder(AnswerDecoder):
             reasoning = f"{reasoning}{thinking}" if thinking else reasoning
         if not isinstance(reasoning, str):
             reasoning = "".join(_parts(reasoning))
-        self._collect(text, reasoning)
+        text = self._collect(text, reasoning)
+        if self._is_stopped:
+            return ChatDelta(text, reasoning, "", (), None, chunk)
         refusal = text_or_none(delta.get("refusal")) or ""
         if refusal:
             self._refusals.append(refusal)
@@ -117,7 +115,7 @@ class OpenAIDecoder(AnswerDecoder):
         return self._build_reply(
             refusal="".join(self._refusals),
             tool_calls=self._calls.calls(),
-            usage=_usage(self._usage) if isinstance(self._usage, dict) else None,
+            usage=_usage(self._usage) if isinstance(self._usage, dict) and self.complete else None,
             id=text_or_none(self._first.get("id")),
             system_fingerprint=text_or_none(self._first.get("system_fingerprint")),
             logprobs=_merged_logprobs(self._logprobs),
@@ -130,7 +128,8 @@ class OpenAIDecoder(AnswerDecoder):
         choices = choices if choices and isinstance(choices, list) else [self._choice]
         first = choices[0]
         first = {**first, "finish_reason": self._finish_reason()} if isinstance(first, dict) else self._choice
-        return {**self._last, "model": self._served_model(), "usage": self._usage, "choices": [first, *choices[1:]]}
+        usage = self._usage if self.complete else None
+        return {**self._last, "model": self._served_model(), "usage": usage, "choices": [first, *choices[1:]]}
 
 
 def _parts(content: Any) -> tuple[str, str]:

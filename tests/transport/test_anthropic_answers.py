@@ -68,6 +68,9 @@ from tests.transport.asking import (
 )
 from tests.transport.test_decoding import anything, check, cuts, placed
 
+# Empty answers that reached max_tokens are among those that are drawn.
+pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelLimitWarning")
+
 some = settings(max_examples=8, deadline=None)
 more = settings(max_examples=20, deadline=None)
 
