@@ -34,7 +34,8 @@ def capture_refused_histories(servers: Iterable[Server], file: str) -> None:
     for server in servers:
         for name, history in (("odd history", ODD_HISTORY), ("tool results", TOOL_TURN)):
             row = _asked(server, name, "chat", _chat(model=server.model, messages=history, max_tokens=8))
-            if row["status"] >= HTTPStatus.BAD_REQUEST:
+            # A model that cannot write an answer in the template's format is no refusal of the history.
+            if row["status"] >= HTTPStatus.BAD_REQUEST and "The model produced" not in row["body"]:
                 refused.append({"template": server.name, **row})
     (FOLDER / file).write_text(json.dumps({"refused": refused}, indent=1, ensure_ascii=False) + "\n")
 
