@@ -34,7 +34,7 @@ def create_chat_response(reply: ChatReply, provider: str) -> ChatResponse:
     message_kwargs: dict[str, Any] = {"refusal": reply.refusal} if reply.refusal else {}
     if reply.tool_calls:
         message_kwargs["tool_calls"] = [
-            _openai_tool_call(call.id, call.name, call.arguments) for call in reply.tool_calls
+            openai_tool_call(call.id, call.name, call.arguments) for call in reply.tool_calls
         ]
     calls: list[ContentBlock] = [
         ToolCallBlock(
@@ -127,13 +127,13 @@ class _CallAccumulator:
                 self._arguments = parse_partial_arguments(self._json) or self._arguments
 
     def openai_tool_call(self) -> dict[str, Any]:
-        return _openai_tool_call(self._id or "", self._name, "")
+        return openai_tool_call(self._id or "", self._name, "")
 
     def block(self) -> ToolCallBlock:
         return ToolCallBlock(tool_call_id=self._id, tool_name=self._name, tool_kwargs=self._arguments)
 
 
-def _openai_tool_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
+def openai_tool_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
     """A tool call in OpenAI's form, in which LlamaIndex's programs look for calls."""
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 

@@ -12,7 +12,7 @@ from aki_transport.error_parsing import error_from_payload, is_error, request_id
 from aki_transport.errors import InvalidResponseError, ModelLimitWarning, ServerError, StreamInterruptedError
 from aki_transport.json_text import parse_json, shown
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress, Tool, ToolCallDelta, Usage
-from aki_transport.wire._text_filters import StopSequences, ThinkSplitter
+from aki_transport.wire._text_filters import StopSequences, ThinkSplitter, split_unopened
 
 _LARGEST = sys.float_info.max  # integers in JSON may be larger
 # OpenAI's names for others' reasons to stop, in lower case: Anthropic, Bedrock, Gemini, Mistral, TGI, Zhipu.
@@ -44,6 +44,8 @@ class AnswerDecoder:
         on_progress: OnProgress | None = None,
         empty_is_failure: bool = False,
         stream: bool = True,
+        on_unopened_reasoning: Callable[[], None] | None = None,
+        holds_unopened_reasoning: bool = False,
     ) -> None:
         self.finished = False
         self.complete = False
@@ -59,7 +61,8 @@ class AnswerDecoder:
         self._model = ""
         self._texts: list[str] = []
         self._reasonings: list[str] = []
-        self._think = ThinkSplitter()
+        self._on_unopened = on_unopened_reasoning
+        self._think = ThinkSplitter(may_be_unopened=stream and holds_unopened_reasoning)
         self._finish: str | None = None
         self._broken: str | None = None
 
@@ -142,6 +145,12 @@ class AnswerDecoder:
             self._on_model(model)
             self._model = model
 
+    def _split(self, text: str) -> tuple[str, str]:
+        """Answer and reasoning of a piece of text."""
+        if self._reasonings:  # the service tells them apart
+            self._think.may_be_unopened = False
+        return self._think.feed(text)
+
     def _collect(self, text: str, reasoning: str) -> str:
         """Add to the answer; gives the text that certainly stands before a stop sequence."""
         if text:
@@ -163,11 +172,17 @@ class AnswerDecoder:
 
     def _build_reply(self, **fields: Any) -> ChatReply:
         """The reply with the fields that all protocols have in common, and these."""
+        text, reasoning = self.text, "".join(self._reasonings)
+        unopened = split_unopened(text) if self._on_unopened is not None and not reasoning else None
+        if self._on_unopened is not None and (unopened or self._think.was_unopened):
+            self._on_unopened()
+        if unopened and not self._stream:  # in a stream the text was returned before
+            reasoning, text = unopened
         if self._is_stopped:
             fields["details"] = {**fields.get("details", {}), "stop_sequence": self._stop.matched}
         return ChatReply(
-            text=self.text,
-            reasoning="".join(self._reasonings),
+            text=text,
+            reasoning=reasoning,
             finish_reason=self._finish_reason(),
             stop_reason=self._finish,
             model=self._served_model(),

@@ -89,7 +89,7 @@ class OpenAIDecoder(AnswerDecoder):
             else:
                 text, thinking = _parts(content)
                 reasoning = reasoning or thinking
-            text, thinking = self._think.feed(text)
+            text, thinking = self._split(text)
             reasoning = f"{reasoning}{thinking}" if thinking else reasoning
         if not isinstance(reasoning, str):
             reasoning = "".join(_parts(reasoning))
