@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import mimetypes
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,9 +27,8 @@ from llama_index.core.base.llms.types import (
 )
 
 from aki_transport import ConfigurationError
+from aki_transport.message_fields import CALL_EXTRAS, CONTENT_PARTS, REASONING_FIELD, maker_fields
 from aki_transport.messages import (
-    CALL_EXTRAS,
-    REASONING_FIELD,
     Audio,
     File,
     Image,
@@ -39,7 +39,10 @@ from aki_transport.messages import (
     Text,
     ToolCall,
 )
-from aki_transport.reasoning import FIELD, from_blocks
+from aki_transport.reasoning import from_blocks
+from llama_index_aki._kept_blocks import read_content_parts
+
+log = logging.getLogger("aki_transport")
 
 _ROLES: Mapping[MessageRole, Role] = {
     MessageRole.SYSTEM: "system",
@@ -53,15 +56,6 @@ _ROLES: Mapping[MessageRole, Role] = {
 }
 
 
-# Additional fields of an assistant's message that are read here, or that repeat what it holds elsewhere.
-_READ_KWARGS = frozenset(
-    {
-        *("tool_calls", "tool_call_id", "name", "refusal", "model_provider", "reasoning_content", "annotations"),
-        *(FIELD, REASONING_FIELD, CALL_EXTRAS),
-    }
-)
-
-
 def convert_message(message: ChatMessage) -> Message:
     """One message as the transport's.
 
@@ -70,6 +64,7 @@ def convert_message(message: ChatMessage) -> Message:
     """
     role = _ROLES[message.role]
     fields = message.additional_kwargs
+    provider = fields.get("model_provider") if role == "assistant" else None
     parts: list[Part] = []
     calls: list[ToolCall] = []
     thinking_blocks: list[ThinkingBlock] = []
@@ -83,12 +78,16 @@ def convert_message(message: ChatMessage) -> Message:
                 calls.append(ToolCall(call_id or "", block.tool_name, _arguments_json(block.tool_kwargs), extra))
             case CachePoint():
                 _mark(parts, block)
+            case ImageBlock() | AudioBlock() | CitationBlock() if provider is not None:
+                log.debug("a %s of an earlier answer is not sent: it was made for the user", type(block).__name__)
             case _:
                 parts.extend(_convert_block(block))
     if role == "assistant" and not calls:
         entries = fields.get("tool_calls") or ()
         calls = [call for entry in entries if (call := _convert_openai_tool_call(entry, call_extras)) is not None]
-    provider = fields.get("model_provider") if role == "assistant" else None
+    if provider is not None and CONTENT_PARTS in fields:
+        text = "".join(part.text for part in parts if isinstance(part, Text))
+        parts = list(read_content_parts(fields[CONTENT_PARTS], text)) or parts
     return Message(
         role=role,
         content=_merge_parts(parts),
@@ -100,7 +99,7 @@ def convert_message(message: ChatMessage) -> Message:
         tool_call_id=fields.get("tool_call_id") if role == "tool" else None,
         provider=provider,
         reasoning_field=fields.get(REASONING_FIELD),
-        extra={} if provider is None else {name: fields[name] for name in fields if name not in _READ_KWARGS},
+        extra={} if provider is None else maker_fields(fields),
     )
 
 

@@ -105,7 +105,7 @@ class NativeDecoder(AnswerDecoder):
                 **durations,
                 **({"stop_sequence": stop_sequence} if stop_sequence else {}),
             },
-            raw=self._with_openai_fields({**self._raw(), **counts, **durations, "text": self.text}, usage, {}),
+            raw=self._with_openai_fields({**self._raw(), **counts, **durations, "text": self.text}, usage, counts),
         )
 
 
