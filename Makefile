@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo rag notebooks test check fuzz mutants bench compare ray faults record live soak audit emulator clean
+.PHONY: help demo rag docs notebooks test check fuzz mutants bench compare ray faults record live soak audit emulator clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -31,12 +31,22 @@ $(VENV)/notebooks: pyproject.toml llama_index_aki/_shim.py | $(BIN)/uv
 rag: $(VENV)/notebooks  ## questions with known answers, asked of the same pages through both frameworks
 	@$(BIN)/python notebooks/rag_evaluation.py
 
+DOCS := $(VENV)/docs
+
+$(DOCS)/made: pyproject.toml | $(BIN)/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DOCS)
+	$(BIN)/uv pip install --quiet --python $(DOCS)/bin/python --group docs
+	@touch $@
+
+docs: $(DOCS)/made  ## the documentation as a site in dist/site; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+
 notebooks: $(VENV)/notebooks  ## run the notebooks on the local emulator and keep their outputs
 	@$(BIN)/python notebooks/run_notebooks.py
 
-# Four at once on any machine: most tests wait for something.
+# Four at once on any machine: most tests wait for something. With the variable set, each would rewrite all files.
 test: $(VENV)/dev  ## all tests, offline
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 4 --dist loadgroup
 
 check: $(VENV)/dev  ## format, lint, types
 	$(BIN)/ruff format --check .
@@ -112,12 +122,14 @@ live: $(VENV)/dev  ## what is assumed of the services beside what they do; asks 
 	@$(BIN)/python -m tests.tools.live $(ARGS)
 
 # Without --strict, packages of which the service knows nothing pass. Our own is left out: only its dependencies are asked.
-audit: $(BIN)/uv  ## known vulnerabilities of all that the wheel brings; asks PyPI's service
+audit: $(BIN)/uv  ## known vulnerabilities of all that the wheel brings; offline, then asks PyPI's service
 	rm -rf $(VENV)/audit
 	$(BIN)/uv build --quiet --wheel --out-dir $(VENV)/audit
 	$(BIN)/uv venv --quiet --python $(BIN)/python $(VENV)/audit/clean
 	$(BIN)/uv pip install --quiet --python $(VENV)/audit/clean/bin/python "$$(echo $(VENV)/audit/*.whl)[all]"
 	$(BIN)/uv pip freeze --quiet --python $(VENV)/audit/clean/bin/python | grep -v '^aki-integrations' > $(VENV)/audit/all.txt
+	$(BIN)/uv run --quiet --no-project --python $(BIN)/python --with safety-db --with packaging \
+	    python -m tests.tools.advisories $(VENV)/audit/all.txt
 	$(BIN)/uv tool run --quiet pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/audit/all.txt $(ARGS)
 
 soak: $(VENV)/dev  ## thousands of streams at once, ten minutes of mixed traffic with faults; ARGS=--help

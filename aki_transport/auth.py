@@ -134,9 +134,13 @@ class ApiKey:
         base_url: The URL to which the key is sent.
         explicit: The key that the user passed, or the function that returns it, which is asked for each attempt; an
             empty key counts as none.
+        origin: Where the explicit one comes from, for messages.
     """
 
-    def __init__(self, provider: Provider, base_url: str, explicit: ApiKeySource) -> None:
+    def __init__(self, provider: Provider, base_url: str, explicit: ApiKeySource, *, origin: str = "api_key=") -> None:
+        self.origin: str | None = None if explicit is None else origin
+        """Where the key comes from: an argument, or the environment variable that it was read from; None if nothing
+        was read yet."""
         self._provider = provider
         self._host = urlsplit(base_url).hostname or ""
         self.function: KeyFunction | None = None
@@ -191,10 +195,12 @@ class ApiKey:
                     f"{provider.title}: the key in {variable} goes only to {', '.join(sorted(provider.hosts))};"
                     f" to send a key to {self._host}, pass api_key= explicitly."
                 )
+            self.origin = variable
             return key
+        page = f" Keys are made at {provider.key_page}." if provider.key_page else ""
         raise ConfigurationError(
-            f"{provider.title}: no key; set {variables} or pass api_key=."
-            " To try without one, start the local emulator: python -m aki_transport.emulator"
+            f"{provider.title}: no key; set {variables} or pass api_key=.{page}"
+            f" To try without one, run `aki emulator` and set {EMULATOR_VARIABLE} to its address."
         )
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from aki_transport._version import __version__
-from aki_transport.auth import ApiKey, ApiKeySource, checked_base_url, checked_headers, emulated
+from aki_transport.auth import EMULATOR_VARIABLE, ApiKey, ApiKeySource, checked_base_url, checked_headers, emulated
 from aki_transport.errors import APIStatusError, NotFoundError
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.models.listing import ServiceListing
 from aki_transport.models.resolver import ModelResolver, OnModelFallback, OnUnknownModel
+from aki_transport.prepare.adaptations import Memory
 from aki_transport.prepare.chat import Adaptations, PreparedChat, final_reply
 from aki_transport.prepare.structured_output import NoJsonError
 from aki_transport.providers import DEFAULT_PROVIDER, Provider, base_url_hint, default_protocol, find_provider
@@ -100,7 +101,10 @@ class Client:
             base_url or self.route.base_url, title=self.provider.title, allow_insecure=allow_insecure
         )
         self._wire = find_wire(protocol)
-        self._key = ApiKey(self.provider, self.base_url, api_key)
+        is_emulated = self.route not in self.provider.routes
+        self._key = ApiKey(
+            self.provider, self.base_url, api_key, origin=EMULATOR_VARIABLE if is_emulated else "api_key="
+        )
         self._transport = Transport(
             title=self.provider.title,
             base_url=self.base_url,
@@ -144,7 +148,7 @@ class Client:
             transport=self._transport,
             is_read=model_listing,
         )
-        self._adaptations = Adaptations()
+        self._adaptations = Adaptations(Memory(self.base_url))
 
     def chat(self, request: ChatRequest) -> ChatReply:
         """The complete answer.
@@ -318,6 +322,18 @@ class Client:
         """`refresh_models`, async."""
         await self._listing.aread(force=True)
         return self._resolver.all(self._listing.known)
+
+    def key_origin(self) -> str | None:
+        """Where the key comes from: `"api_key="` or the name of an environment variable; None if none is needed.
+
+        Raises:
+            ConfigurationError: There is no key.
+
+        Example:
+            >>> Client(api_key="...").key_origin()
+            'api_key='
+        """
+        return self._key.origin if self._key.function or self._key() else None
 
     def close(self) -> None:
         """Give the connections back; they close if no other client of this process uses them. May be used again."""

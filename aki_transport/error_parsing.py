@@ -23,13 +23,16 @@ from aki_transport.errors import (
 )
 
 _OK = 200
+_BAD_REQUEST = 400
 _NOT_FOUND = 404
 # Cookies are secrets; the others describe the encoded bytes, not the decoded text that is kept.
 _DROPPED_HEADERS = frozenset({"set-cookie", "content-encoding", "content-length", "transfer-encoding"})
 _SERVER_ERROR = 500
+_NOT_IMPLEMENTED = 501
 _MAX_PARSED = 16384  # characters of a message that are looked at; a page's title stands near its beginning
 _MAX_TEXT = 4096  # characters of a message without markup; errors.py shortens further, after it removed the key
 _MAX_ITEMS = 20  # of a list of messages
+_MAX_FIELD = 200  # characters of the name of a field
 
 _BY_STATUS: Mapping[int, type[APIStatusError]] = {
     **dict.fromkeys((400, 405, 409, 413, 422), BadRequestError),
@@ -51,10 +54,13 @@ _BY_CODE: Mapping[str, type[APIStatusError]] = {
     "billing_error": InsufficientCreditsError,
     "permission_error": PermissionDeniedError,
     "model_not_found": ModelNotFoundError,
+    "invalid_model": ModelNotFoundError,  # Mistral, Perplexity
+    "DeploymentNotFound": ModelNotFoundError,  # Azure
     "not_found_error": NotFoundError,
     "request_failed": BadRequestError,
     "context_length_exceeded": ContextOverflowError,
     "request_too_large": ContextOverflowError,
+    "exceed_context_size_error": ContextOverflowError,  # llama.cpp
     "rate_limit_exceeded": RateLimitError,
     "rate_limit_error": RateLimitError,
     "overloaded_error": ServiceUnavailableError,
@@ -90,11 +96,41 @@ _OVERFLOW = re.compile(
       | token\ (count|limit)[^.]{0,40}exceed | exceed\w{0,3}\ (the\ )?(model'?s?\ )?token\ limit""",
     re.IGNORECASE | re.VERBOSE,
 )
+# Messages of vLLM, LiteLLM, transformers, Ollama, OpenAI, DeepSeek, OpenRouter, Bedrock, Gemini. Between "model" and
+# what is wrong stands at most its ID: "model output is invalid" tells of something else.
 _NO_MODEL = re.compile(
-    r"(no such|unknown) model|\bmodel\b.{0,80}(not (found|supported|available)|does ?n[o']t exist|unknown)",
+    r"""\b(no\ such|unknown|unrecognized|invalid)\ model(\ (name|id|identifier|passed|specified)\b|\ ?[:='"`(.]|\Z)
+      | \bmodels?(\ (name|id|identifier))?[ :=]{0,3}
+        (['"`][^'"`]{1,200}['"`]|(?=[^\s'"`]{0,99}[-\d/._:])[^\s'"`]{1,200})?,?\ ?
+        (was\ |is\ |could\ |does\ |do\ )?(not\ (be\ )?(found|available|exist|accessible|deployed|loaded)
+        |doesn't\ exist|unknown|invalid|not\ a\ valid\ model)
+      | is\ not\ a\ valid\ model | pinned\ to\ ['"`\w]""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# At 404 there is little else that could be missing.
+_NO_MODEL_THERE = re.compile(
+    r"\bmodel\b.{0,80}(not (found|supported|available)|does ?n[o']t exist|unknown)", re.IGNORECASE
+)
+# Gemini and xAI answer a wrong key with 400.
+_WRONG_KEY = re.compile(
+    r"(incorrect|invalid|wrong|expired|missing|no) api[ _-]?key"
+    r"|api[ _-]?key.{0,20}(not valid|invalid|incorrect|expired)",
     re.IGNORECASE,
 )
+# What the same request will meet again: a feature that is missing, a template or a grammar that refuses.
+_PERMANENT = re.compile(
+    r"""not[ _](yet[ _]|currently[ _])?(implemented|supported|permitted) | unsupported | extra\ inputs
+      | \b(does|do|did|can)\ ?n[o']t\ support | unexpected\ keyword | roles?\ must | system\ message
+      | (unknown|unrecognized|invalid)\ (field|parameter|param|argument|option) | grammar | jinja | template""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# The open-source server behind AKI.IO sends the first letter of its message alone.
+_LETTERS: Mapping[str, tuple[type[APIStatusError], str]] = {
+    "J": (RateLimitError, "the queue of jobs is full"),
+    "E": (NotFoundError, "the endpoint is disabled"),
+}
 _OVERFLOW_STATUSES = frozenset({200, 400, 404, 413, 422, 500})
+_MODEL_STATUSES = frozenset({400, 404, 422})
 _STATUS = re.compile(r"[45]\d\d")
 # Possessive, for backtracking would make a page of unclosed tags quadratic.
 _TAG = re.compile(r"<(/?+)([a-zA-Z!?][a-zA-Z0-9]*+)[^<>]*+>")
@@ -138,9 +174,12 @@ def _build(
     if status == _OK and payload_status is not None:
         status = payload_status
     cls = _classify(status, message, code, error_type)
+    if message in _LETTERS and code == "request_failed":
+        cls, meaning = _LETTERS[message]
+        message = f"{message} ({meaning})"
     if status == _OK:
         status = _STATUS_OF.get(cls, status)
-    return cls(
+    error = cls(
         message or "no message",
         status_code=status,
         code=code,
@@ -151,6 +190,36 @@ def _build(
         headers={name: value for name, value in headers.items() if name not in _DROPPED_HEADERS},
         request_id=request_id_of(headers),
     )
+    if cls is ServerError and _is_permanent(error):
+        error.is_retryable = False
+    return error
+
+
+def refused_fields(error: APIStatusError) -> tuple[str, ...]:
+    """The fields of the request that an error names in `param` or `detail[].loc`, with dots between their parts."""
+    body = error.body if isinstance(error.body, Mapping) else {}
+    names: list[Any] = []
+    for fields in (body.get("error"), body):
+        if isinstance(fields, Mapping):
+            names.append(fields.get("param"))
+            details = fields.get("detail")
+            names += map(_location, details[:_MAX_ITEMS] if isinstance(details, list) else ())
+    return tuple(name[:_MAX_FIELD] for name in names if isinstance(name, str) and name not in ("", "None"))
+
+
+def _location(detail: Any) -> str:
+    """Where FastAPI saw the fault."""
+    location = detail.get("loc") if isinstance(detail, Mapping) else None
+    return ".".join(str(part) for part in location[:_MAX_ITEMS]) if isinstance(location, list) else ""
+
+
+def _is_permanent(error: APIStatusError) -> bool:
+    """Whether the same request will fail again, although its status speaks of a failure of the server."""
+    if error.status_code == _NOT_IMPLEMENTED or error.code == "not_implemented" or error.type == "not_implemented":
+        return True
+    if error.status_code != _SERVER_ERROR:
+        return False
+    return bool(refused_fields(error)) or _PERMANENT.search(error.message) is not None
 
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
@@ -162,10 +231,16 @@ def _classify(status: int, message: str, code: str | None, error_type: str | Non
     by_code = _BY_CODE.get(code or "") or (_BY_CODE.get(error_type or "") if error_type not in _GENERIC_TYPES else None)
     if (by_code in (None, BadRequestError, ServerError)) and status in _OVERFLOW_STATUSES and _OVERFLOW.search(message):
         return ContextOverflowError
+    if by_code not in (None, BadRequestError):
+        return by_code
+    if status == _NOT_FOUND and by_code is None and _NO_MODEL_THERE.search(message):
+        return ModelNotFoundError
+    if status in _MODEL_STATUSES and _NO_MODEL.search(message):
+        return ModelNotFoundError
     if by_code is not None:
         return by_code
-    if status == _NOT_FOUND and _NO_MODEL.search(message):
-        return ModelNotFoundError
+    if status == _BAD_REQUEST and _WRONG_KEY.search(message):
+        return AuthenticationError
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status >= _SERVER_ERROR:
@@ -182,6 +257,9 @@ def _parse_envelope(body: Any) -> tuple[str, str | None, str | None, int | None]
     message = inner if inner and not isinstance(inner, Mapping) else None
     for name in ("message", "description", "detail", "msg"):
         message = message or fields.get(name)
+    match fields:
+        case {"metadata": {"raw": str(raw)}}:  # OpenRouter: what the server behind it answered
+            message = f"{_to_text(message)}: {_to_text(raw)}"
     code, error_type = fields.get("code"), fields.get("type")
     numbers = (str(fields.get(name)) for name in ("code", "status", "status_code"))
     status = next((int(number) for number in numbers if _STATUS.fullmatch(number)), None)
@@ -200,6 +278,8 @@ def _to_text(value: Any) -> str:
             text = _strip_markup(value[:_MAX_PARSED])
         case [*items]:
             text = "; ".join(_to_text(item) for item in items[:_MAX_ITEMS])
+        case {"msg": str(text), "loc": [*_]}:
+            text = f"{_location(value)[:_MAX_FIELD]}: {text}"
         case {"msg": str(text)} | {"message": str(text)}:
             pass
         case None:

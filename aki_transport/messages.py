@@ -166,8 +166,9 @@ class ChatRequest:
     """One request to a model. Fields that are None or empty are not sent.
 
     `fields` are further fields of the body that are known by name, `extra_body` those that are not. `headers` and
-    `timeout` are those of this one request. `max_tokens_field` is the protocol's name of that bound, and
-    `attachments_in_results` means that pictures of a tool's result stay in its message.
+    `timeout` are those of this one request. `max_tokens_field` is the protocol's name of that bound, and `own_bound`
+    tells, where it is not the caller's, whether the protocol requires one. `attachments_in_results` means that pictures
+    of a tool's result stay in its message.
 
     `endpoint` is the endpoint of the model on protocols where each model is one. `raw_prompt` marks the messages as raw
     text to continue, for protocols that have a field for it.
@@ -194,6 +195,7 @@ class ChatRequest:
     send_reasoning: SendReasoning | None = None
     include_usage: bool = True
     max_tokens_field: str = "max_tokens"
+    own_bound: Literal["optional", "required"] | None = None
     attachments_in_results: bool = False
     fields: Mapping[str, Any] = field(default_factory=dict)
     extra_body: Mapping[str, Any] = field(default_factory=dict)

@@ -63,6 +63,7 @@ class Provider:
         routes: Its interfaces, at most one per protocol.
         label: The name in error messages; default is `name`.
         key_variables: Environment variables for the key; the first one that is set is used. Empty: no key is needed.
+        key_page: Where keys are made, for messages.
         fallback_model: The model that silently answers requests for an unknown model; None if the provider refuses
             unknown models.
         catalog: The section of models.toml that describes its models.
@@ -82,6 +83,7 @@ class Provider:
     routes: tuple[Route, ...] = ()
     label: str = ""
     key_variables: tuple[str, ...] = ()
+    key_page: str = ""
     fallback_model: str | None = None
     catalog: str | None = None
     base_url: InitVar[str | None] = None
@@ -128,6 +130,7 @@ PROVIDERS: dict[str, Provider] = {
             name="aki",
             label="AKI.IO",
             key_variables=("AKI_API_KEY", "AKI_IO_API_KEY"),
+            key_page="https://aki.io",
             fallback_model="minimax-m2.5-230b",
             catalog="aki",
             routes=(
@@ -150,12 +153,14 @@ PROVIDERS: dict[str, Provider] = {
             name="aacflow",
             label="AACFlow",
             key_variables=("AACFLOW_API_KEY",),
+            key_page="https://www.aacflow.io",
             routes=(Route(protocol="openai", base_url="https://www.aacflow.io/api/v1/ai"),),
         ),
         Provider(
             name="ak_ai_core",
             label="AK AI CORE",
             key_variables=("AK_AI_CORE_API_KEY",),
+            key_page="https://akaicore.space (Settings > API Keys)",
             routes=(Route(protocol="openai", base_url="https://akaicore.space/v1"),),
         ),
     )

@@ -23,7 +23,7 @@ def convert_tool(
     """A tool as OpenAI's dict, with its `extras`; a dict that is no function, and none of its forms, as it is."""
     if isinstance(tool, Mapping):
         return _convert_dict(tool, strict)
-    converted = convert_to_openai_tool(tool, strict=strict)
+    converted = _as_openai_tool(tool, strict)
     if "function" in converted:
         recursive = _recursive_schema(tool)
         if recursive is not None:
@@ -64,8 +64,16 @@ def _convert_dict(tool: Mapping[str, Any], strict: bool | None) -> dict[str, Any
     is_schema = tool.get("type") in _SCHEMA_TYPES or (tool.get("type") is None and {"name", "title"} & tool.keys())
     if is_schema or "toolSpec" in tool:
         marks = {"cache_control": tool["cache_control"]} if "cache_control" in tool else {}
-        return {**marks, **convert_to_openai_tool(dict(tool), strict=strict)}
+        return {**marks, **_as_openai_tool(dict(tool), strict)}
     return dict(tool)
+
+
+def _as_openai_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
+    """LangChain's conversion. The wire makes a schema strict, for LangChain would close free objects too."""
+    converted = convert_to_openai_tool(tool)
+    if strict is not None and "function" in converted:
+        converted["function"]["strict"] = strict
+    return converted
 
 
 def _recursive_schema(tool: Any) -> dict[str, Any] | None:

@@ -69,7 +69,7 @@ def convert_message(message: ChatMessage) -> Message:
     calls: list[ToolCall] = []
     thinking_blocks: list[ThinkingBlock] = []
     call_extras = fields.get(CALL_EXTRAS) or {}
-    for block in message.blocks:
+    for previous, block in zip((None, *message.blocks), message.blocks, strict=False):
         match block:
             case ThinkingBlock():
                 thinking_blocks += [block] if role == "assistant" else []
@@ -77,14 +77,14 @@ def convert_message(message: ChatMessage) -> Message:
                 extra = call_extras.get(call_id, {})
                 calls.append(ToolCall(call_id or "", block.tool_name, _arguments_json(block.tool_kwargs), extra))
             case CachePoint():
-                _mark(parts, block)
+                _mark(calls if isinstance(previous, ToolCallBlock) else parts, block)
             case ImageBlock() | AudioBlock() | CitationBlock() if provider is not None:
                 log.debug("a %s of an earlier answer is not sent: it was made for the user", type(block).__name__)
             case _:
                 parts.extend(_convert_block(block))
     if role == "assistant" and not calls:
-        entries = fields.get("tool_calls") or ()
-        calls = [call for entry in entries if (call := _convert_openai_tool_call(entry, call_extras)) is not None]
+        calls = _calls_of_other_makers(fields, call_extras)
+    name_of_function = fields.get("name") if message.role == MessageRole.FUNCTION else None
     if provider is not None and CONTENT_PARTS in fields:
         text = "".join(part.text for part in parts if isinstance(part, Text))
         parts = list(read_content_parts(fields[CONTENT_PARTS], text)) or parts
@@ -96,20 +96,23 @@ def convert_message(message: ChatMessage) -> Message:
         reasoning_blocks=from_blocks([_thinking_fields(block) for block in thinking_blocks if _is_block(block)]),
         tool_calls=tuple(calls),
         # An agent that returns a tool's result as its answer keeps the call's ID in an assistant message.
-        tool_call_id=fields.get("tool_call_id") if role == "tool" else None,
+        tool_call_id=fields.get("tool_call_id", name_of_function) if role == "tool" else None,
         provider=provider,
         reasoning_field=fields.get(REASONING_FIELD),
         extra={} if provider is None else maker_fields(fields),
     )
 
 
-def _mark(parts: list[Part], point: CachePoint) -> None:
+def _mark(items: list[Any], point: CachePoint) -> None:
     """Mark what stands before the point, up to which the service shall cache."""
-    if parts and not isinstance(parts[-1], RawBlock):
-        mark = point.cache_control.model_dump(include={"type", "ttl"})
-        parts[-1] = replace(parts[-1], extra={**parts[-1].extra, "cache_control": mark})
-    else:
+    if not items:
         raise ConfigurationError("a CachePoint stands behind no block; put it behind the text that shall be cached.")
+    mark = {"cache_control": point.cache_control.model_dump(include={"type", "ttl"})}
+    last = items[-1]
+    if isinstance(last, RawBlock):
+        items[-1] = replace(last, fields={**last.fields, **mark})
+    else:
+        items[-1] = replace(last, extra={**last.extra, **mark})
 
 
 def _is_block(block: ThinkingBlock) -> bool:
@@ -189,6 +192,16 @@ def _convert_document(block: DocumentBlock) -> File:
 
 def _arguments_json(arguments: Mapping[str, Any] | str) -> str:
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
+
+
+def _calls_of_other_makers(fields: Mapping[str, Any], extras: Mapping[str, Any]) -> list[ToolCall]:
+    """The calls in the additional fields of a message without blocks for them."""
+    entries = list(fields.get("tool_calls") or ())
+    function = fields.get("function_call")
+    if not entries and isinstance(function, Mapping):
+        # OpenAI's older single call, whose result knows the name alone.
+        entries = [{"id": function.get("name"), "function": function}]
+    return [call for entry in entries if (call := _convert_openai_tool_call(entry, extras)) is not None]
 
 
 def _convert_openai_tool_call(entry: Any, extras: Mapping[str, Any]) -> ToolCall | None:

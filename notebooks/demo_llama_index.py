@@ -63,8 +63,10 @@ async def run(settings: dict[str, str]) -> Steps:
     # The service says how many tokens there were; the tokenizer is for services that do not.
     counter = TokenCountingHandler(tokenizer=str.split)
     Settings.callback_manager = CallbackManager([counter])
-    steps, llm, retriever = Steps("LlamaIndex"), AKI(model=MODEL, **settings), read_documents()
-    engine = RetrieverQueryEngine.from_args(retriever, llm=llm, streaming=True)
+    steps, retriever = Steps("LlamaIndex"), read_documents()
+    # The query engine reads the context window of this model; an LLM given to it alone does not tell older versions.
+    Settings.llm = llm = AKI(model=MODEL, **settings)
+    engine = RetrieverQueryEngine.from_args(retriever, streaming=True)
 
     def counted() -> tuple[int, int]:
         return counter.prompt_llm_token_count, counter.completion_llm_token_count

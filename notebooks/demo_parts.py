@@ -10,7 +10,10 @@ from time import perf_counter
 
 MODEL = "qwen3.6-35b"
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "tests/tools/benchmarks/README.md")
+PAGES = (
+    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "tests/tools/benchmarks/README.md"),
+    *(f"docs/{name}.md" for name in ("errors", "images", "migrating", "models", "privacy", "protocols", "testing")),
+)
 QUESTIONS = (
     "Which model answers a request for an unknown model?",
     "What does partial_text of a stream hold?",

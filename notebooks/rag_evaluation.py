@@ -36,8 +36,8 @@ class Case:
     sources: tuple[str, ...]
 
 
-def _readme(question: str, words: str, *headings: str) -> Case:
-    return Case(question, words, tuple(f"README.md, {heading}" for heading in headings))
+def _docs(question: str, words: str, *sources: str) -> Case:
+    return Case(question, words, tuple(f"docs/{source}" for source in sources))
 
 
 def _fable(question: str, words: str, heading: str) -> Case:
@@ -48,14 +48,23 @@ def _amendment(question: str, words: str, *numbers: str) -> Case:
     return Case(question, words, tuple(f"notebooks/pages/us_constitution.md, Amendment {each}" for each in numbers))
 
 
+_LIMITS = "Context window and maximum output"
+_REPEATED = "What is repeated, and what is not"
 CASES = (
-    _readme("Which model has a context window of 204800 tokens?", "minimax-m2.5-230b", "Models and limits"),
-    _readme("Which error means that the account has too little credit?", "InsufficientCreditsError", "Errors"),
-    _readme("Up to how many seconds is Retry-After heeded?", "up to 60 s", "Errors"),
-    _readme("What does partial_text hold when a stream breaks off half-way?", "what had arrived", "Errors"),
-    _readme("What is the maximum output of apertus-chat-70b?", "8192", "Models and limits"),
-    _readme("What is max_completion_tokens called here?", "max_tokens", "Moving over from ChatOpenAI(base_url=…)"),
-    _readme("Are there telemetry headers?", "no telemetry headers", "Privacy"),
+    _docs("Which model has a context window of 204800 tokens?", "minimax-m2.5-230b", f"models.md, {_LIMITS}"),
+    _docs(
+        "Which error means that the account has too little credit?", "InsufficientCreditsError", "errors.md, All errors"
+    ),
+    _docs("Up to how many seconds is Retry-After respected?", "up to 60 s", f"errors.md, {_REPEATED}"),
+    _docs("What does partial_text hold when a stream breaks off?", "what had arrived", f"errors.md, {_REPEATED}"),
+    _docs("What is the maximum output of apertus-chat-70b?", "8192", f"models.md, {_LIMITS}"),
+    _docs(
+        "What is max_completion_tokens called here?",
+        "max_tokens",
+        "migrating.md, From ChatOpenAI",
+        "migrating.md, All arguments",
+    ),
+    _docs("Which header does a call send?", "User-Agent", "privacy.md, What is sent"),
     Case("How do I add a model?", "an entry in `models.toml`", ("CONTRIBUTING.md, How to",)),
     Case("How do I add a provider?", "a row in `PROVIDERS`", ("CONTRIBUTING.md, How to",)),
     Case("What is pillow needed for?", "pictures", ("CONTRIBUTING.md, Dependencies, and why each is there",)),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,7 +10,14 @@ import pytest
 from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
+from aki_transport.prepare.adaptations import forget_refusals
 from aki_transport.transport import polling
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and two frameworks stay to the end: no collection of garbage has to look at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,6 +26,12 @@ def a_job_without_connection_is_given_up_at_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(polling, "LONGEST_OUTAGE", 0.0)
         yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_refused() -> None:
+    """Servers of other tests had the same ports."""
+    forget_refusals()
 
 
 @contextmanager

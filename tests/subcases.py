@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from aki_transport.models.listing import forget_listings
+from aki_transport.prepare.adaptations import forget_refusals
 
 
 def subcases(name: str, values: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Run a test once for each value of an argument, as subtests of one item.
 
     The fixtures are made once. Before each value those with a method `reset` are reset (servers, the emulator, the
-    clock), the log is emptied, and no listing is known.
+    clock), the log is emptied, and neither a listing nor a refusal is known.
     """
     variants = list(values)
     assert variants
@@ -35,6 +36,7 @@ def subcases(name: str, values: Iterable[Any]) -> Callable[[Callable[..., None]]
                     for fixture in given.values():
                         _renew(fixture)
                     forget_listings()
+                    forget_refusals()
                     test(**{name: variant}, **given)
 
         if not wants_subtests:

@@ -1,4 +1,4 @@
-"""The README's table of interfaces and features is what the wires take and what runs on the emulator."""
+"""The table of interfaces and features in docs/protocols.md is what the wires take and what runs on the emulator."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from tests.pictures import a_png
 from tests.scenarios import replied
 from tests.script_server import ScriptServer
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-SECTION = README.partition("## Providers and protocols\n")[2].partition("\n## ")[0]
+PAGE = (Path(__file__).parents[1] / "docs" / "protocols.md").read_text(encoding="utf-8")
 SUM = "What is 6 * 7?"
 ANSWER = "6 * 7 = 42."
 NO = "no"
@@ -178,8 +177,8 @@ ROWS: dict[str, Callable[[Where], str]] = {
 
 
 def line_of(label: str) -> list[str]:
-    """The cells of the README's row of this label."""
-    (line,) = [line for line in SECTION.splitlines() if line.startswith(f"| {label} |")]
+    """The cells of the row of this label."""
+    (line,) = [line for line in PAGE.splitlines() if line.startswith(f"| {label} |")]
     return [cell.strip() for cell in line.strip("|").split("|")][1:]
 
 

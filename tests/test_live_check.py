@@ -1,27 +1,43 @@
-"""The check of the live services, run against the emulator: all questions are answered, nothing is spent unasked."""
+"""`aki check --live` and `make live` on the emulator: all questions are answered, nothing is spent unasked."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from aki_transport import PROVIDERS
+from aki_transport import PROVIDERS, live_check
+from aki_transport.cli import FAILED, MISUSED, main
 from aki_transport.emulator import Emulator
+from aki_transport.live_check import Budget, Finding, all_questions, ask_all, open_services
+from aki_transport.transport.raw import RawSender
 from tests.recording import places
-from tests.recording.budget import Budget
-from tests.tools.live.__main__ import Where, ask_all, main
-from tests.tools.live.rows import Seen, all_rows
+from tests.tools.live.__main__ import main as make_live
+from tests.tools.live.frameworks import QUESTIONS
 
 ROOT = Path(__file__).parents[1]
+KEYS = (Emulator.key, Emulator.aacflow_key, Emulator.ak_ai_core_key)
+EVERY_QUESTION = (*all_questions(), *QUESTIONS)
 
 
 @pytest.fixture(autouse=True)
-def no_keys_from_outside(monkeypatch):
-    for row in PROVIDERS.values():
-        for name in row.key_variables:
-            monkeypatch.delenv(name, raising=False)
+def without_keys(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # where the report is written
+    monkeypatch.delenv("AKI_EMULATOR", raising=False)
+    for name in (name for row in PROVIDERS.values() for name in row.key_variables):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def emulator(monkeypatch):
+    monkeypatch.setattr(RawSender, "pause", staticmethod(lambda _: None))
+    service, looks = Emulator(), count()
+    service._jobs._clock = lambda: 0.05 * next(looks)  # a job takes as many looks each time
+    with service:
+        monkeypatch.setenv("AKI_EMULATOR", service.url)
+        yield service
 
 
 @pytest.fixture
@@ -35,79 +51,71 @@ def as_if_live(monkeypatch):
         yield service
 
 
-def test_the_emulator_answers_every_question(capsys):
-    assert main(["--emulator"]) == 0
-    printed = capsys.readouterr().out
-    rows = all_rows()
-    assert printed.count("as assumed  ") + printed.count("OTHERWISE") == len(rows)
-    assert "NO ANSWER" not in printed
-    assert f"answered {len(rows)} of {len(rows)} questions" in printed
-    assert "OTHERWISE" not in printed
-    for key in (Emulator.key, Emulator.aacflow_key, Emulator.ak_ai_core_key):
-        assert key not in printed
+@pytest.mark.usefixtures("emulator")
+def test_the_emulator_answers_every_question_as_assumed(capsys):
+    assert make_live(["--report", "report.md"]) == 0
+    printed, report = capsys.readouterr().out, Path("report.md").read_text()
+    assert f"The emulator answered {len(EVERY_QUESTION)} of {len(EVERY_QUESTION)} questions." in printed
+    assert f"{len(EVERY_QUESTION)} are as assumed, 0 are not." in printed
+    assert report.count("- **as assumed**: ") == len(EVERY_QUESTION)
+    for question in EVERY_QUESTION:
+        assert f"## {question.interface}: {question.about}\n" in report
+    assert "POST /chat/completions\n" in report
+    for key in KEYS:
+        assert key not in printed + report
 
 
-def test_every_place_has_questions_and_no_question_stands_twice():
-    rows = all_rows()
-    assert {row.place for row in rows} == set(places.PLACES)
-    assert len({(row.place, row.about) for row in rows}) == len(rows)
-
-
-def test_the_code_that_leans_on_an_assumption_is_there():
-    named = {path for row in all_rows() for path in row.code}
-    assert named
+def test_every_interface_has_questions_whose_code_is_there():
+    assert {question.interface for question in all_questions()} == set(places.PLACES)
+    assert len({(question.interface, question.about) for question in EVERY_QUESTION}) == len(EVERY_QUESTION)
+    named = {path for question in EVERY_QUESTION for path in question.code}
     assert {path for path in named if not (ROOT / path).is_file()} == set()
 
 
-def test_without_a_key_it_says_what_to_set_and_how_to_try_it(capsys):
-    assert main([]) == 1
-    printed = capsys.readouterr().out
-    for name in ("AKI_API_KEY", "AACFLOW_API_KEY", "AK_AI_CORE_API_KEY", "--emulator"):
-        assert name in printed
+def test_without_a_key_it_says_what_to_set(capsys):
+    assert main(["check", "--live"]) == MISUSED
+    printed = capsys.readouterr().err
+    assert all(name in printed for name in ("AKI_API_KEY", "AACFLOW_API_KEY", "AK_AI_CORE_API_KEY", "AKI_EMULATOR"))
 
 
-@pytest.mark.parametrize("answer", ["n", ""])
-def test_nothing_is_sent_without_a_yes(as_if_live, monkeypatch, capsys, answer):
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+@pytest.mark.parametrize(("at_a_terminal", "answer"), [(True, "n"), (True, ""), (False, "yes")])
+def test_nothing_is_sent_without_a_yes(as_if_live, monkeypatch, capsys, at_a_terminal, answer):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: at_a_terminal)
     monkeypatch.setattr("builtins.input", lambda _: answer)
-    assert main([]) == 1
-    assert "at most" in capsys.readouterr().out
+    assert main(["check", "--live"]) == FAILED
+    printed = capsys.readouterr().out
+    assert "at most" in printed
+    assert ("--yes" in printed) is not at_a_terminal
     assert as_if_live.requests == []
+    assert not Path("aki-live-check.md").exists()
 
 
-def test_nothing_is_sent_where_there_is_nobody_to_ask(as_if_live, monkeypatch, capsys):
-    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
-    assert main([]) == 1
-    assert "--yes" in capsys.readouterr().out
-    assert as_if_live.requests == []
-
-
-@pytest.mark.parametrize("given", [["--yes"], []], ids=["--yes", "a yes"])
-def test_with_a_key_the_services_that_it_opens_are_asked(as_if_live, monkeypatch, capsys, given):
+@pytest.mark.parametrize("options", [["--yes"], ["--provider", "aacflow"]], ids=["--yes", "a yes"])
+def test_with_a_key_the_services_that_it_opens_are_asked(as_if_live, monkeypatch, capsys, options):
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda _: "yes")
-    assert main(given) == 0
-    printed = capsys.readouterr().out
-    rows = [row for row in all_rows() if row.place == "aacflow/openai"]
-    assert f"The live service answered {len(rows)} of {len(rows)} questions" in printed
-    assert 0 < len(as_if_live.requests) <= sum(row.calls for row in rows)
-    assert as_if_live.aacflow_key not in printed
+    assert main(["check", "--live", *options]) == 0
+    printed, report = capsys.readouterr().out, Path("aki-live-check.md").read_text()
+    asked = [question for question in all_questions() if question.interface == "aacflow/openai"]
+    assert f"The live service answered {len(asked)} of {len(asked)} questions" in printed
+    assert 0 < len(as_if_live.requests) <= sum(question.calls for question in asked)
+    assert as_if_live.aacflow_key not in printed + report
 
 
-def test_another_behaviour_is_shown_with_the_code_that_leans_on_it(capsys, monkeypatch):
-    row = replace(all_rows()[0], ask=lambda _: Seen(as_assumed=False, words="something else"))
-    monkeypatch.setattr("tests.tools.live.__main__.all_rows", lambda: (row,))
-    assert main(["--emulator"]) == 0
+@pytest.mark.usefixtures("emulator")
+def test_another_behaviour_is_shown_with_the_code_that_depends_on_it(capsys, monkeypatch):
+    question = replace(all_questions()[0], ask=lambda _: Finding(as_assumed=False, detail="an \x1b[2J answer"))
+    monkeypatch.setattr(live_check, "all_questions", lambda: (question,))
+    assert main(["check", "--live"]) == 0
     printed = capsys.readouterr().out
     assert "OTHERWISE" in printed
-    assert f"something else. Look at {row.code[0]}" in printed
+    assert f"an \\x1b[2J answer. Look at {question.code[0]}" in printed
 
 
-def test_no_call_is_made_beyond_the_agreed_number(capsys):
-    rows = [row for row in all_rows() if row.place == "ak_ai_core/openai"][:3]
-    with Emulator() as service:
-        there = {"ak_ai_core/openai": Where(service.ak_ai_core_url, service.ak_ai_core_key)}
-        answered = ask_all(rows, there, Budget(2))
-        assert len(service.requests) == 2
-    assert len(answered) == 2
-    assert "NO ANSWER" in capsys.readouterr().out
+def test_no_call_is_made_beyond_the_agreed_number(emulator):
+    questions = [question for question in all_questions() if question.interface == "ak_ai_core/openai"][:3]
+    printed: list[str] = []
+    results = ask_all(questions, open_services(Budget(2), provider="ak_ai_core"), printed.append)
+    assert len(emulator.requests) == 2
+    assert [result.mark for result in results][2] == "NO ANSWER"
+    assert "agreed" in printed[-1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,10 +13,13 @@ from llama_index.core import MockEmbedding
 
 from aki_transport.emulator import Emulator
 from llama_index_aki import AKI
+from tests.lazily import lazily
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "notebooks"))
-rag_corpus, rag_index, rag_evaluation = map(import_module, ("rag_corpus", "rag_index", "rag_evaluation"))
-rag_langchain, rag_llama_index = map(import_module, ("rag_langchain", "rag_llama_index"))
+rag_corpus, rag_index, rag_evaluation = map(lazily, ("rag_corpus", "rag_index", "rag_evaluation"))
+rag_langchain, rag_llama_index = map(lazily, ("rag_langchain", "rag_llama_index"))
+# LanceDB, which they import, takes seconds: one process imports it.
+pytestmark = pytest.mark.xdist_group("lancedb")
 
 FRAMEWORKS = ("LangChain", "LlamaIndex")
 

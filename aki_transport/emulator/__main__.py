@@ -7,7 +7,7 @@ import threading
 from typing import Literal
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, *, prog: str = "python -m aki_transport.emulator") -> int:
     """Serve until interrupted; the exit code."""
     try:
         from aki_transport.emulator import Emulator  # noqa: PLC0415
@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     faults = "\n  ".join(describe_faults())
     parser = argparse.ArgumentParser(
-        prog="python -m aki_transport.emulator",
+        prog=prog,
         description=__doc__,
         epilog=f"faults, in the header {HEADER} or after ! in the model name, several joined by ;\n  {faults}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -34,6 +34,7 @@ _ECHO = re.compile(
 )
 _COUNT = re.compile(r"\bcount\b.*?\b(?:from\s+(\d+)\s+)?(?:to|until)\s+(\d+)", re.IGNORECASE)
 _LABELLED = re.compile(r"(?im)^\s*(?:question|query)\s*:\s*(\S.*)$")
+_EXISTING = re.compile(r"^.*\b(?:original|existing) answer:\s*(\S.*)$", re.IGNORECASE | re.MULTILINE)
 _SOURCE = re.compile(r"^\s*\[([^\]\n]{1,200})\]\s*(?!\()|^\s*(?:source|file_path|file)\s*:\s*(\S.*)$", re.IGNORECASE)
 # Written for the model where no source stands above it, else for the reader of that source.
 _INSTRUCTION = re.compile(
@@ -136,6 +137,9 @@ def _plain(prompt: Prompt) -> str:
         return " ".join([*dict.fromkeys(parts), *filter(None, [describe(prompt.images)])])
     if prompt.images:
         return describe(prompt.images)
+    # A prompt to refine an answer: only one that knows nothing is replaced.
+    if (existing := _EXISTING.search(prompt.question)) and UNKNOWN not in existing.group(1):
+        return existing.group(1).strip()
     question = _question(prompt.question)
     return _worked_out(question) or _best_sentence(question, _context(prompt, question)) or UNKNOWN
 

@@ -1,13 +1,15 @@
-"""What is said otherwise after a refusal: one table, and what of it is remembered."""
+"""Adaptations: how a request is changed when the service refuses a feature. One row each; what is remembered."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, TypeAlias
 
+from aki_transport.error_parsing import refused_fields
 from aki_transport.errors import APIStatusError, BadRequestError, ContextOverflowError
 from aki_transport.messages import ChatRequest, Message, ToolNamed
 from aki_transport.prepare import history
@@ -17,6 +19,9 @@ REMEMBERED_FOR = 3600.0
 
 clock = time.monotonic
 """Seconds of the clock by which that is measured; tests set another one."""
+
+Change: TypeAlias = Callable[[ChatRequest], ChatRequest]
+"""Makes the request in another form; gives it back unchanged where there is nothing to change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,41 +34,31 @@ class Adaptation:
         fields: Names of the refused field, as a service states them in `param`, `loc` or its message.
         message: What a refusal says; its field, if it names one, stands before its message.
         warning: What the user is told, as the answer may differ.
-        change: The request, said otherwise; unchanged where there is nothing to change.
+        change: The request, said otherwise.
+        change_for: Makes `change` of the refusal, where that tells more than that it is one.
+        is_overflow: Whether it concerns a request that does not fit into the context window, instead of all others.
     """
 
     name: str
     scope: Literal["service", "call"]
     fields: tuple[str, ...] = ()
     message: str = ""
-    change: Callable[[ChatRequest], ChatRequest]
+    change: Change = lambda request: request
+    change_for: Callable[[APIStatusError], Change] | None = None
     warning: str = ""
+    is_overflow: bool = False
 
     def is_told_by(self, refusal: APIStatusError) -> bool:
         """Whether the refusal is about this."""
-        named = refused_field(refusal)
-        if named and any(re.search(rf"(?<![a-z]){name}(?![a-z_])", named) for name in self.fields):
+        named = refused_fields(refusal)
+        if any(re.search(rf"(?<![a-z]){name}(?![a-z_])", field) for name in self.fields for field in named):
             return True
-        if self.message and re.search(self.message, f"{named}: {refusal.message}", re.IGNORECASE):
+        if self.message and re.search(self.message, f"{' '.join(named)}: {refusal.message}", re.IGNORECASE):
             return True
         return any(re.search(rf"(?<![\w]){name}(?!\w)", refusal.message) for name in self.fields if "_" in name)
 
 
-def refused_field(refusal: APIStatusError) -> str:
-    """The field that a refusal names in `param` or in `detail[].loc`, with dots between its parts; else empty."""
-    body = refusal.body if isinstance(refusal.body, Mapping) else {}
-    inner = body.get("error")
-    for fields in (inner, body):
-        if isinstance(fields, Mapping):
-            if isinstance(fields.get("param"), str):
-                return str(fields["param"])
-            detail = fields.get("detail")
-            if isinstance(detail, list) and detail and isinstance(detail[0], Mapping):
-                return ".".join(str(part) for part in detail[0].get("loc") or ())
-    return ""
-
-
-def _change_messages(change: Callable[[Message], Message]) -> Callable[[ChatRequest], ChatRequest]:
+def _change_messages(change: Callable[[Message], Message]) -> Change:
     return lambda request: replace(request, messages=tuple(map(change, request.messages)))
 
 
@@ -75,6 +70,45 @@ def _other_token_bound(request: ChatRequest) -> ChatRequest:
 def _automatic_choice(request: ChatRequest) -> ChatRequest:
     is_forced = request.tool_choice == "required" or isinstance(request.tool_choice, ToolNamed)
     return replace(request, tool_choice="auto") if is_forced else request
+
+
+# Anthropic: "input length and `max_tokens` exceed context limit: 188240 + 8192 > 200000, decrease input length".
+_SUM = re.compile(r"(\d{1,9}) ?\+ ?\d{1,9} ?>=? ?(\d{1,9})")
+# vLLM: "… and your request has 20 input tokens", with the difference in brackets, as the bound > 1024 - 20.
+_DIFFERENCE = re.compile(r"> ?(\d{1,9}) ?- ?(\d{1,9})")
+# Anthropic: "max_tokens: 8192 > 4096, which is the maximum"; OpenAI: "supports at most 4096 completion tokens".
+_BOUND = re.compile(r"(?:\d ?>|at most|less than or equal to|<=|maximum (?:is|of)|in the range \[1,|up to) ?(\d{1,9})")
+# OpenAI, vLLM: "maximum context length is 4097 tokens. However, you requested 9000 tokens (808 in the messages, …".
+_WINDOW = re.compile(r"(?:context|model)[^.\d]{0,60}?(\d{1,9})")
+_PROMPT = re.compile(
+    r"(\d{1,9}) (?:tokens )?(?:in|from) the (?:messages|prompt|input)|(\d{1,9}) (?:input|prompt) tokens"
+)
+
+
+def _without_own_bound(refusal: APIStatusError) -> Change:
+    return partial(_within, most=_named_bound(refusal.message))
+
+
+def _within(request: ChatRequest, most: int | None) -> ChatRequest:
+    """Without a bound of ours; where the protocol requires one, with as much as there is room for, else with half."""
+    if request.max_tokens is None or request.own_bound is None or (most is not None and most <= 0):
+        return request
+    if request.own_bound == "optional":
+        return replace(request, max_tokens=None)
+    is_less = most is not None and 0 < most < request.max_tokens
+    return replace(request, max_tokens=most if is_less else max(1, request.max_tokens // 2))
+
+
+def _named_bound(message: str) -> int | None:
+    """The tokens that a message says there are for the answer."""
+    if match := _SUM.search(message):
+        return int(match[2]) - int(match[1])
+    if match := _DIFFERENCE.search(message):
+        return int(match[1]) - int(match[2])
+    if match := _BOUND.search(message):
+        return int(match[1])
+    window, prompt = _WINDOW.search(message), _PROMPT.search(message)
+    return int(window[1]) - int(prompt[1] or prompt[2]) if window and prompt else None
 
 
 _PERMANENT = (500, 501)  # some servers answer so where a template or a grammar refuses
@@ -95,6 +129,21 @@ TABLE = (
         fields=("max_completion_tokens",),
         message=rf"{_NOT_TAKEN}.{{0,80}}max_tokens|max_tokens\W.{{0,40}}{_NOT_TAKEN}",
         change=_other_token_bound,
+    ),
+    Adaptation(
+        name="own max_tokens",
+        scope="service",
+        fields=("max_tokens", "max_completion_tokens", "max_new_tokens"),
+        message=r"(output|completion|new|generated) tokens",
+        change_for=_without_own_bound,
+    ),
+    Adaptation(
+        name="room for the answer",
+        scope="call",
+        fields=("max_tokens", "max_completion_tokens", "max_new_tokens"),
+        message=r"in the completion|(output|completion|new|generated) tokens",
+        change_for=_without_own_bound,
+        is_overflow=True,
     ),
     Adaptation(
         name="parallel_tool_calls",
@@ -155,43 +204,59 @@ TABLE = (
 )
 
 
-@dataclass(slots=True)
+_refused: dict[tuple[str, str, str], tuple[float, Change]] = {}
+"""What services refused, by base URL, model and name: until when, and the change that worked."""
+
+
+def forget_refusals() -> None:
+    """Forget everything that was refused, as if the process had just started."""
+    _refused.clear()
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
-    """What the service of one client refused, for each model: not said that way again, for an hour."""
+    """What the service at one base URL refused, for each model: not said that way again, for an hour.
 
-    _until: dict[tuple[str, str], float] = field(default_factory=dict)
+    All clients of the process share it.
+    """
 
-    def add(self, model: str, names: set[str]) -> None:
-        """Remember what was refused, after the other way worked."""
-        for name in names:
-            self._until.setdefault((model, name), clock() + REMEMBERED_FOR)
+    base_url: str
 
-    def holds(self, model: str, name: str) -> bool:
-        """Whether this was refused less than an hour ago."""
-        until = self._until.get((model, name))
-        if until is not None and clock() >= until:
-            del self._until[model, name]
-            return False
-        return until is not None
+    def add(self, model: str, changes: Mapping[str, Change]) -> None:
+        """Remember the changes after which the service took the request, each under the name of what was refused."""
+        now = clock()
+        for expired in [key for key, (until, _) in list(_refused.items()) if now >= until]:
+            _refused.pop(expired, None)
+        for name, change in changes.items():
+            _refused.setdefault((self.base_url, model, name), (now + REMEMBERED_FOR, change))
+
+    def change(self, model: str, name: str) -> Change | None:
+        """The change that worked less than an hour ago; None if there is none."""
+        until, change = _refused.get((self.base_url, model, name), (0.0, None))
+        return change if clock() < until else None
 
 
-def adapted(request: ChatRequest, refusal: APIStatusError, tried: set[str]) -> tuple[ChatRequest, Adaptation] | None:
-    """The request in another form that the refusal asks for; None if there is none."""
-    is_judgement = isinstance(refusal, BadRequestError) or refusal.status_code in _PERMANENT
-    if not is_judgement or isinstance(refusal, ContextOverflowError):
+def adapted(
+    request: ChatRequest, refusal: APIStatusError, tried: set[str]
+) -> tuple[ChatRequest, Adaptation, Change] | None:
+    """The request in another form that the refusal asks for, and the change; None if there is none."""
+    if not (isinstance(refusal, BadRequestError) or refusal.status_code in _PERMANENT):
         return None
+    is_overflow = isinstance(refusal, ContextOverflowError)
     for row in TABLE:
-        if row.name in tried or not row.is_told_by(refusal):
+        if row.name in tried or row.is_overflow != is_overflow or not row.is_told_by(refusal):
             continue
-        changed = row.change(request)
+        change = row.change if row.change_for is None else row.change_for(refusal)
+        changed = change(request)
         if changed != request:
-            return changed, row
+            return changed, row, change
     return None
 
 
 def as_remembered(request: ChatRequest, memory: Memory) -> ChatRequest:
     """The request without what the service refused before."""
     for row in TABLE:
-        if memory.holds(request.model, row.name):
-            request = row.change(request)
+        change = memory.change(request.model, row.name)
+        if change is not None:
+            request = change(request)
     return request

@@ -1,4 +1,4 @@
-"""Builds the call of a chat request; drops features that the service refused."""
+"""Builds the call of a chat request, with the adaptations to what the service refused (see `adaptations`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JsonObject
 from aki_transport.models.catalog import Listing
 from aki_transport.models.resolver import ModelResolver
 from aki_transport.prepare import history, structured_output
-from aki_transport.prepare.adaptations import Memory, adapted, as_remembered
+from aki_transport.prepare.adaptations import Change, Memory, adapted, as_remembered
 from aki_transport.prepare.structured_output import JsonDecoder, NoJsonError, StructuredMethod
 from aki_transport.prepare.tool_names import NameDecoder
 from aki_transport.providers import Route
@@ -29,7 +29,7 @@ class Adaptations:
     They are not sent again.
     """
 
-    memory: Memory = field(default_factory=Memory)
+    memory: Memory
     refused_methods: set[tuple[str, StructuredMethod]] = field(default_factory=set)
     ignored_methods: Counter[tuple[str, StructuredMethod]] = field(default_factory=Counter)
 
@@ -66,14 +66,16 @@ class PreparedChat:
         self._on_progress = on_progress
         self._stream = True
         self._tried: set[str] = set()
-        self._to_remember: set[str] = set()
+        self._to_remember: dict[str, Change] = {}
+        bound = resolver.output_bound(request, info)
         request, self._original_names = history.with_legal_names(request)
         request = replace(
             request,
             messages=history.with_readable_ids(history.reduced(request, resolver.provider.name), route.protocol),
             model=model,
             endpoint=resolver.endpoint(request.model, listing),
-            max_tokens=resolver.output_bound(request, info),
+            max_tokens=bound,
+            own_bound=None if bound == request.max_tokens else "required" if wire.REQUIRES_MAX_TOKENS else "optional",
             send_reasoning=request.send_reasoning or route.send_reasoning,
         )
         self._request = as_remembered(request, adaptations.memory)
@@ -108,7 +110,7 @@ class PreparedChat:
     def accepted(self) -> None:
         """Remember what was refused, now that the other way worked."""
         self._adaptations.memory.add(self._request.model, self._to_remember)
-        self._to_remember = set()
+        self._to_remember = {}
 
     def adapt(self, refusal: APIStatusError | NoJsonError) -> None:
         """Change the next call so that it avoids what was refused; raises `refusal` if no other form is left."""
@@ -117,10 +119,10 @@ class PreparedChat:
                 raise refusal
             adaptation = adapted(self._request, refusal, self._tried)
             if adaptation is not None:
-                self._request, row = adaptation
+                self._request, row, change = adaptation
                 self._tried.add(row.name)
                 if row.scope == "service":
-                    self._to_remember.add(row.name)
+                    self._to_remember[row.name] = change
                 if row.warning:
                     warnings.warn(f"{self._request.model}: {row.warning}", UserWarning, stacklevel=2)
                 return

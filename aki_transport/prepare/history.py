@@ -79,6 +79,7 @@ def with_short_ids(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 def _with_ids(messages: tuple[Message, ...], must_change: Callable[[str, set[str]], bool]) -> tuple[Message, ...]:
     seen: set[str] = set()
     open_ids: defaultdict[str, list[str]] = defaultdict(list)  # old ID -> new IDs whose result is still to come
+    unanswered: list[str] = []
     changed = []
     for index, message in enumerate(messages):
         if message.tool_calls:
@@ -89,14 +90,18 @@ def _with_ids(messages: tuple[Message, ...], must_change: Callable[[str, set[str
                 ids.append(_new_id(index, len(ids)) if is_doubled else call.id)
                 open_ids[call.id].append(ids[-1])
             seen.update(ids)
+            unanswered = list(ids)
             if ids != [call.id for call in message.tool_calls]:
                 pairs = zip(message.tool_calls, ids, strict=True)
                 changed.append(replace(message, tool_calls=tuple(replace(call, id=new) for call, new in pairs)))
                 continue
         elif message.role == "tool":
-            waiting = open_ids.get(message.tool_call_id or "")
+            # A result without an ID is that of the first call that has none yet.
+            waiting = open_ids.get(message.tool_call_id or "") or (unanswered[:1] if not message.tool_call_id else [])
             if waiting:
                 new_id = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+                if new_id in unanswered:
+                    unanswered.remove(new_id)
                 changed.append(replace(message, tool_call_id=new_id))
                 continue
         changed.append(message)

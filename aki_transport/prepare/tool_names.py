@@ -1,4 +1,4 @@
-"""Gives calls the names that the tools had before they were reduced to what the protocol takes."""
+"""Restores the original names of tools in the tool calls of an answer, after they were reduced for the protocol."""
 
 from __future__ import annotations
 

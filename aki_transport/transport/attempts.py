@@ -1,4 +1,7 @@
-"""The attempts of one call: timeouts, deadline, what is repeated, and what a cut stream becomes."""
+"""The attempts of one call: how much time each may take, and whether a failure is repeated or raised.
+
+`network` enforces the time, `failures` makes the error.
+"""
 
 from __future__ import annotations
 

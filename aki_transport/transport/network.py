@@ -1,4 +1,4 @@
-"""Sockets for httpcore, where timeouts and deadlines are enforced, and every byte of an answer is followed.
+"""Enforces timeouts and deadlines on every read and write of the sockets under httpcore; follows an answer's bytes.
 
 The sync half wraps httpcore's own streams. The async half reads plain sockets through the event loop, and not through
 asyncio's transports: those can only be closed by a loop that still runs, and warn if it does not.

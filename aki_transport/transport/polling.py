@@ -19,7 +19,14 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from aki_transport.errors import AKIError, APIConnectionError, APITimeoutError, JobError, StreamInterruptedError
+from aki_transport.errors import (
+    AKIError,
+    APIConnectionError,
+    APITimeoutError,
+    ContextOverflowError,
+    JobError,
+    StreamInterruptedError,
+)
 from aki_transport.transport.call import Call, ListenerError, Sender
 from aki_transport.transport.decoder import Decoder, Payload
 
@@ -135,7 +142,7 @@ class _Job(Generic[T]):
     def to_cancel(self, error: BaseException | None = None) -> Call | None:
         """The call that cancels the job, once; None if it is over, or was started by another process."""
         cancel, self._cancel = self._cancel, None
-        if isinstance(error, JobError) or self.decoder is None or self.decoder.complete:
+        if isinstance(error, JobError | ContextOverflowError) or self.decoder is None or self.decoder.complete:
             return None
         return None if self._process != os.getpid() or sys.is_finalizing() else cancel
 

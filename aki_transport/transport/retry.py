@@ -51,7 +51,7 @@ def may_repeat(error: AKIError, *, repeatable: bool, never_sent: bool, seconds: 
         case ServiceUnavailableError():
             return seconds <= SLOW_FAILURE
         case ServerError():
-            return repeatable and seconds <= SLOW_FAILURE
+            return repeatable and error.is_retryable and seconds <= SLOW_FAILURE
         case APIStatusError():
             return repeatable and error.is_retryable
         case APITimeoutError():

@@ -1,4 +1,4 @@
-"""Sends calls, attempt by attempt, and hands out what comes back; with `polling` the only code that waits.
+"""Runs the attempts of a call, and hands out what comes back.
 
 The sync and the async half stand side by side and differ in their I/O alone; what they decide is in `Attempts`.
 """

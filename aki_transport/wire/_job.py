@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -16,8 +17,10 @@ from aki_transport.errors import (
     AKIError,
     APIStatusError,
     BadRequestError,
+    ContextOverflowError,
     InvalidResponseError,
     JobError,
+    NotFoundError,
     PermissionDeniedError,
     RateLimitError,
 )
@@ -34,12 +37,13 @@ _FAILED_STATES = {
     # No source names this state. It is here so that a service that sends it is not polled until the time is up.
     "failed": "the job failed",
 }
+_OF_REQUESTS = (BadRequestError, NotFoundError, APIStatusError)
 _RESULT_FIELDS = frozenset({"text", "images"})
 _PAYMENT_REQUIRED = 402  # this API's status for keys without the right to an endpoint, and for unknown jobs
 _POLL_TIMEOUT = 30.0  # seconds; the state of a job is answered at once or not at all
 _QUEUE_FULL = re.compile(r"queue reached max", re.IGNORECASE)
 _ABOUT_JOB = re.compile(r"\bjob\b|job_?id", re.IGNORECASE)
-_LAPSED = re.compile(r"\blapsed\b", re.IGNORECASE)
+_OVER = re.compile(r"\b(lapsed|cancell?ed)\b", re.IGNORECASE)
 
 
 def start_job(endpoint: str, body: Mapping[str, Any], *, stream: bool) -> Call:
@@ -57,13 +61,24 @@ def _follow(endpoint: str, started: Payload) -> tuple[Call, Call]:
     """The call that polls the job and the call that cancels it."""
     job_id = parse_json(started.data)["job_id"]
     path = f"/progress/{quote(endpoint, safe='')}"
-    poll = Call(path=path, body={"job_id": job_id}, read_only=True, max_wait=_POLL_TIMEOUT, read_error=read_error)
+    poll = Call(
+        path=path,
+        body={"job_id": job_id},
+        read_only=True,
+        max_wait=_POLL_TIMEOUT,
+        read_error=partial(read_error, polled=job_id),
+    )
     cancel = Call(path=path, body={"job_id": job_id, "cancel": True}, max_retries=0)
     return poll, cancel
 
 
-def read_error(error: APIStatusError) -> AKIError:
-    """The error that this API means by a bad status, with none but the known fields of its body."""
+def read_error(error: APIStatusError, polled: str | None = None) -> AKIError:
+    """The error that this API means by a bad status, with none but the known fields of its body.
+
+    Args:
+        error: What the status means elsewhere.
+        polled: The job whose state was asked for.
+    """
     has_fields = isinstance(error.body, Mapping)
     body = {name: error.body[name] for name in _ERROR_FIELDS if name in error.body} if has_fields else {}
     if has_fields:
@@ -71,10 +86,10 @@ def read_error(error: APIStatusError) -> AKIError:
         if not any(map(body.get, _MESSAGE_FIELDS)):
             error.message = f"no message but {body}"
             error.args = (error.message,)
-    job_id, state = text_or_none(body.get("job_id")), text_or_none(body.get("job_state"))
+    job_id, state = text_or_none(body.get("job_id")) or polled, text_or_none(body.get("job_state"))
     context = {"provider": error.provider, "model": error.model, "request_id": error.request_id}
-    if not state and isinstance(error, BadRequestError) and _LAPSED.search(error.message):
-        state = "lapsed"
+    if not state and type(error) in _OF_REQUESTS and (match := _OVER.search(error.message)):
+        state = "lapsed" if match[1].lower() == "lapsed" else "canceled"
     if state in _FAILED_STATES:
         return JobError(f"{_FAILED_STATES[state]}: {error.message}", job_id=job_id, state=state, **context)
     if error.status_code == _PAYMENT_REQUIRED and _ABOUT_JOB.search(error.message):
@@ -124,13 +139,16 @@ class JobReader:
         if not isinstance(body, dict):
             raise InvalidResponseError(f"the answer is {type(body).__name__}, not an object")
         if body.get("success") is False:
-            raise read_error(error_from_payload(body))
+            raise read_error(error_from_payload(body), self.job_id or None)
         self.job_id = text_or_none(body.get("job_id")) or self.job_id
         state = text_or_none(body.get("job_state"))
         result = body.get("job_result")
         failure = body.get("error") or (isinstance(result, dict) and result.get("error"))
         if failure:
-            raise self._failed(f"the worker failed: {error_from_payload({'error': failure}).message}", "failed")
+            error = error_from_payload({"error": failure})
+            if isinstance(error, ContextOverflowError):
+                raise error
+            raise self._failed(f"the worker failed: {error.message}", "failed")
         if state in _FAILED_STATES:
             raise self._failed(_FAILED_STATES[state], state)
         if state is None and result is None and not _RESULT_FIELDS.isdisjoint(body):

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from aki_transport.errors import ConfigurationError
-from aki_transport.messages import ChatRequest, Dialect, Image, Message, Part, RawBlock, Text, Tool, ToolCall
+from aki_transport.messages import ChatRequest, Dialect, File, Image, Message, Part, RawBlock, Text, Tool, ToolCall
 from aki_transport.schemas import strict_schema
 
 log = logging.getLogger("aki_transport")
@@ -73,9 +73,11 @@ def sendable_parts(parts: Iterable[Part], role: str, dialect: Dialect) -> Iterat
     """The parts without blocks that only another maker understands: what a tool returned is sent as JSON text.
 
     Raises:
-        ConfigurationError: The user's message holds a block that the protocol certainly cannot say.
+        ConfigurationError: The user's message holds a block that the protocol certainly cannot say, or a local path as
+            a URL.
     """
     for part in parts:
+        _check_address(part)
         match part:
             case RawBlock(fields, form) if form is not None and form != dialect:
                 kind = fields.get("type")
@@ -88,13 +90,24 @@ def sendable_parts(parts: Iterable[Part], role: str, dialect: Dialect) -> Iterat
                         f"a content block of type {kind!r} has the form of protocol={form!r}; protocol={dialect!r}"
                         " cannot say it."
                     )
-            case Image(url=str(url)) if not is_url(url):
-                raise ConfigurationError(
-                    f"the image URL {url[:100]!r} is no URL; pass a local file as bytes or base64 text"
-                    " (LangChain: a block with base64= and mime_type=; LlamaIndex: ImageBlock(path=...))."
-                )
             case _:
                 yield part
+
+
+def _check_address(part: Part) -> None:
+    match part:
+        case Image(url=address) | File(url=address):
+            pass
+        case RawBlock({"type": str(kind)} as fields) if kind.endswith("_url"):  # {"type": "video_url", "video_url": …}
+            value = fields.get(kind)
+            address = value.get("url") if isinstance(value, Mapping) else value
+        case _:
+            return
+    if address is not None and not is_url(str(address)):
+        raise ConfigurationError(
+            f"{str(address)[:100]!r} is no URL; pass a local file as bytes or base64 text"
+            " (LangChain: a block with base64= and mime_type=; LlamaIndex: a block with path=)."
+        )
 
 
 def is_url(url: str) -> bool:

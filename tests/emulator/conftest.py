@@ -1,10 +1,15 @@
+from __future__ import annotations
+
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
-import openai
 import pytest
 
 from aki_transport.emulator import Emulator
+from tests.lazily import lazily
+
+openai = lazily("openai")
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +25,7 @@ def emu(running: Emulator) -> Emulator:
 
 
 @pytest.fixture(scope="session")
-def client(running: Emulator) -> Iterator[openai.OpenAI]:
+def client(running: Emulator) -> Iterator[Any]:
     """The vendor's client, as the witness that the answers are what it expects."""
     with openai.OpenAI(base_url=running.openai_url, api_key=running.key, max_retries=0) as made:
         yield made

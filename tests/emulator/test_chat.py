@@ -1,9 +1,11 @@
 import base64
 
-import openai
 import pytest
 
+from tests.lazily import lazily
 from tests.pictures import a_png
+
+openai = lazily("openai")
 
 USER = [{"role": "user", "content": "Hello"}]
 
@@ -47,6 +49,14 @@ def test_text_ends_before_the_stop_word(client):
     assert answer.choices[0].message.content == "1, 2, 3, 4, "
     assert answer.choices[0].finish_reason == "stop"
     assert ask(client, "Count to 9", stop="3").choices[0].message.content == "1, 2, "
+
+
+@pytest.mark.parametrize("label", ["Original Answer: ", "We have provided an existing answer: "])
+def test_an_answer_to_be_refined_stays_unless_it_knows_nothing(client, label):
+    context = "\nContext: The harbor closes at nine.\nQuery: When does the harbor close?\n"
+    assert ask(client, f"{context}{label}At ten. [1]\n").choices[0].message.content == "At ten. [1]"
+    refined = ask(client, f"{context}{label}I do not know.\n").choices[0].message.content
+    assert refined == "The harbor closes at nine."
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])

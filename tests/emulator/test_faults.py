@@ -2,8 +2,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import openai
 import pytest
+
+from tests.lazily import lazily
+
+openai = lazily("openai")
 
 MESSAGES = [{"role": "user", "content": "Count to 9"}]
 

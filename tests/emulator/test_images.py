@@ -3,11 +3,13 @@ import base64
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import openai
 import pytest
 
 from aki_transport.emulator.pictures import draw
 from tests.emulator.looking import opened, share
+from tests.lazily import lazily
+
+openai = lazily("openai")
 
 PROMPT = "a red circle on a blue background"
 CIRCLE = draw(PROMPT, 256, 256, 0)

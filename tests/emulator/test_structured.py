@@ -1,10 +1,13 @@
 import json
 from typing import Any
 
-import openai
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.lazily import lazily
+
+openai = lazily("openai")
 
 JOKE = {
     "type": "object",

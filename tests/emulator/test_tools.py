@@ -1,7 +1,10 @@
 import json
 
-import openai
 import pytest
+
+from tests.lazily import lazily
+
+openai = lazily("openai")
 
 
 def tool(name, description="", required=None, **properties):

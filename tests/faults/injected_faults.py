@@ -24,7 +24,7 @@ def is_stream(answer: Answer) -> bool:
 
 def late(answer: Answer) -> Answer:
     """The headers come late, but in time."""
-    return replace(answer, delay=0.2)
+    return replace(answer, delay=0.05)
 
 
 def silent(answer: Answer) -> Answer:  # noqa: ARG001  nothing of it is said
@@ -138,28 +138,28 @@ def _bomb(start: bytes, unpacked: int) -> bytes:
 
 
 def bomb(answer: Answer) -> Answer:
-    """The body is small, and unpacks to 4 GB."""
+    """The body is small, and unpacks to 256 MB."""
     headers = {**answer.headers, "content-encoding": "gzip"}
-    packed = _bomb(_opening(answer), 4096 * MB)
+    packed = _bomb(_opening(answer), 256 * MB)
     return replace(answer, headers=headers, chunks=tuple(packed[at : at + MB] for at in range(0, len(packed), MB)))
 
 
 def bomb_in_an_error(answer: Answer) -> Answer:
-    """A refusal that unpacks to 4 GB."""
+    """A refusal that unpacks to 256 MB."""
     return replace(bomb(answer), status=400)
 
 
 def too_large_an_event(answer: Answer) -> Answer:
-    """An event of 17 MB."""
-    return replace(answer, chunks=(*_begun(answer), _opening(answer), *(b"x" * MB,) * 17, b'"}\n\n'), end="close")
+    """An event of more than 1 MB."""
+    return replace(answer, chunks=(*_begun(answer), _opening(answer), *(b"x" * (MB // 8),) * 9, b'"}\n\n'), end="close")
 
 
 def too_large_a_body(answer: Answer) -> Answer:
-    """A body of 65 MB, whatever was asked for."""
+    """A body of more than 4 MB, whatever was asked for."""
     return replace(
         answer,
         headers={"content-type": "application/json"},
-        chunks=(b'{"x":"', *(b"x" * MB,) * 65, b'"}'),
+        chunks=(b'{"x":"', *(b"x" * (MB // 8),) * 33, b'"}'),
         chunked=True,
         end="close",
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _OPEN = Path("/proc/self/fd")
-_SOON = 2.0  # seconds until what is going away has gone, on a busy machine
+_SOON = 30.0  # seconds until what is going away has gone, on a very busy machine
 
 
 def descriptors() -> frozenset[str]:

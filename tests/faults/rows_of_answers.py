@@ -20,7 +20,7 @@ from tests.faults.places import LOOKS, TEXT
 from tests.faults.table import Fault
 
 _REPLACED = TEXT.replace("1, 2", "1�2")
-_IN_MEMORY = 200 * strikes.MB  # the body, and once more as the text that is made of it
+_IN_MEMORY = 14 * strikes.MB  # the body, once more as the text that is made of it, and what the server sends
 
 ROWS = (
     Fault(

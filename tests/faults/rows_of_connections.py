@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from aki_transport.transport.call import Timeout
 from tests.behaviour.table import By, Expect, Fails
 from tests.faults import injected_faults as strikes
@@ -19,8 +22,15 @@ from tests.faults.places import LOOKS, TEXT
 from tests.faults.table import IN_THE_MIDDLE, Fault
 
 LONG = "Count. " * 600_000  # more than the buffers of a connection hold
-_IMPATIENT = {"timeout": Timeout(connect=10, answer=0.7, chunk=0.7)}
-_IN_ALL = {"total_timeout": 0.8}
+
+
+def _impatient(seconds: float) -> Mapping[str, Any]:
+    return {"timeout": Timeout(connect=10, answer=seconds, chunk=seconds)}
+
+
+def _in_all(seconds: float) -> Mapping[str, Any]:
+    return {"total_timeout": seconds}
+
 
 ROWS = (
     Fault(name="connect refused", outside="refusing", result=fails_to_connect("APIConnectionError")),
@@ -30,17 +40,31 @@ ROWS = (
     Fault(
         name="connect timeout",
         outside="full",
-        given={"timeout": Timeout(connect=0.2)},
+        patience=0.05,
+        given=lambda seconds: {"timeout": Timeout(connect=seconds)},
         result=fails_to_connect("APITimeoutError"),
     ),
     Fault(name="slow headers", strike=strikes.late, result=GIVEN),
-    Fault(name="headers too late", strike=strikes.silent, given=_IMPATIENT, result=fails("APITimeoutError")),
-    Fault(name="headers without end", strike=strikes.dripping_headers, given=_IN_ALL, result=fails("APITimeoutError")),
+    Fault(
+        name="headers too late",
+        strike=strikes.silent,
+        patience=0.15,
+        given=_impatient,
+        result=fails("APITimeoutError"),
+    ),
+    Fault(
+        name="headers without end",
+        strike=strikes.dripping_headers,
+        patience=0.2,
+        given=_in_all,
+        result=fails("APITimeoutError"),
+    ),
     Fault(name="slow chunks", strike=strikes.slow, result=GIVEN),
     Fault(
         name="chunks without end",
         strike=strikes.dripping,
-        given=_IN_ALL,
+        patience=0.25,
+        given=_in_all,
         at=IN_THE_MIDDLE,
         result=By(
             {
@@ -55,13 +79,15 @@ ROWS = (
     Fault(
         name="stall mid-body",
         strike=strikes.stalled,
-        given=_IMPATIENT,
+        patience=0.15,
+        given=_impatient,
         result=breaks_body("APITimeoutError", looks=1),
     ),
     Fault(
         name="stall mid-stream",
         strike=strikes.stalled,
-        given=_IMPATIENT,
+        patience=0.15,
+        given=_impatient,
         at=IN_THE_MIDDLE,
         result=breaks_stream(looks=1),
     ),

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from aki_transport.transport import attempts, polling
+from aki_transport.transport import attempts, body, polling, sse
 from tests.behaviour import in_langchain, in_llama_index
 from tests.behaviour.answers import Reader
 from tests.behaviour.table import MODES, Mode, Row, of
@@ -30,6 +30,9 @@ from tests.script_server import Answer, Request, ScriptServer
 FAULTS = (*rows_of_connections.ROWS, *rows_of_answers.ROWS)
 READERS: tuple[Reader, ...] = (in_langchain.Chat(), in_llama_index.Chat())
 _FROM_OUTSIDE = ("AKI_", "LANGCHAIN_", "LANGSMITH_", "LC_")
+_BOUNDED = ((body, "MAX_BODY"), (sse, "MAX_EVENT"), (sse, "MAX_STREAM"))
+BOUNDS = {name: getattr(module, name) for module, name in _BOUNDED}
+"""Bytes at which reading stops, before they are lowered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,11 @@ class Cell:
         while hasattr(result, "of"):
             result = result.of(self.tags)
         return result
+
+    @property
+    def kept(self) -> int:
+        """How many connections a struck answer leaves alive: that of the looks at a job, where its start was struck."""
+        return self.place.name == "native start"
 
     @property
     def applies(self) -> bool:
@@ -152,8 +160,10 @@ class _Tries(logging.Handler):
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """No pauses, and nothing from outside."""
+    """No pauses, bounds of a sixteenth, and nothing from outside."""
     with pytest.MonkeyPatch.context() as patch:
+        for module, name in _BOUNDED:
+            patch.setattr(module, name, BOUNDS[name] // 16)
         patch.setattr(polling, "pause", lambda *_, **__: 0.0)
         patch.setattr(attempts, "pause_before", lambda *_: 0.0)
         for name in list(os.environ):
@@ -162,8 +172,8 @@ def undisturbed() -> Iterator[None]:
         yield
 
 
-def try_out(cell: Cell, service: Service) -> Happened:
-    """Ask, and keep what comes; no error gets out."""
+def try_out(cell: Cell, service: Service, longer: int = 1) -> Happened:
+    """Ask, and keep what comes; no error gets out. Time limits that are met are this many times longer."""
     happened = Happened()
     fault = cell.fault
     service.play(cell)
@@ -175,7 +185,7 @@ def try_out(cell: Cell, service: Service) -> Happened:
             tracemalloc.start()
         began = time.monotonic()
         try:
-            _ask(cell, where, happened, left)
+            _ask(cell, where, happened, left, longer)
         except Exception as error:  # noqa: BLE001  whatever it is, it is compared
             happened.error = error
         happened.seconds = time.monotonic() - began
@@ -203,9 +213,10 @@ def _told() -> Iterator[_Tries]:
         log.setLevel(level)
 
 
-def _ask(cell: Cell, where: Any, happened: Happened, left: Left) -> None:
+def _ask(cell: Cell, where: Any, happened: Happened, left: Left, longer: int) -> None:
     fault, stream = cell.fault, cell.mode.comes == "stream"
-    model = cell.reader.make(**cell.place.face.connection(where), model=cell.place.model, **fault.given)
+    given = fault.given(fault.patience * longer) if fault.given and fault.patience else {}
+    model = cell.reader.make(**cell.place.face.connection(where), model=cell.place.model, **given)
     row = Row(name=fault.name, asked=fault.asked, tools=(add,) if fault.tools else (), result=NotHere)
     if cell.mode.waits == "async":
         asyncio.run(_awaited(cell, where, model, row, happened, left))
@@ -216,7 +227,7 @@ def _ask(cell: Cell, where: Any, happened: Happened, left: Left) -> None:
             for item in cell.reader.items(model, row, stream=stream):
                 items.append(item)  # noqa: PERF402  what came before an error counts
             if fault.rests:
-                until(lambda: not where.open_connections)
+                until(lambda: where.open_connections <= cell.kept)
     finally:
         model.close()
 
@@ -231,7 +242,7 @@ async def _awaited(cell: Cell, where: Any, model: Any, row: Row, happened: Happe
                 async for item in coming:
                     items.append(item)  # noqa: PERF401  same
             if cell.fault.rests:
-                await asyncio.to_thread(until, lambda: not where.open_connections)
+                await asyncio.to_thread(until, lambda: where.open_connections <= cell.kept)
                 await asyncio.sleep(0.02)  # for the loop to hear of it
     finally:
         await model.aclose()

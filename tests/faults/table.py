@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from tests.behaviour.table import By, Expect, Fails
@@ -44,8 +44,8 @@ class Fault:
         asks: How often it is asked, by the same model.
         rests: Whether every connection has gone before it is asked again.
         tools: Whether the right answer asks for a tool.
-        given: Arguments of the constructor.
-        within: Seconds that all of it may take, on a busy machine.
+        patience: Seconds after which it is given up, with `given`; None where no time limit is met.
+        given: Makes arguments of the constructor from the patience.
         most: Bytes that may be held meanwhile; None does not count them.
     """
 
@@ -60,8 +60,8 @@ class Fault:
     asks: int = 1
     rests: bool = False
     tools: bool = False
-    given: Mapping[str, Any] = field(default_factory=dict)
-    within: float = 10.0
+    patience: float | None = None
+    given: Callable[[float], Mapping[str, Any]] | None = None
     most: int | None = None
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.checks import check
-from tests.faults.running import CELLS, FAULTS, PLACES, READERS, Service, try_out
+from tests.faults.injected_faults import MB
+from tests.faults.running import BOUNDS, CELLS, FAULTS, PLACES, READERS, Cell, Service, try_out
 from tests.faults.table import Fault
 
 
@@ -20,7 +21,21 @@ def test_a_fault_ends_as_the_table_says(fault: Fault, service: Service, subtests
     for cell in cells:
         if cell.reader is READERS[0] or cell.place is PLACES[0]:
             with subtests.test(str(cell)):
-                check(cell, try_out(cell, service))
+                _try(cell, service)
+
+
+def _try(cell: Cell, service: Service) -> None:
+    """A short time limit can pass on a busy machine before what it is to strike at has happened: then a longer one."""
+    try:
+        check(cell, try_out(cell, service))
+    except Exception:
+        if cell.fault.patience is None:
+            raise
+        check(cell, try_out(cell, service, longer=8))
+
+
+def test_the_bounds_that_are_lowered_here_are_those_of_the_documentation():
+    assert BOUNDS == {"MAX_BODY": 64 * MB, "MAX_EVENT": 16 * MB, "MAX_STREAM": 64 * MB}
 
 
 def test_whatever_is_not_tried_has_its_reason():

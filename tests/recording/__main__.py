@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from aki_transport.live_check import Budget, OverBudgetError
 from tests.recording import files, places
-from tests.recording.budget import Budget, OverBudgetError
 from tests.recording.page import write_page
 from tests.recording.recorder import allowance, record, record_suites
 from tests.recording.scenarios import SPOTS

@@ -14,11 +14,11 @@ from typing import Any
 import vcr
 
 from aki_transport import __version__
+from aki_transport.live_check import Budget
 from aki_transport.models.listing import forget_listings
 from aki_transport.transport import polling
 from tests.behaviour.faces import Face
 from tests.recording import files, in_transport, neutral, places, scrub
-from tests.recording.budget import Budget
 from tests.recording.got import check
 from tests.recording.scenarios import Spot
 

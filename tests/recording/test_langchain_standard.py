@@ -12,10 +12,10 @@ import pytest
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 
 from aki_transport.emulator import Emulator
+from aki_transport.live_check import Budget
 from langchain_aki import ChatAKI, register_providers
 from tests.pictures import a_png
 from tests.recording import files, places, scrub
-from tests.recording.budget import Budget
 
 pytestmark = [
     pytest.mark.cassette,

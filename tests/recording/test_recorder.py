@@ -9,9 +9,9 @@ import pytest
 
 from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
+from aki_transport.live_check import Budget, OverBudgetError
 from tests.recording import files, page
 from tests.recording.__main__ import main
-from tests.recording.budget import Budget, OverBudgetError
 from tests.recording.recorder import allowance, record
 from tests.recording.scenarios import SPOTS
 

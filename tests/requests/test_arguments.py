@@ -226,6 +226,13 @@ def test_schemas_of_tools_are_whole_and_strict_ones_legal(subtests) -> None:
             assert schema["additionalProperties"] is False
             assert schema["required"] == ["value", "note"]
             assert "default" not in str(schema)
+        with subtests.test("a free object stays free", protocol=protocol), ScriptServer(always=answer) as server:
+            chat_aki(server, protocol).bind_tools([Answer[dict[str, int]]], strict=True).invoke("hi")
+            (sent,) = server.requests[0].json["tools"]
+            sent = sent.get("function", sent)
+            schema = sent.get("parameters") or sent["input_schema"]
+            assert schema["properties"]["value"]["additionalProperties"] == {"type": "integer"}
+            assert schema["additionalProperties"] is False
 
 
 def test_extras_of_a_tool_stay(subtests) -> None:

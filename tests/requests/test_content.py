@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,6 +150,18 @@ def test_marks_stand_where_they_stood(subtests) -> None:
     with subtests.test("LlamaIndex, openai"):
         body = bodies_by_every_way(aki, "openai", blocks)
         assert body["messages"][0]["content"] == [{"type": "text", "text": "be kind", **mark}]
+    with subtests.test("LlamaIndex, behind a call"):
+        use = ToolCallBlock(tool_call_id="c1", tool_name="f", tool_kwargs={})
+        answer_with_call = ChatMessage(role="assistant", blocks=[TextBlock(text="I look."), use, POINT])
+        found = ChatMessage(role="tool", content="x", additional_kwargs={"tool_call_id": "c1"})
+        body = bodies_by_every_way(aki, "anthropic", [ChatMessage("hi"), answer_with_call, found])
+        assert body["messages"][1]["content"] == [
+            {"type": "text", "text": "I look."},
+            {"type": "tool_use", "id": "c1", "name": "f", "input": {}, **mark},
+        ]
+    with subtests.test("LlamaIndex, behind a video"):
+        body = bodies_by_every_way(aki, "openai", [ChatMessage(blocks=[VideoBlock(url=URL), POINT])])
+        assert body["messages"][0]["content"] == [{"type": "video_url", "video_url": {"url": URL}, **mark}]
 
 
 CALL = {"id": "c1", "name": "f", "args": {"a": 1}, "type": "tool_call"}
@@ -274,6 +288,40 @@ def test_ids_are_rewritten_in_pairs_where_the_wire_needs_it(subtests) -> None:
                 assert all(each and len(each) <= 64 and "." not in each and ":" not in each for each in sent)
 
 
+def test_results_without_an_id_are_those_of_the_calls_in_order(subtests) -> None:
+    older = {"function_call": {"name": "f", "arguments": '{"a": 1}'}}
+    rows: dict[str, list[ChatMessage]] = {
+        "the older single call": [
+            ChatMessage(role="assistant", content="I look.", additional_kwargs=older),
+            ChatMessage(role="function", content="0", additional_kwargs={"name": "f"}),
+        ],
+        "no IDs at the results": [
+            *conversation(aki, "c1", "c2", arguments={"a": 1})[1:2],
+            ChatMessage(role="tool", content="0"),
+            ChatMessage(role="tool", content="1"),
+        ],
+        "the second alone has one": [
+            *conversation(aki, "c1", "c2", arguments={"a": 1})[1:2],
+            ChatMessage(role="tool", content="1", additional_kwargs={"tool_call_id": "c2"}),
+            ChatMessage(role="tool", content="0"),
+        ],
+    }
+    for name, messages in rows.items():
+        for protocol in ("openai", "anthropic"):
+            with subtests.test(name, protocol=protocol):
+                _, assistant, *results = bodies_by_every_way(aki, protocol, [ChatMessage("hi"), *messages])["messages"]
+                if protocol == "openai":
+                    calls = {call["id"]: json.loads(call["function"]["arguments"]) for call in assistant["tool_calls"]}
+                    sent = sorted((result["content"], result["tool_call_id"]) for result in results)
+                else:
+                    uses = [block for block in assistant["content"] if block["type"] == "tool_use"]
+                    calls = {use["id"]: use["input"] for use in uses}
+                    blocks = results[0]["content"]
+                    sent = sorted((block["content"][0]["text"], block["tool_use_id"]) for block in blocks)
+                assert list(calls.values()) == [{"a": 1}] * len(calls)
+                assert sent == [(str(number), call_id) for number, call_id in enumerate(calls)]
+
+
 def test_broken_arguments_can_be_read_by_every_service(subtests) -> None:
     for framework in (chat_aki, aki):
         for arguments, openai in (
@@ -345,11 +393,21 @@ def test_a_conversation_that_would_be_empty_is_a_user_turn_or_refused(subtests) 
                 assert not server.requests
 
 
-def test_a_local_path_is_no_image_url(subtests) -> None:
-    for path in ("r.png", "/home/r.png", "C:\\r.png", "./a/r.png"):
-        with subtests.test(path), ScriptServer(always=answer) as server:
-            with pytest.raises(ConfigurationError, match=r"bytes|path"):
-                chat_aki(server).invoke([HumanMessage([{"type": "image_url", "image_url": {"url": path}}])])
+def test_a_local_path_is_no_url(subtests) -> None:
+    paths = ("r.png", "/home/r.png", "C:\\r.png", "./a/r.png")
+    blocks: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": path}} for path in paths]
+    blocks += [
+        {"type": "image_url", "image_url": {"url": Path("r.png")}},
+        {"type": "image", "url": "r.png"},
+        {"type": "file", "url": "a.pdf", "mime_type": "application/pdf"},
+        {"type": "document", "source": {"type": "url", "url": "a.pdf"}},
+        {"type": "video_url", "video_url": {"url": "/home/a.mp4"}},
+        {"type": "audio_url", "audio_url": "a.wav"},
+    ]
+    for block in blocks:
+        with subtests.test(str(block)), ScriptServer(always=answer) as server:
+            with pytest.raises(ConfigurationError, match="pass a local file as bytes"):
+                chat_aki(server).invoke([HumanMessage([block])])
             assert not server.requests
     with ScriptServer(always=answer) as server:
         aki(server).chat([ChatMessage(blocks=[ImageBlock(url="gs://bucket/r.png"), TextBlock(text="see")])])

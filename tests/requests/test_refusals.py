@@ -197,6 +197,7 @@ def _check(
 ) -> None:
     now = [1000.0]
     monkeypatch.setattr(adaptations, "clock", lambda: now[0])
+    adaptations.forget_refusals()
     with ScriptServer(always=respond) as server, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = framework(server)

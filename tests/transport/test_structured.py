@@ -136,7 +136,7 @@ def test_what_one_model_refuses_another_is_asked_for(way: Way, server: ScriptSer
 @pytest.mark.parametrize(
     "answer",
     [
-        json_answer({"error": {"message": "max_tokens is too large"}}, 400),
+        json_answer({"error": {"message": "temperature is too large"}}, 400),
         json_answer({"error": {"message": "prompt is too long for response_format"}}, 400),
         json_answer({"error": {"message": "tools are not for you"}}, 403),
     ],

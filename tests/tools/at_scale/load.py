@@ -1,6 +1,6 @@
 """`python -m tests.tools.at_scale.load`: what 100 to 1,000 answers at once take of one process.
 
-That is CPU, memory and sockets: the figures of `docs/cost_at_scale.md`. Calls and streams wait for a server in a
+That is CPU, memory and sockets: the figures of `docs/performance.md`. Calls and streams wait for a server in a
 process of its own on this machine. Where no core was free, a stream's figures tell less: what is kept waiting reads
 several chunks at a time.
 """

@@ -1,4 +1,4 @@
-"""The page on cost is worked out from its one table of figures."""
+"""The page on performance is worked out from its one table of figures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from aki_transport.transport.connections import MAX_CONNECTIONS
 from tests.tools.benchmarks.contenders import ROOT
 
-PAGE = (ROOT / "docs" / "cost_at_scale.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| ")]
 MEASURED = {
     row[0].strip("`"): [float(cell.split()[0]) for cell in row[1:3]]

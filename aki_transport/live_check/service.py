@@ -1,0 +1,199 @@
+"""One interface of a service, asked without the rest of this package between: what it answers is to be learned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import SecretStr
+
+from aki_transport.errors import ConfigurationError
+from aki_transport.redaction import MASK, escape_control
+from aki_transport.transport.raw import RawAnswer, RawSender
+
+_SHOWN = 70  # characters of an answer in one line
+_KEPT = 1500  # characters of a body in the report
+_KEPT_HEADERS = ("content-type", "retry-after", "x-request-id", "request-id", "server")
+# A cheap model, and one that reasons.
+_MODELS: Mapping[str, Mapping[str, str]] = {
+    "aki": {"plain": "llama3-chat-8b", "thinking": "gpt-oss-120b"},
+    "aacflow": {"plain": "gpt-4o-mini"},
+    "ak_ai_core": {"plain": "openai/gpt-4o-mini"},
+}
+_KEY_IN = {"openai": "bearer", "anthropic": "x-api-key", "native": "body"}
+_UNFINISHED = ("queued", "processing")
+_OK = 200
+
+
+class OverBudgetError(Exception):
+    """As many calls were made as were agreed to."""
+
+
+class Budget:
+    """Counts calls that cost money before they are sent.
+
+    Args:
+        calls: How many may be made.
+    """
+
+    def __init__(self, calls: int) -> None:
+        self._left = calls
+
+    def take(self, address: object) -> None:
+        """One call more.
+
+        Raises:
+            OverBudgetError: It would be one too many; it must not be sent.
+        """
+        if self._left <= 0:
+            raise OverBudgetError(f"{address} is one call more than was agreed to; nothing was sent.")
+        self._left -= 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A request and its answer as the report shows them, without the key."""
+
+    request: str
+    answer: str
+
+
+class Answer:
+    """An answer: its status, headers, and body as JSON if it is any."""
+
+    def __init__(self, raw: RawAnswer) -> None:
+        self.status, self.headers, self.text = raw
+        try:
+            self.json: Any = json.loads(self.text)
+        except ValueError:
+            self.json = None
+
+    def at(self, *path: str | int) -> Any:
+        """The value at that place of the body; None if there is none."""
+        value = self.json
+        for step in path:
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The JSON of each event of a stream."""
+        lines = (line.removeprefix("data:").strip() for line in self.text.splitlines() if line.startswith("data:"))
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    @property
+    def summary(self) -> str:
+        """Status and beginning of the body."""
+        return f"{self.status} {' '.join(self.text.split())[:_SHOWN]}"
+
+
+class Service:
+    """Calls to one interface.
+
+    Args:
+        interface: `provider/protocol`.
+        base_url: Where the protocol's paths start.
+        key: The key.
+        budget: Counts the calls.
+    """
+
+    def __init__(self, interface: str, *, base_url: str, key: SecretStr, budget: Budget) -> None:
+        self.interface = interface
+        self.provider, _, self.protocol = interface.partition("/")
+        self.base_url = base_url
+        self.key = key
+        self.budget = budget
+        self.models = _MODELS[self.provider]
+        self.exchanges: list[Exchange] = []
+        self._sender = RawSender()
+
+    def ask(self, method: str, path: str, *, key: str | SecretStr | None = "", key_in: str = "", **more: Any) -> Answer:
+        """Send one request.
+
+        Args:
+            method: HTTP's.
+            path: What follows the interface's base URL.
+            key: Another key than the right one; None for none.
+            key_in: Where it is sent, if not where this interface has it: `bearer`, `x-api-key` or `query`.
+            **more: `json`, `data`, `files`, `params`, `headers` of httpx.
+        """
+        self.budget.take(path)
+        shown = json.dumps(more.get("json") or more.get("data") or {})[:_KEPT]
+        secret = self.key if key == "" else SecretStr(key) if isinstance(key, str) else key
+        answer = Answer(
+            self._sender.send(method, self.base_url + path, **_with_key(secret, key_in or _KEY_IN[self.protocol], more))
+        )
+        headers = "".join(f"{name}: {answer.headers[name]}\n" for name in _KEPT_HEADERS if name in answer.headers)
+        kept = f"{answer.status}\n{headers}\n{answer.text[:_KEPT]}"
+        self.exchanges.append(Exchange(request=f"{method} {path}\n{shown}", answer=self.without_key(kept)))
+        return answer
+
+    def chat(self, more: Mapping[str, Any] | None = None, *, prompt: Any = "Count from 1 to 12.", **how: Any) -> Answer:
+        """A prompt with a short answer; what is None in `more` is left out."""
+        body = {
+            "model": self.models["plain"],
+            "messages": [{"role": "user", "content": prompt}],
+            "max_tokens": 60,
+            **(more or {}),
+        }
+        path = "/v1/messages" if self.protocol == "anthropic" else "/chat/completions"
+        return self.ask("POST", path, json=_without_none(body), **how)
+
+    def call(self, more: Mapping[str, Any] | None = None, *, endpoint: str = "llama3_8b_chat", **how: Any) -> Answer:
+        """A call of the native interface, which starts a job."""
+        messages = [{"role": "user", "content": "Count from 1 to 12."}]
+        body = {"chat_context": json.dumps(messages), "max_gen_tokens": 60, "wait_for_result": False, **(more or {})}
+        return self.ask("POST", f"/call/{endpoint}", json=_without_none(body), **how)
+
+    def poll_until_done(
+        self, job: Answer, *, endpoint: str = "llama3_8b_chat", most: int = 40, pause: float = 0.5
+    ) -> list[Answer]:
+        """The states of a job until it is over."""
+        states: list[Answer] = []
+        while len(states) < most:
+            states.append(self.poll(job, endpoint=endpoint))
+            if states[-1].status != _OK or states[-1].at("job_state") not in _UNFINISHED:
+                break
+            self._sender.pause(pause)
+        return states
+
+    def poll(self, job: Answer, *, endpoint: str = "llama3_8b_chat", **more: Any) -> Answer:
+        """The state of a job now."""
+        return self.ask("POST", f"/progress/{endpoint}", json={"job_id": job.at("job_id"), **more})
+
+    def without_key(self, text: str) -> str:
+        """The text without the key, of any length, and with control characters escaped but for line breaks."""
+        text = text.replace(self.key.get_secret_value(), MASK)
+        return "\n".join(map(escape_control, text.splitlines()))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._sender.close()
+
+
+def _with_key(key: SecretStr | None, key_in: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments for httpx with the key in its place."""
+    options = {**options, "headers": {**options.get("headers", {})}, "params": {**options.get("params", {})}}
+    if key is None:
+        return options
+    match key_in:
+        case "bearer":
+            options["headers"]["authorization"] = f"Bearer {key.get_secret_value()}"
+        case "x-api-key":
+            options["headers"]["x-api-key"] = key.get_secret_value()
+        case "query":
+            options["params"]["key"] = key.get_secret_value()
+        case "body":
+            options["json"] = {**options.get("json", {}), "key": key.get_secret_value()}
+        case _:
+            raise ConfigurationError(f"key_in={key_in!r} is none of bearer, x-api-key, query and body.")
+    return options
+
+
+def _without_none(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if value is not None}

@@ -1,0 +1,94 @@
+"""Errors of any length and shape are judged in a time that grows no faster than they do."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from aki_transport import error_parsing
+from aki_transport.error_parsing import _strip_markup, error_from_response
+from aki_transport.messages import ChatRequest
+from aki_transport.prepare import adaptations
+from aki_transport.prepare.adaptations import TABLE, adapted
+from aki_transport.wire import _job
+
+SHAPES = (
+    *("<", "<script>x", "<title ", "<style a", "</", "<!--", "[", "[],", '{"error":', " \t\n", "a", "1", "'", "model "),
+    *(
+        "model 'a",
+        "models a/b ",
+        "context length ",
+        "exceed",
+        "prompt is ",
+        "token limit tokens + max_tokens ",
+        "9 + 9 ",
+    ),
+    *(
+        "9 > 9 - ",
+        "tool_choice ",
+        "tool call id ",
+        "user after tool ",
+        "system first ",
+        "not supported max_tokens ",
+        "job ",
+    ),
+    *(
+        "api key ",
+        "no api-key",
+        "does not support",
+        "unknown field ",
+        "thinking signature ",
+        "role 'user' after ",
+        "name ",
+    ),
+)
+SEARCHES: dict[str, Callable[[str], object]] = {
+    "markup": _strip_markup,
+    **{
+        f"{module.__name__.rpartition('.')[2]}.{name}": value.search
+        for module in (error_parsing, adaptations, _job)
+        for name, value in vars(module).items()
+        if isinstance(value, re.Pattern)
+    },
+    **{f"adaptation {row.name}": re.compile(row.message, re.IGNORECASE).search for row in TABLE if row.message},
+}
+
+
+def bodies(size: int) -> Iterator[bytes]:
+    for shape in SHAPES:
+        text = (shape * (size // len(shape) + 1))[:size]
+        yield text.encode()
+        yield b'{"error": {"message": "%s", "param": "%s"}}' % ((text.replace('"', "'").encode(),) * 2)
+    yield b'{"detail": [%s]}' % b",".join([b'{"loc": ["body", "a"], "msg": "no"}'] * (size // 35))
+
+
+def judge(size: int) -> None:
+    request = ChatRequest(model="m", messages=(), max_tokens=9, tool_choice="required", own_bound="required")
+    for body in bodies(size):
+        adapted(request, error_from_response(500, {}, body), set())
+
+
+def seconds(work: Callable[[], object], times: int = 3) -> float:
+    taken = []
+    for _ in range(times):
+        begun = time.process_time()
+        work()
+        taken.append(time.process_time() - begun)
+    return min(taken)
+
+
+def test_pages_of_a_megabyte_are_judged_in_linear_time() -> None:
+    """A ratio of one machine with itself: quadratic work takes sixteen times as long."""
+    assert seconds(lambda: judge(1_000_000), 1) < 8 * seconds(lambda: judge(250_000), 1) + 0.1
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_every_pattern_is_linear(name: str) -> None:
+    """Also beyond what is cut before it is matched."""
+    search = SEARCHES[name]
+    for shape in SHAPES:
+        small, large = ((shape * length)[:length] for length in (8_000, 32_000))
+        assert seconds(lambda text=large: search(text)) < 10 * seconds(lambda text=small: search(text)) + 0.002, shape
