@@ -15,6 +15,7 @@ from langchain_aki._content_blocks import dialect_of
 _OUTPUT_VERSION = "aki"
 """Marks messages of ours under the names of providers for which LangChain has a translator of its own."""
 _CALL_TYPES = ("tool_call", "tool_call_chunk", "tool_use", "invalid_tool_call")
+_SOUND = (("SUQz", "audio/mpeg"), ("//", "audio/mpeg"), ("T2dn", "audio/ogg"), ("ZkxhQ", "audio/flac"))  # base64
 _shared_names: set[str] = set()
 
 
@@ -163,4 +164,5 @@ def _media(fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if isinstance(audio, Mapping) and audio.get("data"):
         extras = {name: value for name, value in audio.items() if name not in ("id", "data")}
         identity = {"id": audio["id"]} if audio.get("id") else {}
-        yield {"type": "audio", **identity, "base64": audio["data"], "extras": extras}
+        mime_type = next((kind for start, kind in _SOUND if str(audio["data"]).startswith(start)), "audio/wav")
+        yield {"type": "audio", **identity, "base64": audio["data"], "mime_type": mime_type, "extras": extras}

@@ -85,7 +85,8 @@ def convert_message(message: ChatMessage) -> Message:
     if role == "assistant" and not calls:
         calls = _calls_of_other_makers(fields, call_extras)
     name_of_function = fields.get("name") if message.role == MessageRole.FUNCTION else None
-    if provider is not None and CONTENT_PARTS in fields:
+    is_marked = any(isinstance(part, Text) and part.extra for part in parts)
+    if provider is not None and CONTENT_PARTS in fields and not is_marked:
         text = "".join(part.text for part in parts if isinstance(part, Text))
         parts = list(read_content_parts(fields[CONTENT_PARTS], text)) or parts
     return Message(
