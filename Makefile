@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help demo rag docs notebooks test check fuzz mutants bench compare ray faults record live soak audit emulator clean
+.PHONY: help demo rag docs notebooks test check fuzz mutants bench compare ray faults record live interop soak audit emulator clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -95,13 +95,14 @@ $(BEFORE)/made: | $(BIN)/uv
 	@touch $@
 
 bench: $(VENV)/dev $(PEERS)/made $(MISTRAL)/made $(OPENAI_2)/made $(if $(findstring --before,$(ARGS)),$(BEFORE)/made)  ## CPU per call beside the peers, and how it grows; ARGS='--before --plot docs/cost_growth.png'
+	$(BIN)/python -m pytest -q tests/tools/benchmarks/test_aims.py
 	$(BIN)/python -m tests.tools.benchmarks $(ARGS)
 
 compare: $(VENV)/dev $(PEERS)/made  ## what the generic clients give in the same scenes, beside ours
 	@$(BIN)/python -m tests.tools.comparison $(ARGS)
 
 faults: $(VENV)/dev  ## what comes of each fault of a connection or an answer, counted
-	@$(BIN)/python -m tests.faults $(ARGS)
+	@$(BIN)/python -m tests.tools.faults $(ARGS)
 
 RAY := $(VENV)/ray
 
@@ -116,10 +117,13 @@ ray: $(VENV)/dev $(RAY)/made  ## rows on Ray Data, a worker killed in the middle
 	@$(BIN)/python -m tests.tools.at_scale $(ARGS)
 
 record: $(VENV)/dev  ## make the cassettes anew: from the services whose keys are set, else from the emulator
-	@$(BIN)/python -m tests.recording $(ARGS)
+	@$(BIN)/python -m tests.tools.recording $(ARGS)
 
 live: $(VENV)/dev  ## what is assumed of the services beside what they do; asks before it costs; ARGS=--emulator to try
 	@$(BIN)/python -m tests.tools.live $(ARGS)
+
+interop: $(VENV)/dev  ## both frameworks on llama.cpp's server and LiteLLM's proxy; URL=http://localhost:8000/v1 for one that runs
+	@$(BIN)/python -m tests.tools.interop $(if $(URL),--url $(URL)) $(ARGS)
 
 # Without --strict, packages of which the service knows nothing pass. Our own is left out: only its dependencies are asked.
 audit: $(BIN)/uv  ## known vulnerabilities of all that the wheel brings; offline, then asks PyPI's service
@@ -133,6 +137,7 @@ audit: $(BIN)/uv  ## known vulnerabilities of all that the wheel brings; offline
 	$(BIN)/uv tool run --quiet pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/audit/all.txt $(ARGS)
 
 soak: $(VENV)/dev  ## thousands of streams at once, ten minutes of mixed traffic with faults; ARGS=--help
+	@$(BIN)/python -m pytest -q tests/tools/soak/test_verdicts.py
 	@$(BIN)/python -m tests.tools.soak $(ARGS)
 
 emulator: $(VENV)/demo  ## a local stand-in for the services on port 8089

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from aki_transport.errors import ConfigurationError
 from aki_transport.messages import JsonObject, JsonSchema, ResponseFormat, Tool, ToolChoice, ToolNamed
 
@@ -62,13 +64,14 @@ _HINTS: Mapping[str, str] = {
     **dict.fromkeys(("max_output_tokens",), "use max_output= for the model's limit, max_tokens= for one answer's"),
     **dict.fromkeys(("metadata",), "send it to the service with extra_body={'metadata': ...}"),
     **dict.fromkeys(("functions", "function_call"), "use tools= and tool_choice="),
-    **dict.fromkeys(("streaming",), "call stream()"),
+    **dict.fromkeys(("streaming", "stream"), "call stream(), in LlamaIndex stream_chat()"),
     **dict.fromkeys(("default_query",), "put the query into base_url="),
     **dict.fromkeys(("openai_proxy", "anthropic_proxy"), "set HTTPS_PROXY, or pass http_client="),
     **dict.fromkeys(("organization", "openai_organization"), "use default_headers={'OpenAI-Organization': ...}"),
     **dict.fromkeys(("betas",), "use default_headers={'anthropic-beta': ...}"),
     **dict.fromkeys(("tags",), "pass it in config= of the call"),
 }
+_VALUE_HINTS: Mapping[str, str] = {"model": "a model's ID; the command `aki models` lists them"}
 _FUNCTION_FIELDS = frozenset({"name", "description", "parameters", "strict"})
 
 
@@ -116,6 +119,23 @@ def unknown_argument(owner: str, name: str, value: Any = None) -> ConfigurationE
         return ConfigurationError(f"{owner} takes {name}={ALWAYS_SO[name][0]!r} only, not {value!r}.")
     hint = f"; {_HINTS[name]}" if name in _HINTS else ""
     return ConfigurationError(f"{owner} has no argument {name!r}{hint}.")
+
+
+def wrong_values(owner: str, error: ValidationError) -> str:
+    """What pydantic found wrong with arguments, in one line and without the values, which may be secrets."""
+    problems: dict[str, str] = {}
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
+        name = str(each["loc"][0]) if each["loc"] else ""
+        text = (
+            f"needs {name}=" if each["type"] == "missing" else f"{name}= {_lower(each['msg'].removeprefix('Input '))}"
+        )
+        hint = f" ({_VALUE_HINTS[name]})" if name in _VALUE_HINTS else ""
+        problems.setdefault(name, text + hint)
+    return f"{owner}: {'; '.join(problems.values())}."
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def as_tool_choice(choice: Any) -> ToolChoice | None:

@@ -65,7 +65,8 @@ def checked_base_url(url: str, *, title: str, allow_insecure: bool) -> str:
     except ValueError:
         parts, host = urlsplit(""), None
     if parts.scheme not in ("https", "http") or not host or not _PRINTABLE.fullmatch(url):
-        raise ConfigurationError(f"{title}: base_url={url!r} is not an http(s) URL.")
+        hint = "" if "://" in url else f"; did you mean 'https://{url}'?"
+        raise ConfigurationError(f"{title}: base_url={url!r} is not an http(s) URL{hint or '.'}")
     if "#" in url:
         raise ConfigurationError(f"{title}: base_url={url!r} must not contain a fragment.")
     call = _CALL_PATH.search(parts.path)
@@ -149,6 +150,14 @@ class ApiKey:
             self._key = _strip_key(explicit, provider.title)
         else:
             self.function = explicit
+
+    @property
+    def hint(self) -> str:
+        """For the error of a key that was refused: where it came from, and where keys are made."""
+        page = self._provider.key_page and f"; keys of {self._provider.title} are made at {self._provider.key_page}"
+        if self.origin is None:
+            return "No key was sent; pass api_key=."
+        return f"The key came from {self.origin}{page}."
 
     def __call__(self) -> SecretStr | None:
         """The key; None if the provider needs none.

@@ -16,7 +16,7 @@ from aki_transport.models.catalog import ModelInfo
 from aki_transport.models.listing import ServiceListing
 from aki_transport.models.resolver import ModelResolver, OnModelFallback, OnUnknownModel
 from aki_transport.prepare.adaptations import Memory
-from aki_transport.prepare.chat import Adaptations, PreparedChat, final_reply
+from aki_transport.prepare.chat import PreparedChat, final_reply
 from aki_transport.prepare.structured_output import NoJsonError
 from aki_transport.providers import DEFAULT_PROVIDER, Provider, base_url_hint, default_protocol, find_provider
 from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
@@ -148,7 +148,7 @@ class Client:
             transport=self._transport,
             is_read=model_listing,
         )
-        self._adaptations = Adaptations(Memory(self.base_url))
+        self._memory = Memory(self.base_url)
 
     def chat(self, request: ChatRequest) -> ChatReply:
         """The complete answer.
@@ -197,7 +197,7 @@ class Client:
             try:
                 for delta in self._transport.run(prepared.call(stream=stream), prepared.decoder, deadline=deadline):
                     prepared.has_yielded = stream
-                    prepared.accepted()
+                    prepared.accepted(delta)
                     yield delta
             except (APIStatusError, NoJsonError) as error:
                 refusal = self._with_hint(error)
@@ -217,7 +217,7 @@ class Client:
                 async with aclosing(deltas):
                     async for delta in deltas:
                         prepared.has_yielded = stream
-                        prepared.accepted()
+                        prepared.accepted(delta)
                         yield delta
             except (APIStatusError, NoJsonError) as error:
                 refusal = self._with_hint(error)
@@ -363,7 +363,7 @@ class Client:
     def _with_hint(self, error: APIStatusError | NoJsonError) -> APIStatusError | NoJsonError:
         """The error; a 404 of a path also tells what may be wrong with the base URL."""
         if type(error) is NotFoundError:
-            error.message += base_url_hint(self.route.protocol, self.base_url)
+            error.add_hint(base_url_hint(self.route.protocol, self.base_url))
         return error
 
     def planned_output(self, model: str) -> int | None:
@@ -382,7 +382,7 @@ class Client:
             route=self.route,
             resolver=self._resolver,
             listing=self._listing.known,
-            adaptations=self._adaptations,
+            memory=self._memory,
             on_progress=self._on_progress,
         )
 

@@ -27,6 +27,7 @@ _BAD_REQUEST = 400
 _NOT_FOUND = 404
 # Cookies are secrets; the others describe the encoded bytes, not the decoded text that is kept.
 _DROPPED_HEADERS = frozenset({"set-cookie", "content-encoding", "content-length", "transfer-encoding"})
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-litellm-call-id")
 _SERVER_ERROR = 500
 _NOT_IMPLEMENTED = 501
 _MAX_PARSED = 16384  # characters of a message that are looked at; a page's title stands near its beginning
@@ -49,6 +50,7 @@ _BY_STATUS: Mapping[int, type[APIStatusError]] = {
 _BY_CODE: Mapping[str, type[APIStatusError]] = {
     "invalid_api_key": AuthenticationError,
     "authentication_error": AuthenticationError,
+    "no_db_connection": AuthenticationError,  # LiteLLM without a database, asked with any key but its own
     "insufficient_credits": InsufficientCreditsError,
     "insufficient_quota": InsufficientCreditsError,
     "billing_error": InsufficientCreditsError,
@@ -121,7 +123,8 @@ _WRONG_KEY = re.compile(
 _PERMANENT = re.compile(
     r"""not[ _](yet[ _]|currently[ _])?(implemented|supported|permitted) | unsupported | extra\ inputs
       | \b(does|do|did|can)\ ?n[o']t\ support | unexpected\ keyword | roles?\ must | system\ message
-      | (unknown|unrecognized|invalid)\ (field|parameter|param|argument|option) | grammar | jinja | template""",
+      | (unknown|unrecognized|invalid)\ (field|parameter|param|argument|option) | grammar | jinja | template
+      | match\ the\ expected\ [\w-]+\ format""",
     re.IGNORECASE | re.VERBOSE,
 )
 # The open-source server behind AKI.IO sends the first letter of its message alone.
@@ -224,7 +227,7 @@ def _is_permanent(error: APIStatusError) -> bool:
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
     """The service's ID of the request, under any of its usual header names."""
-    return headers.get("x-request-id") or headers.get("request-id")
+    return next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
 
 
 def _classify(status: int, message: str, code: str | None, error_type: str | None) -> type[APIStatusError]:

@@ -90,6 +90,11 @@ class AKIError(Exception):
         self.message = message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…"
         self.args = (self.message, *redact_nested(self.args[1:], secrets))
 
+    def add_hint(self, hint: str) -> None:
+        """Add what to do to the message, as a sentence of its own; nothing if the hint is empty."""
+        if hint:
+            self.message = f"{self.message.rstrip().removesuffix('.')}. {hint}"
+
     def __str__(self) -> str:
         prefix = f"{self.provider}: " if self.provider else ""
         suffix = f" (request {self.request_id})" if self.request_id else ""

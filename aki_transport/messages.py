@@ -14,6 +14,9 @@ SendReasoning: TypeAlias = Literal["never", "tool_turns", "always"]
 Dialect: TypeAlias = Literal["openai", "anthropic", "native"]
 """The protocol whose form a content block has."""
 
+StructuredMethod: TypeAlias = Literal["json_schema", "function_calling", "instruction"]
+"""A way to ask for JSON of a schema: in the field for it, as the arguments of a forced call, or in the prompt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -165,10 +168,11 @@ ResponseFormat: TypeAlias = JsonObject | JsonSchema | Mapping[str, Any]
 class ChatRequest:
     """One request to a model. Fields that are None or empty are not sent.
 
-    `fields` are further fields of the body that are known by name, `extra_body` those that are not. `headers` and
-    `timeout` are those of this one request. `max_tokens_field` is the protocol's name of that bound, and `own_bound`
-    tells, where it is not the caller's, whether the protocol requires one. `attachments_in_results` means that pictures
-    of a tool's result stay in its message.
+    `structured_first` is the method to try first for a JSON schema; `structured_methods`, set while the request is
+    prepared, are those that are left. `fields` are further fields of the body that are known by name, `extra_body`
+    those that are not. `headers` and `timeout` are those of this one request. `max_tokens_field` is the protocol's name
+    of that bound, and `own_bound` tells, where it is not the caller's, whether the protocol requires one.
+    `attachments_in_results` means that pictures of a tool's result stay in its message.
 
     `endpoint` is the endpoint of the model on protocols where each model is one. `raw_prompt` marks the messages as raw
     text to continue, for protocols that have a field for it.
@@ -182,7 +186,8 @@ class ChatRequest:
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
-    structured_first: Literal["json_schema", "function_calling", "instruction"] | None = None
+    structured_first: StructuredMethod | None = None
+    structured_methods: tuple[StructuredMethod, ...] = ()
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None

@@ -220,8 +220,10 @@ def default_protocol(provider: str | Provider, base_url: str | None, preferred: 
 def base_url_hint(protocol: str, base_url: str) -> str:
     """What may be wrong with a base URL under which the service found nothing; empty if nothing is known."""
     path = urlsplit(base_url).path
+    if doubled := re.search(r"(/v\d+)\1", path):
+        return f"base_url={base_url!r} has {doubled[1]} twice."
     if protocol == "openai" and not re.search(r"/v\d", path):
-        return f" Most services have their OpenAI interface under /v1; base_url={base_url!r} names no version."
+        return f"Most services have their OpenAI interface under /v1; base_url={base_url!r} names no version."
     if protocol == "anthropic" and re.search(r"/v\d+$", path):
-        return f" The protocol's paths begin with /v1; base_url={base_url!r} ends in one already."
+        return f"The protocol's paths begin with /v1; base_url={base_url!r} ends in one already."
     return ""

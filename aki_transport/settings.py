@@ -6,9 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_serializer,
+    model_validator,
+)
 
-from aki_transport.arguments import as_tool, as_tool_choice, unknown_argument, with_aliases
+from aki_transport.arguments import as_tool, as_tool_choice, unknown_argument, with_aliases, wrong_values
 from aki_transport.auth import ApiKeySource, checked_headers
 from aki_transport.client import Client
 from aki_transport.errors import ConfigurationError
@@ -103,6 +112,15 @@ class ConnectionSettings(BaseModel):
             if timeout is not None and not isinstance(timeout, int | float | Mapping):
                 return {**data, "timeout": as_timeout(timeout)}
         return data
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain_wrong_values(cls, data: Any, handler: Callable[[Any], Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            message = wrong_values(cls.__name__, error)
+        raise ConfigurationError(message)
 
     @model_validator(mode="after")
     def _check_connection(self) -> Self:

@@ -1,32 +1,37 @@
-"""Parses an answer into an object: from a tool call, JSON text, or JSON in a code fence."""
+"""Parses an answer into an object that fits a schema: from a tool call, or from the text."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from langchain_core.exceptions import OutputParserException
-from langchain_core.messages import AIMessage, BaseMessage, BaseMessageChunk
+from langchain_core.messages import AIMessage, BaseMessage, BaseMessageChunk, ToolCall
 from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation
 from langchain_core.runnables import AddableDict
 from langchain_core.utils.json import parse_partial_json
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict
 
-from aki_transport.prepare.structured_output import extract_json
-from aki_transport.schemas import unwrap_value
+from aki_transport.json_answer import JsonAnswer
+from aki_transport.schemas import checked, class_fields, known_fields, validated
 from langchain_aki.errors import ModelRefusalError
+
+_ANY = {"type": ["object", "array"]}
 
 
 class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
-    """Parses an object of the pydantic class `schema_type`, else a dict, from a call of `tool_name` or the text."""
+    """Parses an object of the pydantic class `schema_type`, else a value that fits `json_schema`.
+
+    It stands in a call of `tool_name` or in the text.
+    """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     schema_type: Any = None
+    json_schema: Any = None
     tool_name: str | None = None
-    is_wrapped: bool = False
-    """Whether the root of the schema is no object, so that it was asked for as the field of one."""
 
     @property
     def _type(self) -> str:
@@ -48,48 +53,60 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(generation.text)
         if partial:
             return self._parse_partial(message)
-        value = self._extract(message)
-        if self.is_wrapped and unwrap_value(value) is not None:
-            value = unwrap_value(value)
-        if self.schema_type is None:
-            return value
-        try:
-            return _validate(self.schema_type, value)
-        except ValueError as error:
-            name = getattr(self.schema_type, "__name__", "schema")
-            raise OutputParserException(
-                f"the answer does not fit {name}: {error}", llm_output=str(message.text)
-            ) from error
-
-    def _extract(self, message: BaseMessage) -> Any:
         refusal = message.additional_kwargs.get("refusal")
         finish = message.response_metadata.get("finish_reason")
-        if refusal or (finish == "content_filter" and not message.text):
+        text = str(message.text)
+        if refusal or (finish == "content_filter" and not text):
             refusal = str(refusal or finish)
             raise ModelRefusalError(f"the model refused: {refusal}", refusal=refusal, raw_message=message)
-        value = self._tool_arguments(message)
-        if value is None:
-            value = extract_json(str(message.text))
-        if value is None:
-            cut = " It was cut at max_tokens." if finish == "length" else ""
-            raise OutputParserException(f"the answer holds no JSON.{cut}", llm_output=str(message.text))
-        return value
+        arguments = self._tool_arguments(message)
+        answer = JsonAnswer(text, "" if finish == "length" else _reasoning(message))
+        if arguments is not None:
+            answer = JsonAnswer(arguments)
+        try:
+            return answer.find(self._convert, self._fields)
+        except ValueError as error:
+            problem = f"the answer does not fit {self._schema_name}: {error}"
+            if arguments is None and not answer.values:
+                problem = "the answer holds no JSON." + (" It was cut at max_tokens." if finish == "length" else "")
+            raise OutputParserException(problem, llm_output=text) from error
+
+    def _convert(self, value: Any) -> Any:
+        if self.schema_type is not None:
+            return validated(self.schema_type)(value)
+        return checked(_ANY if self.json_schema is None else self.json_schema)(value)
+
+    @property
+    def _fields(self) -> frozenset[str]:
+        own = class_fields(self.schema_type) if self.schema_type is not None else ()
+        return known_fields(self.json_schema).union(own)
+
+    @property
+    def _schema_name(self) -> str:
+        return str(getattr(self.schema_type, "__name__", self.tool_name or "the schema"))
 
     def _parse_partial(self, message: BaseMessage) -> Any:
-        value = self._tool_arguments(message)
+        value: Any = next((call["args"] for call in _calls(message) if call["name"] == self.tool_name), None)
         text = str(message.text).lstrip()
         try:
             if value is None and text.startswith(("{", "[")):
                 value = parse_partial_json(text)
-            if value is None or self.schema_type is None:
-                return value or None
-            return _validate(self.schema_type, value)
+            if not value:
+                return None
+            if self.schema_type is not None:
+                return self._convert(value)
         except (ValueError, RecursionError):
             return None
+        fields = self._fields
+        return value if not fields or not isinstance(value, dict) or next(iter(value)) in fields else None
 
-    def _tool_arguments(self, message: BaseMessage) -> dict[str, Any] | None:
-        calls = message.tool_calls if isinstance(message, AIMessage) else []
-        return next((call["args"] for call in calls if call["name"] == self.tool_name), None)
+    def _tool_arguments(self, message: BaseMessage) -> str | None:
+        """The arguments of the call, which may be no valid JSON."""
+        for call in _calls(message):
+            if call["name"] == self.tool_name:
+                return json.dumps(call["args"])
+        invalid = message.invalid_tool_calls if isinstance(message, AIMessage) else []
+        return next((call["args"] for call in invalid if call["name"] == self.tool_name), None)
 
     def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:  # noqa: A002  LangChain's name
         answer = _PartialAnswer(self)
@@ -121,6 +138,22 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         yield answer.finish_with_error()
 
 
+class _Parsed(AddableDict):
+    """A state of the object: added to what came before, it replaces the state in there."""
+
+    def __add__(self, other: AddableDict) -> AddableDict:
+        return _added(self, other)
+
+    def __radd__(self, other: AddableDict) -> AddableDict:
+        return _added(other, self)
+
+
+def _added(first: AddableDict, second: AddableDict) -> AddableDict:
+    states = {**first, **second}
+    raw = [each["raw"] for each in (first, second) if "raw" in each]
+    return _Parsed(states | ({"raw": raw[0] + raw[1] if len(raw) > 1 else raw[0]} if raw else {}))
+
+
 class _PartialAnswer:
     """The sum of the chunks so far. Its methods give the object in it whenever that has changed."""
 
@@ -150,21 +183,24 @@ class _PartialAnswer:
     def add_with_raw(self, chunk: BaseMessage) -> Iterator[AddableDict]:
         yield AddableDict(raw=chunk)
         for parsed in self.add(chunk):
-            yield AddableDict(parsed=parsed)
+            yield _Parsed(parsed=parsed)
 
     def finish_with_error(self) -> AddableDict:
-        final = AddableDict(parsing_error=None)
+        final = _Parsed(parsing_error=None)
         try:
             for parsed in self.finish():
                 final["parsed"] = parsed
         except (OutputParserException, ModelRefusalError) as error:
-            return AddableDict(parsed=None, parsing_error=error)
+            return _Parsed(parsed=None, parsing_error=error)
         return final
 
 
-def _validate(schema: Any, value: Any) -> Any:
-    if hasattr(schema, "model_validate"):
-        return schema.model_validate(value)
-    if hasattr(schema, "parse_obj"):  # pydantic 1
-        return schema.parse_obj(value)
-    return TypeAdapter(schema).validate_python(value)
+def _calls(message: BaseMessage) -> list[ToolCall]:
+    return message.tool_calls if isinstance(message, AIMessage) else []
+
+
+def _reasoning(message: BaseMessage) -> str:
+    kept = message.additional_kwargs.get("reasoning_content")
+    if kept:
+        return str(kept)
+    return "".join(block.get("reasoning", "") for block in message.content_blocks if block["type"] == "reasoning")

@@ -45,10 +45,22 @@ def convert_schema(schema: Any, strict: bool | None) -> dict[str, Any]:
         if isinstance(wrapped, JsonSchema):
             function = {"name": wrapped.name, "parameters": wrapped.schema}
             return function if wrapped.description is None else {**function, "description": wrapped.description}
+        if isinstance(schema.get("title"), str) and object_schema(schema) is not schema:
+            return {"name": schema["title"], "parameters": object_schema(schema)}
     converted = convert_tool(schema, strict).get("function")
     if not isinstance(converted, dict):
         raise ConfigurationError("the schema has no name; give the JSON schema a title.")
     return converted
+
+
+def unwrapped_schema(schema: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of the value that users get: theirs, if `parameters` have it as the field of an object."""
+    if isinstance(schema, Mapping):
+        form = as_response_format(schema, None)
+        root = form.schema if isinstance(form, JsonSchema) else schema
+    else:
+        root = schema.model_json_schema() if hasattr(schema, "model_json_schema") else parameters
+    return parameters if object_schema(root) is root else root
 
 
 def _convert_dict(tool: Mapping[str, Any], strict: bool | None) -> dict[str, Any]:

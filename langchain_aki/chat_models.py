@@ -28,7 +28,7 @@ from langchain_aki._base import LangChainModel
 from langchain_aki._convert_messages import convert_message
 from langchain_aki._convert_replies import DeltaConverter, create_chat_result
 from langchain_aki._structured import StructuredOutputParser
-from langchain_aki._tools import convert_schema, convert_tool, convert_tool_choice
+from langchain_aki._tools import convert_schema, convert_tool, convert_tool_choice, unwrapped_schema
 from langchain_aki.errors import ConfigurationError, raises_langchain_errors
 
 StructuredMethod = Literal["json_schema", "function_calling", "json_mode"]
@@ -156,11 +156,16 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         else:
             function = convert_schema(schema, strict)
             parser.tool_name = function["name"]
-            parser.is_wrapped = function["parameters"].get("properties", {}).keys() == {"value"}
+            parser.json_schema = unwrapped_schema(schema, function["parameters"])
             tools = kwargs.pop("tools", ())
             if method == "function_calling":
+                tool = (
+                    schema
+                    if parser.json_schema is function["parameters"]
+                    else {"type": "function", "function": function}
+                )
                 bound = self.bind_tools(
-                    [schema, *tools], tool_choice=function["name"], strict=strict, parallel_tool_calls=False, **kwargs
+                    [tool, *tools], tool_choice=function["name"], strict=strict, parallel_tool_calls=False, **kwargs
                 )
             else:
                 optional = {"description": function.get("description") or None, "strict": strict}

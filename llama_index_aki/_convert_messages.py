@@ -62,6 +62,10 @@ def convert_message(message: ChatMessage) -> Message:
     Raises:
         ConfigurationError: A content block has a type that cannot be sent.
     """
+    if not isinstance(message, ChatMessage):
+        raise ConfigurationError(
+            f"messages holds a {type(message).__name__}; pass ChatMessage(role='user', content='...') instead."
+        )
     role = _ROLES[message.role]
     fields = message.additional_kwargs
     provider = fields.get("model_provider") if role == "assistant" else None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Generic
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ThinkingBlock
 from llama_index.core.program.utils import FlexibleModel, create_flexible_model
 from llama_index.core.types import Model
-from pydantic import RootModel, ValidationError
+from pydantic import ValidationError
 
 from aki_transport import InvalidResponseError, ModelRefusalError
-from aki_transport.prepare.structured_output import extract_json
-from aki_transport.schemas import unwrap_value
+from aki_transport.json_answer import JsonAnswer
+from aki_transport.schemas import known_fields, validated
 from llama_index_aki._convert_replies import parse_partial_arguments
 
 _MAX_ROUNDS = 2  # the question, and one request to correct the answer
@@ -27,7 +27,9 @@ class StructuredPrediction(Generic[Model]):
         self._last_partial: Any = None
         self.result: Model | None = None
         self.messages = messages
-        json_schema: dict[str, Any] = {"name": output_cls.__name__, "schema": output_cls.model_json_schema()}
+        schema = output_cls.model_json_schema()
+        self._fields = known_fields(schema).union(output_cls.model_fields)
+        json_schema: dict[str, Any] = {"name": output_cls.__name__, "schema": schema}
         if output_cls.__doc__:
             json_schema["description"] = output_cls.__doc__
         self.arguments = {
@@ -39,7 +41,7 @@ class StructuredPrediction(Generic[Model]):
     def parse_partial(self, response: ChatResponse) -> Model | FlexibleModel | None:
         """The object in an incomplete answer, with optional fields if some are missing; None if nothing changed."""
         value = parse_partial_arguments((response.message.content or "").lstrip())
-        if not value or value == self._last_partial:
+        if not value or value == self._last_partial or not self._fields.intersection(value):
             return None
         self._last_partial = value
         try:
@@ -62,18 +64,16 @@ class StructuredPrediction(Generic[Model]):
         if details.get("refusal") or (details.get("finish_reason") == "content_filter" and not text):
             refusal = details.get("refusal") or "content_filter"
             raise ModelRefusalError(f"the model refused: {refusal}", refusal=refusal, model=details.get("model_name"))
-        value = extract_json(text)
-        if issubclass(self._cls, RootModel) and unwrap_value(value) is not None:
-            value = unwrap_value(value)
+        was_cut = details.get("finish_reason") == "length"
+        answer = JsonAnswer(text, "" if was_cut else reasoning_text(response.message))
         try:
-            self.result = self._cls.model_validate(value)
-        except ValidationError as error:
-            problem = (
-                "the answer holds no JSON" if value is None else f"the JSON does not fit {self._cls.__name__}: {error}"
-            )
+            self.result = answer.find(validated(self._cls), self._fields)
+        except ValueError as error:
+            problem = f"the JSON does not fit {self._cls.__name__}: {error}"
+            if not answer.values:
+                problem = "the answer holds no JSON"
         else:
             return
-        was_cut = details.get("finish_reason") == "length"
         if was_cut or self._round >= _MAX_ROUNDS:
             cut = "; it was cut at max_tokens" if was_cut else ""
             raise InvalidResponseError(
@@ -87,3 +87,8 @@ class StructuredPrediction(Generic[Model]):
             ChatMessage(role=MessageRole.ASSISTANT, content=text),
             ChatMessage(role=MessageRole.USER, content=correction),
         ]
+
+
+def reasoning_text(message: ChatMessage) -> str:
+    """The reasoning in a message."""
+    return "".join(block.content or "" for block in message.blocks if isinstance(block, ThinkingBlock))

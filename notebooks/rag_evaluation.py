@@ -64,7 +64,7 @@ CASES = (
         "migrating.md, From ChatOpenAI",
         "migrating.md, All arguments",
     ),
-    _docs("Which header does a call send?", "User-Agent", "privacy.md, What is sent"),
+    Case("Is there telemetry?", "no telemetry", ("docs/privacy.md, What is sent", "README.md, Privacy")),
     Case("How do I add a model?", "an entry in `models.toml`", ("CONTRIBUTING.md, How to",)),
     Case("How do I add a provider?", "a row in `PROVIDERS`", ("CONTRIBUTING.md, How to",)),
     Case("What is pillow needed for?", "pictures", ("CONTRIBUTING.md, Dependencies, and why each is there",)),

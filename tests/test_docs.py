@@ -41,6 +41,12 @@ def test_the_readme_fits_on_a_few_screens():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1100
 
 
+def test_the_readme_names_the_versions_of_python_that_are_declared():
+    status = (ROOT / "README.md").read_text(encoding="utf-8").partition("## ")[0]
+    declared = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert declared == re.findall(r"\b3\.\d+\b(?!\+)", status)
+
+
 @pytest.mark.parametrize("page", sorted(set(LINKING)), ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)

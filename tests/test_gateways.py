@@ -1,6 +1,7 @@
 """Gateways that a user names by a base URL alone: the first call answers, limits become known, refusals are typed.
 
-The forms are those of vLLM, llama.cpp's server, LiteLLM's proxy, `transformers serve` and the open AKI server.
+The forms are those of vLLM, an older LiteLLM, `transformers serve` and the open AKI server, after their documentation;
+`test_captured_gateways.py` plays what llama.cpp's server and LiteLLM's proxy answered.
 """
 
 from __future__ import annotations
@@ -83,40 +84,7 @@ GATEWAYS = {
             ),
         },
     ),
-    "llama.cpp": Gateway(
-        model="/models/tiny.gguf",
-        row={**OWNED, "owned_by": "llamacpp", "meta": {"n_vocab": 32000, "n_ctx_train": 131072, "n_ctx": 2048}},
-        limits=(2048, 0),
-        refusals={
-            "wrong key": (
-                401,
-                error("Invalid API Key", type="authentication_error", code=401),
-                ours.AuthenticationError,
-            ),
-            "overflow": (
-                400,
-                error(
-                    "the request exceeds the available context size, try increasing it",
-                    type="exceed_context_size_error",
-                    code=400,
-                    n_prompt_tokens=3000,
-                    n_ctx=2048,
-                ),
-                ours.ContextOverflowError,
-            ),
-            "overload": (
-                503,
-                error("Loading model", type="unavailable_error", code=503),
-                ours.ServiceUnavailableError,
-            ),
-            "unsupported": (
-                500,
-                error("image input is not supported - hint: provide the mmproj", type="server_error", code=500),
-                ours.ServerError,
-            ),
-        },
-    ),
-    "litellm": Gateway(
+    "litellm, whose listing tells no limits": Gateway(
         model="my-gpt",
         row={"object": "model", "created": 1677610602, "owned_by": "openai"},
         details={
@@ -126,39 +94,20 @@ GATEWAYS = {
         },
         limits=(128000, 16384),
         listed_by=2,
-        refusals={
-            "overflow": (
-                400,
-                error(
-                    "litellm.ContextWindowExceededError: This model's maximum context length is 128000 tokens.",
-                    type="None",
-                    param="None",
-                    code="400",
-                ),
-                ours.ContextOverflowError,
-            ),
-            "wrong key": (
-                401,
-                error("Authentication Error, Invalid proxy server token", type="auth_error", code="401"),
-                ours.AuthenticationError,
-            ),
-            "overload": (
-                429,
-                error("litellm.RateLimitError: No deployments available", type="throttling_error", code="429"),
-                ours.RateLimitError,
-            ),
-            "unsupported": (
-                400,
-                error("litellm.UnsupportedParamsError: openai does not support parameters: ['top_k']", code="400"),
-                ours.BadRequestError,
-            ),
-        },
+        refusals={},
     ),
     "transformers serve": Gateway(
         model="Qwen/Qwen2.5-0.5B-Instruct",
         row={**OWNED, "owned_by": "Qwen"},
         listed_by=2,
-        refusals={"unsupported": (422, {"detail": "Unexpected keys: {'top_k'}"}, ours.BadRequestError)},
+        refusals={
+            "unknown model": (
+                400,
+                {"detail": "Server is pinned to 'Qwen/Qwen2.5-0.5B-Instruct'."},
+                ours.ModelNotFoundError,
+            ),
+            "unsupported": (422, {"detail": "Unexpected keys: {'top_k'}"}, ours.BadRequestError),
+        },
     ),
     "open AKI server": Gateway(
         model="llama3-chat-8b",
@@ -262,7 +211,7 @@ def test_the_first_call_answers_and_the_limits_are_known_behind_it(name: str) ->
                 assert model.metadata.context_window == info.context_window
 
 
-@pytest.mark.parametrize("name", GATEWAYS)
+@pytest.mark.parametrize("name", [name for name, gateway in GATEWAYS.items() if gateway.refusals])
 def test_refusals_are_typed_in_every_way(name: str) -> None:
     gateway = GATEWAYS[name]
     for refusal, (status, body, cls) in gateway.refusals.items():
@@ -348,18 +297,6 @@ def test_a_service_without_a_listing_is_asked_for_it_once() -> None:
                     model = ChatAKI(model=GATEWAYS["vllm"].model, provider=Provider(base_url=server.openai_url))
                     assert model.invoke("hi").text == "Hello"
             assert (len(server.listings), len(server.requests)) == (1, 3)
-
-
-def test_another_model_that_answers_is_named_once() -> None:
-    for framework in (ChatAKI, AKI):
-        for way in range(4):
-            with serve(GATEWAYS["llama.cpp"]) as server:
-                model = framework(model="gpt-4o", provider=Provider(base_url=server.openai_url))
-                ask = list(ASK[framework](model))
-                with pytest.warns(ours.ModelMismatchWarning, match=r"'gpt-4o' was requested, but '/models/tiny.gguf'"):
-                    ask[way]()
-                ask[way]()
-            assert model.model_info().context_window == 2048
 
 
 @pytest.mark.parametrize(

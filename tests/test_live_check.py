@@ -13,9 +13,9 @@ from aki_transport.cli import FAILED, MISUSED, main
 from aki_transport.emulator import Emulator
 from aki_transport.live_check import Budget, Finding, all_questions, ask_all, open_services
 from aki_transport.transport.raw import RawSender
-from tests.recording import places
 from tests.tools.live.__main__ import main as make_live
 from tests.tools.live.frameworks import QUESTIONS
+from tests.tools.recording import places
 
 ROOT = Path(__file__).parents[1]
 KEYS = (Emulator.key, Emulator.aacflow_key, Emulator.ak_ai_core_key)

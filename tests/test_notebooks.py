@@ -17,6 +17,9 @@ from nbformat import NotebookNode
 
 from aki_transport.emulator import Emulator
 
+# What they share takes long to make: one process makes it.
+pytestmark = pytest.mark.xdist_group("notebooks")
+
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 PICTURES = {
     "01_chat_langchain": 2,

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from aki_transport.error_parsing import refused_fields
 from aki_transport.errors import APIStatusError, BadRequestError, ContextOverflowError
-from aki_transport.messages import ChatRequest, Message, ToolNamed
+from aki_transport.messages import ChatRequest, Message, StructuredMethod, ToolNamed
 from aki_transport.prepare import history
 
 REMEMBERED_FOR = 3600.0
@@ -53,7 +53,9 @@ class Adaptation:
         named = refused_fields(refusal)
         if any(re.search(rf"(?<![a-z]){name}(?![a-z_])", field) for name in self.fields for field in named):
             return True
-        if self.message and re.search(self.message, f"{' '.join(named)}: {refusal.message}", re.IGNORECASE):
+        if self.message and re.search(
+            self.message, f"{' '.join(named)}: {refusal.code}: {refusal.message}", re.IGNORECASE
+        ):
             return True
         return any(re.search(rf"(?<![\w]){name}(?!\w)", refusal.message) for name in self.fields if "_" in name)
 
@@ -116,7 +118,50 @@ _NOT_TAKEN = (
     r"(not support|unsupport|unknown|unrecogni|unexpected|not permitted|not allowed|extra inputs|additional prop)"
 )
 
+_OTHER_CAUSE = (  # the history, or the text, is refused
+    r"messages?\W*[\[.]|\broles?\b|tool.(call|use).id|tool.(result|message)|followed by|preceding|history|conversation"
+    r"|polic(y|ies)|moderat|safety|harm|blocked"
+)
+# Both methods' words for each: gateways turn one method into the other.
+_METHODS: tuple[StructuredMethod, ...] = ("json_schema", "function_calling")
+_METHOD = (
+    r"(response.?format|json.?schema|json.?mode|structured.?output|guided"
+    r"|\b(tools?|tool.?(use|choice|calls?|calling)|functions?.?(calls?|calling))\b)"
+)
+
+
+def _next_method(method: StructuredMethod) -> Change:
+    def change(request: ChatRequest) -> ChatRequest:
+        first, *rest = request.structured_methods or ("",)
+        return replace(request, structured_methods=tuple(rest)) if rest and first == method else request
+
+    return change
+
+
 TABLE = (
+    *(
+        Adaptation(
+            name=f"this schema by {method}",
+            scope="call",
+            message=r"^\S*\.(parameters|input_schema|schema)\b|invalid_json_schema|json_validate_failed|tool_use_failed"
+            r"|invalid schema|grammar|in context=|\$(ref|defs)|additional.?properties|\b(any|one|all)of\b"
+            r"|schema.{0,60}(feature|keyword|complex|deep|depth|recurs|nest|too (large|long|many))"
+            r"|(feature|keyword|complex|recurs).{0,60}schema",
+            change=_next_method(method),
+        )
+        for method in _METHODS
+    ),
+    *(
+        Adaptation(
+            name=method,
+            scope="service",
+            fields=("response_format", "json_schema", "guided_json", "tools", "tool_choice", "functions"),
+            message=rf"(?s)^(?!.*({_OTHER_CAUSE}))"
+            rf".*({_METHOD}.{{0,80}}({_NOT_TAKEN}|requires|enabled|disabled|available)|({_NOT_TAKEN}|invalid).{{0,80}}{_METHOD})",
+            change=_next_method(method),
+        )
+        for method in _METHODS
+    ),
     Adaptation(
         name="stream_options",
         scope="service",
@@ -229,6 +274,10 @@ class Memory:
             _refused.pop(expired, None)
         for name, change in changes.items():
             _refused.setdefault((self.base_url, model, name), (now + REMEMBERED_FOR, change))
+
+    def discard(self, model: str, name: str) -> None:
+        """Forget this."""
+        _refused.pop((self.base_url, model, name), None)
 
     def change(self, model: str, name: str) -> Change | None:
         """The change that worked less than an hour ago; None if there is none."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from aki_transport.arguments import REQUEST_FIELDS
@@ -15,29 +14,19 @@ from aki_transport.models.catalog import Listing
 from aki_transport.models.resolver import ModelResolver
 from aki_transport.prepare import history, structured_output
 from aki_transport.prepare.adaptations import Change, Memory, adapted, as_remembered
-from aki_transport.prepare.structured_output import JsonDecoder, NoJsonError, StructuredMethod
+from aki_transport.prepare.structured_output import JsonDecoder, NoJsonError
 from aki_transport.prepare.tool_names import NameDecoder
 from aki_transport.providers import Route
 from aki_transport.transport import Call, Decoder
 from aki_transport.wire import Wire
 
-
-@dataclass(slots=True)
-class Adaptations:
-    """Features that the service refused earlier, and methods of structured output that each model refused or ignored.
-
-    They are not sent again.
-    """
-
-    memory: Memory
-    refused_methods: set[tuple[str, StructuredMethod]] = field(default_factory=set)
-    ignored_methods: Counter[tuple[str, StructuredMethod]] = field(default_factory=Counter)
+_UNOPENED = "reasoning without its beginning"
 
 
 class PreparedChat:
     """One chat request to one route: its call, the decoder of the answer, and the changes after a refusal.
 
-    Features that are refused are added to `adaptations`.
+    What is refused is added to `memory`.
 
     Raises:
         ConfigurationError: The request uses a field that the protocol does not have, or a value out of its range.
@@ -52,7 +41,7 @@ class PreparedChat:
         route: Route,
         resolver: ModelResolver,
         listing: Listing | None,
-        adaptations: Adaptations,
+        memory: Memory,
         on_progress: OnProgress | None,
     ) -> None:
         validate_request(request, wire, route)
@@ -62,7 +51,7 @@ class PreparedChat:
         self._wire = wire
         self._route = route
         self._resolver = resolver
-        self._adaptations = adaptations
+        self._memory = memory
         self._on_progress = on_progress
         self._stream = True
         self._tried: set[str] = set()
@@ -78,15 +67,18 @@ class PreparedChat:
             own_bound=None if bound == request.max_tokens else "required" if wire.REQUIRES_MAX_TOKENS else "optional",
             send_reasoning=request.send_reasoning or route.send_reasoning,
         )
-        self._request = as_remembered(request, adaptations.memory)
         methods = structured_output.candidate_methods(request, info, wire.SUPPORTED_FIELDS)
-        accepted = [method for method in methods if (model, method) not in adaptations.refused_methods]
-        self._methods = accepted or list(methods[-1:])
+        accepted = tuple(method for method in methods if memory.change(model, method) is None)
+        request = replace(request, structured_methods=accepted or methods[-1:])
+        self._request = as_remembered(request, memory)
+        self._json: JsonDecoder | None = None
 
     def call(self, *, stream: bool) -> Call:
         """The call, without the features that were refused so far."""
         self._stream = stream
-        request = structured_output.apply_method(self._request, self._methods[0]) if self._methods else self._request
+        request = self._request
+        if request.structured_methods:
+            request = structured_output.apply_method(request, request.structured_methods[0])
         return self._wire.chat(request, stream=stream)
 
     def decoder(self, headers: Mapping[str, str]) -> Decoder[ChatDelta]:
@@ -101,41 +93,50 @@ class PreparedChat:
         )
         if self._original_names:
             inner = NameDecoder(inner, self._original_names)
-        if not self._methods:
+        target, methods = self._request.response_format, self._request.structured_methods
+        if not methods or not isinstance(target, JsonSchema | JsonObject):
             return inner
-        target = self._request.response_format
-        opening = "[" if isinstance(target, JsonSchema) and target.schema.get("type") == "array" else "{"
-        return JsonDecoder(inner, self._methods[0], opening=opening, is_last=len(self._methods) == 1)
+        self._json = JsonDecoder(inner, methods[0], target, is_last=len(methods) == 1, stream=self._stream)
+        return self._json
 
-    def accepted(self) -> None:
-        """Remember what was refused, now that the other way worked."""
-        self._adaptations.memory.add(self._request.model, self._to_remember)
+    def accepted(self, delta: ChatDelta) -> None:
+        """Remember what was refused, now that the other way worked. Whether it gave an object is known at its end."""
+        model = self._request.model
+        if self._json is not None:
+            if delta.reply is None or not self._json.has_answer:
+                return
+            self._memory.discard(model, _ignored(self._request))
+        self._memory.add(model, self._to_remember)
         self._to_remember = {}
 
     def adapt(self, refusal: APIStatusError | NoJsonError) -> None:
         """Change the next call so that it avoids what was refused; raises `refusal` if no other form is left."""
-        if isinstance(refusal, APIStatusError):
-            if self.has_yielded:
-                raise refusal
-            adaptation = adapted(self._request, refusal, self._tried)
-            if adaptation is not None:
-                self._request, row, change = adaptation
-                self._tried.add(row.name)
-                if row.scope == "service":
-                    self._to_remember[row.name] = change
-                if row.warning:
-                    warnings.warn(f"{self._request.model}: {row.warning}", UserWarning, stacklevel=2)
-                return
-            if len(self._methods) < 2 or not structured_output.is_refused(refusal):  # noqa: PLR2004  no other method is left
-                raise refusal
-            self._adaptations.refused_methods.add((self._request.model, self._methods[0]))
-        else:
-            # Once may be chance. Twice means that the model ignores the method, and every call would be billed twice.
-            method = (self._request.model, self._methods[0])
-            self._adaptations.ignored_methods[method] += 1
-            if self._adaptations.ignored_methods[method] > 1:
-                self._adaptations.refused_methods.add(method)
-        self._methods = self._methods[1:]
+        if isinstance(refusal, NoJsonError):
+            # Once may be chance. Twice in a row, the model ignores the method, and every call would be billed twice.
+            method, *rest = self._request.structured_methods
+            once = _ignored(self._request)
+            was_ignored = self._memory.change(self._request.model, once) is not None
+            self._to_remember[method if was_ignored else once] = _unchanged
+            self._request = replace(self._request, structured_methods=tuple(rest))
+            self.has_yielded = False  # what was an answer in words was not returned
+            return
+        adaptation = None if self.has_yielded else adapted(self._request, refusal, self._tried)
+        if adaptation is None:
+            raise refusal
+        self._request, row, change = adaptation
+        self._tried.add(row.name)
+        if row.scope == "service":
+            self._to_remember[row.name] = change
+        if row.warning:
+            warnings.warn(f"{self._request.model}: {row.warning}", UserWarning, stacklevel=2)
+
+
+def _unchanged(request: ChatRequest) -> ChatRequest:
+    return request
+
+
+def _ignored(request: ChatRequest) -> str:
+    return f"{request.structured_methods[0]} was ignored once"
 
 
 _OPTIONAL_FIELDS = (

@@ -8,24 +8,33 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
-from pydantic_core import from_json
-
-from aki_transport.errors import AKIError, APIStatusError, BadRequestError, ContextOverflowError
+from aki_transport.errors import AKIError
+from aki_transport.json_answer import JsonAnswer, opens_reasoning
 from aki_transport.json_text import BracketScanner
-from aki_transport.messages import ChatDelta, ChatRequest, JsonObject, JsonSchema, Message, Tool, ToolNamed
+from aki_transport.messages import (
+    ChatDelta,
+    ChatReply,
+    ChatRequest,
+    JsonObject,
+    JsonSchema,
+    Message,
+    StructuredMethod,
+    Tool,
+    ToolNamed,
+)
 from aki_transport.models.catalog import ModelInfo
-from aki_transport.schemas import legal_name, object_schema
+from aki_transport.schemas import checked, known_fields, legal_name, object_schema
 from aki_transport.transport import Decoder, OuterDecoder, Payload
 
-StructuredMethod: TypeAlias = Literal["json_schema", "function_calling", "instruction"]
-
-_REFUSAL = re.compile(r"response_format|json_?\s?schema|structured|guided|grammar|\btool|\bfunction", re.IGNORECASE)
-_MAX_CANDIDATES = 30  # brackets that are tried as the start of the JSON, and as its end for each start
-_FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
+_FIRST_FIELD = re.compile(r'\{\s*"((?:[^"\\]|\\.)*)"\s*:', re.DOTALL)
+_MAY_BEGIN = re.compile(r'\{\s*(?:"(?:[^"\\]|\\.)*"?\s*\\?)?\Z', re.DOTALL)
+_LIST = re.compile(r'\A\s*(?:```[a-z]*\s*)?(?:\{\s*"value"\s*:\s*)?(?=\[)', re.IGNORECASE)
+_MAX_HELD = 4096
+_TAG = 32  # characters in which the beginning of reasoning fits
 
 
 def candidate_methods(
@@ -83,31 +92,39 @@ def _instructed(messages: tuple[Message, ...], target: JsonSchema | JsonObject) 
     return (Message(role="system", content=instruction), *messages)
 
 
-def is_refused(error: APIStatusError) -> bool:
-    """Whether an error means that the service refuses this method."""
-    return (
-        isinstance(error, BadRequestError)
-        and not isinstance(error, ContextOverflowError)
-        and _REFUSAL.search(error.message) is not None
-    )
-
-
 class NoJsonError(AKIError):
     """The model ignored the schema, and another method is left. Never reaches a user."""
 
 
 class JsonDecoder(OuterDecoder):
-    """Turns the answer to any method into JSON text that begins with the bracket `opening`.
+    """Turns the answer to any method into JSON text of the value that fits the schema.
 
-    Text before and behind the JSON is left out. Text in which no JSON begins is held back until the end of the answer,
-    and returned as it is if the method is the last one.
+    Text before and behind the JSON is left out. In a stream, an object that begins with a field of the schema is
+    returned while it arrives. If it turns out that another value is the answer, that one follows as a line of its own.
+    Text in which no value fits is returned as it is if the method is the last one.
+
+    Attributes:
+        has_answer: Whether a value that fits was in the answer.
     """
 
-    def __init__(self, inner: Decoder[ChatDelta], method: StructuredMethod, *, opening: str, is_last: bool) -> None:
+    def __init__(
+        self,
+        inner: Decoder[ChatDelta],
+        method: StructuredMethod,
+        target: JsonSchema | JsonObject,
+        *,
+        is_last: bool,
+        stream: bool,
+    ) -> None:
         super().__init__(inner)
+        self.has_answer = False
+        schema: Any = target.schema if isinstance(target, JsonSchema) else {"type": "object"}
+        self._check = checked(schema)
+        self._fields = known_fields(schema)
         self._by_tool = method == "function_calling"
         self._is_last = is_last
-        self._filter = _JsonFilter(opening)
+        self._is_streamed = stream
+        self._filter = _JsonFilter(self._fields, is_list=schema.get("type") == "array")
         self._texts: list[str] = []
 
     def feed(self, payload: Payload) -> ChatDelta | None:
@@ -125,57 +142,80 @@ class JsonDecoder(OuterDecoder):
         delta, reply = self._as_json_text(last), last.reply
         if reply is None:
             return delta
+        returned = "".join(self._texts)
         if self._by_tool and reply.tool_calls:
+            rest = self._rest(reply, reply.tool_calls[0].arguments, "", returned)
             finish = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason
             reply = replace(reply, tool_calls=(), finish_reason=finish)
-            # A call without arguments is an empty object, unless it was cut off before them.
-            rest = "" if self._texts or reply.finish_reason == "length" else "{}"
-        elif self._texts or reply.tool_calls:
-            rest = "" if self._texts else reply.text
+        elif reply.tool_calls:
+            rest = "" if returned else reply.text
+            self.has_answer = True
         else:
-            value = extract_json(reply.text)
-            has_other_cause = reply.refusal or reply.finish_reason in ("length", "content_filter")
-            if value is None and not self._is_last and not has_other_cause:
-                raise NoJsonError("the answer holds no JSON")
-            rest = reply.text if value is None else json.dumps(value, ensure_ascii=False)
-        self._texts.append(rest)
-        if not self._by_tool and extract_json("".join(self._texts)) is None and (value := extract_json(reply.text)):
-            self._texts = [json.dumps(value, ensure_ascii=False)]  # what was streamed only looked like JSON
-        return delta._replace(text=delta.text + rest, reply=replace(reply, text="".join(self._texts)))
+            was_cut = reply.refusal or reply.finish_reason in ("length", "content_filter")
+            rest = self._rest(reply, reply.text, "" if was_cut else reply.reasoning, returned)
+        return delta._replace(text=delta.text + rest, reply=replace(reply, text=returned + rest))
+
+    def _rest(self, reply: ChatReply, text: str, reasoning: str, returned: str) -> str:
+        """What is still to be returned of an answer."""
+        was_cut = reply.refusal or reply.finish_reason in ("length", "content_filter")
+        answer = JsonAnswer(text, reasoning)
+        try:
+            values = [answer.find(self._check, self._fields)]
+        except ValueError:
+            values = [value for value in answer.values if isinstance(value, dict | list)]
+            is_attempt = values or reply.tool_calls or returned or self._filter.feed(text)
+            if not (is_attempt or was_cut or self._is_last):
+                raise NoJsonError("the answer holds no JSON") from None
+        else:
+            self.has_answer = True
+        if returned:
+            before = JsonAnswer(returned).values
+            return "".join(f"\n{_dumps(value)}" for value in values if value not in before)
+        if not text and reply.tool_calls and not was_cut:
+            return "{}"  # a call without arguments is an empty object, unless it was cut off before them
+        return text if len(values) != 1 or _is_json_of(values[0], text) else _dumps(values[0])
 
     def _as_json_text(self, delta: ChatDelta) -> ChatDelta:
+        text = delta.text
         if self._by_tool:
             # Text beside the call is not the answer. Text instead of a call is handled in `end`.
             text = "".join(call.arguments for call in delta.tool_calls if call.position == 0)
-        else:
-            text = self._filter.feed(delta.text)
+        text = self._filter.feed(text) if self._is_streamed and text else ""
         if text:
             self._texts.append(text)
         return delta._replace(text=text, tool_calls=() if self._by_tool else delta.tool_calls)
 
 
-class _JsonFilter:
-    """Passes the first JSON value in a text, while it arrives."""
+def _is_json_of(value: Any, text: str) -> bool:
+    try:
+        return bool(json.loads(text) == value)
+    except (ValueError, RecursionError):
+        return False
 
-    def __init__(self, opening: str) -> None:
-        first = r"[\"}]" if opening == "{" else r"[\[{\"\]\d\-tfn]"
-        self._begins = re.compile(re.escape(opening) + r"\s*" + first)
-        self._may_begin = re.compile(re.escape(opening) + r"\s*\Z")
+
+def _dumps(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        return json.dumps(value)
+    return text
+
+
+class _JsonFilter:
+    """Passes an object that begins with one of the fields, or a list at the start of a text, while it arrives."""
+
+    def __init__(self, fields: frozenset[str], *, is_list: bool) -> None:
+        self._fields = fields
+        self._is_list = is_list
         self._state: Literal["before", "in", "behind"] = "before"
         self._held = ""
         self._scanner = BracketScanner()
 
     def feed(self, text: str) -> str:
         """The part of the text that belongs to the JSON."""
-        if self._state == "before" and text:
-            held = self._held + text
-            start = self._begins.search(held)
-            if start is None:
-                start = self._may_begin.search(held)
-                self._held = held[start.start() :] if start else ""
-                return ""
-            self._state = "in"
-            text = held[start.start() :]
+        if self._state == "before":
+            text = self._find(self._held + text)
         if self._state != "in":
             return ""
         end = self._scanner.feed(text)
@@ -183,29 +223,27 @@ class _JsonFilter:
             self._state = "behind"
         return text[:end]
 
+    def _find(self, text: str) -> str:
+        """The text from where the JSON begins; keeps what may be its beginning."""
+        begins = (_LIST if self._is_list else _FIRST_FIELD).search(text)
+        if begins is None:
+            may_begin = _MAY_BEGIN.search(text)
+            start = min(may_begin.start() if may_begin else len(text), max(len(text) - _TAG, 0))
+            self._held = text if self._is_list else text[start:]
+            if len(self._held) > _MAX_HELD or opens_reasoning(text):
+                self._state = "behind"
+            return ""
+        before = text[: begins.start()]
+        is_answer = self._is_list or not self._fields or _unquoted(begins[1]) in self._fields
+        if not is_answer or before.rstrip().endswith("[") or opens_reasoning(before):
+            self._state = "behind"
+            return ""
+        self._state = "in"
+        return text[begins.end() if self._is_list else begins.start() :]
 
-def extract_json(text: str) -> Any | None:
-    """The JSON object or list in a text, also in a code fence or between other words; None if there is none."""
-    for candidate in _candidates(text):
-        try:
-            value = from_json(candidate)
-        except ValueError:
-            continue
-        if isinstance(value, dict | list):
-            return value
-    return None
 
-
-def _candidates(text: str) -> Iterator[str]:
-    yield text
-    yield from _FENCE.findall(text)
-    # From each opening bracket, the first one first, to each closing bracket, the last one first.
-    openings = [at for at, char in enumerate(text) if char in "{["]
-    for at in openings[:_MAX_CANDIDATES]:
-        closing = "}" if text[at] == "{" else "]"
-        end = text.rfind(closing, at)
-        for _ in range(_MAX_CANDIDATES):
-            if end <= at:
-                break
-            yield text[at : end + 1]
-            end = text.rfind(closing, at, end)
+def _unquoted(text: str) -> Any:
+    try:
+        return json.loads(f'"{text}"', strict=False)
+    except ValueError:
+        return None

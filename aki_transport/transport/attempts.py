@@ -119,7 +119,13 @@ class Attempts:
         now = time.monotonic()
         answering = self.has_begun or (self._headers is not None and not self.call.stream)
         text = self.decoder.text if self.decoder is not None else ""
-        error = describe_failure(cause, answering=answering, streaming=self.call.stream, partial_text=text)
+        error = describe_failure(
+            cause,
+            answering=answering,
+            streaming=self.call.stream,
+            partial_text=text,
+            base_url=self._transport.base_url,
+        )
         if self._deadline is not None and now >= self._deadline:
             error = self._out_of_time(error, text)
         wait = pause_before(self._attempt, getattr(error, "retry_after", None), random.random())  # noqa: S311  no secret

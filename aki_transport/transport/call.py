@@ -57,6 +57,7 @@ Read: TypeAlias = Callable[[Mapping[str, str], Payload], Any]
 class Sender(Protocol):
     """As much of the transport as those need whose calls it sends."""
 
+    base_url: str
     timeout: Timeout
     max_retries: int
 

@@ -6,6 +6,8 @@ names of their classes, for httpx and its fork httpx2 have the same ones.
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from aki_transport.errors import (
     AKIError,
     APIConnectionError,
@@ -50,7 +52,9 @@ def forget_frames(error: BaseException) -> None:
     error.__traceback__ = error.__cause__ = error.__context__ = None
 
 
-def describe_failure(cause: BaseException, *, answering: bool, streaming: bool, partial_text: str) -> AKIError:
+def describe_failure(
+    cause: BaseException, *, answering: bool, streaming: bool, partial_text: str, base_url: str
+) -> AKIError:
     """Our error for an exception of the HTTP library.
 
     Args:
@@ -58,6 +62,7 @@ def describe_failure(cause: BaseException, *, answering: bool, streaming: bool, 
         answering: Whether the answer had begun to arrive.
         streaming: Whether the answer is a stream.
         partial_text: The text that had arrived.
+        base_url: Where the call went, for messages.
     """
     if isinstance(cause, AKIError):
         return cause
@@ -76,7 +81,8 @@ def describe_failure(cause: BaseException, *, answering: bool, streaming: bool, 
         case "TimeoutException" | None:
             return APITimeoutError(f"no answer in time ({text})")
         case "ConnectError" | "ProxyError":
-            return APIConnectionError(f"cannot connect ({text})")
+            parts = urlsplit(base_url)
+            return APIConnectionError(f"cannot connect to {parts.scheme}://{parts.netloc} ({text})")
         case _:
             where = "in the middle of the answer" if answering else "before any answer"
             return APIConnectionError(f"the connection was lost {where} ({text})")

@@ -49,7 +49,7 @@ class RawSender:
         except Exception as error:
             if not is_failed_call(error):
                 raise
-            failure = describe_failure(error, answering=False, streaming=False, partial_text="")
+            failure = describe_failure(error, answering=False, streaming=False, partial_text="", base_url=url)
         else:
             text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
             return RawAnswer(response.status_code, response.headers, text)

@@ -19,7 +19,7 @@ from pydantic_core import to_json
 
 from aki_transport.auth import ApiKey, secret_header_values
 from aki_transport.error_parsing import error_from_response, request_id_of
-from aki_transport.errors import AKIError, ConfigurationError, ServerError
+from aki_transport.errors import AKIError, AuthenticationError, ConfigurationError, ServerError
 from aki_transport.redaction import escape_control, redact
 from aki_transport.transport import polling
 from aki_transport.transport.attempts import Attempts
@@ -308,10 +308,13 @@ class Transport:
         call_headers: Mapping[str, str] | None = None,
     ) -> AKIError:
         """The error with provider and request ID, and without key and tokens should the service echo them."""
+        is_refused_key = isinstance(error, AuthenticationError) and error.provider is None
         error.provider = error.provider or self.title
         if error.request_id is None and headers is not None:
             error.request_id = request_id_of(headers)
         error.redact((*self._secrets(key), *secret_header_values(call_headers or {})))
+        if is_refused_key:
+            error.add_hint(self._key.hint)
         return error
 
     def without_key(self, text: str) -> str:

@@ -14,8 +14,8 @@ from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
 from langchain_aki import ChatAKI
 from tests.ecosystem.calls import ASYNC, MODEL, WAYS, Way, answer
-from tests.recording import files, places
 from tests.script_server import ScriptServer
+from tests.tools.recording import files, places
 
 every_way = pytest.mark.parametrize("way", WAYS, ids=str)
 

@@ -84,14 +84,14 @@ def test_what_nobody_asked_for_is_warned_of(aki_emulator):
 '''
 
 
-def run(folder, *options, **environment):
-    (folder / "test_theirs.py").write_text(TESTS, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "aki_transport.pytest_plugin", "-p", "no:cacheprovider", *options]
+def run(folder, tests):
+    (folder / "test_theirs.py").write_text(tests, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-p", "aki_transport.pytest_plugin", "-p", "no:cacheprovider", "-q"]
     environment = {
         "PATH": os.defpath,
         "PYTHONPATH": str(ROOT),
         "AKI_API_KEY": "a-key-of-the-environment",
-        **environment,
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     done = subprocess.run(  # noqa: S603  # our own command
         command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120, check=False
@@ -100,14 +100,14 @@ def run(folder, *options, **environment):
 
 
 def test_the_fixture_answers_in_place_of_the_services(tmp_path):
-    printed = run(tmp_path, "-q")
+    printed = run(tmp_path, TESTS)
     assert "10 passed, 1 warning" in printed, printed
     assert "test_what_nobody_asked_for_is_warned_of: 1 scripted items were not asked for: 'left over'" in printed
 
 
 def test_without_the_extra_it_says_in_one_line_what_to_install(tmp_path):
     (tmp_path / "conftest.py").write_text("import sys\nsys.modules['uvicorn'] = None\n", encoding="utf-8")
-    printed = run(tmp_path, "-q", "-k", "scripted_answer")
+    printed = run(tmp_path, "def test_of_theirs(aki_emulator): ...")
     assert "pip install 'aki-integrations[emulator]'" in printed
     assert "Traceback" not in printed
 

@@ -19,9 +19,11 @@ from aki_transport.models.listing import forget_listings
 from aki_transport.transport.body import Payload
 from langchain_aki import AKIImageGenerationTool, ChatAKI
 from llama_index_aki import AKI, AKIImageToolSpec
-from tests.fuzz import seeds
-from tests.fuzz.drawn import Drawn
-from tests.fuzz.in_frameworks import (
+from tests.pictures import a_png
+from tests.scenarios import chunk, reply
+from tests.tools.fuzz import seeds
+from tests.tools.fuzz.drawn import Drawn
+from tests.tools.fuzz.in_frameworks import (
     ASKS,
     CHATS,
     PROTOCOLS,
@@ -31,15 +33,13 @@ from tests.fuzz.in_frameworks import (
     no_pauses,
     say,
 )
-from tests.fuzz.targets import TARGETS, Target
-from tests.pictures import a_png
-from tests.scenarios import chunk, reply
+from tests.tools.fuzz.targets import TARGETS, Target
 from tests.transport.asking import KEY
 from tests.transport.test_decoding import anything, placed
 
 pytestmark = pytest.mark.filterwarnings("ignore:AKI.IO")
-some = settings(max_examples=60, deadline=None)
-few = settings(max_examples=30, deadline=None)
+some = settings(max_examples=20, deadline=None)
+few = settings(max_examples=12, deadline=None)
 FRAMEWORKS = tuple(ASKS)
 VALID = {
     ("openai", False): seeds.OPENAI[:2],

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aki_transport.messages import ToolCall
-from tests.fuzz.in_frameworks import ASKS, SERVICE, Protocol, no_pauses
 from tests.scenarios import chunk, tokens
 from tests.script_server import sse
+from tests.tools.fuzz.in_frameworks import ASKS, SERVICE, Protocol, no_pauses
 from tests.transport import native_says
 from tests.transport.anthropic_says import begin, grow, message, stop, streamed, text, thinking, tool_use, written
 from tests.transport.test_decoding import cuts, interleaved
 
-some = settings(max_examples=40, deadline=None)
-few = settings(max_examples=12, deadline=None)
+some = settings(max_examples=15, deadline=None)
+few = settings(max_examples=6, deadline=None)
 ways = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 each = pytest.mark.parametrize("framework", list(ASKS))
 

@@ -11,7 +11,7 @@ import pytest
 from aki_transport.models.listing import forget_listings
 from aki_transport.transport import attempts, polling
 
-pytest.register_assert_rewrite("tests.recording.got")
+pytest.register_assert_rewrite("tests.tools.recording.got")
 
 _KEYS = ("AKI_API_KEY", "AKI_IO_API_KEY", "AACFLOW_API_KEY", "AK_AI_CORE_API_KEY")
 _FROM_OUTSIDE = ("LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING", "LC_OUTPUT_VERSION")

@@ -9,10 +9,10 @@ import pytest
 import vcr
 
 from aki_transport.models.listing import forget_listings
-from tests.recording import files
-from tests.recording.reading import READINGS
-from tests.recording.scrub import BODY_TOO
 from tests.subcases import subcases
+from tests.tools.recording import files
+from tests.tools.recording.reading import READINGS
+from tests.tools.recording.scrub import BODY_TOO
 
 pytestmark = [pytest.mark.cassette, pytest.mark.block_network]
 

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from aki_transport.emulator import Emulator
-from tests.recording import files, places, scrub
-from tests.recording.scenarios import SPOTS
-from tests.recording.shapes import of, shape
 from tests.subcases import subcases
+from tests.tools.recording import files, places, scrub
+from tests.tools.recording.scenarios import SPOTS
+from tests.tools.recording.shapes import of, shape
 
 KEYS = {spot.cassette: spot.scenario.key for spot in SPOTS}
 

@@ -16,10 +16,10 @@ from vcr.serializers import yamlserializer
 import langchain_aki
 import llama_index_aki
 from aki_transport import PROVIDERS
-from tests.recording import files, page, places
-from tests.recording.reading import READERS, READINGS
-from tests.recording.scenarios import SPOTS
 from tests.subcases import subcases
+from tests.tools.recording import files, page, places
+from tests.tools.recording.reading import READERS, READINGS
+from tests.tools.recording.scenarios import SPOTS
 
 LARGEST = 150_000  # bytes
 
@@ -110,7 +110,7 @@ def test_an_answer_that_nobody_asks_for_fails_a_test(copied):
 
 
 def test_a_deleted_and_an_unasked_answer_of_the_suite_fail_tests(copied):
-    name = f"ak_ai_core/openai/{files.SUITE}"
+    name = f"aki/native/{files.SUITE}"
     document = files.read(name)
     first, *others = document["interactions"]
     extra = copy.deepcopy(first)
@@ -118,7 +118,7 @@ def test_a_deleted_and_an_unasked_answer_of_the_suite_fail_tests(copied):
     files.write(name, {**document, "interactions": [*others, extra]}, copied)
     suite = Path(__file__).with_name("test_langchain_standard.py")
     ran = subprocess.run(  # noqa: S603  our own tests
-        [sys.executable, "-m", "pytest", "-q", f"{suite}::TestAkAiCoreOpenai"],
+        [sys.executable, "-m", "pytest", "-q", f"{suite}::TestAkiNative"],
         capture_output=True,
         check=False,
         cwd=Path(__file__).parents[2],

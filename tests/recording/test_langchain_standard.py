@@ -15,7 +15,7 @@ from aki_transport.emulator import Emulator
 from aki_transport.live_check import Budget
 from langchain_aki import ChatAKI, register_providers
 from tests.pictures import a_png
-from tests.recording import files, places, scrub
+from tests.tools.recording import files, places, scrub
 
 pytestmark = [
     pytest.mark.cassette,

@@ -10,7 +10,7 @@ from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
-from tests.recording import files
+from tests.tools.recording import files
 
 PLAYED, RECIPE = re.findall(
     r"```python\n(.*?)```", (files.CASSETTES / "README.md").read_text(encoding="utf-8"), re.DOTALL

@@ -14,9 +14,9 @@ import vcr
 from vcr.serializers import yamlserializer
 
 from aki_transport.emulator import Emulator
-from tests.recording import files, scrub
-from tests.recording.scan import findings
 from tests.subcases import subcases
+from tests.tools.recording import files, scrub
+from tests.tools.recording.scan import findings
 
 # The emulator's, forms that services give, and one that looks like nothing in particular.
 KEYS = (

@@ -22,10 +22,10 @@ from aki_transport.models.listing import forget_listings
 from langchain_aki import AKILLM, AKIImageEditTool, AKIImageGenerationTool, ChatAKI
 from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
 from tests.pictures import a_png
-from tests.recording import scrub
 from tests.scenarios import chunk, replied, reply
 from tests.script_server import Answer, Request, ScriptServer, json_answer, sse, text_answer
 from tests.secrets.evidence import KEY, Evidence
+from tests.tools.recording import scrub
 from tests.transport import anthropic_says, native_says
 from tests.transport.asking import MODEL, request_for
 

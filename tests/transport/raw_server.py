@@ -342,7 +342,7 @@ def error_of(caller: Caller, url: str, content: Any = b"{}", **bounds: float | N
 
 
 def until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 5
+    give_up = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < give_up
         time.sleep(0.005)

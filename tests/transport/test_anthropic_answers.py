@@ -68,8 +68,8 @@ from tests.transport.asking import (
 )
 from tests.transport.test_decoding import anything, check, cuts, placed
 
-some = settings(max_examples=20, deadline=None)
-more = settings(max_examples=60, deadline=None)
+some = settings(max_examples=8, deadline=None)
+more = settings(max_examples=20, deadline=None)
 
 PARIS = {"city": "Paris"}
 CALL = tool_use("toolu_1", "get_weather", {})

@@ -218,7 +218,7 @@ def test_arguments_are_an_object_whatever_the_model_wrote(arguments: str, said: 
     assert turns_of(user("hi"), called, result())[1] == ("assistant", [{**USED, "input": said}])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.text())
 def test_whatever_a_model_wrote_as_arguments_can_be_sent(arguments: str) -> None:
     called = Message(role="assistant", tool_calls=(ToolCall("toolu_1", "add", arguments),))
@@ -338,7 +338,7 @@ def test_an_effort_is_a_budget_that_leaves_room_for_the_answer(effort: str, max_
     assert asked["thinking"] == {"type": "enabled", "budget_tokens": budget}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.sampled_from(["minimal", "low", "medium", "high"]), st.integers(1025, 10**7))
 def test_every_budget_is_taken(effort: str, max_tokens: int) -> None:
     budget = body_of(reasoning_effort=effort, max_tokens=max_tokens)["thinking"]["budget_tokens"]
@@ -397,7 +397,7 @@ def test_thoughts_are_sent_back_only_where_that_is_asked(
     assert calls == [[*([SIGNED, REDACTED, UNSIGNED] if sent else []), USED] for sent in (earlier, later)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from([user("a"), user(" "), CALLED, result(), THOUGHTFUL, user("b", "c")]), max_size=8))
 def test_roles_always_alternate_and_no_turn_is_empty(messages: list[Message]) -> None:
     found = turns_of(*messages, user("end"), send_reasoning="always")

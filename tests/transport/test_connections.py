@@ -201,7 +201,7 @@ def test_no_socket_stays_open(is_async: bool) -> None:
             error_of(caller, broken.url)
             error_of(caller, unended.url, read=0.05)
             error_of(caller, f"https://127.0.0.1:{port}/")
-            error_of(caller, broken.url.replace("http:", "https:"))
+            error_of(caller, broken.url.replace("http:", "https:"), connect=0.2)
             error_of(caller, good.url.replace("127.0.0.1", "127.0.0.2"))
             caller.fetch(good.url)
             left = caller.open(unended.url)

@@ -23,7 +23,7 @@ from aki_transport.wire._tool_calls import ToolCallReader
 from tests.scenarios import SCENARIOS, Scenario, chunk, reply
 from tests.transport.asking import MODEL, added_up, request_for
 
-more = settings(max_examples=300, deadline=None)
+more = settings(max_examples=60, deadline=None)
 
 # What JSON can hold in the place of anything, and what only the parsers of the world take for JSON.
 leaves = st.one_of(
@@ -219,7 +219,7 @@ cuts = st.lists(st.integers(0, 10**6), max_size=30)
 
 
 @pytest.mark.parametrize("row", [row for row in SCENARIOS if row.stream is not None], ids=lambda row: row.name)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(cut=cuts)
 def test_any_split_of_a_row_s_bytes_gives_the_same_reply(row: Scenario, cut: list[int]) -> None:
     kind = row.stream.headers.get("content-type", "")

@@ -14,7 +14,7 @@ from aki_transport.transport import framing as framing_module
 from aki_transport.transport.framing import AnswerFraming
 from tests.transport.raw_server import CHUNKED, GOOD, HEAD
 
-more = settings(max_examples=400, deadline=None)
+more = settings(max_examples=80, deadline=None)
 
 
 def ended_exactly(pieces: list[bytes]) -> bool:

@@ -65,7 +65,7 @@ def test_a_photo_that_lies_on_its_side_says_the_size_that_is_stored():
 MODES = {"PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"), "JPEG": ("L", "RGB", "CMYK"), "GIF": ("L", "P", "RGB")}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data(), st.sampled_from(FORMATS), st.integers(1, 400), st.integers(1, 400))
 def test_every_size_is_the_one_that_pillow_reads(data, form, width, height):
     mode = data.draw(st.sampled_from(MODES.get(form, ("RGB", "RGBA"))))
@@ -138,7 +138,7 @@ def test_a_picture_of_too_many_bytes_is_refused():
         GeneratedImage.read(a_png().ljust(MAX_IMAGE_BYTES + 1, b"\0"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\xff\xd8\xff\xe0", b"GIF89a"]),
     st.binary(max_size=200),
@@ -147,7 +147,7 @@ def test_any_bytes_are_a_picture_or_refused(start, rest):
     read_or_refused(start + rest)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(FORMATS), st.data())
 def test_a_header_with_broken_bytes_is_a_picture_or_refused(form, data):
     broken = bytearray(made_by_pil(form))

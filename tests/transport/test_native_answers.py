@@ -44,7 +44,7 @@ from tests.transport.native_says import (
 )
 from tests.transport.test_decoding import anything, check, placed
 
-more = settings(max_examples=100, deadline=None)
+more = settings(max_examples=30, deadline=None)
 some = settings(max_examples=25, deadline=None)
 words = st.text("ab \n", max_size=8)
 
@@ -225,7 +225,7 @@ def cut_before(text: str, stops: tuple[str, ...]) -> str:
     return text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.text("abc", max_size=14),
     st.lists(st.text("abc", max_size=4), min_size=1, max_size=3).map(tuple),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aki_transport.redaction import escape_control, redact, redact_nested
@@ -49,6 +49,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+@settings(max_examples=20, deadline=None)
 @given(key=keys)
 def test_a_key_is_recognized_in_every_spelling(spelling: Callable[[str], str], key: str) -> None:
     assert redact(f"the key {spelling(key)} is wrong", [key]) == "the key *** is wrong"

@@ -19,7 +19,7 @@ from aki_transport.transport.body import apayloads, payloads
 from aki_transport.transport.decoder import Payload
 from tests.transport.test_decoding import Pieces, cuts
 
-more = settings(max_examples=300, deadline=None)
+more = settings(max_examples=60, deadline=None)
 
 
 def response_of(body: bytes, at: list[int]) -> httpx.Response:

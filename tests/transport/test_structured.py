@@ -6,12 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from aki_transport import AKIError, BadRequestError
 from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, Message, Tool
-from aki_transport.prepare.structured_output import extract_json
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer
 from tests.transport.asking import MODEL, Way, client_for, in_every_stream, in_every_way, request_for
@@ -270,32 +267,6 @@ def test_a_stream_that_breaks_off_is_not_asked_for_in_another_way(stream_way: Wa
     with pytest.raises(AKIError):
         asked(stream_way, server, structured_first="json_schema")
     assert len(server.requests) == 1
-
-
-# Pure
-
-values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.text(max_size=6)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)),
-    max_leaves=6,
-)
-objects = st.dictionaries(st.text(max_size=4), values, max_size=3)
-words = st.text(st.sampled_from("abc .,\n!?"), max_size=10)
-
-
-@given(st.one_of(objects, st.lists(objects, max_size=2)), words, words, st.sampled_from(["```json\n{}\n```", "{}"]))
-def test_any_json_is_found_behind_and_before_any_words(value, before, behind, fence) -> None:
-    assert extract_json(before + fence.replace("{}", json.dumps(value)) + behind) == value
-
-
-@given(st.text())
-def test_any_text_holds_json_or_not(text) -> None:
-    assert isinstance(extract_json(text), dict | list | None)
-
-
-def test_a_fence_within_a_text_of_the_json_is_no_end() -> None:
-    value = {"code": "```python\nprint(1)\n```"}
-    assert extract_json(f"```json\n{json.dumps(value)}\n```") == value
 
 
 @pytest.mark.parametrize("finish", ["length", "tool_calls"])

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.fuzz.targets import TARGETS, Target
+from tests.tools.fuzz.targets import TARGETS, Target
 
 _LONGEST = 256  # bytes of an input
 _PATIENCE = 20  # seconds for one input, which would be a fall too

@@ -14,9 +14,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["aki_transport", "langchain_aki", "llama_index_aki"]):
-    from tests.fuzz.targets import TARGETS
+    from tests.tools.fuzz.targets import TARGETS
 
-from tests.fuzz.drawn import Drawn
+from tests.tools.fuzz.drawn import Drawn
 
 _BEGINNINGS = 50
 _SHOWN = 3  # of each kind of fall; the others are counted by what libFuzzer says of the run as a whole

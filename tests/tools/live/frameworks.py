@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from aki_transport.live_check import Finding, Question, Service
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
-from tests.recording import places
+from tests.tools.recording import places
 
 _COUNT = "Count from 1 to 5."
 _WEATHER = "What is the weather in Paris?"

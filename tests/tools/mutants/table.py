@@ -8,6 +8,7 @@ _T = "tests/transport"
 
 TESTS: dict[str, str] = {
     "aki_transport/auth.py": f"{_T}/test_access.py",
+    "aki_transport/json_answer.py": "tests/test_objects.py",
     "aki_transport/redaction.py": f"{_T}/test_redaction.py",
     "aki_transport/error_parsing.py": f"{_T}/test_errors.py",
     "aki_transport/images/files.py": f"{_T}/test_image_store.py",
@@ -54,9 +55,9 @@ LISTED: tuple[Listed, ...] = (
     Listed("aki_transport/auth.py", '.lower() == "localhost"', '.lower().endswith("localhost")', _EDGES),
     Listed(
         "aki_transport/prepare/chat.py",
-        "ignored_methods[method] > 1",
-        "ignored_methods[method] > 0",
-        "tests/transport/test_structured.py",
+        "[method if was_ignored else once]",
+        "[method]",
+        "tests/requests/test_refused_methods.py",
     ),
     Listed("aki_transport/models/resolver.py", 'len(text.encode("utf-8", "replace"))', "len(text)", _EDGES),
     Listed(

@@ -10,8 +10,8 @@ from aki_transport.images.store import ImageStore
 from langchain_aki import AKILLM, AKIImageEditTool, AKIImageGenerationTool, ChatAKI
 from tests.behaviour import in_langchain as asking
 from tests.behaviour.table import Expect, Row
-from tests.recording.got import SIZE, Got, picture
-from tests.recording.scenarios import CITY, Spot
+from tests.tools.recording.got import SIZE, Got, picture
+from tests.tools.recording.scenarios import CITY, Spot
 
 _CITY = {"title": CITY.name, "description": CITY.description, **CITY.schema}
 

@@ -9,11 +9,11 @@ from typing import Literal
 
 import vcr
 
-from tests.recording import files, in_langchain, in_llama_index, in_transport
-from tests.recording.got import Reader, check
-from tests.recording.places import replayed
-from tests.recording.scenarios import SPOTS, Spot
-from tests.recording.scrub import BODY_TOO
+from tests.tools.recording import files, in_langchain, in_llama_index, in_transport
+from tests.tools.recording.got import Reader, check
+from tests.tools.recording.places import replayed
+from tests.tools.recording.scenarios import SPOTS, Spot
+from tests.tools.recording.scrub import BODY_TOO
 
 READERS: tuple[Reader, ...] = (
     in_transport.Plain(),

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from aki_transport.images.image import GeneratedImage, as_image
 from aki_transport.messages import JobProgress
 from tests.pictures import a_png
-from tests.recording.scenarios import Answers, Spot
+from tests.tools.recording.scenarios import Answers, Spot
 
 SIZE = "128x128"
 

@@ -18,10 +18,10 @@ from aki_transport.transport import polling as jobs
 from aki_transport.transport.body import Payload
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
-from tests.fuzz import seeds
-from tests.fuzz.drawn import Drawn
 from tests.scenarios import MODEL, TOOLS
 from tests.script_server import MODELS
+from tests.tools.fuzz import seeds
+from tests.tools.fuzz.drawn import Drawn
 from tests.transport import native_says
 from tests.transport.asking import KEY
 from tests.transport.test_decoding import Pieces

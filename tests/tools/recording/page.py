@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.recording import files
+from tests.tools.recording import files
 
 _TABLE = re.compile(r"(?<=<!-- made by `make record` -->\n).*?(?=<!-- end -->)", re.DOTALL)
 

@@ -18,8 +18,8 @@ from aki_transport.messages import Tool
 from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
 from tests.behaviour import in_llama_index as asking
 from tests.behaviour.table import Expect, Row
-from tests.recording.got import SIZE, Got, picture
-from tests.recording.scenarios import CITY, Spot
+from tests.tools.recording.got import SIZE, Got, picture
+from tests.tools.recording.scenarios import CITY, Spot
 
 
 class City(BaseModel):

@@ -18,12 +18,16 @@ from aki_transport.live_check import Budget
 from aki_transport.models.listing import forget_listings
 from aki_transport.transport import polling
 from tests.behaviour.faces import Face
-from tests.recording import files, in_transport, neutral, places, scrub
-from tests.recording.got import check
-from tests.recording.scenarios import Spot
+from tests.tools.recording import files, in_transport, neutral, places, scrub
+from tests.tools.recording.got import check
+from tests.tools.recording.scenarios import Spot
 
+_ROOT = Path(__file__).parents[3]
+_SUITE = _ROOT / "tests/recording/test_langchain_standard.py"
 _MORE = 2  # times as many calls may be made as the cassettes there are took
 _LOOKS = 60  # times that a job may be looked at
+CHOSEN: tuple[str, ...] = ()
+"""Which tests of LangChain's suite are run, as pytest's options say it; none for all."""
 
 
 def allowance(spots: Collection[Spot], suites: Collection[Face]) -> int:
@@ -82,15 +86,14 @@ def record_suites(folder: Path, suites: Collection[Face], live: Collection[Face]
         return True
     for place in suites:
         files.path_of(f"{place.name}/{files.SUITE}", folder).unlink(missing_ok=True)
-    suite = Path(__file__).with_name("test_langchain_standard.py")
     done = subprocess.run(  # noqa: S603  our own tests
         [
             *(sys.executable, "-m", "pytest", "-q", "--no-header", "--record-mode=new_episodes"),
-            *("-o", "filterwarnings=default"),
-            *(f"{suite}::{_class_of(place)}" for place in suites),
+            *("-o", "filterwarnings=default", *CHOSEN),
+            *(f"{_SUITE}::{_class_of(place)}" for place in suites),
         ],
         check=False,
-        cwd=Path(__file__).parents[2],
+        cwd=_ROOT,
         env=files.environment(
             AKI_CASSETTES=str(folder.resolve()),
             AKI_RECORD=",".join(f"{place.name}={places.own_url(place)}" for place in live),

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
-from tests.recording.places import SCRUBBED
-from tests.recording.scrub import SECRET_NAMES, known_keys
+from tests.tools.recording.places import SCRUBBED
+from tests.tools.recording.scrub import SECRET_NAMES, known_keys
 
 _KEY_LIKE = re.compile(
     r"""

@@ -1,4 +1,4 @@
-"""`python -m tests.faults`: what comes of each fault, counted; exits with 1 if anything is not as the table says."""
+"""`python -m tests.tools.faults`: what comes of each fault, counted; exits with 1 if not all is as the table says."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 
 from tests.faults.checks import check
-from tests.faults.report import NAMES, Found, reasons, table, wrong
 from tests.faults.running import CELLS, FAULTS, Cell, Service, try_out, undisturbed
+from tests.tools.faults.report import NAMES, Found, reasons, table, wrong
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try what the command line asks for, and print it."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.faults", description=__doc__)
     parser.add_argument("--only", metavar="FAULT", choices=NAMES, help=f"one of: {', '.join(NAMES)}")
     only = parser.parse_args(arguments).only
     faults = [fault for fault in FAULTS if only in (None, fault.name)]

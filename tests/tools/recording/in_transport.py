@@ -9,8 +9,8 @@ from typing import Any
 import aki_transport.errors
 from aki_transport import Client
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Message
-from tests.recording.got import SIZE, Got, picture
-from tests.recording.scenarios import CITY, Spot
+from tests.tools.recording.got import SIZE, Got, picture
+from tests.tools.recording.scenarios import CITY, Spot
 
 
 class Plain:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from aki_transport.messages import JsonSchema, Message, Tool, ToolCall
 from tests.behaviour.faces import Face
 from tests.behaviour.table import By
-from tests.recording.places import PLACES
+from tests.tools.recording.places import PLACES
 
 Kind: TypeAlias = Literal["models", "chat", "prompt", "structured", "draw", "edit"]
 

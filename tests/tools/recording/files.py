@@ -12,7 +12,7 @@ from typing import Any
 
 from vcr.serializers import yamlserializer
 
-CASSETTES = Path(os.environ.get("AKI_CASSETTES") or Path(__file__).parents[2] / "cassettes")
+CASSETTES = Path(os.environ.get("AKI_CASSETTES") or Path(__file__).parents[3] / "cassettes")
 """The folder; another one if the environment names it."""
 
 SUITE = "langchain_standard"

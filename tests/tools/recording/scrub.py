@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
-from tests.recording.places import PLACES, SCRUBBED, own_url
+from tests.tools.recording.places import PLACES, SCRUBBED, own_url
 
 BOUNDARY = "boundary"
 """Between the parts of a form, in place of the random one of each request."""

@@ -6,6 +6,7 @@ import json
 import pickle
 import zlib
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from itertools import chain
 from typing import Any
@@ -16,9 +17,11 @@ from aki_transport import AKIError, ConfigurationError, GeneratedImage
 from aki_transport.error_parsing import error_from_response
 from aki_transport.errors import APIStatusError, InvalidResponseError
 from aki_transport.images.request import ImageRequest
-from aki_transport.messages import ChatDelta, ChatReply, ToolCall
+from aki_transport.json_answer import JsonAnswer
+from aki_transport.messages import ChatDelta, ChatReply, JsonSchema, ToolCall
 from aki_transport.models.catalog import read_listing
-from aki_transport.prepare.structured_output import JsonDecoder, NoJsonError, extract_json
+from aki_transport.prepare.structured_output import JsonDecoder, NoJsonError
+from aki_transport.schemas import checked
 from aki_transport.tool_arguments import read_calls
 from aki_transport.transport import Decoder
 from aki_transport.transport.body import apayloads, payloads
@@ -27,8 +30,8 @@ from aki_transport.transport.retry import retry_after_seconds
 from aki_transport.wire import anthropic, native, native_images, openai, openai_images
 from aki_transport.wire._job import read_error
 from aki_transport.wire._tool_calls import ToolCallReader
-from tests.fuzz import in_frameworks, seeds
-from tests.fuzz.drawn import Drawn
+from tests.tools.fuzz import in_frameworks, seeds
+from tests.tools.fuzz.drawn import Drawn
 from tests.transport.asking import KEY, added_up, request_for
 from tests.transport.test_decoding import Pieces, check
 
@@ -206,16 +209,18 @@ def tool_arguments(drawn: Drawn) -> None:
 
 def structured(drawn: Drawn) -> None:
     """JSON in any text, whole and flowing."""
-    way, opening = drawn.pick(("json_schema", "function_calling", "instruction")), drawn.pick("{[")
+    way, kind = drawn.pick(("json_schema", "function_calling", "instruction")), drawn.pick(("object", "array"))
     is_last, size = drawn.flag(), 1 + drawn.below(9)
     text = drawn.bytes().decode("utf-8", "replace")
     if drawn.flag():
         text = f"{text[:9]}```json\n{json.dumps(drawn.json())}```{text[9:]}"
-    found = extract_json(text)
-    assert found is None or isinstance(found, dict | list)
+    schema = {"type": kind, "properties": {"a": {"type": "integer"}}}
+    with suppress(ValueError):
+        JsonAnswer(text, drawn.text()).find(checked(schema))
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     inner = openai.decoder(request_for(), {}, on_model=_told)
-    decoder = JsonDecoder(inner, way, opening=opening, is_last=is_last)
+    target = JsonSchema(name="answer", schema=schema)
+    decoder = JsonDecoder(inner, way, target, is_last=is_last, stream=True)
     said = [Payload("message", json.dumps({"choices": [{"delta": {"content": piece}}]})) for piece in pieces]
     try:
         for event in [*said, Payload("message", "[DONE]")]:

@@ -1,0 +1,239 @@
+"""llama.cpp's server and LiteLLM's proxy, played again byte for byte: `make interop` wrote down what they answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+import aki_transport.errors as ours
+from aki_transport import Provider, Route
+from aki_transport.models.listing import forget_listings
+from langchain_aki import AKILLM, ChatAKI
+from llama_index_aki import AKI, AKICompletion
+from tests.script_server import Answer, Request, ScriptServer
+
+FOLDER = Path(__file__).parent / "captured"
+KEY = "sk-of-my-gateway"
+
+
+class Captured:
+    """One server's answers, as a script."""
+
+    def __init__(self, file: str) -> None:
+        page = json.loads((FOLDER / file).read_text())
+        self.model: str = page["model"]
+        self._rows = {(row["kind"], row["name"]): row for row in page["answers"]}
+
+    def row(self, kind: str, name: str) -> Mapping[str, Any]:
+        return self._rows[kind, name]
+
+    def answer(self, kind: str, name: str) -> Answer:
+        row = self._rows[kind, name]
+        return Answer(status=row["status"], headers=row["headers"], chunks=(row["body"].encode(),))
+
+    def served(self, name: str | None = None) -> ScriptServer:
+        """A server that gives the answer of this name, or a good one."""
+
+        def answer(request: Request) -> Answer:
+            kind = "messages" if request.path.endswith("/messages") else "chat"
+            good = "stream" if request.json.get("stream") else "answer"
+            return self.answer(kind, good if name is None else name)
+
+        return ScriptServer(
+            always=answer, listing=self.answer("models", "listing"), details=self.answer("model/info", "limits")
+        )
+
+    def text(self, kind: str, *, stream: bool) -> str:
+        """The text of the good answer, read by other code than ours."""
+        body = self._rows[kind, "stream" if stream else "answer"]["body"]
+        if not stream:
+            answer = json.loads(body)
+            if kind == "messages":
+                return "".join(block["text"] for block in answer["content"])
+            return str(answer["choices"][0]["message"]["content"])
+        lines = [line.removeprefix("data: ") for line in body.splitlines() if line.startswith("data: {")]
+        events = [json.loads(line) for line in lines]
+        if kind == "messages":
+            return "".join(event.get("delta", {}).get("text", "") for event in events)
+        deltas = [choice["delta"] for event in events for choice in event.get("choices", ())]
+        return "".join(delta.get("content") or "" for delta in deltas)
+
+
+SERVERS = {"llama.cpp": Captured("llama_cpp.json"), "litellm": Captured("litellm.json")}
+LIMITS = {"llama.cpp": (4096, 4096), "litellm": (4096, 4096)}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AKI_API_KEY", "AKI_IO_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    forget_listings()
+
+
+def provider(server: ScriptServer, kind: str) -> Provider:
+    if kind == "chat":
+        return Provider(base_url=server.openai_url)
+    return Provider(routes=(Route(protocol="anthropic", base_url=server.url),))
+
+
+async def _all(items: Any) -> list[Any]:
+    return [item async for item in items]
+
+
+def _text(pieces: list[Any]) -> str:
+    return "".join(piece if isinstance(piece, str) else piece.text for piece in pieces)
+
+
+def ways(model: Any) -> Iterator[tuple[bool, Callable[[], str]]]:
+    """Whether it is streamed, and how to ask, for each of the four ways."""
+    if isinstance(model, ChatAKI | AKILLM):
+        yield False, lambda: _text([model.invoke("hi")])
+        yield True, lambda: _text(list(model.stream("hi")))
+        yield False, lambda: _text([asyncio.run(model.ainvoke("hi"))])
+        yield True, lambda: _text(asyncio.run(_all(model.astream("hi"))))
+    else:
+
+        async def streamed() -> str:
+            return str((await _all(await model.astream_complete("hi")))[-1].text)
+
+        yield False, lambda: model.complete("hi").text
+        yield True, lambda: list(model.stream_complete("hi"))[-1].text
+        yield False, lambda: asyncio.run(model.acomplete("hi")).text
+        yield True, lambda: asyncio.run(streamed())
+
+
+@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize("kind", ["chat", "messages"])
+def test_the_first_call_answers_and_the_limits_are_known_behind_it(name: str, kind: str) -> None:
+    captured = SERVERS[name]
+    for cls in (ChatAKI, AKILLM, AKI, AKICompletion):
+        for way in range(4):
+            forget_listings()
+            with captured.served() as server:
+                model = cls(model=captured.model, provider=provider(server, kind), api_key=KEY)
+                is_streamed, ask = list(ways(model))[way]
+                assert ask() == captured.text(kind, stream=is_streamed)
+                assert (len(server.listings), len(server.requests)) == (1, 1)
+            info = model.model_info()
+            assert (info.source, info.context_window) == ("service", 4096)
+            if cls is ChatAKI:
+                assert model.profile["max_input_tokens"] == 4096
+            if cls is AKI:
+                assert model.metadata.context_window == 4096
+
+
+# Server, kind and name of an answer; the error that it is; whether the call is made again.
+REFUSALS = [
+    ("llama.cpp", "chat", "wrong key", ours.AuthenticationError),
+    ("llama.cpp", "chat", "overflow", ours.ContextOverflowError),
+    ("llama.cpp", "chat", "picture", ours.APIStatusError),
+    ("llama.cpp", "messages", "overflow", ours.ContextOverflowError),
+    ("litellm", "chat", "unknown model", ours.ModelNotFoundError),
+    ("litellm", "chat", "wrong key", ours.AuthenticationError),
+    ("litellm", "chat", "overflow", ours.ContextOverflowError),
+    ("litellm", "chat", "picture", ours.APIStatusError),
+    ("litellm", "chat", "RateLimitError", ours.RateLimitError),
+    ("litellm", "chat", "ContextWindowExceededError", ours.ContextOverflowError),
+    ("litellm", "chat", "InternalServerError", ours.ServerError),
+    ("litellm", "messages", "unknown model", ours.ModelNotFoundError),
+    ("litellm", "messages", "overflow", ours.ContextOverflowError),
+]
+RETRIED = ("RateLimitError", "InternalServerError")
+
+
+@pytest.mark.parametrize(("name", "kind", "refusal", "error"), REFUSALS)
+def test_refusals_are_typed_and_not_repeated_in_vain(
+    name: str, kind: str, refusal: str, error: type[ours.APIStatusError]
+) -> None:
+    captured = SERVERS[name]
+    headers = captured.row(kind, refusal)["headers"]
+    for cls in (ChatAKI, AKI):
+        for way in range(4):
+            with captured.served(refusal) as server:
+                retries = 0 if refusal in RETRIED else 2
+                model = cls(model=captured.model, provider=provider(server, kind), api_key=KEY, max_retries=retries)
+                with pytest.raises(error) as caught:
+                    list(ways(model))[way][1]()
+                assert len(server.requests) == 1
+            assert caught.value.request_id == headers.get("x-litellm-call-id")
+
+
+def test_a_wrong_key_of_an_anthropic_route_is_tried_in_both_places() -> None:
+    for name in ("llama.cpp",):
+        with SERVERS[name].served("wrong key") as server:
+            model = ChatAKI(model=SERVERS[name].model, provider=provider(server, "messages"), api_key=KEY)
+            with pytest.raises(ours.AuthenticationError):
+                model.invoke("hi")
+            assert len(server.requests) == 2
+
+
+def test_another_model_that_answers_is_named_once() -> None:
+    captured = SERVERS["llama.cpp"]
+    for cls in (ChatAKI, AKI):
+        for way in range(4):
+            with captured.served("unknown model") if way in (0, 2) else captured.served() as server:
+                model = cls(model="gpt-4o", provider=provider(server, "chat"), api_key=KEY)
+                ask = list(ways(model))[way][1]
+                with pytest.warns(ours.ModelMismatchWarning, match=r"'gpt-4o' was requested, but 'tiny' answers"):
+                    ask()
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")
+                    ask()
+            assert model.model_info().context_window == 4096
+
+
+class GetWeather(BaseModel):
+    """The weather in a city."""
+
+    city: str
+    days: int
+
+
+class Person(BaseModel):
+    """A person."""
+
+    name: str
+    age: int
+    is_member: bool
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_calls_and_objects_are_read(name: str) -> None:
+    captured = SERVERS[name]
+    body = json.loads(captured.row("chat", "forced tool")["body"])
+    (call,) = body["choices"][0]["message"]["tool_calls"]
+    with captured.served("forced tool") as server:
+        model = ChatAKI(model=captured.model, provider=provider(server, "chat"), api_key=KEY)
+        reply = model.bind_tools([GetWeather], tool_choice="any").invoke("hi")
+    assert [(each["name"], each["args"], each["id"]) for each in reply.tool_calls] == [
+        (call["function"]["name"], json.loads(call["function"]["arguments"]), call["id"])
+    ]
+    with captured.served("forced tool, streamed") as server:
+        model = ChatAKI(model=captured.model, provider=provider(server, "chat"), api_key=KEY)
+        pieces = list(model.bind_tools([GetWeather], tool_choice="any").stream("hi"))
+        reply = sum(pieces[1:], pieces[0])
+        GetWeather.model_validate(reply.tool_calls[0]["args"])
+    with captured.served("object") as server:
+        model = ChatAKI(model=captured.model, provider=provider(server, "chat"), api_key=KEY)
+        value = model.with_structured_output(Person, method="json_schema").invoke("hi")
+    content = json.loads(captured.row("chat", "object")["body"])["choices"][0]["message"]["content"]
+    assert value == Person.model_validate_json(content)
+
+
+def test_an_openai_interface_whose_url_ends_like_the_native_one() -> None:
+    captured = SERVERS["llama.cpp"]
+    with captured.served() as server:
+        route = Route(protocol="openai", base_url=f"{server.url}/api")  # Open WebUI's
+        for cls in (ChatAKI, AKI, AKILLM, AKICompletion):
+            model = cls(model=captured.model, provider=Provider(routes=(route,)), api_key=KEY)
+            for is_streamed, ask in ways(model):
+                assert ask() == captured.text("chat", stream=is_streamed)
+        assert {request.path for request in server.requests} == {"/api/chat/completions"}
+        assert {request.path for request in server.listings} == {"/api/models"}

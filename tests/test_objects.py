@@ -1,0 +1,444 @@
+"""The object in an answer is the one that fits the schema, whatever stands around it; a wrong or an empty one never."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from langchain_core.exceptions import OutputParserException
+from llama_index.core.prompts import PromptTemplate
+from pydantic import BaseModel, Field, RootModel
+from typing_extensions import TypedDict
+
+from aki_transport import InvalidResponseError
+from aki_transport.json_answer import JsonAnswer
+from aki_transport.messages import ChatRequest, JsonSchema, Message
+from aki_transport.schemas import checked
+from tests.anthropic_script import said
+from tests.requests.frameworks import aki, chat_aki
+from tests.scenarios import chunk, replied, streamed
+from tests.script_server import Answer, Request, ScriptServer
+from tests.transport.asking import in_every_way
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::aki_transport.errors.ModelMismatchWarning", "ignore:.*called none:UserWarning"
+)
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+    people: int = 0
+
+
+class Names(BaseModel):
+    """Names."""
+
+    names: list[str] = Field(default_factory=list)
+
+
+class DictCity(TypedDict):
+    """A city."""
+
+    name: str
+    people: int
+
+
+JSON_CITY = {
+    "title": "JsonCity",
+    "description": "A city.",
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "people": {"type": "integer"}},
+    "required": ["name"],
+}
+ROME = {"name": "Rome", "people": 3}
+R = json.dumps(ROME)
+OTHER = '{"name": "x", "people": 1}'
+SCHEMA = json.dumps(City.model_json_schema())
+
+# Texts that hold the object. Thoughts hold others that fit as well.
+HELD: dict[str, str] = {
+    "a thought that only ends": f"Perhaps {OTHER}, or not.</think>\n{R}",
+    "a thought that only ends, begun with JSON": f"{OTHER} would do.\n</think>\n\n```json\n{R}\n```",
+    "<think>": f"<think>{OTHER}</think>{R}",
+    "<think> behind a first word": f"Okay. <think>{OTHER}</think>\n{R}",
+    "<thought>": f"<thought>Maybe {OTHER}.</thought>\n{R}",
+    "<thinking>": f"<thinking>\n{OTHER}\n</thinking>\n\nHere: {R}",
+    "<reasoning>": f"<Reasoning>{OTHER}</Reasoning>{R}",
+    "[THINK]": f"[THINK]{OTHER}[/THINK]{R}",
+    "two thoughts": f"<think>{OTHER}</think>Hm.<think>{OTHER}</think>{R}",
+    "a thought behind": f"{R}\n<think>Was {OTHER} better?</think>",
+    "harmony": f"<|channel|>analysis<|message|>{OTHER}<|end|>"
+    f"<|start|>assistant<|channel|>final<|message|>{R}<|return|>",
+    "harmony, a call": f"<|channel|>analysis<|message|>{OTHER}<|end|><|start|>assistant<|channel|>commentary"
+    f" to=functions.City <|constrain|>json<|message|>{R}<|call|>",
+    "harmony without its tokens": f"analysisMaybe {OTHER}.assistantfinal{R}",
+    "Gemma's channel": f"<|channel>thought\nMaybe {OTHER}.<channel|>{R}",
+    "only a thought": f"<think>{R}",
+    "only a thought, closed": f"<think>So: {OTHER}. No, {R}</think>",
+    "words": f"[Note] As said in [1], {{it}} is {R}. See [2].",
+    "an apostrophe and a quote": f'It\'s "{R}"!',
+    "a fence": f"Sure:\n```json\n{R}\n```\nAnything else?",
+    "a fence of another kind": f"```\n{R}\n```",
+    "an empty object first": f"{{}}\n{R}",
+    "a schema first": f"{SCHEMA}\n\n{R}",
+    "an example first": f'For example {{"name": "Rome", "people": "3 million"}}, or {OTHER}.\n{R}',
+    "an ellipsis first": f'It has the form {{"name": ...}}.\n{R}',
+    "another object behind": f'{R}\n{{"confidence": 0.9}}',
+    "wrapped in its name": f'{{"City": {R}}}',
+    "wrapped": f'```json\n{{"output": {R}}}\n```',
+    "wrapped in properties": f'{{"type": "object", "properties": {R}}}',
+    "wrapped twice": f'{{"response": {{"output": {R}}}}}',
+    "in a list": f"[{R}]",
+    "as a call": f'{{"name": "City", "arguments": {R}}}',
+    "encoded twice": json.dumps(R),
+    "encoded twice among words": f"The answer is {json.dumps(R)}.",
+    "wrapped and encoded twice": json.dumps({"output": R}),
+    "a comma too many": '{"name": "Rome", "people": 3,}',
+    "a comma too many, in a fence": '```json\n{\n  "name": "Rome",\n  "people": 3,\n}\n```',
+    "a comma within a text": '{"name": "Rome", "note": "a,}", "people": 3, }',
+    "tags within a text": '{"note": "<think>x</think>", "name": "Rome", "people": 3}',
+    "line breaks within a text": '{"note": "a\nb", "name": "Rome", "people": 3}',
+}
+# Texts without an object that fits; those of `NO_JSON` hold none at all.
+NOT_HELD: dict[str, str] = {
+    "a wrong object": '{"people": 3}',
+    "an empty object": "{}",
+    "the schema": SCHEMA,
+    "a list of two": f"[{OTHER}, {OTHER}]",
+    "an object that ends too soon": '{"name": "Rome", "mayor": {"name": "x"}, "people": ',
+    "a part of it": '{"capital": 1, "people": {"name": "x"}}',
+}
+NO_JSON: dict[str, str] = {
+    "words": "I would rather not.",
+    "a thought alone is no answer where words follow": f"<think>{OTHER}</think>I do not know.",
+    "an empty object among words": "Here: {}",
+    "notes": "As [1] says, {nothing}.",
+}
+
+
+def respond(text: str | None, cut: int = 3, **message: Any) -> Callable[[Request], Answer]:
+    """The same text on any protocol, in pieces where it is streamed."""
+
+    def answer(request: Request) -> Answer:
+        if request.path.endswith("/v1/messages"):
+            return said(request, {"type": "text", "text": text})
+        if not request.json.get("stream"):
+            return replied(text, model="m", **message)
+        pieces = [text[at : at + cut] for at in range(0, len(text), cut)] if text else []
+        return streamed(*([chunk(**message, model="m")] if message else []), *pieces, model="m")
+
+    return answer
+
+
+def objects(server: ScriptServer, schema: Any, *, stream: bool, **how: Any) -> list[Any]:
+    """What LangChain gives, one by one."""
+    protocol = how.pop("protocol", "openai")
+    model = chat_aki(server, protocol).with_structured_output(schema, **how)
+    return list(model.stream("Which city?")) if stream else [model.invoke("Which city?")]
+
+
+def predicted(server: ScriptServer, cls: type[BaseModel], *, stream: bool, protocol: Any = "openai") -> list[Any]:
+    """What LlamaIndex gives, one by one."""
+    llm, prompt = aki(server, protocol), PromptTemplate("Which city?")
+    return list(llm.stream_structured_predict(cls, prompt)) if stream else [llm.structured_predict(cls, prompt)]
+
+
+KINDS: dict[str, Any] = {"class": City, "TypedDict": DictCity, "JSON schema": JSON_CITY}
+
+
+@pytest.mark.parametrize("row", HELD)
+def test_the_object_that_fits_is_found(row: str, subtests) -> None:
+    with ScriptServer(always=respond(HELD[row])) as server:
+        for stream in (False, True):
+            for kind, schema in KINDS.items():
+                for method in (None, "json_schema", "function_calling", "json_mode"):
+                    with subtests.test(framework="LangChain", kind=kind, method=method, stream=stream):
+                        server.reset()
+                        is_bare = method == "json_mode" and kind != "class"  # no schema is given there
+                        found = objects(server, schema, stream=stream, method=method)[-1]
+                        assert is_bare or (found.model_dump() if kind == "class" else _known(found)) == ROME
+                        assert len(server.requests) == 1
+            for protocol in ("openai", "anthropic"):
+                with subtests.test(framework="LlamaIndex", protocol=protocol, stream=stream):
+                    server.reset()
+                    assert predicted(server, City, stream=stream, protocol=protocol)[-1] == City(**ROME)
+                    assert objects(server, City, stream=stream, protocol=protocol)[-1] == City(**ROME)
+                    assert len(server.requests) == 2
+
+
+def _known(value: Any) -> Any:
+    assert type(value) is dict
+    return {name: value[name] for name in ROME}
+
+
+@pytest.mark.parametrize("row", [*NOT_HELD, *NO_JSON])
+def test_no_other_object_is_returned(row: str, subtests) -> None:
+    with ScriptServer(always=respond({**NOT_HELD, **NO_JSON}[row])) as server:
+        for stream in (False, True):
+            for kind, schema in KINDS.items():
+                for method in (None, "json_schema", "function_calling"):
+                    with subtests.test(framework="LangChain", kind=kind, method=method, stream=stream):
+                        server.reset()
+                        with pytest.raises(OutputParserException):
+                            objects(server, schema, stream=stream, method=method)
+                        assert row in NO_JSON or len(server.requests) == 1
+                        *_, last = objects(server, schema, stream=stream, method=method, include_raw=True)
+                        assert last["parsed"] is None
+                        assert isinstance(last["parsing_error"], OutputParserException)
+            with subtests.test(framework="LlamaIndex", stream=stream), pytest.raises(InvalidResponseError):
+                predicted(server, City, stream=stream)
+
+
+def test_an_object_whose_fields_are_all_optional_is_not_made_of_anything(subtests) -> None:
+    fits, other = Names(names=["Ann"]), json.dumps({"names": ["Ann"]})
+    rows = {
+        f'{{"Names": {other}}}': fits,
+        f'{{"names": {other}}}': fits,
+        other: fits,
+        "{}": Names(),
+        '{"Names": {}}': None,
+        '{"title": "Names"}': None,
+        "Nothing: {}": None,
+        json.dumps(Names.model_json_schema()): None,
+    }
+    for text, expected in rows.items():
+        for stream in (False, True):
+            with subtests.test(text, stream=stream), ScriptServer(always=respond(text)) as server:
+                for ask in (objects, predicted):
+                    if expected is not None:
+                        assert ask(server, Names, stream=stream)[-1] == expected
+                    else:
+                        with pytest.raises((OutputParserException, InvalidResponseError)):
+                            ask(server, Names, stream=stream)
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+@pytest.mark.parametrize("text", [None, "", "\n"])
+def test_an_object_that_came_as_reasoning_is_the_answer(field: str, text: Any, subtests) -> None:
+    for reasoning in (R, f"I was asked for JSON. {OTHER}? No:\n{R}", f"```json\n{R}\n```"):
+        with ScriptServer(always=respond(text, **{field: reasoning})) as server:
+            for stream in (False, True):
+                for kind, schema in KINDS.items():
+                    for method in (None, "json_schema", "function_calling"):
+                        with subtests.test(reasoning=reasoning, kind=kind, method=method, stream=stream):
+                            server.reset()
+                            found = objects(server, schema, stream=stream, method=method)[-1]
+                            assert (found.model_dump() if kind == "class" else found) == ROME
+                            assert len(server.requests) == 1
+                with subtests.test(framework="LlamaIndex", reasoning=reasoning, stream=stream):
+                    server.reset()
+                    assert predicted(server, City, stream=stream)[-1] == City(**ROME)
+                    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("finish", ["length", "content_filter"])
+def test_an_object_in_reasoning_is_no_answer_where_the_answer_was_cut(finish: str) -> None:
+    with ScriptServer(always=lambda _: replied(None, finish=finish, reasoning_content=R, model="m")) as server:
+        with pytest.raises(Exception, match=r"max_tokens|refused"):
+            objects(server, City, stream=False)
+        with pytest.raises(Exception, match=r"max_tokens|refused"):
+            predicted(server, City, stream=False)
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "expected"),
+    [
+        (RootModel[list[int]], "[1, 2]", RootModel[list[int]]([1, 2])),
+        (RootModel[list[int]], 'Here: {"value": [1, 2]}', RootModel[list[int]]([1, 2])),
+        (RootModel[int], '{"value": 7}', RootModel[int](7)),
+        ({"title": "Numbers", "type": "array", "items": {"type": "integer"}}, '{"value": [1, 2]}', [1, 2]),
+        ({"title": "Numbers", "type": "array", "items": {"type": "integer"}}, "So: [1, 2]", [1, 2]),
+        ({"name": "numbers", "schema": {"type": "array", "items": {"type": "integer"}}}, '{"value": [1]}', [1]),
+        ({"title": "Size", "type": "integer"}, '{"value": 7}', 7),
+        (
+            {"title": "One", "type": "object", "properties": {"value": {"type": "integer"}}},
+            '{"value": 7}',
+            {"value": 7},
+        ),
+    ],
+)
+def test_a_root_that_is_no_object_is_wrapped_and_unwrapped(schema: Any, text: str, expected: Any) -> None:
+    with ScriptServer(always=respond(text)) as server:
+        for stream in (False, True):
+            for method in (None, "function_calling"):
+                assert objects(server, schema, stream=stream, method=method)[-1] == expected
+            if isinstance(schema, type):
+                assert predicted(server, schema, stream=stream)[-1] == expected
+
+
+# Streams
+
+GROWING = json.dumps({"name": "Rome, the capital of Italy", "people": 3})
+
+
+@pytest.mark.parametrize("text", [GROWING, f"```json\n{GROWING}\n```", f"Here you are: {GROWING} Bye."])
+def test_an_object_is_seen_while_it_arrives(text: str) -> None:
+    with ScriptServer(always=respond(text)) as server:
+        found = objects(server, DictCity, stream=True)
+        assert len(found) > 3
+        for before, after in pairwise(found):
+            assert after.get("name", "").startswith(before.get("name", ""))
+        assert len(predicted(server, City, stream=True)) > 3
+
+
+@pytest.mark.parametrize("row", HELD)
+def test_the_last_state_of_a_stream_is_the_answer_and_wrong_forms_are_not_shown(row: str) -> None:
+    with ScriptServer(always=respond(HELD[row])) as server:
+        states = objects(server, JSON_CITY, stream=True)
+        assert all(next(iter(state)) in (*ROME, "note") for state in states)
+        whole: Any = None
+        for state in chat_aki(server).with_structured_output(JSON_CITY, include_raw=True).stream("Which city?"):
+            whole = state if whole is None else whole + state
+        assert _known(whole["parsed"]) == ROME
+        assert whole["parsing_error"] is None
+
+
+@in_every_way
+def test_the_text_of_the_transport_is_the_object_alone(way, server: ScriptServer) -> None:
+    target = JsonSchema(name="city", schema=JSON_CITY)
+    request = ChatRequest(model="m", messages=(Message(role="user", content="hi"),), response_format=target)
+    for text in (f"Hm {{}}.</think> {R}", f'{{"output": {R}}}', json.dumps(R), f"```json\n{R}\n```", R):
+        server.always = respond(text)
+        assert json.loads(way.ask(chat_aki(server)._client, request).text) == ROME
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptServer]:
+    with ScriptServer() as server:
+        yield server
+
+
+# Pure
+
+_words = st.text(st.sampled_from("abc .,\n!?-'"), max_size=20)
+_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.text(max_size=6)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)),
+    max_leaves=6,
+)
+_thoughts = st.sampled_from(
+    [
+        "{}",
+        "<think>{}</think>",
+        "{}</think>",
+        "<thought>{}</thought>",
+        "<thinking>\n{}</thinking>",
+        "[THINK]{}[/THINK]",
+        "<|channel|>analysis<|message|>{}<|end|><|start|>assistant<|channel|>final<|message|>",
+        "analysis{}assistantfinal",
+    ]
+)
+_forms = st.sampled_from(
+    ["{}", "```json\n{}\n```", '{{"output": {}}}', '{{"City": {}}}', "[{}]", '{{"x": {{"y": {}}}}}']
+)
+
+
+@st.composite
+def _drawn(draw: Any) -> tuple[Any, dict[str, Any], str]:
+    """A schema, an object that fits, and an answer that holds it, among others in thoughts."""
+    names = draw(st.lists(st.sampled_from(["a", "b", "Größe", "a b"]), min_size=1, max_size=3, unique=True))
+    types = {
+        "integer": st.integers(),
+        "string": st.text(max_size=9),
+        "boolean": st.booleans(),
+        "object": st.just({"z": 1}),
+    }
+    kinds = {name: draw(st.sampled_from([*types])) for name in names}
+    fitting = st.fixed_dictionaries({name: types[kind] for name, kind in kinds.items()})
+    schema = {"type": "object", "properties": {n: {"type": k} for n, k in kinds.items()}, "required": names}
+    wanted, decoy = draw(fitting), draw(st.one_of(fitting, st.dictionaries(st.sampled_from("xyz"), _values)))
+    thought = draw(_thoughts)
+    if thought == "{}":
+        decoy = draw(st.dictionaries(st.sampled_from("xyz"), st.integers()))
+    before = thought.replace("{}", draw(_words) + json.dumps(decoy) + draw(_words))
+    text = json.dumps(wanted, ensure_ascii=draw(st.booleans()))
+    return schema, wanted, before + draw(_words) + draw(_forms).format(text) + draw(_words)
+
+
+@given(_drawn())
+@settings(max_examples=500, deadline=None)
+def test_any_object_is_found_in_any_form_behind_any_thought(drawn: Any) -> None:
+    schema, wanted, text = drawn
+    assert JsonAnswer(text).find(checked(schema), schema["properties"]) == wanted
+
+
+@given(st.text(), st.text(), st.sampled_from(["object", "array", "string"]))
+def test_any_text_holds_a_value_that_fits_or_none(text: str, reasoning: str, kind: str) -> None:
+    types = {"object": dict, "array": list, "string": str}
+    with suppress(ValueError):
+        assert isinstance(JsonAnswer(text, reasoning).find(checked({"type": kind})), types[kind])
+
+
+@given(_values)
+def test_any_json_fits_a_schema_that_demands_nothing(value: Any) -> None:
+    for schema in ({}, True, {"description": "x", "format": "y"}, {"$ref": "#/nowhere"}, {"not": {}, "if": {}}):
+        assert checked(schema)(value) == value
+
+
+ADDRESS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+CHECKS: list[tuple[Any, Any, str]] = [  # schema, value, and what is wrong with it
+    ({"type": "integer"}, 1, ""),
+    ({"type": "integer"}, 1.0, ""),
+    ({"type": "integer"}, 1.5, "it is no integer"),
+    ({"type": "integer"}, True, "it is no integer"),
+    ({"type": ["string", "null"]}, None, ""),
+    ({"type": ["string", "null"]}, 1, "it is no string or null"),
+    ({"type": "number"}, "1", "it is no number"),
+    ({"enum": ["a", "b"]}, "c", "it is none of"),
+    ({"const": 1}, 2, "it is none of"),
+    ({"type": "array", "items": {"type": "integer"}}, [1, "2"], r"\[1\] is no integer"),
+    ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, None, ""),
+    ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "x", "it is no integer"),
+    ({"oneOf": [{"type": "integer"}, {"type": "null"}]}, "x", "it is no integer"),
+    ({"allOf": [{"type": "object"}, ADDRESS]}, {"street": 1}, "none of the fields city"),
+    ({"$ref": "#/$defs/A", "$defs": {"A": ADDRESS}}, {"city": 1}, "city is no string"),
+    ({"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": ADDRESS}}, {"a": {}}, "a.city is missing"),
+    ({"$ref": "#/$defs/A", "$defs": {"A": {"properties": {"a": {"$ref": "#"}}}}}, {"a": {"a": 1}}, ""),
+    ({"properties": {"a": {"type": "integer"}}}, {"a": None}, ""),
+    ({"properties": {"a": {"type": "integer"}}, "required": ["a"]}, {"a": None}, "a is no integer"),
+    ({"properties": {"a": False}}, {"a": 1}, "a is not allowed"),
+]
+
+
+def test_a_schema_is_checked_as_far_as_it_is_understood(subtests) -> None:
+    for schema, value, problem in CHECKS:
+        with subtests.test(schema=schema, value=value):
+            if problem:
+                with pytest.raises(ValueError, match=problem):
+                    checked(schema)(value)
+            else:
+                assert checked(schema)(value) == value
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["[],", "[1],", '{"a', "[[", '{"a":{}},', '"{', '{"a" ', '\\"{\\"', '{"a":[', "</think>", "<|a|>", '{"a":1,}'],
+)
+def test_a_long_text_is_read_in_steps_in_proportion_to_its_length(unit: str) -> None:
+    def calls(length: int) -> int:
+        """Calls of functions, those of C too; each reads no more than the text once."""
+        count = 0
+
+        def note(_frame: Any, event: str, _arg: Any) -> None:
+            nonlocal count
+            count += "call" in event
+
+        text = (unit * length)[:length]
+        sys.setprofile(note)
+        try:
+            with suppress(ValueError):
+                JsonAnswer(text).find(checked(ADDRESS), {"city"})
+        finally:
+            sys.setprofile(None)
+        return count
+
+    assert calls(80_000) < 5 * calls(20_000)

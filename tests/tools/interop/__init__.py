@@ -1,0 +1,1 @@
+"""Both frameworks on real servers that are not ours."""
