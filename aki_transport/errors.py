@@ -358,7 +358,7 @@ class ModelMismatchWarning(UserWarning):
 
 
 class ModelLimitWarning(UserWarning):
-    """`max_tokens` is larger than the model's known maximum output.
+    """`max_tokens` is larger than the model's known maximum output, or was used up before any text of the answer.
 
     Example:
         >>> import warnings

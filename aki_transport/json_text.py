@@ -29,6 +29,15 @@ def parse_json(body: str | bytes, subject: str = "the answer") -> Any:
         raise InvalidResponseError(f"{subject} is not JSON ({error}): {shown(body)!r}") from None
 
 
+def is_json(text: str) -> bool:
+    """Whether a text is JSON from its beginning to its end."""
+    try:
+        from_json(text)
+    except ValueError:
+        return False
+    return True
+
+
 def shown(body: str | bytes) -> str:
     """The beginning of a body, as text for an error."""
     start = body[:MAX_SHOWN]

@@ -15,6 +15,7 @@ from langchain_core.utils.json import parse_partial_json
 from pydantic import ConfigDict
 
 from aki_transport.json_answer import JsonAnswer
+from aki_transport.json_text import is_json
 from aki_transport.schemas import checked, class_fields, known_fields, validated
 from langchain_aki.errors import ModelRefusalError
 
@@ -56,7 +57,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         refusal = message.additional_kwargs.get("refusal")
         finish = message.response_metadata.get("finish_reason")
         text = str(message.text)
-        if refusal or (finish == "content_filter" and not text):
+        if refusal or (finish == "content_filter" and not is_json(text)):
             refusal = str(refusal or finish)
             raise ModelRefusalError(f"the model refused: {refusal}", refusal=refusal, raw_message=message)
         arguments = self._tool_arguments(message)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from aki_transport import InvalidResponseError, ModelRefusalError
 from aki_transport.json_answer import JsonAnswer
+from aki_transport.json_text import is_json
 from aki_transport.schemas import known_fields, validated
 from llama_index_aki._convert_replies import parse_partial_arguments
 
@@ -61,7 +62,7 @@ class StructuredPrediction(Generic[Model]):
         self._round += 1
         details = response.additional_kwargs
         text = response.message.content or ""
-        if details.get("refusal") or (details.get("finish_reason") == "content_filter" and not text):
+        if details.get("refusal") or (details.get("finish_reason") == "content_filter" and not is_json(text)):
             refusal = details.get("refusal") or "content_filter"
             raise ModelRefusalError(f"the model refused: {refusal}", refusal=refusal, model=details.get("model_name"))
         was_cut = details.get("finish_reason") == "length"

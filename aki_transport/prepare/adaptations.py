@@ -81,9 +81,10 @@ _DIFFERENCE = re.compile(r"> ?(\d{1,9}) ?- ?(\d{1,9})")
 # Anthropic: "max_tokens: 8192 > 4096, which is the maximum"; OpenAI: "supports at most 4096 completion tokens".
 _BOUND = re.compile(r"(?:\d ?>|at most|less than or equal to|<=|maximum (?:is|of)|in the range \[1,|up to) ?(\d{1,9})")
 # OpenAI, vLLM: "maximum context length is 4097 tokens. However, you requested 9000 tokens (808 in the messages, …".
-_WINDOW = re.compile(r"(?:context|model)[^.\d]{0,60}?(\d{1,9})")
+# TGI: "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 50 `inputs` tokens and 8192 `max_new_tokens`".
+_WINDOW = re.compile(r"(?:context|model|max_new_tokens)[^.\d]{0,60}?(\d{1,9})")
 _PROMPT = re.compile(
-    r"(\d{1,9}) (?:tokens )?(?:in|from) the (?:messages|prompt|input)|(\d{1,9}) (?:input|prompt) tokens"
+    r"(\d{1,9}) (?:tokens )?(?:in|from) the (?:messages|prompt|input)|(\d{1,9}) `?(?:input|prompt)s?`? tokens"
 )
 
 
@@ -107,10 +108,11 @@ def _named_bound(message: str) -> int | None:
         return int(match[2]) - int(match[1])
     if match := _DIFFERENCE.search(message):
         return int(match[1]) - int(match[2])
-    if match := _BOUND.search(message):
-        return int(match[1])
     window, prompt = _WINDOW.search(message), _PROMPT.search(message)
-    return int(window[1]) - int(prompt[1] or prompt[2]) if window and prompt else None
+    if window and prompt:
+        return int(window[1]) - int(prompt[1] or prompt[2])
+    bound = _BOUND.search(message)
+    return int(bound[1]) if bound else None
 
 
 _PERMANENT = (500, 501)  # some servers answer so where a template or a grammar refuses

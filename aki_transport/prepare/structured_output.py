@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from aki_transport.errors import AKIError
 from aki_transport.json_answer import JsonAnswer, opens_reasoning
-from aki_transport.json_text import BracketScanner
+from aki_transport.json_text import BracketScanner, is_json
 from aki_transport.messages import (
     ChatDelta,
     ChatReply,
@@ -157,6 +157,8 @@ class JsonDecoder(OuterDecoder):
 
     def _rest(self, reply: ChatReply, text: str, reasoning: str, returned: str) -> str:
         """What is still to be returned of an answer."""
+        if reply.finish_reason == "content_filter" and not is_json(text):
+            return "" if returned else text  # an object within what a filter cut off is none of the answer
         was_cut = reply.refusal or reply.finish_reason in ("length", "content_filter")
         answer = JsonAnswer(text, reasoning)
         try:

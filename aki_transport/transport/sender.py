@@ -150,7 +150,7 @@ class Transport:
                     yield last
                     # A client of the user's has no such bound, and would wait as long as for any chunk.
                     end_by = response.extensions.get("end_by")
-                    if end_by is not None:
+                    if end_by is not None and decoder.complete:
                         end_by(time.monotonic() + _DRAIN)
                         for _ in batches:
                             pass
@@ -198,9 +198,8 @@ class Transport:
                         last = _end(decoder, attempts)
                         attempts.has_ended = True
                         yield last
-                        async with asyncio.timeout(_DRAIN):
-                            async for _ in batches:
-                                pass
+                        if decoder.complete:
+                            await _drain(batches)
                 except GeneratorExit:
                     # A loop that shuts down closes the generators around this one too, which must not find it waiting.
                     response.extensions.get("abandon", _nothing)()
@@ -369,6 +368,13 @@ def _end(decoder: Decoder[T], attempts: Attempts) -> T:
     except ServerError:
         attempts.has_begun = attempts.has_yielded  # a failed worker's empty answer: nothing of it was an answer
         raise
+
+
+async def _drain(batches: AsyncGenerator[T, None]) -> None:
+    """Read what stands behind the end of an answer."""
+    async with asyncio.timeout(_DRAIN):
+        async for _ in batches:
+            pass
 
 
 def _nothing() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 from uuid import uuid4
 
 from aki_transport.error_parsing import error_from_payload
@@ -35,16 +35,6 @@ _BLOCK_FIELDS = frozenset({"type", "text", "thinking", "signature", "data", "id"
 
 class AnthropicDecoder(AnswerDecoder):
     """Decodes one answer."""
-
-    _FINISH_REASONS: ClassVar = {
-        "end_turn": "stop",
-        "stop_sequence": "stop",
-        "pause_turn": "stop",
-        "max_tokens": "length",
-        "model_context_window_exceeded": "length",
-        "tool_use": "tool_calls",
-        "refusal": "content_filter",
-    }
 
     def __init__(self, request: ChatRequest, headers: Mapping[str, str], **options: Any) -> None:
         super().__init__(request, headers, **options)
@@ -105,15 +95,12 @@ class AnthropicDecoder(AnswerDecoder):
         if not isinstance(content, list):
             raise InvalidResponseError(f"the answer has no content: {str(message)[:MAX_SHOWN]}")
         self._on_message_start(message)
-        deltas = [
-            delta
-            for index, block in enumerate(content)
-            for delta in (
-                self._on_block_start(message, index, block),
-                self._on_block_stop(message, self._blocks[-1]),
-            )
-            if delta is not None
-        ]
+        deltas: list[ChatDelta] = []
+        for index, block in enumerate(content):
+            if self._is_stopped:
+                break
+            for delta in (self._on_block_start(message, index, block), self._on_block_stop(message, self._blocks[-1])):
+                deltas += () if delta is None else (delta,)
         self._on_message_delta(message, message.get("usage"))
         self.finished = self.complete = True
         text = "".join(delta.text for delta in deltas)
@@ -220,11 +207,11 @@ class AnthropicDecoder(AnswerDecoder):
         if thinking:
             block.thinking.append(thinking)
             reasoning += thinking
-        self._collect(text, reasoning)
+        text = self._collect(text, reasoning)
         return ChatDelta(text, reasoning, "", (), None, chunk) if text or reasoning else None
 
     def _reply(self) -> ChatReply:
-        usage = _usage(self._usage) if self._usage else None
+        usage = _usage(self._usage) if self._usage and self.complete else None
         calls = [block for block in self._blocks if block.is_call]
         return self._build_reply(
             reasoning_blocks=tuple(
@@ -243,7 +230,7 @@ class AnthropicDecoder(AnswerDecoder):
             details=self._details
             if self._stop_sequence is None
             else {**self._details, "stop_sequence": self._stop_sequence},
-            raw=self._with_openai_fields(self._last, usage, self._usage),
+            raw=self._with_openai_fields(self._last, usage, self._usage if self.complete else {}),
         )
 
 

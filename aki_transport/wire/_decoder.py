@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Container, Mapping
 from math import isfinite
-from typing import Any, ClassVar
+from typing import Any
 
 from aki_transport.error_parsing import error_from_payload, is_error, request_id_of
-from aki_transport.errors import InvalidResponseError, ServerError, StreamInterruptedError
+from aki_transport.errors import InvalidResponseError, ModelLimitWarning, ServerError, StreamInterruptedError
 from aki_transport.json_text import parse_json, shown
 from aki_transport.messages import (
     ChatDelta,
@@ -22,10 +23,22 @@ from aki_transport.messages import (
     ToolCallDelta,
     Usage,
 )
-from aki_transport.wire._text_filters import ThinkSplitter
+from aki_transport.wire._text_filters import StopSequences, ThinkSplitter
 
 _NOTHING: tuple[Any, ...] = ("", [], {})
 _LARGEST = sys.float_info.max  # integers in JSON may be larger
+# OpenAI's names for others' reasons to stop, in lower case: Anthropic, Bedrock, Gemini, Mistral, TGI, Zhipu.
+_FINISH_REASONS: Mapping[str, str] = {
+    **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence", "pause_turn", "completed"), "stop"),
+    **dict.fromkeys(
+        ("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"), "length"
+    ),
+    **dict.fromkeys(("tool_calls", "tool_use", "function_call"), "tool_calls"),
+    **dict.fromkeys(("content_filter", "content_filtered", "guardrail_intervened", "refusal"), "content_filter"),
+    **dict.fromkeys(("safety", "prohibited_content", "blocklist", "recitation", "sensitive"), "content_filter"),
+}
+# Answers that did not end but failed: OpenRouter and Mistral, DeepSeek, vLLM and SGLang.
+_FAILED = frozenset({"error", "insufficient_system_resource", "abort"})
 
 
 class AnswerDecoder:
@@ -33,9 +46,6 @@ class AnswerDecoder:
 
     `Wire.decoder` documents the arguments and the errors.
     """
-
-    _FINISH_REASONS: ClassVar[Mapping[str, str]] = {}
-    """OpenAI's names for reasons to stop that the protocol names differently."""
 
     def __init__(
         self,
@@ -50,6 +60,9 @@ class AnswerDecoder:
         self.finished = False
         self.complete = False
         self._requested = request.model
+        self._max_tokens = request.max_tokens
+        self._stops = bool(request.stop)
+        self._stop = StopSequences(request.stop)
         self._headers = headers
         self._on_model = on_model
         self._on_progress = on_progress
@@ -72,15 +85,38 @@ class AnswerDecoder:
 
     def end(self) -> ChatDelta:
         """The last delta: what was held back, and the complete reply."""
-        if not self.complete:
+        if not self.complete and not self._is_stopped:
             raise StreamInterruptedError("the stream ended before the answer was complete", partial_text=self.text)
         text, reasoning = self._think.flush()
-        self._collect(text, reasoning)
+        text = self._collect(text, reasoning)
+        if held := self._stop.flush():
+            self._texts.append(held)
+            text += held
         refusal, calls = self._held_parts()
         reply = self._reply()
+        if self._finish is not None and self._finish.lower() in _FAILED and not self._is_stopped:
+            raise ServerError(f"the model's answer ended with {self._finish!r}", status_code=500)
         if self._empty_is_failure and _is_empty(reply):
             raise ServerError("the answer is empty, which is how a failed worker shows", status_code=500)
+        self._warn_if_empty(reply)
         return ChatDelta(text, reasoning, refusal, calls, reply, reply.raw, self._held_content)
+
+    @property
+    def _is_stopped(self) -> bool:
+        """Whether a stop sequence was found, which the service did not heed. What follows is no part of the answer."""
+        return self._stop.matched is not None
+
+    def _warn_if_empty(self, reply: ChatReply) -> None:
+        """Tell a model that thought until its tokens were used up from one that has nothing to say."""
+        if reply.finish_reason != "length" or reply.text.strip() or reply.tool_calls or reply.refusal:
+            return
+        bound = "max_tokens" if self._max_tokens is None else f"max_tokens={self._max_tokens}"
+        cause = "while it was reasoning" if reply.reasoning else "before any text"
+        warnings.warn(
+            f"{reply.model}: the answer is empty, for {bound} was reached {cause}; pass a larger one.",
+            ModelLimitWarning,
+            stacklevel=2,
+        )
 
     def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
         """The refusal and the pieces of tool calls that are certain only at the end."""
@@ -121,11 +157,16 @@ class AnswerDecoder:
             self._on_model(model)
             self._model = model
 
-    def _collect(self, text: str, reasoning: str) -> None:
+    def _collect(self, text: str, reasoning: str) -> str:
+        """Add to the answer; gives the text that certainly stands before a stop sequence."""
         if text:
+            if self._stops:
+                text = self._stop.feed(text)
+                self.finished = self.finished or self._is_stopped
             self._texts.append(text)
         if reasoning:
             self._reasonings.append(reasoning)
+        return text
 
     def _end_text(self, extra: Mapping[str, Any] | None = None, *, start: int = 0) -> Text:
         """Make a part of the text so far, which the next text does not continue; only that from `start` has `extra`."""
@@ -153,10 +194,14 @@ class AnswerDecoder:
         return self._model or self._requested
 
     def _finish_reason(self) -> str | None:
-        return self._FINISH_REASONS.get(self._finish, self._finish) if self._finish else None
+        if self._is_stopped:
+            return "stop"
+        return _FINISH_REASONS.get(self._finish.lower(), self._finish) if self._finish else None
 
     def _build_reply(self, **fields: Any) -> ChatReply:
         """The reply with the fields that all protocols have in common, and these."""
+        if self._is_stopped:
+            fields["details"] = {**fields.get("details", {}), "stop_sequence": self._stop.matched}
         return ChatReply(
             text=self.text,
             reasoning="".join(self._reasonings),

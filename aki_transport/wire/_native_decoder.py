@@ -8,11 +8,10 @@ from typing import Any
 
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Usage
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, ToolCallDelta, Usage
 from aki_transport.transport import Payload
 from aki_transport.wire._decoder import AnswerDecoder, count_in, number_in, text_or_none
 from aki_transport.wire._job import JobReader
-from aki_transport.wire._text_filters import StopSequences
 
 _TOKEN_FIELDS = ("num_generated_tokens", "prompt_length", "current_context_length", "max_seq_len")
 _TEXT_FIELDS = ("thinking", "content")
@@ -29,8 +28,6 @@ class NativeDecoder(AnswerDecoder):
     def __init__(self, request: ChatRequest, headers: Mapping[str, str], **options: Any) -> None:
         super().__init__(request, headers, **options)
         self._job = JobReader(self._on_progress)
-        self._max_tokens = request.max_tokens
-        self._stop = StopSequences(request.stop)
         self._previous = dict.fromkeys(_TEXT_FIELDS, "")
         self._returned = dict.fromkeys(_TEXT_FIELDS, "")
 
@@ -47,21 +44,14 @@ class NativeDecoder(AnswerDecoder):
             return None
         return self._delta(_text_fields(progress_data["text"]), final=False)
 
-    def end(self) -> ChatDelta:
-        """The last delta: text that was held back, and the complete reply."""
-        held, reasoning = self._think.flush()
-        text = self._stop.feed(held) + self._stop.flush()
-        self._collect(text, reasoning)
-        reply = self._reply()
-        return ChatDelta(text, reasoning, "", (), reply, reply.raw)
+    def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
+        return "", ()
 
     def _delta(self, texts: Mapping[str, str], *, final: bool) -> ChatDelta | None:
         reasoning = self._new_text("thinking", texts["thinking"], final=final)
         text, tagged_reasoning = self._think.feed(self._new_text("content", texts["content"], final=final))
-        text, reasoning = self._stop.feed(text), reasoning + tagged_reasoning
-        if self._stop.matched is not None:
-            self.finished = True
-        self._collect(text, reasoning)
+        reasoning += tagged_reasoning
+        text = self._collect(text, reasoning)
         return ChatDelta(text, reasoning, "", (), None, self._raw()) if text or reasoning else None
 
     def _new_text(self, name: str, text: str, *, final: bool) -> str:
@@ -87,13 +77,13 @@ class NativeDecoder(AnswerDecoder):
 
     def _finish_reason(self) -> str:
         generated = count_in(self._job.result, "num_generated_tokens")
-        if self._max_tokens is None or generated is None or self._stop.matched:
+        if self._max_tokens is None or generated is None or self._is_stopped:
             return "stop"
         return "length" if generated >= self._max_tokens else "stop"
 
     def _reply(self) -> ChatReply:
         result = self._job.result or {}
-        usage, stop_sequence = _usage(result), self._stop.matched
+        usage = _usage(result)
         durations = {name: value for name in _DURATION_FIELDS if (value := number_in(result, name)) is not None}
         counts = {name: value for name in _TOKEN_FIELDS if (value := count_in(result, name)) is not None}
         name = text_or_none(result.get("model_name"))
@@ -103,7 +93,6 @@ class NativeDecoder(AnswerDecoder):
             details={
                 **({} if name is None else {"native_model_name": name}),
                 **durations,
-                **({"stop_sequence": stop_sequence} if stop_sequence else {}),
             },
             raw=self._with_openai_fields({**self._raw(), **counts, **durations, "text": self.text}, usage, counts),
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
+from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Part, RawBlock, Text, ToolCallDelta, Usage
@@ -25,13 +26,6 @@ _MESSAGE_FIELDS = frozenset(
 
 class OpenAIDecoder(AnswerDecoder):
     """Decodes one answer."""
-
-    _FINISH_REASONS: ClassVar = {
-        "function_call": "tool_calls",
-        "eos": "stop",
-        "end_turn": "stop",
-        "max_tokens": "length",
-    }
 
     def __init__(self, request: ChatRequest, headers: Mapping[str, str], **options: Any) -> None:
         super().__init__(request, headers, **options)
@@ -98,6 +92,8 @@ class OpenAIDecoder(AnswerDecoder):
 
     def _read_choice(self, choice: Mapping[str, Any], chunk: Mapping[str, Any], event: str) -> ChatDelta | None:
         self._choice = choice
+        if choice.get("error"):
+            raise error_from_payload({"error": choice["error"]})
         if not choice.keys() <= _CHOICE_FIELDS:
             self._choice_fields.update(kept(choice, _CHOICE_FIELDS))
         finish = choice.get("finish_reason")
@@ -114,7 +110,8 @@ class OpenAIDecoder(AnswerDecoder):
         if not delta.keys() <= _MESSAGE_FIELDS and (fields := kept(delta, _MESSAGE_FIELDS)):
             self._message_pieces.append(fields)
         text, reasoning, parts = self._read_content(delta)
-        self._collect("" if parts else text, reasoning)
+        if self._is_stopped:
+            return ChatDelta(text, reasoning, "", (), None, chunk, parts)
         refusal = text_or_none(delta.get("refusal")) or ""
         if refusal:
             self._refusals.append(refusal)
@@ -149,6 +146,10 @@ class OpenAIDecoder(AnswerDecoder):
             else:
                 text, thinking, parts = self._read_parts(content)
                 reasoning = reasoning or thinking
+        if parts:  # their texts are collected
+            self._collect("", reasoning)
+        else:
+            text = self._collect(text, reasoning)
         return text, reasoning, parts
 
     def _read_parts(self, content: Any) -> tuple[str, str, tuple[Part, ...]]:
@@ -161,12 +162,15 @@ class OpenAIDecoder(AnswerDecoder):
             if isinstance(part, str):
                 reasoning += part
                 self._reasoning_field = "content"
+            elif self._is_stopped:
+                break
             elif isinstance(part, Text):
                 new, thinking = self._think.feed(part.text)
+                start = len(self._texts)
+                if is_more:
+                    new = self._collect(new, "")
                 text, reasoning = text + new, reasoning + thinking
                 if is_more:
-                    start = len(self._texts)
-                    self._collect(new, "")
                     parts.append(Text(new))
                     if part.extra:
                         parts.append(self._end_text(part.extra, start=start))
@@ -188,7 +192,7 @@ class OpenAIDecoder(AnswerDecoder):
             reasoning_field=self._reasoning_field or ("reasoning_content" if blocks else None),
             reasoning_blocks=blocks,
             tool_calls=self._calls.calls(),
-            usage=_usage(self._usage) if isinstance(self._usage, dict) else None,
+            usage=_usage(self._usage) if isinstance(self._usage, dict) and self.complete else None,
             id=text_or_none(fields.get("id")),
             system_fingerprint=text_or_none(fields.get("system_fingerprint")),
             logprobs=_merged_logprobs(self._logprobs),
@@ -224,7 +228,8 @@ class OpenAIDecoder(AnswerDecoder):
             first = self._choice
         first = {**first, "finish_reason": self._finish_reason()}
         choices = [first, *self._merged_others()]
-        return {**self._last, "model": self._served_model(), "usage": self._usage, "choices": choices}
+        usage = self._usage if self.complete else None
+        return {**self._last, "model": self._served_model(), "usage": usage, "choices": choices}
 
 
 def _parts(content: Any) -> Iterator[Text | RawBlock | str]:

@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from aki_transport.emulator import Emulator
 from aki_transport.emulator.__main__ import main
+from tests.transport.asking import patient
 
 
 def descriptors():
@@ -34,9 +34,8 @@ def test_twenty_starts_and_stops_leave_no_thread_and_no_descriptor():
 
 
 def test_it_starts_at_once_and_stops_while_clients_hold_on():
-    began = time.perf_counter()
-    emulator = Emulator().start()
-    assert time.perf_counter() - began < 0.5
+    with patient(0.5):
+        emulator = Emulator().start()
     headers = {"authorization": f"Bearer {emulator.key}"}
     with httpx.Client(base_url=emulator.openai_url, headers=headers) as kept:
         kept.get("/models")
@@ -51,9 +50,8 @@ def test_it_starts_at_once_and_stops_while_clients_hold_on():
         ):
             request = "GET /v1/models HTTP/1.1\r\nhost: x\r\nx-emulator-fault: hang\r\n\r\n"
             idle.sendall(request.encode())
-            began = time.perf_counter()
-            emulator.stop()
-            assert time.perf_counter() - began < 0.5
+            with patient(0.5):
+                emulator.stop()
             with suppress(ConnectionResetError):  # closed either way
                 assert idle.recv(1) == b""
 
@@ -141,8 +139,7 @@ def test_the_command_says_when_the_port_is_taken():
 def test_an_answer_does_not_wait_for_an_acknowledgement():
     with Emulator() as emulator, httpx.Client(base_url=emulator.openai_url) as client:
         client.get("/models")
-        began = time.perf_counter()
-        for _ in range(20):
-            client.get("/models")
         # Nagle's algorithm against delayed acknowledgements costs 40 ms a request.
-        assert time.perf_counter() - began < 0.4
+        with patient(0.4):
+            for _ in range(20):
+                client.get("/models")

@@ -82,7 +82,7 @@ REFUSALS: dict[str, tuple[int, dict[str, Any], int | None, bool]] = {
     "TGI": (
         422,
         {"error": "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 50 `inputs` tokens and 8192", "x": 1},
-        4096,
+        4046,
         False,
     ),
 }

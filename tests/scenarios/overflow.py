@@ -143,7 +143,6 @@ _ENVELOPES = (
         ),
         "ContextOverflowError",
         "must be <= 4096",
-        requests=_WITHOUT_OUR_BOUND,
     ),
     refused(
         "overflow-detail-413",

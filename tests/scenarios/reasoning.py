@@ -70,7 +70,7 @@ ROWS = (
         why="The maximum output is reached while the model still reasons.",
         blocking=replied(None, reasoning_content="hm, yes", finish="length"),
         stream=streamed(chunk(reasoning_content="hm, "), chunk(reasoning_content="yes"), finish="length"),
-        expect=Expect(reasoning="hm, yes", finish_reason="length"),
+        expect=Expect(warns="ModelLimitWarning", reasoning="hm, yes", finish_reason="length"),
     ),
     _inline(
         "think-inline",

@@ -1,0 +1,30 @@
+"""How work grows with its size: by the CPU of this thread, one size against four times it, never by a clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+_TRIES = 5
+
+
+def grows_with_its_size(work: Callable[[int], object], size: int) -> None:
+    """Four times as much may take ten times as long; where every piece looks at all before it, it takes sixteen times.
+
+    Args:
+        work: Does the work in a size.
+        size: One that takes some milliseconds at least.
+    """
+    found = []
+    for _ in range(_TRIES):
+        small, large = _seconds(work, size), _seconds(work, 4 * size)
+        if large < 10 * small:
+            return
+        found.append(large / small)
+    raise AssertionError(f"four times the size took {min(found):.1f} times as long at best")
+
+
+def _seconds(work: Callable[[int], object], size: int) -> float:
+    begun = time.thread_time()
+    work(size)
+    return time.thread_time() - begun
