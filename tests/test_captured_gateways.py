@@ -67,7 +67,6 @@ class Captured:
 
 
 SERVERS = {"llama.cpp": Captured("llama_cpp.json"), "litellm": Captured("litellm.json")}
-LIMITS = {"llama.cpp": (4096, 4096), "litellm": (4096, 4096)}
 
 
 @pytest.fixture(autouse=True)

@@ -146,7 +146,7 @@ def _one_object(text: str) -> str:
 
 
 class _Call:
-    __slots__ = ("arguments", "extra", "id", "label", "name", "name_so_far", "position", "repeats_name")
+    __slots__ = ("arguments", "extra", "id", "label", "name", "position", "repeats_name")
 
     def __init__(self, position: int) -> None:
         self.repeats_name = False
@@ -154,17 +154,8 @@ class _Call:
         self.id: str | None = None
         self.label: str | None = None
         self.name: str | None = None
-        self.name_so_far = ""
         self.arguments = ArgumentsReader()
         self.extra: dict[str, Any] = {}
-
-    def complete_name(self, piece: str, names: Collection[str], *, is_last: bool) -> str | None:
-        """The name, once it is complete: some services send the name of a tool in pieces."""
-        self.name_so_far += piece
-        if not is_last and self.name_so_far not in names and any(each.startswith(self.name_so_far) for each in names):
-            return None
-        self.name = offered_name(self.name_so_far, names) or None
-        return self.name
 
     def is_continued_by(self, arguments: str) -> bool:
         """Whether these can only be a further piece of this call's arguments."""
@@ -216,19 +207,17 @@ class ToolCallReader:
         return tuple(delta for delta in deltas if delta is not None)
 
     def end(self) -> tuple[ToolCallDelta, ...]:
-        """What was held back of names and arguments, and new IDs for calls to which the service gave none."""
+        """What was held back of arguments, and new IDs for calls to which the service gave none."""
         return tuple(self._end())
 
     def _end(self) -> Iterator[ToolCallDelta]:
         for call in self._calls:
-            new_id = new_name = None
+            new_id = None
             if call.id is None:
                 new_id = call.id = f"call_{uuid4().hex[:24]}"
-            if call.name is None:
-                new_name = call.complete_name("", self._names, is_last=True)
             rest = call.arguments.end()
-            if new_id is not None or new_name is not None or rest:
-                yield ToolCallDelta(call.position, new_id, new_name, rest)
+            if new_id is not None or rest:
+                yield ToolCallDelta(call.position, id=new_id, arguments=rest)
 
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls, in the order in which they began."""
@@ -254,9 +243,9 @@ class ToolCallReader:
             call.label = label
             self._by_label[label] = call
             new_id = call.id = unique_id(label, self._ids)
-        new_name = None
-        if call.name is None:
-            new_name = call.complete_name(name or "", self._names, is_last=blocking or bool(arguments))
+        new_name = name if call.name is None else None
+        if new_name is not None:
+            call.name = new_name
         elif name is not None:
             call.repeats_name = True
         if len(piece) > 2:  # noqa: PLR2004  most pieces have an index and a function

@@ -293,7 +293,7 @@ def test_an_answer_without_an_object_is_an_error_and_never_none(server: ScriptSe
 
 @subcases("way", WAYS)
 def test_an_answer_nested_past_what_python_reads_is_an_error(server: ScriptServer, way: Way):
-    server.always = ignoring("[" * 100_000)
+    server.always = ignoring("[" * 20_000)
     with pytest.raises(OutputParserException):
         _quietly(lambda: pieces_of(model_at(server).with_structured_output(Joke), way, "a joke"))
 

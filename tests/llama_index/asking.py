@@ -112,8 +112,8 @@ def check_answer(llm: AKI, response: ChatResponse, expect: Expect) -> None:
         found = [call.tool_call_id for call in whole]
         assert [want or got for want, got in zip(expect.tool_ids, found, strict=True)] == found
     if broken:
-        with pytest.raises(ours.InvalidResponseError, match=broken[0].tool_name):
-            llm.get_tool_calls_from_response(response)
+        selections = llm.get_tool_calls_from_response(response)
+        assert len([each for each in selections if "(not called: " in each.tool_name]) == len(broken)
     else:
         selected = llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)
         assert [(call.tool_id, call.tool_name, call.tool_kwargs) for call in selected] == [

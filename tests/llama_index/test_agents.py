@@ -243,15 +243,6 @@ def test_an_error_of_the_service_reaches_the_caller(server: ScriptServer):
         run(FunctionAgent(llm=model_at(server), tools=Calls().tools))
 
 
-def test_a_call_that_was_cut_is_not_made(server: ScriptServer):
-    server.say(streamed(chunk(tool_calls=[call("get_weather", "")]), finish="length"))
-    calls = Calls()
-    with pytest.raises(ours.InvalidResponseError, match="get_weather"):
-        run(FunctionAgent(llm=model_at(server), tools=calls.tools))
-    assert calls.made == []
-    assert len(server.requests) == 1
-
-
 @pytest.mark.parametrize("wanted", ["get_weather", "required", "auto"])
 def test_a_first_tool_choice_is_sent_with_the_first_request_alone(server: ScriptServer, wanted: str):
     server.say(calling(call("get_weather", "{}")), DONE)

@@ -296,6 +296,7 @@ def test_no_object_at_all_is_an_error_with_the_models_words(server: ScriptServer
         objects(model_at(server), how)
 
 
+@pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelLimitWarning")
 @pytest.mark.parametrize("how", PREDICT)
 @pytest.mark.parametrize("begun", ["object", "words", "reasoning"])
 def test_an_answer_cut_at_max_tokens_is_an_error_and_not_asked_for_again(server: ScriptServer, begun: str, how: How):

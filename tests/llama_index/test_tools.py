@@ -11,7 +11,6 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageR
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools import FunctionTool
 
-import aki_transport.errors as ours
 from llama_index_aki import AKI
 from tests.llama_index.asking import STREAMED, WAYS, Way, ask, is_streamed, items_of, model_at, model_on
 from tests.scenarios import chunk, replied, streamed
@@ -263,9 +262,10 @@ def test_arguments_are_read_as_far_as_they_go(given: Any, read: dict[str, Any]):
 
 
 @pytest.mark.parametrize("given", ['{"a": 1', "[1]", "nonsense", '"text"'])
-def test_arguments_of_a_whole_answer_that_are_no_object_are_an_error(given: str):
-    with pytest.raises(ours.InvalidResponseError, match=r"\bf\b"):
-        selected(given, finish_reason="tool_calls")
+def test_arguments_of_a_whole_answer_that_are_no_object_select_no_tool(given: str):
+    (found,) = selected(given, finish_reason="tool_calls")
+    assert (found.tool_id, found.tool_kwargs) == ("c0", {})
+    assert found.tool_name.startswith("f (not called: the arguments of f are")
 
 
 def test_a_call_of_another_integration_is_read():
@@ -292,8 +292,8 @@ def test_a_call_that_was_cut_at_max_tokens_is_not_made(server: ScriptServer, way
     llm = model_at(server)
     response = ask(llm, way, "hi", tools=[WEATHER.metadata.to_openai_tool()])
     assert response.additional_kwargs["finish_reason"] == "length"
-    with pytest.raises(ours.InvalidResponseError, match="get_weather"):
-        llm.get_tool_calls_from_response(response)
+    (selection,) = llm.get_tool_calls_from_response(response)
+    assert (selection.tool_name.split(" ")[:2], selection.tool_kwargs) == (["get_weather", "(not"], {})
     assert len(server.requests) == 1
 
 
@@ -301,8 +301,7 @@ def test_the_error_of_a_call_that_was_cut_says_what_cut_it(server: ScriptServer)
     server.say(said(call("get_weather", '{"city": "Par'), stream=False, finish="length"))
     llm = model_at(server)
     response = ask(llm, "chat", "hi", tools=[WEATHER.metadata.to_openai_tool()])
-    with pytest.raises(ours.InvalidResponseError, match="max_tokens"):
-        llm.get_tool_calls_from_response(response)
+    assert "max_tokens" in llm.get_tool_calls_from_response(response)[0].tool_name
 
 
 @subcases("way", WAYS)

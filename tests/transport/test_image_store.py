@@ -223,12 +223,20 @@ def test_an_absolute_path_into_the_folder_is_one_of_its_files(tmp_path):
     assert ImageStore(folder=folder).find(str(folder / "cat.png")).width == 8
 
 
+# Files of the allowed folder that are read, or begun to be.
+OF_A_FILE = {
+    "sparse.png": "sparse.png has 1024 MB; at most 50 are allowed.",
+    "claim.png": "the image has 16384x16384 pixels; allowed are 16384 a side and 67 million in all.",
+    "note.txt": "note.txt is not a PNG, JPEG, GIF or WebP file.",
+}
+
+
 @pytest.mark.parametrize("attempt", REFUSED)
 @pytest.mark.parametrize("with_folder", [True, False])
 def test_what_a_model_must_not_name_is_refused_with_what_to_pass(tmp_path, attempt, with_folder, monkeypatch):
     folder = allowed_folder(tmp_path)
     store = ImageStore(folder=folder if with_folder else None)
-    known = store.add(a_png())
+    store.add(a_png())
 
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("a socket was connected")
@@ -238,13 +246,14 @@ def test_what_a_model_must_not_name_is_refused_with_what_to_pass(tmp_path, attem
     with pytest.raises(ConfigurationError) as caught:
         store.find_all(attempt)
     words = str(caught.value)
-    assert (
-        "pass the ID of an image" in words
-        or "pass an ID" in words
-        or known.id in words
-        or "allowed" in words
-        or "not a PNG" in words
-    )
+    if attempt == "img_000000":
+        assert words.startswith("no image has the ID 'img_000000'; pass an ID that an earlier call")
+    elif with_folder and attempt in OF_A_FILE:
+        assert words == OF_A_FILE[attempt]
+    else:
+        assert f"{attempt[:80]!r} is not an image ID." in words
+        assert "pass the ID of an image of this conversation" in words
+        assert ("the name of an image file" in words) is with_folder
     assert len(words) < 400
     assert "root:" not in words
     assert len(store) == 1

@@ -142,19 +142,6 @@ def test_a_name_with_additions_is_the_tool_that_was_offered(written: str, name: 
     assert offered_name(written, NAMES) == name
 
 
-def test_a_name_in_pieces_is_one_name():
-    reader = ToolCallReader(["get_weather", "add"])
-    pieces = [
-        {"index": 0, "id": "a", "function": {"name": "get_"}},
-        {"index": 0, "function": {"name": "weather"}},
-        {"index": 0, "function": {"arguments": "{}"}},
-        {"index": 1, "id": "b", "function": {"name": "ad"}},
-    ]
-    deltas = [delta for piece in pieces for delta in reader.feed([piece])] + [*reader.end()]
-    assert [delta.name for delta in deltas if delta.name] == ["get_weather", "ad"]
-    assert [(call.id, call.name) for call in reader.calls()] == [("a", "get_weather"), ("b", "ad")]
-
-
 def test_an_index_of_thousands_of_digits_is_no_index():
     reader = ToolCallReader()
     reader.feed([{"index": "9" * 5000, "id": "a", "function": {"name": "add", "arguments": "{}"}}])

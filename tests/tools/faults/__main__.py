@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from tests.faults.checks import check
-from tests.faults.running import CELLS, FAULTS, Cell, Service, try_out, undisturbed
+from tests.faults.running import CELLS, FAULTS, Cell, Happened, Service, try_out, undisturbed
 from tests.tools.faults.report import NAMES, Found, reasons, table, wrong
 
 
@@ -27,12 +27,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _tried(cell: Cell, service: Service) -> Found:
     happened = try_out(cell, service)
+    wrong = _wrong(cell, happened)
+    if wrong is not None and cell.fault.patience is not None:
+        happened = try_out(cell, service, longer=8)
+        wrong = _wrong(cell, happened)
+    return Found(cell, happened, wrong)
+
+
+def _wrong(cell: Cell, happened: Happened) -> str | None:
     try:
         check(cell, happened)
     except Exception as error:  # noqa: BLE001  whatever it is, it is told
         first = next(iter(str(error).splitlines()), "")
-        return Found(cell, happened, f"{type(error).__name__} {first}; came: {happened}"[:600])
-    return Found(cell, happened, None)
+        return f"{type(error).__name__} {first}; came: {happened}"[:600]
+    return None
 
 
 if __name__ == "__main__":
