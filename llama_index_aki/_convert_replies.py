@@ -77,7 +77,7 @@ def _message_kwargs(reply: ChatReply, provider: str) -> dict[str, Any]:
     if reply.refusal:
         kwargs["refusal"] = reply.refusal
     if reply.tool_calls:
-        kwargs["tool_calls"] = [_openai_tool_call(call.id, call.name, call.arguments) for call in reply.tool_calls]
+        kwargs["tool_calls"] = [openai_tool_call(call.id, call.name, call.arguments) for call in reply.tool_calls]
     if reply.content:
         kwargs[CONTENT_PARTS] = content_parts(reply.content)
     return kwargs
@@ -157,13 +157,13 @@ class _CallAccumulator:
                 self._arguments = parse_partial_arguments(self._json) or self._arguments
 
     def openai_tool_call(self) -> dict[str, Any]:
-        return _openai_tool_call(self._id or "", self._name, "")
+        return openai_tool_call(self._id or "", self._name, "")
 
     def block(self) -> ToolCallBlock:
         return ToolCallBlock(tool_call_id=self._id, tool_name=self._name, tool_kwargs=self._arguments)
 
 
-def _openai_tool_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
+def openai_tool_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
     """A tool call in OpenAI's form, in which LlamaIndex's programs look for calls."""
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Generic
+from uuid import uuid4
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ThinkingBlock
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ThinkingBlock, ToolCallBlock
+from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.program.utils import FlexibleModel, create_flexible_model
+from llama_index.core.tools.types import BaseTool
 from llama_index.core.types import Model
 from pydantic import ValidationError
 
@@ -13,7 +19,7 @@ from aki_transport import InvalidResponseError, ModelRefusalError
 from aki_transport.json_answer import JsonAnswer
 from aki_transport.json_text import is_json
 from aki_transport.schemas import known_fields, validated
-from llama_index_aki._convert_replies import parse_partial_arguments
+from llama_index_aki._convert_replies import openai_tool_call, parse_partial_arguments
 
 _MAX_ROUNDS = 2  # the question, and one request to correct the answer
 
@@ -88,6 +94,44 @@ class StructuredPrediction(Generic[Model]):
             ChatMessage(role=MessageRole.ASSISTANT, content=text),
             ChatMessage(role=MessageRole.USER, content=correction),
         ]
+
+
+def add_call_from_text(response: ChatResponse, tools: Sequence[BaseTool]) -> None:
+    """Turn an object in the text of a complete answer into the call of its class, where the service ignored the tool.
+
+    This is for the tools of LlamaIndex's programs alone, which do nothing but make the object.
+    """
+    details = response.additional_kwargs
+    was_cut = details.get("refusal") or details.get("finish_reason") in ("length", "content_filter")
+    is_complete = "model_name" in details and not was_cut
+    if not is_complete or any(isinstance(block, ToolCallBlock) for block in response.message.blocks):
+        return
+    answer: JsonAnswer | None = None
+    for tool in tools:
+        cls: Any = tool.metadata.fn_schema
+        if getattr(getattr(tool, "fn", None), "__module__", "") != get_function_tool.__module__:
+            continue
+        answer = answer or JsonAnswer(response.message.content or "", reasoning_text(response.message))
+        fields = known_fields(cls.model_json_schema()).union(cls.model_fields)
+        with suppress(ValueError):
+            arguments = answer.find(_arguments_of(cls), fields)
+            call_id, name = f"call_{uuid4().hex[:24]}", tool.metadata.get_name()
+            response.message.blocks.append(ToolCallBlock(tool_call_id=call_id, tool_name=name, tool_kwargs=arguments))
+            call = openai_tool_call(call_id, name, json.dumps(arguments, ensure_ascii=False))
+            response.message.additional_kwargs["tool_calls"] = [call]
+            return
+
+
+def _arguments_of(cls: Any) -> Callable[[Any], dict[str, Any]]:
+    validate = validated(cls)
+
+    def check(value: Any) -> dict[str, Any]:
+        validate(value)
+        if not isinstance(value, dict):
+            raise ValueError("it is no object")  # noqa: TRY004  what `JsonAnswer.find` expects
+        return value
+
+    return check
 
 
 def reasoning_text(message: ChatMessage) -> str:

@@ -31,7 +31,7 @@ from aki_transport.messages import ChatRequest
 from aki_transport.settings import CHAT_FIELDS
 from llama_index_aki._base import LlamaIndexModel
 from llama_index_aki._convert_messages import convert_message
-from llama_index_aki._structured import StructuredPrediction
+from llama_index_aki._structured import StructuredPrediction, add_call_from_text
 from llama_index_aki._tool_outputs import create_agent_response, output_without_call, select_tool
 
 dispatcher = get_dispatcher(__name__)
@@ -106,11 +106,12 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
     def _validate_chat_with_tools_response(
         self,
         response: ChatResponse,
-        tools: Sequence[BaseTool],  # noqa: ARG002  LlamaIndex's signature
+        tools: Sequence[BaseTool],
         allow_parallel_tool_calls: bool = False,
-        **kwargs: Any,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002  LlamaIndex's signature
     ) -> ChatResponse:
         """Drop all calls after the first, with a warning, unless several are allowed."""
+        add_call_from_text(response, tools)
         if not allow_parallel_tool_calls:
             message = response.message
             calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
@@ -139,9 +140,10 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
         """
         kwargs["allow_parallel_tool_calls"] = allow_parallel_tool_calls
         responses = super().stream_chat_with_tools(tools, *args, **kwargs)
-        if allow_parallel_tool_calls:
-            return responses
-        return (self._validate_chat_with_tools_response(response, tools) for response in responses)
+        return (
+            self._validate_chat_with_tools_response(response, tools, allow_parallel_tool_calls)
+            for response in responses
+        )
 
     async def astream_chat_with_tools(
         self, tools: Sequence[BaseTool], *args: Any, allow_parallel_tool_calls: bool = False, **kwargs: Any
@@ -149,9 +151,8 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
         """`stream_chat_with_tools`, async."""
         kwargs["allow_parallel_tool_calls"] = allow_parallel_tool_calls
         responses = await super().astream_chat_with_tools(tools, *args, **kwargs)
-        if allow_parallel_tool_calls:
-            return responses
-        return (self._validate_chat_with_tools_response(response, tools) async for response in responses)
+        validate = self._validate_chat_with_tools_response
+        return (validate(response, tools, allow_parallel_tool_calls) async for response in responses)
 
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **_: Any

@@ -72,6 +72,11 @@ class PreparedChat:
         request = replace(request, structured_methods=accepted or methods[-1:])
         self._request = as_remembered(request, memory)
         self._json: JsonDecoder | None = None
+        # Objects are read from text with reasoning in it. The services of the table tell reasoning from text, so only
+        # who states that a model of his own reasons lets its text be held back.
+        is_plain = not (request.raw_prompt or request.structured_methods)
+        self._may_think = info.reasoning is not False and is_plain
+        self._thinks = resolver.capabilities.get("reasoning") is True and request.reasoning_effort != "none"
 
     def call(self, *, stream: bool) -> Call:
         """The call, without the features that were refused so far."""
@@ -90,6 +95,9 @@ class PreparedChat:
             on_progress=self._on_progress,
             empty_is_failure=self._route.empty_is_failure,
             stream=self._stream,
+            on_unopened_reasoning=self._remember_unopened if self._may_think else None,
+            holds_unopened_reasoning=self._may_think
+            and (self._thinks or self._memory.change(self._request.model, _UNOPENED) is not None),
         )
         if self._original_names:
             inner = NameDecoder(inner, self._original_names)
@@ -98,6 +106,9 @@ class PreparedChat:
             return inner
         self._json = JsonDecoder(inner, methods[0], target, is_last=len(methods) == 1, stream=self._stream)
         return self._json
+
+    def _remember_unopened(self) -> None:
+        self._memory.add(self._request.model, {_UNOPENED: _unchanged})
 
     def accepted(self, delta: ChatDelta) -> None:
         """Remember what was refused, now that the other way worked. Whether it gave an object is known at its end."""

@@ -51,12 +51,16 @@ class Wire(Protocol):
         on_progress: OnProgress | None = None,
         empty_is_failure: bool = False,
         stream: bool = True,
+        on_unopened_reasoning: Callable[[], None] | None = None,
+        holds_unopened_reasoning: bool = False,
     ) -> Decoder[ChatDelta]:
         """A decoder for the payloads of one answer to `request`, which came with `headers`.
 
         `on_model` is called with the name of the model that answers, before any part of the answer is returned.
         `empty_is_failure` means that an answer with no content and 0 completion tokens comes from a failed worker, and
-        `stream` that the caller reads the answer while it arrives.
+        `stream` that the caller reads the answer while it arrives. `on_unopened_reasoning` is called if the text has an
+        end of reasoning without its beginning; a blocking answer is then split there, and a streamed one too with
+        `holds_unopened_reasoning`, which holds its text back until that end. Without it nothing is split there.
 
         Its `feed` raises `APIStatusError` or `JobError` for a payload that is an error, `InvalidResponseError` for one
         that does not follow the protocol, and what `on_model` raises. Its `end` raises `StreamInterruptedError` if the

@@ -203,7 +203,7 @@ class AnthropicDecoder(AnswerDecoder):
     def _add_text(
         self, chunk: Mapping[str, Any], block: _Block, text: str | None, thinking: str | None
     ) -> ChatDelta | None:
-        text, reasoning = self._think.feed(text) if text else ("", "")
+        text, reasoning = self._split(text) if text else ("", "")
         if thinking:
             block.thinking.append(thinking)
             reasoning += thinking

@@ -23,7 +23,7 @@ from aki_transport.messages import (
     ToolCallDelta,
     Usage,
 )
-from aki_transport.wire._text_filters import StopSequences, ThinkSplitter
+from aki_transport.wire._text_filters import StopSequences, ThinkSplitter, split_unopened
 
 _NOTHING: tuple[Any, ...] = ("", [], {})
 _LARGEST = sys.float_info.max  # integers in JSON may be larger
@@ -56,6 +56,8 @@ class AnswerDecoder:
         on_progress: OnProgress | None = None,
         empty_is_failure: bool = False,
         stream: bool = True,
+        on_unopened_reasoning: Callable[[], None] | None = None,
+        holds_unopened_reasoning: bool = False,
     ) -> None:
         self.finished = False
         self.complete = False
@@ -74,7 +76,8 @@ class AnswerDecoder:
         self._parts: list[Part] = []
         self._held_content: tuple[Part, ...] = ()
         self._in_parts = 0  # how many of `_texts` stand in `_parts`
-        self._think = ThinkSplitter()
+        self._on_unopened = on_unopened_reasoning
+        self._think = ThinkSplitter(may_be_unopened=stream and holds_unopened_reasoning)
         self._finish: str | None = None
         self._broken: str | None = None
 
@@ -157,6 +160,12 @@ class AnswerDecoder:
             self._on_model(model)
             self._model = model
 
+    def _split(self, text: str) -> tuple[str, str]:
+        """Answer and reasoning of a piece of text."""
+        if self._reasonings:  # the service tells them apart
+            self._think.may_be_unopened = False
+        return self._think.feed(text)
+
     def _collect(self, text: str, reasoning: str) -> str:
         """Add to the answer; gives the text that certainly stands before a stop sequence."""
         if text:
@@ -200,11 +209,17 @@ class AnswerDecoder:
 
     def _build_reply(self, **fields: Any) -> ChatReply:
         """The reply with the fields that all protocols have in common, and these."""
+        text, reasoning = self.text, "".join(self._reasonings)
+        unopened = split_unopened(text) if self._on_unopened is not None and not reasoning else None
+        if self._on_unopened is not None and (unopened or self._think.was_unopened):
+            self._on_unopened()
+        if unopened and not self._stream:  # in a stream the text was returned before
+            reasoning, text = unopened
         if self._is_stopped:
             fields["details"] = {**fields.get("details", {}), "stop_sequence": self._stop.matched}
         return ChatReply(
-            text=self.text,
-            reasoning="".join(self._reasonings),
+            text=text,
+            reasoning=reasoning,
             parts=self._content(),
             finish_reason=self._finish_reason(),
             stop_reason=self._finish,

@@ -49,7 +49,7 @@ class NativeDecoder(AnswerDecoder):
 
     def _delta(self, texts: Mapping[str, str], *, final: bool) -> ChatDelta | None:
         reasoning = self._new_text("thinking", texts["thinking"], final=final)
-        text, tagged_reasoning = self._think.feed(self._new_text("content", texts["content"], final=final))
+        text, tagged_reasoning = self._split(self._new_text("content", texts["content"], final=final))
         reasoning += tagged_reasoning
         text = self._collect(text, reasoning)
         return ChatDelta(text, reasoning, "", (), None, self._raw()) if text or reasoning else None

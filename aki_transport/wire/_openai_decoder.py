@@ -141,7 +141,7 @@ class OpenAIDecoder(AnswerDecoder):
         parts: tuple[Part, ...] = ()
         if content:
             if isinstance(content, str):
-                text, thinking = self._think.feed(content)
+                text, thinking = self._split(content)
                 reasoning = f"{reasoning}{thinking}" if thinking else reasoning
             else:
                 text, thinking, parts = self._read_parts(content)
@@ -165,7 +165,7 @@ class OpenAIDecoder(AnswerDecoder):
             elif self._is_stopped:
                 break
             elif isinstance(part, Text):
-                new, thinking = self._think.feed(part.text)
+                new, thinking = self._split(part.text)
                 start = len(self._texts)
                 if is_more:
                     new = self._collect(new, "")

@@ -5,17 +5,44 @@ from __future__ import annotations
 _OPEN, _CLOSE = "<think>", "</think>"
 
 
-class ThinkSplitter:
-    """Splits text that arrives in pieces into answer and reasoning. Only a tag at the very start opens reasoning."""
+def split_unopened(text: str) -> tuple[str, str] | None:
+    r"""Reasoning and answer of a text in which reasoning ends that did not begin: templates may begin it in the prompt.
 
-    def __init__(self) -> None:
+    None if there is not exactly one end of reasoning, with an answer behind it, or if the tag is quoted.
+
+    Example:
+        >>> from aki_transport.wire._text_filters import split_unopened
+        >>> split_unopened("The user greets me.\n</think>\n\nHello!")
+        ('The user greets me.\\n', 'Hello!')
+    """
+    reasoning, tag, answer = text.partition(_CLOSE)
+    is_quoted = reasoning.endswith(("`", '"', "'")) or reasoning.lstrip().startswith(("{", "["))
+    if not tag or _CLOSE in answer or _OPEN in reasoning or is_quoted or not answer.strip():
+        return None
+    return reasoning, answer.lstrip()
+
+
+class ThinkSplitter:
+    """Splits text that arrives in pieces into answer and reasoning.
+
+    Only a tag at the very start opens reasoning. With `may_be_unopened`, other text is held back until its end is seen,
+    or the end of the text.
+    """
+
+    def __init__(self, *, may_be_unopened: bool = False) -> None:
+        self.may_be_unopened = may_be_unopened
+        self.was_unopened = False
         self._state = "start"
         self._held = ""
+        self._unopened: list[str] = []
+        self._tail = ""
 
     def feed(self, text: str) -> tuple[str, str]:
         """The answer text and the reasoning that are certain now."""
         if self._state == "answer" or not text:
             return text, ""
+        if self._state == "unopened":
+            return self._hold(text)
         held = self._held + text
         self._held = ""
         if self._state == "start":
@@ -24,8 +51,8 @@ class ThinkSplitter:
                 self._held = held
                 return "", ""
             if not start.startswith(_OPEN):
-                self._state = "answer"
-                return held, ""
+                self._state = "unopened" if self.may_be_unopened else "answer"
+                return self._hold(held) if self.may_be_unopened else (held, "")
             self._state = "thinking"
             held = start.removeprefix(_OPEN)
         if self._state == "thinking":
@@ -43,8 +70,22 @@ class ThinkSplitter:
             self._state = "answer"
         return answer, ""
 
+    def _hold(self, text: str) -> tuple[str, str]:
+        self._unopened.append(text)
+        end = self._tail + text
+        self._tail = end[1 - len(_CLOSE) :]
+        if _CLOSE not in end:
+            return "", ""
+        reasoning, _, rest = "".join(self._unopened).partition(_CLOSE)
+        self._unopened = []
+        self._state, self.was_unopened = "gap", True
+        answer, _ = self.feed(rest)
+        return answer, reasoning
+
     def flush(self) -> tuple[str, str]:
         """The answer text and the reasoning that are still held back when the text has ended."""
+        if self._unopened:
+            return "".join(self._unopened), ""
         held, self._held = self._held, ""
         return ("", held) if self._state == "thinking" else (held, "")
 

@@ -1,0 +1,118 @@
+"""Reasoning that ends without having begun is told from the answer where that takes nothing back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import ThinkingBlock
+
+from aki_transport.prepare import adaptations
+from aki_transport.wire._text_filters import ThinkSplitter
+from llama_index_aki import AKI
+from tests.anthropic_script import said
+from tests.requests.frameworks import WAYS, aki, ask, chat_aki
+from tests.scenarios import chunk, replied, streamed
+from tests.script_server import Answer, Request, ScriptServer
+
+pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
+
+TEXT = "The user greets me.\n</think>\n\nHello"
+SPLIT = ("The user greets me.\n", "Hello")
+
+
+def answers(text: str, cut: int = 3) -> Any:
+    def respond(request: Request) -> Answer:
+        if request.path.endswith("/v1/messages"):
+            return said(request, {"type": "text", "text": text})
+        if not request.json.get("stream"):
+            return replied(text, model="m")
+        return streamed(*(text[at : at + cut] for at in range(0, len(text), cut)), model="m")
+
+    return respond
+
+
+def read(model: Any, way: str) -> tuple[str, str]:
+    """Reasoning and text of an answer; those of a stream, added up."""
+    answer = ask(model, way, ["hi"])
+    if not isinstance(model, AKI):
+        parts = answer if isinstance(answer, list) else [answer]
+        return "".join(part.additional_kwargs.get("reasoning_content", "") for part in parts), "".join(
+            part.text for part in parts
+        )
+    items = answer if isinstance(answer, list) else [answer]
+    if "stream" in way:
+        text = "".join(item.delta or "" for item in items)
+        assert text == (items[-1].message.content or "")
+    thoughts = [block.content for block in items[-1].message.blocks if isinstance(block, ThinkingBlock)]
+    return "".join(thoughts), items[-1].message.content or ""
+
+
+def in_each_way(subtests: Any, text: str, is_split: Any, **fields: Any) -> None:
+    for framework in (chat_aki, aki):
+        for protocol in ("openai", "anthropic"):
+            for way in WAYS:
+                with subtests.test(framework=framework.__name__, protocol=protocol, way=way):
+                    adaptations.forget_refusals()
+                    with ScriptServer(always=answers(text)) as server:
+                        reasoning, answer = read(framework(server, protocol, **fields), way)
+                    assert (reasoning, answer) == (SPLIT if is_split(way) else ("", text))
+
+
+def test_a_blocking_answer_is_split_and_a_streamed_one_of_an_unknown_model_is_not(subtests) -> None:
+    in_each_way(subtests, TEXT, lambda way: "stream" not in way)
+
+
+def test_a_model_that_is_said_to_think_is_split_in_streams_too(subtests) -> None:
+    in_each_way(subtests, TEXT, lambda _: True, capabilities={"reasoning": True})
+
+
+def test_a_model_that_is_said_not_to_think_is_not_split(subtests) -> None:
+    in_each_way(subtests, TEXT, lambda _: False, capabilities={"reasoning": False})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello",
+        "It ends with `</think>`, as I said.",
+        'Write "</think>" there.',
+        '{"tag": "</think>", "a": 1}',
+        "one</think>two</think>three",
+        "Only a thought.</think>\n",
+    ],
+)
+def test_other_texts_stay_as_they_are(text: str, subtests) -> None:
+    in_each_way(subtests, text, lambda _: False)
+
+
+def test_what_a_model_did_once_is_known_in_its_next_stream() -> None:
+    for framework in (chat_aki, aki):
+        for first in WAYS:
+            adaptations.forget_refusals()
+            with ScriptServer(always=answers(TEXT)) as server:
+                read(framework(server), first)
+                assert read(framework(server), "stream") == SPLIT
+                assert read(framework(server, model="other"), "stream") == ("", TEXT)
+
+
+def test_a_stream_is_not_held_back_where_the_service_tells_reasoning_from_text() -> None:
+    pieces = streamed(chunk(reasoning_content="hm", model="m"), "Hel", "lo", model="m")
+    with ScriptServer(always=lambda _: pieces) as server:
+        texts = [part.text for part in chat_aki(server, capabilities={"reasoning": True}).stream("hi")]
+        assert [text for text in texts if text] == ["Hel", "lo"]
+    plain = answers("Hello")
+    with ScriptServer(always=plain) as server:
+        model = chat_aki(server, capabilities={"reasoning": True}, reasoning_effort="none")
+        assert [part.text for part in model.stream("hi") if part.text] == ["Hel", "lo"]
+
+
+def test_the_split_is_the_same_however_the_text_arrives() -> None:
+    for text, expected in ((TEXT, SPLIT), ("Hello", ("", "Hello")), ("<think>a</think>b", ("a", "b"))):
+        for size in range(1, len(text) + 1):
+            splitter, answer, reasoning = ThinkSplitter(may_be_unopened=True), "", ""
+            for at in range(0, len(text), size):
+                more, thought = splitter.feed(text[at : at + size])
+                answer, reasoning = answer + more, reasoning + thought
+            more, thought = splitter.flush()
+            assert (reasoning + thought, answer + more) == expected
