@@ -17,11 +17,6 @@ Dialect: TypeAlias = Literal["openai", "anthropic", "native"]
 StructuredMethod: TypeAlias = Literal["json_schema", "function_calling", "instruction"]
 """A way to ask for JSON of a schema: in the field for it, as the arguments of a forced call, or in the prompt."""
 
-CALL_EXTRAS = "tool_call_extras"
-"""The key in the additional fields of a framework's message for `ToolCall.extra`, by the ID of the call."""
-REASONING_FIELD = "reasoning_field"
-"""The key there for `Message.reasoning_field`, if it is not None."""
-
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -235,9 +230,11 @@ class Usage:
 class ChatReply:
     """A complete answer. `model` is the model that answered, `raw` the service's last payload as a plain dict.
 
-    `reasoning_blocks` is the reasoning that the service requires back; `details` are further fields of its answer.
-    `extra` holds the fields of its message without a name of ours, which frameworks keep in the additional fields of
-    theirs, and `reasoning_field` the field in which the reasoning came; see `Message`.
+    `parts` is the content in its order where it is more than text, `annotations` are sources and citations in the
+    service's form, and `choices` are the answers besides this one, if several were asked for. `reasoning_blocks` is the
+    reasoning that the service requires back; `details` are further fields of its answer. `extra` holds the fields of
+    its message without a name of ours, which frameworks keep in the additional fields of theirs, and `reasoning_field`
+    the field in which the reasoning came; see `Message`.
     """
 
     text: str = ""
@@ -256,9 +253,29 @@ class ChatReply:
     credits_remaining: float | None = None
     system_fingerprint: str | None = None
     logprobs: Any = None
+    parts: tuple[Part, ...] = ()
+    annotations: tuple[Any, ...] = ()
+    choices: tuple[ChatReply, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     raw: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def content(self) -> tuple[Part, ...]:
+        """The parts; empty if there is nothing but text. A text that was changed since stands before the others."""
+        return ordered_parts(self.text, self.parts)
+
+    @property
+    def token_usage(self) -> Mapping[str, Any]:
+        """The tokens under the service's own names, and OpenAI's."""
+        return self.raw.get("usage") or {}
+
+
+def ordered_parts(text: str, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The parts, if their texts add up to `text`; else `text`, and behind it the parts that are no text."""
+    if not parts or "".join(part.text for part in parts if isinstance(part, Text)) == text:
+        return parts
+    return (Text(text), *(part for part in parts if not isinstance(part, Text)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,7 +321,11 @@ class ToolCallDelta(NamedTuple):
 
 # Tuples, not dataclasses: one is built per chunk of a stream, and a frozen dataclass takes three times as long.
 class ChatDelta(NamedTuple):
-    """What one payload of a stream adds; the last delta holds the complete answer in `reply`."""
+    """What one payload of a stream adds; the last delta holds the complete answer in `reply`.
+
+    `parts` is the content of the payload in its order, where that is more than text. A `Text` in it without a text
+    holds what belongs to the text before it; without further fields it ends that text.
+    """
 
     text: str = ""
     reasoning: str = ""
@@ -312,3 +333,4 @@ class ChatDelta(NamedTuple):
     tool_calls: tuple[ToolCallDelta, ...] = ()
     reply: ChatReply | None = None
     raw: Mapping[str, Any] | None = None
+    parts: tuple[Part, ...] = ()

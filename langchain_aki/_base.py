@@ -83,7 +83,13 @@ class LangChainModel(LangChainConnection, ModelSettings, BaseLanguageModel):  # 
         values = {name: getattr(self, name) for name in self.identifying_fields}
         params = {name: to_plain_value(value) for name, value in values.items() if value is not None}
         params["base_url"] = self._client.base_url
+        params["model_name"] = self.model  # where callback handlers look for it
         return params
+
+    @property
+    def model_name(self) -> str:
+        """The field `model`, under the name that LangChain's handlers and other integrations use."""
+        return self.model
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """The key of LangChain's caches: what the answer depends on, so without timeouts and retries."""

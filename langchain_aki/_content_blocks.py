@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from langchain_core.messages.content import KNOWN_BLOCK_TYPES
+
 from aki_transport.messages import Audio, Dialect, File, Image, Part, RawBlock, Text
 from langchain_aki.errors import ConfigurationError
 
@@ -15,6 +17,7 @@ _BOOKKEEPING = frozenset({"type", "id", "index", "annotations", "extras", "metad
 _SOURCE_FIELDS = frozenset({"source_type", "url", "base64", "data", "mime_type", "file_id", "file_uri", "filename"})
 _OPENAI_TYPES = frozenset({"input_audio", "input_image", "input_file", "input_video", "refusal"})
 _ANTHROPIC_TYPES = frozenset({"document", "search_result", "server_tool_use", "container_upload", "mcp_tool_use"})
+_SERVER_TOOLS = {"code_interpreter": "code_execution"}  # LangChain's name to Anthropic's
 
 
 def read_block(block: Mapping[str, Any]) -> Part:
@@ -61,6 +64,25 @@ def dialect_of(block: Mapping[str, Any]) -> Dialect | None:
     if kind in _ANTHROPIC_TYPES or kind.endswith("_tool_result") or isinstance(block.get("source"), Mapping):
         return "anthropic"
     return None
+
+
+def maker_block(block: Mapping[str, Any]) -> RawBlock | None:
+    """A block of an earlier answer in the form of its maker; None for LangChain's own, which no service takes back."""
+    fields = {name: value for name, value in block.items() if name not in ("index", "extras")}
+    extras = dict(block.get("extras") or {})
+    match fields:
+        case {"type": "server_tool_call", "name": name}:
+            kind, server_name = "server_tool_use", _SERVER_TOOLS.get(name, name)
+            if name == "remote_mcp":
+                kind, server_name = "mcp_tool_use", extras.pop("tool_name", name)
+            made = {"type": kind, "id": fields.get("id"), "name": server_name, "input": fields.get("args") or {}}
+            return RawBlock({**made, **extras}, "anthropic")
+        case {"type": "server_tool_result"} if "block_type" in extras:
+            made = {"type": extras.pop("block_type"), "tool_use_id": fields.get("tool_call_id")}
+            return RawBlock({**made, "content": fields.get("output") or [], **extras}, "anthropic")
+        case {"type": str(kind)} if kind in KNOWN_BLOCK_TYPES and not isinstance(fields.get("source"), Mapping):
+            return None
+    return RawBlock({name: value for name, value in block.items() if name != "index"}, dialect_of(block))
 
 
 def _read_media(block: Mapping[str, Any]) -> Part | None:

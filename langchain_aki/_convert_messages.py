@@ -18,8 +18,9 @@ from langchain_core.messages import (
 )
 
 from aki_transport import reasoning as reasoning_format
-from aki_transport.messages import CALL_EXTRAS, REASONING_FIELD, Message, Part, RawBlock, Role, Text, ToolCall
-from langchain_aki._content_blocks import as_json_text, dialect_of, read_block
+from aki_transport.message_fields import CALL_EXTRAS, REASONING_FIELD, maker_fields
+from aki_transport.messages import Message, Part, RawBlock, Role, Text, ToolCall
+from langchain_aki._content_blocks import as_json_text, maker_block, read_block
 from langchain_aki.errors import ConfigurationError
 
 log = logging.getLogger("aki_transport")
@@ -36,13 +37,6 @@ _CALL_TYPES = frozenset({"tool_use", "tool_call", "function_call"})
 # Blocks that repeat the message's `tool_calls`, or that control the caches of other services.
 _SKIPPED_TYPES = _CALL_TYPES | {"tool_call_chunk", "invalid_tool_call", "input_json_delta", "cachePoint"}
 _REASONING_TYPES = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
-# Additional fields of an AIMessage that are read here, or that repeat what it holds elsewhere.
-_READ_KWARGS = frozenset(
-    {
-        *("reasoning_content", "refusal", "tool_calls", "function_call", "parsed", "audio"),
-        *(reasoning_format.FIELD, REASONING_FIELD, CALL_EXTRAS),
-    }
-)
 
 
 def convert_message(message: BaseMessage) -> Message:
@@ -99,17 +93,17 @@ def _convert_assistant_message(message: AIMessage) -> Message:
         provider=provider,
         reasoning_field=fields.get(REASONING_FIELD),
         # What has no provider was not answered to us, and its additional fields are nobody's known form.
-        extra={} if provider is None else {name: fields[name] for name in fields if name not in _READ_KWARGS},
+        extra={} if provider is None else maker_fields(fields),
     )
 
 
 def _calls(message: AIMessage, blocks: list[Any]) -> Iterator[ToolCall]:
-    extras = message.additional_kwargs.get(CALL_EXTRAS) or {}
-    extras |= {
+    extras = {
         block["id"]: block["extras"]
         for block in blocks
         if isinstance(block, dict) and block.get("type") in _CALL_TYPES and block.get("id") and block.get("extras")
     }
+    extras |= message.additional_kwargs.get(CALL_EXTRAS) or {}
     for call in message.tool_calls:
         yield ToolCall(call["id"] or "", call["name"], _as_json(call["args"]), extras.get(call["id"], {}))
     for broken in message.invalid_tool_calls:
@@ -149,18 +143,25 @@ def _unwrap_non_standard(block: Any) -> Any:
 
 
 def _answer_parts(blocks: list[Any]) -> Iterator[Part]:
-    """The parts of an earlier answer: text with its cache marks, and blocks that only their maker understands."""
-    for block in blocks:
-        if isinstance(block, str):
-            yield Text(block)
-            continue
+    """The parts of an earlier answer: text with its sources, and blocks that only their maker understands."""
+    text: Text | None = None
+    for block in ({"type": "text", "text": each} if isinstance(each, str) else each for each in blocks):
         kind = block.get("type")
         if kind in ("text", "output_text", "refusal") or (kind is None and isinstance(block.get("text"), str)):
-            marks = {"cache_control": block["cache_control"]} if block.get("cache_control") else {}
-            yield Text(block.get("text") or block.get("refusal") or "", marks)
-        elif kind not in _SKIPPED_TYPES | _REASONING_TYPES:
-            fields = {name: value for name, value in block.items() if name != "index"}
-            yield RawBlock(fields, dialect_of(block))
+            extra = {name: block[name] for name in ("cache_control", "citations") if block.get(name)}
+            new = Text(block.get("text") or block.get("refusal") or "", extra)
+            if text is not None and not new.text:  # a stream gives sources behind the text that has them
+                new = Text(text.text, {**text.extra, **extra})
+            elif text is not None:
+                yield text
+            text = new
+        elif kind not in _SKIPPED_TYPES | _REASONING_TYPES and (part := maker_block(block)) is not None:
+            if text is not None:
+                yield text
+            text = None
+            yield part
+    if text is not None:
+        yield text
 
 
 def _convert_content(content: str | list[str | dict[str, Any]], role: Role = "user") -> str | tuple[Part, ...]:

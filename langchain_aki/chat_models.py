@@ -26,7 +26,7 @@ from aki_transport.settings import CHAT_FIELDS, ModelSettings
 from langchain_aki import _blocks
 from langchain_aki._base import LangChainModel
 from langchain_aki._convert_messages import convert_message
-from langchain_aki._convert_replies import convert_delta, create_chat_result
+from langchain_aki._convert_replies import DeltaConverter, create_chat_result
 from langchain_aki._structured import StructuredOutputParser
 from langchain_aki._tools import convert_schema, convert_tool, convert_tool_choice, unwrapped_schema
 from langchain_aki.errors import ConfigurationError, raises_langchain_errors
@@ -211,11 +211,11 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         as_blocks = self.output_version == "v1"
         with raises_langchain_errors():
             client, request = self._client, self._request(messages, stop, kwargs)
-            provider = client.provider.name
+            converter = DeltaConverter(client.provider.name, as_blocks=as_blocks)
             for delta in client.stream(request):
                 if delta.reply is not None:
                     self._check_reply(client, request, delta.reply)
-                for chunk in convert_delta(delta, provider, as_blocks=as_blocks):
+                for chunk in converter.convert(delta):
                     if run_manager is not None:
                         run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
@@ -230,12 +230,12 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         as_blocks = self.output_version == "v1"
         with raises_langchain_errors():
             client, request = self._client, self._request(messages, stop, kwargs)
-            provider = client.provider.name
+            converter = DeltaConverter(client.provider.name, as_blocks=as_blocks)
             async with aclosing(client.astream(request)) as deltas:
                 async for delta in deltas:
                     if delta.reply is not None:
                         self._check_reply(client, request, delta.reply)
-                    for chunk in convert_delta(delta, provider, as_blocks=as_blocks):
+                    for chunk in converter.convert(delta):
                         if run_manager is not None:
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
@@ -252,8 +252,14 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         )
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
-        """The merged outputs of a batch; for each key the last value wins."""
-        return {name: value for output in llm_outputs for name, value in (output or {}).items()}
+        """The merged outputs of a batch: the sums of the counts of tokens; for each other key the last value wins."""
+        merged: dict[str, Any] = {}
+        for output in filter(None, llm_outputs):
+            sums = dict(merged.get("token_usage", {}))
+            for name, value in output.get("token_usage", {}).items():
+                sums[name] = sums.get(name, 0) + value if isinstance(value, int | float) else value
+            merged |= {**output, "token_usage": sums} if sums else output
+        return merged
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         self._profile_info = self.model_info()

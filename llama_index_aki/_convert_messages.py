@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import mimetypes
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,9 +27,8 @@ from llama_index.core.base.llms.types import (
 )
 
 from aki_transport import ConfigurationError
+from aki_transport.message_fields import CALL_EXTRAS, CONTENT_PARTS, REASONING_FIELD, maker_fields
 from aki_transport.messages import (
-    CALL_EXTRAS,
-    REASONING_FIELD,
     Audio,
     File,
     Image,
@@ -39,7 +39,10 @@ from aki_transport.messages import (
     Text,
     ToolCall,
 )
-from aki_transport.reasoning import FIELD, from_blocks
+from aki_transport.reasoning import from_blocks
+from llama_index_aki._kept_blocks import read_content_parts
+
+log = logging.getLogger("aki_transport")
 
 _ROLES: Mapping[MessageRole, Role] = {
     MessageRole.SYSTEM: "system",
@@ -51,24 +54,6 @@ _ROLES: Mapping[MessageRole, Role] = {
     MessageRole.TOOL: "tool",
     MessageRole.FUNCTION: "tool",
 }
-
-
-# Additional fields of an assistant's message that are read here, or that repeat what it holds elsewhere.
-_READ_KWARGS = frozenset(
-    {
-        *(
-            "tool_calls",
-            "function_call",
-            "tool_call_id",
-            "name",
-            "refusal",
-            "model_provider",
-            "reasoning_content",
-            "annotations",
-        ),
-        *(FIELD, REASONING_FIELD, CALL_EXTRAS),
-    }
-)
 
 
 def convert_message(message: ChatMessage) -> Message:
@@ -83,6 +68,7 @@ def convert_message(message: ChatMessage) -> Message:
         )
     role = _ROLES[message.role]
     fields = message.additional_kwargs
+    provider = fields.get("model_provider") if role == "assistant" else None
     parts: list[Part] = []
     calls: list[ToolCall] = []
     thinking_blocks: list[ThinkingBlock] = []
@@ -96,12 +82,17 @@ def convert_message(message: ChatMessage) -> Message:
                 calls.append(ToolCall(call_id or "", block.tool_name, _arguments_json(block.tool_kwargs), extra))
             case CachePoint():
                 _mark(calls if isinstance(previous, ToolCallBlock) else parts, block)
+            case ImageBlock() | AudioBlock() | CitationBlock() if provider is not None:
+                log.debug("a %s of an earlier answer is not sent: it was made for the user", type(block).__name__)
             case _:
                 parts.extend(_convert_block(block))
     if role == "assistant" and not calls:
         calls = _calls_of_other_makers(fields, call_extras)
     name_of_function = fields.get("name") if message.role == MessageRole.FUNCTION else None
-    provider = fields.get("model_provider") if role == "assistant" else None
+    is_marked = any(isinstance(part, Text) and part.extra for part in parts)
+    if provider is not None and CONTENT_PARTS in fields and not is_marked:
+        text = "".join(part.text for part in parts if isinstance(part, Text))
+        parts = list(read_content_parts(fields[CONTENT_PARTS], text)) or parts
     return Message(
         role=role,
         content=_merge_parts(parts),
@@ -113,7 +104,7 @@ def convert_message(message: ChatMessage) -> Message:
         tool_call_id=fields.get("tool_call_id", name_of_function) if role == "tool" else None,
         provider=provider,
         reasoning_field=fields.get(REASONING_FIELD),
-        extra={} if provider is None else {name: fields[name] for name in fields if name not in _READ_KWARGS},
+        extra={} if provider is None else maker_fields(fields),
     )
 
 

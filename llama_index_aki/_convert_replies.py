@@ -18,9 +18,11 @@ from llama_index.core.base.llms.types import (
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from aki_transport.message_fields import CONTENT_PARTS, message_fields, reply_metadata
 from aki_transport.messages import ChatDelta, ChatReply, ToolCallDelta
-from aki_transport.reasoning import to_blocks
+from aki_transport.reasoning import FIELD, to_blocks
 from aki_transport.tool_arguments import read_calls
+from llama_index_aki._kept_blocks import content_parts, kept_blocks
 
 # It sets the fields that `add` changes, because a copy has the same `model_fields_set` as its template.
 _TEMPLATE = ChatMessage(role=MessageRole.ASSISTANT, blocks=[], additional_kwargs={})
@@ -29,29 +31,56 @@ _TEMPLATE = ChatMessage(role=MessageRole.ASSISTANT, blocks=[], additional_kwargs
 _PARSE_AGAIN_AT = 1.25
 
 
+class RawAnswer(dict[str, Any]):
+    """A service's payload, whose fields are attributes too: `raw.usage.total_tokens`."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return _with_attributes(self[name])
+        except KeyError:
+            pass
+        raise AttributeError(f"the service's answer has no field {name!r}, but {', '.join(map(repr, self))}")
+
+
+def _with_attributes(value: Any) -> Any:
+    if isinstance(value, dict):
+        return RawAnswer(value)
+    return list(map(_with_attributes, value)) if isinstance(value, list) else value
+
+
 def create_chat_response(reply: ChatReply, provider: str) -> ChatResponse:
     """A complete answer as LlamaIndex's response."""
-    message_kwargs: dict[str, Any] = {"refusal": reply.refusal} if reply.refusal else {}
-    if reply.tool_calls:
-        message_kwargs["tool_calls"] = [
-            openai_tool_call(call.id, call.name, call.arguments) for call in reply.tool_calls
-        ]
     calls: list[ContentBlock] = [
         ToolCallBlock(
             tool_call_id=call.id, tool_name=call.name, tool_kwargs=call.arguments if arguments is None else arguments
         )
         for call, arguments, _ in read_calls(reply)
     ]
+    content = _content_blocks(_thinking_blocks(reply), reply.text, bool(calls))
     return ChatResponse(
         message=ChatMessage(
             role=MessageRole.ASSISTANT,
-            blocks=[*_content_blocks(_thinking_blocks(reply), reply.text, bool(calls)), *calls],
-            additional_kwargs=message_kwargs,
+            blocks=[*content, *kept_blocks(reply), *calls],
+            additional_kwargs=_message_kwargs(reply, provider),
         ),
-        raw=dict(reply.raw),
+        raw=RawAnswer(reply.raw),
         logprobs=_convert_logprobs(reply.logprobs),
         additional_kwargs=create_additional_kwargs(reply, provider),
     )
+
+
+def _message_kwargs(reply: ChatReply, provider: str) -> dict[str, Any]:
+    """What the message holds besides its blocks, among it what its maker wants back."""
+    # LlamaIndex takes `images` there for documents of its own, and reasoning blocks are blocks.
+    kept = {name: value for name, value in message_fields(reply).items() if name not in ("images", FIELD)}
+    kwargs: dict[str, Any] = {"model_provider": provider, **kept}
+    if reply.refusal:
+        kwargs["refusal"] = reply.refusal
+    if reply.tool_calls:
+        kwargs["tool_calls"] = [openai_tool_call(call.id, call.name, call.arguments) for call in reply.tool_calls]
+    if reply.content:
+        kwargs[CONTENT_PARTS] = content_parts(reply.content)
+    return kwargs
 
 
 def create_completion_response(response: ChatResponse) -> CompletionResponse:
@@ -77,7 +106,7 @@ class ResponseAccumulator:
 
     def add(self, delta: ChatDelta) -> ChatResponse:
         """The response for one delta; the one for the last delta is the complete answer."""
-        text, reasoning, _, calls, reply, raw = delta
+        text, reasoning, _, calls, reply, raw, _ = delta
         self._text += text
         self._reasoning += reasoning
         for call in calls:
@@ -98,6 +127,7 @@ class ResponseAccumulator:
             additional_kwargs={"tool_calls": [call.openai_tool_call() for call in self._calls]} if self._calls else {},
         )
         details = {"thinking_delta": reasoning} if reasoning else {}
+        raw = None if raw is None else RawAnswer(raw)
         return ChatResponse(message=message, raw=raw, delta=text, additional_kwargs=details)
 
     def _blocks(self) -> list[ContentBlock]:
@@ -166,27 +196,20 @@ def _thinking_blocks(reply: ChatReply) -> list[ThinkingBlock]:
 
 def create_additional_kwargs(reply: ChatReply, provider: str) -> dict[str, Any]:
     """What is known about an answer besides its content, under the names that token counters and users read."""
-    values: dict[str, Any] = {
-        "model_provider": provider,
-        "model_name": reply.model,
-        "finish_reason": reply.finish_reason,
-        "stop_reason": reply.stop_reason,
-        "id": reply.id,
-        "request_id": reply.request_id,
-        "credits_used": reply.credits_used,
-        "credits_remaining": reply.credits_remaining,
-        "refusal": reply.refusal or None,
-        **reply.details,
-    }
+    values = reply_metadata(reply, provider)
+    values.pop("logprobs", None)  # a field of the response
+    if reply.refusal:
+        values["refusal"] = reply.refusal
     if reply.usage is not None:
-        values |= {
+        counts = {
             "prompt_tokens": reply.usage.input_tokens,
             "completion_tokens": reply.usage.output_tokens,
             "total_tokens": reply.usage.total_tokens,
             "reasoning_tokens": reply.usage.reasoning_tokens,
             "cached_tokens": reply.usage.cached_tokens,
         }
-    return {name: value for name, value in values.items() if value is not None}
+        values |= {name: count for name, count in counts.items() if count is not None}
+    return values
 
 
 def _convert_logprobs(logprobs: Any) -> list[list[LogProb]] | None:

@@ -6,10 +6,13 @@ import asyncio
 import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 from pydantic import BaseModel
 
 import aki_transport.errors as ours
@@ -236,3 +239,66 @@ def test_an_openai_interface_whose_url_ends_like_the_native_one() -> None:
                 assert ask() == captured.text("chat", stream=is_streamed)
         assert {request.path for request in server.requests} == {"/api/chat/completions"}
         assert {request.path for request in server.listings} == {"/api/models"}
+
+
+def odd_history(cls: Any) -> list[Any]:
+    texts = [("user", "a"), ("user", "b"), ("assistant", "c"), ("system", "d"), ("user", "e")]
+    if cls is AKI:
+        return [ChatMessage(role=role, content=text) for role, text in texts]
+    classes: dict[str, Any] = {"user": HumanMessage, "assistant": AIMessage, "system": SystemMessage}
+    return [classes[role](text) for role, text in texts]
+
+
+def tool_results(cls: Any) -> list[Any]:
+    if cls is AKI:
+        call = ToolCallBlock(tool_call_id="call_1", tool_name="f", tool_kwargs={})
+        return [
+            ChatMessage("a"),
+            ChatMessage(role="assistant", blocks=[call]),
+            ChatMessage(role="tool", blocks=[TextBlock(text="b")], additional_kwargs={"tool_call_id": "call_1"}),
+        ]
+    call = {"id": "call_1", "name": "f", "args": {}, "type": "tool_call"}
+    return [HumanMessage("a"), AIMessage("", tool_calls=[call]), ToolMessage("b", tool_call_id="call_1")]
+
+
+def is_in_order(body: Mapping[str, Any], refusal: str) -> bool:
+    roles = [message["role"] for message in body["messages"]]
+    spoken = roles[roles[0] == "system" :]
+    alternate = all(one != other for one, other in pairwise(spoken))
+    return "system" not in spoken and (alternate or "alternate" not in refusal)
+
+
+def has_short_ids(body: Mapping[str, Any], _: str) -> bool:
+    calls = [call for message in body["messages"] for call in message.get("tool_calls", ())]
+    return {len(call["id"]) for call in calls} == {9}
+
+
+HISTORIES: dict[str, tuple[Any, Any]] = {
+    "odd history": (odd_history, is_in_order),
+    "tool results": (tool_results, has_short_ids),
+}
+REFUSED = json.loads((FOLDER / "llama_cpp_templates.json").read_text())["refused"]
+
+
+# Gemma 2 has no tools: nothing else can be sent than the user's history.
+@pytest.mark.parametrize(
+    "row",
+    [row for row in REFUSED if (row["template"], row["name"]) != ("google-gemma-2-2b-it", "tool results")],
+    ids=lambda row: f"{row['template']} {row['name']}",
+)
+def test_a_history_that_a_chat_template_refuses_is_sent_in_a_form_that_it_takes(row: Mapping[str, Any]) -> None:
+    history, is_taken = HISTORIES[row["name"]]
+    captured = SERVERS["llama.cpp"]
+    refusal = Answer(status=row["status"], headers=row["headers"], chunks=(row["body"].encode(),))
+
+    def answer(request: Request) -> Answer:
+        if not is_taken(request.json, row["body"]):
+            return refusal
+        return captured.answer("chat", "stream" if request.json.get("stream") else "answer")
+
+    for cls in (ChatAKI, AKI):
+        with ScriptServer(always=answer, listing=captured.answer("models", "listing")) as server:
+            model = cls(model=captured.model, provider=provider(server, "chat"), api_key=KEY)
+            reply = model.invoke(history(cls)).text if cls is ChatAKI else model.chat(history(cls)).message.content
+            assert reply == captured.text("chat", stream=False)
+            assert len(server.requests) <= 3

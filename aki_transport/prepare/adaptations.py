@@ -239,7 +239,8 @@ TABLE = (
         name="system first",
         scope="call",
         message=r"system.{0,60}(first|begin|start|once|only|must|one|single|multiple)"
-        r"|(first|begin|only one|multiple).{0,60}system|role\W+system",
+        r"|(first|begin|only one|multiple).{0,60}system|role\W+system"
+        r"|(invalid|unexpected|unknown) (message )?role",
         change=lambda request: replace(request, messages=history.with_system_first(request.messages)),
     ),
     Adaptation(

@@ -28,14 +28,23 @@ def reduced(request: ChatRequest, provider: str) -> tuple[Message, ...]:
 def _reduced(message: Message, provider: str) -> Message:
     if message.provider == provider:
         return message
-    parts = tuple(part for part in message.parts if not isinstance(part, RawBlock))
-    if len(parts) < len(message.parts):
-        log.debug("blocks that only their maker understands are not sent: an answer of %s", message.provider)
-        message = replace(message, content=parts or "")
+    if not isinstance(message.content, str):
+        parts = tuple(_readable(part) for part in message.content if not isinstance(part, RawBlock))
+        if len(parts) < len(message.content):
+            log.debug("blocks that only their maker understands are not sent: an answer of %s", message.provider)
+        texts = [part.text for part in parts if isinstance(part, Text) and not part.extra]
+        message = replace(message, content="".join(texts) if len(texts) == len(parts) else parts)
     if message.provider is None:
         return message
     calls = tuple(replace(call, extra={}) for call in message.tool_calls)
     return replace(without_reasoning(message), tool_calls=calls, extra={})
+
+
+def _readable(part: Part) -> Part:
+    """The part without the sources that its text cites, which have their maker's form."""
+    if isinstance(part, Text) and part.extra:
+        return replace(part, extra={name: value for name, value in part.extra.items() if name == "cache_control"})
+    return part
 
 
 def without_reasoning(message: Message) -> Message:

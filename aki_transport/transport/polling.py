@@ -75,7 +75,7 @@ class _Job(Generic[T]):
         start: Callable[[Mapping[str, str]], Decoder[T]],
         deadline: float | None,
     ) -> None:
-        bound = sender.timeout.answer
+        bound = (call.timeout or sender.timeout).answer
         self._sender = sender
         self._start = start
         self._stream = call.job is not None and call.job.stream

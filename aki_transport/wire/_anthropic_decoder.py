@@ -10,10 +10,27 @@ from uuid import uuid4
 from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, ReasoningBlock, ToolCall, ToolCallDelta, Usage
+from aki_transport.messages import (
+    ChatDelta,
+    ChatReply,
+    ChatRequest,
+    RawBlock,
+    ReasoningBlock,
+    Text,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
 from aki_transport.transport import Payload
-from aki_transport.wire._decoder import AnswerDecoder, count_in, text_or_none, tool_names
+from aki_transport.wire._decoder import AnswerDecoder, count_in, kept, text_or_none, tool_names, usage_details
+from aki_transport.wire._pieces import merged_fields
 from aki_transport.wire._tool_calls import ArgumentsReader, offered_name, unique_id
+
+# Fields that are read here; all others are kept as they are.
+_ANSWER_FIELDS = frozenset(
+    {"type", "id", "role", "model", "content", "stop_reason", "stop_sequence", "usage", "message", "delta"}
+)
+_BLOCK_FIELDS = frozenset({"type", "text", "thinking", "signature", "data", "id", "name", "input"})
 
 
 class AnthropicDecoder(AnswerDecoder):
@@ -24,6 +41,7 @@ class AnthropicDecoder(AnswerDecoder):
         self._id: str | None = None
         self._stop_sequence: str | None = None
         self._usage: dict[str, Any] = {}
+        self._details: dict[str, Any] = {}
         self._last: Mapping[str, Any] = {}
         self._blocks: list[_Block] = []
         self._by_index: dict[int, _Block] = {}
@@ -48,8 +66,10 @@ class AnthropicDecoder(AnswerDecoder):
             case "message_start":
                 self._on_message_start(chunk.get("message"))
             case "message_delta":
+                self._details |= kept(chunk, _ANSWER_FIELDS)
                 self._on_message_delta(chunk.get("delta"), chunk.get("usage"))
             case "message_stop":
+                self._details |= kept(chunk, _ANSWER_FIELDS)
                 self.finished = self.complete = True
             case "message":
                 return self._on_message(chunk)
@@ -63,6 +83,9 @@ class AnthropicDecoder(AnswerDecoder):
         return "The model refused to answer." if self._finish == "refusal" else ""
 
     def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
+        for block in self._blocks:
+            if not block.is_call and not block.is_ended and (delta := self._on_block_stop({}, block)):
+                self._held_content += delta.parts
         calls = (call for block in self._blocks for call in (block.start_arguments(), block.rest()) if call is not None)
         return self._refusal(), tuple(calls)
 
@@ -83,18 +106,22 @@ class AnthropicDecoder(AnswerDecoder):
         text = "".join(delta.text for delta in deltas)
         reasoning = "".join(delta.reasoning for delta in deltas)
         calls = tuple(call for delta in deltas for call in delta.tool_calls)
-        return ChatDelta(text, reasoning, "", calls, None, message) if deltas else None
+        return ChatDelta(text, reasoning, "", calls, None, message, self._content()) if deltas else None
 
     def _on_message_start(self, message: Any) -> None:
         if not isinstance(message, dict):
             raise InvalidResponseError(f"the stream begins without its message: {str(self._last)[:MAX_SHOWN]}")
         self._note_model(message.get("model"))
         self._id = text_or_none(message.get("id"))
+        self._details |= kept(message, _ANSWER_FIELDS)
         self._update_usage(message.get("usage"))
 
     def _on_message_delta(self, delta: Any, usage: Any) -> None:
         self._update_usage(usage)
-        if isinstance(delta, dict) and isinstance(delta.get("stop_reason"), str):
+        if not isinstance(delta, dict):
+            return
+        self._details |= kept(delta, _ANSWER_FIELDS)
+        if isinstance(delta.get("stop_reason"), str):
             self._finish = delta["stop_reason"]
             self._stop_sequence = text_or_none(delta.get("stop_sequence"))
             self.complete = True
@@ -113,7 +140,7 @@ class AnthropicDecoder(AnswerDecoder):
     def _on_block_start(self, chunk: Mapping[str, Any], index: Any, start: Any) -> ChatDelta | None:
         if not isinstance(start, dict):
             raise InvalidResponseError(f"a content block is {type(start).__name__}, not an object")
-        block = _Block(start, self._call_count)
+        block = _Block(start, self._call_count, text_start=len(self._texts))
         if block.is_call:
             block.name = offered_name(block.name, self._names)
             block.id = unique_id(block.id, self._call_ids)
@@ -123,7 +150,17 @@ class AnthropicDecoder(AnswerDecoder):
         if block.is_call:
             self._call_count += 1
             return ChatDelta("", "", "", (ToolCallDelta(block.position, block.id, block.name),), None, chunk)
-        return self._add_text(chunk, block, text_or_none(start.get("text")), text_or_none(start.get("thinking")))
+        # Text that may get citations, which do not belong to the text before it.
+        is_apart = isinstance(start.get("citations"), list) and self._in_parts < block.text_start
+        ends = (self._end_text(),) if is_apart else ()
+        delta = self._add_text(chunk, block, text_or_none(start.get("text")), text_or_none(start.get("thinking")))
+        if not ends:
+            return delta
+        return (
+            ChatDelta("", "", "", (), None, chunk, ends)
+            if delta is None
+            else delta._replace(parts=(*ends, Text(delta.text)))
+        )
 
     def _on_block_delta(self, chunk: Mapping[str, Any], delta: Any) -> ChatDelta | None:
         block = self._block_at(chunk.get("index"))
@@ -137,6 +174,10 @@ class AnthropicDecoder(AnswerDecoder):
                 return self._add_text(chunk, block, None, thinking)
             case {"type": "signature_delta", "signature": str(signature)}:
                 block.signature.append(signature)
+            case {"type": "citations_delta", "citation": citation}:
+                block.pieces.append({"citations": [citation]})
+            case {"type": "input_json_delta", "partial_json": str(piece)} if block.is_raw:
+                block.pieces.append({"partial_json": piece})
             case {"type": "input_json_delta", "partial_json": str(piece)} if piece and block.is_call:
                 block.has_pieces = True
                 added = block.arguments.feed(piece)
@@ -144,9 +185,16 @@ class AnthropicDecoder(AnswerDecoder):
                 return ChatDelta("", "", "", (call,), None, chunk) if added else None
             case {"type": "input_json_delta"} if not block.type:
                 raise InvalidResponseError("the arguments of a tool call came without its beginning")
+            case dict() if delta.get("type") != "input_json_delta":
+                block.pieces.append(kept(delta, ("type",)))
         return None
 
     def _on_block_stop(self, chunk: Mapping[str, Any], block: _Block) -> ChatDelta | None:
+        block.is_ended = True
+        if block.is_raw:
+            return ChatDelta("", "", "", (), None, chunk, (self._add_block(RawBlock(block.fields(), "anthropic")),))
+        if block.type == "text" and (extra := kept(block.fields(), _BLOCK_FIELDS)):
+            return ChatDelta("", "", "", (), None, chunk, (self._end_text(extra, start=block.text_start),))
         call = block.start_arguments()
         if block.is_call and (rest := block.arguments.end()):
             call = ToolCallDelta(block.position, arguments=(call.arguments if call else "") + rest)
@@ -174,10 +222,14 @@ class AnthropicDecoder(AnswerDecoder):
                 if any(block.signature) or block.data
             ),
             refusal=self._refusal(),
-            tool_calls=tuple(ToolCall(call.id, call.name, call.arguments.text) for call in calls),
+            tool_calls=tuple(
+                ToolCall(call.id, call.name, call.arguments.text, kept(call.fields(), _BLOCK_FIELDS)) for call in calls
+            ),
             usage=usage,
             id=self._id,
-            details={} if self._stop_sequence is None else {"stop_sequence": self._stop_sequence},
+            details=self._details
+            if self._stop_sequence is None
+            else {**self._details, "stop_sequence": self._stop_sequence},
             raw=self._with_openai_fields(self._last, usage, self._usage if self.complete else {}),
         )
 
@@ -192,16 +244,26 @@ class _Block:
         "id",
         "input",
         "is_call",
+        "is_ended",
+        "is_raw",
         "name",
+        "pieces",
         "position",
         "signature",
+        "start",
+        "text_start",
         "thinking",
         "type",
     )
 
-    def __init__(self, start: Mapping[str, Any], position: int) -> None:
+    def __init__(self, start: Mapping[str, Any], position: int, *, text_start: int) -> None:
+        self.start = start
+        self.is_ended = False
+        self.pieces: list[Mapping[str, Any]] = []
+        self.text_start = text_start
         self.type = start.get("type")
         self.is_call = self.type == "tool_use"
+        self.is_raw = self.type not in ("tool_use", "text", "thinking", "redacted_thinking", None)
         self.position = position
         self.id = text_or_none(start.get("id")) or (f"toolu_{uuid4().hex[:24]}" if self.is_call else "")
         self.name = text_or_none(start.get("name")) or ""
@@ -211,6 +273,19 @@ class _Block:
         self.thinking: list[str] = []
         self.signature = [text_or_none(start.get("signature")) or ""]
         self.data = text_or_none(start.get("data")) if self.type == "redacted_thinking" else None
+
+    def fields(self) -> dict[str, Any]:
+        """All fields of the block, with what its deltas added."""
+        if not self.pieces:
+            return dict(self.start)
+        fields = merged_fields([self.start, *self.pieces])
+        if "partial_json" in fields:
+            json_text = fields.pop("partial_json")
+            try:
+                fields["input"] = json.loads(json_text or "{}")
+            except ValueError:
+                fields["input"] = json_text
+        return fields
 
     def start_arguments(self) -> ToolCallDelta | None:
         """The arguments that came with the start of a tool call; None if pieces of arguments followed."""
@@ -228,14 +303,8 @@ class _Block:
 
 def _usage(fields: Mapping[str, Any]) -> Usage:
     """The tokens. Anthropic counts cached ones beside `input_tokens`, all others count them within."""
-    cached = count_in(fields, "cache_read_input_tokens")
-    written = count_in(fields, "cache_creation_input_tokens")
-    prompt = (count_in(fields, "input_tokens") or 0) + (cached or 0) + (written or 0)
+    details = usage_details(fields)
+    prompt = count_in(fields, "input_tokens") or 0
+    prompt += (details["cached_tokens"] or 0) + (details["cache_creation_tokens"] or 0)
     completion = count_in(fields, "output_tokens") or 0
-    return Usage(
-        input_tokens=prompt,
-        output_tokens=completion,
-        total_tokens=prompt + completion,
-        cached_tokens=cached,
-        cache_creation_tokens=written,
-    )
+    return Usage(input_tokens=prompt, output_tokens=completion, total_tokens=prompt + completion, **details)

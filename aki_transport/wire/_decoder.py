@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from math import isfinite
 from typing import Any
 
 from aki_transport.error_parsing import error_from_payload, is_error, request_id_of
 from aki_transport.errors import InvalidResponseError, ModelLimitWarning, ServerError, StreamInterruptedError
 from aki_transport.json_text import parse_json, shown
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress, Tool, ToolCallDelta, Usage
+from aki_transport.messages import (
+    ChatDelta,
+    ChatReply,
+    ChatRequest,
+    OnProgress,
+    Part,
+    RawBlock,
+    Text,
+    Tool,
+    ToolCallDelta,
+    Usage,
+)
 from aki_transport.wire._text_filters import StopSequences, ThinkSplitter, split_unopened
 
+_NOTHING: tuple[Any, ...] = ("", [], {})
 _LARGEST = sys.float_info.max  # integers in JSON may be larger
 # OpenAI's names for others' reasons to stop, in lower case: Anthropic, Bedrock, Gemini, Mistral, TGI, Zhipu.
 _FINISH_REASONS: Mapping[str, str] = {
@@ -61,6 +73,9 @@ class AnswerDecoder:
         self._model = ""
         self._texts: list[str] = []
         self._reasonings: list[str] = []
+        self._parts: list[Part] = []
+        self._held_content: tuple[Part, ...] = ()
+        self._in_parts = 0  # how many of `_texts` stand in `_parts`
         self._on_unopened = on_unopened_reasoning
         self._think = ThinkSplitter(may_be_unopened=stream and holds_unopened_reasoning)
         self._finish: str | None = None
@@ -87,7 +102,7 @@ class AnswerDecoder:
         if self._empty_is_failure and _is_empty(reply):
             raise ServerError("the answer is empty, which is how a failed worker shows", status_code=500)
         self._warn_if_empty(reply)
-        return ChatDelta(text, reasoning, refusal, calls, reply, reply.raw)
+        return ChatDelta(text, reasoning, refusal, calls, reply, reply.raw, self._held_content)
 
     @property
     def _is_stopped(self) -> bool:
@@ -162,6 +177,28 @@ class AnswerDecoder:
             self._reasonings.append(reasoning)
         return text
 
+    def _end_text(self, extra: Mapping[str, Any] | None = None, *, start: int = 0) -> Text:
+        """Make a part of the text so far, which the next text does not continue; only that from `start` has `extra`."""
+        start = max(start, self._in_parts) if extra else len(self._texts)
+        for pieces, fields in ((self._texts[self._in_parts : start], {}), (self._texts[start:], extra or {})):
+            text = "".join(pieces)
+            if text or fields:
+                self._parts.append(Text(text, fields))
+        self._in_parts = len(self._texts)
+        return Text("", extra or {})
+
+    def _add_block(self, block: RawBlock) -> RawBlock:
+        """Put a block without a name of ours behind the text so far."""
+        self._end_text()
+        self._parts.append(block)
+        return block
+
+    def _content(self) -> tuple[Part, ...]:
+        """The parts; empty if there is nothing but text."""
+        if self._parts:
+            self._end_text()
+        return tuple(self._parts) if any(part.extra if isinstance(part, Text) else True for part in self._parts) else ()
+
     def _served_model(self) -> str:
         return self._model or self._requested
 
@@ -183,6 +220,7 @@ class AnswerDecoder:
         return ChatReply(
             text=text,
             reasoning=reasoning,
+            parts=self._content(),
             finish_reason=self._finish_reason(),
             stop_reason=self._finish,
             model=self._served_model(),
@@ -217,6 +255,8 @@ class AnswerDecoder:
 def _is_empty(reply: ChatReply) -> bool:
     if reply.text or reply.reasoning or reply.refusal or reply.tool_calls or reply.finish_reason == "content_filter":
         return False
+    if reply.parts or reply.extra:
+        return False
     return reply.usage is None or reply.usage.output_tokens == 0
 
 
@@ -245,6 +285,44 @@ def number_in(fields: Any, *names: str) -> float | None:
             if (type(value) is int or type(value) is float) and -_LARGEST <= value <= _LARGEST:
                 return float(value)
     return None
+
+
+def usage_details(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The counts within the counts, under any of the names that services use."""
+    prompt = fields.get("prompt_tokens_details") or fields.get("input_tokens_details")
+    completion = fields.get("completion_tokens_details") or fields.get("output_tokens_details")
+    lifetimes = fields.get("cache_creation")
+    extra = {name: count for name in lifetimes or () if (count := count_in(lifetimes, name)) is not None}
+    return {
+        "cached_tokens": _first_count(
+            count_in(prompt, "cached_tokens"),
+            count_in(fields, "cache_read_input_tokens", "prompt_cache_hit_tokens", "cached_tokens"),
+        ),
+        "cache_creation_tokens": _first_count(
+            count_in(prompt, "cache_creation_tokens", "cache_write_tokens"),
+            count_in(fields, "cache_creation_input_tokens"),
+            sum(extra.values()) if extra else None,
+        ),
+        "reasoning_tokens": _first_count(
+            count_in(completion, "reasoning_tokens", "thinking_tokens"), count_in(fields, "reasoning_tokens")
+        ),
+        "audio_input_tokens": count_in(prompt, "audio_tokens"),
+        "audio_output_tokens": count_in(completion, "audio_tokens"),
+        "extra": extra,
+    }
+
+
+def _first_count(*counts: int | None) -> int | None:
+    return next((count for count in counts if count is not None), None)
+
+
+def kept(fields: Mapping[str, Any], known: Container[str]) -> dict[str, Any]:
+    """The fields without a name of ours that hold something."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if name not in known and value is not None and value not in _NOTHING
+    }
 
 
 def text_or_none(value: Any) -> str | None:

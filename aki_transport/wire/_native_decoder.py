@@ -94,7 +94,7 @@ class NativeDecoder(AnswerDecoder):
                 **({} if name is None else {"native_model_name": name}),
                 **durations,
             },
-            raw=self._with_openai_fields({**self._raw(), **counts, **durations, "text": self.text}, usage, {}),
+            raw=self._with_openai_fields({**self._raw(), **counts, **durations, "text": self.text}, usage, counts),
         )
 
 

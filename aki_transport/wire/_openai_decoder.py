@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, ToolCallDelta, Usage
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Part, RawBlock, Text, ToolCallDelta, Usage
+from aki_transport.reasoning import FIELD, from_blocks
 from aki_transport.transport import Payload
-from aki_transport.wire._decoder import AnswerDecoder, count_in, text_or_none, tool_names
+from aki_transport.wire._decoder import AnswerDecoder, count_in, kept, text_or_none, tool_names, usage_details
+from aki_transport.wire._pieces import merged_fields
 from aki_transport.wire._tool_calls import ToolCallReader
 
 _FIRST_INDEX = (None, 0, "0")
+# Fields that are read here; all others are kept as they are.
+_ANSWER_FIELDS = frozenset({"id", "object", "model", "choices", "usage", "system_fingerprint"})
+_CHOICE_FIELDS = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
+_MESSAGE_FIELDS = frozenset(
+    {"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls", "function_call"}
+)
 
 
 class OpenAIDecoder(AnswerDecoder):
@@ -21,6 +29,7 @@ class OpenAIDecoder(AnswerDecoder):
 
     def __init__(self, request: ChatRequest, headers: Mapping[str, str], **options: Any) -> None:
         super().__init__(request, headers, **options)
+        self._request = request
         self._refusals: list[str] = []
         self._calls = ToolCallReader(tool_names(request))
         self._usage: Mapping[str, Any] | None = None
@@ -28,6 +37,11 @@ class OpenAIDecoder(AnswerDecoder):
         self._first: Mapping[str, Any] = {}
         self._last: Mapping[str, Any] = {}
         self._choice: Mapping[str, Any] = {}
+        self._fields: dict[str, Any] = {}
+        self._choice_fields: dict[str, Any] = {}
+        self._message_pieces: list[Mapping[str, Any]] = []
+        self._reasoning_field: str | None = None
+        self._others: dict[int, list[Mapping[str, Any]]] = {}
 
     def feed(self, payload: Payload) -> ChatDelta | None:
         """The delta in this payload, if any."""
@@ -42,6 +56,7 @@ class OpenAIDecoder(AnswerDecoder):
         self._usage = chunk.get("usage") or self._usage
         self._first = self._first or chunk
         self._last = chunk
+        self._fields.update(chunk)
         choice = self._first_choice(chunk, event)
         if event == "body":
             self.complete = True
@@ -56,8 +71,9 @@ class OpenAIDecoder(AnswerDecoder):
             choice = choices[0]
             if not isinstance(choice, dict):
                 raise InvalidResponseError(f"a choice is {type(choice).__name__}, not an object")
-            if choice.get("index") in _FIRST_INDEX:
+            if len(choices) == 1 and choice.get("index") in _FIRST_INDEX:
                 return choice
+            self._collect_others(choices)
             for other in choices:
                 if isinstance(other, dict) and other.get("index") in _FIRST_INDEX:
                     return other
@@ -65,10 +81,21 @@ class OpenAIDecoder(AnswerDecoder):
             raise InvalidResponseError(f"the answer has no choices: {str(chunk)[:MAX_SHOWN]}")
         return None
 
+    def _collect_others(self, choices: list[Any]) -> None:
+        """The choices besides the first, which `n` asks for."""
+        for position, choice in enumerate(choices):
+            if isinstance(choice, dict):
+                index = choice.get("index")
+                index = position if index is None else int(index) if str(index).isdecimal() else 0
+                if index:
+                    self._others.setdefault(index, []).append(choice)
+
     def _read_choice(self, choice: Mapping[str, Any], chunk: Mapping[str, Any], event: str) -> ChatDelta | None:
         self._choice = choice
         if choice.get("error"):
             raise error_from_payload({"error": choice["error"]})
+        if not choice.keys() <= _CHOICE_FIELDS:
+            self._choice_fields.update(kept(choice, _CHOICE_FIELDS))
         finish = choice.get("finish_reason")
         if finish:
             self._finish = finish if isinstance(finish, str) else self._finish
@@ -80,22 +107,11 @@ class OpenAIDecoder(AnswerDecoder):
                 self.complete = True
         if not delta or not isinstance(delta, dict):
             return None
-        content = delta.get("content")
-        reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
-        text = ""
-        if content:
-            if isinstance(content, str):
-                text = content
-            else:
-                text, thinking = _parts(content)
-                reasoning = reasoning or thinking
-            text, thinking = self._split(text)
-            reasoning = f"{reasoning}{thinking}" if thinking else reasoning
-        if not isinstance(reasoning, str):
-            reasoning = "".join(_parts(reasoning))
-        text = self._collect(text, reasoning)
+        if not delta.keys() <= _MESSAGE_FIELDS and (fields := kept(delta, _MESSAGE_FIELDS)):
+            self._message_pieces.append(fields)
+        text, reasoning, parts = self._read_content(delta)
         if self._is_stopped:
-            return ChatDelta(text, reasoning, "", (), None, chunk)
+            return ChatDelta(text, reasoning, "", (), None, chunk, parts)
         refusal = text_or_none(delta.get("refusal")) or ""
         if refusal:
             self._refusals.append(refusal)
@@ -107,72 +123,157 @@ class OpenAIDecoder(AnswerDecoder):
             deltas = self._calls.feed(pieces, blocking="delta" not in choice and event == "body")
         if choice.get("logprobs"):
             self._logprobs.append(choice["logprobs"])
-        if text or reasoning or refusal or deltas:
-            return ChatDelta(text, reasoning, refusal, deltas, None, chunk)
+        if text or reasoning or refusal or deltas or parts:
+            return ChatDelta(text, reasoning, refusal, deltas, None, chunk, parts)
         return None
 
+    def _read_content(self, delta: Mapping[str, Any]) -> tuple[str, str, tuple[Part, ...]]:
+        """The new text and reasoning, and the parts of the content if it is more than that."""
+        content = delta.get("content")
+        reasoning = delta.get("reasoning_content")
+        if not reasoning:
+            reasoning = delta.get("reasoning") or ""
+            if reasoning:
+                self._reasoning_field = "reasoning"
+        if not isinstance(reasoning, str):
+            reasoning = "".join(_texts(reasoning))
+        text = ""
+        parts: tuple[Part, ...] = ()
+        if content:
+            if isinstance(content, str):
+                text, thinking = self._split(content)
+                reasoning = f"{reasoning}{thinking}" if thinking else reasoning
+            else:
+                text, thinking, parts = self._read_parts(content)
+                reasoning = reasoning or thinking
+        if parts:  # their texts are collected
+            self._collect("", reasoning)
+        else:
+            text = self._collect(text, reasoning)
+        return text, reasoning, parts
+
+    def _read_parts(self, content: Any) -> tuple[str, str, tuple[Part, ...]]:
+        """Text and reasoning of content that is a part or a list of parts, and the parts if they are more than that."""
+        text, reasoning = "", ""
+        parts: list[Part] = []
+        read = list(_parts(content))
+        is_more = any(not isinstance(part, str | Text) or (isinstance(part, Text) and part.extra) for part in read)
+        for part in read:
+            if isinstance(part, str):
+                reasoning += part
+                self._reasoning_field = "content"
+            elif self._is_stopped:
+                break
+            elif isinstance(part, Text):
+                new, thinking = self._split(part.text)
+                start = len(self._texts)
+                if is_more:
+                    new = self._collect(new, "")
+                text, reasoning = text + new, reasoning + thinking
+                if is_more:
+                    parts.append(Text(new))
+                    if part.extra:
+                        parts.append(self._end_text(part.extra, start=start))
+            else:
+                parts.append(self._add_block(part))
+        return text, reasoning, tuple(parts)
+
     def _reply(self) -> ChatReply:
+        match self._fields.get("x_groq"):
+            case {"usage": dict(usage)} if not self._usage:
+                self._usage = usage
+        extra = merged_fields(self._message_pieces)
+        blocks = from_blocks(extra.pop(FIELD, None))
+        fields = {**self._first, **kept(self._fields, ())}
+        details = kept(fields, _ANSWER_FIELDS)
+        sources = extra.get("annotations") or details.get("search_results") or details.get("citations")
         return self._build_reply(
             refusal="".join(self._refusals),
+            reasoning_field=self._reasoning_field or ("reasoning_content" if blocks else None),
+            reasoning_blocks=blocks,
             tool_calls=self._calls.calls(),
             usage=_usage(self._usage) if isinstance(self._usage, dict) and self.complete else None,
-            id=text_or_none(self._first.get("id")),
-            system_fingerprint=text_or_none(self._first.get("system_fingerprint")),
+            id=text_or_none(fields.get("id")),
+            system_fingerprint=text_or_none(fields.get("system_fingerprint")),
             logprobs=_merged_logprobs(self._logprobs),
+            annotations=tuple(sources) if isinstance(sources, list) else (),
+            choices=tuple(self._other_reply(choice) for choice in self._merged_others()),
+            details={**self._choice_fields, **details},
+            extra=extra,
             raw=self._raw(),
         )
 
+    def _merged_others(self) -> list[dict[str, Any]]:
+        """The further choices, each as a blocking answer has it."""
+        choices = []
+        for index, pieces in sorted(self._others.items()):
+            logprobs = _merged_logprobs([piece["logprobs"] for piece in pieces if piece.get("logprobs")])
+            choice = merged_fields([{**piece, "logprobs": None} for piece in pieces])
+            message = choice.pop("delta", None) or choice.get("message") or {}
+            choices.append({**choice, "index": index, "message": message, "logprobs": logprobs})
+        return choices
+
+    def _other_reply(self, choice: Mapping[str, Any]) -> ChatReply:
+        decoder = OpenAIDecoder(self._request, self._headers, on_model=lambda _: None)
+        decoder._model = self._model
+        decoder._first, decoder._fields = self._first, {}
+        decoder._read_choice(choice, {}, "body")
+        return decoder.end().reply or ChatReply()
+
     def _raw(self) -> Mapping[str, Any]:
-        """The last payload, with model, usage and finish reason of the payloads before it."""
+        """The last payload, with model, usage, finish reason and further choices of the payloads before it."""
         choices = self._last.get("choices")
-        choices = choices if choices and isinstance(choices, list) else [self._choice]
-        first = choices[0]
-        first = {**first, "finish_reason": self._finish_reason()} if isinstance(first, dict) else self._choice
+        first = choices[0] if choices and isinstance(choices, list) else self._choice
+        if not isinstance(first, dict) or first.get("index") not in _FIRST_INDEX:
+            first = self._choice
+        first = {**first, "finish_reason": self._finish_reason()}
+        choices = [first, *self._merged_others()]
         usage = self._usage if self.complete else None
-        return {**self._last, "model": self._served_model(), "usage": usage, "choices": [first, *choices[1:]]}
+        return {**self._last, "model": self._served_model(), "usage": usage, "choices": choices}
 
 
-def _parts(content: Any) -> tuple[str, str]:
-    """Text and reasoning of content that is a part or a list of parts."""
-    text, reasoning = [], []
+def _parts(content: Any) -> Iterator[Text | RawBlock | str]:
+    """The parts of content that is a part or a list of parts; reasoning as a plain `str`."""
     for part in content if isinstance(content, list) else [content]:
         match part:
+            case None:
+                pass
             case str():
-                text.append(part)
+                yield Text(part)
             case {"thinking": inner} | {"reasoning": inner}:
-                reasoning.append("".join(_parts(inner)))
-            case {"text": str(inner)}:
-                text.append(inner)
+                yield "".join(_texts(inner))
+            case {"text": str(text)}:
+                yield Text(text, kept(part, ("type", "text", "index")))
+            case dict():
+                if kept(part, ("type", "index")):
+                    yield RawBlock(part, "openai")
             case _:
                 raise InvalidResponseError(
                     f"the answer's content holds a part of an unknown form: {str(part)[:MAX_SHOWN]}"
                 )
-    return "".join(text), "".join(reasoning)
+
+
+def _texts(content: Any) -> Iterator[str]:
+    """The texts in reasoning that is a part or a list of parts."""
+    for part in _parts(content):
+        match part:
+            case Text(text) | str(text):
+                yield text
+            case _:
+                pass  # what thoughts hold besides text is not sent back
 
 
 def _usage(fields: Mapping[str, Any]) -> Usage:
     """The tokens, under any of the names that services use."""
     prompt = count_in(fields, "prompt_tokens", "input_tokens") or 0
     completion = count_in(fields, "completion_tokens", "output_tokens") or 0
-    prompt_details = fields.get("prompt_tokens_details") or fields.get("input_tokens_details") or {}
-    completion_details = fields.get("completion_tokens_details") or fields.get("output_tokens_details") or {}
     total = count_in(fields, "total_tokens")
     return Usage(
         input_tokens=prompt,
         output_tokens=completion,
         total_tokens=prompt + completion if total is None else total,
-        **(_details(prompt_details, completion_details) if prompt_details or completion_details else {}),
+        **(usage_details(fields) if len(fields) > 3 else {}),  # noqa: PLR2004  most have the three counts alone
     )
-
-
-def _details(prompt_details: Any, completion_details: Any) -> dict[str, Any]:
-    return {
-        "cached_tokens": count_in(prompt_details, "cached_tokens"),
-        "cache_creation_tokens": count_in(prompt_details, "cache_creation_tokens", "cache_write_tokens"),
-        "reasoning_tokens": count_in(completion_details, "reasoning_tokens"),
-        "audio_input_tokens": count_in(prompt_details, "audio_tokens"),
-        "audio_output_tokens": count_in(completion_details, "audio_tokens"),
-    }
 
 
 def _merged_logprobs(logprobs: list[Any]) -> Any:

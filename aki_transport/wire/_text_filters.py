@@ -13,7 +13,7 @@ def split_unopened(text: str) -> tuple[str, str] | None:
     Example:
         >>> from aki_transport.wire._text_filters import split_unopened
         >>> split_unopened("The user greets me.\n</think>\n\nHello!")
-        ('The user greets me.\\n', 'Hello!')
+        ('The user greets me.\n', 'Hello!')
     """
     reasoning, tag, answer = text.partition(_CLOSE)
     is_quoted = reasoning.endswith(("`", '"', "'")) or reasoning.lstrip().startswith(("{", "["))

@@ -24,7 +24,7 @@ from uuid import uuid4
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import BracketScanner
 from aki_transport.messages import ToolCall, ToolCallDelta
-from aki_transport.wire._decoder import text_or_none
+from aki_transport.wire._decoder import kept, text_or_none
 
 _EMPTY = re.compile(r"\s*\{\s*\}?\s*")
 _SPECIAL_TOKENS = re.compile(r"(?:<\|[^<>|]{0,64}\|>|</?\w{1,64}>|\s)+")
@@ -249,7 +249,9 @@ class ToolCallReader:
         elif name is not None:
             call.repeats_name = True
         if len(piece) > 2:  # noqa: PLR2004  most pieces have an index and a function
-            call.extra.update((key, value) for key, value in piece.items() if key not in _STANDARD_FIELDS)
+            call.extra.update(kept(piece, _STANDARD_FIELDS))
+        if len(function) > 2 and function is not piece and (fields := kept(function, _STANDARD_FIELDS)):  # noqa: PLR2004
+            call.extra["function"] = {**call.extra.get("function", {}), **fields}
         added = call.arguments.feed(arguments)
         if new_id is None and new_name is None and not added:
             return None

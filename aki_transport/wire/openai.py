@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
+from aki_transport import reasoning as reasoning_format
 from aki_transport.arguments import as_tool
 from aki_transport.messages import (
     Audio,
@@ -18,6 +19,7 @@ from aki_transport.messages import (
     Part,
     RawBlock,
     ResponseFormat,
+    SendReasoning,
     Text,
     Tool,
     ToolCall,
@@ -54,6 +56,9 @@ SUPPORTED_FIELDS = frozenset(
         "response_format",
     }
 )
+
+# Fields of an answer that show what the service did; it takes none of them back.
+_OUTPUT_FIELDS = frozenset({"annotations", "images", "executed_tools", "citations", "search_results"})
 
 read_models = read_listing
 decoder = OpenAIDecoder
@@ -107,11 +112,40 @@ def _messages(request: ChatRequest) -> Iterator[dict[str, Any]]:
         body.update(set_fields(message, "tool_call_id"))
         if message.tool_calls:
             body["tool_calls"] = list(map(_tool_call, message.tool_calls))
-        if message.reasoning and index >= first_with_reasoning:
-            body[message.reasoning_field or "reasoning_content"] = message.reasoning
-        yield with_extra(body, message.extra)
+        if index >= first_with_reasoning:
+            _add_reasoning(body, message)
+        yield with_extra(body, _state(message, request.send_reasoning))
     if attachments:
         yield _attachments_message(attachments)
+
+
+def _add_reasoning(body: dict[str, Any], message: Message) -> None:
+    """The reasoning, in the field in which it came."""
+    field = message.reasoning_field or "reasoning_content"
+    if message.reasoning and field == "content":
+        content = body["content"]
+        texts = [{"type": "text", "text": content}] if content and isinstance(content, str) else content or []
+        thinking = [{"type": "text", "text": message.reasoning}]
+        body["content"] = [{"type": "thinking", "thinking": thinking}, *texts]
+    elif message.reasoning:
+        body[field] = message.reasoning
+    if message.reasoning_blocks and message.reasoning_field is not None:  # they came on this protocol
+        body[reasoning_format.FIELD] = reasoning_format.to_blocks(message.reasoning_blocks)
+
+
+def _state(message: Message, send_reasoning: SendReasoning | None) -> Mapping[str, Any]:
+    """The fields of a message that are sent back: not what was output for the user, nor reasoning that shall not be."""
+    if message.role != "assistant" or not message.extra:
+        return message.extra
+    extra = {name: value for name, value in message.extra.items() if name not in _OUTPUT_FIELDS}
+    match extra.get("audio"):
+        case {"id": str(audio_id)}:
+            extra["audio"] = {"id": audio_id}  # the protocol's reference to sound that the service keeps
+        case _:
+            extra.pop("audio", None)
+    if send_reasoning == "never":
+        return {name: value for name, value in extra.items() if "reasoning" not in name}
+    return extra
 
 
 def _tool_call(call: ToolCall) -> dict[str, Any]:
@@ -135,7 +169,8 @@ def _content(message: Message, attachments: list[Part] | None) -> str | list[dic
         note = Text(f"[{len(others)} attachment(s) of this result follow in the next user message]")
         parts = [*(part for part in parts if isinstance(part, Text)), note]
     if all(isinstance(part, Text) and not part.extra for part in parts):
-        return "\n".join(part.text for part in parts if isinstance(part, Text))
+        separator = "" if message.role == "assistant" else "\n"
+        return separator.join(part.text for part in parts if isinstance(part, Text))
     return [_part(part) for part in parts]
 
 

@@ -761,15 +761,6 @@ def test_a_provider_of_the_users_is_named_in_the_answer(server: ScriptServer):
     assert [block["type"] for block in answer.content_blocks] == ["reasoning", "text"]
 
 
-def test_the_provider_of_another_package_keeps_its_translator(server: ScriptServer):
-    from langchain_core.messages.block_translators import get_translator  # noqa: PLC0415
-
-    before = get_translator("openai")
-    own = Provider(name="openai", routes=(Route(protocol="openai", base_url=server.openai_url),))
-    ChatAKI(model="qwen3.6-35b", provider=own)
-    assert get_translator("openai") is before
-
-
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 

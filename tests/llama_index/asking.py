@@ -92,7 +92,7 @@ def check_items(items: Sequence[ChatResponse]) -> None:
             if isinstance(now.tool_kwargs, dict):
                 assert set(now.tool_kwargs) >= set(before.tool_kwargs)
         calls = called
-        assert item.raw is None or type(item.raw) is dict
+        assert item.raw is None or isinstance(item.raw, dict)
 
 
 def check_answer(llm: AKI, response: ChatResponse, expect: Expect) -> None:
@@ -120,7 +120,7 @@ def check_answer(llm: AKI, response: ChatResponse, expect: Expect) -> None:
             (call.tool_call_id, call.tool_name, call.tool_kwargs) for call in whole
         ]
     _check_known(known, expect)
-    assert type(response.raw) is dict
+    assert isinstance(response.raw, dict)
 
 
 def _check_known(known: dict[str, Any], expect: Expect) -> None:
@@ -147,7 +147,7 @@ def check_completion(items: Sequence[CompletionResponse], expect: Expect) -> Non
             text += item.delta or ""
             assert item.text == text
     assert items[-1].text == expect.text
-    assert type(items[-1].raw) is dict
+    assert isinstance(items[-1].raw, dict)
     _check_known(items[-1].additional_kwargs, expect)
 
 

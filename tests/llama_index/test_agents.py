@@ -203,7 +203,7 @@ def test_events_of_a_step_hold_text_thoughts_and_calls_as_they_come(server: Scri
     output = next(event for event in events if isinstance(event, AgentOutput))
     assert [type(block) for block in output.response.blocks] == [ThinkingBlock, TextBlock, ToolCallBlock]
     assert next(event for event in events if isinstance(event, ToolCall)).tool_kwargs == {"city": "Paris"}
-    assert all(type(event.raw) is dict for event in streams)
+    assert all(isinstance(event.raw, dict) for event in streams)
 
 
 def test_thoughts_go_back_within_the_agents_turn_and_not_into_the_next(server: ScriptServer):

@@ -144,7 +144,7 @@ def test_the_number_of_thought_tokens_stands_at_the_thought(server: ScriptServer
 def test_raw_of_the_last_item_is_a_dict_with_model_usage_and_finish_reason(server: ScriptServer, way: Way):
     server.say(EVERYTHING if is_streamed(way) else replied("I look.", finish="tool_calls"))
     raw = ask(model_at(server), way, "hi", tools=list(TOOLS)).raw
-    assert type(raw) is dict
+    assert isinstance(raw, dict)
     assert raw["model"] == "qwen3.6-35b"
     assert dict(raw["usage"])["total_tokens"] == 8
     assert raw["choices"][0]["finish_reason"] == "tool_calls"
@@ -178,6 +178,8 @@ def test_what_is_known_of_the_answer_has_its_names(server: ScriptServer, way: Wa
         "request_id": "req-1",
         "credits_used": 0.000123,
         "credits_remaining": 9.5,
+        "created": 1767225600,
+        "token_usage": COUNTED,
         "prompt_tokens": 5,
         "completion_tokens": 3,
         "total_tokens": 8,

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from aki_transport import (
     AKIError,
     APIStatusError,
+    APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    ContextOverflowError,
     InvalidResponseError,
     JobError,
     JobProgress,
@@ -26,6 +28,7 @@ from aki_transport import (
     RateLimitError,
     ServerError,
     ServiceUnavailableError,
+    Timeout,
 )
 from aki_transport.messages import ChatDelta, ChatReply, Usage
 from aki_transport.transport import Payload
@@ -462,6 +465,8 @@ def test_each_refusal_to_start(way: Way, answer: httpx.Response, cls: type[AKIEr
     [
         (refused(400, f"Job {JOB} lapsed!", job_state="lapsed", progress={"auth_key": KEY}), "lapsed", "lapsed!"),
         (refused(400, f"Job {JOB} lapsed!"), "lapsed", "lapsed!"),
+        (refused(404, ["The job was cancelled"]), "canceled", "cancelled"),
+        (refused(400, {"message": "job lapsed"}), "lapsed", "lapsed"),
         (refused(200, "Job lapsed", job_state="lapsed"), "lapsed", "Job lapsed"),
         (refused(200, "Job canceled", job_state="canceled"), "canceled", "Job canceled"),
         (refused(402, ["Client has no job with this job_id!"]), "failed", "no job"),
@@ -477,8 +482,30 @@ def test_each_end_of_a_job_without_an_answer(way: Way, answer: httpx.Response, s
     worker = Worker(working(), answer)
     with pytest.raises(JobError) as caught:
         way.ask(worker.client(), request_for(CHAT))
-    assert (caught.value.state, caught.value.provider) == (state, "AKI.IO")
+    assert (caught.value.state, caught.value.job_id, caught.value.provider) == (state, JOB, "AKI.IO")
     assert words in str(caught.value)
+    assert worker.cancels == []
+
+
+@in_every_way
+def test_a_request_s_own_timeout_bounds_its_job(way: Way) -> None:
+    worker = Worker(working())
+    with pytest.raises(APITimeoutError, match="timeout= allows"):
+        way.ask(worker.client(), request_for(CHAT, timeout=Timeout(answer=0.2)))
+    assert len(worker.cancels) == 1
+
+
+OVERFLOW = "The context length 9000 is exceeding the maximum context length 8192"
+
+
+@pytest.mark.parametrize(
+    "end", [working() | {"error": OVERFLOW}, done(error=[OVERFLOW]), {**done(), "error": OVERFLOW}]
+)
+@in_every_way
+def test_a_worker_s_overflow_is_one(way: Way, end: Any) -> None:
+    worker = Worker(working(), end)
+    with pytest.raises(ContextOverflowError, match="9000"):
+        way.ask(worker.client(), request_for(CHAT))
     assert worker.cancels == []
 
 

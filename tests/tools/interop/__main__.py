@@ -10,7 +10,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.tools.interop import capture, install, report, servers
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.capture:
             _capture(running)
         sections = [_ask(server, args) for server in running if args.only in server.name]
-    with_templates = [] if args.url else [_ask_with_template(path, args) for path in _templates(args)]
+    with_templates = [] if args.url else [_ask_with_template(path, args) for path in _templates(args.only)]
     failures = [line for section in (*sections, *with_templates) for line in section.failures]
     pages = {section.server.name: report.markdown(section) for section in sections}
     if with_templates:
@@ -68,9 +68,9 @@ def _ask(server: Server, args: argparse.Namespace) -> Section:
     return section
 
 
-def _templates(args: argparse.Namespace) -> list[Path]:
+def _templates(only: str) -> list[Path]:
     """Those that refuse some conversations, as Jinja templates do by this function."""
-    named = [path for path in install.chat_templates() if args.only in f"template {path.stem}"]
+    named = [path for path in install.chat_templates() if only in f"template {path.stem}"]
     return [path for path in named if "raise_exception" in path.read_text()]
 
 
@@ -81,7 +81,10 @@ def _ask_with_template(path: Path, args: argparse.Namespace) -> Section:
             cells = section.outcomes[feature.name] = {}
             for framework in FRAMEWORKS:
                 subject = Subject(server=server, framework=framework, protocol="openai", ways=2)
-                cells["openai", framework.name] = _outcome(feature, subject, verbose=args.verbose)
+                outcome = _outcome(feature, subject, verbose=args.verbose)
+                reasons = report.REASONS["templates"]
+                reason = reasons.get(path.stem) or reasons.get(f"{path.stem}, {feature.name}")
+                cells["openai", framework.name] = reason if reason and outcome.startswith(FAILS) else outcome
             print(f"{server.name} | {feature.name} | {' | '.join(cells.values())}", flush=True)
     return section
 
@@ -90,6 +93,9 @@ def _capture(running: Sequence[Server]) -> None:
     llama, forwarding, mocking = running
     capture.capture(llama, "llama_cpp.json")
     capture.capture(forwarding, "litellm.json", failing_of=mocking)
+    with ExitStack() as stack:
+        templates = (stack.enter_context(servers.llama_cpp(template=path)) for path in _templates(""))
+        capture.capture_refused_histories(templates, "llama_cpp_templates.json")
 
 
 def _outcome(feature: Feature, subject: Subject, *, verbose: bool) -> str:
@@ -109,8 +115,12 @@ def _servers(args: argparse.Namespace) -> Iterator[list[Server]]:
         yield [servers.at_url(args.url, args.model, os.environ.get("AKI_INTEROP_KEY"))]
         return
     install.CACHE.mkdir(parents=True, exist_ok=True)
-    with servers.llama_cpp() as llama, servers.litellm(llama) as (forwarding, mocking):
-        yield [llama, forwarding, mocking]
+    with servers.llama_cpp() as llama:
+        if not any(args.only in name for name in servers.LITELLM_NAMES):
+            yield [llama]
+            return
+        with servers.litellm(llama) as (forwarding, mocking):
+            yield [llama, forwarding, mocking]
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.tools.interop.features import CALL_TOOL, HELLO, PNG, SCHEMA
+from tests.tools.interop.features import CALL_TOOL, HELLO, ODD_HISTORY, PNG, SCHEMA, TOOL_TURN
 from tests.tools.interop.servers import WINDOW, Server
 
 FOLDER = Path(__file__).parents[2] / "captured"
@@ -25,6 +26,18 @@ def capture(server: Server, file: str, *, failing_of: Server | None = None) -> N
     FOLDER.mkdir(exist_ok=True)
     page = {"server": server.name, "version": server.version, "model": server.model, "answers": rows}
     (FOLDER / file).write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n")
+
+
+def capture_refused_histories(servers: Iterable[Server], file: str) -> None:
+    """Keep what each server, which is one chat template, refuses of the histories that the features ask."""
+    refused = []
+    for server in servers:
+        for name, history in (("odd history", ODD_HISTORY), ("tool results", TOOL_TURN)):
+            row = _asked(server, name, "chat", _chat(model=server.model, messages=history, max_tokens=8))
+            # A model that cannot write an answer in the template's format is no refusal of the history.
+            if row["status"] >= HTTPStatus.BAD_REQUEST and "The model produced" not in row["body"]:
+                refused.append({"template": server.name, **row})
+    (FOLDER / file).write_text(json.dumps({"refused": refused}, indent=1, ensure_ascii=False) + "\n")
 
 
 def _chat(**fields: Any) -> dict[str, Any]:

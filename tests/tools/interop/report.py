@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from tests.tools.interop.servers import Server
 
 PAGE = Path(__file__).parents[3] / "docs" / "compatibility.md"
+REASONS = tomllib.loads(Path(__file__).with_name("reasons.toml").read_text())
 FAILS = "**fails**: "
 TEMPLATES = "llama.cpp server with the chat templates of other models"
 

@@ -22,6 +22,7 @@ from tests.tools.interop import install
 LITELLM_KEY = "sk-of-the-proxy"
 LLAMA_KEY = "sk-of-the-llama"
 LLAMA_MODEL = "tiny"
+LITELLM_NAMES = ("LiteLLM before llama.cpp", "LiteLLM with a mocked model")
 WINDOW = 4096
 DEFAULT_TEMPLATE = "Qwen-Qwen2.5-7B-Instruct"
 _STARTS_WITHIN = 180.0
@@ -58,7 +59,18 @@ def llama_cpp(*, template: Path | None = None) -> Iterator[Server]:
     by_default = next(path for path in install.chat_templates() if path.stem == DEFAULT_TEMPLATE)
     port = _free_port()
     options = ["--model", install.model(), "--alias", LLAMA_MODEL, "--host", "127.0.0.1", "--port", port]
-    options += ["--api-key", LLAMA_KEY, "--ctx-size", WINDOW, "--parallel", 1, "--threads", 1, "--jinja", "--no-webui"]
+    options += [
+        "--api-key",
+        LLAMA_KEY,
+        "--ctx-size",
+        WINDOW if template is None else 4 * WINDOW,
+        "--parallel",
+        1,
+        "--threads",
+        1,
+        "--jinja",
+        "--no-webui",
+    ]
     # The same question has the same answer, and no answer goes on to the end of the window.
     options += ["--seed", 7, "--n-predict", 400]
     options += ["--chat-template-file", template or by_default]
@@ -93,9 +105,9 @@ def litellm(behind: Server) -> Iterator[tuple[Server, Server]]:
     ]
     config = {"model_list": models, "general_settings": {"master_key": LITELLM_KEY}}
     config["router_settings"] = {"num_retries": 0}  # its own attempts take 5 s before an error is told
-    path = install.CACHE / "litellm.json"  # JSON is YAML
-    path.write_text(json.dumps(config, indent=1))
     port = _free_port()
+    path = install.CACHE / f"litellm-{port}.json"  # JSON is YAML
+    path.write_text(json.dumps(config, indent=1))
     command = [install.environment() / "litellm", "--config", path, "--host", "127.0.0.1", "--port", port]
     # It would read prices from the network; the table that it ships serves as well.
     variables = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
@@ -103,9 +115,10 @@ def litellm(behind: Server) -> Iterator[tuple[Server, Server]]:
         root = f"http://127.0.0.1:{port}"
         common = {"version": install.LITELLM, "url": f"{root}/v1", "anthropic_url": root, "key": LITELLM_KEY}
         yield (
-            Server(name="LiteLLM before llama.cpp", model="forwarded", **common),
-            Server(name="LiteLLM with a mocked model", model="mocked", failing=failing, mocked=True, **common),
+            Server(name=LITELLM_NAMES[0], model="forwarded", **common),
+            Server(name=LITELLM_NAMES[1], model="mocked", failing=failing, mocked=True, **common),
         )
+    path.unlink()
 
 
 def at_url(url: str, model: str | None, key: str | None) -> Server:

@@ -7,21 +7,19 @@ import os
 import subprocess
 import sys
 import tempfile
-import tomllib
 import xml.etree.ElementTree as ET  # of our own pytest
 from pathlib import Path
 
-from tests.tools.interop.report import FAILS
+from tests.tools.interop.report import FAILS, REASONS
 from tests.tools.interop.servers import Server
 
 SUITE = Path(__file__).with_name("standard_suite.py")
-REASONS = Path(__file__).with_name("standard_reasons.toml")
 VARIABLE = "AKI_INTEROP_SERVER"
 
 
 def run_standard_tests(server: Server) -> dict[str, str]:
     """The outcome of each test: `passed`, why a random model cannot pass it, or a failure."""
-    reasons = tomllib.loads(REASONS.read_text())["reasons"]
+    reasons = REASONS["standard"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "outcomes.xml")
         where = {"model": server.model, "base_url": server.url, "api_key": server.key}

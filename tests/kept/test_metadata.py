@@ -1,0 +1,234 @@
+"""Counts, choices and metadata stand where callback handlers, token counters and standard blocks have them."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackHandler
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import LLMResult
+from llama_index.core.callbacks.token_counting import get_tokens_from_response
+from llama_index.core.llms import ChatMessage
+
+from aki_transport import Provider
+from langchain_aki import ChatAKI
+from llama_index_aki import AKI
+from tests.langchain import asking as in_langchain
+from tests.llama_index import asking as in_llama_index
+from tests.script_server import Answer, ScriptServer, json_answer, sse
+from tests.subcases import subcases
+
+MODEL = "qwen3.6-35b"
+KEY = "sk-1234567890"
+COUNTS = {"prompt_tokens": 50, "completion_tokens": 9, "total_tokens": 59}
+# The service's counts -> what LangChain's usage metadata says of them.
+USAGES: tuple[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]], ...] = (
+    ("DeepSeek", {"prompt_cache_hit_tokens": 33, "prompt_cache_miss_tokens": 17}, {"cache_read": 33}, {}),
+    ("Moonshot", {"cached_tokens": 33}, {"cache_read": 33}, {}),
+    (
+        "LiteLLM",
+        {"cache_read_input_tokens": 30, "cache_creation_input_tokens": 4},
+        {"cache_read": 30, "cache_creation": 4},
+        {},
+    ),
+    (
+        "OpenRouter",
+        {"prompt_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 6}},
+        {"cache_read": 5, "cache_creation": 6},
+        {},
+    ),
+    ("Perplexity", {"reasoning_tokens": 3}, {}, {"reasoning": 3}),
+    ("Responses", {"output_tokens_details": {"thinking_tokens": 2}}, {}, {"reasoning": 2}),
+    (
+        "lifetimes",
+        {"cache_creation": {"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 2}},
+        {"cache_creation": 3, "ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 2},
+        {},
+    ),
+    ("nulls", {"cached_tokens": None, "prompt_tokens_details": None, "cost": 0.5}, {}, {}),
+)
+
+
+@pytest.fixture
+def server() -> Any:
+    with ScriptServer() as service:
+        yield service
+
+
+def chat_model(server: ScriptServer, **fields: Any) -> ChatAKI:
+    return ChatAKI(**{"model": MODEL, "base_url": server.openai_url, "api_key": KEY, **fields})
+
+
+def llama_model(server: ScriptServer, **fields: Any) -> AKI:
+    return AKI(**{"model": MODEL, "base_url": server.openai_url, "api_key": KEY, **fields})
+
+
+def one_answer(*, streamed: bool, usage: Any = None, choices: int = 1, **top: Any) -> Answer:
+    """An answer with one or several choices, "Hello 0", "Hello 1" …"""
+    head = {"id": "c1", "model": MODEL, **top}
+    texts = [f"Hello {index}" for index in range(choices)]
+    if not streamed:
+        messages = [
+            {"index": index, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+            for index, text in enumerate(texts)
+        ]
+        return json_answer({**head, "choices": messages, "usage": usage})
+    pieces = [{"index": index, "delta": {"content": piece}} for piece in ("Hel", "lo ") for index in range(choices)]
+    pieces += [{"index": index, "delta": {"content": f"{index}"}, "finish_reason": "stop"} for index in range(choices)]
+    events = [{**head, "object": "chat.completion.chunk", "choices": [piece]} for piece in pieces]
+    return sse(*events, {**head, "choices": [], "usage": usage})
+
+
+@subcases("way", in_langchain.WAYS)
+def test_langchain_counts_by_all_names(server: ScriptServer, way: in_langchain.Way):
+    for name, usage, input_details, output_details in USAGES:
+        server.say(one_answer(streamed=in_langchain.is_streamed(way), usage={**COUNTS, **usage}))
+        message = in_langchain.ask(chat_model(server), way, "hi")
+        expected: dict[str, Any] = {"input_tokens": 50, "output_tokens": 9, "total_tokens": 59}
+        expected |= {"input_token_details": input_details} if input_details else {}
+        expected |= {"output_token_details": output_details} if output_details else {}
+        assert message.usage_metadata == expected, name
+        assert message.response_metadata["token_usage"] == {**COUNTS, **usage}, name
+
+
+@subcases("way", ("chat", "achat", "stream_chat", "astream_chat"))
+def test_llama_index_counts_by_all_names(server: ScriptServer, way: Any):
+    for name, usage, input_details, output_details in USAGES:
+        server.say(one_answer(streamed=in_llama_index.is_streamed(way), usage={**COUNTS, **usage}))
+        response = in_llama_index.ask(llama_model(server), way, "hi")
+        assert response.additional_kwargs.get("cached_tokens") == input_details.get("cache_read"), name
+        assert response.additional_kwargs.get("reasoning_tokens") == output_details.get("reasoning"), name
+        assert get_tokens_from_response(response) == (50, 9)
+
+
+@subcases("way", ("chat", "achat", "stream_chat", "astream_chat"))
+def test_raw_answers_keys_and_attributes(server: ScriptServer, way: Any):
+    streamed = in_llama_index.is_streamed(way)
+    server.say(one_answer(streamed=streamed, usage={**COUNTS, "cost": 0.5}, provider="P"))
+    raw = in_llama_index.ask(llama_model(server), way, "hi").raw
+    for each in (raw, pickle.loads(pickle.dumps(raw)), copy.deepcopy(raw)):  # noqa: S301  its own dump
+        assert each.usage.total_tokens == each["usage"]["total_tokens"] == 59
+        assert each.choices[0].finish_reason == "stop"
+        assert (each.provider, each.usage.cost) == ("P", 0.5)
+        assert not hasattr(each, "no_such_field")
+
+
+def test_a_dump_of_a_response_is_plain(server: ScriptServer):
+    server.say(one_answer(streamed=False, usage=COUNTS))
+    dump = llama_model(server).chat([ChatMessage("hi")]).model_dump()
+    assert dump["raw"]["usage"] == COUNTS
+
+
+class Recorder(BaseCallbackHandler):
+    """What a handler is told."""
+
+    def __init__(self) -> None:
+        self.results: list[LLMResult] = []
+        self.parameters: list[dict[str, Any]] = []
+
+    def on_chat_model_start(self, *_: Any, **kwargs: Any) -> None:
+        self.parameters.append(kwargs["invocation_params"])
+
+    def on_llm_end(self, response: LLMResult, **_: Any) -> None:
+        self.results.append(response)
+
+
+def test_handlers_find_what_they_look_for(server: ScriptServer):
+    server.always = one_answer(streamed=False, usage={**COUNTS, "prompt_tokens_details": {"cached_tokens": 2}})
+    recorder, counter = Recorder(), UsageMetadataCallbackHandler()
+    model = chat_model(server)
+    model.batch(["hi", "you"], config={"callbacks": [recorder, counter]})
+    for result, parameters in zip(recorder.results, recorder.parameters, strict=True):
+        assert result.llm_output is not None
+        assert result.llm_output["token_usage"]["total_tokens"] == 59
+        assert result.llm_output["model_name"] == MODEL
+        assert (result.generations[0][0].generation_info or {})["finish_reason"] == "stop"
+        assert parameters["model_name"] == MODEL
+    assert counter.usage_metadata[MODEL]["total_tokens"] == 118
+    assert model.model_name == MODEL
+
+
+def test_a_batch_sums_its_counts(server: ScriptServer):
+    server.always = one_answer(streamed=False, usage=COUNTS)
+    messages: list[Any] = [[AIMessage("hi")], [AIMessage("you")]]
+    result = chat_model(server).generate(messages)
+    assert result.llm_output is not None
+    assert result.llm_output["token_usage"] == {name: 2 * count for name, count in COUNTS.items()}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streamed"])
+def test_llama_index_handler_counts(server: ScriptServer, streamed: bool):
+    server.say(one_answer(streamed=streamed, usage=COUNTS))
+    response = in_llama_index.ask(llama_model(server), "stream_chat" if streamed else "chat", "hi")
+    assert get_tokens_from_response(response) == (50, 9)
+
+
+@subcases("way", in_langchain.WAYS)
+def test_every_choice_is_kept_in_langchain(server: ScriptServer, way: in_langchain.Way):
+    for count in (2, 3):
+        streamed = in_langchain.is_streamed(way)
+        server.say(one_answer(streamed=streamed, usage=COUNTS, choices=count))
+        message = in_langchain.ask(chat_model(server, n=count), way, "hi")
+        assert message.content == "Hello 0"
+        if streamed:
+            others = message.response_metadata["choices"]
+            assert [other["message"]["content"] for other in others] == [f"Hello {i}" for i in range(1, count)]
+
+
+def test_every_choice_is_a_generation(server: ScriptServer):
+    server.say(one_answer(streamed=False, usage=COUNTS, choices=3))
+    result = chat_model(server, n=3).generate([[AIMessage("hi")]])
+    assert [generation.text for generation in result.generations[0]] == ["Hello 0", "Hello 1", "Hello 2"]
+    assert [bool(each.message.usage_metadata) for each in result.generations[0]] == [True, False, False]  # type: ignore[union-attr]
+
+
+@subcases("way", ("chat", "achat", "stream_chat", "astream_chat"))
+def test_every_choice_is_kept_in_llama_index(server: ScriptServer, way: Any):
+    server.say(one_answer(streamed=in_llama_index.is_streamed(way), usage=COUNTS, choices=3))
+    response = in_llama_index.ask(llama_model(server), way, "hi")
+    assert response.message.content == "Hello 0"
+    assert [choice.message.content for choice in response.raw.choices[1:]] == ["Hello 1", "Hello 2"]
+
+
+CALL = {"index": 0, "id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+
+
+@pytest.mark.parametrize("name", ["anthropic", "openai", "bedrock_converse", "google_genai", "groq", "my_gateway"])
+@subcases("way", in_langchain.WAYS)
+def test_blocks_are_the_same_under_any_name(server: ScriptServer, way: in_langchain.Way, name: str):
+    streamed = in_langchain.is_streamed(way)
+    for version in ("v0", "v1"):
+        message = {"reasoning_content": "I think.", "content": "Hello", "tool_calls": [CALL]}
+        head: dict[str, Any] = {"id": "c1", "model": MODEL}
+        if streamed:
+            pieces = [{key: value} for key, value in message.items()]
+            choices = [[{"index": 0, "delta": piece}] for piece in pieces]
+            choices.append([{"index": 0, "delta": {}, "finish_reason": "tool_calls"}])
+            server.say(sse(*({**head, "object": "chat.completion.chunk", "choices": each} for each in choices)))
+        else:
+            server.say(json_answer({**head, "choices": [{"message": message, "finish_reason": "tool_calls"}]}))
+        provider = Provider(name=name, base_url=server.openai_url)
+        model = ChatAKI(model=MODEL, provider=provider, api_key=KEY, output_version=version)
+        blocks = in_langchain.ask(model, way, "hi").content_blocks
+        bare = [{key: value for key, value in block.items() if key != "index"} for block in blocks]
+        assert bare == [
+            {"type": "reasoning", "reasoning": "I think."},
+            {"type": "text", "text": "Hello"},
+            {"type": "tool_call", "id": "c1", "name": "add", "args": {"a": 1}},
+        ]
+
+
+def test_messages_of_other_packages_are_translated_as_before(server: ScriptServer):
+    thinking = {"type": "thinking", "thinking": "Hm.", "signature": "sig"}
+    messages = [
+        AIMessage(content=[thinking, {"type": "text", "text": "Hi"}], response_metadata={"model_provider": name})
+        for name in ("anthropic", "bedrock")
+    ]
+    before = [message.content_blocks for message in messages]
+    for name in ("anthropic", "bedrock"):
+        ChatAKI(model=MODEL, provider=Provider(name=name, base_url=server.openai_url), api_key=KEY)
+    assert [message.content_blocks for message in messages] == before
+    assert before[0][0] == {"type": "reasoning", "reasoning": "Hm.", "extras": {"signature": "sig"}}
