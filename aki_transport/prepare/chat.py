@@ -79,7 +79,13 @@ class PreparedChat:
         self._thinks = resolver.capabilities.get("reasoning") is True and request.reasoning_effort != "none"
 
     def call(self, *, stream: bool) -> Call:
-        """The call, without the features that were refused so far."""
+        """The call, without the features that were refused so far.
+
+        Raises:
+            ConfigurationError: The conversation is empty, or holds what the protocol cannot say.
+        """
+        if not self._request.messages:
+            raise ConfigurationError("the conversation is empty: it holds no message.")
         self._stream = stream
         request = self._request
         if request.structured_methods:
