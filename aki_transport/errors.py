@@ -91,7 +91,14 @@ class AKIError(Exception):
         self.args = (self.message, *redact_nested(self.args[1:], secrets))
 
     def add_hint(self, hint: str) -> None:
-        """Add what to do to the message, as a sentence of its own; nothing if the hint is empty."""
+        """Add what to do to the message, as a sentence of its own; nothing if the hint is empty.
+
+        Example:
+            >>> error = AKIError("nothing was read.")
+            >>> error.add_hint("Look at the address.")
+            >>> print(error)
+            nothing was read. Look at the address.
+        """
         if hint:
             self.message = f"{self.message.rstrip().removesuffix('.')}. {hint}"
 
