@@ -12,7 +12,7 @@ from langchain_core.messages.block_translators import get_translator, register_t
 from aki_transport.message_fields import CALL_EXTRAS, read_source
 from langchain_aki._content_blocks import dialect_of
 
-_OUTPUT_VERSION = "aki"
+_OUTPUT_VERSION = "aki/v1"
 """Marks messages of ours under the names of providers for which LangChain has a translator of its own."""
 _CALL_TYPES = ("tool_call", "tool_call_chunk", "tool_use", "invalid_tool_call")
 _SOUND = (("SUQz", "audio/mpeg"), ("//", "audio/mpeg"), ("T2dn", "audio/ogg"), ("ZkxhQ", "audio/flac"))  # base64
