@@ -129,10 +129,12 @@ class ConnectionSettings(BaseModel):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """The fields that were set, without functions and what may hold secrets."""
+        # An object that was refused while it was made has none, and is shown with the variables of that traceback.
+        was_set = getattr(self, "model_fields_set", frozenset())
         return [
             (name, value)
             for name, field in type(self).model_fields.items()
-            if name in self.model_fields_set and field.repr and name not in ("metadata", "profile")
+            if name in was_set and field.repr and name not in ("metadata", "profile")
             if not callable(value := getattr(self, name))
         ]
 

@@ -69,7 +69,7 @@ FAILURES: Mapping[str, Callable[[str], Answer]] = {
     "inner error": lambda key: json_answer({"error": {"message": f"Wrong key {key}"}}),
     "event": lambda key: sse({"error": {"message": f"Wrong key {key}"}}, done=False),
     "stream cut": lambda key: sse(f": {key}\n\n".encode(), chunk("so far"), done=False, end="cut"),
-    "part": lambda key: json_answer({"choices": [{"message": {"content": [{"odd": key}]}}]}),
+    "part": lambda key: json_answer({"choices": [{"message": {"content": [[key]]}}]}),
     OTHER_MODEL: lambda key: json_answer(reply("x", top={"model": f"other-{key}"})),
     "fallback": lambda key: json_answer(reply("x", top={"model": "minimax-m2.5-230b", "system_fingerprint": key})),
     "reset": lambda _: Answer(end="reset"),
