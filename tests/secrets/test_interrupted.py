@@ -157,13 +157,17 @@ ENDINGS: dict[str, tuple[Callable[[Way, Any, ScriptServer], None], Any, bool, di
 
 
 @pytest.fixture(autouse=True)
-def own_signal_handler() -> Iterator[None]:
+def own_signal_handlers() -> Iterator[None]:
+    """One that raises an error of ours; and Python's for Ctrl-C, which a process started in the background lacks."""
+
     def handle(*_: Any) -> None:
         raise SignalError("told to stop")
 
-    before = signal.signal(signal.SIGUSR1, handle)
+    handlers = {signal.SIGUSR1: handle, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     yield
-    signal.signal(signal.SIGUSR1, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def raised_by(end: Callable[..., None], way: Way, model: Any, server: ScriptServer) -> BaseException | None:
