@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -130,7 +130,7 @@ class ConnectionSettings(BaseModel):
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """The fields that were set, without functions and what may hold secrets."""
         # An object that was refused while it was made has none, and is shown with the variables of that traceback.
-        was_set = getattr(self, "model_fields_set", frozenset())
+        was_set: Collection[str] = getattr(self, "model_fields_set", frozenset())
         return [
             (name, value)
             for name, field in type(self).model_fields.items()

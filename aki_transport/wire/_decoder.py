@@ -188,7 +188,10 @@ class AnswerDecoder:
         return Text("", extra or {})
 
     def _add_block(self, block: RawBlock) -> RawBlock:
-        """Put a block without a name of ours behind the text so far."""
+        """Put a block without a name of ours behind the text so far. Its type becomes text, which frameworks expect."""
+        kind = block.fields.get("type")
+        if kind is not None and not isinstance(kind, str):
+            block = RawBlock({**block.fields, "type": str(kind)}, block.dialect)
         self._end_text()
         self._parts.append(block)
         return block

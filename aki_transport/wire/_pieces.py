@@ -44,11 +44,12 @@ def merged_fields(pieces: list[Mapping[str, Any]]) -> dict[str, Any]:
 def _entries(lists: list[list[Any]]) -> list[list[Any]]:
     """The pieces of each entry."""
     entries: list[list[Any]] = []
-    by_index: dict[tuple[int, Any], list[Any]] = {}
+    by_index: dict[tuple[int, str | None], list[Any]] = {}
     for piece in (piece for pieces in lists for piece in pieces):
         index = piece.get("index") if isinstance(piece, dict) else None
         if isinstance(index, int):
-            key = (index, piece.get("type"))
+            kind = piece.get("type")
+            key = (index, None if kind is None else str(kind))
             known = by_index.get(key)
             if known is not None:
                 known.append(piece)
