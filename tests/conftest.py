@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,10 @@ from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
 from aki_transport.prepare.adaptations import forget_refusals
 from aki_transport.transport import polling
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A process that was started in the background inherits this, and so would the children that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

