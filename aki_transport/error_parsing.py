@@ -56,6 +56,7 @@ _BY_CODE: Mapping[str, type[APIStatusError]] = {
     "billing_error": InsufficientCreditsError,
     "permission_error": PermissionDeniedError,
     "model_not_found": ModelNotFoundError,
+    "model_not_available": ModelNotFoundError,  # Together
     "invalid_model": ModelNotFoundError,  # Mistral, Perplexity
     "DeploymentNotFound": ModelNotFoundError,  # Azure
     "not_found_error": NotFoundError,
@@ -83,8 +84,8 @@ _STATUS_OF: Mapping[type[APIStatusError], int] = {
     ServerError: 500,
     ServiceUnavailableError: 503,
 }
-# These types are too general to overrule the status.
-_GENERIC_TYPES = frozenset({"invalid_request_error", "api_error", "server_error", "not_found_error"})
+# These codes and types are too general to overrule the status.
+_GENERIC = frozenset({"invalid_request_error", "api_error", "server_error", "not_found_error"})
 
 # Messages of vLLM, llama.cpp, TGI, SGLang, LiteLLM, OpenAI, Anthropic and the services in providers.py.
 _OVERFLOW = re.compile(
@@ -92,6 +93,7 @@ _OVERFLOW = re.compile(
       | exceed\w{0,3}[^.]{0,80}\b(context|n_ctx|max_model_len|maximum\ (model|prompt|input|sequence)\ length)
       | (prompt|input|message|conversation|request)s?\ (is|are|was|were)?\ ?too\ (long|large\ for)
       | (longer|larger)\ than\ the\ (maximum\ )?(model|context|prompt|input)
+      | must\ have\ (less|fewer)\ than\ \d{1,9}\ tokens
       | too\ many\ (input\ |prompt\ )?tokens | reduce\ the\ length\ of\ the\ (messages|prompt|input)
       | (input|prompt)\ (tokens?|length)[^.]{0,60}(exceed|must\ (have|be)\ (less|fewer|at\ most)|greater|beyond)
       | tokens?\ \+\ (`?max_new_tokens`?|max_tokens)[^.]{0,40}must\ be
@@ -231,7 +233,8 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
 
 
 def _classify(status: int, message: str, code: str | None, error_type: str | None) -> type[APIStatusError]:
-    by_code = _BY_CODE.get(code or "") or (_BY_CODE.get(error_type or "") if error_type not in _GENERIC_TYPES else None)
+    names = [name for name in (code, error_type) if name in _BY_CODE]
+    by_code = next((_BY_CODE[name] for name in names if name not in _GENERIC), None)
     if (by_code in (None, BadRequestError, ServerError)) and status in _OVERFLOW_STATUSES and _OVERFLOW.search(message):
         return ContextOverflowError
     if by_code not in (None, BadRequestError):
@@ -248,11 +251,14 @@ def _classify(status: int, message: str, code: str | None, error_type: str | Non
         return _BY_STATUS[status]
     if status >= _SERVER_ERROR:
         return ServerError
-    return _BY_CODE.get(error_type or "", APIStatusError) if status == _OK else APIStatusError
+    return _BY_CODE[names[0]] if names and status == _OK else APIStatusError
 
 
 def _parse_envelope(body: Any) -> tuple[str, str | None, str | None, int | None]:
     """Message, code, type and status from any of the services' error formats."""
+    match body:
+        case [{"error": _} as only]:  # Gemini
+            body = only
     if not isinstance(body, Mapping):
         return _to_text(body), None, None, None
     inner = body.get("error")

@@ -52,6 +52,7 @@ ROWS: dict[str, tuple[int, Any, str, int]] = {
     "SiliconFlow": (400, {"code": 20012, "message": "Model does not exist. Please check it."}, "ModelNotFoundError", 1),
     "Bedrock": (400, {"message": "The provided model identifier is invalid."}, "ModelNotFoundError", 1),
     "Ollama": (404, openai("model 'gpt-9' not found", type="api_error"), "ModelNotFoundError", 1),
+    "Together": (404, openai("Unable to access model gpt-9", code="model_not_available"), "ModelNotFoundError", 1),
     "Azure": (404, openai("The API deployment does not exist.", code="DeploymentNotFound"), "ModelNotFoundError", 1),
     "FastAPI": (
         422,
@@ -73,6 +74,18 @@ ROWS: dict[str, tuple[int, Any, str, int]] = {
     "llama.cpp": (
         400,
         openai("the request is too big", type="exceed_context_size_error", n_ctx=512),
+        "ContextOverflowError",
+        1,
+    ),
+    "TGI": (
+        422,
+        {"error": "Input validation error: `inputs` must have less than 1024 tokens. Given: 2000"},
+        "ContextOverflowError",
+        1,
+    ),
+    "Gemini's list": (
+        400,
+        [{"error": {"code": 400, "message": "The input token count (9) exceeds the maximum number of tokens allowed"}}],
         "ContextOverflowError",
         1,
     ),
@@ -109,6 +122,15 @@ ROWS: dict[str, tuple[int, Any, str, int]] = {
     "a location": (500, {"detail": [{"loc": ["body", "logit_bias"], "msg": "Bad"}]}, "ServerError", 1),
     "no field": (500, openai("Something broke", param="None"), "ServerError", 3),
     "a gateway": (502, openai("upstream is not supported now"), "ServerError", 3),
+    # a general code beside a status that says more
+    "DeepSeek's credits": (
+        402,
+        openai("Insufficient Balance", type="unknown_error", code="invalid_request_error"),
+        "InsufficientCreditsError",
+        1,
+    ),
+    "a key and a general code": (401, openai("Unauthorized", code="invalid_request_error"), "AuthenticationError", 1),
+    "a limit and a general code": (429, openai("Slow down", code="api_error"), "RateLimitError", 3),
     # keys
     "Gemini": (400, openai("API key not valid. Please pass a valid API key.", code=400), "AuthenticationError", 1),
     "xAI": (400, {"code": "invalid-argument", "error": "Incorrect API key provided: ab"}, "AuthenticationError", 1),
