@@ -139,8 +139,8 @@ def _models(arguments: argparse.Namespace) -> int:
 
 def _model_row(info: ModelInfo) -> tuple[str, ...]:
     able = (info.tools, info.images, info.reasoning, info.structured_output)
-    words = [{True: "yes", False: "no", None: "?"}[each] for each in able]
-    return (info.id, f"{info.context_window:,}", f"{info.max_output:,}", *words, info.source)
+    abilities = [{True: "yes", False: "no", None: "?"}[each] for each in able]
+    return (info.id, f"{info.context_window:,}", f"{info.max_output:,}", *abilities, info.source)
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -104,7 +104,7 @@ def test_with_a_key_the_services_that_it_opens_are_asked(as_if_live, monkeypatch
 
 @pytest.mark.usefixtures("emulator")
 def test_another_behaviour_is_shown_with_the_code_that_depends_on_it(capsys, monkeypatch):
-    question = replace(all_questions()[0], ask=lambda _: Finding(as_assumed=False, detail="an \x1b[2J answer"))
+    question = replace(all_questions()[0], probe=lambda _: Finding(as_assumed=False, detail="an \x1b[2J answer"))
     monkeypatch.setattr(live_check, "all_questions", lambda: (question,))
     assert main(["check", "--live"]) == 0
     printed = capsys.readouterr().out

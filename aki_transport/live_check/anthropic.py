@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aki_transport.live_check import probes
-from aki_transport.live_check.questions import Ask, Finding, Question
+from aki_transport.live_check.questions import Finding, Probe, Question
 from aki_transport.live_check.service import Service
 
 _WIRE = "aki_transport/wire/anthropic.py"
@@ -12,7 +12,7 @@ _TOOL = {"name": "get_weather", "description": "The weather in a city.", "input_
 
 
 def _listing(service: Service) -> Finding:
-    answer = service.ask("GET", "/v1/models")
+    answer = service.send("GET", "/v1/models")
     rows = answer.at("data") or []
     return Finding(bool(rows), f"{len(rows)} models; fields {', '.join(rows[0])}" if rows else answer.summary)
 
@@ -51,9 +51,11 @@ def _thinking(service: Service) -> Finding:
     more = {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 1500}
     answer = service.chat({"model": service.models["thinking"], **more})
     blocks = answer.at("content") or []
-    signed = any(block.get("signature") for block in blocks if block.get("type") == "thinking")
+    has_signature = any(block.get("signature") for block in blocks if block.get("type") == "thinking")
     kinds = [block.get("type") for block in blocks]
-    return Finding(signed, f"blocks {kinds}, {'signed' if signed else 'not signed'}" if kinds else answer.summary)
+    return Finding(
+        has_signature, f"blocks {kinds}, {'signed' if has_signature else 'not signed'}" if kinds else answer.summary
+    )
 
 
 def _events(service: Service) -> Finding:
@@ -69,8 +71,8 @@ def _error(service: Service) -> Finding:
     return Finding(answer.status == 401 and kind == "authentication_error", answer.summary)
 
 
-def _row(about: str, assumed: str, ask: Ask, *code: str) -> Question:
-    return Question(interface="aki/anthropic", about=about, assumed=assumed, code=code, ask=ask)
+def _row(about: str, assumed: str, probe: Probe, *code: str) -> Question:
+    return Question(interface="aki/anthropic", about=about, assumed=assumed, code=code, probe=probe)
 
 
 QUESTIONS = (

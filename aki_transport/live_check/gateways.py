@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aki_transport.live_check import probes
-from aki_transport.live_check.questions import Ask, Finding, Question
+from aki_transport.live_check.questions import Finding, Probe, Question
 from aki_transport.live_check.service import Service
 
 _ENVELOPES = "aki_transport/error_parsing.py"
@@ -29,8 +29,8 @@ def _plain_error(service: Service) -> Finding:
     return Finding(answer.status == 401 and isinstance(answer.at("error"), str), answer.summary)
 
 
-def _row(interface: str, about: str, assumed: str, ask: Ask, *code: str) -> Question:
-    return Question(interface=interface, about=about, assumed=assumed, code=code, ask=ask)
+def _row(interface: str, about: str, assumed: str, probe: Probe, *code: str) -> Question:
+    return Question(interface=interface, about=about, assumed=assumed, code=code, probe=probe)
 
 
 _BOTH = tuple(

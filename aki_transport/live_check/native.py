@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from aki_transport.images.header import read_header
 from aki_transport.live_check import probes
-from aki_transport.live_check.questions import Ask, Finding, Question
-from aki_transport.live_check.service import Answer, Service
+from aki_transport.live_check.questions import Finding, Probe, Question
+from aki_transport.live_check.service import Service, ServiceAnswer
 
 _WIRE = "aki_transport/wire/native.py"
 _ANSWER = "aki_transport/wire/_native_decoder.py"
@@ -20,26 +20,26 @@ _POLLS = 42
 
 
 def _without_key(service: Service) -> Finding:
-    answer = service.ask("GET", "/endpoints", key=None)
+    answer = service.send("GET", "/endpoints", key=None)
     names = answer.at("endpoints")
     return Finding(isinstance(names, list) and bool(names), f"{len(names)} endpoints" if names else answer.summary)
 
 
 def _endpoints(service: Service) -> Finding:
-    names = service.ask("GET", "/endpoints", key_in="query").at("endpoints") or []
+    names = service.send("GET", "/endpoints", key_in="query").at("endpoints") or []
     wanted = {"llama3_8b_chat", "apertus_chat", "gpt_oss_chat", "z_image_turbo", "qwen_image_edit"}
     missing = sorted(wanted.difference(map(str, names)))
     return Finding(not missing, f"{len(names)} endpoints" + (f", without {', '.join(missing)}" if missing else ""))
 
 
 def _details(service: Service) -> Finding:
-    answer = service.ask("GET", "/endpoints/llama3_8b_chat", key_in="query")
+    answer = service.send("GET", "/endpoints/llama3_8b_chat", key_in="query")
     fields = list(answer.at("parameter_description", "input") or {})
     return Finding("chat_context" in fields, f"{len(fields)} parameters" if fields else answer.summary)
 
 
 def _validates(service: Service) -> Finding:
-    answer = service.ask("GET", "/validate_key", key="wrong", key_in="query", params={"version": "1"})
+    answer = service.send("GET", "/validate_key", key="wrong", key_in="query", params={"version": "1"})
     return Finding(answer.status == probes.OK and answer.at("success") is False, answer.summary)
 
 
@@ -89,14 +89,14 @@ def _cancels(service: Service) -> Finding:
     return Finding("canceled" in (answer.at("job_state"), state), f"{answer.at('job_state')!r}, afterwards {state!r}")
 
 
-def _refuses(more: dict[str, object]) -> Ask:
-    def ask(service: Service) -> Finding:
+def _refuses(more: dict[str, object]) -> Probe:
+    def probe(service: Service) -> Finding:
         answer = service.call(more)
         if answer.status == probes.OK:
             service.poll_until_done(answer)
         return Finding(answer.status == 400, answer.summary)
 
-    return ask
+    return probe
 
 
 def _raw(service: Service) -> Finding:
@@ -121,7 +121,7 @@ def _thinks(service: Service) -> Finding:
 
 def _draws(service: Service) -> Finding:
     body = {"prompt": "a red lighthouse", "width": 250, "height": 250, "seed": 7, "wait_for_result": False}
-    job = service.ask("POST", "/call/z_image_turbo", json=body)
+    job = service.send("POST", "/call/z_image_turbo", json=body)
     result = service.poll_until_done(job, endpoint="z_image_turbo")[-1]
     size = _size(result)
     detail = (
@@ -133,12 +133,12 @@ def _draws(service: Service) -> Finding:
 def _edits(service: Service) -> Finding:
     image = f"data:image/png;base64,{base64.b64encode(probes.red_png(256, 256)).decode()}"
     body = {"prompt": "make it blue", "image": image, "wait_for_result": False}
-    job = service.ask("POST", "/call/qwen_image_edit", json=body)
+    job = service.send("POST", "/call/qwen_image_edit", json=body)
     size = _size(service.poll_until_done(job, endpoint="qwen_image_edit")[-1])
     return Finding(size is not None, f"a picture of {size[0]}x{size[1]}" if size else job.summary)
 
 
-def _size(answer: Answer) -> tuple[int, int] | None:
+def _size(answer: ServiceAnswer) -> tuple[int, int] | None:
     images = answer.at("job_result", "images")
     url = images[0] if isinstance(images, list) and images else images
     if not isinstance(url, str) or "," not in url:
@@ -147,8 +147,8 @@ def _size(answer: Answer) -> tuple[int, int] | None:
     return None if header is None else (header.width, header.height)
 
 
-def _row(about: str, assumed: str, ask: Ask, *code: str, calls: int = 1) -> Question:
-    return Question(interface="aki/native", about=about, assumed=assumed, code=code, ask=ask, calls=calls)
+def _row(about: str, assumed: str, probe: Probe, *code: str, calls: int = 1) -> Question:
+    return Question(interface="aki/native", about=about, assumed=assumed, code=code, probe=probe, calls=calls)
 
 
 QUESTIONS = (

@@ -6,8 +6,8 @@ import base64
 
 from aki_transport.images.header import read_header
 from aki_transport.live_check import probes
-from aki_transport.live_check.questions import Ask, Finding, Question
-from aki_transport.live_check.service import Answer, Service
+from aki_transport.live_check.questions import Finding, Probe, Question
+from aki_transport.live_check.service import Service, ServiceAnswer
 
 _WIRE = "aki_transport/wire/openai.py"
 _ANSWER = "aki_transport/wire/_openai_decoder.py"
@@ -18,7 +18,7 @@ _MUCH = 900_000
 
 
 def _windows(service: Service) -> Finding:
-    rows = service.ask("GET", "/models").at("data") or []
+    rows = service.send("GET", "/models").at("data") or []
     sizes = [row.get("max_model_len") for row in rows]
     told = sum(bool(size) for size in sizes)
     return Finding(
@@ -36,7 +36,7 @@ def _repository(service: Service) -> Finding:
     return Finding("minimax" in str(answer.at("model")).lower(), _answered_by(answer))
 
 
-def _answered_by(answer: Answer) -> str:
+def _answered_by(answer: ServiceAnswer) -> str:
     return f"{answer.status}, answered by {answer.at('model')!r}" if answer.status == probes.OK else answer.summary
 
 
@@ -52,8 +52,8 @@ def _two_choices(service: Service) -> Finding:
     return Finding(not choices or len(choices) == 1, f"{len(choices)} choices for n=2" if choices else answer.summary)
 
 
-def _thinks(effort: str | None, wanted: bool) -> Ask:
-    def ask(service: Service) -> Finding:
+def _thinks(effort: str | None, wanted: bool) -> Probe:
+    def probe(service: Service) -> Finding:
         answer = service.chat({"model": service.models["thinking"], "reasoning_effort": effort, "max_tokens": 300})
         message = answer.at("choices", 0, "message") or {}
         fields = [name for name in ("reasoning_content", "reasoning") if message.get(name)]
@@ -63,7 +63,7 @@ def _thinks(effort: str | None, wanted: bool) -> Ask:
             f"reasoning in {fields}" if fields else answer.summary,
         )
 
-    return ask
+    return probe
 
 
 def _overflow(service: Service) -> Finding:
@@ -97,15 +97,15 @@ def _other_header(service: Service) -> Finding:
 
 def _draws(service: Service) -> Finding:
     body = {"model": "z-image-turbo", "prompt": "a red lighthouse", "size": "256x256"}
-    return _picture(service.ask("POST", "/images/generations", json=body), (256, 256))
+    return _picture(service.send("POST", "/images/generations", json=body), (256, 256))
 
 
 def _edits(service: Service) -> Finding:
     files = {"image": ("a.png", probes.red_png(256, 256), "image/png")}
-    return _picture(service.ask("POST", "/images/edits", data={"prompt": "make it blue"}, files=files), None)
+    return _picture(service.send("POST", "/images/edits", data={"prompt": "make it blue"}, files=files), None)
 
 
-def _picture(answer: Answer, size: tuple[int, int] | None) -> Finding:
+def _picture(answer: ServiceAnswer, size: tuple[int, int] | None) -> Finding:
     data = answer.at("data", 0, "b64_json")
     if not data:
         return Finding(as_assumed=False, detail=f"no b64_json: {answer.summary}")
@@ -116,8 +116,8 @@ def _picture(answer: Answer, size: tuple[int, int] | None) -> Finding:
     return Finding(size is None or size == tuple(sides), f"b64_json, {kind} of {sides[0]}x{sides[1]}")
 
 
-def _row(about: str, assumed: str, ask: Ask, *code: str, calls: int = 1) -> Question:
-    return Question(interface="aki/openai", about=about, assumed=assumed, code=code, ask=ask, calls=calls)
+def _row(about: str, assumed: str, probe: Probe, *code: str, calls: int = 1) -> Question:
+    return Question(interface="aki/openai", about=about, assumed=assumed, code=code, probe=probe, calls=calls)
 
 
 QUESTIONS = (

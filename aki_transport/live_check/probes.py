@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aki_transport.live_check.questions import Finding
-from aki_transport.live_check.service import Answer, Service
+from aki_transport.live_check.service import Service, ServiceAnswer
 
 OK = 200
 TOOL = {
@@ -43,7 +43,7 @@ def red_png(width: int, height: int) -> bytes:
     )
 
 
-def text(answer: Answer) -> str:
+def text(answer: ServiceAnswer) -> str:
     """The text of an answer in OpenAI's form."""
     return str(answer.at("choices", 0, "message", "content") or "")
 
@@ -51,41 +51,41 @@ def text(answer: Answer) -> str:
 def taken(more: Mapping[str, Any]) -> Callable[[Service], Finding]:
     """A request with this in it is answered."""
 
-    def ask(service: Service) -> Finding:
+    def probe(service: Service) -> Finding:
         answer = service.chat(more)
         return Finding(answer.status == OK, answer.summary if answer.status != OK else "200, answered")
 
-    return ask
+    return probe
 
 
 def refused(more: Mapping[str, Any], *statuses: int) -> Callable[[Service], Finding]:
     """A request with this in it is refused with one of these statuses."""
 
-    def ask(service: Service) -> Finding:
+    def probe(service: Service) -> Finding:
         answer = service.chat(more)
         return Finding(answer.status in statuses, answer.summary)
 
-    return ask
+    return probe
 
 
 def wrong_key(*path: str | int, code: str) -> Callable[[Service], Finding]:
     """A wrong key is a 401 with this word at this place."""
 
-    def ask(service: Service) -> Finding:
+    def probe(service: Service) -> Finding:
         answer = service.chat(key="wrong")
         return Finding(answer.status == 401 and answer.at(*path) == code, answer.summary)
 
-    return ask
+    return probe
 
 
 def key_as(where: str) -> Callable[[Service], Finding]:
     """The key is taken there."""
 
-    def ask(service: Service) -> Finding:
+    def probe(service: Service) -> Finding:
         answer = service.chat(key_in=where)
         return Finding(answer.status == OK, answer.summary if answer.status != OK else "200, answered")
 
-    return ask
+    return probe
 
 
 def stopped(service: Service) -> Finding:
@@ -142,7 +142,7 @@ def done(service: Service) -> Finding:
 
 def listing(service: Service) -> Finding:
     """The listing is OpenAI's."""
-    answer = service.ask("GET", "/models")
+    answer = service.send("GET", "/models")
     rows = answer.at("data") or []
     return Finding(
         answer.at("object") == "list" and bool(rows),
@@ -152,5 +152,5 @@ def listing(service: Service) -> Finding:
 
 def listing_without_key(service: Service) -> Finding:
     """The listing takes a key."""
-    answer = service.ask("GET", "/models", key=None)
+    answer = service.send("GET", "/models", key=None)
     return Finding(answer.status == 401, answer.summary)

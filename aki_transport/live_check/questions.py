@@ -16,7 +16,7 @@ class Finding(NamedTuple):
     detail: str
 
 
-Ask: TypeAlias = Callable[[Service], Finding]
+Probe: TypeAlias = Callable[[Service], Finding]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Question:
         about: The topic, in a word or two.
         assumed: What the service is assumed to do.
         code: The files that depend on it.
-        ask: Asks the service.
+        probe: Asks the service.
         calls: How many calls that takes at most.
     """
 
@@ -36,7 +36,7 @@ class Question:
     about: str
     assumed: str
     code: tuple[str, ...]
-    ask: Ask
+    probe: Probe
     calls: int = 1
 
 

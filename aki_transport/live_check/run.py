@@ -72,7 +72,7 @@ def ask_all(
         service.exchanges = []
         finding, failure = None, ""
         try:
-            finding = question.ask(service)
+            finding = question.probe(service)
         except Exception as error:  # noqa: BLE001  one question must not keep the others from being asked
             failure = f"{type(error).__name__}: {error}"
         if finding is not None:

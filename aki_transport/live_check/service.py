@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from aki_transport.errors import ConfigurationError
 from aki_transport.redaction import MASK, escape_control
-from aki_transport.transport.raw import RawAnswer, RawSender
+from aki_transport.transport.raw import RawResponse, RawSender
 
 _SHOWN = 70  # characters of an answer in one line
 _KEPT = 1500  # characters of a body in the report
@@ -60,10 +60,10 @@ class Exchange:
     answer: str
 
 
-class Answer:
+class ServiceAnswer:
     """An answer: its status, headers, and body as JSON if it is any."""
 
-    def __init__(self, raw: RawAnswer) -> None:
+    def __init__(self, raw: RawResponse) -> None:
         self.status, self.headers, self.text = raw
         try:
             self.json: Any = json.loads(self.text)
@@ -112,7 +112,9 @@ class Service:
         self.exchanges: list[Exchange] = []
         self._sender = RawSender()
 
-    def ask(self, method: str, path: str, *, key: str | SecretStr | None = "", key_in: str = "", **more: Any) -> Answer:
+    def send(
+        self, method: str, path: str, *, key: str | SecretStr | None = "", key_in: str = "", **more: Any
+    ) -> ServiceAnswer:
         """Send one request.
 
         Args:
@@ -125,7 +127,7 @@ class Service:
         self.budget.take(path)
         shown = json.dumps(more.get("json") or more.get("data") or {})[:_KEPT]
         secret = self.key if key == "" else SecretStr(key) if isinstance(key, str) else key
-        answer = Answer(
+        answer = ServiceAnswer(
             self._sender.send(method, self.base_url + path, **_with_key(secret, key_in or _KEY_IN[self.protocol], more))
         )
         headers = "".join(f"{name}: {answer.headers[name]}\n" for name in _KEPT_HEADERS if name in answer.headers)
@@ -133,7 +135,9 @@ class Service:
         self.exchanges.append(Exchange(request=f"{method} {path}\n{shown}", answer=self.without_key(kept)))
         return answer
 
-    def chat(self, more: Mapping[str, Any] | None = None, *, prompt: Any = "Count from 1 to 12.", **how: Any) -> Answer:
+    def chat(
+        self, more: Mapping[str, Any] | None = None, *, prompt: Any = "Count from 1 to 12.", **how: Any
+    ) -> ServiceAnswer:
         """A prompt with a short answer; what is None in `more` is left out."""
         body = {
             "model": self.models["plain"],
@@ -142,19 +146,21 @@ class Service:
             **(more or {}),
         }
         path = "/v1/messages" if self.protocol == "anthropic" else "/chat/completions"
-        return self.ask("POST", path, json=_without_none(body), **how)
+        return self.send("POST", path, json=_without_none(body), **how)
 
-    def call(self, more: Mapping[str, Any] | None = None, *, endpoint: str = "llama3_8b_chat", **how: Any) -> Answer:
+    def call(
+        self, more: Mapping[str, Any] | None = None, *, endpoint: str = "llama3_8b_chat", **how: Any
+    ) -> ServiceAnswer:
         """A call of the native interface, which starts a job."""
         messages = [{"role": "user", "content": "Count from 1 to 12."}]
         body = {"chat_context": json.dumps(messages), "max_gen_tokens": 60, "wait_for_result": False, **(more or {})}
-        return self.ask("POST", f"/call/{endpoint}", json=_without_none(body), **how)
+        return self.send("POST", f"/call/{endpoint}", json=_without_none(body), **how)
 
     def poll_until_done(
-        self, job: Answer, *, endpoint: str = "llama3_8b_chat", most: int = 40, pause: float = 0.5
-    ) -> list[Answer]:
+        self, job: ServiceAnswer, *, endpoint: str = "llama3_8b_chat", most: int = 40, pause: float = 0.5
+    ) -> list[ServiceAnswer]:
         """The states of a job until it is over."""
-        states: list[Answer] = []
+        states: list[ServiceAnswer] = []
         while len(states) < most:
             states.append(self.poll(job, endpoint=endpoint))
             if states[-1].status != _OK or states[-1].at("job_state") not in _UNFINISHED:
@@ -162,9 +168,9 @@ class Service:
             self._sender.pause(pause)
         return states
 
-    def poll(self, job: Answer, *, endpoint: str = "llama3_8b_chat", **more: Any) -> Answer:
+    def poll(self, job: ServiceAnswer, *, endpoint: str = "llama3_8b_chat", **more: Any) -> ServiceAnswer:
         """The state of a job now."""
-        return self.ask("POST", f"/progress/{endpoint}", json={"job_id": job.at("job_id"), **more})
+        return self.send("POST", f"/progress/{endpoint}", json={"job_id": job.at("job_id"), **more})
 
     def without_key(self, text: str) -> str:
         """The text without the key, of any length, and with control characters escaped but for line breaks."""

@@ -16,7 +16,7 @@ from aki_transport.transport.proxies import Proxies
 _TIMEOUT = Timeout(answer=120.0).for_httpx(stream=False)
 
 
-class RawAnswer(NamedTuple):
+class RawResponse(NamedTuple):
     """An answer with any status."""
 
     status: int
@@ -27,7 +27,7 @@ class RawAnswer(NamedTuple):
 class RawSender:
     """Sends over the connections that every client uses, so through the same proxies."""
 
-    def send(self, method: str, url: str, **options: Any) -> RawAnswer:
+    def send(self, method: str, url: str, **options: Any) -> RawResponse:
         """One request, never repeated.
 
         Args:
@@ -52,7 +52,7 @@ class RawSender:
             failure = describe_failure(error, answering=False, streaming=False, partial_text="", base_url=url)
         else:
             text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-            return RawAnswer(response.status_code, response.headers, text)
+            return RawResponse(response.status_code, response.headers, text)
         raise failure
 
     @staticmethod

@@ -307,6 +307,7 @@ class Transport:
         call_headers: Mapping[str, str] | None = None,
     ) -> AKIError:
         """The error with provider and request ID, and without key and tokens should the service echo them."""
+        # An error may pass here twice; the first time it has no provider yet.
         is_refused_key = isinstance(error, AuthenticationError) and error.provider is None
         error.provider = error.provider or self.title
         if error.request_id is None and headers is not None:

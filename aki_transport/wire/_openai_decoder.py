@@ -216,7 +216,7 @@ class OpenAIDecoder(AnswerDecoder):
     def _other_reply(self, choice: Mapping[str, Any]) -> ChatReply:
         decoder = OpenAIDecoder(self._request, self._headers, on_model=lambda _: None)
         decoder._model = self._model
-        decoder._first, decoder._fields = self._first, {}
+        decoder._first = self._first
         decoder._read_choice(choice, {}, "body")
         return decoder.end().reply or ChatReply()
 

@@ -104,7 +104,7 @@ QUESTIONS = tuple(
         about=about,
         assumed=assumed,
         code=("langchain_aki/chat_models.py" if "AKI." not in about[:4] else "llama_index_aki/llms.py",),
-        ask=ask,
+        probe=ask,
         calls=40 if place.protocol == "native" else 3,
     )
     for name, place in places.PLACES.items()
