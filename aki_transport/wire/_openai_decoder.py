@@ -179,9 +179,7 @@ class OpenAIDecoder(AnswerDecoder):
         return text, reasoning, tuple(parts)
 
     def _reply(self) -> ChatReply:
-        match self._fields.get("x_groq"):
-            case {"usage": dict(usage)} if not self._usage:
-                self._usage = usage
+        self._usage = self._usage or _usage_in(self._choice_fields) or _usage_in(self._fields.get("x_groq"))
         extra = merged_fields(self._message_pieces)
         blocks = from_blocks(extra.pop(FIELD, None))
         fields = {**self._first, **kept(self._fields, ())}
@@ -274,6 +272,12 @@ def _usage(fields: Mapping[str, Any]) -> Usage:
         total_tokens=prompt + completion if total is None else total,
         **(usage_details(fields) if len(fields) > 3 else {}),  # noqa: PLR2004  most have the three counts alone
     )
+
+
+def _usage_in(fields: Any) -> Mapping[str, Any] | None:
+    """The tokens where some services state them: Moonshot in the choice, Groq in a field of its own."""
+    usage = fields.get("usage") if isinstance(fields, dict) else None
+    return usage if isinstance(usage, dict) else None
 
 
 def _merged_logprobs(logprobs: list[Any]) -> Any:

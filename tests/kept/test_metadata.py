@@ -104,6 +104,25 @@ def test_llama_index_counts_by_all_names(server: ScriptServer, way: Any):
         assert get_tokens_from_response(response) == (50, 9)
 
 
+def counts_elsewhere(place: str) -> Answer:
+    """A stream that has its counts in the choice, as Moonshot's, or in a field of the service, as Groq's."""
+    choice: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    last: dict[str, Any] = {"id": "c1", "model": MODEL, "choices": [choice]}
+    (choice if place == "choice" else last.setdefault("x_groq", {}))["usage"] = COUNTS
+    return sse({"id": "c1", "model": MODEL, "choices": [{"index": 0, "delta": {"content": "Hello"}}]}, last)
+
+
+def test_counts_are_read_in_the_choice_and_in_a_field_of_the_service(server: ScriptServer):
+    for place in ("choice", "service"):
+        for way in ("stream", "astream"):
+            server.say(counts_elsewhere(place))
+            counts = in_langchain.ask(chat_model(server), way, "hi").usage_metadata
+            assert counts == {"input_tokens": 50, "output_tokens": 9, "total_tokens": 59}, (place, way)
+        for way in ("stream_chat", "astream_chat"):
+            server.say(counts_elsewhere(place))
+            assert get_tokens_from_response(in_llama_index.ask(llama_model(server), way, "hi")) == (50, 9), (place, way)
+
+
 @subcases("way", ("chat", "achat", "stream_chat", "astream_chat"))
 def test_raw_answers_keys_and_attributes(server: ScriptServer, way: Any):
     streamed = in_llama_index.is_streamed(way)
