@@ -233,7 +233,7 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
 
 
 def _classify(status: int, message: str, code: str | None, error_type: str | None) -> type[APIStatusError]:
-    names = [name for name in (code, error_type) if name in _BY_CODE]
+    names = [name for name in (code, error_type) if name is not None and name in _BY_CODE]
     by_code = next((_BY_CODE[name] for name in names if name not in _GENERIC), None)
     if (by_code in (None, BadRequestError, ServerError)) and status in _OVERFLOW_STATUSES and _OVERFLOW.search(message):
         return ContextOverflowError
