@@ -268,7 +268,8 @@ class ChatReply:
     @property
     def token_usage(self) -> Mapping[str, Any]:
         """The tokens under the service's own names, and OpenAI's."""
-        return self.raw.get("usage") or {}
+        usage = self.raw.get("usage")
+        return usage if isinstance(usage, Mapping) else {}
 
 
 def ordered_parts(text: str, parts: tuple[Part, ...]) -> tuple[Part, ...]:

@@ -7,12 +7,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from hypothesis import settings
 
 from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
 from aki_transport.prepare.adaptations import forget_refusals
 from aki_transport.transport import polling
+
+# The same examples in each run: a new one must not stop work that has nothing to do with it.
+# `pytest --hypothesis-profile=random` draws new ones.
+settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
+settings.register_profile("random", deadline=None)
+settings.load_profile("repeatable")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A process that was started in the background inherits this, and so would the children that tests interrupt.

@@ -37,7 +37,7 @@ from tests.tools.fuzz.targets import TARGETS, Target
 from tests.transport.asking import KEY
 from tests.transport.test_decoding import anything, placed
 
-pytestmark = pytest.mark.filterwarnings("ignore:AKI.IO")
+pytestmark = pytest.mark.filterwarnings("ignore:AKI.IO", "ignore::aki_transport.ModelLimitWarning")
 some = settings(max_examples=20, deadline=None)
 few = settings(max_examples=12, deadline=None)
 FRAMEWORKS = tuple(ASKS)
