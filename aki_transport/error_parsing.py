@@ -51,12 +51,16 @@ _BY_CODE: Mapping[str, type[APIStatusError]] = {
     "invalid_api_key": AuthenticationError,
     "authentication_error": AuthenticationError,
     "no_db_connection": AuthenticationError,  # LiteLLM without a database, asked with any key but its own
+    **dict.fromkeys(("auth_error", "expired_key", "token_not_found_in_db"), AuthenticationError),  # LiteLLM
     "insufficient_credits": InsufficientCreditsError,
     "insufficient_quota": InsufficientCreditsError,
     "billing_error": InsufficientCreditsError,
+    "budget_exceeded": InsufficientCreditsError,  # LiteLLM
     "permission_error": PermissionDeniedError,
+    **{f"{owner}_model_access_denied": PermissionDeniedError for owner in ("key", "user", "team", "org")},  # LiteLLM
     "model_not_found": ModelNotFoundError,
     "model_not_available": ModelNotFoundError,  # Together
+    "model_decommissioned": ModelNotFoundError,  # Groq
     "invalid_model": ModelNotFoundError,  # Mistral, Perplexity
     "DeploymentNotFound": ModelNotFoundError,  # Azure
     "not_found_error": NotFoundError,
@@ -67,6 +71,9 @@ _BY_CODE: Mapping[str, type[APIStatusError]] = {
     "rate_limit_exceeded": RateLimitError,
     "rate_limit_error": RateLimitError,
     "overloaded_error": ServiceUnavailableError,
+    "overloaded": ServiceUnavailableError,  # TGI, as the next two
+    "generation": ServerError,
+    "validation": BadRequestError,
     "service_unavailable": ServiceUnavailableError,
     "server_error": ServerError,
     "internal_server_error": ServerError,
@@ -85,14 +92,17 @@ _STATUS_OF: Mapping[type[APIStatusError], int] = {
     ServiceUnavailableError: 503,
 }
 # These codes and types are too general to overrule the status.
-_GENERIC = frozenset({"invalid_request_error", "api_error", "server_error", "not_found_error"})
+_GENERIC = frozenset(
+    {"invalid_request_error", "api_error", "server_error", "not_found_error", "overloaded", "generation", "validation"}
+)
 
 # Messages of vLLM, llama.cpp, TGI, SGLang, LiteLLM, OpenAI, Anthropic and the services in providers.py.
 _OVERFLOW = re.compile(
     r"""maximum\ context\ length | context[ _-]?(length|window|size)[^.]{0,60}(exceed|limit|too|smaller|only)
       | exceed\w{0,3}[^.]{0,80}\b(context|n_ctx|max_model_len|maximum\ (model|prompt|input|sequence)\ length)
       | (prompt|input|message|conversation|request)s?\ (is|are|was|were)?\ ?too\ (long|large\ for)
-      | (longer|larger)\ than\ the\ (maximum\ )?(model|context|prompt|input)
+      | too\ large\ to\ process
+      | (longer|larger|greater)\ than\ the\ (maximum\ )?(model|context|prompt|input)
       | must\ have\ (less|fewer)\ than\ \d{1,9}\ tokens
       | too\ many\ (input\ |prompt\ )?tokens | reduce\ the\ length\ of\ the\ (messages|prompt|input)
       | (input|prompt)\ (tokens?|length)[^.]{0,60}(exceed|must\ (have|be)\ (less|fewer|at\ most)|greater|beyond)
@@ -100,20 +110,22 @@ _OVERFLOW = re.compile(
       | token\ (count|limit)[^.]{0,40}exceed | exceed\w{0,3}\ (the\ )?(model'?s?\ )?token\ limit""",
     re.IGNORECASE | re.VERBOSE,
 )
-# Messages of vLLM, LiteLLM, transformers, Ollama, OpenAI, DeepSeek, OpenRouter, Bedrock, Gemini. Between "model" and
-# what is wrong stands at most its ID: "model output is invalid" tells of something else.
+# Messages of vLLM, LiteLLM, transformers, Ollama, OpenAI, DeepSeek, OpenRouter, Bedrock, Gemini, LM Studio, Ray Serve.
+# Between "model" and what is wrong stands at most its ID: "model output is invalid" tells of something else.
 _NO_MODEL = re.compile(
     r"""\b(no\ such|unknown|unrecognized|invalid)\ model(\ (name|id|identifier|passed|specified)\b|\ ?[:='"`(.]|\Z)
       | \bmodels?(\ (name|id|identifier))?[ :=]{0,3}
         (['"`][^'"`]{1,200}['"`]|(?=[^\s'"`]{0,99}[-\d/._:])[^\s'"`]{1,200})?,?\ ?
         (was\ |is\ |could\ |does\ |do\ )?(not\ (be\ )?(found|available|exist|accessible|deployed|loaded)
         |doesn't\ exist|unknown|invalid|not\ a\ valid\ model)
-      | is\ not\ a\ valid\ model | pinned\ to\ ['"`\w]""",
+      | is\ not\ a\ valid\ model | pinned\ to\ ['"`\w] | no\ models?\ (is\ |are\ )?loaded
+      | could\ not\ find\ (the\ )?model\b | no\ endpoints\ found\ for\ [^\s/]{1,99}/ | llm\ provider\ not\ provided""",
     re.IGNORECASE | re.VERBOSE,
 )
-# At 404 there is little else that could be missing.
+_NOT_LOADED = re.compile(r"loaded|available|accessible|deployed", re.IGNORECASE)
+# At 404 there is little else that could be missing. Anthropic names the model alone.
 _NO_MODEL_THERE = re.compile(
-    r"\bmodel\b.{0,80}(not (found|supported|available)|does ?n[o']t exist|unknown)", re.IGNORECASE
+    r"\bmodel\b.{0,80}(not (found|supported|available)|does ?n[o']t exist|unknown)|\Amodel: \S+\Z", re.IGNORECASE
 )
 # Gemini and xAI answer a wrong key with 400.
 _WRONG_KEY = re.compile(
@@ -121,6 +133,8 @@ _WRONG_KEY = re.compile(
     r"|api[ _-]?key.{0,20}(not valid|invalid|incorrect|expired)",
     re.IGNORECASE,
 )
+# Anthropic answers an empty account with 400.
+_NO_CREDIT = re.compile(r"credit balance is too low|insufficient (balance|credits?|funds)", re.IGNORECASE)
 # What the same request will meet again: a feature that is missing, a template or a grammar that refuses.
 _PERMANENT = re.compile(
     r"""not[ _](yet[ _]|currently[ _])?(implemented|supported|permitted) | unsupported | extra\ inputs
@@ -178,7 +192,7 @@ def _build(
     message, code, error_type, payload_status = _parse_envelope(body)
     if status == _OK and payload_status is not None:
         status = payload_status
-    cls = _classify(status, message, code, error_type)
+    cls = _classify(status, message, code, error_type, refuses_model=status in _MODEL_STATUSES and _names_model(body))
     if message in _LETTERS and code == "request_failed":
         cls, meaning = _LETTERS[message]
         message = f"{message} ({meaning})"
@@ -202,7 +216,16 @@ def _build(
 
 def refused_fields(error: APIStatusError) -> tuple[str, ...]:
     """The fields of the request that an error names in `param` or `detail[].loc`, with dots between their parts."""
-    body = error.body if isinstance(error.body, Mapping) else {}
+    return _named_fields(error.body)
+
+
+def _names_model(body: Any) -> bool:
+    """Whether the fault is seen in the request's model alone."""
+    return {name.removeprefix("body.") for name in _named_fields(body)} == {"model"}
+
+
+def _named_fields(body: Any) -> tuple[str, ...]:
+    body = body if isinstance(body, Mapping) else {}
     names: list[Any] = []
     for fields in (body.get("error"), body):
         if isinstance(fields, Mapping):
@@ -232,7 +255,9 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
     return next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
 
 
-def _classify(status: int, message: str, code: str | None, error_type: str | None) -> type[APIStatusError]:
+def _classify(
+    status: int, message: str, code: str | None, error_type: str | None, *, refuses_model: bool
+) -> type[APIStatusError]:
     names = [name for name in (code, error_type) if name is not None and name in _BY_CODE]
     by_code = next((_BY_CODE[name] for name in names if name not in _GENERIC), None)
     if (by_code in (None, BadRequestError, ServerError)) and status in _OVERFLOW_STATUSES and _OVERFLOW.search(message):
@@ -241,12 +266,14 @@ def _classify(status: int, message: str, code: str | None, error_type: str | Non
         return by_code
     if status == _NOT_FOUND and by_code is None and _NO_MODEL_THERE.search(message):
         return ModelNotFoundError
-    if status in _MODEL_STATUSES and _NO_MODEL.search(message):
+    if refuses_model or _lacks_model(status, message):
         return ModelNotFoundError
     if by_code is not None:
         return by_code
     if status == _BAD_REQUEST and _WRONG_KEY.search(message):
         return AuthenticationError
+    if status == _BAD_REQUEST and _NO_CREDIT.search(message):
+        return InsufficientCreditsError
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status >= _SERVER_ERROR:
@@ -254,23 +281,35 @@ def _classify(status: int, message: str, code: str | None, error_type: str | Non
     return _BY_CODE[names[0]] if names and status == _OK else APIStatusError
 
 
+def _lacks_model(status: int, message: str) -> bool:
+    match = _NO_MODEL.search(message)
+    if status == _SERVER_ERROR:  # LocalAI; what is not loaded may still come
+        return match is not None and _NOT_LOADED.search(match[0]) is None
+    return match is not None and status in _MODEL_STATUSES
+
+
 def _parse_envelope(body: Any) -> tuple[str, str | None, str | None, int | None]:
     """Message, code, type and status from any of the services' error formats."""
     match body:
         case [{"error": _} as only]:  # Gemini
             body = only
+        case {"detail": {**detail}} if detail and "error" not in body and "message" not in body:  # FastAPI
+            body = detail
     if not isinstance(body, Mapping):
         return _to_text(body), None, None, None
     inner = body.get("error")
     fields = inner if isinstance(inner, Mapping) else body
     message = inner if inner and not isinstance(inner, Mapping) else None
+    named = None
+    if isinstance(message, str) and message in _BY_CODE and fields.get("message"):
+        named, message = message, None
     for name in ("message", "description", "detail", "msg"):
         message = message or fields.get(name)
     match fields:
         case {"metadata": {"raw": str(raw)}}:  # OpenRouter: what the server behind it answered
             message = f"{_to_text(message)}: {_to_text(raw)}"
-    code, error_type = fields.get("code"), fields.get("type")
-    numbers = (str(fields.get(name)) for name in ("code", "status", "status_code"))
+    code, error_type = named or fields.get("code"), fields.get("type") or fields.get("error_type")
+    numbers = (str(fields.get(name)) for name in ("code", "status", "status_code", "http_status_code"))
     status = next((int(number) for number in numbers if _STATUS.fullmatch(number)), None)
     return (
         _to_text(message or fields),

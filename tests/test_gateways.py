@@ -246,6 +246,9 @@ def test_refusals_are_typed_in_every_way(name: str) -> None:
         ({"context_length": 1e30, "max_output_tokens": 10**400}, (0, 0)),
         ({"context_length": "nan", "max_output_tokens": "inf"}, (0, 0)),
         ({"max_model_len": None, "meta": None, "top_provider": []}, (0, 0)),
+        ({"context_size": 8192, "max_output_tokens": 100}, (8192, 100)),
+        ({"providers": [{"provider": "x", "context_length": 8192}]}, (8192, 0)),
+        ({"capabilities": {"limits": {"max_context_window_tokens": 8192, "max_output_tokens": 100}}}, (8192, 100)),
     ],
     ids=str,
 )
@@ -254,6 +257,8 @@ def test_limits_are_read_in_every_form(row: dict[str, Any], limits: tuple[int, i
 
     for payload in ({"data": [{"id": "m", **row}]}, [{"id": "m", **row}]):
         assert read_listing(json.dumps(payload)) == {"m": Limits(*limits)}
+    deployments = [{"model_name": "m"}, {"model_name": "m", "model_info": row}, {"id": "m", "context_length": 7}]
+    assert read_listing(json.dumps(deployments)) == {"m": Limits(limits[0] or 7, limits[1])}
 
 
 def test_the_shortest_provider_has_all_it_needs() -> None:

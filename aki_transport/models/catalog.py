@@ -21,6 +21,7 @@ _CAUTIOUS_CONTEXT = 32768
 _CAUTIOUS_OUTPUT = 8192
 _MAX_SEARCHED = 10_000  # IDs of a listing that are searched for similar ones
 _MAX_COMPARED = 200  # IDs that are compared letter by letter
+_MAX_DEPTH = 3  # of objects in the row of a model
 _MAX_ID = 200  # characters of an ID that is compared
 _SEPARATORS = re.compile(r"[-_/ ]+")
 _DATE_SUFFIX = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4})$")
@@ -83,7 +84,7 @@ Listing: TypeAlias = Mapping[str, Limits]
 """Model IDs as the service lists them, each with its limits."""
 
 # Sources: vLLM; llama.cpp (`meta`; its `n_ctx_train` is not what the server was started with); LM Studio; OpenRouter
-# (also `top_provider`), Together; Groq; Mistral, LM Studio; LiteLLM (`model_info`), Anthropic.
+# (also `top_provider`), Together; Groq; Mistral, LM Studio; LiteLLM (`model_info`), Anthropic; Novita; GitHub.
 _CONTEXT_FIELDS = (
     "max_model_len",
     "n_ctx",
@@ -92,6 +93,8 @@ _CONTEXT_FIELDS = (
     "context_window",
     "max_context_length",
     "max_input_tokens",
+    "context_size",
+    "max_context_window_tokens",
 )
 _OUTPUT_FIELDS = ("max_output_tokens", "max_completion_tokens")
 _MAX_TOKENS = 1_000_000_000  # more is a placeholder for "unknown", such as the 1e30 of tokenizers
@@ -111,11 +114,23 @@ def read_listing(body: str | bytes) -> Listing:
     for row in rows:
         model = (row.get("id") or row.get("model_name")) if isinstance(row, dict) else None
         if isinstance(model, str) and model:
-            places = [row, *(value for value in row.values() if isinstance(value, dict))]
-            models.setdefault(model, Limits(_first(_CONTEXT_FIELDS, places), _first(_OUTPUT_FIELDS, places)))
+            places = level = [row]
+            for _ in range(_MAX_DEPTH):
+                level = [inner for place in level for inner in _inner(place)]
+                places = [*places, *level]
+            limits, known = Limits(_first(_CONTEXT_FIELDS, places), _first(_OUTPUT_FIELDS, places)), models.get(model)
+            if known is not None:  # LiteLLM has a row for each deployment of a model
+                limits = Limits(known.context_window or limits.context_window, known.max_output or limits.max_output)
+            models[model] = limits
     if not models:
         raise InvalidResponseError("the model listing names no model")
     return models
+
+
+def _inner(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """The objects in an object, also in lists, such as the providers of a model at Hugging Face's router."""
+    values = [each for value in fields.values() for each in (value[:1] if isinstance(value, list) else [value])]
+    return [value for value in values if isinstance(value, dict)]
 
 
 def _first(names: tuple[str, ...], places: list[dict[str, Any]]) -> int:

@@ -59,6 +59,31 @@ ENVELOPES = [
     (418, {"error": {"reason": "teapot"}}, "APIStatusError", "teapot"),
     (400, {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Bad"}}, "BadRequestError", "Bad"),
     (499, "", "APIStatusError", "no message"),
+    # LiteLLM
+    (400, openai("Key expired", "400", "expired_key"), "AuthenticationError", "Key expired"),
+    (400, openai("Spent: 0.1 of 0.05", "400", "budget_exceeded"), "InsufficientCreditsError", "Spent"),
+    (401, openai("Only a, not b", "401", "key_model_access_denied"), "PermissionDeniedError", "Only a"),
+    (400, openai("LLM Provider NOT provided. You passed model=x", "400"), "ModelNotFoundError", "model=x"),
+    # FastAPI
+    (422, {"detail": [{"loc": ["body", "model"], "msg": "Input should be 'a'"}]}, "ModelNotFoundError", "should be"),
+    (404, {"detail": {"error": "model_not_found", "message": "Not here"}}, "ModelNotFoundError", "Not here"),
+    (
+        429,
+        {"detail": {"error": {"message": "Slow down", "code": "rate_limit_exceeded"}}},
+        "RateLimitError",
+        "Slow down",
+    ),
+    # OpenRouter, Anthropic, Ray Serve, LM Studio, Groq, LocalAI, TGI
+    (404, openai("No endpoints found for a/b.", 404), "ModelNotFoundError", "a/b"),
+    (404, openai("No endpoints found that support tool use", 404), "NotFoundError", "tool use"),
+    (404, {"error": {"type": "not_found_error", "message": "model: claude-x"}}, "ModelNotFoundError", "claude-x"),
+    (400, openai("Your credit balance is too low", None, "invalid_request_error"), "InsufficientCreditsError", "low"),
+    (404, openai("Could not find model with id x", 404, "NotFoundError"), "ModelNotFoundError", "id x"),
+    (400, {"error": "No models loaded. Please load one."}, "ModelNotFoundError", "loaded"),
+    (400, openai("Gone", "model_decommissioned", "invalid_request_error"), "ModelNotFoundError", "Gone"),
+    (500, openai('model "x" not found', 500, ""), "ModelNotFoundError", "x"),
+    (500, openai("The model x is not available", 500, ""), "ServerError", "available"),
+    (429, {"error": "Model is overloaded", "error_type": "overloaded"}, "RateLimitError", "overloaded"),
 ]
 
 
@@ -183,6 +208,8 @@ def test_the_tree_is_as_it_is_drawn() -> None:
 
 
 OVERFLOWS = [
+    "input (2000 tokens) is too large to process. increase the physical batch size",
+    "The number of tokens to keep from the initial prompt is greater than the context length",
     "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
     "Input is too long for requested model.",
     "prompt is too long: 210000 tokens > 200000 maximum",

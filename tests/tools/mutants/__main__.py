@@ -1,6 +1,7 @@
 """`python -m tests.tools.mutants [MODULE …]`: changes a module in one place after the other, and runs its tests.
 
-Without modules: the listed changes, which once went unnoticed. `all`: every module of the table.
+Without modules: the listed changes, which once went unnoticed. `all`: every module of the table. A change that the
+quick tests of a module do not notice is shown to the slower ones.
 """
 
 from __future__ import annotations
@@ -16,24 +17,36 @@ from tests.tools.mutants.table import EQUIVALENT, LISTED, TESTS
 from tests.tools.mutants.trial import ROOT, Trial
 
 
-def try_module(path: str, tests: str, skip: int, until: float) -> tuple[int, list[str]]:
+def try_module(path: str, tests: Sequence[str], skip: int, sample: int, until: float) -> tuple[int, list[str]]:
     """How many changes were tried, and the names of those that no test noticed."""
-    trial = Trial(ROOT / path, shlex.split(tests))
-    failure = trial.prepare()
-    if failure is not None:
-        raise SystemExit(f"{path}: its tests fail without a change\n{failure}")
+    changes = list(mutations((ROOT / path).read_text()))[skip:]
+    changes = changes[:: max(1, len(changes) // sample)][:sample] if sample else changes
+    trials: list[Trial] = []
     tried, survivors = 0, []
     reasons = EQUIVALENT.get(path, {})
-    for mutation in list(mutations((ROOT / path).read_text()))[skip:]:
+    for mutation in changes:
         if time.monotonic() > until:
             sys.stderr.write(f"{path}: time is over; go on with --skip {skip + tried}\n")
             break
         tried += 1
-        if not trial.is_killed(mutation):
+        if not _is_killed(path, tests, trials, mutation):
             survivors.append(mutation.name)
             note = reasons.get(mutation.name)
             sys.stderr.write(f"{path}:{mutation.line}: {mutation.name}{f'  [{note}]' if note else ''}\n")
     return tried, survivors
+
+
+def _is_killed(path: str, tests: Sequence[str], trials: list[Trial], mutation: Mutation) -> bool:
+    """Whether one of the groups of tests notices the change; each is prepared when it is first needed."""
+    for number, group in enumerate(tests):
+        if number == len(trials):
+            trials.append(Trial(ROOT / path, shlex.split(group)))
+            failure = trials[number].prepare()
+            if failure is not None:
+                raise SystemExit(f"{path}: its tests fail without a change\n{failure}")
+        if trials[number].is_killed(mutation):
+            return True
+    return False
 
 
 def try_listed() -> int:
@@ -60,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="paths, or `all`")
     parser.add_argument("--tests", help="arguments for pytest instead of the table's")
     parser.add_argument("--skip", type=int, default=0, help="changes of the module to leave out at its beginning")
+    parser.add_argument("--sample", type=int, default=0, help="so many changes of each module, evenly spread")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="for all modules together")
     options = parser.parse_args(arguments)
     if not options.modules:
@@ -68,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unexplained = 0
     sys.stdout.write("| module | changes | noticed | equivalent | unnoticed |\n|---|---|---|---|---|\n")
     for path in TESTS if options.modules == ["all"] else options.modules:
-        tried, survivors = try_module(path, options.tests or TESTS[path], options.skip, until)
+        tests = (options.tests,) if options.tests else TESTS[path]
+        tried, survivors = try_module(path, tests, options.skip, options.sample, until)
         known = sum(name in EQUIVALENT.get(path, {}) for name in survivors)
         unexplained += len(survivors) - known
         row = (tried, tried - len(survivors), known, len(survivors) - known)

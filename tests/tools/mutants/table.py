@@ -6,25 +6,51 @@ from dataclasses import dataclass
 
 _T = "tests/transport"
 
-TESTS: dict[str, str] = {
-    "aki_transport/auth.py": f"{_T}/test_access.py",
-    "aki_transport/json_answer.py": "tests/test_objects.py",
-    "aki_transport/redaction.py": f"{_T}/test_redaction.py",
-    "aki_transport/error_parsing.py": f"{_T}/test_errors.py",
-    "aki_transport/images/files.py": f"{_T}/test_image_store.py",
-    "aki_transport/images/header.py": f"{_T}/test_images.py",
-    "aki_transport/images/image.py": f"{_T}/test_images.py {_T}/test_image_store.py",
-    "aki_transport/images/request.py": f"{_T}/test_images.py {_T}/test_image_calls.py",
-    "aki_transport/images/store.py": f"{_T}/test_image_store.py",
-    "aki_transport/models/catalog.py": f"{_T}/test_endpoints.py {_T}/test_served_model.py",
-    "aki_transport/models/listing.py": f"{_T}/test_listing.py",
-    "aki_transport/models/resolver.py": f"{_T}/test_endpoints.py {_T}/test_served_model.py",
-    "aki_transport/transport/framing.py": f"{_T}/test_framing.py {_T}/test_unasked_bytes.py",
-    "aki_transport/transport/proxies.py": f"{_T}/test_proxies.py",
-    "aki_transport/transport/retry.py": f"{_T}/test_retries.py",
-    "aki_transport/transport/sse.py": f"{_T}/test_sse.py",
+_EDGES = "tests/test_edges.py"
+
+TESTS: dict[str, tuple[str, ...]] = {
+    "aki_transport/auth.py": (f"{_EDGES} {_T}/test_emulated.py {_T}/test_access.py", f"{_T}/test_redaction.py"),
+    "aki_transport/json_answer.py": ("tests/test_objects.py", f"{_T}/test_structured.py"),
+    "aki_transport/redaction.py": (f"{_T}/test_redaction.py {_EDGES}", "tests/secrets/test_shown.py"),
+    "aki_transport/error_parsing.py": (
+        f"{_T}/test_errors.py {_EDGES}",
+        f"tests/test_captured_gateways.py tests/requests/test_refusals.py {_T}/test_error_pages.py",
+    ),
+    "aki_transport/images/files.py": (f"{_T}/test_image_store.py {_EDGES}", "tests/langchain/test_image_tools.py"),
+    "aki_transport/images/header.py": (f"{_T}/test_images.py",),
+    "aki_transport/images/image.py": (
+        f"{_T}/test_images.py {_T}/test_image_store.py",
+        f"{_T}/test_image_calls.py tests/langchain/test_image_tools.py",
+    ),
+    "aki_transport/images/request.py": (
+        f"{_T}/test_images.py {_T}/test_image_store.py",
+        f"{_T}/test_image_calls.py tests/langchain/test_image_tools.py tests/llama_index/test_image_tools.py",
+    ),
+    "aki_transport/images/store.py": (
+        f"{_T}/test_image_store.py {_EDGES}",
+        "tests/langchain/test_image_tools.py tests/llama_index/test_image_tools.py",
+    ),
+    "aki_transport/models/catalog.py": (
+        f"{_T}/test_endpoints.py {_T}/test_native_request.py {_T}/test_anthropic_request.py",
+        f"{_T}/test_served_model.py tests/test_own_provider.py {_T}/test_listing.py {_T}/test_access.py",
+    ),
+    "aki_transport/models/listing.py": (
+        f"{_T}/test_endpoints.py {_T}/test_native_request.py",
+        f"tests/test_own_provider.py {_T}/test_listing.py {_T}/test_access.py",
+        f"tests/test_mistakes.py {_T}/test_proxies.py",
+    ),
+    "aki_transport/models/resolver.py": (
+        f"{_EDGES} {_T}/test_endpoints.py {_T}/test_anthropic_request.py",
+        f"tests/requests/test_own_bound.py tests/test_own_provider.py {_T}/test_validate_request.py",
+        f"{_T}/test_served_model.py {_T}/test_listing.py {_T}/test_calls.py",
+    ),
+    "aki_transport/transport/framing.py": (f"{_T}/test_framing.py", f"{_T}/test_unasked_bytes.py"),
+    "aki_transport/transport/proxies.py": (f"{_T}/test_proxies.py", "tests/secrets/test_shown.py"),
+    "aki_transport/transport/retry.py": (f"{_T}/test_retries.py", f"{_T}/test_bounds.py {_T}/test_image_calls.py"),
+    "aki_transport/transport/sse.py": (f"{_T}/test_sse.py", f"{_T}/test_bounds.py {_T}/test_decoding.py"),
 }
-"""For each module the arguments for pytest, quick tests first. A module that is not here needs `--tests`."""
+"""For each module groups of arguments for pytest, quick tests first: the files that reach its lines through the public
+classes. A module that is not here needs `--tests`."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +70,6 @@ class Listed:
     tests: str
 
 
-_EDGES = "tests/test_edges.py"
 LISTED: tuple[Listed, ...] = (
     Listed(
         "aki_transport/images/files.py",

@@ -1,21 +1,27 @@
-"""Runs tests against a changed module, each change in a process of its own; the files on disk stay as they are."""
+"""Runs tests against a changed module, each change in a process of its own; the files on disk stay as they are.
+
+A change is shown to those tests that reach its line, the quick ones first.
+"""
 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import resource
 import signal
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -24,7 +30,8 @@ from tests.tools.mutants.operators import Mutation
 
 ROOT = Path(__file__).parents[3]
 _MEMORY = 4 * 2**30  # bytes of address space, for changes that make a loop endless
-_LEAST_SECONDS = 10
+_LEAST_SECONDS = 30
+_OPTIONS = ("-x", "-q", "--tb=line", "-W", "ignore", "--hypothesis-profile=mutants")
 settings.register_profile("mutants", max_examples=25, derandomize=True, database=None, deadline=None)
 
 
@@ -43,6 +50,44 @@ class _Changed(MetaPathFinder, SourceFileLoader):
         return compile(self._mutation.source, self.path, "exec")
 
 
+class _Reached:
+    """A plugin of pytest: which lines of the module each test reaches, and how long it takes."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = str(path)
+        self.lines: dict[str, set[int]] = defaultdict(set)
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._now: set[int] = set()
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._now = self.lines[nodeid]
+        threading.settrace(self._enter)
+        sys.settrace(self._enter)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.seconds[report.nodeid] += report.duration
+
+    def _enter(self, frame: FrameType, *_: object) -> Callable[..., Any] | None:
+        return self._line(frame) if frame.f_code.co_filename == self._file else None
+
+    def _line(self, frame: FrameType, *_: object) -> Callable[..., Any]:
+        self._now.add(frame.f_lineno)
+        return self._line
+
+
+class _Chosen:
+    """A plugin of pytest that runs these tests alone, in this order."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._places = {name: place for place, name in enumerate(names)}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = sorted(
+            (item for item in items if item.nodeid in self._places), key=lambda item: self._places[item.nodeid]
+        )
+
+
 class Trial:
     """The tests of one module.
 
@@ -53,43 +98,63 @@ class Trial:
 
     def __init__(self, path: Path, tests: Sequence[str]) -> None:
         self._path = path
-        self._arguments = [*tests, "-x", "-q", "--tb=line", "-W", "ignore", "--hypothesis-profile=mutants"]
-        self.seconds = 0.0
+        self._tests = tuple(tests)
+        self._lines: dict[str, set[int]] = {}
+        self._seconds: dict[str, float] = {}
 
     def prepare(self) -> str | None:
         """Run the tests without a change, and import what they need of others; what is wrong if they fail."""
-        with tempfile.NamedTemporaryFile("r") as names:
-            began = time.monotonic()
-            outcome, output = self._run(None, 600, names.name)
-            self.seconds = time.monotonic() - began
+        with tempfile.NamedTemporaryFile("r") as report:
+            outcome, output = self._run(None, self._tests, _Reached(self._path), 900, report.name)
             if outcome:
                 return output
-            for name in names.read().split():
-                _import_if_possible(name)
-        began = time.monotonic()
-        self._run(None, 600)
-        self.seconds = time.monotonic() - began
-        return None
+            names, lines, self._seconds = json.load(report)
+        self._lines = {name: set(reached) for name, reached in lines.items() if reached}
+        for name in names:
+            _import_if_possible(name)
+        chosen = self._by_seconds(self._lines)
+        outcome, output = self._run(None, _files(chosen), _Chosen(chosen), 900)  # their order must not matter
+        return output if outcome else None
 
     def is_killed(self, mutation: Mutation) -> bool:
-        """Whether a test notices the change; one that takes ten times as long as without it counts as noticed."""
-        outcome, output = self._run(mutation, max(_LEAST_SECONDS, int(10 * self.seconds)))
+        """Whether a test notices the change; taking ten times as long as without it counts as noticed."""
+        names = self._by_seconds([name for name, lines in self._lines.items() if mutation.line in lines] or self._lines)
+        seconds = int(_LEAST_SECONDS + 10 * sum(self._seconds[name] for name in names))
+        outcome, output = self._run(mutation, _files(names), _Chosen(names), seconds)
         if outcome in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR):
             raise RuntimeError(output)
         return outcome != pytest.ExitCode.OK
 
-    def _run(self, mutation: Mutation | None, seconds: int, names: str = "") -> tuple[int, str]:
+    def _by_seconds(self, names: Iterable[str]) -> list[str]:
+        return sorted(names, key=lambda name: self._seconds[name])
+
+    def _run(
+        self,
+        mutation: Mutation | None,
+        tests: Sequence[str],
+        plugin: _Reached | _Chosen,
+        seconds: int,
+        report: str = "",
+    ) -> tuple[int, str]:
         with tempfile.TemporaryFile() as output:
             child = os.fork()
             if child == 0:
-                self._run_in_child(mutation, seconds, names, output.fileno())
+                self._run_in_child(mutation, tests, plugin, seconds, report, output.fileno())
             _, status = os.waitpid(child, 0)
             with suppress(ProcessLookupError):
                 os.killpg(child, signal.SIGKILL)  # what its tests had started
             output.seek(0)
             return os.waitstatus_to_exitcode(status), output.read().decode("utf-8", "replace")
 
-    def _run_in_child(self, mutation: Mutation | None, seconds: int, names: str, output: int) -> None:
+    def _run_in_child(
+        self,
+        mutation: Mutation | None,
+        tests: Sequence[str],
+        plugin: _Reached | _Chosen,
+        seconds: int,
+        report: str,
+        output: int,
+    ) -> None:
         code = int(pytest.ExitCode.INTERNAL_ERROR)
         try:
             os.setpgid(0, 0)
@@ -100,13 +165,20 @@ class Trial:
             sys.dont_write_bytecode = True
             if mutation is not None:
                 sys.meta_path.insert(0, _Changed(self._path, mutation))
-            code = int(pytest.main(self._arguments))
-            if names:
-                Path(names).write_text(" ".join(name for name in sys.modules if not _is_ours(name)))
+            code = int(pytest.main([*tests, *_OPTIONS], plugins=[plugin]))
+            if isinstance(plugin, _Reached):
+                sys.settrace(None)
+                lines = {name: list(reached) for name, reached in plugin.lines.items()}
+                others = [name for name in sys.modules if not _is_ours(name)]
+                Path(report).write_text(json.dumps([others, lines, plugin.seconds]))
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
+
+
+def _files(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.partition("::")[0] for name in names))
 
 
 def _is_ours(name: str) -> bool:
