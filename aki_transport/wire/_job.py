@@ -27,7 +27,7 @@ from aki_transport.errors import (
 from aki_transport.json_text import MAX_SHOWN, parse_json
 from aki_transport.messages import JobProgress, OnProgress
 from aki_transport.transport import Call, Job, ListenerError, Payload
-from aki_transport.wire._decoder import count_in, number_in, text_or_none
+from aki_transport.wire._chat_decoder import count_in, number_in, text_or_none
 
 _MESSAGE_FIELDS = ("error", "message", "description", "detail", "msg")
 _ERROR_FIELDS = ("success", *_MESSAGE_FIELDS, "status", "job_id", "job_state")
