@@ -136,11 +136,11 @@ def _blocks(message: Message, *, with_reasoning: bool) -> Iterator[dict[str, Any
         yield _tool_result(message)
         return
     if with_reasoning:
-        for block in message.reasoning_blocks:
-            if block.data is not None:
-                yield {"type": "redacted_thinking", "data": block.data}
+        for reasoning in message.reasoning_blocks:
+            if reasoning.data is not None:
+                yield {"type": "redacted_thinking", "data": reasoning.data}
             else:
-                yield {"type": "thinking", "thinking": block.text, **set_fields(block, "signature")}
+                yield {"type": "thinking", "thinking": reasoning.text, **set_fields(reasoning, "signature")}
         # Unsigned: a service that signs refuses it, so it is sent only to the one that wrote it so.
         if message.reasoning and not message.reasoning_blocks and message.provider is not None:
             yield {"type": "thinking", "thinking": message.reasoning}
