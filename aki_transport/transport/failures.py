@@ -48,8 +48,13 @@ def was_never_sent(error: BaseException) -> bool:
 
 
 def forget_frames(error: BaseException) -> None:
-    """Drop the frames below the caller's: their variables hold headers, bodies, and so the key."""
+    """Drop the frames below the caller's: their variables hold headers, bodies, and so the key.
+
+    A group of exceptions, such as those of task groups, has members with frames of their own.
+    """
     error.__traceback__ = error.__cause__ = error.__context__ = None
+    for member in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        forget_frames(member)
 
 
 def describe_failure(

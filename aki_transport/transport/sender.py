@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, closing
 from itertools import chain
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import httpx
 from pydantic import SecretStr
@@ -81,7 +82,7 @@ class Transport:
         self._key = key
         self._key_places = key_places
         self._headers = dict(headers)
-        self._secret_headers = secret_header_values(headers)
+        self._secret_headers = secret_header_values({**dict(parse_qsl(query)), **headers})
         self._form_headers = {name: value for name, value in headers.items() if name != "content-type"}
         self._http_client = http_client
         self._http_async_client = http_async_client
@@ -273,7 +274,7 @@ class Transport:
     def _request(self, client: httpx.Client | httpx.AsyncClient, attempts: Attempts, key_in: str) -> httpx.Request:
         """One attempt. The key is unwrapped in its arguments alone, so that no local variable holds it."""
         call, form = attempts.call, attempts.call.form
-        headers, body = (self._headers, {}) if form is None else (self._form_headers, form.for_httpx())
+        headers, body = (self._headers, {}) if form is None else (self._form_headers, form)
         return client.build_request(
             call.method,
             self._url + call.path + self._query,  # a text, for httpx2 takes no URL of httpx

@@ -102,3 +102,16 @@ def test_a_mock_transport_answers(way: Way, library):
 
     assert ask(way, library, lambda: library.MockTransport(handle)).text == "It is mocked."
     assert sent == [("GET", "/v1/models"), ("POST", "/v1/chat/completions")]
+
+
+def test_the_members_of_a_group_of_exceptions_have_no_frames(way: Way, library):
+    def fail(request: Any) -> Any:
+        try:
+            request.headers["never-sent"]
+        except KeyError as error:
+            raise ExceptionGroup("in a task group", [error]) from error
+
+    with pytest.raises(ExceptionGroup) as caught:
+        ask(way, library, lambda: library.MockTransport(fail), model_listing=False, max_retries=0)
+    (member,) = caught.value.exceptions
+    assert member.__traceback__ is caught.value.__cause__ is caught.value.__context__ is None

@@ -25,6 +25,7 @@ from tests.secrets.test_interrupted import OBSERVERS, PATHS, raised_by
 from tests.transport.raw_server import proxying, serving
 
 TOKEN = "tenant-t0ken-9f3c7e21"
+SIGNATURE = "s1gnature-71d0"  # in the query of a base URL
 
 
 def shown(error: BaseException) -> str:
@@ -35,7 +36,8 @@ def shown(error: BaseException) -> str:
 
 def repeating(request: Request) -> Answer:
     token = request.headers["x-tenant-token"]
-    return json_answer({"error": {"message": f"{token} is wrong", "code": token, "param": [token]}}, 400, x_echo=token)
+    message = f"{token} is wrong at {request.path}"
+    return json_answer({"error": {"message": message, "code": token, "param": [token]}}, 400, x_echo=token)
 
 
 @pytest.mark.parametrize("protocol", PATHS)
@@ -47,7 +49,7 @@ def test_a_token_in_a_header_is_as_secret_as_the_key(protocol: str, subtests: py
                 model=MODELS[protocol],
                 protocol=protocol,
                 api_key=KEY,
-                base_url=f"{server.url}/{PATHS[protocol]}",
+                base_url=f"{server.url}/{PATHS[protocol]}?v=1&signature={SIGNATURE}",
                 model_listing=False,
                 default_headers=headers,
             )
@@ -55,6 +57,7 @@ def test_a_token_in_a_header_is_as_secret_as_the_key(protocol: str, subtests: py
             assert isinstance(error, AKIError)
             assert "***" in str(error)
             assert TOKEN not in f"{shown(error)} {model!r}"
+            assert SIGNATURE not in without_arguments(error)
 
 
 def without_arguments(error: BaseException) -> str:

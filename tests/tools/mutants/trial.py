@@ -110,6 +110,8 @@ class Trial:
                 return output
             names, lines, self._seconds = json.load(report)
         self._lines = {name: set(reached) for name, reached in lines.items() if reached}
+        if not self._lines:
+            return f"{' '.join(self._tests)}: none of them reaches it"
         for name in names:
             _import_if_possible(name)
         chosen = self._by_seconds(self._lines)
