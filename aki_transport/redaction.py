@@ -15,9 +15,11 @@ _ALPHANUMERIC = re.compile(r"[A-Za-z0-9]")  # no usual encoding changes these
 _ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 # C0 and C1 control characters (terminal escapes, line breaks), invisible and bidirectional formatting characters,
-# line and paragraph separators, lone surrogates, tag characters. Source: Unicode Technical Report 36, section 3.
+# line and paragraph separators, lone surrogates, annotations, tag characters. Source: Unicode Technical Report 36,
+# section 3.
 _CONTROL = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
 )
 
 

@@ -235,8 +235,25 @@ def _listed_limits(model: str, table: Mapping[str, ModelInfo], listing: Listing)
         return listing[model]
     if len(listing) == 1:
         return next(iter(listing.values()))
-    names = islice(listing, _MAX_SEARCHED)
+    known = {_bare(model), _undated(_bare(model))}
+    for row in table.values():
+        aliases = {_bare(name) for name in (row.id, *row.aliases)}
+        if not known.isdisjoint(aliases):
+            known |= aliases | set(map(_undated, aliases))
+    # `same_model` is slow, and a listing can be long.
+    names = (
+        name for name in islice(listing, _MAX_SEARCHED) if not known.isdisjoint({_bare(name), _undated(_bare(name))})
+    )
     return next((listing[name] for name in names if same_model(model, name, table)), Limits())
+
+
+def _bare(name: str) -> str:
+    """The name in lower case, without a provider's prefix and a tag."""
+    return _TAG.sub("", name).rpartition("/")[2].casefold()
+
+
+def _undated(name: str) -> str:
+    return _DATE_SUFFIX.sub("", name)
 
 
 def same_model(requested: str, served: str, table: Mapping[str, ModelInfo]) -> bool:

@@ -90,6 +90,7 @@ def test_what_holds_no_secret_stays(text: str, secrets: list[str]) -> None:
         ("\x9b2J\x85\x7f\0", r"\x9b2J\x85\x7f\x00"),
         ("\u2028\u2029\ufeff", r"\u2028\u2029\ufeff"),
         ("\ud800", r"\ud800"),
+        ("k\xadey\u180e\ufff9a\ufffb\U0001d173", r"k\xadey\u180e\ufff9a\ufffb\U0001d173"),
         ("a\U000e0041", r"a\U000e0041"),
         ("Zürich, 東京, שלום, 👩\u200d💻", "Zürich, 東京, שלום, 👩\u200d💻"),
     ],

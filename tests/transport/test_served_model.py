@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aki_transport import Client, ModelFallbackError, ModelMismatchWarning
 from aki_transport.errors import AKIError, ModelNotFoundError
 from aki_transport.models import catalog
-from aki_transport.models.catalog import closest, load_table, read_listing, resolve, same_model
+from aki_transport.models.catalog import Limits, closest, load_table, read_listing, resolve, same_model
 from tests.scenarios import FALLBACK, chunk, replied
 from tests.scenarios.table import COUNT
 from tests.script_server import Answer, ScriptServer, sse
@@ -217,6 +217,24 @@ def test_of_a_long_listing_only_a_part_is_compared(model, monkeypatch) -> None:
     assert compared[0] <= 200 * 200 + 200
     if model == "qwen3.6-36b":
         assert near[0] == "qwen3.6-35b"
+
+
+@pytest.mark.parametrize("table", [TABLE, {}], ids=["known models", "no table"])
+def test_of_a_long_listing_few_names_are_compared_for_limits(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+
+    def counted(requested: str, served: str, known: Any) -> bool:
+        compared.append(served)
+        return same_model(requested, served, known)
+
+    monkeypatch.setattr(catalog, "same_model", counted)
+    listing = {f"org{number}/model-{number}": Limits(1, 1) for number in range(9000)}
+    for listed in ("Org/M:latest", "m-2026-01-01", "org/m"):
+        assert catalog.describe("m", table, {**listing, listed: Limits(4096, 512)}).context_window == 4096
+        assert compared.pop() == listed
+    assert compared == []
+    assert catalog.describe("unknown", table, listing).source == "default"
+    assert compared == []
 
 
 def test_an_unknown_model_is_compared_once_and_a_long_listing_is_not_repeated(monkeypatch) -> None:
