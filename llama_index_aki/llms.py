@@ -350,7 +350,7 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
 
 def _openai_tool(tool: BaseTool) -> dict[str, Any]:
     converted = tool.metadata.to_openai_tool(skip_length_check=True)
-    schema = getattr(tool.metadata.fn_schema, "model_json_schema", dict)()
+    schema: dict[str, Any] = getattr(tool.metadata.fn_schema, "model_json_schema", dict)()
     if "$ref" in schema:  # a class that contains itself, whose root LlamaIndex leaves out
         converted["function"]["parameters"] = rooted_schema(schema)
     return converted

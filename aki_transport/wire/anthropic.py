@@ -223,7 +223,7 @@ def _system_blocks(message: Message) -> list[dict[str, Any]]:
 def _offered_tools(request: ChatRequest) -> Iterable[Tool | Mapping[str, Any]]:
     """The tools, without those that OpenAI's `allowed_tools` leaves out: this protocol has no such choice."""
     match request.tool_choice:
-        case {"type": "allowed_tools"} as choice:
+        case Mapping() as choice if choice.get("type") == "allowed_tools":
             names = _allowed_names(choice)
             return [tool for tool in request.tools if not isinstance(tool, Tool) or tool.name in names]
         case _:
