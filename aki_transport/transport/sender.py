@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, closing
@@ -155,7 +156,9 @@ class Transport:
                         for _ in batches:
                             pass
                 finally:
-                    response.close()
+                    # At the end of the interpreter all connections are closed, and httpx's `close` crashes Python 3.13.
+                    if not sys.is_finalizing():
+                        response.close()
             except BaseException as error:
                 forget_frames(error)
                 if not is_failed_call(error):
