@@ -466,7 +466,7 @@ def test_bars_of_jobs_at_the_same_time_do_not_disturb_each_other(capsys):
 
 
 def test_without_tqdm_a_bar_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
     with pytest.raises(ours.ConfigurationError, match="pip install tqdm"):
         ProgressBar()
 
