@@ -105,6 +105,7 @@ def test_a_mock_transport_answers(way: Way, library):
     assert sent == [("GET", "/v1/models"), ("POST", "/v1/chat/completions")]
 
 
+@in_every_way
 def test_the_members_of_a_group_of_exceptions_have_no_frames(way: Way, library):
     def fail(request: Any) -> Any:
         try:
