@@ -118,10 +118,16 @@ CHOICES = (
     ),
     Scenario(
         name="choice-of-another-index-alone",
-        why="Seen at gateways: no first choice, which is no answer.",
-        blocking=replied("Hello", top={"choices": [{"index": 1, "message": {"content": "Hello"}}]}),
-        stream=None,
-        expect=_INVALID,
+        why="Gateways count the choices from 1.",
+        blocking=replied(
+            "Hello", top={"choices": [{"index": 1, "message": {"content": "Hello"}, "finish_reason": "stop"}]}
+        ),
+        stream=sse(
+            *(chunk(top={"choices": [{"index": 1, "delta": {"content": text}}]}) for text in ("Hel", "lo")),
+            chunk(top={"choices": [{"index": 1, "delta": {}, "finish_reason": "stop"}]}),
+            COUNT,
+        ),
+        expect=HELLO,
     ),
     Scenario(
         name="empty-answer",
