@@ -188,6 +188,35 @@ CONTENT = (
         stream=streamed(chunk([{"type": "text", "text": "Hel"}]), chunk([{"type": "text", "text": "lo"}])),
         expect=HELLO,
     ),
+    *(
+        Scenario(
+            name=f"content-in-parts-{name}",
+            why=why,
+            blocking=replied([part]),
+            stream=streamed(chunk([part])),
+            expect=expect,
+        )
+        for name, why, part, expect in (
+            (
+                "reasoning",
+                "A part says by its type that its text is reasoning.",
+                {"type": "reasoning", "text": "hm"},
+                Expect(reasoning="hm"),
+            ),
+            (
+                "value",
+                "OpenAI's assistants hold the text in an object.",
+                {"type": "text", "text": {"value": "Hello"}},
+                HELLO,
+            ),
+            (
+                "refusal",
+                "OpenAI's part that is a refusal.",
+                {"type": "refusal", "refusal": "No."},
+                Expect(refusal="No."),
+            ),
+        )
+    ),
     Scenario(
         name="message-in-place-of-delta",
         why="Gateways that re-use the blocking shape send `message` in each event.",
