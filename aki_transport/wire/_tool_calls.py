@@ -197,7 +197,7 @@ class _Call:
         return self.arguments.is_open and start not in ("", "{")
 
     def is_another(self, name: str, arguments: str, *, is_certain: bool) -> bool:
-        """Whether a piece with this name begins another call; if index and ID are this call's, only a whole one."""
+        """Whether a piece with this name begins another call; if index and ID are this call's, only a complete one."""
         start = arguments.strip()
         if self.name is None:
             return self.arguments.is_complete and bool(start)
