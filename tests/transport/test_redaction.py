@@ -38,6 +38,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "HTML, decimal": lambda text: "".join(c if c.isalnum() else f"&#{ord(c)};" for c in text),
     "HTML, padded": lambda text: "".join(c if c.isalnum() else f"&#0{ord(c)};" for c in text),
     "HTML, hexadecimal": lambda text: "".join(c if c.isalnum() else f"&#x{ord(c):X};" for c in text),
+    "XML": lambda text: html.escape(text).replace("&#x27;", "&apos;"),
     "HTML twice": lambda text: html.escape(html.escape(text)),
     "URL": lambda text: quote(text, safe=""),
     "URL, path": quote,
