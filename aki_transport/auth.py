@@ -223,6 +223,7 @@ def _strip_key(key: SecretStr | str, title: str) -> SecretStr | None:
         return None
     if not _PRINTABLE.fullmatch(key.get_secret_value()):
         raise ConfigurationError(
-            f"{title}: the key contains spaces or characters that are not allowed in an HTTP header."
+            f"{title}: the key contains spaces or characters that are not allowed in an HTTP header; pass the key"
+            " alone, without 'Bearer'."
         )
     return key
