@@ -25,7 +25,8 @@ ApiKeySource: TypeAlias = str | SecretStr | KeyFunction | None
 
 _PRINTABLE = re.compile(r"[!-~]+")
 _CALL_PATH = re.compile(
-    r"/((chat/)?completions|responses|images/(generations|edits)|(v1/)?messages|(call|progress)/[^/]+)/*$"
+    r"/((chat/)?completions|responses|embeddings|images/(generations|edits)|(v1/)?messages|(call|progress)/[^/]+)/*$",
+    re.IGNORECASE,
 )
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t -~]*")
