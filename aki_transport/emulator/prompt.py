@@ -2,16 +2,27 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
+Choice = Literal["auto", "none", "required"]
 Effort = Literal["none", "low", "medium", "high"]
 
 _PER_MESSAGE, _PER_IMAGE = 4, 256
 # Lossless: the pieces of a text joined are the text. About 1.3 of them per English word, as real tokenizers have.
 _PIECE = re.compile(r"\s*[^\W_]{1,6}|\s*[^\w\s]|\s*_|\s+")
 _DELTA = 3  # tokens; a word or two
+
+
+@dataclass
+class Refusal(Exception):  # noqa: N818  # named for what the service does
+    """A request that is not carried out; without a status it gets the interface's own for that."""
+
+    message: str
+    status: int | None = None
+    code: str | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +61,11 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedTool:
-    """A tool choice that names its tool."""
-
-    name: str
-
-
-Choice = Literal["auto", "none", "required"] | NamedTool
-
-
-@dataclass(frozen=True, slots=True)
 class Prompt:
-    """The conversation and what the answer has to be like: `schema` of any object is an empty one."""
+    """The conversation and what the answer has to be like: `schema` of any object is an empty one.
+
+    Where one tool is asked for by name, it is the only one, and required.
+    """
 
     turns: tuple[Turn, ...]
     tools: tuple[Tool, ...] = ()
@@ -130,27 +134,18 @@ class Completion:
 
 
 def limited(answer: Completion, prompt: Prompt, max_output: int) -> Completion:
-    """The answer cut by stop words and limits, and counted."""
-    limit = left = min(prompt.max_tokens or max_output, max_output)
+    """The answer, its text cut by stop words and limits, and counted."""
+    limit = min(prompt.max_tokens or max_output, max_output)
     reasoning = cut(answer.reasoning, limit)
     spent = count(reasoning)
     stops = [(answer.text.find(word), word) for word in prompt.stop if word and word in answer.text]
     at, word = min(stops, default=(len(answer.text), None))
     text = cut(answer.text[:at], limit - spent)
-    left -= spent + count(text)
-    shortened = len(text) < at or reasoning != answer.reasoning
-    calls: list[Call] = []
-    for call in answer.calls:
-        arguments = cut(call.arguments, left - count(call.name))
-        shortened = shortened or left < count(call.name) or arguments != call.arguments
-        if left >= count(call.name):
-            calls.append(replace(call, arguments=arguments))
-            left -= count(call.name + arguments)
-        if shortened:
-            break
-    finish = "length" if shortened else "tool_calls" if calls else "stop"
+    is_cut = len(text) < at or reasoning != answer.reasoning
+    written = spent + count(text) + sum(count(call.name + call.arguments) for call in answer.calls)
+    finish = "length" if is_cut else "tool_calls" if answer.calls else "stop"
     stopped_by = word if finish == "stop" else None
-    return Completion(text, reasoning, tuple(calls), finish, prompt.tokens(), limit - left, spent, stopped_by)
+    return Completion(text, reasoning, answer.calls, finish, prompt.tokens(), written, spent, stopped_by)
 
 
 def count(text: str) -> int:

@@ -1,6 +1,5 @@
 """What reached the emulator, and how often each fault was injected."""
 
-import threading
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,12 +19,6 @@ class RecordedRequest:
         body: The JSON body; None if there was none.
         raw: The body's bytes.
         request_id: The ID that the answer names.
-
-    Example:
-        >>> with Emulator() as service:
-        ...     models = Client(base_url=service.openai_url, api_key=service.key).refresh_models()
-        ...     service.requests[0].method, service.requests[0].path
-        ('GET', '/v1/models')
     """
 
     method: str
@@ -47,13 +40,6 @@ class RecordedJob:
         state: `"queued"`, `"processing"`, `"done"` (its result was delivered), `"lapsed"` or `"canceled"`.
         polls: How often it was asked for.
         cancelled: Whether the client ended it.
-
-    Example:
-        >>> with Emulator() as service:
-        ...     client = Client(protocol="native", base_url=service.native_url, api_key=service.key)
-        ...     _ = client.generate_image("a red lighthouse", size="256x256")
-        ...     service.jobs[0].state
-        'done'
     """
 
     id: str
@@ -67,28 +53,15 @@ class Records:
     """Filled by the server's thread, read by any other."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._requests: list[RecordedRequest] = []
+        self.requests: list[RecordedRequest] = []
         self._injected: Counter[tuple[str, str]] = Counter()
-
-    def add(self, request: RecordedRequest) -> None:
-        """Keep one request."""
-        with self._lock:
-            self._requests.append(request)
-
-    def requests(self) -> list[RecordedRequest]:
-        """All requests so far, in order."""
-        with self._lock:
-            return list(self._requests)
 
     def applies(self, path: str, spec: str, times: int | None) -> bool:
         """Whether a fault with this text still applies; each call uses up one of its times."""
-        with self._lock:
-            self._injected[path, spec] += 1
-            return times is None or self._injected[path, spec] <= times
+        self._injected[path, spec] += 1
+        return times is None or self._injected[path, spec] <= times
 
     def clear(self) -> None:
         """Forget the requests and the faults' counters."""
-        with self._lock:
-            self._requests.clear()
-            self._injected.clear()
+        self.requests.clear()
+        self._injected.clear()

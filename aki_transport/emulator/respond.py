@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any, TypeAlias
 from uuid import uuid4
 
-from aki_transport.emulator.prompt import Call, Completion, NamedTool, Prompt, Tool, count
+from aki_transport.emulator.prompt import Call, Completion, Prompt, Refusal, Tool, count
 from aki_transport.emulator.records import RecordedRequest
 
 _USAGE = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
@@ -49,10 +49,6 @@ Item: TypeAlias = (
 )
 
 
-class Unanswerable(Exception):  # noqa: N818  # named for the request
-    """There is no answer to this request, or none that can be sent."""
-
-
 def answer(
     text: str = "",
     *,
@@ -67,16 +63,12 @@ def answer(
         text: Its text.
         reasoning: What the model thinks before it.
         tool_calls: The tools to call, each made by `tool_call`.
-        finish_reason: Why it ends, in OpenAI's words on every interface; by default `"tool_calls"` where there are
-            calls, else `"stop"`. The native interface has none.
+        finish_reason: Why it ends, in OpenAI's words on every interface; by default as the answer is. The native
+            interface has none.
         usage: Token counts, by OpenAI's or Anthropic's names; counted if not given.
 
     Raises:
         TypeError: A tool call was not made by `tool_call`.
-
-    Example:
-        >>> answer("Blue.", reasoning="The sky is blue.", usage={"completion_tokens": 7}).text
-        'Blue.'
     """
     for call in tool_calls:
         if not isinstance(call, ScriptedCall):
@@ -115,10 +107,6 @@ def http_error(
 
     Raises:
         ValueError: The status is none of an error, or `times` is less than 1.
-
-    Example:
-        >>> http_error(429, "Slow down.", headers={"retry-after": "1"}, times=3).status
-        429
     """
     if not HTTPStatus.BAD_REQUEST <= status < 600:  # noqa: PLR2004  # the end of the statuses
         raise ValueError(f"http_error: the status of an error is from 400 to 599, not {status}.")
@@ -166,16 +154,16 @@ class Script:
 
         Raises:
             ScriptedError: It is one.
-            Unanswerable: The item is none for this request.
+            Refusal: The item is none for this request.
         """
         item: Any = self._next()
         if callable(item):
             try:
                 item = item(request)
             except Exception as error:
-                raise Unanswerable(f"respond(): the function raised {type(error).__name__}: {error}") from error
+                raise Refusal(f"respond(): the function raised {type(error).__name__}: {error}") from error
             if item is None:
-                raise Unanswerable("respond(): the function returned None in place of an answer.")
+                raise Refusal("respond(): the function returned None in place of an answer.")
         if isinstance(item, ScriptedError):
             raise item
         return None if item is None else _completion(item, prompt)
@@ -205,7 +193,7 @@ def _completion(item: Any, prompt: Prompt) -> Completion:
         case dict():
             scripted = ScriptedAnswer(json.dumps(item, ensure_ascii=False))
         case _:
-            raise Unanswerable(f"respond(): the function returned {type(item).__name__}, which is no answer.")
+            raise Refusal(f"respond(): the function returned {type(item).__name__}, which is no answer.")
     calls = tuple(
         Call(f"call_{uuid4().hex[:24]}", call.name, json.dumps(call.arguments, ensure_ascii=False))
         for call in scripted.tool_calls
@@ -222,8 +210,6 @@ def _tool_for(item: dict[str, Any], prompt: Prompt) -> Tool | None:
     """The tool by which an object is asked for; `None` where it is asked for as text."""
     if prompt.schema is not None or prompt.choice == "none":
         return None
-    if isinstance(prompt.choice, NamedTool):
-        return next(tool for tool in prompt.tools if tool.name == prompt.choice.name)
     fitting = [
         tool
         for tool in prompt.tools

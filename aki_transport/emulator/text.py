@@ -26,24 +26,16 @@ _QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|`([^`\n]+)`|(?<!\w)'([^'
 _NAME = re.compile(r"(?:(?:Dr|Prof|Mr|Mrs|Ms)\. )?[A-ZÀ-ÖØ-Þ][\w’-]*(?:\s+[A-ZÀ-ÖØ-Þ][\w’-]*)*")
 # What stands behind a name that begins a sentence.
 _AFTER_NAME = re.compile(r"(?:['’]s|,)?\s+(?:is|are|was|were|has|have|lives?|turned|and|works?)\b|,\s|[.!?]?\s*$")
-_SPOKEN = {
-    r"\s+(?:multiplied\s+by|times)\s+(?=[\d(])|(?<=[\d)])\s*[×·]\s*(?=[\d(])": " * ",
-    r"\s+divided\s+by\s+(?=[\d(])": " / ",
-    r"\s+plus\s+(?=[\d(])": " + ",
-    r"\s+minus\s+(?=[\d(])": " - ",
-    r"(?<=[\d)])\s*\^\s*(?=[\d(])": " ** ",
-    r"(?<=\d),(?=\d{3}\b)|\d{4}-\d\d-\d\d": "",
-}
-_OPERAND = r"\(*\s*-?\s*\(*\s*\d+(?:\.\d+)?\s*\)*"
-_SUM = re.compile(rf"(?<![\w.]){_OPERAND}(?:\s*(?:\*\*|[-+*/])\s*{_OPERAND})+(?![\w])")
+_SPOKEN = {"plus": "+", "minus": "-", "times": "*", "divided by": "/", "×": "*", "·": "*"}
+_OPERATOR = re.compile(rf"(?<=[\d)])\s*({'|'.join(map(re.escape, _SPOKEN))})\s*(?=[\d(])")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_SUM = re.compile(r"(?<![\w.])[-(]*\d[\d .()+*/-]*[\d)](?!\w)")
 _OPERATORS = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
 }
-_LARGEST = 1000  # of an exponent and what it is of; larger ones would take all of a machine
 
 
 def stem(word: str) -> str:
@@ -105,21 +97,15 @@ def names(text: str) -> list[str]:
 
 def expressions(text: str) -> list[str]:
     """The sums of a text, spoken ones too, as Python writes them."""
-    for pattern, sign in _SPOKEN.items():
-        text = re.sub(pattern, sign, text)
-    matches: list[str] = []
-    for match in _SUM.finditer(text):
-        expression = match.group().strip()
-        surplus = expression.count(")") - expression.count("(")
-        matches.append(expression[:-surplus] if surplus > 0 else expression[-surplus:] if surplus else expression)
-    return [expression for expression in matches if evaluate(expression) is not None]
+    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", _DATE.sub("", text))
+    written = _SUM.findall(_OPERATOR.sub(lambda match: f" {_SPOKEN[match[1]]} ", text))
+    return [each for each in written if re.search(r"[\d)]\s*[-+*/]", each) and evaluate(each) is not None]
 
 
 def evaluate(expression: str) -> Number | None:
     """The value of a sum, or `None` if it has none."""
     try:
-        value = _value(ast.parse(expression, mode="eval").body)
-        return int(value) if isinstance(value, float) and value.is_integer() else value
+        return _value(ast.parse(expression, mode="eval").body)
     except (SyntaxError, ValueError, ArithmeticError):
         return None
 
@@ -131,10 +117,7 @@ def _value(node: ast.expr) -> Number:
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -_value(operand)
         case ast.BinOp(left=left, op=kind, right=right) if type(kind) in _OPERATORS:
-            first, second = _value(left), _value(right)
-            if isinstance(kind, ast.Pow) and not (0 <= first <= _LARGEST and abs(second) <= _LARGEST):
-                raise ValueError("too large")
-            result: Number = _OPERATORS[type(kind)](first, second)
+            result: Number = _OPERATORS[type(kind)](_value(left), _value(right))
             return result
         case _:
             raise ValueError("no sum")

@@ -4,20 +4,20 @@ import asyncio
 import base64
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
 from starlette.types import Message
 
 from aki_transport.emulator.faults import Faults, split_model
-from aki_transport.emulator.interfaces import Errors, Malformed, Refusal, json_object, route
-from aki_transport.emulator.pictures import NoPictureError, draw
-from aki_transport.emulator.pictures.editing import edit
+from aki_transport.emulator.interfaces import Handler, check_range, json_object, reading
+from aki_transport.emulator.pictures import draw, edit
+from aki_transport.emulator.prompt import Refusal
 from aki_transport.emulator.records import RecordedRequest
 
 # No such host: nobody is meant to fetch it.
@@ -28,57 +28,49 @@ _DRAWS, _EDITS = "z-image-turbo", "qwen-image-edit"
 _MOST = 4
 _SMALLEST, _LARGEST = 128, 2048
 _MEGABYTE = 1_000_000
-_MODEL = re.compile(rb'name="model"(?:\r\n[^\r\n]+)*\r\n\r\n([^\r\n]*)\r\n')
 
 
-def routes(allowed: Callable[[RecordedRequest], bool], errors: Errors, *, any_model: bool) -> list[BaseRoute]:
-    """The two endpoints."""
+def image_endpoints(*, any_model: bool) -> dict[str, Handler]:
+    """The two endpoints, which take two models, or any."""
 
     async def generations(request: RecordedRequest, faults: Faults) -> Response:
         body = json_object(request)
-        form = body.get("response_format")
-        if form not in (None, "b64_json"):
+        if (form := body.get("response_format")) not in (None, "b64_json"):
             raise Refusal(f"Parameter 'response_format' must be b64_json, not {form!r}.")
-        check_model(body.get("model"), (_DRAWS,))
-        prompt, count, size = _prompt(body), _count(body.get("n")), _size(body.get("size")) or (1024, 1024)
+        prompt, count, size = read(body, _DRAWS)
+        width, height = size or (1024, 1024)
         seed = crc32(prompt.encode())
         # In a thread: other connections are served meanwhile.
-        return _sent([await asyncio.to_thread(draw, prompt, *size, seed + number) for number in range(count)], faults)
+        return _sent(
+            [await asyncio.to_thread(draw, prompt, width, height, seed + number) for number in range(count)], faults
+        )
 
     async def edits(request: RecordedRequest, faults: Faults) -> Response:
-        if not _is_form(request):
-            raise Malformed("The request body is not multipart/form-data.")
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            raise HTTPException(400, "The request body is not multipart/form-data.")
         async with _form_request(request).form() as form:
-            check_model(form.get("model"), (_EDITS, _DRAWS))
-            prompt, count, size = _prompt(form), _count(form.get("n")), _size(form.get("size")) or (None, None)
+            prompt, count, size = read(form, _EDITS, _DRAWS)
             files = [part for name in ("image", "image[]") for part in form.getlist(name)]
             images = [await part.read() for part in files if isinstance(part, UploadFile)]
         if not images:
             raise Refusal("Missing required parameter: 'image'.")
-        try:
-            pictures = [
-                await asyncio.to_thread(edit, images, prompt, size[0], size[1], number) for number in range(count)
-            ]
-        except NoPictureError as error:
-            raise Refusal(f"Parameter 'image' must be a picture: {error}.") from None
+        with reading():
+            pictures = [await asyncio.to_thread(edit, images, prompt, size, number) for number in range(count)]
         return _sent(pictures, faults)
 
-    def check_model(value: Any, known: tuple[str, ...]) -> None:
-        if value is not None and not any_model and split_model(str(value))[0] not in known:
-            raise Refusal(f"The model {value!r} does not make images here; there is {' and '.join(known)}.")
+    def read(body: Mapping[str, Any], *models: str) -> tuple[str, int, tuple[int, int] | None]:
+        """The prompt, how many pictures, and their width and height."""
+        model, prompt = body.get("model"), body.get("prompt")
+        if model is not None and not any_model and split_model(str(model))[0] not in models:
+            raise Refusal(f"The model {model!r} does not make images here; there is {' and '.join(models)}.")
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise Refusal("Missing required parameter: 'prompt'.")
+        # A form has only text.
+        count = int(body["n"]) if str(body.get("n")).isdecimal() else body.get("n", 1)
+        check_range({"n": count}, "n", 1, _MOST)
+        return prompt, count or 1, _size(body.get("size"))
 
-    return [
-        route("/images/generations", generations, allowed, errors, ["POST"]),
-        route("/images/edits", edits, allowed, errors, ["POST"]),
-    ]
-
-
-def model_of(request: RecordedRequest) -> Any:
-    """The model a request names in JSON or in a form."""
-    if isinstance(request.body, dict):
-        return request.body.get("model")
-    match = _MODEL.search(request.raw) if _is_form(request) else None
-    return match.group(1).decode("utf-8", "replace") if match else None
+    return {"POST /images/generations": generations, "POST /images/edits": edits}
 
 
 def encoded(png: bytes, faults: Faults) -> str:
@@ -104,11 +96,9 @@ def _sent(pictures: Sequence[bytes], faults: Faults) -> Response:
     return JSONResponse({"created": int(time.time()), "data": data})
 
 
-def _is_form(request: RecordedRequest) -> bool:
-    return request.headers.get("content-type", "").startswith("multipart/form-data")
-
-
 def _form_request(request: RecordedRequest) -> Request:
+    """The request once more, for the web framework to read its form."""
+
     async def receive() -> Message:
         return {"type": "http.request", "body": request.raw, "more_body": False}
 
@@ -118,29 +108,13 @@ def _form_request(request: RecordedRequest) -> Request:
     return Request(scope, receive)
 
 
-def _prompt(body: Any) -> str:
-    prompt = body.get("prompt")
-    if not isinstance(prompt, str) or not prompt.strip():
-        raise Refusal("Missing required parameter: 'prompt'.")
-    return prompt
-
-
-def _count(value: Any) -> int:
-    # A form has only text.
-    text = str(1 if value is None else value)
-    if not re.fullmatch("[1-9]", text) or int(text) > _MOST:
-        raise Refusal(f"Parameter 'n' must be between 1 and {_MOST}, not {value!r}.")
-    return int(text)
-
-
 def _size(value: Any) -> tuple[int, int] | None:
     if value is None:
         return None
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", value) if isinstance(value, str) else None
-    width, height = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not (_SMALLEST <= width <= _LARGEST and _SMALLEST <= height <= _LARGEST):
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", str(value))
+    if match is None or not all(_SMALLEST <= int(side) <= _LARGEST for side in match.groups()):
         raise Refusal(
             f"Parameter 'size' must be WIDTHxHEIGHT, such as 1024x1024, with sides from {_SMALLEST} to {_LARGEST}, "
             f"not {value!r}."
         )
-    return width, height
+    return int(match[1]), int(match[2])

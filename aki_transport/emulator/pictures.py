@@ -1,8 +1,9 @@
-"""Pictures drawn from prompts: a few shapes on a plain background, anything else as a labelled card."""
+"""Pictures of a few shapes, drawn from prompts and changed by instructions; anything else is a labelled card."""
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from random import Random
 
@@ -51,12 +52,10 @@ SHAPES: dict[str, tuple[str, dict[tuple[float, ...], int]]] = {
     ),
     "circle": ("blue", {(0, 0, 1, 1): 0}),
     "square": ("blue", {(0.05, 0.05, 0.95, 0.05, 0.95, 0.95, 0.05, 0.95): 0}),
-    "triangle": ("blue", {(0.5, 0, 1, 1, 0, 1): 0}),
     "star": (
         "yellow",
         {(0.5, 0, 0.62, 0.36, 1, 0.38, 0.7, 0.6, 0.8, 1, 0.5, 0.76, 0.2, 1, 0.3, 0.6, 0, 0.38, 0.38, 0.36): 0},
     ),
-    "heart": ("red", {(0, 0.05, 0.54, 0.59): 0, (0.46, 0.05, 1, 0.59): 0, (0.05, 0.45, 0.95, 0.45, 0.5, 1): 0}),
 }
 _SKY = (206, 226, 244)
 _IN_SKY = ("sun", "cloud")
@@ -66,7 +65,7 @@ _FINE = 2  # drawn this much larger, for smooth edges
 _PAPER, _INK = (250, 249, 246), (60, 62, 70)
 
 
-class NoPictureError(Exception):
+class NoPictureError(ValueError):
     """The data is no picture."""
 
 
@@ -106,31 +105,24 @@ def read_scene(prompt: str, seed: int, negative: str = "") -> Scene:
 
 
 def _placed(shapes: list[tuple[str, Colour]], dice: Random) -> list[Item]:
+    """Hills behind, the sky's above, and the rest side by side."""
     items: list[Item] = []
-    width = 1 / max(sum(shape not in ("hill", *_IN_SKY) for shape, _ in shapes), 1)
-    right = 0.0
+    beside = [shape for shape, _ in shapes if shape not in ("hill", *_IN_SKY)]
+    width, left = 1 / max(len(beside), 1), 0.0
     for shape, colour in shapes:
         if shape == "hill":
             items.insert(0, Item(shape, colour, (0.0, 0.45, 1.0)))
         elif shape in _IN_SKY:
             items.append(Item(shape, colour, (dice.uniform(0.02, 0.75), dice.uniform(0.02, 0.08), 0.2)))
         else:
-            side = min(0.62, width * 0.9) * dice.uniform(0.9, 1)
-            items.append(Item(shape, colour, (right + (width - side) * dice.uniform(0.3, 0.7), 0.86 - side, side)))
-            right += width
+            side = min(0.62, width * 0.9)
+            items.append(Item(shape, colour, (left + (width - side) * dice.random(), 0.86 - side, side)))
+            left += width
     return items
 
 
 def draw(prompt: str, width: int, height: int, seed: int, *, negative: str = "") -> bytes:
-    """A PNG of what the prompt names, the same for the same arguments.
-
-    Args:
-        prompt: What to draw.
-        width: In pixels.
-        height: In pixels, the strip with the prompt included.
-        seed: Another one places the shapes differently.
-        negative: Shapes named here are left out.
-    """
+    """A PNG of so many pixels of what the prompt names, without what `negative` names; the same for the same seed."""
     scene = read_scene(prompt, seed, negative)
     return to_png(paint(scene, (width, height)), scene)
 
@@ -157,13 +149,9 @@ def with_caption(image: Image.Image, text: str, *, strip: bool = True) -> Image.
     canvas, room = ImageDraw.Draw(image), image.width - 8
     top = image.height - max(12, round(image.height * _STRIP)) if strip else 0
     canvas.rectangle((0, top, image.width, image.height), _PAPER)
-    text = " ".join(text.split())[:400]
-    for size in range(max(9, round(min((image.height - top) * 0.55, image.height / 16))), 8, -1):
-        font = ImageFont.load_default(size)
-        if canvas.textlength(text, font) <= room:
-            break
-    while text and canvas.textlength(f"{text} …", font) > room + 8:
-        text = text[:-1]
+    text, font = " ".join(text.split())[:200], ImageFont.load_default(max(9, image.height // 24))
+    while canvas.textlength(text, font) > room:
+        text = text.removesuffix(" …")[:-1] + " …"
     canvas.text((image.width / 2, (top + image.height) / 2), text, _INK, font, anchor="mm")
     return image
 
@@ -196,3 +184,36 @@ def opened(data: bytes) -> tuple[Image.Image, Scene | None]:
     value = json.loads(text)
     items = tuple(Item(each["shape"], tuple(each["colour"]), tuple(each["place"])) for each in value["items"])
     return image, Scene(items, tuple(value["background"]), value["caption"])
+
+
+def edit(images: Sequence[bytes], instruction: str, size: tuple[int, int] | None, seed: int) -> bytes:
+    """A PNG of the first picture with the change, such as `"make the lighthouse blue"`.
+
+    What the instruction names and the picture does not have changes nothing; the strip below the picture says so.
+    """
+    # Of several pictures all have to be some, and the first is changed.
+    (image, scene), *_ = map(opened, images)
+    size = size or image.size
+    changed = scene and _changed(scene, instruction.lower(), seed)
+    if changed is None:
+        caption = f"Nothing changed, not found: {instruction}"
+        return to_png(with_caption(image.convert("RGB").resize(size), caption), scene)
+    changed = replace(changed, caption=instruction)
+    return to_png(paint(changed, size), changed)
+
+
+def _changed(scene: Scene, text: str, seed: int) -> Scene | None:
+    """The scene after the change; `None` where what is to be changed is not there."""
+    shapes = [name for name in SHAPES if re.search(rf"\b{name}s?\b", text)]
+    colours = [COLOURS[word] for word in re.findall(r"[a-z]+", text) if word in COLOURS]
+    if shapes and re.search(r"\badd\b", text):
+        return replace(scene, items=(*scene.items, *read_scene(text, seed).items))
+    meant = [item for item in scene.items if item.shape in shapes]
+    if meant and re.search(r"\b(?:remove|delete)\b", text):
+        return replace(scene, items=tuple(item for item in scene.items if item not in meant))
+    if colours and re.search(r"\b(?:background|sky)\b", text):
+        return replace(scene, background=colours[-1])
+    if colours and meant:
+        items = (replace(item, colour=colours[-1]) if item in meant else item for item in scene.items)
+        return replace(scene, items=tuple(items))
+    return None
