@@ -17,7 +17,7 @@ from PIL import Image
 from aki_transport.emulator.faults import Faults
 from aki_transport.emulator.field_values import FieldValues, Unfillable
 from aki_transport.emulator.models import Model
-from aki_transport.emulator.prompt import Completion, Effort, Prompt, Refusal, limited
+from aki_transport.emulator.prompt import Completion, Prompt, Refusal, limited
 from aki_transport.emulator.records import RecordedRequest
 from aki_transport.emulator.respond import Script
 from aki_transport.emulator.text import content, evaluate, expressions, quoted, sentences, shorten, spaced
@@ -25,7 +25,7 @@ from aki_transport.emulator.tool_calls import plan
 
 UNKNOWN = "I do not know."
 
-_STEPS: dict[Effort, int] = {"none": 0, "low": 1, "medium": 2, "high": 3}
+_EFFORTS = ("none", "low", "medium", "high")  # of so many sentences
 _GREETING = re.compile(r"^\s*(?:hi|hello|hey|good (?:morning|evening|day))\b[^?]{0,40}$", re.IGNORECASE)
 _ECHO = re.compile(
     r"\b(?:say|repeat|(?:reply|respond|answer)\s+(?:only|just|exactly|with))\b"
@@ -59,12 +59,7 @@ _COVERED = 0.4  # how much of what a question asks a sentence has to hold
 
 
 def complete(prompt: Prompt, model: Model, request: RecordedRequest, script: Script, faults: Faults) -> Completion:
-    """The answer to a request: a script's as it is, else the model's own within its limits.
-
-    Raises:
-        Refusal: The model cannot read what it is sent, or no answer fits it.
-        ScriptedError: The script has an error for this request.
-    """
+    """The answer to a request: a script's as it is, else the model's own within its limits; or what is refused."""
     if not model.sees and any(turn.images for turn in prompt.turns):
         raise Refusal(f"The model {model.id} has no image input; send text only.")
     used, wanted = prompt.tokens(), prompt.max_tokens or 0
@@ -94,7 +89,7 @@ def think(prompt: Prompt) -> Completion:
         needs if calls else "I can answer this from what is in the prompt.",
         f"There are {len(prompt.turns)} messages and {len(prompt.tools)} tools.",
     )
-    return Completion(text, " ".join(steps[: _STEPS[prompt.effort]]), calls)
+    return Completion(text, " ".join(steps[: _EFFORTS.index(prompt.effort)]), calls)
 
 
 def _text(prompt: Prompt) -> str:
@@ -117,7 +112,13 @@ def _json(prompt: Prompt, schema: dict[str, Any]) -> str:
 def _instructed(text: str) -> dict[str, Any] | None:
     """The schema by which a text orders JSON: one written out, else an object of the keys that it shows or quotes."""
     for order in _ORDER.finditer(text):
-        objects = _objects(text[order.start() :])
+        objects: list[dict[str, Any]] = []
+        end = order.start()
+        while (start := text.find("{", end)) >= 0:
+            end = start + 1
+            with suppress(ValueError):
+                value, end = json.JSONDecoder().raw_decode(text, start)
+                objects += [value] if value else []
         if schemas := [value for value in objects if "properties" in value or "$ref" in value]:
             return schemas[0]
         if keys := [*objects[-1]] if objects else [key for key in quoted(order.group()) if key.isidentifier()]:
@@ -125,29 +126,18 @@ def _instructed(text: str) -> dict[str, Any] | None:
     return None
 
 
-def _objects(text: str) -> list[dict[str, Any]]:
-    """The JSON objects that stand in a text."""
-    objects: list[dict[str, Any]] = []
-    end = 0
-    for match in re.finditer(r"\{", text):
-        if match.start() >= end:
-            with suppress(ValueError):
-                value, end = json.JSONDecoder().raw_decode(text, match.start())
-                objects += [value] if value else []
-    return objects
-
-
 def _plain(prompt: Prompt) -> str:
     if results := prompt.results:
         parts = [_reported(call.name, call.arguments, result.strip(), prompt.question) for call, result in results]
-        return " ".join([*dict.fromkeys(parts), *filter(None, [describe(prompt.images)])])
+        return " ".join([*dict.fromkeys(parts), *map(_described, prompt.images)])
     if prompt.images:
-        return describe(prompt.images)
+        return " ".join(map(_described, prompt.images))
     # A prompt to refine an answer: only one that knows nothing is replaced.
     if (existing := _EXISTING.search(prompt.question)) and UNKNOWN not in existing.group(1):
         return existing.group(1).strip()
     question = _question(prompt.question)
-    return _worked_out(question) or _best_sentence(question, _context(prompt, question)) or UNKNOWN
+    texts = [turn.text.replace(question, "\n\n") for turn in prompt.turns if turn.role in ("system", "user")]
+    return _worked_out(question) or _best_sentence(question, "\n\n".join(texts)) or UNKNOWN
 
 
 def _question(text: str) -> str:
@@ -165,14 +155,10 @@ def _worked_out(question: str) -> str | None:
         first, last = int(count.group(1) or 1), int(count.group(2))
         return ", ".join(map(str, range(first, min(last, first + _LONGEST_COUNT) + 1))) + "."
     if sums := expressions(question):
-        return " ".join(f"{each} = {_shown(evaluate(each))}." for each in sums)
+        return " ".join(f"{each} = {evaluate(each)}." for each in sums)
     if echo := _ECHO.search(question):
         return shorten((quoted(echo.group(1)) or [echo.group(1).strip()])[0], _LONGEST_ECHO)
     return None
-
-
-def _shown(value: float | None) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _reported(tool: str, arguments: str, result: str, question: str) -> str:
@@ -182,12 +168,6 @@ def _reported(tool: str, arguments: str, result: str, question: str) -> str:
         return next(filter(None, (_best_sentence(each, result) for each in asked)), shorten(result, _LONGEST_ECHO))
     ended = result if result[-1:] in (*'.!?…`)"]}',) else f"{result or 'nothing'}."
     return ended if " " in result else f"The result of {spaced(tool)} is {ended}"
-
-
-def _context(prompt: Prompt, question: str) -> str:
-    """All texts but the question, and without what is said to the model."""
-    texts = [turn.text for turn in prompt.turns if turn.role in ("system", "user")]
-    return "\n\n".join(text.replace(question, "\n\n") for text in texts)
 
 
 def _best_sentence(question: str, context: str) -> str | None:
@@ -223,18 +203,13 @@ def _units(context: str) -> Iterator[tuple[str, str | None]]:
             paragraph.append(line[label.end() :] if label else line)
 
 
-def describe(images: tuple[str, ...]) -> str:
-    """A sentence about the images of a prompt."""
-    return f"I see {' and '.join(map(_described, images))}." if images else ""
-
-
 def _described(url: str) -> str:
     head, _, payload = url.partition(",")
     if not head.startswith("data:"):
         # Never fetched: the emulator reaches nothing but its clients.
-        return f"an image at {urlsplit(url).netloc or url[:40]} that was not opened"
+        return f"I see an image at {urlsplit(url).netloc or url[:40]} that was not opened."
     try:
         image = Image.open(BytesIO(base64.b64decode(payload)))
     except (ValueError, OSError):
-        return "an image that cannot be read"
-    return f"a {image.format} image of {image.width} × {image.height} pixels"  # noqa: RUF001  # as sizes are written
+        return "I see an image that cannot be read."
+    return f"I see a {image.format} image of {image.width} × {image.height} pixels."  # noqa: RUF001  # as sizes are written

@@ -1,18 +1,19 @@
 """The ASGI application: what every request passes before and after the interface it is for."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from uuid import uuid4
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from aki_transport.emulator.faults import HEADER, Faults, FaultySend, client_left, reset, split_model
 from aki_transport.emulator.interfaces import Interface, status_text
 from aki_transport.emulator.interfaces.openai import ERRORS
-from aki_transport.emulator.records import RecordedRequest, Records
+from aki_transport.emulator.records import RecordedRequest
 
 # Where nobody's path begins, AKI's web framework answers.
 _NOWHERE = Interface("", {}, ERRORS)
@@ -21,17 +22,23 @@ _NOWHERE = Interface("", {}, ERRORS)
 class Application:
     """Records the request, gives it an ID, applies the faults that concern any interface, and lets one answer."""
 
-    def __init__(self, records: Records, interfaces: Sequence[Interface]) -> None:
-        self._records = records
+    def __init__(self, interfaces: Sequence[Interface]) -> None:
         self._interfaces = [*interfaces, _NOWHERE]
+        self._injected: Counter[tuple[str, str]] = Counter()
+        self.requests: list[RecordedRequest] = []
+
+    def reset(self) -> None:
+        """Forget the requests, and how often each fault was injected."""
+        self.requests.clear()
+        self._injected.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        raw = await _body(receive)
-        if raw is None:
+        try:
+            request = await _recorded(Request(scope, receive))
+        except ClientDisconnect:
             return
-        request = _recorded(scope, raw)
-        self._records.requests.append(request)
+        self.requests.append(request)
         interface = next(each for each in self._interfaces if request.path.startswith(f"{each.prefix}/"))
         try:
             faults = self._faults(request, interface)
@@ -49,11 +56,13 @@ class Application:
             await response(scope, receive, FaultySend(send, receive, transport, faults, headers))
 
     def _faults(self, request: RecordedRequest, interface: Interface) -> Faults:
-        model = interface.model(request)
-        written = (request.headers.get(HEADER, ""), split_model(model)[1] if isinstance(model, str) else "")
-        spec = ";".join(filter(None, written))
+        spec = request.headers.get(HEADER, "")
+        with suppress(TypeError, KeyError, AttributeError):  # the body names no model
+            spec += f";{split_model(interface.model(request))[1]}"
         faults = Faults.parse(spec)
-        return faults if self._records.applies(request.path, spec, faults.times) else Faults()
+        self._injected[request.path, spec] += 1
+        is_over = faults.times is not None and self._injected[request.path, spec] > faults.times
+        return Faults() if is_over else faults
 
 
 def _early(interface: Interface, faults: Faults, request: RecordedRequest) -> Response | None:
@@ -67,20 +76,8 @@ def _early(interface: Interface, faults: Faults, request: RecordedRequest) -> Re
     return None if status is None else interface.errors.by_status(status, request)
 
 
-async def _body(receive: Receive) -> bytes | None:
-    parts: list[bytes] = []
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        parts.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    return b"".join(parts)
-
-
-def _recorded(scope: Scope, raw: bytes) -> RecordedRequest:
-    request, body = Request(scope), None
+async def _recorded(request: Request) -> RecordedRequest:
+    raw, body = await request.body(), None
     with suppress(ValueError):
         body = json.loads(raw)
     headers, query, id_ = dict(request.headers), dict(request.query_params), f"req_{uuid4().hex}"

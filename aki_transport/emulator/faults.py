@@ -118,22 +118,19 @@ class FaultySend:
         if message["type"] == "http.response.start":
             await self._send({**message, "headers": [*message["headers"], *self._headers]})
             return
-        if self._faults.drop is not None:
-            await self._cut(message, self._faults.drop)
-        if not self._ended and message["body"]:
+        after = self._faults.drop
+        if after is not None and self._chunks == 0 and not message.get("more_body", False):
+            self._ended = True
+            await send_half(self._send, message["body"], self._transport)
+        elif after is not None and self._chunks >= after:
+            self._ended = True
+            await abort(self._transport)
+        elif message["body"]:
             # 0 lets other connections have their turn in between.
             self._ended = await client_left(self._receive, self._faults.chunk_delay or 0)
             self._chunks += 1
         if not self._ended:
             await self._send(message)
-
-    async def _cut(self, message: Message, after: int) -> None:
-        in_one = self._chunks == 0 and not message.get("more_body", False)
-        if in_one:
-            await send_half(self._send, message["body"], self._transport)
-        elif self._chunks >= after:
-            await abort(self._transport)
-        self._ended = in_one or self._chunks >= after
 
 
 async def send_half(send: Send, body: bytes, transport: asyncio.Transport) -> None:

@@ -13,8 +13,6 @@ _T = TypeVar("_T")
 # What a format looks like in a text, and a value that has it.
 _FORMATS = {
     "email": (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "someone@example.com"),
-    "uri": (r"https?://[^\s<>\"')\]]*[^\s<>\"')\].,;:!?]", "https://example.com/"),
-    "date-time": (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?", "2026-01-15T12:00:00Z"),
     "date": (r"\b\d{4}-\d\d-\d\d\b", "2026-01-15"),
 }
 _FORMULA = set(content("expression formula equation"))
@@ -25,7 +23,6 @@ _TOOL_TALK = re.compile(
     re.IGNORECASE,
 )
 _SAME_REFERENCE = 2  # how deep a schema that holds itself is followed
-_MOST_ITEMS = 3
 _LONGEST = 300
 
 
@@ -34,13 +31,10 @@ class Unfillable(Exception):  # noqa: N818  # used to try the next way
 
 
 class FieldValues:
-    """Fills schemas from a text.
+    """Fills schemas from what the user asks, and from what stands behind it, such as the results of tools.
 
-    Args:
-        text: What the user asks.
-        behind: Other text the fields may be about, such as the results of tools.
-        write: The text for a field that is to be written, by the field's name, or `None`.
-        optional: Whether fields that are not required are filled even if the text does not offer them.
+    `write` gives the text for fields that are to be written, by name; `optional` fields are filled if the text offers
+    something, or all.
     """
 
     def __init__(self, text: str, behind: str, write: Callable[[str], str | None], *, optional: bool) -> None:
@@ -142,30 +136,22 @@ class FieldValues:
         return value
 
     def _array(self, schema: Mapping[str, Any], name: str, inside: tuple[str, ...]) -> list[Any]:
-        """As many as there have to be, and as the text offers."""
-        least, most = schema.get("minItems", 0), schema.get("maxItems", _MOST_ITEMS)
-        values: list[Any] = []
-        while len(values) < max(least, min(most, _MOST_ITEMS)):
-            start = self._taken
-            try:
-                value = self._fill(schema.get("items", {}), name, inside)
-            except Unfillable:
-                if len(values) < least:
-                    raise
-                break
-            if len(values) >= max(least, 1) and (self._taken == start or value in values):
-                break
-            values.append(value)
-        return values
+        """One item, unless there have to be more."""
+        least = schema.get("minItems", 0)
+        try:
+            return [self._fill(schema.get("items", {}), name, inside) for _ in range(max(least, 1))]
+        except Unfillable:
+            if least:
+                raise
+            return []
 
     def _number(self, schema: Mapping[str, Any], *, integral: bool) -> float:
         offered = self._next("number", numbers(self._both), lambda each: not integral or each % 1 == 0)
         step = schema.get("multipleOf") or 1
-        tries = [offered, schema.get("default"), 1, 0, step]
-        bounds = (schema.get(f"{kind}{end}") for kind in ("m", "exclusiveM") for end in ("inimum", "aximum"))
-        for bound in (bound for bound in bounds if bound is not None):
-            tries += [bound // step * step + more * step for more in (0, 1, -1)] + ([] if integral else [bound])
-        for value in tries:
+        names = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+        bounds = [schema[name] for name in names if schema.get(name) is not None]
+        near = [(bound // step + more) * step for bound in bounds for more in (0, 1, -1)]
+        for value in (offered, schema.get("default"), 1, 0, step, *near, *bounds):
             if value is not None and _is_allowed(value, schema) and not (integral and value % 1):
                 return int(value) if integral else value
         raise Unfillable
@@ -197,9 +183,6 @@ class FieldValues:
 def _is_allowed(value: float, schema: Mapping[str, Any]) -> bool:
     """Whether the schema's bounds and step allow the number."""
     step = schema.get("multipleOf")
-    return (
-        schema.get("minimum", value) <= value <= schema.get("maximum", value)
-        and ("exclusiveMinimum" not in schema or value > schema["exclusiveMinimum"])
-        and ("exclusiveMaximum" not in schema or value < schema["exclusiveMaximum"])
-        and not (step and Decimal(str(value)) % Decimal(str(step)))
-    )
+    is_within = schema.get("minimum", value) <= value <= schema.get("maximum", value)
+    is_between = schema.get("exclusiveMinimum", value - 1) < value < schema.get("exclusiveMaximum", value + 1)
+    return is_within and is_between and not (step and Decimal(str(value)) % Decimal(str(step)))

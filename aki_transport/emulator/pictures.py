@@ -10,9 +10,7 @@ from random import Random
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-Colour = tuple[int, int, int]
-
-COLOURS: dict[str, Colour] = {
+COLOURS = {
     "red": (214, 40, 40),
     "blue": (33, 98, 214),
     "green": (46, 150, 70),
@@ -24,40 +22,30 @@ COLOURS: dict[str, Colour] = {
     "black": (20, 20, 22),
     "white": (255, 255, 255),
     "gray": (138, 142, 148),
+    "azure": (206, 226, 244),
 }
-# Each shape's own colour and its parts, those behind first: how far a part is shaded in percent (-100 is black, 100
-# white), and its points in a unit square whose top left corner is 0, 0; two points are the box of an ellipse.
-SHAPES: dict[str, tuple[str, dict[tuple[float, ...], int]]] = {
-    "hill": ("green", {(-0.2, 0.25, 1.2, 1.75): 0}),
-    "sun": ("yellow", {(0.1, 0.1, 0.9, 0.9): 40, (0.2, 0.2, 0.8, 0.8): 0}),
-    "cloud": ("white", {(0, 0.4, 0.5, 0.8): 0, (0.2, 0.2, 0.7, 0.8): 0, (0.5, 0.35, 1, 0.8): 0}),
-    "tree": ("green", {(0.43, 0.6, 0.57, 0.6, 0.57, 1, 0.43, 1): -60, (0.15, 0, 0.85, 0.7): 0}),
-    "house": (
-        "orange",
-        {
-            (0.1, 0.45, 0.9, 0.45, 0.9, 1, 0.1, 1): 0,
-            (0, 0.45, 0.5, 0, 1, 0.45): -40,
-            (0.42, 0.65, 0.58, 0.65, 0.58, 1, 0.42, 1): -60,
-        },
-    ),
-    "boat": ("brown", {(0, 0.7, 1, 0.7, 0.8, 1, 0.2, 1): 0, (0.5, 0, 0.5, 0.65, 0.95, 0.65): 80}),
+# Each shape's own colour and its parts, those behind first: a colour, or none for that of the shape, and the part's
+# points in a unit square whose top left corner is 0, 0; two points are the box of an ellipse.
+SHAPES: dict[str, tuple[str, dict[tuple[float, ...], str]]] = {
+    "hill": ("green", {(-0.2, 0.25, 1.2, 1.75): ""}),
+    "sun": ("yellow", {(0.1, 0.1, 0.9, 0.9): ""}),
+    "cloud": ("white", {(0, 0.4, 0.5, 0.8): "", (0.2, 0.2, 0.7, 0.8): "", (0.5, 0.35, 1, 0.8): ""}),
+    "tree": ("green", {(0.43, 0.6, 0.57, 0.6, 0.57, 1, 0.43, 1): "brown", (0.15, 0, 0.85, 0.7): ""}),
+    "house": ("orange", {(0.1, 0.45, 0.9, 0.45, 0.9, 1, 0.1, 1): "", (0, 0.45, 0.5, 0, 1, 0.45): "brown"}),
+    "boat": ("brown", {(0, 0.7, 1, 0.7, 0.8, 1, 0.2, 1): "", (0.5, 0, 0.5, 0.65, 0.95, 0.65): "white"}),
     "lighthouse": (
         "red",
         {
-            (0.38, 0.28, 0.62, 0.28, 0.7, 1, 0.3, 1): 0,
-            (0.36, 0.45, 0.64, 0.45, 0.66, 0.6, 0.34, 0.6): 85,
-            (0.42, 0.14, 0.58, 0.14, 0.58, 0.28, 0.42, 0.28): 70,
-            (0.36, 0.14, 0.5, 0, 0.64, 0.14): -40,
+            (0.38, 0.28, 0.62, 0.28, 0.7, 1, 0.3, 1): "",
+            (0.36, 0.45, 0.64, 0.45, 0.66, 0.6, 0.34, 0.6): "white",
+            (0.42, 0.14, 0.58, 0.14, 0.58, 0.28, 0.42, 0.28): "white",
+            (0.36, 0.14, 0.5, 0, 0.64, 0.14): "black",
         },
     ),
-    "circle": ("blue", {(0, 0, 1, 1): 0}),
-    "square": ("blue", {(0.05, 0.05, 0.95, 0.05, 0.95, 0.95, 0.05, 0.95): 0}),
-    "star": (
-        "yellow",
-        {(0.5, 0, 0.62, 0.36, 1, 0.38, 0.7, 0.6, 0.8, 1, 0.5, 0.76, 0.2, 1, 0.3, 0.6, 0, 0.38, 0.38, 0.36): 0},
-    ),
+    "circle": ("blue", {(0, 0, 1, 1): ""}),
+    "square": ("blue", {(0.05, 0.05, 0.95, 0.05, 0.95, 0.95, 0.05, 0.95): ""}),
+    "star": ("yellow", {(0.5, 0, 1, 0.8, 0, 0.8): "", (0.5, 1, 1, 0.25, 0, 0.25): ""}),
 }
-_SKY = (206, 226, 244)
 _IN_SKY = ("sun", "cloud")
 _KEY = "aki-emulator"
 _STRIP = 0.08  # of the height, for the text below a picture
@@ -65,16 +53,12 @@ _FINE = 2  # drawn this much larger, for smooth edges
 _PAPER, _INK = (250, 249, 246), (60, 62, 70)
 
 
-class NoPictureError(ValueError):
-    """The data is no picture."""
-
-
 @dataclass(frozen=True, slots=True)
 class Item:
     """A shape in a picture: its colour, and the square it fills in shares of the shorter side: left, top and side."""
 
     shape: str
-    colour: Colour
+    colour: str
     place: tuple[float, float, float]
 
 
@@ -83,28 +67,27 @@ class Scene:
     """What a picture shows; it is kept in the file, so that an edit knows what is there."""
 
     items: tuple[Item, ...]
-    background: Colour
+    background: str
     caption: str
 
 
-def read_scene(prompt: str, seed: int, negative: str = "") -> Scene:
+def read_scene(prompt: str, seed: int) -> Scene:
     """The shapes and colours that a prompt names; another seed places them differently."""
-    background, colour = _SKY, None
-    shapes: list[tuple[str, Colour]] = []
+    background, colour = "azure", ""
+    shapes: list[tuple[str, str]] = []
     for word in re.findall(r"[a-z]+", prompt.lower()):
         shape = next((name for name in SHAPES if word in (name, f"{name}s")), None)
         if word in COLOURS:
-            colour = COLOURS[word]
-        elif word in ("background", "sky") and colour is not None:
-            background, colour = colour, None
+            colour = word
+        elif word in ("background", "sky") and colour:
+            background, colour = colour, ""
         elif shape is not None:
-            if shape not in negative.lower():
-                shapes.append((shape, colour or COLOURS[SHAPES[shape][0]]))
-            colour = None
+            shapes.append((shape, colour or SHAPES[shape][0]))
+            colour = ""
     return Scene(tuple(_placed(shapes, Random(f"{seed} {prompt}"))), background, prompt)  # noqa: S311  # no secret
 
 
-def _placed(shapes: list[tuple[str, Colour]], dice: Random) -> list[Item]:
+def _placed(shapes: list[tuple[str, str]], dice: Random) -> list[Item]:
     """Hills behind, the sky's above, and the rest side by side."""
     items: list[Item] = []
     beside = [shape for shape, _ in shapes if shape not in ("hill", *_IN_SKY)]
@@ -121,9 +104,9 @@ def _placed(shapes: list[tuple[str, Colour]], dice: Random) -> list[Item]:
     return items
 
 
-def draw(prompt: str, width: int, height: int, seed: int, *, negative: str = "") -> bytes:
-    """A PNG of so many pixels of what the prompt names, without what `negative` names; the same for the same seed."""
-    scene = read_scene(prompt, seed, negative)
+def draw(prompt: str, width: int, height: int, seed: int) -> bytes:
+    """A PNG of so many pixels of what the prompt names, the same for the same seed."""
+    scene = read_scene(prompt, seed)
     return to_png(paint(scene, (width, height)), scene)
 
 
@@ -131,35 +114,29 @@ def paint(scene: Scene, size: tuple[int, int]) -> Image.Image:
     """The scene as a picture; without a shape, a card that holds its caption."""
     width, height = size[0] * _FINE, size[1] * _FINE
     unit = min(width, height)
-    image = Image.new("RGB", (width, height), scene.background)
+    image = Image.new("RGB", (width, height), COLOURS[scene.background])
     canvas = ImageDraw.Draw(image)
     for item in scene.items:
         left, top, side = (share * unit for share in item.place)
         left, top = left + (width - unit) / 2, top + (height - unit) / 2
-        for points, shade in SHAPES[item.shape][1].items():
+        for points, colour in SHAPES[item.shape][1].items():
             spots = [(left + x * side, top + y * side) for x, y in zip(points[::2], points[1::2], strict=True)]
             shape = canvas.ellipse if len(spots) == 2 else canvas.polygon  # noqa: PLR2004  # corners of its box
-            shape(spots, fill=_shaded(item.colour, shade))
-    return with_caption(image.resize(size, Image.Resampling.BOX), scene.caption, strip=bool(scene.items))
+            shape(spots, fill=COLOURS[colour or item.colour])
+    return with_caption(image.resize(size, Image.Resampling.BOX), scene.caption)
 
 
-def with_caption(image: Image.Image, text: str, *, strip: bool = True) -> Image.Image:
-    """The picture with a text on a strip over its lower edge, or on all of it; what does not fit is cut."""
+def with_caption(image: Image.Image, text: str) -> Image.Image:
+    """The picture with a text on a strip over its lower edge; what does not fit is cut."""
     image = image.convert("RGB")
     canvas, room = ImageDraw.Draw(image), image.width - 8
-    top = image.height - max(12, round(image.height * _STRIP)) if strip else 0
+    top = image.height - max(12, round(image.height * _STRIP))
     canvas.rectangle((0, top, image.width, image.height), _PAPER)
     text, font = " ".join(text.split())[:200], ImageFont.load_default(max(9, image.height // 24))
     while canvas.textlength(text, font) > room:
         text = text.removesuffix(" …")[:-1] + " …"
     canvas.text((image.width / 2, (top + image.height) / 2), text, _INK, font, anchor="mm")
     return image
-
-
-def _shaded(colour: Colour, percent: int) -> Colour:
-    goal = 255 if percent > 0 else 0
-    red, green, blue = (round(part + (goal - part) * abs(percent) / 100) for part in colour)
-    return red, green, blue
 
 
 def to_png(image: Image.Image, scene: Scene | None) -> bytes:
@@ -173,25 +150,23 @@ def to_png(image: Image.Image, scene: Scene | None) -> bytes:
 
 
 def opened(data: bytes) -> tuple[Image.Image, Scene | None]:
-    """The picture, and its scene where it was drawn here; `NoPictureError` where the data is none."""
+    """The picture, and its scene where it was drawn here; `ValueError` where the data is none."""
     try:
         image = Image.open(BytesIO(data))
         image.load()
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise NoPictureError(str(error)) from None
+        raise ValueError(f"no picture: {error}") from None
     if not isinstance(text := image.info.get(_KEY), str):
         return image, None
     value = json.loads(text)
-    items = tuple(Item(each["shape"], tuple(each["colour"]), tuple(each["place"])) for each in value["items"])
-    return image, Scene(items, tuple(value["background"]), value["caption"])
+    return image, Scene(**{**value, "items": tuple(Item(**each) for each in value["items"])})
 
 
 def edit(images: Sequence[bytes], instruction: str, size: tuple[int, int] | None, seed: int) -> bytes:
-    """A PNG of the first picture with the change, such as `"make the lighthouse blue"`.
+    """A PNG of the first of the pictures with the change, such as `"make the lighthouse blue"`.
 
     What the instruction names and the picture does not have changes nothing; the strip below the picture says so.
     """
-    # Of several pictures all have to be some, and the first is changed.
     (image, scene), *_ = map(opened, images)
     size = size or image.size
     changed = scene and _changed(scene, instruction.lower(), seed)
@@ -205,7 +180,7 @@ def edit(images: Sequence[bytes], instruction: str, size: tuple[int, int] | None
 def _changed(scene: Scene, text: str, seed: int) -> Scene | None:
     """The scene after the change; `None` where what is to be changed is not there."""
     shapes = [name for name in SHAPES if re.search(rf"\b{name}s?\b", text)]
-    colours = [COLOURS[word] for word in re.findall(r"[a-z]+", text) if word in COLOURS]
+    colours = [word for word in re.findall(r"[a-z]+", text) if word in COLOURS]
     if shapes and re.search(r"\badd\b", text):
         return replace(scene, items=(*scene.items, *read_scene(text, seed).items))
     meant = [item for item in scene.items if item.shape in shapes]

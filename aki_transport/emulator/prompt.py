@@ -49,6 +49,14 @@ class Tool:
         return properties if isinstance(properties, dict) else {}
 
 
+def choose(tools: tuple[Tool, ...], choice: Choice, name: str = "") -> tuple[tuple[Tool, ...], Choice]:
+    """The tools of a request and its choice; where one is required by name, it is the only one."""
+    named = tuple(tool for tool in tools if name in ("", tool.name))
+    if choice == "required" and not named:
+        raise Refusal(f"Parameter 'tool_choice' names no tool of the request: {name!r}.")
+    return named, choice
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One message."""
@@ -62,10 +70,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The conversation and what the answer has to be like: `schema` of any object is an empty one.
-
-    Where one tool is asked for by name, it is the only one, and required.
-    """
+    """The conversation and what the answer has to be like: `schema` of any object is an empty one."""
 
     turns: tuple[Turn, ...]
     tools: tuple[Tool, ...] = ()
@@ -100,12 +105,9 @@ class Prompt:
 
     @property
     def _latest(self) -> tuple[Turn, ...]:
-        """The turns from the user's last text on."""
-        for index in range(len(self.turns) - 1, -1, -1):
-            turn = self.turns[index]
-            # Pictures of tool results come in the user's name where the protocol has no other place for them.
-            of_results = turn.images and index and self.turns[index - 1].role == "tool"
-            if turn.role == "user" and not of_results:
+        """The turns from the user's last text on; pictures of results may stand behind them in the user's name."""
+        for index, turn in reversed([*enumerate(self.turns)]):
+            if turn.role == "user" and not (turn.images and index and self.turns[index - 1].role == "tool"):
                 return self.turns[index:]
         return self.turns
 

@@ -1,6 +1,5 @@
-"""What reached the emulator, and how often each fault was injected."""
+"""What reached the emulator."""
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -47,21 +46,3 @@ class RecordedJob:
     state: JobState
     polls: int
     cancelled: bool
-
-
-class Records:
-    """Filled by the server's thread, read by any other."""
-
-    def __init__(self) -> None:
-        self.requests: list[RecordedRequest] = []
-        self._injected: Counter[tuple[str, str]] = Counter()
-
-    def applies(self, path: str, spec: str, times: int | None) -> bool:
-        """Whether a fault with this text still applies; each call uses up one of its times."""
-        self._injected[path, spec] += 1
-        return times is None or self._injected[path, spec] <= times
-
-    def clear(self) -> None:
-        """Forget the requests and the faults' counters."""
-        self.requests.clear()
-        self._injected.clear()

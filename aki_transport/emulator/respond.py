@@ -1,7 +1,6 @@
 """Scripted answers: what the next model calls get instead of what the emulator would think of."""
 
 import json
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -85,10 +84,6 @@ def tool_call(name: str, /, **arguments: Any) -> ScriptedCall:
 
     Raises:
         TypeError: The arguments are no JSON.
-
-    Example:
-        >>> tool_call("weather", city="Munich").arguments
-        {'city': 'Munich'}
     """
     json.dumps(arguments)
     return ScriptedCall(name, arguments)
@@ -119,9 +114,7 @@ class Script:
     """The items in their order; filled by any thread, read by the server's."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._items: deque[Item] = deque()
-        self._uses = 0  # of the first item, where it is an error for several requests
 
     def extend(self, items: Sequence[Item]) -> None:
         """Append items; `TypeError` for what is none."""
@@ -133,21 +126,17 @@ class Script:
                 )
             if isinstance(item, dict):
                 json.dumps(item)
-        with self._lock:
-            self._items.extend(items)
+        for item in items:
+            self._items.extend([item] * ((item.times or 1) if isinstance(item, ScriptedError) else 1))
 
     @property
     def pending(self) -> tuple[Item, ...]:
-        """The items that no request took yet."""
-        with self._lock:
-            endless = self._uses and isinstance(self._items[0], ScriptedError) and self._items[0].times is None
-            return tuple(self._items)[1 if endless else 0 :]
+        """The items that no request took yet, without an error that lasts until the reset."""
+        return tuple(item for item in self._items.copy() if not _is_endless(item))
 
     def clear(self) -> None:
         """Forget all items."""
-        with self._lock:
-            self._items.clear()
-            self._uses = 0
+        self._items.clear()
 
     def take(self, prompt: Prompt, request: RecordedRequest) -> Completion | None:
         """The scripted answer to a request; `None` where nothing is left.
@@ -169,15 +158,13 @@ class Script:
         return None if item is None else _completion(item, prompt)
 
     def _next(self) -> Item | None:
-        with self._lock:
-            if not self._items:
-                return None
-            item = self._items[0]
-            self._uses += 1
-            if not isinstance(item, ScriptedError) or self._uses == item.times:
-                self._items.popleft()
-                self._uses = 0
-            return item
+        if self._items and _is_endless(self._items[0]):
+            return self._items[0]
+        return self._items.popleft() if self._items else None
+
+
+def _is_endless(item: Item) -> bool:
+    return isinstance(item, ScriptedError) and item.times is None
 
 
 def _completion(item: Any, prompt: Prompt) -> Completion:

@@ -14,7 +14,7 @@ from aki_transport.emulator.interfaces import anthropic, gateways, native, opena
 from aki_transport.emulator.interfaces.jobs import Jobs
 from aki_transport.emulator.models import AACFLOW_MODELS, AK_AI_CORE_MODELS, FALLBACK, MODELS, Catalog, Model
 from aki_transport.emulator.prompt import Refusal
-from aki_transport.emulator.records import RecordedJob, RecordedRequest, Records
+from aki_transport.emulator.records import RecordedJob, RecordedRequest
 from aki_transport.emulator.respond import Item, Script
 
 _BACKLOG = 4096
@@ -53,15 +53,11 @@ class Emulator:
 
     Example:
         >>> from langchain_aki import ChatAKI
-        >>> service = Emulator().start()
-        >>> model = ChatAKI(model="qwen3.6-35b", base_url=service.openai_url, api_key=service.key)
-        >>> service.respond("Blue.", http_error(429, times=3))
-        >>> model.invoke("Which colour is the sky?").text, len(service.pending), service.count("/chat/completions")
-        ('Blue.', 1, 1)
-        >>> service.reset()
-        >>> model.invoke("What is 6 * 7?").text
-        '6 * 7 = 42.'
-        >>> service.stop()
+        >>> with Emulator() as service:
+        ...     model = ChatAKI(model="qwen3.6-35b", base_url=service.openai_url, api_key=service.key)
+        ...     service.respond("Blue.")
+        ...     model.invoke("Which colour is the sky?").text, model.invoke("What is 6 * 7?").text
+        ('Blue.', '6 * 7 = 42.')
     """
 
     host = "127.0.0.1"
@@ -78,7 +74,6 @@ class Emulator:
         models: Literal["any"] | None = None,
     ) -> None:
         self._port = port
-        self._records = Records()
         self._jobs = Jobs(job_speed)
         self._script = Script()
         any_name = models == "any"
@@ -93,6 +88,7 @@ class Emulator:
             gateways.aacflow(self.aacflow_key, credits, aacflow, self._script),
             gateways.ak_ai_core(self.ak_ai_core_key, credits, ak_ai_core, self._script),
         ]
+        self._application = Application(self._interfaces)
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -144,7 +140,7 @@ class Emulator:
     @property
     def requests(self) -> list[RecordedRequest]:
         """What arrived so far, in order."""
-        return list(self._records.requests)
+        return list(self._application.requests)
 
     @property
     def jobs(self) -> list[RecordedJob]:
@@ -174,7 +170,7 @@ class Emulator:
 
     def reset(self) -> None:
         """Forget the requests, jobs and scripted items, let faults with `times` apply anew, fill up the accounts."""
-        self._records.clear()
+        self._application.reset()
         self._script.clear()
         for each in self._interfaces:
             each.forget()
@@ -194,8 +190,6 @@ class Emulator:
         self._thread = threading.Thread(target=self._run, args=(self._socket,), name="aki-emulator", daemon=True)
         self._thread.start()
         self._ready.wait()
-        if not self._thread.is_alive():
-            raise RuntimeError("The emulator's server did not start.")
         return self
 
     def stop(self) -> None:
@@ -223,7 +217,7 @@ class Emulator:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         config = uvicorn.Config(
-            cast("Any", Application(self._records, self._interfaces)),
+            cast("Any", self._application),
             http=_Protocol,
             ws="none",
             loop="asyncio",

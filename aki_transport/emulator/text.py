@@ -6,8 +6,6 @@ import operator
 import re
 from itertools import pairwise
 
-Number = int | float
-
 STOP = frozenset(
     """
     a about after again all also am an and any are as at be because been before but by can could did do does during each
@@ -30,12 +28,7 @@ _SPOKEN = {"plus": "+", "minus": "-", "times": "*", "divided by": "/", "×": "*"
 _OPERATOR = re.compile(rf"(?<=[\d)])\s*({'|'.join(map(re.escape, _SPOKEN))})\s*(?=[\d(])")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _SUM = re.compile(r"(?<![\w.])[-(]*\d[\d .()+*/-]*[\d)](?!\w)")
-_OPERATORS = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
+_OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 
 def stem(word: str) -> str:
@@ -70,7 +63,7 @@ def shorten(text: str, limit: int) -> str:
     return flat if len(flat) <= limit else flat[:limit].rsplit(" ", 1)[0].rstrip(",;:.") + " …"
 
 
-def numbers(text: str) -> list[Number]:
+def numbers(text: str) -> list[float]:
     """Numbers, without those that are part of a date, an identifier or an address."""
     written = (each.replace(",", "") for each in _NUMBER.findall(text))
     return [float(each) if "." in each else int(each) for each in written]
@@ -102,22 +95,23 @@ def expressions(text: str) -> list[str]:
     return [each for each in written if re.search(r"[\d)]\s*[-+*/]", each) and evaluate(each) is not None]
 
 
-def evaluate(expression: str) -> Number | None:
-    """The value of a sum, or `None` if it has none."""
+def evaluate(expression: str) -> str | None:
+    """The value of a sum as it is written, or `None` if it has none."""
     try:
-        return _value(ast.parse(expression, mode="eval").body)
+        value = _value(ast.parse(expression, mode="eval").body)
+        return f"{value:.10g}" if isinstance(value, float) else str(value)
     except (SyntaxError, ValueError, ArithmeticError):
         return None
 
 
-def _value(node: ast.expr) -> Number:
+def _value(node: ast.expr) -> float:
     match node:
         case ast.Constant(value=int() | float() as value):
             return value
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -_value(operand)
         case ast.BinOp(left=left, op=kind, right=right) if type(kind) in _OPERATORS:
-            result: Number = _OPERATORS[type(kind)](_value(left), _value(right))
+            result: float = _OPERATORS[type(kind)](_value(left), _value(right))
             return result
         case _:
             raise ValueError("no sum")

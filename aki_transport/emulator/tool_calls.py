@@ -16,7 +16,6 @@ _ORDERS = {
     "edit": re.compile(r"\s*(?:(?:please|now)\s+)?(?:make|change|turn|add|remove|edit)\b", re.IGNORECASE),
 }
 _SEARCHES = re.compile(r"search|look_?up|retriev|docs|knowledge|query", re.IGNORECASE)
-_QUESTION = re.compile(r"\?\s*$|^\s*(?:what|who|where|when|which|how|why)\b", re.IGNORECASE)
 _JOINT = re.compile(r",?\s+and\s+(?:then\s+)?|,?\s+then\s+|^then\s+|\s*;\s*", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"(?<![\w/.-])[A-Za-z]{2,12}[_-](?=[A-Za-z]*\d)[A-Za-z0-9]{4,}(?![\w-])")
 _FITS = 3.0
@@ -57,7 +56,7 @@ def _wanted(question: str, tools: tuple[Tool, ...]) -> list[tuple[Tool, str]]:
             wanted.append((best, clause))
         elif wanted and facts:
             wanted.append((wanted[-1][0], clause))
-    if not wanted and _QUESTION.search(question) and not expressions(question):
+    if not wanted and question.rstrip().endswith("?") and not expressions(question):
         wanted = [(tool, question) for tool in tools if _SEARCHES.search(tool.name)][:1]
     # What one part leaves open another may say.
     return [(wanted[0][0], question)] if len(wanted) == 1 else wanted
@@ -77,9 +76,7 @@ def _score(tool: Tool, clause: str) -> float:
     sums = " ".join(expressions(clause))
     sign = next((sign for word, sign in _SIGNS.items() if set(content(word)) <= called), None)
     works_out = bool(sums) and (set(content("expression")) <= arguments or (sign is not None and sign in sums))
-    is_ordered = "image" in tool.name and any(
-        word in tool.name and order.match(clause) for word, order in _ORDERS.items()
-    )
+    is_ordered = any(f"{word}_image" in tool.name and order.match(clause) for word, order in _ORDERS.items())
     words = 3.0 * len(asked & called) + 1.5 * len(asked & described) + len(asked & arguments)
     return words + 2 * _FITS * (works_out + is_ordered)
 

@@ -1,6 +1,7 @@
 """The interfaces, one file each; here what an interface is, and what all of them do alike."""
 
 import json
+import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -49,12 +50,11 @@ class Errors:
 
     def by_status(self, status: int, request: RecordedRequest, message: str = "") -> Response:
         """The error the interface gives with this status; with another message, if one is given."""
-        if status in self.known:
-            known = self.known[status]
-            return self.refuse(replace(known, message=message or known.message), request)
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        known = self.known.get(status)
+        if known is None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return self.fail(status, message, request)
-        return self.refuse(Refusal(message or f"The request failed with status {status}.", status), request)
+        refusal = known or Refusal(f"The request failed with status {status}.", status)
+        return self.refuse(replace(refusal, message=message or refusal.message), request)
 
 
 def framework_error(status: int, message: str) -> Response:
@@ -65,14 +65,8 @@ def framework_error(status: int, message: str) -> Response:
 
 def status_text(status: int) -> tuple[str, str]:
     """A status's name, and a sentence about it."""
-    if status not in set(HTTPStatus):
-        return "Error", "Error"
-    known = HTTPStatus(status)
-    return known.phrase, known.description or known.phrase
-
-
-def _model_in_body(request: RecordedRequest) -> Any:
-    return request.body.get("model") if isinstance(request.body, dict) else None
+    known = next((each for each in HTTPStatus if each == status), None)
+    return (known.phrase, known.description or known.phrase) if known else ("Error", "Error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +84,7 @@ class Interface:
     title: str = ""
     key: str = ""
     request_id_header: str = "x-request-id"
-    model: Callable[[RecordedRequest], Any] = _model_in_body
+    model: Callable[[RecordedRequest], Any] = lambda request: request.body["model"]
     forget: Callable[[], None] = lambda: None
 
     async def answer(self, request: RecordedRequest, faults: Faults) -> Response:
@@ -153,15 +147,11 @@ def reading() -> Iterator[None]:
         raise Refusal(f"The request has not the documented form: {type(error).__name__}: {error}") from None
 
 
-def check_range(body: Mapping[str, Any], name: str, least: float, most: float | None = None) -> None:
-    """Refuses a number that is none, or out of bounds."""
+def check_range(body: Mapping[str, Any], name: str, least: float, most: float = math.inf) -> None:
+    """Refuses a number that is out of bounds."""
     value = body.get(name)
-    if value is None or (
-        isinstance(value, int | float) and value >= least and value <= (value if most is None else most)
-    ):
-        return
-    bounds = f"{least} or more" if most is None else f"between {least} and {most}"
-    raise Refusal(f"Parameter '{name}' must be {bounds}, not {value!r}.")
+    if value is not None and not least <= value <= most:
+        raise Refusal(f"Parameter '{name}' must be from {least} to {most}, not {value!r}.")
 
 
 def event(payload: Mapping[str, Any], name: str = "") -> bytes:

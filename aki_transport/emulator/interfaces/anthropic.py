@@ -5,8 +5,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from itertools import pairwise, takewhile
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 from uuid import uuid4
 
 from starlette.responses import JSONResponse, Response
@@ -34,6 +34,7 @@ from aki_transport.emulator.prompt import (
     Refusal,
     Tool,
     Turn,
+    choose,
     deltas,
 )
 from aki_transport.emulator.records import RecordedRequest
@@ -56,15 +57,14 @@ _TEXTS = {
     529: "Overloaded",
 }
 _REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
+_CHOICES: dict[str, Choice] = {"auto": "auto", "none": "none", "any": "required", "tool": "required"}
 _REQUIRED = ("model", "messages", "max_tokens")
 _OPTIONAL = ("stream", "system", "temperature", "top_p", "top_k", "stop_sequences", "tools", "tool_choice", "thinking",
              "metadata", "cache_control", "service_tier")  # fmt: skip
-# The kinds of blocks, by where they may stand.
+# The kinds of blocks that stand in a message of either role.
 _BLOCKS = {
-    "system": ("text",),
     "user": ("text", "image", "document", "tool_result"),
     "assistant": ("text", "tool_use", "thinking", "redacted_thinking"),
-    "tool_result": ("text", "image", "document"),
 }
 _LEAST_BUDGET, _LARGE_BUDGET = 1024, 16_384  # tokens
 
@@ -83,7 +83,18 @@ def interface(key: str, catalog: Catalog, script: Script) -> Interface:
     """The interface, for holders of this key."""
 
     def models(_request: RecordedRequest, _faults: Faults) -> Response:
-        data = [_entry(model) for model in catalog.listed]
+        created = [datetime.fromtimestamp(int(model.created), UTC).isoformat() for model in catalog.listed]
+        data = [
+            # The last field is not of Anthropic's form; AKI's page says that it may be there, and 0.
+            {
+                "type": "model",
+                "id": each.id,
+                "display_name": each.id,
+                "created_at": at,
+                "max_model_len": each.listed_window,
+            }
+            for each, at in zip(catalog.listed, created, strict=True)
+        ]
         return JSONResponse({"data": data, "has_more": False, "first_id": data[0]["id"], "last_id": data[-1]["id"]})
 
     def messages(request: RecordedRequest, faults: Faults) -> Response:
@@ -110,21 +121,17 @@ def interface(key: str, catalog: Catalog, script: Script) -> Interface:
     )
 
 
-def _entry(model: Model) -> dict[str, Any]:
-    created = datetime.fromtimestamp(int(model.created), UTC)
-    entry = {"type": "model", "id": model.id, "display_name": model.id, "created_at": f"{created:%Y-%m-%dT%H:%M:%SZ}"}
-    # Not of Anthropic's form; AKI's page says that it may be there, and 0.
-    return {**entry, "max_model_len": model.listed_window}
-
-
 def _prompt(body: dict[str, Any], model: Model) -> Prompt:
     check_range(body, "max_tokens", 1)
     check_range(body, "temperature", 0, 1)
     check_range(body, "top_p", 0, 1)
     chosen = body.get("tool_choice") or {"type": "auto"}
-    tools, choice = _chosen(chosen, tuple(_tool(tool) for tool in body.get("tools") or ()))
+    offered = tuple(
+        Tool(tool["name"], tool.get("description") or "", tool["input_schema"]) for tool in body.get("tools") or ()
+    )
+    tools, choice = choose(offered, _CHOICES[chosen["type"]], chosen.get("name", ""))
     effort = _effort(body.get("thinking") or {"type": "adaptive"}, body["max_tokens"])
-    system = [Turn("system", turn.text) for turn in _turns("system", body.get("system") or (), "system")]
+    system = [Turn("system", turn.text) for turn in _turns("user", body.get("system") or ())]
     return Prompt(
         turns=(*system, *_history(body["messages"])),
         tools=tools,
@@ -152,74 +159,39 @@ def _effort(thinking: Mapping[str, Any], max_tokens: int) -> Effort:
             )
 
 
-def _tool(tool: Mapping[str, Any]) -> Tool:
-    if tool.get("type", "custom") != "custom" or tool["input_schema"]["type"] != "object":
-        raise Refusal("tools: Input should be custom tools, whose input_schema is of type 'object'")
-    return Tool(tool["name"], tool.get("description") or "", tool["input_schema"])
-
-
-def _chosen(choice: Mapping[str, Any], tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ...], Choice]:
-    match choice["type"]:
-        case "auto":
-            return tools, "auto"
-        case "none":
-            return tools, "none"
-        case "any" if tools:
-            return tools, "required"
-        case "tool" if named := tuple(tool for tool in tools if tool.name == choice["name"]):
-            return named, "required"
-        case _:
-            raise Refusal(f"tool_choice: no tool of the request is chosen by {choice!r}")
-
-
 def _history(messages: list[dict[str, Any]]) -> Iterator[Turn]:
     roles = [message["role"] for message in messages]
-    if wrong := set(roles) - {"user", "assistant"}:
-        raise Refusal(f'messages: Unexpected role "{wrong.pop()}"; "system" is a top-level parameter')
-    if roles[0] != "user":
-        raise Refusal('messages: first message must use the "user" role')
-    if repeated := [first for first, second in pairwise(roles) if first == second]:
+    if roles != [("user", "assistant")[at % 2] for at in range(len(roles))]:
         # Anthropic's own service merges by now; what is taken here is taken everywhere.
-        raise Refusal(
-            'messages: roles must alternate between "user" and "assistant", '
-            f'but found multiple "{repeated[0]}" roles in a row'
-        )
-    if not all(message["content"] for message in messages):
+        raise Refusal(f'messages: roles must alternate between "user" and "assistant", and "user" be first: {roles}')
+    if not messages or not all(message["content"] for message in messages):
         raise Refusal("messages: all messages must have non-empty content")
-    _check_results([message["content"] for message in messages])
-    for index, message in enumerate(messages):
-        yield from _turns(message["role"], message["content"], f"messages.{index}.content")
-
-
-def _check_results(contents: list[Any]) -> None:
-    """Every call has its result, first thing in the next message; every result has its call."""
-    called: list[str] = []
-    for index, content in enumerate([*contents, []]):
-        blocks = [] if isinstance(content, str) else content
-        first = takewhile(lambda block: block["type"] == "tool_result", blocks)
-        if missing := set(called) - {block["tool_use_id"] for block in first}:
+    for before, after in pairwise([{"content": ""}, *messages, {"content": ""}]):
+        called, answered = _ids(before, "tool_use", "id"), _ids(after, "tool_result", "tool_use_id")
+        if called != answered:
             raise Refusal(
-                f"messages.{index - 1}: `tool_use` ids were found without `tool_result` blocks immediately after: "
-                f"{', '.join(sorted(missing))}."
+                f"messages: the `tool_use` ids {called} need their `tool_result` blocks in the next message, "
+                f"which has those of {answered}"
             )
-        results = {block["tool_use_id"] for block in blocks if block["type"] == "tool_result"}
-        if unexpected := results - set(called):
-            raise Refusal(
-                f"messages.{index}.content: unexpected `tool_use_id` found in `tool_result` blocks: "
-                f"{', '.join(sorted(unexpected))}."
-            )
-        called = [block["id"] for block in blocks if block["type"] == "tool_use"]
+    for message in messages:
+        yield from _turns(message["role"], message["content"])
 
 
-def _turns(place: str, content: Any, at: str) -> Iterator[Turn]:
-    """What stands in one place: the results of tools, and then the rest as one turn."""
+def _ids(message: Mapping[str, Any], kind: str, name: str) -> set[str]:
+    """The IDs of a message's calls, or of those whose results it holds."""
+    return {block[name] for block in message["content"] if isinstance(block, dict) and block["type"] == kind}
+
+
+def _turns(role: Literal["user", "assistant"], content: Any) -> Iterator[Turn]:
+    """What a message holds: the results of tools, and then the rest as one turn."""
     texts: list[str] = []
     images: list[str] = []
     calls: list[Call] = []
-    for index, block in enumerate([{"type": "text", "text": content}] if isinstance(content, str) else content):
+    blocks: list[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    for block in blocks:
         match block["type"]:
-            case kind if kind not in _BLOCKS[place]:
-                raise Refusal(f"{at}.{index}: Input tag '{kind}' found using 'type' is not expected here")
+            case kind if kind not in _BLOCKS[role]:
+                raise Refusal(f"messages: Input tag '{kind}' found using 'type' is not expected here")
             case "text" if not block["text"].strip():
                 raise Refusal("messages: text content blocks must be non-empty and contain non-whitespace text")
             case "text":
@@ -229,15 +201,15 @@ def _turns(place: str, content: Any, at: str) -> Iterator[Turn]:
             case "document" if block["source"]["type"] == "text":
                 texts.append(f"[{block.get('title') or 'document'}]\n{block['source']['data']}")
             case "tool_result":
-                inside = next(_turns("tool_result", block.get("content") or (), f"{at}.{index}"), Turn("tool", ""))
+                inside = next(_turns("user", block.get("content") or ()), Turn("user", ""))
                 text = f"Error: {inside.text}" if block.get("is_error") else inside.text
                 yield Turn("tool", text, inside.images, call_id=block["tool_use_id"])
             case "tool_use":
                 calls.append(Call(block["id"], block["name"], json.dumps(block["input"], ensure_ascii=False)))
             case "thinking" if block["signature"] != _signature(block["thinking"]):
-                raise Refusal(f"{at}.{index}: Invalid `signature` in `thinking` block")
-    if texts or images or calls or place == "assistant":
-        yield Turn("assistant" if place == "assistant" else "user", "\n".join(texts), tuple(images), tuple(calls))
+                raise Refusal("messages: Invalid `signature` in `thinking` block")
+    if texts or images or calls or role == "assistant":
+        yield Turn(role, "\n".join(texts), tuple(images), tuple(calls))
 
 
 def _url(source: Mapping[str, str]) -> str:
@@ -250,12 +222,7 @@ def _signature(thinking: str) -> str:
 
 
 def _message(completion: Completion, stamp: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
-    content: list[dict[str, Any]] = []
-    if text := completion.reasoning:
-        content.append({"type": "thinking", "thinking": text, "signature": _signature(text)})
-    if completion.text:
-        content.append({"type": "text", "text": completion.text})
-    content += [{**_tool_use(call), "input": json.loads(call.arguments)} for call in completion.calls]
+    content = [block for block, _, _ in _blocks(completion)]
     return {**stamp, "content": content, **_end(completion, faults), "usage": _usage(completion)}
 
 
@@ -264,7 +231,7 @@ def _payloads(completion: Completion, stamp: Mapping[str, Any], faults: Faults) 
     head = {**stamp, "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
     yield {"type": "message_start", "message": head}
     yield {"type": "ping"}
-    for index, (start, added) in enumerate(_started(completion)):
+    for index, (_, start, added) in enumerate(_blocks(completion)):
         yield {"type": "content_block_start", "index": index, "content_block": start}
         for delta in added:
             yield {"type": "content_block_delta", "index": index, "delta": delta}
@@ -276,18 +243,20 @@ def _payloads(completion: Completion, stamp: Mapping[str, Any], faults: Faults) 
         yield {"type": "message_stop"}
 
 
-def _started(completion: Completion) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Each block as it starts, and what is added to it."""
+def _blocks(completion: Completion) -> Iterator[tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]]:
+    """Each block as a whole, as it starts in a stream, and what is added to it there."""
     if text := completion.reasoning:
-        parts = [{"type": "thinking_delta", "thinking": part} for part in deltas(text)]
-        parts.append({"type": "signature_delta", "signature": _signature(text)})
-        yield {"type": "thinking", "thinking": "", "signature": ""}, parts
-    if completion.text:
-        parts = [{"type": "text_delta", "text": part} for part in deltas(completion.text)]
-        yield {"type": "text", "text": ""}, parts
+        signed = {"signature": _signature(text)}
+        added = [{"type": "thinking_delta", "thinking": part} for part in deltas(text)]
+        whole = {"type": "thinking", "thinking": text, **signed}
+        yield whole, {**whole, "thinking": "", "signature": ""}, [*added, {"type": "signature_delta", **signed}]
+    if text := completion.text:
+        added = [{"type": "text_delta", "text": part} for part in deltas(text)]
+        yield {"type": "text", "text": text}, {"type": "text", "text": ""}, added
     for call in completion.calls:
-        pieces = ["", *deltas(call.arguments)]
-        yield _tool_use(call), [{"type": "input_json_delta", "partial_json": part} for part in pieces]
+        block = {"type": "tool_use", "id": f"toolu_{call.id.removeprefix('call_')}", "name": call.name, "input": {}}
+        added = [{"type": "input_json_delta", "partial_json": part} for part in ["", *deltas(call.arguments)]]
+        yield {**block, "input": json.loads(call.arguments)}, block, added
 
 
 def _end(completion: Completion, faults: Faults) -> dict[str, Any]:
@@ -298,7 +267,3 @@ def _end(completion: Completion, faults: Faults) -> dict[str, Any]:
 def _usage(completion: Completion) -> dict[str, Any]:
     counted = {"input_tokens": completion.prompt_tokens, "output_tokens": completion.completion_tokens}
     return {**counted, **completion.usage}
-
-
-def _tool_use(call: Call) -> dict[str, Any]:
-    return {"type": "tool_use", "id": f"toolu_{call.id.removeprefix('call_')}", "name": call.name, "input": {}}

@@ -29,9 +29,8 @@ def aacflow(key: str, credits: float, catalog: Catalog, script: Script) -> Inter
         429: Refusal("Rate limit exceeded.", 429, "rate_limit_exceeded", "rate_limit_error"),
     }
     # Its page says "a small deposit", not how small.
-    account = _Account(credits, least="0.001", tells=True)
-    endpoints = _Endpoints(catalog, script, Errors(write, known), account)
-    return endpoints.interface("/aacflow/api/v1/ai", "AACFlow", key, "x-api-key")
+    gateway = _Gateway(catalog, script, Errors(write, known), Decimal(str(credits)), least="0.001", tells_costs=True)
+    return gateway.interface("/aacflow/api/v1/ai", "AACFlow", key, "x-api-key")
 
 
 def ak_ai_core(key: str, credits: float, catalog: Catalog, script: Script) -> Interface:  # noqa: A002  # as above
@@ -41,56 +40,44 @@ def ak_ai_core(key: str, credits: float, catalog: Catalog, script: Script) -> In
         return {"error": refusal.message}
 
     # The texts of its table of status codes, and of its page on the balance.
-    texts = {
-        400: "Missing required fields, invalid payload, or validation failure.",
-        401: "Invalid or expired API key.",
-        402: "Insufficient credits. Please top up your account.",
-        403: "IP not in allowlist.",
-        409: "Duplicate resource.",
-        429: "Rate limit exceeded. Implement backoff and retry.",
-        500: "Unexpected server failure. Contact support if persistent.",
-        503: "No active providers available to route the request.",
+    known = {
+        401: Refusal("Invalid or expired API key.", 401),
+        402: Refusal("Insufficient credits. Please top up your account.", 402),
+        429: Refusal("Rate limit exceeded. Implement backoff and retry.", 429),
+        500: Refusal("Unexpected server failure. Contact support if persistent.", 500),
+        503: Refusal("No active providers available to route the request.", 503),
     }
-    known = {status: Refusal(text, status) for status, text in texts.items()}
-    endpoints = _Endpoints(catalog, script, Errors(write, known), _Account(credits, least="0.50", tells=False))
-    return endpoints.interface("/ak_ai_core/v1", "AK AI CORE", key)
+    gateway = _Gateway(catalog, script, Errors(write, known), Decimal(str(credits)), least="0.50", tells_costs=False)
+    return gateway.interface("/ak_ai_core/v1", "AK AI CORE", key)
 
 
-class _Account:
-    """US dollars that answers are paid from; under the least balance there is no answer."""
+class _Gateway:
+    """Answers as long as the account holds the least balance; the last answer may cost more than there is."""
 
-    def __init__(self, credits: float, *, least: str, tells: bool) -> None:  # noqa: A002  # as above
-        self._start = self.balance = Decimal(str(credits))
-        self.least = Decimal(least)
-        self._tells = tells
-
-    def pay(self, dollars: Decimal) -> dict[str, str]:
-        """Take the cost, even where that is more than there is; the headers that tell of it."""
-        cost = dollars.quantize(_SMALLEST, ROUND_UP)
-        self.balance -= cost
-        return {"x-credits-used": f"{cost:.6f}", "x-credits-remaining": f"{self.balance:.6f}"} if self._tells else {}
-
-    def refill(self) -> None:
-        """Put the first balance back."""
-        self.balance = self._start
-
-
-class _Endpoints:
-    def __init__(self, catalog: Catalog, script: Script, errors: Errors, account: _Account) -> None:
+    def __init__(
+        self, catalog: Catalog, script: Script, errors: Errors, balance: Decimal, *, least: str, tells_costs: bool
+    ) -> None:
         self._catalog = catalog
         self._script = script
         self._errors = errors
-        self._account = account
+        self._start = self._balance = balance
+        self._least = Decimal(least)
+        self._tells_costs = tells_costs
 
     def interface(self, prefix: str, title: str, key: str, *key_headers: str) -> Interface:
         endpoints = {"GET /models": list_models(self._catalog), "POST /chat/completions": self._chat}
-        allowed = has_key(key, *key_headers)
-        return Interface(prefix, endpoints, self._errors, allowed, title, key, forget=self._account.refill)
+        return Interface(prefix, endpoints, self._errors, has_key(key, *key_headers), title, key, forget=self._refill)
+
+    def _refill(self) -> None:
+        self._balance = self._start
 
     def _chat(self, request: RecordedRequest, faults: Faults) -> Response:
-        if self._account.balance < self._account.least:
+        if self._balance < self._least:
             return self._errors.by_status(402, request)
         response, model, completion = answer_chat(request, faults, self._catalog, self._script, self._errors)
-        # An answer is known before its first byte leaves, so that the headers of a stream can tell what it costs.
-        response.headers.update(self._account.pay(model.cost(completion)))
+        cost = model.cost(completion).quantize(_SMALLEST, ROUND_UP)
+        self._balance -= cost
+        if self._tells_costs:
+            # An answer is known before its first byte leaves, so that the headers of a stream can tell what it costs.
+            response.headers.update({"x-credits-used": f"{cost:.6f}", "x-credits-remaining": f"{self._balance:.6f}"})
         return response

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,16 +33,12 @@ def image_endpoints(*, any_model: bool) -> dict[str, Handler]:
     """The two endpoints, which take two models, or any."""
 
     async def generations(request: RecordedRequest, faults: Faults) -> Response:
-        body = json_object(request)
-        if (form := body.get("response_format")) not in (None, "b64_json"):
-            raise Refusal(f"Parameter 'response_format' must be b64_json, not {form!r}.")
-        prompt, count, size = read(body, _DRAWS)
+        prompt, count, size = read(json_object(request), _DRAWS)
         width, height = size or (1024, 1024)
         seed = crc32(prompt.encode())
         # In a thread: other connections are served meanwhile.
-        return _sent(
-            [await asyncio.to_thread(draw, prompt, width, height, seed + number) for number in range(count)], faults
-        )
+        pictures = [await asyncio.to_thread(draw, prompt, width, height, seed + number) for number in range(count)]
+        return _sent(pictures, faults)
 
     async def edits(request: RecordedRequest, faults: Faults) -> Response:
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
@@ -52,23 +47,26 @@ def image_endpoints(*, any_model: bool) -> dict[str, Handler]:
             prompt, count, size = read(form, _EDITS, _DRAWS)
             files = [part for name in ("image", "image[]") for part in form.getlist(name)]
             images = [await part.read() for part in files if isinstance(part, UploadFile)]
-        if not images:
-            raise Refusal("Missing required parameter: 'image'.")
         with reading():
             pictures = [await asyncio.to_thread(edit, images, prompt, size, number) for number in range(count)]
         return _sent(pictures, faults)
 
     def read(body: Mapping[str, Any], *models: str) -> tuple[str, int, tuple[int, int] | None]:
         """The prompt, how many pictures, and their width and height."""
-        model, prompt = body.get("model"), body.get("prompt")
+        model, prompt = body.get("model"), str(body.get("prompt") or "")
         if model is not None and not any_model and split_model(str(model))[0] not in models:
             raise Refusal(f"The model {model!r} does not make images here; there is {' and '.join(models)}.")
-        if not isinstance(prompt, str) or not prompt.strip():
+        if not prompt.strip():
             raise Refusal("Missing required parameter: 'prompt'.")
-        # A form has only text.
-        count = int(body["n"]) if str(body.get("n")).isdecimal() else body.get("n", 1)
-        check_range({"n": count}, "n", 1, _MOST)
-        return prompt, count or 1, _size(body.get("size"))
+        with reading():
+            # A form has only text.
+            count = int(body.get("n") or 1)
+            check_range({"n": count}, "n", 1, _MOST)
+            size = str(body["size"]).split("x") if body.get("size") else []
+            width, height = map(int, size) if size else (1024, 1024)
+        for side in (width, height):
+            check_range({"size": side}, "size", _SMALLEST, _LARGEST)
+        return prompt, count, (width, height) if size else None
 
     return {"POST /images/generations": generations, "POST /images/edits": edits}
 
@@ -106,15 +104,3 @@ def _form_request(request: RecordedRequest) -> Request:
     # Within an app, starlette answers a broken form with a 400.
     scope = {"type": "http", "method": "POST", "headers": [(b"content-type", content_type)], "app": None}
     return Request(scope, receive)
-
-
-def _size(value: Any) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", str(value))
-    if match is None or not all(_SMALLEST <= int(side) <= _LARGEST for side in match.groups()):
-        raise Refusal(
-            f"Parameter 'size' must be WIDTHxHEIGHT, such as 1024x1024, with sides from {_SMALLEST} to {_LARGEST}, "
-            f"not {value!r}."
-        )
-    return int(match[1]), int(match[2])

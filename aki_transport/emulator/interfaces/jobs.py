@@ -21,12 +21,10 @@ _MIDDLE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker does: for how many seconds, what it reports when a part (0 to 1) is over, and what it delivers.
-
-    A report is how far the work is (percent of a picture, tokens of a text), and what there is of it.
-    """
+    """What a worker does: for how many seconds, what it reports when a part (0 to 1) is over, and what it delivers."""
 
     seconds: float
+    # How far the work is (percent of a picture, tokens of a text), and what there is of it.
     report: Callable[[float], tuple[int, dict[str, Any]] | None]
     result: dict[str, Any]
 

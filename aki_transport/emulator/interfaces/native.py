@@ -141,7 +141,7 @@ class _Native:
         self._script = script
 
     def allowed(self, request: RecordedRequest) -> bool:
-        # What there is to call is public but for those whose key is wrong, who are answered with status 200.
+        # What there is to call is public, but for those whose key is wrong.
         is_public = not request.path.startswith(("/api/call/", "/api/progress/"))
         return is_public or _parameters(request).get("key") == self._key
 
@@ -149,7 +149,8 @@ class _Native:
         body, endpoint = json_object(request), _endpoint(request)
         if faults.queue_full:
             raise Refusal(f"Job queue reached max length {_MAX_QUEUE}!", kind="text")
-        values = _values({**endpoint.parameters, **_COMMON}, body)
+        with reading():
+            values = _values({**endpoint.parameters, **_COMMON}, body)
         work = endpoint.make(values, request, self._script, faults)
         if faults.job_fail:
             work = replace(work, result={"error": "The worker ran out of memory."})
@@ -201,9 +202,8 @@ class _Native:
     def details(self, request: RecordedRequest, _faults: Faults) -> Response:
         endpoint = _endpoint(request)
         names = {"name": endpoint.name, "title": endpoint.label, "category": endpoint.kind, "version": 2}
-        queue = {"max_queue_length": _MAX_QUEUE, "num_workers": WORKERS}
-        parameters = {"parameter_description": {"input": {**endpoint.parameters, **_COMMON}}}
-        return self._public(request, {**names, **queue, **parameters})
+        parameters = {"input": {**endpoint.parameters, **_COMMON}}
+        return self._public(request, {**names, "num_workers": WORKERS, "parameter_description": parameters})
 
     def validate_key(self, request: RecordedRequest, _faults: Faults) -> Response:
         is_valid = request.query.get("key") == self._key
@@ -232,28 +232,19 @@ class _Lost(JSONResponse):
 
 def _values(parameters: _Parameters, body: Mapping[str, Any]) -> dict[str, Any]:
     """The value of each parameter, `None` where there is none; raises a refusal that names all mistakes."""
+    values = {name: row.get("default") if body.get(name) is None else body[name] for name, row in parameters.items()}
     errors = [f"Invalid parameter: {name}" for name in body if name not in parameters]
-    values: dict[str, Any] = {}
     for name, row in parameters.items():
-        try:
-            values[name] = _value(name, row, body.get(name))
-        except ValueError as error:
-            errors.append(str(error))
+        value = values[name]
+        if value is None and row.get("required"):
+            errors.append(f"Missing required argument: {name}")
+        for bound, how, is_beyond in (("maximum", "high. Max", operator.gt), ("minimum", "low. Min", operator.lt)):
+            if value is not None and bound in row and is_beyond(value, row[bound]):
+                limit = f"{how} supported value for {name} on this endpoint is {row[bound]}!"
+                errors.append(f"Parameter {name} = {value} is too {limit}")
     if errors:
         raise Refusal("\n".join(errors))
     return values
-
-
-def _value(name: str, row: Mapping[str, Any], value: Any) -> Any:
-    if value is None and row.get("required"):
-        raise ValueError(f"Missing required argument: {name}")
-    if value is None:
-        return row.get("default")
-    for bound, how, is_beyond in (("maximum", "high. Max", operator.gt), ("minimum", "low. Min", operator.lt)):
-        if bound in row and (isinstance(value, str) or is_beyond(value, row[bound])):
-            limit = f"{how} supported value for {name} on this endpoint is {row[bound]}!"
-            raise ValueError(f"Parameter {name} = {value} is too {limit}")
-    return value
 
 
 def _chat(model: Model, values: Mapping[str, Any], request: RecordedRequest, script: Script, faults: Faults) -> Work:
@@ -317,29 +308,19 @@ def _turn(message: Mapping[str, Any]) -> Turn:
     return Turn(message["role"], "\n".join(texts), tuple(part["image"] for part in parts if "image" in part))
 
 
-def _drawn(values: Mapping[str, Any], _request: RecordedRequest, _script: Script, faults: Faults) -> Work:
-    width, height = _size(values) or (1024, 1024)
-    negative = values["negative_prompt"]
-    return _picture(values, faults, lambda seed: draw(values["prompt"], width, height, seed, negative=negative))
-
-
-def _edited(values: Mapping[str, Any], _request: RecordedRequest, _script: Script, faults: Faults) -> Work:
-    with reading():
-        picture = base64.b64decode(values["image"].partition(",")[2], validate=True)
-        return _picture(values, faults, lambda seed: edit([picture], values["prompt"], _size(values), seed))
-
-
-def _size(values: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Width and height, silently rounded to a grid."""
-    width, height = (max(round((values[side] or 0) / _GRID), 1) * _GRID for side in ("width", "height"))
-    return (width, height) if values["width"] and values["height"] else None
-
-
-def _picture(values: Mapping[str, Any], faults: Faults, make: Callable[[int], bytes]) -> Work:
-    steps: int = values["steps"]
+def _picture(values: Mapping[str, Any], _request: RecordedRequest, _script: Script, faults: Faults) -> Work:
+    """A picture that is drawn, or the one that is sent with a change; sides are rounded to a grid in silence."""
+    steps, prompt = values["steps"], values["prompt"]
+    width, height = (values[side] and max(round(values[side] / _GRID), 1) * _GRID for side in ("width", "height"))
     seed = values["seed"] if values["seed"] >= 0 else SystemRandom().randrange(2**31)
-    images = [ELSEWHERE if faults.image_url else f"data:image/PNG;base64,{encoded(make(seed), faults)}"]
-    result: dict[str, Any] = {"images": [] if faults.no_images else images, "seed": seed, "prompt": values["prompt"]}
+    with reading():
+        if "image" in values:
+            image = base64.b64decode(values["image"].partition(",")[2], validate=True)
+            png = edit([image], prompt, (width, height) if width and height else None, seed)
+        else:
+            png = draw(prompt, width or 1024, height or 1024, seed)
+    images = [ELSEWHERE if faults.image_url else f"data:image/PNG;base64,{encoded(png, faults)}"]
+    result: dict[str, Any] = {"images": [] if faults.no_images else images, "seed": seed, "prompt": prompt}
     if faults.missing_b64:
         del result["images"]
 
@@ -357,6 +338,6 @@ def _chat_endpoint(model: Model) -> _Endpoint:
 
 ENDPOINTS = {
     **{model.endpoint: _chat_endpoint(model) for model in MODELS},
-    "z_image_turbo": _Endpoint("z_image_turbo", "Z-Image-Turbo", "image", _DRAW, _drawn),
-    "qwen_image_edit": _Endpoint("qwen_image_edit", "Qwen-Image-Edit", "image", _EDIT, _edited),
+    "z_image_turbo": _Endpoint("z_image_turbo", "Z-Image-Turbo", "image", _DRAW, _picture),
+    "qwen_image_edit": _Endpoint("qwen_image_edit", "Qwen-Image-Edit", "image", _EDIT, _picture),
 }

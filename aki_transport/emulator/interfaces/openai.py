@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 from starlette.responses import JSONResponse, Response
@@ -23,18 +23,10 @@ from aki_transport.emulator.interfaces import (
 )
 from aki_transport.emulator.interfaces.images import image_endpoints
 from aki_transport.emulator.models import Catalog, Model
-from aki_transport.emulator.prompt import Call, Choice, Completion, Prompt, Refusal, Role, Tool, Turn, deltas
+from aki_transport.emulator.prompt import Call, Completion, Prompt, Refusal, Role, Tool, Turn, choose, deltas
 from aki_transport.emulator.records import RecordedRequest
 from aki_transport.emulator.respond import Script
 
-_ROLES: dict[str, Role] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-    "tool": "tool",
-    "function": "tool",
-}
 _EFFORTS = ("none", "low", "medium", "high")
 
 
@@ -113,50 +105,36 @@ def _prompt(body: dict[str, Any], model: Model) -> Prompt:
     if effort not in _EFFORTS:
         raise Refusal(f"Parameter 'reasoning_effort' must be one of {', '.join(_EFFORTS)}, not {effort!r}.")
     stop = body.get("stop") or ()
-    tools, choice = _chosen(body.get("tool_choice"), tuple(_tool(tool["function"]) for tool in body.get("tools") or ()))
+    kind: Any = body.get("tool_choice") or "auto"
+    kind, name = (kind, "") if isinstance(kind, str) else ("required", kind["function"]["name"])
+    functions = [tool["function"] for tool in body.get("tools") or ()]
+    offered = tuple(
+        Tool(each["name"], each.get("description") or "", each.get("parameters") or {}) for each in functions
+    )
+    tools, choice = choose(offered, kind, name)
     return Prompt(
         turns=tuple(map(_turn, body["messages"])),
         tools=tools,
         choice=choice,
         parallel=body.get("parallel_tool_calls") is not False,
-        schema=_schema(body.get("response_format")),
+        schema=_schema(body.get("response_format") or {"type": "text"}),
         effort=effort if model.reasons else "none",
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         max_tokens=limit,
     )
 
 
-def _schema(value: Any) -> dict[str, Any] | None:
-    match value:
-        case None | {"type": "text"}:
-            return None
-        case {"type": "json_object"}:
-            return {}
-        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
-            return schema
-        case _:
-            raise Refusal("Parameter 'response_format' must be text, json_object, or json_schema with its schema.")
-
-
-def _tool(function: Mapping[str, Any]) -> Tool:
-    return Tool(function["name"], function.get("description") or "", function.get("parameters") or {})
-
-
-def _chosen(value: Any, tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ...], Choice]:
-    match value:
-        case None | "auto":
-            return tools, "auto"
-        case "none":
-            return tools, "none"
-        case "required" if tools:
-            return tools, "required"
-        case {"function": {"name": name}} if named := tuple(tool for tool in tools if tool.name == name):
-            return named, "required"
-        case _:
-            raise Refusal(f"Parameter 'tool_choice' names no tool of the request: {value!r}.")
+def _schema(form: dict[str, Any]) -> dict[str, Any] | None:
+    if form["type"] == "json_schema":
+        schema: dict[str, Any] = form["json_schema"]["schema"]
+        return schema
+    return {"text": None, "json_object": {}}[form["type"]]
 
 
 def _turn(message: Mapping[str, Any]) -> Turn:
+    role = "system" if message["role"] == "developer" else message["role"]
+    if role not in get_args(Role):
+        raise Refusal(f"Parameter 'messages' has an unknown role: {role!r}.")
     content = message.get("content") or ()
     # Further kinds of parts (sound, files, another service's thinking) are taken, and not read.
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -167,7 +145,7 @@ def _turn(message: Mapping[str, Any]) -> Turn:
         Call(call.get("id") or "", call["function"]["name"], call["function"].get("arguments") or "{}")
         for call in message.get("tool_calls") or ()
     )
-    return Turn(_ROLES[message["role"]], "\n".join(texts), urls, calls, message.get("tool_call_id"))
+    return Turn(role, "\n".join(texts), urls, calls, message.get("tool_call_id"))
 
 
 def _answer(completion: Completion, stamp: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
