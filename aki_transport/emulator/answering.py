@@ -17,7 +17,7 @@ from PIL import Image
 from aki_transport.emulator.faults import Faults
 from aki_transport.emulator.field_values import FieldValues, Unfillable
 from aki_transport.emulator.models import Model
-from aki_transport.emulator.prompt import Completion, Prompt, Refusal, limited
+from aki_transport.emulator.prompt import EFFORTS, Completion, Prompt, Refusal, limited
 from aki_transport.emulator.records import RecordedRequest
 from aki_transport.emulator.respond import Script
 from aki_transport.emulator.text import content, evaluate, expressions, quoted, sentences, shorten, spaced
@@ -25,7 +25,6 @@ from aki_transport.emulator.tool_calls import plan
 
 UNKNOWN = "I do not know."
 
-_EFFORTS = ("none", "low", "medium", "high")  # of so many sentences
 _GREETING = re.compile(r"^\s*(?:hi|hello|hey|good (?:morning|evening|day))\b[^?]{0,40}$", re.IGNORECASE)
 _ECHO = re.compile(
     r"\b(?:say|repeat|(?:reply|respond|answer)\s+(?:only|just|exactly|with))\b"
@@ -89,7 +88,7 @@ def think(prompt: Prompt) -> Completion:
         needs if calls else "I can answer this from what is in the prompt.",
         f"There are {len(prompt.turns)} messages and {len(prompt.tools)} tools.",
     )
-    return Completion(text, " ".join(steps[: _EFFORTS.index(prompt.effort)]), calls)
+    return Completion(text, " ".join(steps[: EFFORTS.index(prompt.effort)]), calls)
 
 
 def _text(prompt: Prompt) -> str:
@@ -121,7 +120,9 @@ def _instructed(text: str) -> dict[str, Any] | None:
                 objects += [value] if value else []
         if schemas := [value for value in objects if "properties" in value or "$ref" in value]:
             return schemas[0]
-        if keys := [*objects[-1]] if objects else [key for key in quoted(order.group()) if key.isidentifier()]:
+        listed = order.group().partition(" keys ")[2].partition(".")[0].replace(" and ", " ")
+        named = [key for key in quoted(order.group()) or re.findall(r"\w+", listed) if key.isidentifier()]
+        if keys := [*objects[-1]] if objects else named:
             return {"properties": {key: {} for key in keys}, "required": keys}
     return None
 

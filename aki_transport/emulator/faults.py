@@ -86,8 +86,8 @@ _READ: dict[str, Callable[[str], Any]] = {"bool": lambda _: True, "int": int, "f
 def describe_faults() -> list[str]:
     """Each fault as it is written, with what it does."""
     endings = {"bool": "", "int": "=N", "float": "=SECONDS", "str": "=TEXT"}
-    written = {each.name: each.name.replace("_", "-") + endings[_KINDS[each.name]] for each in fields(Faults)}
-    return [f"{written[each.name]:22} {each.metadata['meaning']}" for each in fields(Faults)]
+    kinds = {each.name: each.name.replace("_", "-") + endings[_KINDS[each.name]] for each in fields(Faults)}
+    return [f"{kinds[each.name]:22} {each.metadata['meaning']}" for each in fields(Faults)]
 
 
 def split_model(name: str) -> tuple[str, str]:

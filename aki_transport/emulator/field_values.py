@@ -18,12 +18,11 @@ _FORMATS = {
 _FORMULA = set(content("expression formula equation"))
 _REQUEST = set(content("query question search text input prompt request topic"))
 _TOOL_TALK = re.compile(
-    r"^\s*(?:(?:please|now|can you|draw|paint|look\s+up|find(?:\s+out)?|search(?:\s+for)?"
+    r"^\s*(?:(?:please|now|can you|(?:draw|paint)(?:\s+me)?|look\s+up|find(?:\s+out)?|search(?:\s+for)?"
     r"|in\s+(?:the|our)\s+(?:docs|documents|documentation)|use\s+the\s+[\w-]+\s+tool(?:\s+to)?)\b[\s,:]*)+",
     re.IGNORECASE,
 )
 _SAME_REFERENCE = 2  # how deep a schema that holds itself is followed
-_LONGEST = 300
 
 
 class Unfillable(Exception):  # noqa: N818  # used to try the next way
@@ -139,7 +138,10 @@ class FieldValues:
         """One item, unless there have to be more."""
         least = schema.get("minItems", 0)
         try:
-            return [self._fill(schema.get("items", {}), name, inside) for _ in range(max(least, 1))]
+            return [
+                self._fill(schema.get("items", {}), name, inside)
+                for _ in range(min(max(least, 1), schema.get("maxItems", least + 1)))
+            ]
         except Unfillable:
             if least:
                 raise
@@ -174,7 +176,7 @@ class FieldValues:
         if about & _FORMULA:
             return self._next("sum", expressions(self._text))
         if about & _REQUEST:
-            return self._take(name, shorten(_TOOL_TALK.sub("", self._text).strip(" .!?\n") or "nothing", _LONGEST))
+            return self._take(name, shorten(_TOOL_TALK.sub("", self._text).strip(" .\n") or "nothing", 300))
         if not self._guesses:
             return None
         return self._next("quotation", quoted(self._text)) or self._next("name", names(self._text))

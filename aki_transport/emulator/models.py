@@ -52,7 +52,6 @@ MODELS = (
           endpoint="ministral3_14b", label="Ministral-3-14B-Instruct"),
     Model("qwen3.6-35b", "qwen", 262_144, 32_768, reasons=True, sees=True, older_id="qwen3.6-chat-35b",
           endpoint="qwen3.6_35b_chat", label="Qwen3.6-35B"),
-    # In no client's table: live listings change faster than tables.
     Model("kimi-k2.7-code-1100b", "moonshotai", 262_144, 32_768, listed_window=262_144,
           endpoint="kimi_k2.7_1100b_code", label="Kimi-K2.7-Code"),
 )  # fmt: skip

@@ -29,7 +29,6 @@ COLOURS = {
 SHAPES: dict[str, tuple[str, dict[tuple[float, ...], str]]] = {
     "hill": ("green", {(-0.2, 0.25, 1.2, 1.75): ""}),
     "sun": ("yellow", {(0.1, 0.1, 0.9, 0.9): ""}),
-    "cloud": ("white", {(0, 0.4, 0.5, 0.8): "", (0.2, 0.2, 0.7, 0.8): "", (0.5, 0.35, 1, 0.8): ""}),
     "tree": ("green", {(0.43, 0.6, 0.57, 0.6, 0.57, 1, 0.43, 1): "brown", (0.15, 0, 0.85, 0.7): ""}),
     "house": ("orange", {(0.1, 0.45, 0.9, 0.45, 0.9, 1, 0.1, 1): "", (0, 0.45, 0.5, 0, 1, 0.45): "brown"}),
     "boat": ("brown", {(0, 0.7, 1, 0.7, 0.8, 1, 0.2, 1): "", (0.5, 0, 0.5, 0.65, 0.95, 0.65): "white"}),
@@ -46,7 +45,6 @@ SHAPES: dict[str, tuple[str, dict[tuple[float, ...], str]]] = {
     "square": ("blue", {(0.05, 0.05, 0.95, 0.05, 0.95, 0.95, 0.05, 0.95): ""}),
     "star": ("yellow", {(0.5, 0, 1, 0.8, 0, 0.8): "", (0.5, 1, 1, 0.25, 0, 0.25): ""}),
 }
-_IN_SKY = ("sun", "cloud")
 _KEY = "aki-emulator"
 _STRIP = 0.08  # of the height, for the text below a picture
 _FINE = 2  # drawn this much larger, for smooth edges
@@ -88,14 +86,14 @@ def read_scene(prompt: str, seed: int) -> Scene:
 
 
 def _placed(shapes: list[tuple[str, str]], dice: Random) -> list[Item]:
-    """Hills behind, the sky's above, and the rest side by side."""
+    """Hills behind, the sun above, and the rest side by side."""
     items: list[Item] = []
-    beside = [shape for shape, _ in shapes if shape not in ("hill", *_IN_SKY)]
+    beside = [shape for shape, _ in shapes if shape not in ("hill", "sun")]
     width, left = 1 / max(len(beside), 1), 0.0
     for shape, colour in shapes:
         if shape == "hill":
             items.insert(0, Item(shape, colour, (0.0, 0.45, 1.0)))
-        elif shape in _IN_SKY:
+        elif shape == "sun":
             items.append(Item(shape, colour, (dice.uniform(0.02, 0.75), dice.uniform(0.02, 0.08), 0.2)))
         else:
             side = min(0.62, width * 0.9)

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Role = Literal["system", "user", "assistant", "tool"]
 Choice = Literal["auto", "none", "required"]
 Effort = Literal["none", "low", "medium", "high"]
+EFFORTS: tuple[Effort, ...] = get_args(Effort)  # by how many sentences a model thinks
 
 _PER_MESSAGE, _PER_IMAGE = 4, 256
 # Lossless: the pieces of a text joined are the text. About 1.3 of them per English word, as real tokenizers have.
@@ -116,8 +117,8 @@ class Prompt:
         texts = [tool.name + tool.description + str(tool.schema) for tool in self.tools]
         for turn in self.turns:
             texts += [turn.text, *(call.name + call.arguments for call in turn.calls)]
-        images = sum(len(turn.images) for turn in self.turns)
-        return sum(map(count, texts)) + _PER_MESSAGE * len(self.turns) + _PER_IMAGE * images
+        others = sum(_PER_MESSAGE + _PER_IMAGE * len(turn.images) for turn in self.turns)
+        return sum(map(count, texts)) + others
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,6 @@ class Completion:
     finish: str = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    reasoning_tokens: int = 0
     stopped_by: str | None = None
     usage: Mapping[str, Any] = field(default_factory=dict)
 
@@ -147,7 +147,7 @@ def limited(answer: Completion, prompt: Prompt, max_output: int) -> Completion:
     written = spent + count(text) + sum(count(call.name + call.arguments) for call in answer.calls)
     finish = "length" if is_cut else "tool_calls" if answer.calls else "stop"
     stopped_by = word if finish == "stop" else None
-    return Completion(text, reasoning, answer.calls, finish, prompt.tokens(), written, spent, stopped_by)
+    return Completion(text, reasoning, answer.calls, finish, prompt.tokens(), written, stopped_by)
 
 
 def count(text: str) -> int:

@@ -18,6 +18,12 @@ class RecordedRequest:
         body: The JSON body; None if there was none.
         raw: The body's bytes.
         request_id: The ID that the answer names.
+
+    Example:
+        >>> with Emulator() as service:
+        ...     models = Client(base_url=service.openai_url, api_key=service.key).refresh_models()
+        ...     service.requests[0].method, service.requests[0].path
+        ('GET', '/v1/models')
     """
 
     method: str
@@ -39,6 +45,13 @@ class RecordedJob:
         state: `"queued"`, `"processing"`, `"done"` (its result was delivered), `"lapsed"` or `"canceled"`.
         polls: How often it was asked for.
         cancelled: Whether the client ended it.
+
+    Example:
+        >>> with Emulator() as service:
+        ...     client = Client(protocol="native", base_url=service.native_url, api_key=service.key)
+        ...     _ = client.generate_image("a red lighthouse", size="256x256")
+        ...     service.jobs[0].state
+        'done'
     """
 
     id: str

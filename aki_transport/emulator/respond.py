@@ -124,8 +124,6 @@ class Script:
                     "respond() takes text, answer(…), tool_call(…), http_error(…), a dict or a function of the request,"
                     f" not {type(item).__name__}."
                 )
-            if isinstance(item, dict):
-                json.dumps(item)
         for item in items:
             self._items.extend([item] * ((item.times or 1) if isinstance(item, ScriptedError) else 1))
 
@@ -186,11 +184,12 @@ def _completion(item: Any, prompt: Prompt) -> Completion:
         for call in scripted.tool_calls
     )
     usage = {_USAGE.get(name, name): value for name, value in scripted.usage.items()}
-    reasoning = count(scripted.reasoning)
-    written = reasoning + count(scripted.text) + sum(count(call.name + call.arguments) for call in calls)
+    written = (
+        count(scripted.reasoning) + count(scripted.text) + sum(count(call.name + call.arguments) for call in calls)
+    )
     read, written = usage.pop("prompt_tokens", prompt.tokens()), usage.pop("completion_tokens", written)
     finish = scripted.finish_reason or ("tool_calls" if calls else "stop")
-    return Completion(scripted.text, scripted.reasoning, calls, finish, read, written, reasoning, usage=usage)
+    return Completion(scripted.text, scripted.reasoning, calls, finish, read, written, usage=usage)
 
 
 def _tool_for(item: dict[str, Any], prompt: Prompt) -> Tool | None:

@@ -53,11 +53,15 @@ class Emulator:
 
     Example:
         >>> from langchain_aki import ChatAKI
-        >>> with Emulator() as service:
-        ...     model = ChatAKI(model="qwen3.6-35b", base_url=service.openai_url, api_key=service.key)
-        ...     service.respond("Blue.")
-        ...     model.invoke("Which colour is the sky?").text, model.invoke("What is 6 * 7?").text
-        ('Blue.', '6 * 7 = 42.')
+        >>> service = Emulator().start()
+        >>> model = ChatAKI(model="qwen3.6-35b", base_url=service.openai_url, api_key=service.key)
+        >>> service.respond("Blue.", http_error(429, times=3))
+        >>> model.invoke("Which colour is the sky?").text, len(service.pending), service.count("/chat/completions")
+        ('Blue.', 3, 1)
+        >>> service.reset()
+        >>> model.invoke("What is 6 * 7?").text
+        '6 * 7 = 42.'
+        >>> service.stop()
     """
 
     host = "127.0.0.1"

@@ -8,11 +8,11 @@ from itertools import pairwise
 
 STOP = frozenset(
     """
-    a about after again all also am an and any are as at be because been before but by can could did do does during each
-    for from further had has have he her here his how i if in into is it its just let like me my no nor not now of off
-    on once only or other our out over own please she should so some such than that the their them then there these they
-    this those through to too under until up us very was we were what when where which while who whom why will with
-    would you your tell give want need know say return answer json name use using call
+    a about after again all also am an and any are as at be because been before but by can could did do does during for
+    from had has have he her his how i if in into is it its just let like me my no nor not now of off on once only or
+    other our out over own please she should so some such than that the their them then there these they this those to
+    too under until up very was we were what when where which while who whom why will with would you your tell give want
+    need know say return answer json name use using call
     """.split()  # noqa: SIM905  # reads better than a list
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

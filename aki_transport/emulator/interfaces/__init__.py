@@ -113,12 +113,7 @@ class Interface:
                 return endpoint
             if any(name.endswith(f" {each}") for name in self.endpoints):
                 raise HTTPException(405, f"Method {request.method} not allowed for URL {request.path}")
-        raise not_found(request)
-
-
-def not_found(request: RecordedRequest) -> HTTPException:
-    """The error of a path that leads nowhere."""
-    return HTTPException(404, f"Requested URL {request.path} not found")
+        raise HTTPException(404, f"Requested URL {request.path} not found")
 
 
 def has_key(key: str, *headers: str) -> Check:

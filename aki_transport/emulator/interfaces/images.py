@@ -24,9 +24,7 @@ ELSEWHERE = "https://images.invalid/picture.png"
 
 # The listing names neither; the second is invented, after the native endpoint for edits.
 _DRAWS, _EDITS = "z-image-turbo", "qwen-image-edit"
-_MOST = 4
 _SMALLEST, _LARGEST = 128, 2048
-_MEGABYTE = 1_000_000
 
 
 def image_endpoints(*, any_model: bool) -> dict[str, Handler]:
@@ -61,7 +59,7 @@ def image_endpoints(*, any_model: bool) -> dict[str, Handler]:
         with reading():
             # A form has only text.
             count = int(body.get("n") or 1)
-            check_range({"n": count}, "n", 1, _MOST)
+            check_range({"n": count}, "n", 1, 4)
             size = str(body["size"]).split("x") if body.get("size") else []
             width, height = map(int, size) if size else (1024, 1024)
         for side in (width, height):
@@ -79,7 +77,7 @@ def encoded(png: bytes, faults: Faults) -> str:
         return base64.b64encode(b"<html><body>Bad Gateway</body></html>").decode()
     if faults.huge is not None:
         # What stands behind the end of a PNG changes nothing about the picture.
-        png = png.ljust(faults.huge * _MEGABYTE // 4 * 3, b"\0")
+        png = png.ljust(faults.huge * 1_000_000 // 4 * 3, b"\0")
     return base64.b64encode(png).decode()
 
 

@@ -14,8 +14,6 @@ from aki_transport.emulator.faults import Faults
 from aki_transport.emulator.records import JobState, RecordedJob
 
 WORKERS = 2
-# Seconds without a poll; the open server's limit is a setting of each endpoint, AKI.IO's is not known.
-_IDLE = 600.0
 _MIDDLE = 0.5
 
 
@@ -41,7 +39,7 @@ class Job:
         self.cancelled = False
         self.seconds = 0.0 if faults.fast else work.seconds if faults.job_seconds is None else faults.job_seconds
         self.ahead = faults.queue or 0
-        self.created = self.asked = now
+        self.created = now
         self.began = None if self.ahead else now
         self.ended: JobState | None = None
 
@@ -49,8 +47,6 @@ class Job:
         """Its state; an end that nobody saw is one all the same."""
         if self.ended is not None:
             return self.ended
-        if now - self.asked > _IDLE:
-            return "lapsed"
         if self.began is None:
             return "queued"
         if self.part(now) < _MIDDLE:
@@ -96,7 +92,6 @@ class Jobs:
     def poll(self, job: Job, *, cancel: bool = False, deliver: bool = True) -> tuple[JobState, dict[str, Any] | None]:
         """Its state, and its result once; `cancel` ends it unless it has ended, without `deliver` a result stays."""
         now, state = self.now(), job.state(self.now())
-        job.asked = now
         job.polls += 1
         if state == "queued" and job.polls > 1:
             job.ahead -= 1

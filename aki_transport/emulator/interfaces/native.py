@@ -10,6 +10,7 @@ from functools import partial
 from random import SystemRandom
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -21,7 +22,6 @@ from aki_transport.emulator.interfaces import (
     Interface,
     framework_error,
     json_object,
-    not_found,
     reading,
 )
 from aki_transport.emulator.interfaces.images import ELSEWHERE, encoded
@@ -34,8 +34,6 @@ from aki_transport.emulator.respond import Script
 
 _VERSION = {"ep_version": 2}  # of an endpoint, in each of its answers
 _BAD_KEY = "API key not valid"
-_MAX_QUEUE = 1000
-_WORKER = "emulator#0_1xLaptop"
 _TOKENS_PER_SECOND = 100
 _QUICKEST, _SLOWEST = 0.05, 0.15  # seconds; tests wait for them
 _SECONDS_PER_STEP = 0.01
@@ -126,7 +124,7 @@ def _last_of_path(request: RecordedRequest) -> str:
 def _endpoint(request: RecordedRequest) -> _Endpoint:
     endpoint = ENDPOINTS.get(split_model(_last_of_path(request))[0])
     if endpoint is None:
-        raise not_found(request)
+        raise HTTPException(404, f"Requested URL {request.path} not found")
     return endpoint
 
 
@@ -148,7 +146,7 @@ class _Native:
     async def call(self, request: RecordedRequest, faults: Faults) -> Response:
         body, endpoint = json_object(request), _endpoint(request)
         if faults.queue_full:
-            raise Refusal(f"Job queue reached max length {_MAX_QUEUE}!", kind="text")
+            raise Refusal("Job queue reached max length 1000!", kind="text")
         with reading():
             values = _values({**endpoint.parameters, **_COMMON}, body)
         work = endpoint.make(values, request, self._script, faults)
@@ -191,7 +189,7 @@ class _Native:
         progress: dict[str, Any] = {"progress": 0}
         if report := job.work.report(job.part(now)):
             # The open server hands on what the worker sent, with the fields that are for the server alone.
-            progress = {"job_id": job.id, "auth": _WORKER, "auth_key": self._key}
+            progress = {"job_id": job.id, "auth": "emulator#0_1xLaptop", "auth_key": self._key}
             progress["progress"], progress["progress_data"] = report
         place = {"queue_position": job.ahead, "estimate": job.estimate(now)}
         return {**progress, **place, "num_workers_online": WORKERS}

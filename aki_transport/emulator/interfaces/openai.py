@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any
 from uuid import uuid4
 
 from starlette.responses import JSONResponse, Response
@@ -23,11 +23,9 @@ from aki_transport.emulator.interfaces import (
 )
 from aki_transport.emulator.interfaces.images import image_endpoints
 from aki_transport.emulator.models import Catalog, Model
-from aki_transport.emulator.prompt import Call, Completion, Prompt, Refusal, Role, Tool, Turn, choose, deltas
+from aki_transport.emulator.prompt import EFFORTS, Call, Completion, Prompt, Refusal, Tool, Turn, choose, count, deltas
 from aki_transport.emulator.records import RecordedRequest
 from aki_transport.emulator.respond import Script
-
-_EFFORTS = ("none", "low", "medium", "high")
 
 
 def _write(refusal: Refusal, _request: RecordedRequest) -> dict[str, Any]:
@@ -102,8 +100,8 @@ def _prompt(body: dict[str, Any], model: Model) -> Prompt:
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     check_range({"max_tokens": limit}, "max_tokens", 1)
     effort: Any = body.get("reasoning_effort") or "medium"
-    if effort not in _EFFORTS:
-        raise Refusal(f"Parameter 'reasoning_effort' must be one of {', '.join(_EFFORTS)}, not {effort!r}.")
+    if effort not in EFFORTS:
+        raise Refusal(f"Parameter 'reasoning_effort' must be one of {', '.join(EFFORTS)}, not {effort!r}.")
     stop = body.get("stop") or ()
     kind: Any = body.get("tool_choice") or "auto"
     kind, name = (kind, "") if isinstance(kind, str) else ("required", kind["function"]["name"])
@@ -132,9 +130,7 @@ def _schema(form: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _turn(message: Mapping[str, Any]) -> Turn:
-    role = "system" if message["role"] == "developer" else message["role"]
-    if role not in get_args(Role):
-        raise Refusal(f"Parameter 'messages' has an unknown role: {role!r}.")
+    role: Any = "system" if message["role"] == "developer" else message["role"]
     content = message.get("content") or ()
     # Further kinds of parts (sound, files, another service's thinking) are taken, and not read.
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -188,7 +184,7 @@ def _written_call(call: Call, arguments: str) -> dict[str, Any]:
 
 
 def _usage(completion: Completion) -> dict[str, Any]:
-    prompt, written, reasoning = completion.prompt_tokens, completion.completion_tokens, completion.reasoning_tokens
+    prompt, written, reasoning = completion.prompt_tokens, completion.completion_tokens, count(completion.reasoning)
     details = {"completion_tokens_details": {"reasoning_tokens": reasoning}} if reasoning else {}
     counted = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
     return {**counted, **details, **completion.usage}
