@@ -97,7 +97,7 @@ def checked_headers(headers: Mapping[str, str], *, title: str) -> dict[str, str]
 
 
 def emulated(provider: Provider, route: Route, api_key: ApiKeySource) -> tuple[Route, ApiKeySource]:
-    """The route and the key of the emulator that `AKI_EMULATOR` names; without it, those given.
+    """The route and the key of the emulator that `AKI_EMULATOR` names; without it, the arguments.
 
     Raises:
         ConfigurationError: `AKI_EMULATOR` is no URL of this machine.

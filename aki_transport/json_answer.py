@@ -52,11 +52,11 @@ class JsonAnswer:
     """
 
     def __init__(self, text: str, reasoning: str = "") -> None:
-        answers, thoughts, has_words = _read(text)
+        answers, from_reasoning, has_words = _read(text)
         self.values: list[Any] = [candidate.value for candidate in answers]
         if not answers and not has_words:  # some servers send the whole answer as reasoning
-            in_text, in_thoughts, _ = _read(reasoning)
-            answers = thoughts or [*in_thoughts, *in_text]
+            in_text, more, _ = _read(reasoning)
+            answers = from_reasoning or [*more, *in_text]
         self._candidates = answers
 
     def find(self, convert: Callable[[Any], T], fields: Collection[str] = ()) -> T:
@@ -167,7 +167,7 @@ def _read(text: str) -> tuple[list[Candidate], list[Candidate], bool]:
         pass
     reader = _Reader(body)
     reader.read()
-    return list(reader.answers), list(reader.thoughts), reader.has_words
+    return list(reader.answers), list(reader.from_reasoning), reader.has_words
 
 
 def _without_fence(text: str) -> str:
@@ -190,7 +190,7 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self.answers: deque[Candidate] = deque(maxlen=_MAX_CANDIDATES)
-        self.thoughts: deque[Candidate] = deque(maxlen=_MAX_CANDIDATES)
+        self.from_reasoning: deque[Candidate] = deque(maxlen=_MAX_CANDIDATES)
         self.has_words = False
         self._text = text
         self._in_reasoning = False
@@ -209,7 +209,7 @@ class _Reader:
                     self._in_reasoning = True
                 case "close":
                     if not self._in_reasoning:
-                        self.thoughts.extend(self.answers)
+                        self.from_reasoning.extend(self.answers)
                         self.answers.clear()
                         self.has_words = False
                     self._in_reasoning = False
@@ -251,7 +251,7 @@ class _Reader:
         return start + length
 
     def _keep(self, candidate: Candidate) -> None:
-        (self.thoughts if self._in_reasoning else self.answers).append(candidate)
+        (self.from_reasoning if self._in_reasoning else self.answers).append(candidate)
 
 
 def _is_json(value: Any) -> bool:

@@ -33,56 +33,58 @@ OTHERS = {
 }
 
 
-def turned_to(phase: str, tmp_path: Path, **environment: str) -> dict[str, Any]:
-    """What `tests.privacy.everything` tells of one of its phases, in a home without any cache."""
-    done = subprocess.run(  # noqa: S603  our own module
-        [sys.executable, "-W", "ignore", "-m", "tests.privacy.everything", phase],
+@pytest.fixture(scope="module")
+def phases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What `tests.privacy.everything` tells of its phases, in a home without any cache."""
+    home = str(tmp_path_factory.mktemp("home"))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.privacy.everything"],
         capture_output=True,
         check=False,
         cwd=REPOSITORY,
         encoding="utf-8",
-        env={"PATH": os.defpath, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), **environment},
+        env={"PATH": os.defpath, "HOME": home, "TMPDIR": home, **OTHERS},
         timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return said
+    told: dict[str, dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    return told
 
 
-def abroad(said: dict[str, Any]) -> set[str]:
+def abroad(phase: dict[str, Any]) -> set[str]:
     """The hosts that are not this machine."""
-    return {host for host in said["hosts"] if not host.startswith(("127.0.0.1", "localhost", "::1"))}
+    return {host for host in phase["hosts"] if not host.startswith(("127.0.0.1", "localhost", "::1"))}
 
 
-def test_importing_making_and_counting_turn_to_nobody_and_download_nothing(tmp_path):
-    said = turned_to("quiet", tmp_path, **OTHERS)
-    assert said["answered"] == 12
-    assert said["hosts"] == []
-    assert said["tried to leave"] == 0
+def test_importing_making_and_counting_turn_to_nobody_and_download_nothing(phases):
+    quiet = phases["quiet"]
+    assert quiet["answered"] == 12
+    assert quiet["hosts"] == []
+    assert quiet["tried to leave"] == 0
     # LlamaIndex's tokenizer: the file that its own package brings along.
-    (encoding,) = {Path(name) for name in said["opened"] if "tiktoken_cache" in name}
+    (encoding,) = {Path(name) for name in quiet["opened"] if "tiktoken_cache" in name}
     assert "site-packages" in encoding.parts
 
 
-def test_everything_turns_to_the_configured_service_alone(tmp_path):
-    said = turned_to("emulator", tmp_path, **OTHERS, LANGSMITH_TRACING="false")
-    assert said["answered"] == 44
-    assert abroad(said) == set()
-    assert len({host for host in said["hosts"] if ":" in host}) == 1
-    assert said["tried to leave"] == 0
+def test_without_a_base_url_it_is_the_provider_s_own_host_alone(phases):
+    own = phases["own"]
+    assert own["answered"] == 0
+    assert set(own["hosts"]) == {"aki.io"}
+    assert own["tried to leave"] == 0
 
 
-def test_without_a_base_url_it_is_the_provider_s_own_host_alone(tmp_path):
-    said = turned_to("own", tmp_path, **OTHERS)
-    assert said["answered"] == 0
-    assert set(said["hosts"]) == {"aki.io"}
-    assert said["tried to leave"] == 0
+def test_everything_turns_to_the_configured_service_alone(phases):
+    emulator = phases["emulator"]
+    assert emulator["answered"] == 44
+    assert abroad(emulator) == set()
+    assert len({host for host in emulator["hosts"] if ":" in host}) == 1
+    assert emulator["tried to leave"] == 0
 
 
-def test_tracing_that_the_user_switches_on_is_langsmith_s_own_and_goes_to_its_host_alone(tmp_path):
-    said = turned_to("emulator", tmp_path, **OTHERS, LANGSMITH_TRACING="true")
-    assert said["answered"] == 44
-    assert abroad(said) == {"langsmith.invalid"}
+def test_tracing_that_the_user_switches_on_is_langsmith_s_own_and_goes_to_its_host_alone(phases):
+    traced = phases["traced"]
+    assert traced["answered"] == 44
+    assert abroad(traced) == {"langsmith.invalid"}
 
 
 LEAKS = {

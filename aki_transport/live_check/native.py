@@ -59,7 +59,7 @@ def _grows(service: Service) -> Finding:
     job = service.call({"chat_context": json.dumps([{"role": "user", "content": prompt}]), "max_gen_tokens": 600})
     states = service.poll_until_done(job, pause=0.1)
     texts = list(filter(None, (state.at("progress", "progress_data", "text") for state in states)))
-    grows = all(later.startswith(earlier) for earlier, later in pairwise(texts))
+    grows = all(after.startswith(before) for before, after in pairwise(texts))
     how = "each the one before and more" if grows else "not each the one before and more"
     return Finding(grows and len(texts) > 1, f"{len(texts)} texts, {how}")
 

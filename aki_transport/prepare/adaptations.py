@@ -34,7 +34,7 @@ class Adaptation:
         fields: Names of the refused field, as a service states them in `param`, `loc` or its message.
         message: What a refusal says; its field, if it names one, stands before its message.
         warning: What the user is told, as the answer may differ.
-        change: The request, said otherwise.
+        change: Makes the request that is sent instead.
         change_for: Makes `change` of the refusal, where that tells more than that it is one.
         is_overflow: Whether it concerns a request that does not fit into the context window, instead of all others.
     """
@@ -263,7 +263,7 @@ def forget_refusals() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the service at one base URL refused, for each model: not said that way again, for an hour.
+    """What the service at one base URL refused, for each model: not sent again for an hour.
 
     All clients of the process share it.
     """

@@ -135,7 +135,7 @@ class PreparedChat:
             was_ignored = self._memory.change(self._request.model, once) is not None
             self._to_remember[method if was_ignored else once] = _unchanged
             self._request = replace(self._request, structured_methods=tuple(rest))
-            self.has_yielded = False  # what was an answer in words was not returned
+            self.has_yielded = False  # an answer in plain text was not returned
             return
         adaptation = None if self.has_yielded else adapted(self._request, refusal, self._tried)
         if adaptation is None:

@@ -3,14 +3,13 @@
 `sender` is imported with the first client, for httpx takes longer to import than everything else.
 """
 
-from aki_transport.transport.call import Call, Form, Job, ListenerError, Sender, Timeout, as_timeout
+from aki_transport.transport.call import Call, Job, ListenerError, Sender, Timeout, as_timeout
 from aki_transport.transport.decoder import Decoder, OuterDecoder, Payload
 from aki_transport.transport.user_clients import HttpAsyncClient, HttpClient, users_client
 
 __all__ = [
     "Call",
     "Decoder",
-    "Form",
     "HttpAsyncClient",
     "HttpClient",
     "Job",

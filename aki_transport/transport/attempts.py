@@ -82,8 +82,6 @@ class Attempts:
         self._sent = time.monotonic()
         self._headers = None
         timeout = self.call.timeout or self._transport.timeout
-        if self.call.max_wait is not None:
-            timeout = timeout.within(self.call.max_wait)
         if self._deadline is None:
             return {"timeout": timeout.for_httpx(stream=self.call.stream)}
         remaining = self._deadline - self._sent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from io import BytesIO
 from itertools import chain
 
@@ -28,52 +28,67 @@ _SHOWN = 4096  # bytes that an error is made of; its message keeps fewer
 _NO_CONTENT = 204
 
 
+class _Body(BytesIO):  # whose value is no copy, as joined pieces would be
+    """A body as far as it was read.
+
+    Args:
+        most: Bytes that it may have.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes; `InvalidResponseError` past the bound."""
+        if self.tell() + len(chunk) > self._most:
+            raise InvalidResponseError(f"the answer is larger than {self._most // 2**20} MB; reading stopped there")
+        self.write(chunk)
+
+
 def read_body(response: httpx.Response) -> Payload:
     """The complete body; `InvalidResponseError` past the bound."""
-    body = BytesIO()  # whose value is no copy, as joined pieces would be
+    body = _Body(MAX_BODY)
     for chunk in _chunks(response):
-        _check_size(body.tell() + len(chunk))
-        body.write(chunk)
+        body.add(chunk)
     return Payload("body", body.getvalue())
 
 
 async def aread_body(response: httpx.Response) -> Payload:
     """`read_body`, async."""
-    body = BytesIO()
+    body = _Body(MAX_BODY)
     async with aclosing(_achunks(response)) as chunks:
         async for chunk in chunks:
-            _check_size(body.tell() + len(chunk))
-            body.write(chunk)
+            body.add(chunk)
     return Payload("body", body.getvalue())
 
 
 def read_error_body(response: httpx.Response) -> bytes:
     """As much of an error's body as arrives and is worth reading; the status alone says enough."""
-    body = bytearray()
-    try:
+    body = _Body(MAX_ERROR_BODY)
+    with _until_it_fails():
         for chunk in _chunks(response):
-            body += chunk
-            if len(body) > MAX_ERROR_BODY:
-                break
-    except Exception as error:
-        if not is_failed_call(error):
-            raise
-    return bytes(body[:MAX_ERROR_BODY])
+            body.add(chunk)
+    return body.getvalue()
 
 
 async def aread_error_body(response: httpx.Response) -> bytes:
     """`read_error_body`, async."""
-    body = bytearray()
-    try:
+    body = _Body(MAX_ERROR_BODY)
+    with _until_it_fails():
         async with aclosing(_achunks(response)) as chunks:
             async for chunk in chunks:
-                body += chunk
-                if len(body) > MAX_ERROR_BODY:
-                    break
+                body.add(chunk)
+    return body.getvalue()
+
+
+@contextmanager
+def _until_it_fails() -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         if not is_failed_call(error):
             raise
-    return bytes(body[:MAX_ERROR_BODY])
 
 
 def payloads(response: httpx.Response, *, stream: bool) -> Iterator[Sequence[Payload]]:
@@ -175,8 +190,3 @@ def _unpacker(response: httpx.Response) -> Callable[[bytes], Iterator[bytes]] | 
 def _media_type(response: httpx.Response) -> str:
     content_type: str = response.headers.get("content-type", "")
     return content_type.partition(";")[0].strip().lower()
-
-
-def _check_size(size: int) -> None:
-    if size > MAX_BODY:
-        raise InvalidResponseError(f"the answer is larger than {MAX_BODY // 2**20} MB; reading stopped there")

@@ -20,7 +20,7 @@ class Call:
     Args:
         path: What follows the route's base URL.
         body: The JSON body; None sends none.
-        form: A form with files, instead of a JSON body.
+        form: httpx's arguments `data` and `files` for a form, instead of a JSON body.
         method: The HTTP method.
         headers: Headers of this call alone.
         stream: Whether the answer is asked for as server-sent events.
@@ -29,7 +29,6 @@ class Call:
         read_only: Whether it starts nothing, so that it may be sent again even if its answer broke off half-way, or
             did not come in time.
         timeout: The bounds on the waits of this call, instead of the transport's own.
-        max_wait: Seconds that any single wait may take, where that is less than the transport's own bounds.
         max_retries: Attempts after the first, instead of the transport's number.
         read_error: Makes the error of an answer with a bad status, where the protocol has errors of its own.
         job: How to follow the job that the call starts; None if its answer is all there is.
@@ -37,14 +36,13 @@ class Call:
 
     path: str
     body: Mapping[str, Any] | None = None
-    form: Form | None = None
+    form: Mapping[str, Any] | None = field(default=None, repr=False)
     method: Literal["GET", "POST"] = "POST"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold tokens
     stream: bool = False
     repeatable: bool = True
     read_only: bool = False
     timeout: Timeout | None = None
-    max_wait: float | None = None
     max_retries: int | None = None
     read_error: Callable[[APIStatusError], AKIError] | None = None
     job: Job | None = None
@@ -82,23 +80,6 @@ class Sender(Protocol):
 
     def without_key(self, text: str) -> str:
         """The text without the key, should the service echo it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
-    """A body of the type `multipart/form-data`.
-
-    Args:
-        fields: Names and texts.
-        files: Field, file name, bytes and type of each file.
-    """
-
-    fields: Mapping[str, str]
-    files: tuple[tuple[str, str, bytes, str], ...]
-
-    def for_httpx(self) -> dict[str, Any]:
-        """The arguments of httpx for it, with which it sets the content type too."""
-        return {"data": self.fields, "files": [(name, (file, data, kind)) for name, file, data, kind in self.files]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,13 +29,13 @@ _Origin: TypeAlias = tuple[bytes, bytes, int | None]
 
 
 class _Lane(httpx.HTTPTransport):
-    """httpx's transport over a single connection: httpcore's own, or its pool of one behind a proxy."""
+    """httpx's transport over a single connection."""
 
     def __init__(self, url: httpx.URL, proxy: httpx.Proxy | None, ssl_context: ssl.SSLContext) -> None:
         self.watch = Watch()
-        kinds = (httpcore.HTTPConnection, httpcore.HTTPProxy, httpcore.SOCKSProxy)
+        kinds = httpcore.HTTPConnection, httpcore.ConnectionPool
         # Its own constructor would make a pool that takes no `NetworkBackend`. This attribute is private to httpx.
-        self._pool = _pool(kinds, url, proxy, ssl_context=ssl_context, network_backend=SyncBackend(self.watch))
+        self._pool = _connection(*kinds, url, proxy, ssl_context, SyncBackend(self.watch))
         self.idle_since = 0.0
 
     def close(self) -> None:
@@ -48,8 +48,8 @@ class _AsyncLane(httpx.AsyncHTTPTransport):
     def __init__(self, url: httpx.URL, proxy: httpx.Proxy | None, ssl_context: ssl.SSLContext) -> None:
         self.watch = Watch()
         self.backend = AsyncBackend(self.watch)
-        kinds = (httpcore.AsyncHTTPConnection, httpcore.AsyncHTTPProxy, httpcore.AsyncSOCKSProxy)
-        self._pool = _pool(kinds, url, proxy, ssl_context=ssl_context, network_backend=self.backend)
+        kinds = httpcore.AsyncHTTPConnection, httpcore.AsyncConnectionPool
+        self._pool = _connection(*kinds, url, proxy, ssl_context, self.backend)
         self.idle_since = 0.0
 
     async def aclose(self) -> None:
@@ -57,22 +57,16 @@ class _AsyncLane(httpx.AsyncHTTPTransport):
         self.backend.close()  # a socket whose connection was given up before httpcore had it
 
 
-def _pool(
-    kinds: tuple[Any, Any, Any],
-    url: httpx.URL,
-    proxy: httpx.Proxy | None,
-    *,
-    ssl_context: ssl.SSLContext,
-    **options: Any,
+def _connection(
+    direct: Any, pool: Any, url: httpx.URL, proxy: httpx.Proxy | None, ssl_context: ssl.SSLContext, backend: Any
 ) -> Any:
-    direct, http_proxy, socks_proxy = kinds
-    options.update(ssl_context=ssl_context, keepalive_expiry=KEEPALIVE)
+    """One of httpcore's connections, or its pool of one, which knows proxies."""
+    options = {"ssl_context": ssl_context, "keepalive_expiry": KEEPALIVE, "network_backend": backend}
     if proxy is None:
         return direct(_core_url(url).origin, **options)
-    options.update(proxy_url=_core_url(proxy.url), proxy_auth=proxy.raw_auth, max_connections=1)
-    if proxy.url.scheme.startswith("socks"):
-        return socks_proxy(**options)
-    return http_proxy(**options, proxy_ssl_context=ssl_context if proxy.url.scheme == "https" else None)
+    proxy_context = ssl_context if proxy.url.scheme == "https" else None
+    core_proxy = httpcore.Proxy(_core_url(proxy.url), auth=proxy.raw_auth, ssl_context=proxy_context)
+    return pool(**options, proxy=core_proxy, max_connections=1)
 
 
 def _core_url(url: httpx.URL) -> httpcore.URL:
@@ -87,12 +81,11 @@ class _FreeLanes(Generic[_L]):
 
     def __init__(self) -> None:
         self._by_origin: dict[_Origin, deque[_L]] = {}
-        self._swept_at = time.monotonic()
         self._is_closed = False
 
     def take(self, url: httpx.URL) -> tuple[_L | None, list[_L]]:
         """A connection to that address that can be used again."""
-        old = self._older_than(KEEPALIVE) if time.monotonic() - self._swept_at > 1 else []
+        old = self._older_than(KEEPALIVE)
         lanes = self._by_origin.get(_origin_of(url))
         while lanes:
             try:
@@ -118,11 +111,10 @@ class _FreeLanes(Generic[_L]):
         return self._older_than(-1.0)
 
     def _older_than(self, seconds: float) -> list[_L]:
-        self._swept_at = time.monotonic()
-        old: list[_L] = []
+        now, old = time.monotonic(), []
         for lanes in list(self._by_origin.values()):
             try:
-                while self._swept_at - lanes[0].idle_since > seconds:
+                while now - lanes[0].idle_since > seconds:
                     old.append(lanes.popleft())
             except IndexError:  # none is left
                 continue
@@ -136,9 +128,7 @@ def _origin_of(url: httpx.URL) -> _Origin:
 def _is_reusable(lane: _Lane | _AsyncLane) -> bool:
     """Whether the last answer was read to its end, nothing came behind it, and the connection is still open."""
     connections = getattr(lane._pool, "connections", [lane._pool])  # noqa: SLF001  set above
-    return lane.watch.framing.ended_exactly and all(
-        each.is_available() and not each.has_expired() for each in connections
-    )
+    return not lane.watch.last_byte and all(each.is_available() and not each.has_expired() for each in connections)
 
 
 class Connections(httpx.BaseTransport):
@@ -259,22 +249,20 @@ class AsyncConnections(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.SyncByteStream):
-    """A body that gives its connection back when it is closed, once."""
+    """A body that gives its connection back when it is closed, which httpx does once."""
 
     def __init__(self, stream: Any, give_back: Callable[[], None]) -> None:
         self._stream = stream
-        self._give_back = [give_back]
+        self._give_back = give_back
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._stream)
 
     def close(self) -> None:
-        while self._give_back:
-            give_back = self._give_back.pop()
-            try:
-                self._stream.close()
-            finally:
-                give_back()
+        try:
+            self._stream.close()
+        finally:
+            self._give_back()
 
 
 class _AsyncBody(httpx.AsyncByteStream):
@@ -282,13 +270,14 @@ class _AsyncBody(httpx.AsyncByteStream):
 
     def __init__(self, stream: Any, give_back: Callable[[], Awaitable[None]], abandon: Callable[[], None]) -> None:
         self._stream = stream
-        self._give_back = [give_back]
+        self._give_back = give_back
         self._abandon = abandon
+        self._is_closed = False
 
     def abandon(self) -> None:
         """Close the connection of a body that nobody reads any more."""
-        if self._give_back:
-            self._give_back.clear()
+        if not self._is_closed:
+            self._is_closed = True
             self._abandon()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -296,9 +285,9 @@ class _AsyncBody(httpx.AsyncByteStream):
         return chunks
 
     async def aclose(self) -> None:
-        while self._give_back:
-            give_back = self._give_back.pop()
+        if not self._is_closed:
+            self._is_closed = True
             try:
                 await self._stream.aclose()
             finally:
-                await give_back()
+                await self._give_back()

@@ -1,4 +1,4 @@
-"""Enforces timeouts and deadlines on every read and write of the sockets under httpcore; follows an answer's bytes.
+"""Enforces timeouts and deadlines on every read and write under httpcore, and notices bytes behind an answer.
 
 The sync half wraps httpcore's own streams. The async half reads plain sockets through the event loop, and not through
 asyncio's transports: those can only be closed by a loop that still runs, and warn if it does not.
@@ -18,19 +18,22 @@ from typing import Any, TypeVar
 
 import httpcore
 
-from aki_transport.transport.framing import AnswerFraming
-
 T = TypeVar("T")
 
 _WRITE = 65536  # bytes between two looks at the clock
 _TLS_RECORD = 16384
+_SOCKS_REPLY = 4096  # bytes that httpcore reads of a SOCKS proxy's reply, which it must get in one piece
 _NEXT_ADDRESS = 0.25  # seconds before the next address of a host is tried beside the first (RFC 8305)
 
 
 class Watch:
-    """What a connection knows of the call that it carries: its deadline, and the bytes of its answer."""
+    """What a connection knows of the call that it carries: its deadline, and whether bytes came behind its answer.
 
-    __slots__ = ("deadline", "framing")
+    httpcore keeps bytes behind an answer, and would read them as the next one. So it gets the last byte of each read
+    alone, once it asks for more: a byte that it never asked for came behind the answer.
+    """
+
+    __slots__ = ("deadline", "last_byte")
 
     def __init__(self) -> None:
         self.begin(None)
@@ -38,7 +41,19 @@ class Watch:
     def begin(self, deadline: float | None) -> None:
         """Carry another call, which must be over at that moment of `time.monotonic`."""
         self.deadline: float | None = deadline
-        self.framing = AnswerFraming()
+        self.last_byte = b""
+
+    def take_last_byte(self) -> bytes:
+        """The last byte of the read before, if it was kept."""
+        last_byte, self.last_byte = self.last_byte, b""
+        return last_byte
+
+    def keep_last_byte(self, data: bytes, max_bytes: int) -> bytes:
+        """The bytes of a read without their last one; a single byte can only be asked for, so it is not kept."""
+        if len(data) <= 1 or max_bytes <= _SOCKS_REPLY:
+            return data
+        self.last_byte = data[-1:]
+        return data[:-1]
 
     def end_by(self, moment: float) -> None:
         """Let reads fail from that moment on, if the deadline is not earlier."""
@@ -100,9 +115,10 @@ class _SyncStream(httpcore.NetworkStream):
         self._is_nested = is_nested
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if last_byte := self._watch.take_last_byte():
+            return last_byte
         data = self._stream.read(max_bytes, self._watch.allowed(timeout, httpcore.ReadTimeout))
-        self._watch.framing.feed(data)
-        return data
+        return self._watch.keep_last_byte(data, max_bytes)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for start in range(0, len(buffer), _WRITE):
@@ -119,7 +135,7 @@ class _SyncStream(httpcore.NetworkStream):
         except BaseException:
             self.close()
             raise
-        self._watch.framing = AnswerFraming()  # the answer of a proxy to CONNECT is over
+        self._watch.take_last_byte()  # behind the answer of a proxy to CONNECT
         return _SyncStream(stream, self._watch, is_nested=is_nested)
 
     def close(self) -> None:
@@ -172,10 +188,11 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         await asyncio.get_running_loop().sock_sendall(self.socket, data)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if last_byte := self.watch.take_last_byte():
+            return last_byte
         async with _bounded(timeout, httpcore.ReadTimeout, httpcore.ReadError):
             data = await self.receive(max_bytes)
-        self.watch.framing.feed(data)
-        return data
+        return self.watch.keep_last_byte(data, max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         async with _bounded(timeout, httpcore.WriteTimeout, httpcore.WriteError):
@@ -191,7 +208,7 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         except BaseException:
             await self.aclose()
             raise
-        self.watch.framing = AnswerFraming()  # the answer of a proxy to CONNECT is over
+        self.watch.take_last_byte()  # behind the answer of a proxy to CONNECT
         return stream
 
     async def aclose(self) -> None:

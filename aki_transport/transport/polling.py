@@ -91,15 +91,15 @@ class _Job(Generic[T]):
         self.deadline = min(ends, default=None)
         # A start that the deadline cut off would leave a job that nobody can cancel.
         self.start_deadline = None if deadline is None else deadline + _TO_START
-        self.decoder: Decoder[T] | None = None
+        self._decoder: Decoder[T] | None = None
         _cancel_at_exit()
         _running.add(self)
 
     def read_start(self, headers: Mapping[str, str], body: Payload) -> T | None:
         """Read the answer that started the job."""
-        self.decoder = self._start(headers)
-        item = self.decoder.feed(Payload("started", body.data))
-        if self._call.job is not None and not self.decoder.complete:
+        self._decoder = self._start(headers)
+        item = self._decoder.feed(Payload("started", body.data))
+        if self._call.job is not None and not self._decoder.complete:
             self._poll, self._cancel = self._call.job.follow(body)
         return item
 
@@ -107,12 +107,17 @@ class _Job(Generic[T]):
         """Read the answer to a poll."""
         self._lost = None
         self._answered_at = time.monotonic()
-        assert self.decoder is not None  # noqa: S101  the start was read before
-        return self.decoder.feed(Payload("progress", body.data))
+        assert self._decoder is not None  # noqa: S101  the start was read before
+        return self._decoder.feed(Payload("progress", body.data))
 
     def next_call(self) -> Call | None:
         """The next poll; None if the job is over."""
-        return None if self.decoder is None or self.decoder.finished else self._poll
+        return None if self._decoder is None or self._decoder.finished else self._poll
+
+    def end(self) -> T:
+        """The last item, with the complete answer."""
+        assert self._decoder is not None  # noqa: S101  the start was read before
+        return self._decoder.end()
 
     def next_pause(self) -> float:
         """Seconds to wait now; `APITimeoutError` if the time is up."""
@@ -122,18 +127,20 @@ class _Job(Generic[T]):
             waited = f"after {now - self._started_at:.0f} s, which {self._bound}= allows"
             lost = "" if self._lost is None else f", and could not be polled at last ({self._lost.message})"
             message = f"the job was not done {waited}{lost}; it is canceled if the service can"
-            raise self._sender.with_context(self.with_partial_text(APITimeoutError(message)), None)
+            raise self._sender.with_context(APITimeoutError(message), None)
         return wait
 
     def note_lost_poll(self, error: APIConnectionError) -> None:
-        """A poll had no answer; raises the error again if that has been so for too long."""
+        """A poll had no answer, so it adds nothing; raises the error again if that has been so for too long."""
         self._lost = error
         if time.monotonic() - self._answered_at > LONGEST_OUTAGE:
             raise error
 
-    def with_partial_text(self, error: AKIError) -> AKIError:
-        """The error, with the text so far where someone has read it."""
-        text = self.decoder.text if self._stream and self.decoder is not None else ""
+    def failure(self, error: BaseException) -> BaseException:
+        """What the caller gets for an error: with the text so far where someone has read it."""
+        if isinstance(error, ListenerError):
+            return error.error
+        text = self._decoder.text if self._stream and self._decoder is not None else ""
         if not text or not isinstance(error, APIConnectionError):
             return error
         context = {"provider": error.provider, "model": error.model, "request_id": error.request_id}
@@ -142,7 +149,7 @@ class _Job(Generic[T]):
     def to_cancel(self, error: BaseException | None = None) -> Call | None:
         """The call that cancels the job, once; None if it is over, or was started by another process."""
         cancel, self._cancel = self._cancel, None
-        if isinstance(error, JobError | ContextOverflowError) or self.decoder is None or self.decoder.complete:
+        if isinstance(error, JobError | ContextOverflowError) or self._decoder is None or self._decoder.complete:
             return None
         return None if self._process != os.getpid() or sys.is_finalizing() else cancel
 
@@ -206,7 +213,6 @@ def run(
         AKIError: A call failed, with its repetitions, or the time was up.
     """
     job = _Job(sender, call, start, deadline)
-    cause: BaseException | None = None
     try:
         item = sender.fetch(call, job.read_start, deadline=job.start_deadline)
         while True:
@@ -221,19 +227,11 @@ def run(
             except APIConnectionError as error:
                 job.note_lost_poll(error)
                 item = None
-        assert job.decoder is not None  # noqa: S101  the start was read
-        yield job.decoder.end()
-    except ListenerError as error:
-        cause = error.error
-        raise cause from None
-    except AKIError as error:
-        cause = job.with_partial_text(error)
-        raise cause from None
-    except BaseException as error:
-        cause = error
-        raise
-    finally:
-        job.cancel_now(cause)
+        yield job.end()
+    except BaseException as error:  # noqa: BLE001  raised again, once the job is canceled
+        failure = job.failure(error)
+        job.cancel_now(failure)
+        raise failure from None
 
 
 async def arun(
@@ -241,7 +239,6 @@ async def arun(
 ) -> AsyncGenerator[T, None]:
     """`run`, async."""
     job = _Job(sender, call, start, deadline)
-    cause: BaseException | None = None
     try:
         item = await _astart(sender, call, job)
         while True:
@@ -256,19 +253,11 @@ async def arun(
             except APIConnectionError as error:
                 job.note_lost_poll(error)
                 item = None
-        assert job.decoder is not None  # noqa: S101  the start was read
-        yield job.decoder.end()
-    except ListenerError as error:
-        cause = error.error
-        raise cause from None
-    except AKIError as error:
-        cause = job.with_partial_text(error)
-        raise cause from None
-    except BaseException as error:
-        cause = error
-        raise
-    finally:
-        await job.acancel(cause)
+        yield job.end()
+    except BaseException as error:  # noqa: BLE001  raised again, once the job is canceled
+        failure = job.failure(error)
+        await job.acancel(failure)
+        raise failure from None
 
 
 async def _astart(sender: Sender, call: Call, job: _Job[T]) -> T | None:

@@ -273,7 +273,7 @@ class Transport:
     def _request(self, client: httpx.Client | httpx.AsyncClient, attempts: Attempts, key_in: str) -> httpx.Request:
         """One attempt. The key is unwrapped in its arguments alone, so that no local variable holds it."""
         call, form = attempts.call, attempts.call.form
-        headers, body = (self._headers, {}) if form is None else (self._form_headers, form.for_httpx())
+        headers, body = (self._headers, {}) if form is None else (self._form_headers, form)
         return client.build_request(
             call.method,
             self._url + call.path + self._query,  # a text, for httpx2 takes no URL of httpx

@@ -26,8 +26,8 @@ from aki_transport.errors import (
 )
 from aki_transport.json_text import MAX_SHOWN, parse_json
 from aki_transport.messages import JobProgress, OnProgress
-from aki_transport.transport import Call, Job, ListenerError, Payload
-from aki_transport.wire._decoder import count_in, number_in, text_or_none
+from aki_transport.transport import Call, Job, ListenerError, Payload, Timeout
+from aki_transport.wire._chat_decoder import count_in, number_in, text_or_none
 
 _MESSAGE_FIELDS = ("error", "message", "description", "detail", "msg")
 _ERROR_FIELDS = ("success", *_MESSAGE_FIELDS, "status", "job_id", "job_state")
@@ -40,7 +40,7 @@ _FAILED_STATES = {
 _OF_REQUESTS = (BadRequestError, NotFoundError, APIStatusError)
 _RESULT_FIELDS = frozenset({"text", "images"})
 _PAYMENT_REQUIRED = 402  # this API's status for keys without the right to an endpoint, and for unknown jobs
-_POLL_TIMEOUT = 30.0  # seconds; the state of a job is answered at once or not at all
+_POLL_TIMEOUT = Timeout(answer=30.0)  # the state of a job is answered at once or not at all
 _QUEUE_FULL = re.compile(r"queue reached max", re.IGNORECASE)
 _ABOUT_JOB = re.compile(r"\bjob\b|job_?id", re.IGNORECASE)
 _OVER = re.compile(r"\b(lapsed|cancell?ed)\b", re.IGNORECASE)
@@ -65,7 +65,7 @@ def _follow(endpoint: str, started: Payload) -> tuple[Call, Call]:
         path=path,
         body={"job_id": job_id},
         read_only=True,
-        max_wait=_POLL_TIMEOUT,
+        timeout=_POLL_TIMEOUT,
         read_error=partial(read_error, polled=job_id),
     )
     cancel = Call(path=path, body={"job_id": job_id, "cancel": True}, max_retries=0)

@@ -10,7 +10,7 @@ from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, ToolCallDelta, Usage
 from aki_transport.transport import Payload
-from aki_transport.wire._decoder import AnswerDecoder, count_in, number_in, text_or_none
+from aki_transport.wire._chat_decoder import AnswerDecoder, count_in, number_in, text_or_none
 from aki_transport.wire._job import JobReader
 
 _TOKEN_FIELDS = ("num_generated_tokens", "prompt_length", "current_context_length", "max_seq_len")

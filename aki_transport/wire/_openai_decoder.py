@@ -11,7 +11,7 @@ from aki_transport.json_text import MAX_SHOWN
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Part, RawBlock, Text, ToolCallDelta, Usage
 from aki_transport.reasoning import FIELD, from_blocks
 from aki_transport.transport import Payload
-from aki_transport.wire._decoder import AnswerDecoder, count_in, kept, text_or_none, tool_names, usage_details
+from aki_transport.wire._chat_decoder import AnswerDecoder, count_in, kept, text_or_none, tool_names, usage_details
 from aki_transport.wire._pieces import merged_fields
 from aki_transport.wire._tool_calls import ToolCallReader
 

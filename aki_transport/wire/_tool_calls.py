@@ -24,7 +24,7 @@ from uuid import uuid4
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import BracketScanner
 from aki_transport.messages import ToolCall, ToolCallDelta
-from aki_transport.wire._decoder import kept, text_or_none
+from aki_transport.wire._chat_decoder import kept, text_or_none
 
 _EMPTY = re.compile(r"\s*\{\s*\}?\s*")
 _SPECIAL_TOKENS = re.compile(r"(?:<\|[^<>|]{0,64}\|>|</?\w{1,64}>|\s)+")
@@ -163,7 +163,7 @@ class _Call:
         return self.arguments.is_open and start not in ("", "{")
 
     def is_another(self, name: str, arguments: str, *, is_certain: bool) -> bool:
-        """Whether a piece with this name begins another call; if index and ID are this call's, only a whole one."""
+        """Whether a piece with this name begins another call; if index and ID are this call's, only a complete one."""
         start = arguments.strip()
         if self.name is None:
             return self.arguments.is_complete and bool(start)

@@ -136,11 +136,11 @@ def _blocks(message: Message, *, with_reasoning: bool) -> Iterator[dict[str, Any
         yield _tool_result(message)
         return
     if with_reasoning:
-        for thought in message.reasoning_blocks:
-            if thought.data is not None:
-                yield {"type": "redacted_thinking", "data": thought.data}
+        for reasoning in message.reasoning_blocks:
+            if reasoning.data is not None:
+                yield {"type": "redacted_thinking", "data": reasoning.data}
             else:
-                yield {"type": "thinking", "thinking": thought.text, **set_fields(thought, "signature")}
+                yield {"type": "thinking", "thinking": reasoning.text, **set_fields(reasoning, "signature")}
         # Unsigned: a service that signs refuses it, so it is sent only to the one that wrote it so.
         if message.reasoning and not message.reasoning_blocks and message.provider is not None:
             yield {"type": "thinking", "thinking": message.reasoning}
@@ -186,7 +186,7 @@ def _part(part: Part) -> dict[str, Any]:
             raise ConfigurationError("protocol='anthropic' takes no sound; use text, images or documents.")
         case _:
             assert_never(part)
-    # What a block of OpenAI's form nests under its own type is not said here.
+    # What a block of OpenAI's form nests under its own type has no place here.
     return with_extra(body, {name: value for name, value in part.extra.items() if name not in _OPENAI_OBJECTS})
 
 

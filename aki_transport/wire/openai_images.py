@@ -10,7 +10,7 @@ from aki_transport.error_parsing import error_from_payload, is_error
 from aki_transport.errors import InvalidResponseError
 from aki_transport.images.request import ImageRequest
 from aki_transport.json_text import parse_json
-from aki_transport.transport import Call, Form, Payload
+from aki_transport.transport import Call, Payload
 from aki_transport.wire._image_decoder import ImageDecoder
 from aki_transport.wire._request import set_fields
 
@@ -29,11 +29,11 @@ def images(request: ImageRequest) -> Call:
     if not request.images:
         return Call(path="/images/generations", body=fields, repeatable=False)
     name = "image" if len(request.images) == 1 else "image[]"
-    files = tuple(
-        (name, f"{image.id}.{image.mime_type.rpartition('/')[2]}", image.data, image.mime_type)
+    files = [
+        (name, (f"{image.id}.{image.mime_type.rpartition('/')[2]}", image.data, image.mime_type))
         for image in request.images
-    )
-    form = Form(fields={key: _form_value(value) for key, value in fields.items()}, files=files)
+    ]
+    form = {"data": {key: _form_value(value) for key, value in fields.items()}, "files": files}
     return Call(path="/images/edits", form=form, repeatable=False)
 
 

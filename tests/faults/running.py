@@ -165,6 +165,7 @@ def undisturbed() -> Iterator[None]:
         for module, name in _BOUNDED:
             patch.setattr(module, name, BOUNDS[name] // 16)
         patch.setattr(polling, "pause", lambda *_, **__: 0.0)
+        patch.setattr(polling, "_TO_START", 0.1)
         patch.setattr(attempts, "pause_before", lambda *_: 0.0)
         for name in list(os.environ):
             if name.startswith(_FROM_OUTSIDE) or name.lower().endswith("_proxy"):

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.script_server import Origin
 
 CERTIFICATE = Path(__file__).parent.parent / "transport" / "localhost.pem"
@@ -34,8 +36,14 @@ def _refusing() -> Iterator[str]:
 
 @contextmanager
 def _unknown() -> Iterator[str]:
-    """No resolver knows a name under `invalid` (RFC 6761)."""
-    yield "https://no-such-host.invalid"
+    """A name that the resolver does not know; the true one takes seconds to say so where there is no network."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", fail)
+        yield "https://no-such-host.invalid"
 
 
 @contextmanager

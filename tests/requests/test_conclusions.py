@@ -13,7 +13,7 @@ from aki_transport import AKIError, errors
 from aki_transport.error_parsing import error_from_payload, error_from_response, refused_fields
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
-from tests.requests.frameworks import WAYS, aki, ask, chat_aki
+from tests.requests.frameworks import BOTH_HALVES, aki, ask, chat_aki
 from tests.script_server import ScriptServer, json_answer
 from tests.transport.asking import Clock
 
@@ -144,7 +144,7 @@ def test_an_error_has_its_class_and_is_repeated_or_not(name: str, subtests) -> N
     status, body, kind, requests = ROWS[name]
     for framework in (chat_aki, aki):
         for protocol in ("openai", "anthropic"):
-            for way in WAYS:
+            for way in BOTH_HALVES:
                 with (
                     subtests.test(framework.__name__, protocol=protocol, way=way),
                     ScriptServer(always=json_answer(body, status)) as server,
@@ -205,7 +205,7 @@ def test_a_wrong_key_is_told_once(subtests) -> None:
     for framework in (ChatAKI, AKI):
         for protocol, own in WRONG_KEY.items():
             for status, body in (own, *OTHER_FORMS):
-                for way in WAYS:
+                for way in BOTH_HALVES:
                     with (
                         subtests.test(framework.__name__, protocol=protocol, way=way, body=str(body)),
                         ScriptServer(listing=json_answer(body, status), always=json_answer(body, status)) as server,

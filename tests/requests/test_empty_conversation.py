@@ -8,7 +8,7 @@ from aki_transport import Client, ConfigurationError
 from aki_transport.messages import ChatRequest
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
-from tests.requests.frameworks import WAYS, ask
+from tests.requests.frameworks import BOTH_HALVES, ask
 from tests.script_server import ScriptServer
 from tests.transport.asking import Way, in_every_way
 
@@ -16,7 +16,7 @@ from tests.transport.asking import Way, in_every_way
 def test_nothing_is_not_sent(subtests) -> None:
     for framework in (ChatAKI, AKI):
         for protocol in ("openai", "anthropic", "native"):
-            for way in WAYS:
+            for way in BOTH_HALVES:
                 with subtests.test(framework.__name__, protocol=protocol, way=way), ScriptServer() as server:
                     url = getattr(server, f"{protocol}_url")
                     model = framework(

@@ -25,7 +25,7 @@ from aki_transport.transport import Payload
 from aki_transport.wire import anthropic, openai
 from langchain_aki import ChatAKI
 from tests.anthropic_script import said
-from tests.requests.frameworks import WAYS, Protocol, aki, ask, chat_aki
+from tests.requests.frameworks import BOTH_HALVES, Protocol, aki, ask, chat_aki
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, sse
 from tests.transport.anthropic_says import begin, say, start
@@ -117,7 +117,7 @@ def test_an_answer_ends_before_a_stop_text(name: str, subtests) -> None:
     is_cut = name not in ("only nearly", "in reasoning and arguments")
     for framework in (chat_aki, aki):
         for protocol in PROTOCOLS:
-            for way in WAYS:
+            for way in BOTH_HALVES:
                 with subtests.test(framework.__name__, protocol=protocol, way=way):
                     with ScriptServer(always=respond) as server:
                         result = outcome(
@@ -133,7 +133,7 @@ def test_an_answer_ends_before_a_stop_text(name: str, subtests) -> None:
 
 def test_a_stop_text_within_inline_reasoning_ends_nothing(subtests) -> None:
     for framework in (chat_aki, aki):
-        for way in WAYS:
+        for way in BOTH_HALVES:
             with (
                 subtests.test(framework.__name__, way=way),
                 ScriptServer(always=answers("<think>hm ST", "OP</think>One STOP")) as server,
@@ -249,7 +249,7 @@ def test_an_answer_that_ended_in_a_failure_is_none(subtests) -> None:
     for framework in (chat_aki, aki):
         for protocol in PROTOCOLS:
             for finish in ("error", "insufficient_system_resource", "abort"):
-                for way in WAYS:
+                for way in BOTH_HALVES:
                     respond = answers("Hel", finish=finish)
                     with (
                         subtests.test(framework.__name__, protocol=protocol, finish=finish, way=way),
@@ -270,7 +270,7 @@ def test_an_answer_that_was_used_up_by_thinking_warns(subtests) -> None:
     for framework in (chat_aki, aki):
         for protocol in PROTOCOLS:
             for case, fields in EMPTY.items():
-                for way in WAYS:
+                for way in BOTH_HALVES:
                     with (
                         subtests.test(framework.__name__, protocol=protocol, case=case, way=way),
                         ScriptServer(always=answers("", finish="length", **fields)) as server,
@@ -319,7 +319,7 @@ def test_an_error_within_a_choice_is_an_error(name: str, subtests) -> None:
     error, kind, requests = CHOICE_ERRORS[name]
     choice = {"index": 0, "finish_reason": "error", "error": error}
     for framework in (chat_aki, aki):
-        for way in WAYS:
+        for way in BOTH_HALVES:
             for begun in (False, True):
                 delta = {"role": "assistant", "content": "Hel" if begun else ""}
                 events = [chunk("Hel")] if begun else []

@@ -10,7 +10,7 @@ from aki_transport import AKIError, ContextOverflowError, Provider, Route
 from aki_transport.prepare import adaptations
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
-from tests.requests.frameworks import WAYS, Protocol, ask, refuse_if
+from tests.requests.frameworks import BOTH_HALVES, Protocol, ask, refuse_if
 from tests.script_server import ScriptServer
 
 # The scripted server answers with the same model, whichever is asked for.
@@ -100,7 +100,7 @@ def test_a_refused_bound_of_ours_is_left_out_or_lowered(name: str, subtests, mon
     status, error, room, is_remembered = REFUSALS[name]
     for framework in (ChatAKI, AKI):
         for protocol, lowered in (("openai", None), ("anthropic", room or 4096)):
-            for way in WAYS:
+            for way in BOTH_HALVES:
                 now = [1000.0]
                 monkeypatch.setattr(adaptations, "clock", lambda now=now: now[0])
                 adaptations.forget_refusals()

@@ -12,7 +12,7 @@ from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock,
 
 from aki_transport import AKIError
 from aki_transport.prepare import adaptations
-from tests.requests.frameworks import WAYS, aki, ask, chat_aki, refuse_if
+from tests.requests.frameworks import BOTH_HALVES, aki, ask, chat_aki, refuse_if
 from tests.script_server import ScriptServer
 
 # The scripted server answers with the same model, whichever is asked for.
@@ -179,7 +179,7 @@ def test_a_refusal_is_followed_by_the_other_way(row: str, subtests, monkeypatch)
     messages, kwargs, is_refused, refusals, is_remembered = ROWS[row]
     for framework in (chat_aki, aki):
         for status, error in refusals:
-            for way in WAYS:
+            for way in BOTH_HALVES:
                 with subtests.test(framework=framework.__name__, way=way, error=str(error)):
                     _check(
                         framework,

@@ -247,15 +247,21 @@ class Caller:
 
     def __init__(self, *, is_async: bool, proxy: str | None = None, ssl_context: ssl.SSLContext | None = None) -> None:
         self.is_async = is_async
-        context = ssl_context or ssl.create_default_context(cafile=PEM)
-        proxies: Any = OneProxy(proxy)
+        self._context = ssl_context or ssl.create_default_context(cafile=PEM)
+        self._proxies: Any = OneProxy(proxy)
         self._runner = asyncio.Runner()
-        if is_async:
-            self.client: Any = httpx.AsyncClient(
-                transport=self._runner.run(_made(lambda: AsyncConnections(context, proxies))), trust_env=False
-            )
-        else:
-            self.client = httpx.Client(transport=Connections(context, proxies), trust_env=False)
+        self.client = self._make()
+
+    def _make(self) -> Any:
+        if self.is_async:
+            connections = self._runner.run(_made(lambda: AsyncConnections(self._context, self._proxies)))
+            return httpx.AsyncClient(transport=connections, trust_env=False)
+        return httpx.Client(transport=Connections(self._context, self._proxies), trust_env=False)
+
+    def reset(self) -> None:
+        """Other connections from now on."""
+        self.close_client()
+        self.client = self._make()
 
     def open(self, url: str, content: Any = b"{}", *, total: float | None = 10, **timeouts: float | None) -> Opened:
         extensions: dict[str, Any] = {"timeout": {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": total, **timeouts}}

@@ -66,7 +66,7 @@ from tests.transport.asking import (
     in_every_way,
     request_for,
 )
-from tests.transport.test_decoding import anything, check, cuts, placed
+from tests.transport.test_decoding import anything, check, cuts, located, placed
 
 # Empty answers that reached max_tokens are among those that are drawn.
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelLimitWarning")
@@ -270,13 +270,14 @@ def test_each_oddity_of_a_stream_is_read(row: Oddity, stream_way: Way) -> None:
     assert (reply.model, reply.id) == (MODEL, "msg_1")
 
 
-@pytest.mark.parametrize("row", ODDITIES, ids=lambda row: row.name)
 @some
 @given(cut=cuts, newline=st.sampled_from(["\n", "\r\n", "\r"]))
-def test_any_split_of_a_stream_s_bytes_gives_the_same_answer(row: Oddity, cut: list[int], newline: str) -> None:
-    body = written(streamed(*row.events, reason=row.reason), newline)
-    whole = added_up(hearing(body).stream(request_for()))
-    assert added_up(hearing(body, cut).stream(request_for())) == whole
+def test_any_split_of_a_stream_s_bytes_gives_the_same_answer(cut: list[int], newline: str) -> None:
+    for row in ODDITIES:
+        body = written(streamed(*row.events, reason=row.reason), newline)
+        with located((row.name,)):
+            whole = added_up(hearing(body).stream(request_for()))
+            assert added_up(hearing(body, cut).stream(request_for())) == whole
 
 
 words = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
@@ -455,11 +456,12 @@ def ours_or_a_reply(read_it: Any) -> None:
         assert isinstance(thought.data, str | None)
 
 
-@pytest.mark.parametrize("path", places((), *_IN_BLOCKS), ids=lambda path: ".".join(map(str, path)) or "all")
 @more
 @given(value=anything)
-def test_any_json_in_any_place_of_a_blocking_answer(path: tuple[Any, ...], value: Any) -> None:
-    ours_or_a_reply(lambda: read(placed(WHOLE, path, value)))
+def test_any_json_in_any_place_of_a_blocking_answer(value: Any) -> None:
+    for path in places((), *_IN_BLOCKS):
+        with located(path):
+            ours_or_a_reply(lambda: read(placed(WHOLE, path, value)))  # noqa: B023  called at once
 
 
 ALL = streamed(
@@ -485,11 +487,12 @@ _OF_EVENTS = [
 ]
 
 
-@pytest.mark.parametrize("path", _OF_EVENTS, ids=lambda path: ".".join(map(str, path)))
-@settings(max_examples=15, deadline=None)
+@more
 @given(value=anything)
-def test_any_json_in_any_place_of_a_stream(path: tuple[Any, ...], value: Any) -> None:
-    ours_or_a_reply(lambda: follow(*placed(ALL, path, value)))
+def test_any_json_in_any_place_of_a_stream(value: Any) -> None:
+    for path in _OF_EVENTS:
+        with located(path):
+            ours_or_a_reply(lambda: follow(*placed(ALL, path, value)))  # noqa: B023  called at once
 
 
 @more

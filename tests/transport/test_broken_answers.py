@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from aki_transport.transport.failures import was_never_sent
+from tests.subcases import subcases
 from tests.transport.raw_server import (
     CHUNKED,
     GOOD,
@@ -22,7 +23,7 @@ from tests.transport.raw_server import (
 )
 
 
-@pytest.mark.parametrize(
+@subcases(
     "answer",
     [
         b"",
@@ -60,7 +61,7 @@ def test_a_broken_answer_is_a_protocol_error_and_costs_no_connection(caller: Cal
 STARTS = [b"", HEAD, HEAD + b"content-length: 5\r\n\r\nha", CHUNKED + b"5\r\nha"]
 
 
-@pytest.mark.parametrize("start", STARTS)
+@subcases("start", STARTS)
 def test_a_reset_may_have_arrived_and_costs_no_connection(caller: Caller, start: bytes) -> None:
     def handle(connection: socket.socket, number: int) -> None:
         read_request(connection)
@@ -78,8 +79,8 @@ def test_a_reset_may_have_arrived_and_costs_no_connection(caller: Caller, start:
         assert caller.fetch(place.url) == (200, b"ok")
 
 
-@pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("tls", [False, True])
+@subcases("start", STARTS)
 def test_silence_is_a_read_timeout_and_costs_no_connection(caller: Caller, start: bytes, *, tls: bool) -> None:
     def handle(connection: socket.socket, number: int) -> None:
         read_request(connection)

@@ -22,7 +22,7 @@ from aki_transport import (
     InvalidResponseError,
     Timeout,
 )
-from aki_transport.transport import Call, Form
+from aki_transport.transport import Call
 from tests.scenarios import chunk, replied, split_everywhere, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse, text_answer
 from tests.subcases import subcases
@@ -142,7 +142,8 @@ def test_an_early_refusal_is_read(way: Way, clock: Clock) -> None:
 @subcases("is_async", [False, True])
 def test_a_form_is_sent_with_its_files(server: ScriptServer, *, is_async: bool) -> None:
     server.always = json_answer({"done": True}, end="keep-alive")
-    form = Form(fields={"prompt": "Grüße"}, files=(("image", "a.png", b"\x89PNG\r\n--x\0", "image/png"),))
+    files = [("image", ("a.png", b"\x89PNG\r\n--x\0", "image/png"))]
+    form = {"data": {"prompt": "Grüße"}, "files": files}
     transport = client_for(server)._transport
     call = Call(path="/images/edits", form=form)
     for _ in range(2):

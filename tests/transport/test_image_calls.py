@@ -332,15 +332,16 @@ def test_a_broken_answer_is_invalid(emu, protocol, draw, fault, words, change, m
     assert "images.invalid" not in str(asked)
 
 
-def test_an_answer_of_100_mb_is_not_read_to_its_end(protocol, draw):
+def test_an_answer_past_the_bound_is_not_read_to_its_end(protocol, draw, monkeypatch):
+    monkeypatch.setattr("aki_transport.transport.body.MAX_BODY", 2**20)
     before = {"openai": b'{"data": [{"b64_json": "', "native": b'{"job_state": "done", "job_result": {"images": ["'}
     json_type = {"content-type": "application/json"}
-    large = Answer(headers=json_type, chunks=(before[protocol], *[b"A" * 10_000_000] * 10))
+    large = Answer(headers=json_type, chunks=(before[protocol], *[b"A" * 1_000_000] * 3))
     script = [large] if protocol == "openai" else [json_answer({"success": True, "job_id": "JID#1"}), large]
     with ScriptServer(*script, always=json_answer({})) as server:
         path = "v1" if protocol == "openai" else "api"
         client = Client(protocol=protocol, base_url=f"{server.url}/{path}", api_key=KEY)
-        with pytest.raises(ours.InvalidResponseError, match="larger than 64 MB"):
+        with pytest.raises(ours.InvalidResponseError, match="larger than 1 MB"):
             draw(client)
         assert sum(not request.path.endswith("/progress/z_image_turbo") for request in server.requests) == 1
 

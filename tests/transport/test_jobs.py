@@ -356,7 +356,7 @@ def test_a_look_that_hangs_ends_with_the_call_s_time(way: Way, server: ScriptSer
 
 @in_every_way
 def test_a_look_that_hangs_is_taken_again(way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_job, "_POLL_TIMEOUT", 0.2)
+    monkeypatch.setattr(_job, "_POLL_TIMEOUT", Timeout(answer=0.2))
     starts, looks, cancels = script(server, Answer(end="hang"), done("Hello"))
     with patient(5):
         assert way.ask(native(server), request_for(CHAT)).text == "Hello"
@@ -379,7 +379,7 @@ def test_a_cancel_that_hangs_holds_nobody_up_for_long(
     server.always = answer
     # The time may end between two looks or within one; a busy machine decides which.
     with patient(30), pytest.raises(APITimeoutError):
-        way.ask(native(server, total_timeout=1), request_for(CHAT))
+        way.ask(native(server, total_timeout=0.5), request_for(CHAT))
     assert len(cancels) == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -82,10 +83,12 @@ PRELUDE = """
 import asyncio, os, sys
 from aki_transport import Client
 from aki_transport.messages import ChatRequest, Message
-ASK = ChatRequest(model="qwen3.6-35b", messages=(Message(role="user", content="hi"),))
+def asking(text):
+    return ChatRequest(model="qwen3.6-35b", messages=(Message(role="user", content=text),))
+ASK, HANG = asking("hi"), asking("hang")
 client = Client(base_url=os.environ["URL"])
-async def streamed():
-    return [d async for d in client.astream(ASK)][-1].reply.text
+async def streamed(request=ASK):
+    return [d async for d in client.astream(request)][-1].reply.text
 """
 
 
@@ -110,71 +113,72 @@ def test_ten_loops_of_streams_leave_no_socket(server: ScriptServer) -> None:
     until(lambda: server.open_connections == 0, "connections outlive their loops")
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        "client.chat(ASK)",
-        "list(client.stream(ASK))",
-        "next(client.stream(ASK))",
-        "stream = client.stream(ASK); next(stream)",
-        "asyncio.run(client.achat(ASK))",
-        "[asyncio.run(client.achat(ASK)) for _ in range(10)]",
-        "asyncio.run(streamed())",
-        "client.chat(ASK); asyncio.run(client.achat(ASK)); client.chat(ASK)",
-        "client.chat(ASK); client.close(); client.chat(ASK)",
-    ],
-)
-def test_a_program_ends_without_a_word(use: str, server: ScriptServer) -> None:
-    run_program(f"{PRELUDE}\n{use}", URL=server.openai_url)
-
-
-def test_a_program_whose_loop_is_not_shut_down_ends_without_a_word(server: ScriptServer) -> None:
-    use = """
+USES = {
+    "call": "client.chat(ASK)",
+    "stream": "list(client.stream(ASK))",
+    "stream left at once": "next(client.stream(ASK))",
+    "stream that is kept": "stream = client.stream(ASK); next(stream)",
+    "async call": "asyncio.run(client.achat(ASK))",
+    "ten loops": "[asyncio.run(client.achat(ASK)) for _ in range(10)]",
+    "async stream": "asyncio.run(streamed())",
+    "mixed": "client.chat(ASK); asyncio.run(client.achat(ASK)); client.chat(ASK)",
+    "closed in between": "client.chat(ASK); client.close(); client.chat(ASK)",
+    "loop that is not shut down": """
+loop = asyncio.new_event_loop()
+assert loop.run_until_complete(client.achat(ASK)).text == "Hello"
+loop.close()
+""",
+    "async streams left": """
+async def abandon():
+    async for _ in client.astream(ASK):
+        break
+    async for _ in client.astream(ASK):
+        return
+asyncio.run(abandon())
+""",
+    "tasks that are canceled at the end": """
+async def leave():
+    tasks = [asyncio.create_task(client.achat(HANG)), asyncio.create_task(streamed(HANG))]
+    await asyncio.sleep(0.3)
+asyncio.run(leave())
+""",
+    **{
+        f"loops closed without shutdown: {ask}": f"""
+for _ in range(5):
     loop = asyncio.new_event_loop()
-    print(loop.run_until_complete(client.achat(ASK)).text)
+    loop.run_until_complete({ask})
     loop.close()
-    """
-    assert run_program(PRELUDE + textwrap.dedent(use), URL=server.openai_url) == "Hello"
+    del loop
+    import gc; gc.collect()
+asyncio.run({ask})
+sockets = [f for f in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{{f}}")
+           and os.readlink(f"/proc/self/fd/{{f}}").startswith("socket:")]
+assert not sockets, sockets
+"""
+        for ask in ("client.achat(ASK)", "streamed()")
+    },
+}
+# Each use in a child, which ends as a program does; the imports are made once.
+CHILDREN = """
+import json
+uses = json.loads(os.environ["USES"])
+for name, use in uses.items():
+    child = os.fork()
+    if not child:
+        break
+    print(name, os.waitpid(child, 0)[1], flush=True)
+else:
+    use = ""
+exec(use)
+"""
 
 
-@pytest.mark.parametrize("ask", ["client.achat(ASK)", "streamed()"])
-def test_loops_closed_without_shutdown_are_followed_by_others(ask: str, server: ScriptServer) -> None:
-    use = f"""
-    for _ in range(5):
-        loop = asyncio.new_event_loop()
-        loop.run_until_complete({ask})
-        loop.close()
-        del loop
-        import gc; gc.collect()
-    asyncio.run({ask})
-    print(len([f for f in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{{f}}")
-               and os.readlink(f"/proc/self/fd/{{f}}").startswith("socket:")]))
-    """
-    assert run_program(PRELUDE + textwrap.dedent(use), URL=server.openai_url) == "0"
-    assert len(server.requests) == 6
-
-
-def test_an_abandoned_async_stream_ends_without_a_word(server: ScriptServer) -> None:
-    use = """
-    async def abandon():
-        async for _ in client.astream(ASK):
-            break
-        async for _ in client.astream(ASK):
-            return
-    asyncio.run(abandon())
-    """
-    run_program(PRELUDE + textwrap.dedent(use), URL=server.openai_url)
-
-
-def test_a_task_that_is_cancelled_at_the_end_ends_without_a_word(server: ScriptServer) -> None:
-    server.always = Answer(end="hang")
-    use = """
-    async def leave():
-        tasks = [asyncio.create_task(client.achat(ASK)), asyncio.create_task(streamed())]
-        await asyncio.sleep(0.3)
-    asyncio.run(leave())
-    """
-    run_program(PRELUDE + textwrap.dedent(use), URL=server.openai_url)
+def test_programs_end_without_a_word(server: ScriptServer) -> None:
+    server.always = lambda request: Answer(end="hang") if "hang" in str(request.json) else good(request)
+    program = PRELUDE + CHILDREN
+    assert run_program(program, URL=server.openai_url, USES=json.dumps(USES)).splitlines() == [
+        f"{name} 0" for name in USES
+    ]
 
 
 @pytest.mark.parametrize("used_by_parent", [True, False])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
+from itertools import product
 from typing import Any
 
 import pytest
 
+from tests.subcases import subcases
 from tests.transport.raw_server import (
     CHUNKED,
     GOOD,
@@ -36,11 +38,10 @@ ENDED = {
 }
 
 
-@pytest.mark.parametrize("extra", [BAD, b"\r\n", b"x", b"0\r\n\r\n"], ids=["answer", "line", "byte", "chunk"])
-@pytest.mark.parametrize("answer", ENDED.values(), ids=ENDED)
-def test_bytes_behind_an_answer_are_not_the_next_one(caller: Caller, answer: bytes, extra: bytes) -> None:
-    written = threading.Event()
-    with serving(answering(answer + extra, written=written)) as place:
+@subcases("case", product(ENDED, (BAD, b"\r\n", b"x", b"0\r\n\r\n")))
+def test_bytes_behind_an_answer_are_not_the_next_one(caller: Caller, case: tuple[str, bytes]) -> None:
+    (answer, extra), written = case, threading.Event()
+    with serving(answering(ENDED[answer] + extra, written=written)) as place:
         opened = caller.open(place.url)
         written.wait(5)
         list(opened)
@@ -50,7 +51,7 @@ def test_bytes_behind_an_answer_are_not_the_next_one(caller: Caller, answer: byt
 
 
 @pytest.mark.parametrize("tls", [False, True])
-@pytest.mark.parametrize("cut", [1, 10, *range(len(ENDED["trailers"]) - 3, len(ENDED["trailers"]) + 3)])
+@subcases("cut", [1, 10, *range(len(ENDED["trailers"]) - 3, len(ENDED["trailers"]) + 3)])
 def test_bytes_behind_an_answer_are_not_the_next_one_however_they_are_cut(
     caller: Caller, cut: int, *, tls: bool
 ) -> None:
@@ -89,11 +90,11 @@ def test_bytes_behind_an_answer_are_not_the_next_one_in_tls_or_a_tunnel(
 
 
 @pytest.mark.parametrize("tls", [False, True])
-@pytest.mark.parametrize("answer", [GOOD, ENDED["chunks"]], ids=["length", "chunks"])
-@pytest.mark.parametrize("extra", [BAD, b"HTTP/1.1 408 Too slow\r\ncontent-length: 0\r\n\r\n", b"x"])
+@subcases("case", product((GOOD, ENDED["chunks"]), (BAD, b"HTTP/1.1 408 Too slow\r\ncontent-length: 0\r\n\r\n", b"x")))
 def test_a_connection_on_which_bytes_arrived_while_it_was_idle_is_not_used(
-    caller: Caller, answer: bytes, extra: bytes, *, tls: bool
+    caller: Caller, case: tuple[bytes, bytes], *, tls: bool
 ) -> None:
+    answer, extra = case
     read, written = threading.Event(), threading.Event()
 
     def handle(connection: socket.socket, number: int) -> None:
