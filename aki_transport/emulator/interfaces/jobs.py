@@ -39,7 +39,7 @@ class Job:
         self.cancelled = False
         self.seconds = 0.0 if faults.fast else work.seconds if faults.job_seconds is None else faults.job_seconds
         self.ahead = faults.queue or 0
-        self.created = now
+        self.created = self.asked = now
         self.began = None if self.ahead else now
         self.ended: JobState | None = None
 
@@ -59,9 +59,9 @@ class Job:
             return 0.0
         return max(0.0, min(1.0, (now - self.began) / self.seconds)) if self.seconds else 1.0
 
-    def estimate(self, now: float) -> float:
-        """The seconds until the result; -1 where the job has ended."""
-        return -1 if self.ended else round(self.seconds * (self.ahead / WORKERS + 1 - self.part(now)), 1)
+    def estimate(self) -> float:
+        """The seconds until the result, as the last poll sees it; -1 where the job has ended."""
+        return -1 if self.ended else round(self.seconds * (self.ahead / WORKERS + 1 - self.part(self.asked)), 1)
 
 
 class Jobs:
@@ -74,13 +74,12 @@ class Jobs:
         self._clock = clock
         self._jobs: dict[str, Job] = {}
 
-    def now(self) -> float:
-        """The time in the emulator's seconds."""
+    def _now(self) -> float:
         return self._clock() * self.speed
 
     def add(self, endpoint: str, work: Work, faults: Faults) -> Job:
         """A new job of an endpoint."""
-        job = Job(len(self._jobs) + 1, endpoint, work, faults, self.now())
+        job = Job(len(self._jobs) + 1, endpoint, work, faults, self._now())
         self._jobs[job.id] = job
         return job
 
@@ -91,7 +90,8 @@ class Jobs:
 
     def poll(self, job: Job, *, cancel: bool = False, deliver: bool = True) -> tuple[JobState, dict[str, Any] | None]:
         """Its state, and its result once; `cancel` ends it unless it has ended, without `deliver` a result stays."""
-        now, state = self.now(), job.state(self.now())
+        now = job.asked = self._now()
+        state = job.state(now)
         job.polls += 1
         if state == "queued" and job.polls > 1:
             job.ahead -= 1
@@ -111,12 +111,12 @@ class Jobs:
         """The real seconds until a blocking call has the result; `None` if the job ends without one."""
         wait = job.seconds * job.ahead / WORKERS
         job.ahead = 0
-        job.began = self.now() + wait
+        job.began = self._now() + wait
         return None if job.faults.lapse or job.faults.job_cancel else (wait + job.seconds) / self.speed
 
     def recorded(self) -> list[RecordedJob]:
         """All jobs so far, in order."""
-        now, jobs = self.now(), list(self._jobs.values())
+        now, jobs = self._now(), list(self._jobs.values())
         return [RecordedJob(job.id, job.endpoint, job.state(now), job.polls, job.cancelled) for job in jobs]
 
     def clear(self) -> None:

@@ -185,13 +185,12 @@ class _Native:
         return (_Lost if is_lost else JSONResponse)(body, 400 if state == "lapsed" else 200)
 
     def _progress(self, job: Job) -> dict[str, Any]:
-        now = self._jobs.now()
         progress: dict[str, Any] = {"progress": 0}
-        if report := job.work.report(job.part(now)):
+        if report := job.work.report(job.part(job.asked)):
             # The open server hands on what the worker sent, with the fields that are for the server alone.
             progress = {"job_id": job.id, "auth": "emulator#0_1xLaptop", "auth_key": self._key}
             progress["progress"], progress["progress_data"] = report
-        place = {"queue_position": job.ahead, "estimate": job.estimate(now)}
+        place = {"queue_position": job.ahead, "estimate": job.estimate()}
         return {**progress, **place, "num_workers_online": WORKERS}
 
     def listing(self, request: RecordedRequest, _faults: Faults) -> Response:
