@@ -120,8 +120,8 @@ def test_the_native_interface_tells_its_seed_which_can_be_used_again(emu):
     ("wrong", "words"),
     [
         ({"prompt": " "}, "'prompt'"),
-        ({"n": 5}, "from 1 to 4"),
-        ({"size": "64x64"}, "from 128 to 2048"),
+        ({"n": 5}, "between 1 and 4"),
+        ({"size": "64x64"}, "between 128 and 2048"),
         ({"size": "large"}, "documented form"),
         ({"model": "gpt-image-1"}, "gpt-image-1"),
     ],

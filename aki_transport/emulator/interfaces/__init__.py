@@ -146,7 +146,7 @@ def check_range(body: Mapping[str, Any], name: str, least: float, most: float = 
     """Refuses a number that is out of bounds."""
     value = body.get(name)
     if value is not None and not least <= value <= most:
-        raise Refusal(f"Parameter '{name}' must be from {least} to {most}, not {value!r}.")
+        raise Refusal(f"Parameter '{name}' must be between {least} and {most}, not {value!r}.")
 
 
 def event(payload: Mapping[str, Any], name: str = "") -> bytes:
