@@ -188,7 +188,7 @@ class Client:
         return self._adeltas(request, stream=True)
 
     def _deltas(self, request: ChatRequest, *, stream: bool) -> Iterator[ChatDelta]:
-        deadline = self._transport.deadline_in()
+        deadline = self._transport.deadline()
         if self._resolver.needs_listing(request.model):
             wanted = self._resolver.wanted_id(request.model, self._listing.known)
             self._listing.read(wanted=wanted, deadline=deadline)
@@ -206,7 +206,7 @@ class Client:
             prepared.adapt(refusal)
 
     async def _adeltas(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[ChatDelta, None]:
-        deadline = self._transport.deadline_in()
+        deadline = self._transport.deadline()
         if self._resolver.needs_listing(request.model):
             wanted = self._resolver.wanted_id(request.model, self._listing.known)
             await self._listing.aread(wanted=wanted, deadline=deadline)
@@ -389,12 +389,14 @@ class Client:
     def _run_image_calls(
         self, prompt: str, *, on_progress: OnProgress | None = None, **options: Any
     ) -> list[GeneratedImage]:
+        from aki_transport.images.image import ImageList  # noqa: PLC0415
+
         request = self._image_request(prompt, **options)
-        deadline = self._transport.deadline_in()
+        deadline = self._transport.deadline()
         if self._resolver.needs_listing(request.model or "", for_images=True):
             wanted = self._resolver.wanted_id(request.model or "", self._listing.known)
             self._listing.read(wanted=wanted, deadline=deadline)
-        images: list[GeneratedImage] = []
+        images = ImageList()
         for prepared in self._prepare_image_calls(request, on_progress):
             results = self._transport.run(prepared.call(), prepared.decoder, deadline=deadline)
             images += deque(results, maxlen=1).pop()
@@ -403,12 +405,14 @@ class Client:
     async def _arun_image_calls(
         self, prompt: str, *, on_progress: OnProgress | None = None, **options: Any
     ) -> list[GeneratedImage]:
+        from aki_transport.images.image import ImageList  # noqa: PLC0415
+
         request = self._image_request(prompt, **options)
-        deadline = self._transport.deadline_in()
+        deadline = self._transport.deadline()
         if self._resolver.needs_listing(request.model or "", for_images=True):
             wanted = self._resolver.wanted_id(request.model or "", self._listing.known)
             await self._listing.aread(wanted=wanted, deadline=deadline)
-        images: list[GeneratedImage] = []
+        images = ImageList()
         for prepared in self._prepare_image_calls(request, on_progress):
             results = self._transport.arun(prepared.call(), prepared.decoder, deadline=deadline)
             async with aclosing(results):

@@ -13,7 +13,7 @@ from langchain_core.tools import ArgsSchema, BaseTool, ToolException
 from pydantic import BaseModel, Field, ValidationError, WithJsonSchema, model_validator
 
 from aki_transport.errors import AKIError, BadRequestError, ConfigurationError
-from aki_transport.images.image import GeneratedImage
+from aki_transport.images.image import GeneratedImage, ImageList
 from aki_transport.images.progress import ProgressBar, combine_callbacks
 from aki_transport.images.request import (
     MAX_IMAGES,
@@ -147,7 +147,7 @@ class _ImageTool(LangChainConnection, BaseTool):
     def _result(
         self, images: list[GeneratedImage], store: ImageStore, sources: tuple[GeneratedImage, ...] = ()
     ) -> tuple[Content, list[GeneratedImage]]:
-        kept = [store.add(image) for image in images]
+        kept = ImageList(map(store.add, images))
         text = describe_images(kept, sources)
         if not self.show_images:
             return text, kept

@@ -50,18 +50,6 @@ def stacked_bars(title: str, labels: Sequence[str], parts: Mapping[str, Sequence
     return axes
 
 
-def grouped_bars(title: str, labels: Sequence[str], groups: Mapping[str, Sequence[float]]) -> Axes:
-    """For each label a bar of each group, with its value."""
-    axes, width = chart(title), 0.8 / len(groups)
-    for number, ((name, heights), colour) in enumerate(zip(groups.items(), CYCLE, strict=False)):
-        places = [at + (number - (len(groups) - 1) / 2) * width for at in range(len(labels))]
-        bars = axes.bar(places, heights, width * 0.92, label=name, color=colour)
-        axes.bar_label(bars, fmt="%.2f", fontsize=8)
-    axes.set_xticks(range(len(labels)), labels)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return axes
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
     """What happened in one lane from `start` to `end`, in seconds."""

@@ -14,10 +14,10 @@ from textwrap import shorten
 
 import rag_langchain
 import rag_llama_index
+from demo import connect
 from llama_index.core.async_utils import run_jobs
 from rag_corpus import read_pages
 from rag_index import PageIndex
-from service import Services
 
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
@@ -200,13 +200,10 @@ def show(answers: dict[str, list[Answered]]) -> None:
 
 def main() -> None:
     """Index the pages, ask both frameworks, print how they did."""
-    services = Services()
-    settings = services.connect()
-    with TemporaryDirectory() as folder:
+    with connect() as settings, TemporaryDirectory() as folder:
         index = PageIndex.build(Path(folder), read_pages())
         print(f"{len(index)} pages, {len(CASES)} questions, model {MODEL}")
         show(asyncio.run(ask_both(index, settings)))
-    services.stop()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("notebooks")
 ROOT = Path(__file__).parents[1]
 CELLS = (
     "from aki_transport import Client\nfrom langchain_aki import AKIImageGenerationTool",
-    'images = Client(base_url={url!r}, api_key={key!r}).generate_image("a cat", size="128x128", n=2)\nimages[0]',
+    'images = Client(base_url={url!r}, api_key={key!r}).generate_image("a <cat>", size="128x128", n=2)\nimages[0]',
     "images[1]",
     "images",
     "display(*images)",
@@ -54,9 +54,11 @@ def test_a_picture_is_shown_as_one(shown, cell):
     assert data["text/plain"].startswith("GeneratedImage('img_")
 
 
-def test_a_list_of_pictures_is_shown_by_its_words_alone(shown):
+def test_a_list_of_pictures_is_shown_as_pictures(shown):
     (data,) = shown[3]
-    assert set(data) == {"text/plain"}
+    assert set(data) == {"text/html", "text/plain"}
+    assert data["text/html"].count('<img src="data:image/png;base64,iVBORw0KGgo') == 2
+    assert data["text/html"].count('alt="a &lt;cat&gt;"') == 2
     assert data["text/plain"].count("GeneratedImage('img_") == 2
     assert "iVBORw0KGgo" not in data["text/plain"]
 

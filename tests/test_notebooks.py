@@ -23,18 +23,26 @@ pytestmark = pytest.mark.xdist_group("notebooks")
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 PICTURES = {
     "01_chat_langchain": 2,
-    "02_rag_llama_index": 3,
+    "02_rag_llama_index": 2,
     "03_agents": 2,
-    "04_images": 6,
+    "04_images": 8,
     "05_models_limits_and_costs": 4,
 }
 KEYS = (Emulator.key, Emulator.aacflow_key, Emulator.ak_ai_core_key)
 # Of this machine, and of those that notebooks are usually run on.
 PATHS = (str(NOTEBOOKS.parent), sys.prefix, str(Path.home()), tempfile.gettempdir(), "/home/", "/root/", "/Users/")
+# A part of what each shows that is right only if the cells before it did their work.
+SHOWN = {
+    "01_chat_langchain": "Ada keeps the minutes.",
+    "02_rag_llama_index": "came and gnawed the rope",
+    "03_agents": "Booked: a seat from Berlin to Bonn",
+    "04_images": "the same image again: True seed 7",
+    "05_models_limits_and_costs": "LlamaIndex: 197 answered, 197 of them rightly; failed: [40, 90, 140]",
+}
 BAR = re.compile(r"[^\n|]*\d+%\|[^\n]*\n?")
 
 sys.path.append(str(NOTEBOOKS))
-run_notebooks, service = import_module("run_notebooks"), import_module("service")
+run_notebooks = import_module("run_notebooks")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +79,11 @@ def notebook(request, name: str) -> NotebookNode:
 
 
 def code(notebook: NotebookNode) -> list[NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+    """The cells that are run: all but the one that installs."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert cells[0].metadata == {"tags": ["skip-execution"]}
+    assert cells[0].source.splitlines()[-1].startswith("%pip install --quiet ")
+    return cells[1:]
 
 
 def outputs(notebook: NotebookNode) -> list[NotebookNode]:
@@ -79,8 +91,12 @@ def outputs(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def pictures(notebook: NotebookNode) -> list[bytes]:
-    found = (output.get("data", {}).get("image/png") for output in outputs(notebook))
-    return [base64.b64decode(each) for each in found if each]
+    found = []
+    for output in outputs(notebook):
+        data = output.get("data", {})
+        found += re.findall(r"base64,([\w+/=]+)", data.get("text/html", ""))
+        found += [data["image/png"]] if "image/png" in data else []
+    return [base64.b64decode(each) for each in found]
 
 
 def test_the_notebooks_are_those_that_are_looked_at():
@@ -104,6 +120,18 @@ def test_pictures_and_plots_are_in_the_outputs(notebook, count):
 def test_the_outputs_are_said_to_come_from_the_emulator(notebook):
     assert "come from the emulator" in notebook.cells[0].source
     assert outputs(notebook)[0].text.startswith("Answers come from the emulator on this machine")
+
+
+@pytest.mark.parametrize(("name", "text"), SHOWN.items())
+def test_the_outputs_show_what_the_cells_are_for(notebook, text):
+    assert text in "\n".join(output.get("text", "") for output in outputs(notebook))
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_cells_can_be_copied_but_for_the_charts(name):
+    cells = code(nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4))
+    imported = {word for cell in cells for word in re.findall(r"^(?:from|import) (\w+)", cell.source, re.MULTILINE)}
+    assert imported & {path.stem for path in NOTEBOOKS.glob("*.py")} <= {"charts"}
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -152,12 +180,13 @@ def test_what_differs_from_run_to_run_is_made_the_same():
     assert one.cells[0].outputs[1].text == "100%|##| 9/9\n"
 
 
-def test_with_a_key_they_talk_to_the_service_itself(monkeypatch, capsys):
-    monkeypatch.setattr(service, "Emulator", None)
-    services = service.Services({"AKI_API_KEY": "sk-not-a-real-one"})
-    assert services.connect(protocol="native") == {"provider": "aki", "protocol": "native"}
-    assert services.disturb("status=500") == {}
+@pytest.mark.parametrize("name", PICTURES)
+def test_with_a_key_they_talk_to_the_service_itself(name, monkeypatch, capsys):
+    monkeypatch.setenv("AKI_API_KEY", "sk-not-a-real-one")
+    monkeypatch.delenv("AKI_EMULATOR", raising=False)
+    exec(code(nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4))[0].source, {})  # noqa: S102  our own
     assert capsys.readouterr().out == "Answers come from AKI.IO.\n"
+    assert "AKI_EMULATOR" not in os.environ
 
 
 def test_keys_are_kept_from_the_kernels():

@@ -8,6 +8,7 @@ import secrets
 from binascii import a2b_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,13 @@ class GeneratedImage:
             f"GeneratedImage({self.id!r}, {self.width}x{self.height}, {self.mime_type}, {len(self.data)} bytes{seed},"
             f" prompt={self.prompt!r})"
         )
+
+
+class ImageList(list[GeneratedImage]):
+    """A list of images that Jupyter displays as the images."""
+
+    def _repr_html_(self) -> str:
+        return " ".join(f'<img src="{image.to_data_url()}" alt="{escape(image.prompt)}">' for image in self)
 
 
 def decode_image(text: Any, *, prompt: str, model: str | None, seed: int | None = None) -> GeneratedImage:

@@ -10,6 +10,9 @@ from typing import Any, Self
 from aki_transport.errors import ConfigurationError
 from aki_transport.messages import JobProgress
 
+# Percent per second would tell nothing.
+_FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+
 
 class ProgressBar:
     """A callback for `on_progress` that shows one bar per job, in a terminal or a notebook, from any thread.
@@ -30,7 +33,7 @@ class ProgressBar:
 
     def __init__(self, title: str = "image") -> None:
         try:
-            from tqdm.auto import tqdm  # type: ignore[import-untyped]  # noqa: PLC0415  optional
+            from tqdm import tqdm  # type: ignore[import-untyped]  # noqa: PLC0415  optional
         except ImportError:
             raise ConfigurationError("progress bars need the package tqdm: pip install tqdm") from None
         self._tqdm = tqdm
@@ -43,7 +46,7 @@ class ProgressBar:
         with self._lock:
             bar = self._bars.get(progress.job_id)
             if bar is None:
-                bar = self._bars[progress.job_id] = self._tqdm(total=100, desc=self._title, unit="%")
+                bar = self._bars[progress.job_id] = self._tqdm(total=100, desc=self._title, bar_format=_FORMAT)
             waiting = progress.queue_position if progress.state == "queued" else None
             bar.update(max((progress.percent or 0) - bar.n, 0))
             bar.set_postfix_str(progress.state if not waiting else f"{progress.state}, {waiting} before")

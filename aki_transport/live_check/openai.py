@@ -153,7 +153,7 @@ QUESTIONS = (
     _row("max_tokens reached", "finish_reason is length", probes.cut, _ANSWER),
     _row("stop", "ends the answer before the word", probes.stopped, _WIRE),
     _row("seed", "gives the same text again", _seed, "aki_transport/settings.py", calls=2),
-    _row("n", "is ignored or refused: never two choices", _two_choices, "aki_transport/wire/_decoder.py"),
+    _row("n", "is ignored or refused: never two choices", _two_choices, "aki_transport/wire/_chat_decoder.py"),
     _row("tools", "a tool that fits is called", probes.tools, _WIRE, "aki_transport/wire/_tool_calls.py"),
     _row(
         "structured output",

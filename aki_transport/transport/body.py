@@ -46,21 +46,21 @@ class _Body(BytesIO):  # whose value is no copy, as joined pieces would be
         self.write(chunk)
 
 
-def read_body(response: httpx.Response) -> Payload:
+def read_body(response: httpx.Response) -> bytes:
     """The complete body; `InvalidResponseError` past the bound."""
     body = _Body(MAX_BODY)
     for chunk in _chunks(response):
         body.add(chunk)
-    return Payload("body", body.getvalue())
+    return body.getvalue()
 
 
-async def aread_body(response: httpx.Response) -> Payload:
+async def aread_body(response: httpx.Response) -> bytes:
     """`read_body`, async."""
     body = _Body(MAX_BODY)
     async with aclosing(_achunks(response)) as chunks:
         async for chunk in chunks:
             body.add(chunk)
-    return Payload("body", body.getvalue())
+    return body.getvalue()
 
 
 def read_error_body(response: httpx.Response) -> bytes:
@@ -99,7 +99,7 @@ def payloads(response: httpx.Response, *, stream: bool) -> Iterator[Sequence[Pay
         stream: Whether a stream was asked for. Some services answer even then with one body.
     """
     if not (stream and is_stream(response)):
-        yield (read_body(response),)
+        yield (Payload("body", read_body(response)),)
         return
     events = _EventStream(response)
     for chunk in _chunks(response):
@@ -110,7 +110,7 @@ def payloads(response: httpx.Response, *, stream: bool) -> Iterator[Sequence[Pay
 async def apayloads(response: httpx.Response, *, stream: bool) -> AsyncGenerator[Sequence[Payload], None]:
     """`payloads`, async."""
     if not (stream and is_stream(response)):
-        yield (await aread_body(response),)
+        yield (Payload("body", await aread_body(response)),)
         return
     events = _EventStream(response)
     async with aclosing(_achunks(response)) as chunks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from aki_transport.redaction import MASK
@@ -41,18 +42,13 @@ class RawSender:
         client = thread_client(self)
         request = client.build_request(method, url, extensions={"timeout": _TIMEOUT}, **options)
         try:
-            response = client.send(request, stream=True, follow_redirects=False)
-            try:
-                text = read_body(response).data
-            finally:
-                response.close()
+            with closing(client.send(request, stream=True, follow_redirects=False)) as response:
+                text = read_body(response).decode("utf-8", "replace")
+                return RawResponse(response.status_code, response.headers, text)
         except Exception as error:
             if not is_failed_call(error):
                 raise
             failure = describe_failure(error, answering=False, streaming=False, partial_text="", base_url=url)
-        else:
-            text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-            return RawResponse(response.status_code, response.headers, text)
         raise failure
 
     @staticmethod

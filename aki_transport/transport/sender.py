@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, closing
@@ -34,8 +35,6 @@ from aki_transport.transport.retry import retry_after_seconds
 T = TypeVar("T")
 
 _UNAUTHORIZED = 401
-_PLACE_THAT_WORKED: dict[str, str] = {}
-"""Where the service at a base URL took the key, if not in the first place."""
 _DRAIN = 0.25  # seconds for the bytes behind a stream's terminator, so that the connection can be used again
 
 
@@ -100,7 +99,7 @@ class Transport:
         Args:
             call: What to send. One that starts a job is followed until the job is done.
             start: Makes the decoder from the answer's headers, anew for each attempt.
-            deadline: When all of it with its repetitions must be done, by `deadline_in`.
+            deadline: When all of it with its repetitions must be done, by `deadline`.
 
         Raises:
             AKIError: The call failed; before the first payload only after its repetitions.
@@ -155,7 +154,9 @@ class Transport:
                         for _ in batches:
                             pass
                 finally:
-                    response.close()
+                    # At the end of the interpreter all connections are closed, and httpx's `close` crashes Python 3.13.
+                    if not sys.is_finalizing():
+                        response.close()
             except BaseException as error:
                 forget_frames(error)
                 if not is_failed_call(error):
@@ -215,10 +216,9 @@ class Transport:
                 return
             await asyncio.sleep(attempts.next_pause())
 
-    def deadline_in(self, seconds: float | None = None) -> float | None:
-        """The moment in that many seconds, or at the end of `total_timeout`; None if there is no end."""
-        seconds = self.total_timeout if seconds is None else seconds
-        return None if seconds is None else time.monotonic() + seconds
+    def deadline(self) -> float | None:
+        """The moment at which a call that begins now must be over; None if there is no end."""
+        return None if self.total_timeout is None else time.monotonic() + self.total_timeout
 
     def close(self) -> None:
         """Let go of the threads' connections, which close with their last user."""
@@ -233,42 +233,31 @@ class Transport:
         """Send one attempt; a response with a good status, or its error."""
         client = _check_open(self._http_client) or thread_client(self)
         attempts.key = self._key()
-        places = self._places_of_key(attempts.key)
-        while True:
-            response = client.send(self._request(client, attempts, places[0]), stream=True, follow_redirects=False)
+        places = self._key_places if attempts.key else self._key_places[:1]
+        for place in places:
+            response = client.send(self._request(client, attempts, place), stream=True, follow_redirects=False)
             if attempts.accepts(response.status_code, response.headers):
-                if places[0] != self._key_places[0]:
-                    _PLACE_THAT_WORKED[self.base_url] = places[0]
-                return response
+                self._key_places = (place,)  # where the service takes it
+                break
             with closing(response):
-                places = places[1:]
-                if response.status_code != _UNAUTHORIZED or not places:
+                if response.status_code != _UNAUTHORIZED or place == places[-1]:
                     raise _refusal(attempts.call, response, read_error_body(response))
+        return response
 
     async def _aopen(self, attempts: Attempts) -> httpx.Response:
         """`_open`, async."""
         client = _check_open(self._http_async_client) or await loop_client(self, self._http_engine)
         attempts.key = await self._key.for_async_call()
-        places = self._places_of_key(attempts.key)
-        while True:
-            response = await client.send(
-                self._request(client, attempts, places[0]), stream=True, follow_redirects=False
-            )
+        places = self._key_places if attempts.key else self._key_places[:1]
+        for place in places:
+            response = await client.send(self._request(client, attempts, place), stream=True, follow_redirects=False)
             if attempts.accepts(response.status_code, response.headers):
-                if places[0] != self._key_places[0]:
-                    _PLACE_THAT_WORKED[self.base_url] = places[0]
-                return response
+                self._key_places = (place,)  # where the service takes it
+                break
             async with aclosing(response):
-                places = places[1:]
-                if response.status_code != _UNAUTHORIZED or not places:
+                if response.status_code != _UNAUTHORIZED or place == places[-1]:
                     raise _refusal(attempts.call, response, await aread_error_body(response))
-
-    def _places_of_key(self, key: SecretStr | None) -> tuple[str, ...]:
-        """Where to send the key, one after the other."""
-        worked = _PLACE_THAT_WORKED.get(self.base_url)
-        if key is None or len(self._key_places) == 1:
-            return self._key_places[:1]
-        return self._key_places if worked is None else (worked,)
+        return response
 
     def _request(self, client: httpx.Client | httpx.AsyncClient, attempts: Attempts, key_in: str) -> httpx.Request:
         """One attempt. The key is unwrapped in its arguments alone, so that no local variable holds it."""

@@ -26,6 +26,11 @@ SECRET = Row(name="secret", fault="job-seconds=20", result=COUNTED, needs="nativ
 REFUSED = Row(name="refused", fault="lapse;job-seconds=20", result=COUNTED, needs="native")
 
 
+def of_one_reader(*rows: Row) -> list[Run]:
+    """Jobs and clients are the transport's, whichever class asks."""
+    return [run for run in runs(*rows) if run.reader.name == "AKI"]
+
+
 async def answer(run: Run, model: object) -> str:
     """The text, awaited."""
     coming = run.reader.aitems(model, run.row, stream=run.mode.comes == "stream")
@@ -53,7 +58,7 @@ def test_a_job_is_told_of_from_the_queue_to_its_end(run: Run, emulator):
     assert {progress.job_id for progress in told} == {emulator.jobs[0].id}
 
 
-@pytest.mark.parametrize("run", runs(SLOW), ids=str)
+@pytest.mark.parametrize("run", of_one_reader(SLOW), ids=str)
 def test_a_slow_job_does_not_hold_the_event_loop_up(run: Run, emulator, monkeypatch):
     monkeypatch.setattr(jobs, "FIRST_PAUSE", 0.5)
 
@@ -80,7 +85,7 @@ def test_a_slow_job_does_not_hold_the_event_loop_up(run: Run, emulator, monkeypa
     assert longest < 0.4
 
 
-@pytest.mark.parametrize("run", runs(QUICK), ids=str)
+@pytest.mark.parametrize("run", of_one_reader(QUICK), ids=str)
 def test_a_hundred_jobs_are_streamed_at_once(run: Run, caplog):
     caplog.set_level("WARNING")
 
@@ -100,7 +105,7 @@ def test_a_hundred_jobs_are_streamed_at_once(run: Run, caplog):
         model.close()
 
 
-@pytest.mark.parametrize("run", runs(SECRET, REFUSED), ids=str)
+@pytest.mark.parametrize("run", of_one_reader(SECRET, REFUSED), ids=str)
 def test_a_users_own_client_shows_no_key_either(run: Run, emulator, caplog):
     told, shown = [], []
     with httpx.Client() as http_client:

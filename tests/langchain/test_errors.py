@@ -9,20 +9,18 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import ModelRetryMiddleware, SummarizationMiddleware
+from langchain.agents.middleware import SummarizationMiddleware
 from langchain_core import exceptions as lc
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage
-from langchain_core.prompts import ChatPromptTemplate
 
 import aki_transport.errors as base
 import langchain_aki.errors as ours
-from tests.langchain.asking import IN_LANGCHAIN, WAYS, Way, ask, is_streamed, model_at
-from tests.scenarios import KEY, chunk, replied, streamed
+from tests.langchain.asking import IN_LANGCHAIN, WAYS, Way, ask, model_at
+from tests.scenarios import KEY, chunk, replied
 from tests.script_server import Answer, ScriptServer, json_answer, sse
 from tests.subcases import subcases
 
-BUSY = json_answer({"error": {"message": "busy", "type": "server_error", "code": None}}, 503)
 WRONG_KEY = json_answer({"error": {"message": "bad key", "type": None, "code": "invalid_api_key"}}, 401)
 OVERFLOW = json_answer({"error": {"message": "This model's maximum context length is 10 tokens.", "code": None}}, 400)
 SLOW_DOWN = json_answer(
@@ -32,23 +30,6 @@ SLOW_DOWN = json_answer(
     x_request_id="req-9",
     set_cookie="session=secret",
 )
-BY_STATUS = {
-    400: "BadRequestError",
-    401: "AuthenticationError",
-    402: "InsufficientCreditsError",
-    403: "PermissionDeniedError",
-    404: "NotFoundError",
-    405: "BadRequestError",
-    408: "APIStatusError",
-    409: "BadRequestError",
-    413: "BadRequestError",
-    418: "APIStatusError",
-    422: "BadRequestError",
-    429: "RateLimitError",
-    500: "ServerError",
-    503: "ServiceUnavailableError",
-    529: "ServerError",
-}
 
 
 class Ears(BaseCallbackHandler):
@@ -100,18 +81,15 @@ def test_no_class_of_the_transport_lacks_its_twin():
     assert set(ours.__all__) == made
 
 
-@pytest.mark.usefixtures("no_waiting")
 @subcases("way", WAYS)
-@pytest.mark.parametrize("status", BY_STATUS)
-def test_a_status_gives_its_class(server: ScriptServer, status: int, way: Way):
+@pytest.mark.parametrize(("status", "retryable"), [(408, True), (418, False)])
+def test_a_status_without_a_class_may_pass_or_not(server: ScriptServer, status: int, way: Way, *, retryable: bool):
     server.always = json_answer({"error": {"message": "no way", "type": None, "code": None}}, status)
     error = caught(model_at(server, max_retries=0), way)
-    name = BY_STATUS[status]
-    assert type(error) is getattr(ours, name)
-    assert isinstance(error, IN_LANGCHAIN[name][0])
-    assert error.is_retryable is (IN_LANGCHAIN[name][1] or status == 408)
+    assert type(error) is ours.APIStatusError
+    assert isinstance(error, lc.ModelError)
+    assert error.is_retryable is retryable
     assert (error.status_code, error.provider) == (status, "AKI.IO")
-    assert "no way" in str(error)
 
 
 def test_an_error_keeps_the_answer_without_request_cookie_and_key(server: ScriptServer):
@@ -153,62 +131,12 @@ def test_an_interrupted_stream_is_pickled_with_its_text(server: ScriptServer):
     assert (type(error), error.partial_text) == (ours.StreamInterruptedError, "Hel")
 
 
-def test_an_unknown_model_is_langchains_model_not_found_before_anything_is_sent(server: ScriptServer):
-    error = caught(model_at(server, model="qwen3.6-36b"))
-    assert isinstance(error, lc.ModelNotFoundError)
-    assert error.closest[0] == "qwen3.6-35b"
-    assert "qwen3.6-35b" in str(error)
-    assert not server.requests
-
-
 @subcases("way", WAYS)
 def test_a_missing_key_is_said_before_anything_is_sent(server: ScriptServer, way: Way):
     error = caught(model_at(server, api_key=None), way)
     assert type(error) is ours.ConfigurationError
     assert "AKI_API_KEY" in str(error)
     assert not server.requests
-
-
-def test_the_key_is_in_no_traceback_local(server: ScriptServer):
-    server.say(SLOW_DOWN)
-    with pytest.raises(ours.RateLimitError) as found:
-        model_at(server).invoke("hi")
-    for entry in found.traceback:
-        for name, value in entry.frame.f_locals.items():
-            if entry.path.name.startswith(("test_", "script_server")):
-                continue
-            assert KEY not in repr(value), (entry.path, name)
-
-
-@pytest.mark.parametrize(
-    ("answer", "requests"),
-    [(BUSY, 3), (WRONG_KEY, 1), (OVERFLOW, 1), (json_answer({"error": "no"}, 402), 1)],
-    ids=["503", "401", "overflow", "402"],
-)
-def test_the_retry_middleware_repeats_what_may_succeed(server: ScriptServer, answer: Answer, requests: int):
-    server.always = answer
-    retry = ModelRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure="error")
-    agent = create_agent(model_at(server, max_retries=0), middleware=[retry])
-    with pytest.raises(base.AKIError):
-        agent.invoke({"messages": "hi"})
-    assert len(server.requests) == requests
-
-
-async def test_the_retry_middleware_repeats_async_calls(server: ScriptServer):
-    server.say(BUSY, served())
-    retry = ModelRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure="error")
-    agent = create_agent(model_at(server, max_retries=0), middleware=[retry])
-    answer = await agent.ainvoke({"messages": "hi"})
-    assert answer["messages"][-1].text == "Hello"
-    assert len(server.requests) == 2
-
-
-def test_the_retry_middleware_leaves_a_model_fallback_alone(server: ScriptServer):
-    server.always = replied(top={"model": "minimax-m2.5-230b"})
-    agent = create_agent(model_at(server), middleware=[ModelRetryMiddleware(initial_delay=0, on_failure="error")])
-    with pytest.raises(ours.ModelFallbackError):
-        agent.invoke({"messages": "hi"})
-    assert len(server.requests) == 1
 
 
 def test_the_summarization_middleware_cuts_a_history_that_overflows(server: ScriptServer):
@@ -232,30 +160,6 @@ def test_the_summarization_middleware_reads_the_context_window(server: ScriptSer
     said = [HumanMessage("word " * 100) for _ in range(40)]
     assert agent.invoke({"messages": said})["messages"][-1].text == "Hello"
     assert len(server.requests) == 2
-
-
-@pytest.mark.usefixtures("no_waiting")
-def test_with_retry_acts_on_langchains_classes(server: ScriptServer):
-    server.say(BUSY, served())
-    model = model_at(server, max_retries=0)
-    again = model.with_retry(
-        retry_if_exception_type=(lc.ModelAPIError,),
-        stop_after_attempt=2,
-        wait_exponential_jitter=False,
-    )
-    assert again.invoke("hi").text == "Hello"
-    assert len(server.requests) == 2
-
-
-@subcases("way", WAYS)
-def test_with_fallbacks_goes_on_to_the_next_model(server: ScriptServer, way: Way):
-    server.say(WRONG_KEY, streamed("Hello") if is_streamed(way) else served())
-    model = model_at(server).with_fallbacks(
-        [model_at(server, model="gpt-oss-120b", on_model_fallback="ignore")],
-        exceptions_to_handle=(lc.ModelAuthenticationError,),
-    )
-    assert ask(model, way, "hi").text == "Hello"
-    assert [request.json["model"] for request in server.requests] == ["qwen3.6-35b", "gpt-oss-120b"]
 
 
 @subcases("way", WAYS)
@@ -292,16 +196,3 @@ def test_a_streamed_error_gives_the_text_before_it(server: ScriptServer, way: Wa
     error = caught(model_at(server, callbacks=[ears], streaming=True), way)
     assert isinstance(error, lc.ModelAPIError)
     assert len(ears.errors) == 1
-
-
-def test_batch_gives_errors_as_results_where_asked_to(server: ScriptServer):
-    server.always = WRONG_KEY
-    found = model_at(server).batch(["a", "b"], return_exceptions=True)
-    assert [type(error) for error in found] == [ours.AuthenticationError] * 2
-
-
-def test_an_error_passes_a_chain_as_it_is(server: ScriptServer):
-    server.say(WRONG_KEY)
-    chain = ChatPromptTemplate.from_messages([("user", "{q}")]) | model_at(server)
-    with pytest.raises(ours.AuthenticationError):
-        chain.invoke({"q": "hi"})

@@ -291,7 +291,7 @@ def test_an_answer_without_an_object_is_an_error_and_never_none(server: ScriptSe
     assert found.value.llm_output == "I would rather not."
 
 
-@subcases("way", WAYS)
+@subcases("way", ["invoke", "stream"])
 def test_an_answer_nested_past_what_python_reads_is_an_error(server: ScriptServer, way: Way):
     server.always = ignoring("[" * 20_000)
     with pytest.raises(OutputParserException):

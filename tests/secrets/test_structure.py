@@ -68,8 +68,8 @@ def test_a_prompt_stays_one_text(protocol: str, words: str, way: Way) -> None:
     assert request.json.get("model", MODEL) == MODEL
 
 
-@pytest.mark.parametrize("words", NASTY, ids=range(len(NASTY)))
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
+@subcases("words", NASTY)
 def test_names_and_arguments_of_tools_stay_where_they_belong(protocol: str, words: str) -> None:
     call = Message(role="assistant", tool_calls=(ToolCall(words, words, json.dumps({"a": words})),))
     messages = (*request_for().messages, call, Message(role="tool", content=words, tool_call_id=words))
@@ -82,15 +82,15 @@ def test_names_and_arguments_of_tools_stay_where_they_belong(protocol: str, word
     assert set(request.json) <= {"model", "messages", "tools", "max_tokens", "tool_choice"}
 
 
-@pytest.mark.parametrize("model", NASTY, ids=range(len(NASTY)))
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
+@subcases("model", NASTY)
 def test_a_model_s_name_stays_a_field(protocol: str, model: str) -> None:
     with ScriptServer(always=GOOD[protocol](KEY)) as server:
         Client(**at(server, protocol, on_unknown_model="allow", on_model_fallback="ignore")).chat(request_for(model))
         assert only_request(server).json["model"] == model
 
 
-@pytest.mark.parametrize("model", NASTY, ids=range(len(NASTY)))
+@subcases("model", NASTY)
 def test_a_model_s_name_stays_one_part_of_the_path(model: str) -> None:
     endpoints = json_answer({"success": True, "endpoints": [model]})
     with ScriptServer(always=lambda request: endpoints if request.method == "GET" else GOOD["native"](KEY)) as server:
@@ -158,7 +158,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-@pytest.mark.parametrize("given", REFUSED.values(), ids=REFUSED)
+@subcases("given", REFUSED.values())
 def test_what_no_request_can_carry_is_refused_by_every_class_before_anything_is_sent(
     cls: Any, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

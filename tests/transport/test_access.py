@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import html
 import json
 import logging
 import pickle
 import sys
-from collections.abc import Iterator
-from types import FrameType, TracebackType
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -275,61 +272,6 @@ def test_the_secrets_in_headers_are_found_by_the_names_of_the_headers() -> None:
 # The key
 
 
-FAILURES = {
-    "401": json_answer({"error": {"message": f"Wrong key {KEY}", "code": "invalid_api_key"}}, 401),
-    "text": text_answer(f"key={KEY}", 400),
-    "html": text_answer(f"<title>{KEY}</title>", 502, content_type="text/html"),
-    "header": json_answer({"error": "x"}, 400, x_echo=f"Bearer {KEY}"),
-    "field": json_answer({"error": {"message": "x", "code": KEY, "type": KEY, KEY: [KEY, {"a": KEY}]}}, 400),
-    "nested": json_answer({"error": {"detail": [{"msg": KEY}]}}, 422),
-    "cut": json_answer({"error": {"message": "x" * 590 + KEY}}, 400),
-    "no-json": text_answer(f"<html>{KEY}", content_type="text/html"),
-    "no-json-cut": text_answer("{" + "x" * 190 + KEY, content_type="application/json"),
-    "no-choices": json_answer({"you_sent": KEY}),
-    "no-choices-cut": json_answer({"x" * 180: KEY}),
-    "inner": json_answer({"error": {"message": f"Wrong key {KEY}"}}),
-    "reset": Answer(end="reset"),
-    "cut-off": Answer(chunks=(b"{",), end="cut"),
-    "hang": Answer(end="hang"),
-    "event": sse({"error": {"message": f"Wrong key {KEY}"}}, done=False),
-    "event-cut": sse("{" + "x" * 190 + KEY, chunk("a"), done=False),
-    "stream-cut": sse(chunk("a"), done=False, end="cut"),
-    "part": json_answer({"choices": [{"message": {"content": [{"odd": KEY}]}}]}),
-    "fallback": replied(top={"model": "minimax-m2.5-230b"}),
-}
-
-
-@pytest.mark.usefixtures("clock")
-@pytest.mark.parametrize("answer", FAILURES.values(), ids=FAILURES)
-@in_every_way
-def test_the_key_is_nowhere_in_an_error(
-    way: Way, answer: Answer, server: ScriptServer, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    server.always = answer
-    client = client_for(server, timeout=0.3, max_retries=1, on_model_fallback="raise")
-    error = failure(way, client)
-    for warning in recwarn:
-        assert no_secret(str(warning.message))
-    for record in caplog.records:
-        # httpcore's own loggers show the headers of answers at DEBUG; SECURITY.md says so.
-        assert record.name.startswith("httpcore.") or no_secret(record.getMessage()), record
-    if error is None:
-        return
-    assert no_secret(str(error))
-    assert no_secret(repr(error))
-    assert no_secret(repr(error.__dict__))
-    assert no_secret(pickle.dumps(error).decode("latin-1"))
-    if isinstance(error, APIStatusError):
-        assert no_secret(error.response.text)
-        assert no_secret(repr(error.response.headers.raw))
-    assert error.__cause__ is None
-    assert error.__context__ is None or error.__suppress_context__
-    for frame in frames(error.__traceback__):
-        for name, value in frame.f_locals.items():
-            assert no_secret(repr(value)), f"{name} in {frame.f_code.co_qualname}"
-
-
 def failure(way: Way, client: Client) -> AKIError | None:
     try:
         way.ask(client)
@@ -343,14 +285,6 @@ def failure(way: Way, client: Client) -> AKIError | None:
 def no_secret(text: str) -> bool:
     """Neither the key nor enough of it to be of use."""
     return KEY not in text and KEY[:10] not in text
-
-
-def frames(trace: TracebackType | None) -> Iterator[FrameType]:
-    """The package's own and the libraries' frames, not those of the tests."""
-    while trace is not None:
-        if "/tests/" not in trace.tb_frame.f_code.co_filename:
-            yield trace.tb_frame
-        trace = trace.tb_next
 
 
 OTHER = "gateway&5ecret/of-the-te5ts"
@@ -495,10 +429,3 @@ def test_a_redirect_does_not_carry_the_key(way: Way, server: ScriptServer) -> No
         with pytest.raises(APIStatusError):
             way.ask(client_for(server, **mine))
         assert (other.requests, other.listings) == ([], [])
-
-
-@in_every_way
-def test_a_copy_of_an_error_holds_no_key_either(way: Way, server: ScriptServer) -> None:
-    server.say(FAILURES["401"])
-    error = failure(way, client_for(server))
-    assert KEY not in repr(copy.deepcopy(error).__dict__)

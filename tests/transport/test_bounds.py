@@ -33,27 +33,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small")
 @in_every_chat
-def test_a_body_past_the_bound_is_refused(chat_way: Way, server: ScriptServer) -> None:
-    server.say(replied("x" * (MB + 1)))
-    with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
-        chat_way.ask(client_for(server))
-    assert len(server.requests) == 1
-
-
-@pytest.mark.usefixtures("small")
-@in_every_chat
 def test_a_body_within_the_bound_is_taken(chat_way: Way, server: ScriptServer) -> None:
     server.say(replied("x" * (MB - 1000)))
     assert len(chat_way.ask(client_for(server)).text) == MB - 1000
-
-
-@pytest.mark.usefixtures("small")
-@in_every_stream
-def test_an_event_past_the_bound_is_refused(stream_way: Way, server: ScriptServer) -> None:
-    server.say(streamed("Hel", "x" * 2 * MB))
-    with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
-        stream_way.ask(client_for(server))
-    assert len(server.requests) == 1
 
 
 @pytest.mark.usefixtures("small")
@@ -103,23 +85,18 @@ def test_the_work_of_reading_tool_arguments_grows_with_their_pieces() -> None:
 
 
 @cache
-def bomb(size: int, layers: int) -> bytes:
+def bomb(size: int) -> bytes:
     packer = zlib.compressobj(9, wbits=31)
     block = bytes(MB)
     packed = b"".join(packer.compress(block) for _ in range(size // MB)) + packer.flush()
-    for _ in range(layers - 1):
-        packed = gzip.compress(packed)
-    return packed
+    return gzip.compress(packed)
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("status", [200, 400])
 @in_every_way
-def test_a_bomb_does_not_fill_the_memory(way: Way, layers: int, status: int, server: ScriptServer) -> None:
-    body = bomb(40 * MB, layers)
-    headers = {"content-type": "application/json", "content-encoding": ", ".join(["gzip"] * layers)}
-    server.say(Answer(status=status, headers=headers, chunks=(body,), chunked=False))
+def test_a_bomb_within_a_bomb_does_not_fill_the_memory(way: Way, server: ScriptServer) -> None:
+    headers = {"content-type": "application/json", "content-encoding": "gzip, gzip"}
+    server.say(Answer(headers=headers, chunks=(bomb(40 * MB),), chunked=False))
     tracemalloc.start()
     try:
         with pytest.raises(AKIError):

@@ -29,7 +29,6 @@ from tests.transport.asking import (
 
 TOTAL = 0.3
 BOUND = 5.0  # half of what the slowest of these answers take, so that a busy machine may be late
-SLOWLY = Answer(headers={"content-type": "application/json"}, chunks=(b" ",) * 200, chunk_delay=0.05)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -43,14 +42,6 @@ def first_call() -> None:
 def test_a_server_that_hangs(way: Way, server: ScriptServer) -> None:
     server.always = Answer(end="hang")
     with patient(BOUND), pytest.raises(APITimeoutError, match=r"AKI\.IO: total_timeout passed"):
-        way.ask(client_for(server, total_timeout=TOTAL))
-    assert len(server.requests) == 1
-
-
-@in_every_way
-def test_a_body_that_trickles(way: Way, server: ScriptServer) -> None:
-    server.always = SLOWLY
-    with patient(BOUND), pytest.raises(APITimeoutError, match="total_timeout passed"):
         way.ask(client_for(server, total_timeout=TOTAL))
     assert len(server.requests) == 1
 
@@ -79,16 +70,6 @@ def test_a_stream_that_trickles(stream_way: Way, server: ScriptServer) -> None:
     with patient(BOUND), pytest.raises(StreamInterruptedError, match="total_timeout passed") as caught:
         stream_way.ask(client_for(server, total_timeout=TOTAL))
     assert 1 <= len(caught.value.partial_text) < 200
-    assert len(server.requests) == 1
-
-
-@in_every_stream
-def test_a_stream_of_comments(stream_way: Way, server: ScriptServer) -> None:
-    server.always = Answer(
-        headers={"content-type": "text/event-stream"}, chunks=(b": still here\n\n",) * 200, chunk_delay=0.05
-    )
-    with patient(BOUND), pytest.raises(AKIError, match="total_timeout passed"):
-        stream_way.ask(client_for(server, total_timeout=TOTAL))
     assert len(server.requests) == 1
 
 
@@ -188,14 +169,13 @@ def read_slowly(way: Way, client: Client, pause: float, after: int = 1) -> Itera
                 runner.run(asyncio.sleep(pause if number == after else 0))
 
 
-@pytest.mark.parametrize("after", [0, 1])
-@pytest.mark.parametrize("delay", [0.02, 0.15])
+@pytest.mark.parametrize(("after", "delay"), [(0, 0.02), (1, 0.1)])
 @in_every_stream
 def test_a_reader_may_take_longer_than_a_piece(stream_way: Way, server: ScriptServer, after: int, delay: float) -> None:
     whole = streamed("A", "B", "C", "D", "E")
     server.always = Answer(headers=whole.headers, chunks=whole.chunks, chunk_delay=delay)
     client = client_for(server, timeout=Timeout(chunk=0.25))
-    assert "".join(read_slowly(stream_way, client, 0.5, after)) == "ABCDE"
+    assert "".join(read_slowly(stream_way, client, 0.4, after)) == "ABCDE"
 
 
 @pytest.mark.parametrize("delay", [0.01, 0.1])

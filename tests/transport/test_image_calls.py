@@ -19,6 +19,7 @@ from aki_transport.emulator import Emulator, RecordedRequest
 from aki_transport.images.progress import ProgressBar, combine_callbacks
 from tests.pictures import a_png
 from tests.script_server import Answer, ScriptServer, json_answer, text_answer
+from tests.subcases import subcases
 from tests.transport.asking import KEY, run
 
 PROTOCOLS = ("openai", "native")
@@ -193,8 +194,8 @@ def test_fields_of_ones_own_are_sent_in_json_and_in_a_form(emu, draw):
 # What is refused before anything is sent
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
+@subcases(
+    "row",
     [
         ({"prompt": " "}, "prompt is empty"),
         ({"size": "64x64"}, "size='64x64' is out of range; each side must have 128 to 2048"),
@@ -208,9 +209,9 @@ def test_fields_of_ones_own_are_sent_in_json_and_in_a_form(emu, draw):
         ({"images": b"<html>"}, "not a PNG, JPEG, GIF or WebP"),
         ({"images": [a_png()] * 17}, "17 images are too many"),
     ],
-    ids=lambda value: str(value)[:30],
 )
-def test_a_wrong_argument_is_named_and_nothing_sent(emu, protocol, draw, wrong, words):
+def test_a_wrong_argument_is_named_and_nothing_sent(emu, protocol, draw, row):
+    wrong, words = row
     with pytest.raises(ours.ConfigurationError, match=words):
         draw(client_on(emu, protocol), **wrong)
     assert emu.requests == []
@@ -248,8 +249,9 @@ def test_a_provider_without_pictures_says_so(emu, draw):
 
 
 @pytest.mark.parametrize("change", [False, True], ids=["drawn", "changed"])
-@pytest.mark.parametrize(
-    ("fault", "error"),
+@pytest.mark.usefixtures("no_waiting")
+@subcases(
+    "row",
     [
         ("reset", ours.APIConnectionError),
         ("drop=0", ours.AKIError),
@@ -261,8 +263,8 @@ def test_a_provider_without_pictures_says_so(emu, draw):
         ("hang", ours.APITimeoutError),
     ],
 )
-@pytest.mark.usefixtures("no_waiting")
-def test_a_call_that_may_have_been_billed_is_sent_once(emu, protocol, draw, fault, error, change):
+def test_a_call_that_may_have_been_billed_is_sent_once(emu, protocol, draw, row, change):
+    fault, error = row
     with pytest.raises(error):
         draw(client_on(emu, protocol, fault, timeout=0.3), "a cat", a_png(128, 128) if change else None)
     assert len(started(emu, protocol)) == 1
@@ -310,8 +312,9 @@ def test_a_lost_look_at_a_job_is_taken_again(emu, draw):
 # Broken answers
 
 
-@pytest.mark.parametrize(
-    ("fault", "words"),
+@pytest.mark.parametrize("change", [False, True], ids=["drawn", "changed"])
+@subcases(
+    "row",
     [
         ("no-images", "no (image|picture)"),
         ("missing-b64", "no (image|picture)"),
@@ -321,9 +324,8 @@ def test_a_lost_look_at_a_job_is_taken_again(emu, draw):
         ("html=200", "not JSON"),
     ],
 )
-@pytest.mark.parametrize("change", [False, True], ids=["drawn", "changed"])
-def test_a_broken_answer_is_invalid(emu, protocol, draw, fault, words, change, monkeypatch):
-    asked = []
+def test_a_broken_answer_is_invalid(emu, protocol, draw, row, change, monkeypatch):
+    (fault, words), asked = row, []
     real = httpx.URL.__init__
     monkeypatch.setattr(httpx.URL, "__init__", lambda self, *a, **k: (asked.append(a), real(self, *a, **k))[1])
     with pytest.raises(ours.InvalidResponseError, match=words):
@@ -346,7 +348,7 @@ def test_an_answer_past_the_bound_is_not_read_to_its_end(protocol, draw, monkeyp
         assert sum(not request.path.endswith("/progress/z_image_turbo") for request in server.requests) == 1
 
 
-@pytest.mark.parametrize(
+@subcases(
     "body",
     [
         *("", "{", "[]", "null", "7", '"data"', '{"data": {}}', '{"data": "x"}', '{"data": [null]}', '{"data": ["x"]}'),
@@ -361,9 +363,7 @@ def test_an_answer_of_another_shape_is_invalid(draw, body):
         assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize(
-    "result", [[], "x", {"images": None}, {"images": [None]}, {"images": {}}, {"images": 7}, {"images": ["x"]}], ids=str
-)
+@subcases("result", [[], "x", {"images": None}, {"images": [None]}, {"images": {}}, {"images": 7}, {"images": ["x"]}])
 def test_a_result_of_another_shape_is_invalid(draw, result):
     done = {"success": True, "job_id": "JID#1", "job_state": "done", "job_result": result}
     with ScriptServer(json_answer({"success": True, "job_id": "JID#1"}), json_answer(done)) as server:
@@ -466,7 +466,7 @@ def test_bars_of_jobs_at_the_same_time_do_not_disturb_each_other(capsys):
 
 
 def test_without_tqdm_a_bar_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
     with pytest.raises(ours.ConfigurationError, match="pip install tqdm"):
         ProgressBar()
 

@@ -75,7 +75,7 @@ def run_program(program: str, **environment: str) -> str:
     )
     # Development mode also reports whatever takes a loop's thread for long, such as an import.
     complaints = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
-    assert (done.returncode, complaints) == (0, [])
+    assert (done.returncode, complaints) == (0, []), done.stderr
     return done.stdout.strip()
 
 

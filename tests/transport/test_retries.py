@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import socket
 import time
 from typing import Any
 
@@ -22,14 +21,12 @@ from aki_transport import (
     RateLimitError,
     ServerError,
     ServiceUnavailableError,
-    StreamInterruptedError,
-    Timeout,
 )
 from aki_transport.transport import retry
 from aki_transport.transport.call import Call
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse, text_answer
-from tests.transport.asking import KEY, Clock, Way, client_for, in_every_chat, in_every_stream, in_every_way, run
+from tests.transport.asking import KEY, Clock, Way, client_for, in_every_stream, in_every_way, run
 
 REFUSED = {"error": {"message": "Not now", "type": None, "code": None}}
 
@@ -38,8 +35,9 @@ def good(way: Way) -> Answer:
     return streamed("Hel", "lo") if way.streamed else replied()
 
 
-@pytest.mark.parametrize("max_retries", [0, 1, 5])
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
+@pytest.mark.parametrize(
+    ("status", "max_retries"), [*((status, 1) for status in (408, 429, 500, 502, 503, 504, 529)), (503, 0), (503, 5)]
+)
 @in_every_way
 def test_a_passing_failure_is_tried_again_exactly_as_often_as_asked(
     way: Way, status: int, max_retries: int, server: ScriptServer, clock: Clock
@@ -68,11 +66,6 @@ def test_what_a_later_attempt_answers_is_the_answer(way: Way, server: ScriptServ
     assert len(server.requests) == 3
 
 
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return int(unused.getsockname()[1])
-
-
 class Refusing(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Counts what is sent to a port on which nobody listens."""
 
@@ -87,33 +80,23 @@ class Refusing(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return self.handle_request(request)
 
 
-@pytest.mark.parametrize("max_retries", [0, 1, 5])
 @in_every_way
-def test_a_refused_connection_is_tried_again(way: Way, max_retries: int, clock: Clock) -> None:
+def test_a_refused_connection_is_tried_again(way: Way, clock: Clock) -> None:
     transport = Refusing()
     client = Client(
         "aacflow",
         api_key=KEY,
-        max_retries=max_retries,
+        max_retries=5,
         model_listing=False,
         http_client=httpx.Client(transport=transport),
         http_async_client=httpx.AsyncClient(transport=transport),
     )
     with pytest.raises(APIConnectionError, match="refused"):
         way.ask(client)
-    assert (transport.sent, len(clock.pauses)) == (1 + max_retries, max_retries)
+    assert (transport.sent, len(clock.pauses)) == (6, 5)
 
 
-@in_every_way
-def test_a_refused_connection_is_tried_again_on_real_sockets(way: Way, clock: Clock) -> None:
-    client = Client("aacflow", api_key=KEY, base_url=f"http://127.0.0.1:{closed_port()}/v1")
-    with pytest.raises(APIConnectionError, match="cannot connect"):
-        way.ask(client)
-    assert len(clock.pauses) == 2
-
-
-@pytest.mark.parametrize("end", ["reset", "cut"])
-@pytest.mark.parametrize("max_retries", [0, 1, 5])
+@pytest.mark.parametrize(("end", "max_retries"), [("reset", 0), ("cut", 2)])
 @in_every_way
 def test_a_loss_before_the_first_byte_is_tried_again(
     way: Way, end: str, max_retries: int, server: ScriptServer, clock: Clock
@@ -125,18 +108,6 @@ def test_a_loss_before_the_first_byte_is_tried_again(
     assert (len(server.requests), len(clock.pauses)) == (1 + max_retries, max_retries)
 
 
-@pytest.mark.parametrize("end", ["reset", "cut"])
-@pytest.mark.parametrize("said", [(b"",), (b'{"id":',)])
-@in_every_chat
-def test_a_loss_after_the_headers_of_a_blocking_answer_is_final(
-    chat_way: Way, end: str, said: tuple[bytes, ...], server: ScriptServer, clock: Clock
-) -> None:
-    server.always = Answer(headers={"content-type": "application/json"}, chunks=said, end=end)
-    with pytest.raises(APIConnectionError, match="in the middle of the answer"):
-        chat_way.ask(client_for(server))
-    assert (len(server.requests), clock.pauses) == (1, [])
-
-
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("end", ["reset", "cut"])
 @in_every_stream
@@ -145,36 +116,6 @@ def test_a_stream_lost_before_its_first_payload_is_tried_again(stream_way: Way, 
     server.say(streamed("Hello"))
     assert stream_way.ask(client_for(server)).text == "Hello"
     assert len(server.requests) == 2
-
-
-@pytest.mark.parametrize("end", ["reset", "cut"])
-@in_every_stream
-def test_a_stream_lost_after_its_first_payload_is_final(
-    stream_way: Way, end: str, server: ScriptServer, clock: Clock
-) -> None:
-    server.always = sse(chunk("Hel"), done=False, end=end)
-    with pytest.raises(StreamInterruptedError) as caught:
-        stream_way.ask(client_for(server))
-    assert caught.value.partial_text == "Hel"
-    assert (len(server.requests), clock.pauses) == (1, [])
-
-
-@pytest.mark.parametrize("answer", [Answer(end="hang"), Answer(chunks=(b"",), end="hang")])
-@in_every_way
-def test_a_read_timeout_is_final(way: Way, answer: Answer, server: ScriptServer, clock: Clock) -> None:
-    server.always = answer
-    with pytest.raises(APITimeoutError):
-        way.ask(client_for(server, timeout=Timeout(answer=0.1, chunk=0.1)))
-    assert (len(server.requests), clock.pauses) == (1, [])
-
-
-@in_every_stream
-def test_a_stream_that_falls_silent_is_interrupted_once(stream_way: Way, server: ScriptServer, clock: Clock) -> None:
-    server.always = sse(chunk("Hel"), done=False, end="hang")
-    with pytest.raises(StreamInterruptedError) as caught:
-        stream_way.ask(client_for(server, timeout=Timeout(chunk=0.1)))
-    assert caught.value.partial_text == "Hel"
-    assert (len(server.requests), clock.pauses) == (1, [])
 
 
 @in_every_way
@@ -195,8 +136,7 @@ def test_a_failed_worker_s_empty_answer_is_tried_again(way: Way, server: ScriptS
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-@pytest.mark.parametrize("end", ["reset", "cut"])
+@pytest.mark.parametrize(("status", "end"), [(429, "reset"), (503, "cut")])
 @in_every_way
 def test_a_bad_status_counts_although_its_words_are_lost(
     way: Way, status: int, end: str, server: ScriptServer, clock: Clock
