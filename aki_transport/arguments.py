@@ -57,7 +57,12 @@ _HINTS: Mapping[str, str] = {
     **dict.fromkeys(("aki_api_key", "key", "token"), "use api_key="),
     **dict.fromkeys(("stream_chunk_timeout",), "use timeout=Timeout(chunk=...)"),
     **dict.fromkeys(("max_new_tokens", "num_output", "max_gen_tokens"), "use max_tokens="),
-    **dict.fromkeys(("headers",), "use default_headers=, or extra_headers= in a call"),
+    **dict.fromkeys(("headers", "extra_headers"), "use default_headers=, or extra_headers= in a call"),
+    **dict.fromkeys(("disable_parallel_tool_use",), "use parallel_tool_calls=False"),
+    **dict.fromkeys(
+        ("enable_thinking",), "use reasoning_effort='none', or chat_template_kwargs={...} at servers of one's own"
+    ),
+    **dict.fromkeys(("stream_options",), "nothing is needed: the usage of a stream is asked for"),
     **dict.fromkeys(("effort",), "use reasoning_effort="),
     **dict.fromkeys(("retries", "num_retries"), "use max_retries="),
     **dict.fromkeys(("max_input_tokens",), "use context_window="),
@@ -73,6 +78,11 @@ _HINTS: Mapping[str, str] = {
 }
 _VALUE_HINTS: Mapping[str, str] = {"model": "a model's ID; the command `aki models` lists them"}
 _FUNCTION_FIELDS = frozenset({"name", "description", "parameters", "strict"})
+# The last three are MCP's, for those who show tools to people.
+_DECLARATION_FIELDS = _FUNCTION_FIELDS | {
+    *("type", "input_schema", "inputSchema"),
+    *("title", "annotations", "outputSchema"),
+}
 
 
 def with_aliases(owner: str, arguments: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
@@ -157,8 +167,10 @@ def as_tool_choice(choice: Any) -> ToolChoice | None:
             return dict(choice)
         case {"function": {"name": str(name)}} | {"name": str(name)} | {"custom": {"name": str(name)}} | str(name):
             return ToolNamed(name)
-        case {"type": str(kind)}:
+        case {"type": "auto" | "any" | "required" | "none" as kind}:
             return as_tool_choice(kind)
+        case {"type": str()}:  # a tool that is no function
+            return dict(choice)
         case _:
             raise ConfigurationError(f"tool_choice={choice!r} is not valid; use 'auto', 'any', 'none' or a name.")
 
@@ -173,12 +185,14 @@ def as_tool(tool: Any, *, strict: bool | None = None) -> Tool | Mapping[str, Any
     match tool:
         case {"type": "function", "function": {"name": str(name)} as function}:
             extra = {key: value for key, value in tool.items() if key not in ("type", "function")}
-        case {"type": "function", "name": str(name), "parameters": _}:  # OpenAI's newer form, without nesting
+        case {"type": "function", "name": str(name)}:  # OpenAI's newer form, without nesting
             function, extra = {key: value for key, value in tool.items() if key != "type"}, {}
-        case {"name": str(name), "input_schema": Mapping() as schema} if tool.get("type") in (None, "custom"):
-            extra = {
-                key: value for key, value in tool.items() if key not in (*_FUNCTION_FIELDS, "type", "input_schema")
-            }
+        case (  # Anthropic's, MCP's and OpenAI's oldest
+            {"name": str(name), "input_schema": Mapping() as schema}
+            | {"name": str(name), "inputSchema": Mapping() as schema}
+            | {"name": str(name), "parameters": Mapping() as schema}
+        ) if tool.get("type") in (None, "custom"):
+            extra = {key: value for key, value in tool.items() if key not in _DECLARATION_FIELDS}
             function = {**{key: tool[key] for key in _FUNCTION_FIELDS if key in tool}, "parameters": schema}
         case _:
             return tool if isinstance(tool, Tool | Mapping) else dict(tool)
@@ -192,7 +206,12 @@ def as_tool(tool: Any, *, strict: bool | None = None) -> Tool | Mapping[str, Any
     )
 
 
-_SCHEMA_KEYS = frozenset({"properties", "$ref", "anyOf", "oneOf", "allOf", "items", "enum", "$defs"})
+_SCHEMA_KEYS = frozenset({"properties", "$ref", "anyOf", "oneOf", "allOf", "items", "enum", "$defs", "const"})
+
+
+def is_schema(value: Mapping[str, Any]) -> bool:
+    """Whether a dict is a JSON schema."""
+    return bool(_SCHEMA_KEYS & value.keys()) or value.get("type") == "object"
 
 
 def as_response_format(value: Any, strict: bool | None) -> ResponseFormat | None:
@@ -208,15 +227,23 @@ def as_response_format(value: Any, strict: bool | None) -> ResponseFormat | None
     match value:
         case None:
             return None
-        case {"type": "json_object"}:
+        case {"type": "json_object", "schema": Mapping() as schema}:
+            return _json_schema(value, schema, strict)
+        case {"type": "json_object", **others} if not others:
             return JsonObject()
         case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema} as fields}:
             return _json_schema(fields, schema, strict)
+        case {"type": "json_schema", "json_schema": Mapping() as schema} if is_schema(schema):
+            return as_response_format(schema, strict)
         case {"type": "json_schema", "schema": Mapping() as schema} | {"name": str(), "schema": Mapping() as schema}:
             return _json_schema(value, schema, strict)
         case {"type": "text"}:
             return None
-        case Mapping() if _SCHEMA_KEYS & value.keys() or value.get("type") == "object":
+        case type() if hasattr(value, "model_json_schema"):
+            return _json_schema(
+                {"name": value.__name__, "description": value.__doc__}, value.model_json_schema(), strict
+            )
+        case Mapping() if is_schema(value):
             return _json_schema({"name": value.get("title"), "description": value.get("description")}, value, strict)
         case Mapping():
             return value

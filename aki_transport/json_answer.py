@@ -22,14 +22,24 @@ _MARK = re.compile(
     r"|\|?channel\|?>(?:analysis|thought)(?P<open_channel>)|channel\|>(?P<end>)|\|[a-z_]+\|>(?:assistant)?(?P<token>))"
     r'|\[(?:/THINK\](?P<close_bracket>)|THINK\](?P<open_bracket>)|(?=\s*(?:["{\[\d-]|true|false|null))(?P<json_list>))'
     r"|◁(?:/think▷(?P<close_triangle>)|think▷(?P<open_triangle>))"
-    r'|\{(?=\s*")(?P<json_object>)|"(?=\s*[{\[])(?P<json_string>)|assistantfinal(?P<close_words>)'
+    r'|\{(?=\s*(?:["\']|[A-Za-z_]\w{0,63}\s{0,9}:))(?P<json_object>)|"(?=\s*[{\[])(?P<json_string>)'
+    r"|assistantfinal(?P<close_words>)"
 )
-_STRING_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])', re.DOTALL)
+# What models write in the place of JSON: objects as Python and JavaScript have them, with comments.
+_NEARLY_JSON = re.compile(
+    r"""(?P<kept>"(?:[^"\\]|\\.)*")|'(?P<text>(?:[^'\\]|\\.){0,4096})'|(?P<comment>//[^\n]*|/\*.{0,4096}?\*/)"""
+    r"""|(?P<key>[A-Za-z_]\w{0,63})(?=\s{0,9}:)|\b(?P<constant>None|True|False)\b""",
+    re.DOTALL,
+)
+_LAST_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])', re.DOTALL)
+_CONSTANTS = {"None": "null", "True": "true", "False": "false"}
 _MAX_CANDIDATES = 1000  # the last ones of a text
 _MAX_FAILURES = 1000  # each may take time in proportion to the length of the text
 _MAX_SCANNED = 1 << 20  # characters that are looked through for the ends of objects that are no valid JSON
 _MAX_DEPTH = 2  # objects around the answer
-_CALLS = ({"name", "arguments"}, {"name", "parameters"})  # how models write the call of a tool as text
+_ARGUMENTS = ("arguments", "parameters")  # how models write the call of a tool as text: these beside its name
+_CALL_FIELDS = {"name", "type", "id", *_ARGUMENTS}
+_TOO_DEEP = 100  # how many failures nesting too deep counts for, as it takes that long
 _decoder = json.JSONDecoder(strict=False)
 
 
@@ -97,14 +107,16 @@ class _Search(Generic[T]):
         self._fields = fields
 
     def as_it_is(self, value: Any) -> T:
-        if isinstance(value, dict) and value.keys() in _CALLS and not value.keys() <= self._fields:
+        if isinstance(value, dict) and "name" in value and value.keys() <= _CALL_FIELDS:
+            arguments = next((value[name] for name in _ARGUMENTS if name in value and name not in self._fields), None)
             with suppress(ValueError):
-                return self.unwrapped(value)
+                if arguments:
+                    return self._convert(_decode(arguments, 0)[0] if isinstance(arguments, str) else arguments)
         return self._convert(value)
 
     def unwrapped(self, value: Any) -> T:
         """The one value in an object, or in a list of one, that fits."""
-        return self._inner(value, self._convert, _MAX_DEPTH)
+        return self._inner(value, self.as_it_is, _MAX_DEPTH)
 
     def decoded(self, value: Any) -> T:
         """The value in JSON that stands in a JSON string, by itself or in an object."""
@@ -229,8 +241,8 @@ class _Reader:
         try:
             value, end = _decode(self._text, start)
         except ValueError as error:
-            self._failures += 1
             behind = max(getattr(error, "pos", 0), start + 1)
+            self._failures += 1 if isinstance(error, json.JSONDecodeError) else _TOO_DEEP
             return self._read_broken_object(start, behind) if opening == "{" else behind
         if opening == '"' and not _is_json(value):
             self._failures += 1
@@ -245,13 +257,29 @@ class _Reader:
         self._left_to_scan -= length or len(window)
         if length is None:
             return behind
-        repaired = _STRING_OR_COMMA.sub(lambda match: "" if match[0] == "," else match[0], window[:length])
+        repaired = _NEARLY_JSON.sub(_as_json, window[:length])
+        repaired = _LAST_COMMA.sub(lambda match: "" if match[0] == "," else match[0], repaired)
         with suppress(ValueError):
             self._keep(Candidate(_decode(repaired, 0)[0], is_repaired=True))
         return start + length
 
     def _keep(self, candidate: Candidate) -> None:
         (self.from_reasoning if self._in_reasoning else self.answers).append(candidate)
+
+
+def _as_json(match: re.Match[str]) -> str:
+    match match.lastgroup:
+        case "text":
+            text = match["text"].replace("\\'", "'").replace('\\"', '"').replace('"', '\\"')
+            return f'"{text}"'
+        case "comment":
+            return ""
+        case "key":
+            return f'"{match["key"]}"'
+        case "constant":
+            return _CONSTANTS[match[0]]
+        case _:
+            return match[0]
 
 
 def _is_json(value: Any) -> bool:

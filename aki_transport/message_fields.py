@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aki_transport.messages import ChatReply
+from aki_transport.messages import ChatReply, Part, Text, with_fields
 from aki_transport.reasoning import FIELD, to_blocks
 
 CALL_EXTRAS = "tool_call_extras"
@@ -18,7 +18,7 @@ CONTENT_PARTS = "content_parts"
 _READ = frozenset(
     {
         *("reasoning_content", "refusal", "tool_calls", "function_call", "parsed", "tool_call_id", "name"),
-        *("model_provider", FIELD, REASONING_FIELD, CALL_EXTRAS, CONTENT_PARTS),
+        *("model_provider", "cache_control", FIELD, REASONING_FIELD, CALL_EXTRAS, CONTENT_PARTS),
     }
 )
 _SOURCE_FIELDS = ("url", "title", "cited_text", "start_index", "end_index")
@@ -66,6 +66,15 @@ def read_source(source: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         fields["title"] = fields.pop("document_title")
     known = {name: fields.pop(name) for name in _SOURCE_FIELDS if fields.get(name) is not None}
     return known, fields
+
+
+def marked(content: str | tuple[Part, ...], fields: Mapping[str, Any]) -> str | tuple[Part, ...]:
+    """The content, its last part with the mark of caches that the additional fields of its message hold."""
+    mark = fields.get("cache_control")
+    if mark is None or not content:
+        return content
+    *before, last = (Text(content),) if isinstance(content, str) else content
+    return (*before, with_fields(last, {"cache_control": mark}))
 
 
 def maker_fields(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Nothing here depends on a framework, a provider or a protocol. `None` means "not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
@@ -74,6 +74,13 @@ class RawBlock:
 
 
 Part: TypeAlias = Text | Image | File | Audio | RawBlock
+
+
+def with_fields(part: Part, fields: Mapping[str, Any]) -> Part:
+    """The part with further fields, e.g. a mark of caches."""
+    if isinstance(part, RawBlock):
+        return replace(part, fields={**part.fields, **fields})
+    return replace(part, extra={**part.extra, **fields})
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,14 +36,27 @@ def object_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
         >>> object_schema({"type": "integer"})["properties"]
         {'value': {'type': 'integer'}}
     """
-    root: Any = schema
-    if isinstance(root.get("$ref"), str):
-        root = root.get("$defs", {}).get(root["$ref"].rpartition("/")[2], {"type": "object"})
-    if not root or root.get("type") == "object" or "properties" in root or ("type" not in root and "anyOf" not in root):
+    root = _resolved(schema, schema)
+    is_object = not isinstance(root, Mapping) or root.get("type") == "object" or "properties" in root
+    if is_object or not root.keys() & {"type", "anyOf", "oneOf", "enum", "const"}:
         return schema
     inner = {name: value for name, value in schema.items() if name != "$defs"}
     definitions = {"$defs": schema["$defs"]} if "$defs" in schema else {}
     return {"type": "object", "properties": {"value": inner}, "required": ["value"], **definitions}
+
+
+def rooted_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema with its object at the root, where a reference stood: services refuse a root without a type.
+
+    Example:
+        >>> from aki_transport.schemas import rooted_schema
+        >>> rooted_schema({"$ref": "#/$defs/A", "$defs": {"A": {"type": "object"}}})
+        {'type': 'object', '$defs': {'A': {'type': 'object'}}}
+    """
+    root = _resolved(schema, schema)
+    if root is schema or not isinstance(root, Mapping):
+        return schema
+    return {**root, **{name: value for name, value in schema.items() if name != "$ref"}}
 
 
 def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,7 +69,10 @@ def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
         >>> strict_schema({"type": "object", "properties": {"n": {"type": "integer", "default": 1}}})["required"]
         ['n']
     """
-    return {name: _strict_entry(name, value) for name, value in _closed(schema).items() if name != "default"}
+    legal = {name: value for name, value in schema.items() if name not in ("default", "discriminator")}
+    if "oneOf" in legal and "anyOf" not in legal:
+        legal["anyOf"] = legal.pop("oneOf")
+    return {name: _strict_entry(name, value) for name, value in _closed(legal).items()}
 
 
 def _strict_entry(keyword: str, value: Any) -> Any:
@@ -76,7 +92,8 @@ def _strict_entry(keyword: str, value: Any) -> Any:
 def _closed(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """The schema with its object closed; a `$ref` stands alone, as services require."""
     if "$ref" in schema and len(schema) > 1 and "$defs" not in schema:
-        return {"$ref": schema["$ref"]}
+        others = {name: value for name, value in schema.items() if name != "$ref"}
+        return {"anyOf": [{"$ref": schema["$ref"]}], **others}
     match schema.get("allOf"):
         case [Mapping() as only]:
             schema = {**{name: value for name, value in schema.items() if name != "allOf"}, **only}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from langchain_core.messages.content import KNOWN_BLOCK_TYPES
@@ -14,9 +15,13 @@ from langchain_aki.errors import ConfigurationError
 _AUDIO_FORMATS = {"mpeg": "mp3", "wave": "wav"}  # MIME subtype to OpenAI's name of the format
 # LangChain's own fields of a block, which no service knows.
 _BOOKKEEPING = frozenset({"type", "id", "index", "annotations", "extras", "metadata"})
-_SOURCE_FIELDS = frozenset({"source_type", "url", "base64", "data", "mime_type", "file_id", "file_uri", "filename"})
+_SOURCE_FIELDS = frozenset(
+    {"source_type", "url", "base64", "data", "mime_type", "mimeType", "file_id", "file_uri", "filename"}
+)
 _OPENAI_TYPES = frozenset({"input_audio", "input_image", "input_file", "input_video", "refusal"})
-_ANTHROPIC_TYPES = frozenset({"document", "search_result", "server_tool_use", "container_upload", "mcp_tool_use"})
+_ANTHROPIC_TYPES = frozenset(
+    {"document", "search_result", "server_tool_use", "container_upload", "mcp_tool_use", "tool_reference"}
+)
 _SERVER_TOOLS = {"code_interpreter": "code_execution"}  # LangChain's name to Anthropic's
 
 
@@ -33,12 +38,20 @@ def read_block(block: Mapping[str, Any]) -> Part:
             return Text(text, _extra(block, "text"))
         case {"text": str(text)} if "type" not in block:
             return Text(text, _extra(block, "text"))
+        case {"type": "text", "text": None}:
+            return Text("")
         case {"type": "text-plain", "text": str(plain)}:
             extra = _extra(block, "text", "title", *_SOURCE_FIELDS)
             title = _filename(block) or block.get("title")
             return File(text=plain, mime_type="text/plain", filename=title, extra=extra)
         case {"type": "image_url" | "input_image", "image_url": str(url)}:
             return Image(url=url, detail=block.get("detail"), extra=_extra(block, "image_url", "detail", "file_id"))
+        case {"type": "input_image", "file_id": str(file_id)}:
+            extra = _extra(block, "image_url", "detail", "file_id")
+            return Image(file_id=file_id, detail=block.get("detail"), extra=extra)
+        # What the processors of many models take.
+        case {"image": str(url)} if block.get("type", "image") == "image":
+            return Image(url=url, extra=_extra(block, "image"))
         case {"type": "image_url", "image_url": {"url": str(url)} as image}:
             return Image(url=url, detail=image.get("detail"), extra=_nested_extra(block, "image_url", "url", "detail"))
         case {"type": "input_audio", "input_audio": {"data": str(data), "format": str(audio_format)}}:
@@ -89,7 +102,11 @@ def _read_media(block: Mapping[str, Any]) -> Part | None:
     """A picture, a document, sound or a film; None if it is something else, or its source has an unknown form."""
     kind = str(block.get("type"))
     source = _find_source(block)
-    url, base64, mime_type, file_id = (source.get(name) for name in ("url", "base64", "mime_type", "file_id"))
+    url, mime_type, file_id = (source.get(name) for name in ("url", "mime_type", "file_id"))
+    base64, mime_type = _read_data(source.get("base64"), mime_type)
+    if not base64 and isinstance(url, str) and url.startswith("data:"):
+        base64, mime_type = _read_data(url, mime_type)
+        url = None if base64 else url
     if kind == "media":  # Gemini's
         major = str(mime_type).partition("/")[0]
         kind = major if major in ("image", "audio", "video") else "file"
@@ -102,6 +119,8 @@ def _read_media(block: Mapping[str, Any]) -> Part | None:
     if kind == "audio" and base64:
         subtype = (mime_type or "audio/wav").rpartition("/")[2].removeprefix("x-")
         return Audio(base64, _AUDIO_FORMATS.get(subtype, subtype), extra)
+    if kind in ("audio", "video") and file_id:
+        return RawBlock({"type": "file", "file": {"file_id": file_id}, **extra}, "openai")
     if kind in ("audio", "video") and (url or base64):
         url = url or f"data:{mime_type or 'video/mp4'};base64,{base64}"
         return RawBlock({"type": f"{kind}_url", f"{kind}_url": {"url": url}, **extra}, "openai")
@@ -131,30 +150,45 @@ def _find_source(block: Mapping[str, Any]) -> dict[str, Any]:
         }
     return {
         "url": block.get("url") or block.get("file_uri"),
-        "base64": block.get("base64") or (block.get("data") if block.get("type") == "media" else None),
-        "mime_type": block.get("mime_type"),
+        "base64": block.get("base64") or block.get("data"),
+        "mime_type": block.get("mime_type") or block.get("mimeType"),
         "file_id": block.get("file_id"),
     }
 
 
 def _file(data: Any, file_id: Any, filename: Any, extra: dict[str, Any]) -> File:
     """A file in OpenAI's form, whose data is a data URL, base64 text or, at some gateways, an address."""
-    data = data if isinstance(data, str) else ""
-    header, _, base64 = data.partition(";base64,")
-    if base64:
-        return File(base64, header.removeprefix("data:"), filename, file_id, extra=extra)
-    if data.startswith(("http://", "https://")):
+    if isinstance(data, str) and data.startswith(("http://", "https://")):
         return File(filename=filename, file_id=file_id, url=data, extra=extra)
-    return File(data or None, None, filename, file_id, extra=extra)
+    base64, mime_type = _read_data(data, None)
+    return File(base64 or None, mime_type, filename, file_id, extra=extra)
+
+
+def _read_data(data: Any, mime_type: str | None) -> tuple[str | None, str | None]:
+    """Base64 text and its MIME type, from such text, a data URL or bytes; None if it is something else."""
+    if isinstance(data, bytes | bytearray):
+        return b64encode(data).decode(), mime_type
+    if not isinstance(data, str):
+        return None, mime_type
+    header, separator, base64 = data.partition(";base64,")
+    return (base64, header.removeprefix("data:") or mime_type) if separator else (data, mime_type)
 
 
 def _extra(block: Mapping[str, Any], *known: str) -> dict[str, Any]:
     """The fields that are not understood here, together with those that LangChain's blocks keep in `extras`."""
     extra = {name: value for name, value in block.items() if name not in known and name not in _BOOKKEEPING}
-    for nested in (block.get("metadata"), block.get("extras")):
-        if isinstance(nested, Mapping):
-            extra |= {name: value for name, value in nested.items() if name not in ("filename", "name")}
+    for kept in _kept_fields(block):
+        extra |= {name: value for name, value in kept.items() if name not in ("filename", "name", "metadata")}
     return extra
+
+
+def _kept_fields(block: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The fields of others that LangChain's blocks keep: older ones in `metadata`, newer ones in `extras`."""
+    extras = block.get("extras")
+    converted = extras.get("metadata") if isinstance(extras, Mapping) else None
+    for fields in (extras, block.get("metadata"), converted):
+        if isinstance(fields, Mapping):
+            yield fields
 
 
 def _nested_extra(block: Mapping[str, Any], name: str, *known: str) -> dict[str, Any]:
@@ -163,10 +197,8 @@ def _nested_extra(block: Mapping[str, Any], name: str, *known: str) -> dict[str,
 
 
 def _filename(block: Mapping[str, Any]) -> str | None:
-    for fields in (block, block.get("extras"), block.get("metadata")):
-        if isinstance(fields, Mapping) and fields.get("filename"):
-            return str(fields["filename"])
-    return None
+    names = (fields.get("filename") for fields in (block, *_kept_fields(block)))
+    return next((str(name) for name in names if name), None)
 
 
 def as_json_text(block: Mapping[str, Any]) -> Text:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from langchain_core.messages import (
@@ -18,7 +18,7 @@ from langchain_core.messages import (
 )
 
 from aki_transport import reasoning as reasoning_format
-from aki_transport.message_fields import CALL_EXTRAS, REASONING_FIELD, maker_fields
+from aki_transport.message_fields import CALL_EXTRAS, REASONING_FIELD, maker_fields, marked
 from aki_transport.messages import Message, Part, RawBlock, Role, Text, ToolCall
 from langchain_aki._content_blocks import as_json_text, maker_block, read_block
 from langchain_aki.errors import ConfigurationError
@@ -39,28 +39,61 @@ _SKIPPED_TYPES = _CALL_TYPES | {"tool_call_chunk", "invalid_tool_call", "input_j
 _REASONING_TYPES = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
 
 
-def convert_message(message: BaseMessage) -> Message:
-    """One message as the transport's.
+def convert_messages(messages: Iterable[BaseMessage]) -> tuple[Message, ...]:
+    """The messages as the transport's.
 
     Raises:
-        ConfigurationError: The message has a type that cannot be sent.
+        ConfigurationError: A message has a type that cannot be sent.
     """
+    return tuple(_converted(messages))
+
+
+def _converted(messages: Iterable[BaseMessage]) -> Iterator[Message]:
+    for message in messages:
+        if isinstance(message, HumanMessage) and isinstance(message.content, list):
+            results = [block for block in message.content if isinstance(block, dict) and _is_result(block)]
+            yield from map(_convert_result, results)
+            if results and len(results) == len(message.content):
+                continue
+        yield _convert_message(message)
+
+
+def _is_result(block: Mapping[str, Any]) -> bool:
+    """Whether it is a tool's result in a user's content, where Anthropic's protocol has it."""
+    return block.get("type") == "tool_result"
+
+
+def _convert_result(block: Mapping[str, Any]) -> Message:
+    return Message(
+        role="tool",
+        content=_convert_content(block.get("content") or "", "tool"),
+        tool_call_id=block.get("tool_use_id"),
+        is_error=block.get("is_error") is True,
+        extra=_mark(block),
+    )
+
+
+def _mark(fields: Mapping[str, Any]) -> dict[str, Any]:
+    mark = fields.get("cache_control")
+    return {} if mark is None else {"cache_control": mark}
+
+
+def _convert_message(message: BaseMessage) -> Message:
     match message:
         case AIMessage():
             return _convert_assistant_message(message)
         case HumanMessage():
-            return Message(role="user", content=_convert_content(message.content), name=message.name)
+            return _convert_plain(message, "user")
         case SystemMessage():
-            return Message(role="system", content=_convert_content(message.content, "system"), name=message.name)
+            return _convert_plain(message, "system")
         case ToolMessage():
-            mark = message.additional_kwargs.get("cache_control")
             return Message(
                 role="tool",
                 content=_convert_content(message.content, "tool"),
                 name=message.name,
                 tool_call_id=message.tool_call_id,
                 is_error=message.status == "error",
-                extra={} if mark is None else {"cache_control": mark},
+                extra=_mark(message.additional_kwargs),
             )
         case FunctionMessage():
             return Message(
@@ -70,12 +103,17 @@ def convert_message(message: BaseMessage) -> Message:
                 tool_call_id=message.name,
             )
         case ChatMessage() if message.role in _ROLES:
-            role = _ROLES[message.role]
-            return Message(role=role, content=_convert_content(message.content, role), name=message.name)
+            return _convert_plain(message, _ROLES[message.role])
         case _:
+            role = f" with role={message.role!r}" if isinstance(message, ChatMessage) else ""
             raise ConfigurationError(
-                f"a {type(message).__name__} cannot be sent; use Human, AI, System or Tool messages."
+                f"a {type(message).__name__}{role} cannot be sent; use Human, AI, System or Tool messages."
             )
+
+
+def _convert_plain(message: BaseMessage, role: Role) -> Message:
+    content = marked(_convert_content(message.content, role), message.additional_kwargs)
+    return Message(role=role, content=content, name=message.name)
 
 
 def _convert_assistant_message(message: AIMessage) -> Message:
@@ -83,9 +121,10 @@ def _convert_assistant_message(message: AIMessage) -> Message:
     blocks = [] if isinstance(message.content, str) else list(map(_unwrap_non_standard, message.content))
     reasoning = fields.get("reasoning_content") or "".join(_reasoning_texts(blocks))
     provider = message.response_metadata.get("model_provider")
+    content = message.content if isinstance(message.content, str) else _join(list(_answer_parts(blocks)))
     return Message(
         role="assistant",
-        content=message.content if isinstance(message.content, str) else _join(list(_answer_parts(blocks))),
+        content=marked(content or fields.get("refusal") or "", fields),
         name=message.name,
         reasoning=reasoning if isinstance(reasoning, str) else "",
         reasoning_blocks=reasoning_format.from_blocks(fields.get(reasoning_format.FIELD) or message.content),
@@ -99,9 +138,9 @@ def _convert_assistant_message(message: AIMessage) -> Message:
 
 def _calls(message: AIMessage, blocks: list[Any]) -> Iterator[ToolCall]:
     extras = {
-        block["id"]: block["extras"]
+        block["id"]: {**(block.get("extras") or {}), **_mark(block)}
         for block in blocks
-        if isinstance(block, dict) and block.get("type") in _CALL_TYPES and block.get("id") and block.get("extras")
+        if isinstance(block, dict) and block.get("type") in _CALL_TYPES and block.get("id")
     }
     extras |= message.additional_kwargs.get(CALL_EXTRAS) or {}
     for call in message.tool_calls:
@@ -118,7 +157,7 @@ def _calls_of_other_makers(function: Any, blocks: list[Any]) -> Iterator[ToolCal
         if isinstance(block, dict) and block.get("type") in _CALL_TYPES and block.get("name"):
             arguments: Any = next((block[name] for name in ("input", "args", "arguments") if block.get(name)), {})
             call_id = block.get("call_id") or block.get("id") or ""
-            yield ToolCall(str(call_id), block["name"], _as_json(arguments))
+            yield ToolCall(str(call_id), block["name"], _as_json(arguments), _mark(block))
             function = None
     if isinstance(function, Mapping) and function.get("name"):
         # Its result is a FunctionMessage, which knows the name alone.
@@ -171,6 +210,8 @@ def _convert_content(content: str | list[str | dict[str, Any]], role: Role = "us
     for block in content:
         if isinstance(block, str):
             parts.append(Text(block))
+        elif _is_result(block) and role == "user":
+            continue  # it is a message of its own
         elif block.get("type") in _SKIPPED_TYPES or "cachePoint" in block:
             log.debug("a content block of type %r is not sent", block.get("type", "cachePoint"))
         else:

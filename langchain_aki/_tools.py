@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from aki_transport.arguments import as_response_format, as_tool, as_tool_choice
 from aki_transport.messages import JsonSchema, Tool, ToolNamed
-from aki_transport.schemas import object_schema
+from aki_transport.schemas import object_schema, rooted_schema
 from langchain_aki.errors import ConfigurationError
 
 _SCHEMA_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
@@ -41,12 +42,13 @@ def convert_schema(schema: Any, strict: bool | None) -> dict[str, Any]:
         ConfigurationError: It is no schema with a name.
     """
     if isinstance(schema, Mapping):
-        wrapped = as_response_format(schema, strict) if "schema" in schema or "json_schema" in schema else None
-        if isinstance(wrapped, JsonSchema):
-            function = {"name": wrapped.name, "parameters": wrapped.schema}
-            return function if wrapped.description is None else {**function, "description": wrapped.description}
-        if isinstance(schema.get("title"), str) and object_schema(schema) is not schema:
-            return {"name": schema["title"], "parameters": object_schema(schema)}
+        form = as_response_format(schema, strict)
+        if isinstance(form, JsonSchema):
+            function = {"name": form.name, "parameters": object_schema(form.schema)}
+            if form.schema is schema and function["parameters"] is schema:  # as LangChain's conversion has it
+                outer = ("title", "description")
+                function["parameters"] = {name: value for name, value in schema.items() if name not in outer}
+            return function if form.description is None else {**function, "description": form.description}
     converted = convert_tool(schema, strict).get("function")
     if not isinstance(converted, dict):
         raise ConfigurationError("the schema has no name; give the JSON schema a title.")
@@ -73,7 +75,7 @@ def _convert_dict(tool: Mapping[str, Any], strict: bool | None) -> dict[str, Any
             function["strict"] = strict
         fields = {name: value for name, value in known.extra.items() if name != "function"}
         return {**fields, "type": "function", "function": function}
-    is_schema = tool.get("type") in _SCHEMA_TYPES or (tool.get("type") is None and {"name", "title"} & tool.keys())
+    is_schema = str(tool.get("type")) in _SCHEMA_TYPES or (tool.get("type") is None and {"name", "title"} & tool.keys())
     if is_schema or "toolSpec" in tool:
         marks = {"cache_control": tool["cache_control"]} if "cache_control" in tool else {}
         return {**marks, **_as_openai_tool(dict(tool), strict)}
@@ -82,7 +84,13 @@ def _convert_dict(tool: Mapping[str, Any], strict: bool | None) -> dict[str, Any
 
 def _as_openai_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
     """LangChain's conversion. The wire makes a schema strict, for LangChain would close free objects too."""
-    converted = convert_to_openai_tool(tool)
+    try:
+        converted = convert_to_openai_tool(tool)
+    except RecursionError:
+        converted = None
+    if converted is None:
+        name = getattr(tool, "__name__", repr(tool))
+        raise ConfigurationError(f"{name} contains itself, which LangChain cannot convert; use a pydantic class.")
     if strict is not None and "function" in converted:
         converted["function"]["strict"] = strict
     return converted
@@ -91,14 +99,15 @@ def _as_openai_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
 def _recursive_schema(tool: Any) -> dict[str, Any] | None:
     """The schema with its references, if a class in it contains itself: LangChain's form leaves such fields empty."""
     source = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
+    if inspect.isfunction(source):
+        source = create_schema_from_function(source.__name__, source)
     if not (isinstance(source, type) and is_basemodel_subclass(source) and hasattr(source, "model_json_schema")):
         return None
     schema: dict[str, Any] = source.model_json_schema()
     definitions = schema.get("$defs", {})
     if not any(_reaches(name, name, definitions, set()) for name in definitions):
         return None
-    if "$ref" in schema:  # the class itself is recursive
-        schema = {**definitions[_target(schema["$ref"])], "$defs": definitions}
+    schema = dict(rooted_schema(schema))
     return {name: value for name, value in schema.items() if name not in ("title", "description")}
 
 
@@ -139,8 +148,9 @@ def convert_tool_choice(
         return parsed if parsed is None or isinstance(parsed, str) else dict(parsed)
     names = [tool["function"]["name"] for tool in tools if isinstance(tool.get("function"), Mapping)]
     names += [tool["name"] for tool in tools if isinstance(tool.get("name"), str)]
+    if parsed.name not in names and parsed.name in [tool.get("type") for tool in tools]:
+        return {"type": parsed.name}  # a tool that the service runs, and that has no name
     if parsed.name not in names:
-        raise ConfigurationError(
-            f"tool_choice={choice!r} names no tool; use {', '.join(map(repr, names))}, 'auto', 'any' or 'none'."
-        )
+        known = ", ".join(map(repr, (*names, "auto", "any")))
+        raise ConfigurationError(f"tool_choice={choice!r} names no tool; use {known} or 'none'.")
     return {"type": "function", "function": {"name": parsed.name}}

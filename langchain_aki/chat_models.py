@@ -25,7 +25,7 @@ from aki_transport.models.catalog import ModelInfo
 from aki_transport.settings import CHAT_FIELDS, ModelSettings
 from langchain_aki import _blocks
 from langchain_aki._base import LangChainModel
-from langchain_aki._convert_messages import convert_message
+from langchain_aki._convert_messages import convert_messages
 from langchain_aki._convert_replies import DeltaConverter, create_chat_result
 from langchain_aki._structured import StructuredOutputParser
 from langchain_aki._tools import convert_schema, convert_tool, convert_tool_choice, unwrapped_schema
@@ -106,6 +106,8 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
                 bound["parallel_tool_calls"] = parallel_tool_calls
         if response_format is not None:
             bound["response_format"] = response_format
+            if strict is not None:
+                bound["strict"] = strict
         return self.bind(**bound)
 
     def with_structured_output(
@@ -147,7 +149,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         if schema is None and method != "json_mode":
             raise ConfigurationError(f"with_structured_output(method={method!r}) needs a schema.")
         traced = {"kwargs": {"method": method or "json_schema"}, "schema": _as_json_schema(schema)}
-        kwargs["ls_structured_output_format"] = None if schema is None else traced
+        kwargs["ls_structured_output_format"] = None if traced["schema"] is None else traced
         is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
         parser = StructuredOutputParser(schema_type=schema if is_pydantic else None)
         bound: Runnable[LanguageModelInput, AIMessage]
@@ -242,7 +244,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> ChatRequest:
         return self._create_request(
-            tuple(map(convert_message, messages)),
+            convert_messages(messages),
             stop,
             kwargs,
             _CALL_ARGUMENTS,
@@ -334,6 +336,8 @@ def _as_json_schema(schema: dict[str, Any] | type | None) -> Any:
         return None if schema is None else convert_to_json_schema(schema)
     except ValueError:
         return schema  # as LangChain does with a schema that it cannot convert
+    except (TypeError, AttributeError, RecursionError):
+        return None  # LangChain's conversion, which fails with it, would end the call for the trace's sake
 
 
 def _response_format(response_format: Any, strict: bool | None) -> ResponseFormat | None:

@@ -6,7 +6,7 @@ import base64
 import json
 import logging
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from aki_transport import ConfigurationError
-from aki_transport.message_fields import CALL_EXTRAS, CONTENT_PARTS, REASONING_FIELD, maker_fields
+from aki_transport.message_fields import CALL_EXTRAS, CONTENT_PARTS, REASONING_FIELD, maker_fields, marked
 from aki_transport.messages import (
     Audio,
     File,
@@ -38,11 +38,14 @@ from aki_transport.messages import (
     Role,
     Text,
     ToolCall,
+    with_fields,
 )
 from aki_transport.reasoning import from_blocks
 from llama_index_aki._kept_blocks import read_content_parts
 
 log = logging.getLogger("aki_transport")
+
+_PDF = base64.b64encode(b"%PDF-1").decode()  # six bytes are eight characters of base64
 
 _ROLES: Mapping[MessageRole, Role] = {
     MessageRole.SYSTEM: "system",
@@ -82,7 +85,9 @@ def convert_message(message: ChatMessage) -> Message:
                 calls.append(ToolCall(call_id or "", block.tool_name, _arguments_json(block.tool_kwargs), extra))
             case CachePoint():
                 _mark(calls if isinstance(previous, ToolCallBlock) else parts, block)
-            case ImageBlock() | AudioBlock() | CitationBlock() if provider is not None:
+            case TextBlock() if role == "assistant":
+                parts.append(Text(block.text))
+            case _ if role == "assistant":
                 log.debug("a %s of an earlier answer is not sent: it was made for the user", type(block).__name__)
             case _:
                 parts.extend(_convert_block(block))
@@ -95,7 +100,7 @@ def convert_message(message: ChatMessage) -> Message:
         parts = list(read_content_parts(fields[CONTENT_PARTS], text)) or parts
     return Message(
         role=role,
-        content=_merge_parts(parts),
+        content=marked(_merge_parts(parts), fields),
         name=fields.get("name"),
         reasoning="".join(block.content or "" for block in thinking_blocks),
         reasoning_blocks=from_blocks([_thinking_fields(block) for block in thinking_blocks if _is_block(block)]),
@@ -114,10 +119,8 @@ def _mark(items: list[Any], point: CachePoint) -> None:
         raise ConfigurationError("a CachePoint stands behind no block; put it behind the text that shall be cached.")
     mark = {"cache_control": point.cache_control.model_dump(include={"type", "ttl"})}
     last = items[-1]
-    if isinstance(last, RawBlock):
-        items[-1] = replace(last, fields={**last.fields, **mark})
-    else:
-        items[-1] = replace(last, extra={**last.extra, **mark})
+    is_call = isinstance(last, ToolCall)
+    items[-1] = replace(last, extra={**last.extra, **mark}) if is_call else with_fields(last, mark)
 
 
 def _is_block(block: ThinkingBlock) -> bool:
@@ -167,21 +170,34 @@ def _convert_block(block: ContentBlock) -> list[Part]:
 def _convert_image(block: ImageBlock) -> Image:
     if block.url is not None and block.image is None and block.path is None:
         return Image(url=str(block.url), detail=block.detail)
-    data = base64.b64encode(block.resolve_image().read()).decode()
-    return Image(base64=data, mime_type=block.image_mimetype or "image/png", detail=block.detail)
+    return Image(
+        base64=_data(block, block.resolve_image), mime_type=block.image_mimetype or "image/png", detail=block.detail
+    )
 
 
 def _convert_audio(block: AudioBlock) -> Part:
     if block.url is not None and block.audio is None and block.path is None and not str(block.url).startswith("data:"):
         return RawBlock({"type": "audio_url", "audio_url": {"url": str(block.url)}}, "openai")
-    return Audio(base64.b64encode(block.resolve_audio().read()).decode(), block.format or "wav")
+    return Audio(_data(block, block.resolve_audio), block.format or "wav")
+
+
+def _data(block: ContentBlock, resolve: Callable[[], Any]) -> str:
+    """The base64 text of a block's data.
+
+    Raises:
+        ConfigurationError: It has none, or its file cannot be read.
+    """
+    try:
+        return base64.b64encode(resolve().read()).decode()
+    except (ValueError, OSError) as error:
+        reason = str(error)
+    raise ConfigurationError(f"the data of a {type(block).__name__} cannot be read: {reason}")
 
 
 def _convert_video(block: VideoBlock) -> Part:
     url = str(block.url) if block.url is not None and block.video is None and block.path is None else None
     if url is None:
-        data = base64.b64encode(block.resolve_video().read()).decode()
-        url = f"data:{block.video_mimetype or 'video/mp4'};base64,{data}"
+        url = f"data:{block.video_mimetype or 'video/mp4'};base64,{_data(block, block.resolve_video)}"
     fields = {name: value for name in ("detail", "fps") if (value := getattr(block, name)) is not None}
     return RawBlock({"type": "video_url", "video_url": {"url": url}, **fields}, "openai")
 
@@ -189,10 +205,11 @@ def _convert_video(block: VideoBlock) -> Part:
 def _convert_document(block: DocumentBlock) -> File:
     if block.url is not None and block.data is None and block.path is None:
         return File(url=str(block.url), mime_type=block.document_mimetype, filename=block.title)
-    data = block.resolve_document().read()
+    data = _data(block, block.resolve_document)
     guess, _ = mimetypes.guess_type(str(block.path or block.title or ""))
-    mime_type = block.document_mimetype or guess or ("application/pdf" if data.startswith(b"%PDF") else "text/plain")
-    return File(base64=base64.b64encode(data).decode(), mime_type=mime_type, filename=block.title)
+    is_pdf = data.startswith(_PDF)
+    mime_type = block.document_mimetype or guess or ("application/pdf" if is_pdf else "text/plain")
+    return File(base64=data, mime_type=mime_type, filename=block.title)
 
 
 def _arguments_json(arguments: Mapping[str, Any] | str) -> str:
@@ -210,12 +227,11 @@ def _calls_of_other_makers(fields: Mapping[str, Any], extras: Mapping[str, Any])
 
 
 def _convert_openai_tool_call(entry: Any, extras: Mapping[str, Any]) -> ToolCall | None:
-    """A tool call that another integration left in `additional_kwargs`: OpenAI's dict, or an object of its SDK."""
+    """A call that another integration left in `additional_kwargs`: OpenAI's or Anthropic's dict, or an SDK's object."""
     call = entry if isinstance(entry, Mapping) else getattr(entry, "model_dump", dict)()
-    function = call.get("function") or {}
+    function = call.get("function") or call
     if not function.get("name"):
         return None
     call_id = call.get("id") or ""
-    return ToolCall(
-        call_id, function["name"], _arguments_json(function.get("arguments") or ""), extras.get(call_id, {})
-    )
+    arguments = function.get("arguments") or function.get("input") or ""
+    return ToolCall(call_id, function["name"], _arguments_json(arguments), extras.get(call_id, {}))

@@ -28,6 +28,7 @@ from llama_index.core.types import Model, PydanticProgramMode
 
 from aki_transport.arguments import as_response_format
 from aki_transport.messages import ChatRequest
+from aki_transport.schemas import rooted_schema
 from aki_transport.settings import CHAT_FIELDS
 from llama_index_aki._base import LlamaIndexModel
 from llama_index_aki._convert_messages import convert_message
@@ -96,7 +97,7 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
             messages.append(user_msg if isinstance(user_msg, ChatMessage) else ChatMessage(content=user_msg))
         prepared = {**kwargs, "messages": messages}
         if tools:
-            prepared["tools"] = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
+            prepared["tools"] = list(map(_openai_tool, tools))
             if tool_choice is not None or tool_required:
                 prepared["tool_choice"] = "required" if tool_choice is None else tool_choice
             if not allow_parallel_tool_calls:
@@ -345,6 +346,14 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
     ) -> StructuredPrediction[Model]:
         messages = self._extend_messages(prompt.format_messages(llm=self, **values))
         return StructuredPrediction(output_cls, messages, llm_kwargs or {})
+
+
+def _openai_tool(tool: BaseTool) -> dict[str, Any]:
+    converted = tool.metadata.to_openai_tool(skip_length_check=True)
+    schema: dict[str, Any] = getattr(tool.metadata.fn_schema, "model_json_schema", dict)()
+    if "$ref" in schema:  # a class that contains itself, whose root LlamaIndex leaves out
+        converted["function"]["parameters"] = rooted_schema(schema)
+    return converted
 
 
 def _with_openai_names(kwargs: dict[str, Any]) -> dict[str, Any]:

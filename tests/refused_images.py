@@ -37,6 +37,8 @@ REFUSED = [
     pytest.param("cat.png\0.txt", id="a zero byte"),
     pytest.param("a" * 5000, id="a long name"),
 ]
+# Each refusal holds one of these.
+HINTS = ("pass the ID", "pass an ID", "generate one first", "allowed", "not a PNG")
 
 
 def allowed_folder(root: Path) -> Path:

@@ -212,11 +212,6 @@ class ScriptServer(Origin):
         """How many connections are alive, seen from here."""
         return len(self._conversations)
 
-    @property
-    def unplayed(self) -> int:
-        """How many answers of the script nobody asked for yet."""
-        return len(self._script)
-
     def say(self, *script: Scripted) -> None:
         """Append to the script."""
         self._script.extend(script)

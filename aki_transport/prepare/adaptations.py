@@ -224,7 +224,7 @@ TABLE = (
         name="call IDs",
         scope="service",
         fields=("tool_call_id",),
-        message=r"tool.?call.?ids?.{0,120}(length|pattern|match|must|9)",
+        message=r"tool.?calls?.{0,6}ids?\b.{0,120}(length|pattern|match|must|long|9)",
         change=lambda request: replace(request, messages=history.with_short_ids(request.messages)),
     ),
     Adaptation(
@@ -242,6 +242,13 @@ TABLE = (
         r"|(first|begin|only one|multiple).{0,60}system|role\W+system"
         r"|(invalid|unexpected|unknown) (message )?role",
         change=lambda request: replace(request, messages=history.with_system_first(request.messages)),
+    ),
+    Adaptation(
+        name="no system",
+        scope="call",
+        message=rf"(system|developer).{{0,40}}({_NOT_TAKEN}|not enabled)|got .?system|{_NOT_TAKEN}.{{0,20}}system"
+        r"|should be 'user'(, | or )'assistant'",
+        change=lambda request: replace(request, messages=history.without_system(request.messages)),
     ),
     Adaptation(
         name="alternating",

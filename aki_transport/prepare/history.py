@@ -6,8 +6,9 @@ import hashlib
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from aki_transport.messages import ChatRequest, Message, Part, RawBlock, Text, Tool, ToolNamed
 from aki_transport.schemas import legal_name
@@ -36,15 +37,21 @@ def _reduced(message: Message, provider: str) -> Message:
         message = replace(message, content="".join(texts) if len(texts) == len(parts) else parts)
     if message.provider is None:
         return message
-    calls = tuple(replace(call, extra={}) for call in message.tool_calls)
+    calls = tuple(replace(call, extra=_mark(call.extra)) for call in message.tool_calls)
+    match message.extra.get("audio"):
+        case {"transcript": str(transcript)} if not message.content:
+            message = replace(message, content=transcript)  # the sound is kept by its maker alone
     return replace(without_reasoning(message), tool_calls=calls, extra={})
 
 
 def _readable(part: Part) -> Part:
     """The part without the sources that its text cites, which have their maker's form."""
-    if isinstance(part, Text) and part.extra:
-        return replace(part, extra={name: value for name, value in part.extra.items() if name == "cache_control"})
-    return part
+    return replace(part, extra=_mark(part.extra)) if isinstance(part, Text) and part.extra else part
+
+
+def _mark(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The mark of caches alone, which is everyone's."""
+    return {name: value for name, value in extra.items() if name == "cache_control"}
 
 
 def without_reasoning(message: Message) -> Message:
@@ -88,7 +95,7 @@ def _with_ids(messages: tuple[Message, ...], must_change: Callable[[str, set[str
             for call in message.tool_calls:
                 is_doubled = call.id in ids or must_change(call.id, seen)
                 ids.append(_new_id(index, len(ids)) if is_doubled else call.id)
-                open_ids[call.id].append(ids[-1])
+                open_ids[call.id or call.name].append(ids[-1])  # some integrations take the name for the ID of both
             seen.update(ids)
             unanswered = list(ids)
             if ids != [call.id for call in message.tool_calls]:
@@ -113,12 +120,19 @@ def _new_id(index: int, position: int) -> str:
     return hashlib.blake2b(f"{index}.{position}".encode(), digest_size=8).hexdigest()[:9]
 
 
+def _name_of(tool: Mapping[str, Any]) -> Any:
+    function = tool.get("function")
+    return (function if isinstance(function, Mapping) else tool).get("name")
+
+
 def with_legal_names(request: ChatRequest) -> tuple[ChatRequest, dict[str, str]]:
     """The request with names of tools that protocols take, and the original of each name that was changed."""
     originals: dict[str, str] = {}
     names = [tool.name for tool in request.tools if isinstance(tool, Tool)]
+    own = {_name_of(tool) for tool in request.tools if not isinstance(tool, Tool)}  # tools that the service runs
+    called = [call.name for message in request.messages for call in message.tool_calls if call.name not in own]
     legal: dict[str, str] = {}
-    for name in names:
+    for name in dict.fromkeys((*names, *called)):
         new, number = legal_name(name), 1
         while new != name and (new in names or new in originals):
             number += 1
@@ -150,6 +164,17 @@ def with_system_first(messages: tuple[Message, ...]) -> tuple[Message, ...]:
         return messages
     first = replace(system[0], content=_joined(system, "\n\n"))
     return (first, *(message for message in messages if message.role != "system"))
+
+
+def without_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages with the text of the system's at the start of the user's first."""
+    system = [message for message in messages if message.role == "system"]
+    rest = [message for message in messages if message.role != "system"]
+    first = next((index for index, message in enumerate(rest) if message.role == "user"), None)
+    if not system or first is None:
+        return messages
+    rest[first] = replace(rest[first], content=_joined([*system, rest[first]], "\n\n"))
+    return tuple(rest)
 
 
 def merged(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -19,10 +19,9 @@ from aki_transport.messages import (
     Text,
     ToolCall,
     ToolCallDelta,
-    Usage,
 )
 from aki_transport.transport import Payload
-from aki_transport.wire._chat_decoder import AnswerDecoder, count_in, kept, text_or_none, tool_names, usage_details
+from aki_transport.wire._chat_decoder import AnswerDecoder, kept, read_usage, text_or_none, tool_names
 from aki_transport.wire._pieces import merged_fields
 from aki_transport.wire._tool_calls import ArgumentsReader, offered_name, unique_id
 
@@ -211,7 +210,7 @@ class AnthropicDecoder(AnswerDecoder):
         return ChatDelta(text, reasoning, "", (), None, chunk) if text or reasoning else None
 
     def _reply(self) -> ChatReply:
-        usage = _usage(self._usage) if self._usage and self.complete else None
+        usage = read_usage(self._usage, cached_are_apart=True) if self.complete else None
         calls = [block for block in self._blocks if block.is_call]
         return self._build_reply(
             reasoning_blocks=tuple(
@@ -299,12 +298,3 @@ class _Block:
         """The arguments that were held back."""
         rest = self.arguments.end()
         return ToolCallDelta(self.position, arguments=rest) if rest else None
-
-
-def _usage(fields: Mapping[str, Any]) -> Usage:
-    """The tokens. Anthropic counts cached ones beside `input_tokens`, all others count them within."""
-    details = usage_details(fields)
-    prompt = count_in(fields, "input_tokens") or 0
-    prompt += (details["cached_tokens"] or 0) + (details["cache_creation_tokens"] or 0)
-    completion = count_in(fields, "output_tokens") or 0
-    return Usage(input_tokens=prompt, output_tokens=completion, total_tokens=prompt + completion, **details)

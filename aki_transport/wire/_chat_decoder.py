@@ -25,6 +25,14 @@ from aki_transport.messages import (
 )
 from aki_transport.wire._text_filters import StopSequences, ThinkSplitter, split_unopened
 
+# Names of counts: OpenAI, Anthropic, Bedrock, Gemini, Ollama.
+_PROMPT = ("prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount", "prompt_eval_count")
+_COMPLETION = ("completion_tokens", "output_tokens", "outputTokens", "candidatesTokenCount", "eval_count")
+_CACHED = (
+    *("cache_read_input_tokens", "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens"),
+    *("cacheReadInputTokens", "cachedContentTokenCount"),
+)
+_TOTALS = frozenset({"prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens"})
 _NOTHING: tuple[Any, ...] = ("", [], {})
 _LARGEST = sys.float_info.max  # integers in JSON may be larger
 # OpenAI's names for others' reasons to stop, in lower case: Anthropic, Bedrock, Gemini, Mistral, TGI, Zhipu.
@@ -36,9 +44,15 @@ _FINISH_REASONS: Mapping[str, str] = {
     **dict.fromkeys(("tool_calls", "tool_use", "function_call"), "tool_calls"),
     **dict.fromkeys(("content_filter", "content_filtered", "guardrail_intervened", "refusal"), "content_filter"),
     **dict.fromkeys(("safety", "prohibited_content", "blocklist", "recitation", "sensitive"), "content_filter"),
+    **dict.fromkeys(("spii", "image_safety", "moderation", "blocked"), "content_filter"),
 }
-# Answers that did not end but failed: OpenRouter and Mistral, DeepSeek, vLLM and SGLang.
-_FAILED = frozenset({"error", "insufficient_system_resource", "abort"})
+# Answers that did not end but failed: OpenRouter and Mistral, DeepSeek, vLLM and SGLang, Zhipu, Gemini.
+_FAILED = frozenset(
+    {
+        *("error", "insufficient_system_resource", "abort", "aborted", "network_error", "failed", "timeout"),
+        *("cancelled", "canceled", "malformed_function_call", "unexpected_tool_call"),
+    }
+)
 
 
 class AnswerDecoder:
@@ -111,10 +125,12 @@ class AnswerDecoder:
 
     def _warn_if_empty(self, reply: ChatReply) -> None:
         """Tell a model that thought until its tokens were used up from one that has nothing to say."""
-        if reply.finish_reason != "length" or reply.text.strip() or reply.tool_calls or reply.refusal:
+        if reply.finish_reason != "length" or reply.text.strip() or reply.tool_calls or reply.refusal or reply.parts:
+            return
+        if reply.extra.get("images") or reply.extra.get("audio"):
             return
         bound = "max_tokens" if self._max_tokens is None else f"max_tokens={self._max_tokens}"
-        cause = "while it was reasoning" if reply.reasoning else "before any text"
+        cause = "while it was reasoning" if reply.reasoning or reply.reasoning_blocks else "before any text"
         warnings.warn(
             f"{reply.model}: the answer is empty, for {bound} was reached {cause}; pass a larger one.",
             ModelLimitWarning,
@@ -240,7 +256,7 @@ class AnswerDecoder:
 
         `usage_fields` are the tokens under the protocol's own names, which are kept.
         """
-        tokens: Mapping[str, Any] = {}
+        tokens = {}
         if usage is not None:
             tokens = {
                 "prompt_tokens": usage.input_tokens,
@@ -290,24 +306,46 @@ def number_in(fields: Any, *names: str) -> float | None:
     return None
 
 
-def usage_details(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The counts within the counts, under any of the names that services use."""
+def read_usage(fields: Any, *, cached_are_apart: bool = False) -> Usage | None:
+    """The tokens, under any of the names that services use; None if none of the names is known.
+
+    Anthropic counts cached tokens beside its `input_tokens`, all others count them within.
+    """
+    prompt = count_in(fields, *_PROMPT)
+    completion = count_in(fields, *_COMPLETION)
+    total = count_in(fields, "total_tokens", "totalTokens", "totalTokenCount")
+    if prompt is None and completion is None and total is None:
+        return None
+    details = _usage_details(fields) if fields.keys() - _TOTALS else {}  # most have the three counts alone
+    prompt = prompt or 0
+    if cached_are_apart and details and "input_tokens" in fields:
+        prompt += (details["cached_tokens"] or 0) + (details["cache_creation_tokens"] or 0)
+        total = None
+    completion = completion or 0
+    return Usage(
+        input_tokens=prompt,
+        output_tokens=completion,
+        total_tokens=prompt + completion if total is None else total,
+        **details,
+    )
+
+
+def _usage_details(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The counts within the counts."""
     prompt = fields.get("prompt_tokens_details") or fields.get("input_tokens_details")
     completion = fields.get("completion_tokens_details") or fields.get("output_tokens_details")
     lifetimes = fields.get("cache_creation")
     extra = {name: count for name in lifetimes or () if (count := count_in(lifetimes, name)) is not None}
     return {
-        "cached_tokens": _first_count(
-            count_in(prompt, "cached_tokens"),
-            count_in(fields, "cache_read_input_tokens", "prompt_cache_hit_tokens", "cached_tokens"),
-        ),
+        "cached_tokens": _first_count(count_in(prompt, "cached_tokens"), count_in(fields, *_CACHED)),
         "cache_creation_tokens": _first_count(
             count_in(prompt, "cache_creation_tokens", "cache_write_tokens"),
-            count_in(fields, "cache_creation_input_tokens"),
+            count_in(fields, "cache_creation_input_tokens", "cacheWriteInputTokens"),
             sum(extra.values()) if extra else None,
         ),
         "reasoning_tokens": _first_count(
-            count_in(completion, "reasoning_tokens", "thinking_tokens"), count_in(fields, "reasoning_tokens")
+            count_in(completion, "reasoning_tokens", "thinking_tokens"),
+            count_in(fields, "reasoning_tokens", "thoughtsTokenCount"),
         ),
         "audio_input_tokens": count_in(prompt, "audio_tokens"),
         "audio_output_tokens": count_in(completion, "audio_tokens"),

@@ -8,10 +8,10 @@ from typing import Any
 from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Part, RawBlock, Text, ToolCallDelta, Usage
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Part, RawBlock, Text, ToolCallDelta
 from aki_transport.reasoning import FIELD, from_blocks
 from aki_transport.transport import Payload
-from aki_transport.wire._chat_decoder import AnswerDecoder, count_in, kept, text_or_none, tool_names, usage_details
+from aki_transport.wire._chat_decoder import AnswerDecoder, kept, read_usage, text_or_none, tool_names
 from aki_transport.wire._pieces import merged_fields
 from aki_transport.wire._tool_calls import ToolCallReader
 
@@ -52,7 +52,8 @@ class OpenAIDecoder(AnswerDecoder):
         chunk = self._parse(event, data)
         if chunk is None:
             return None
-        self._note_model(chunk.get("model"))
+        if chunk.get("model") != self._model:
+            self._note_model(chunk.get("model"))
         self._usage = chunk.get("usage") or self._usage
         self._first = self._first or chunk
         self._last = chunk
@@ -61,6 +62,21 @@ class OpenAIDecoder(AnswerDecoder):
         if event == "body":
             self.complete = True
         return None if choice is None else self._read_choice(choice, chunk, event)
+
+    def end(self) -> ChatDelta:
+        """The last delta: what was held back, and the complete reply."""
+        if self._choice or not self._others:
+            return super().end()
+        choice = self._merged_others()[0]  # the service counts from another number
+        del self._others[choice["index"]]
+        delta, last = self._read_choice(choice, {}, "body") or ChatDelta(), super().end()
+        return last._replace(
+            text=delta.text + last.text,
+            reasoning=delta.reasoning + last.reasoning,
+            refusal=delta.refusal + last.refusal,
+            tool_calls=delta.tool_calls + last.tool_calls,
+            parts=delta.parts + last.parts,
+        )
 
     def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
         return "", self._calls.end()
@@ -77,6 +93,8 @@ class OpenAIDecoder(AnswerDecoder):
             for other in choices:
                 if isinstance(other, dict) and other.get("index") in _FIRST_INDEX:
                     return other
+            if self._others:
+                return None
         if event == "body":
             raise InvalidResponseError(f"the answer has no choices: {str(chunk)[:MAX_SHOWN]}")
         return None
@@ -109,11 +127,14 @@ class OpenAIDecoder(AnswerDecoder):
             return None
         if not delta.keys() <= _MESSAGE_FIELDS and (fields := kept(delta, _MESSAGE_FIELDS)):
             self._message_pieces.append(fields)
+            if fields.get("error"):
+                raise error_from_payload({"error": fields["error"]})
         text, reasoning, parts = self._read_content(delta)
         if self._is_stopped:
             return ChatDelta(text, reasoning, "", (), None, chunk, parts)
-        refusal = text_or_none(delta.get("refusal")) or ""
-        if refusal:
+        refusal = delta.get("refusal") or ""
+        if refusal or isinstance(delta.get("content"), list):
+            refusal = text_or_none(refusal) or _refusal_in(delta.get("content"))
             self._refusals.append(refusal)
         calls = delta.get("tool_calls")
         function = delta.get("function_call")  # the older form of one tool call
@@ -141,8 +162,10 @@ class OpenAIDecoder(AnswerDecoder):
         parts: tuple[Part, ...] = ()
         if content:
             if isinstance(content, str):
-                text, thinking = self._split(content)
-                reasoning = f"{reasoning}{thinking}" if thinking else reasoning
+                text = content
+                if not self._think.is_past:
+                    text, thinking = self._split(content)
+                    reasoning = f"{reasoning}{thinking}" if thinking else reasoning
             else:
                 text, thinking, parts = self._read_parts(content)
                 reasoning = reasoning or thinking
@@ -190,7 +213,7 @@ class OpenAIDecoder(AnswerDecoder):
             reasoning_field=self._reasoning_field or ("reasoning_content" if blocks else None),
             reasoning_blocks=blocks,
             tool_calls=self._calls.calls(),
-            usage=_usage(self._usage) if isinstance(self._usage, dict) and self.complete else None,
+            usage=read_usage(self._usage) if self.complete else None,
             id=text_or_none(fields.get("id")),
             system_fingerprint=text_or_none(fields.get("system_fingerprint")),
             logprobs=_merged_logprobs(self._logprobs),
@@ -238,10 +261,14 @@ def _parts(content: Any) -> Iterator[Text | RawBlock | str]:
                 pass
             case str():
                 yield Text(part)
-            case {"thinking": inner} | {"reasoning": inner}:
+            case {"thinking": inner} | {"reasoning": inner} | {"type": "thinking" | "reasoning", "text": inner}:
                 yield "".join(_texts(inner))
             case {"text": str(text)}:
                 yield Text(text, kept(part, ("type", "text", "index")))
+            case {"text": {"value": str(text)} as inner}:  # the form of OpenAI's assistants
+                yield Text(text, {**kept(inner, ("value",)), **kept(part, ("type", "text", "index"))})
+            case {"type": "refusal", "refusal": str()}:
+                pass  # it is read beside the content
             case dict():
                 if kept(part, ("type", "index")):
                     yield RawBlock(part, "openai")
@@ -249,6 +276,12 @@ def _parts(content: Any) -> Iterator[Text | RawBlock | str]:
                 raise InvalidResponseError(
                     f"the answer's content holds a part of an unknown form: {str(part)[:MAX_SHOWN]}"
                 )
+
+
+def _refusal_in(content: Any) -> str:
+    """The refusal that is a part of the content."""
+    parts = content if isinstance(content, list) else ()
+    return "".join(part["refusal"] for part in parts if isinstance(part, dict) and isinstance(part.get("refusal"), str))
 
 
 def _texts(content: Any) -> Iterator[str]:
@@ -259,19 +292,6 @@ def _texts(content: Any) -> Iterator[str]:
                 yield text
             case _:
                 pass  # what thoughts hold besides text is not sent back
-
-
-def _usage(fields: Mapping[str, Any]) -> Usage:
-    """The tokens, under any of the names that services use."""
-    prompt = count_in(fields, "prompt_tokens", "input_tokens") or 0
-    completion = count_in(fields, "completion_tokens", "output_tokens") or 0
-    total = count_in(fields, "total_tokens")
-    return Usage(
-        input_tokens=prompt,
-        output_tokens=completion,
-        total_tokens=prompt + completion if total is None else total,
-        **(usage_details(fields) if len(fields) > 3 else {}),  # noqa: PLR2004  most have the three counts alone
-    )
 
 
 def _usage_in(fields: Any) -> Mapping[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,8 +11,8 @@ from typing import Any
 from pydantic_core import from_json
 
 from aki_transport.errors import ConfigurationError
-from aki_transport.messages import ChatRequest, Dialect, File, Image, Message, Part, RawBlock, Text, Tool, ToolCall
-from aki_transport.schemas import strict_schema
+from aki_transport.messages import ChatRequest, Dialect, File, Image, Part, RawBlock, Text, Tool, ToolCall
+from aki_transport.schemas import rooted_schema, strict_schema
 
 log = logging.getLogger("aki_transport")
 
@@ -36,7 +37,8 @@ def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]
 
 def tool_schema(tool: Tool) -> Mapping[str, Any]:
     """The schema of a tool's arguments, made legal where it is strict."""
-    return strict_schema(tool.parameters or NO_PARAMETERS) if tool.strict else tool.parameters or NO_PARAMETERS
+    schema = rooted_schema(tool.parameters or NO_PARAMETERS)
+    return strict_schema(schema) if tool.strict else schema
 
 
 def arguments_object(call: ToolCall) -> dict[str, Any]:
@@ -98,24 +100,38 @@ def _check_address(part: Part) -> None:
     match part:
         case Image(url=address) | File(url=address):
             pass
-        case RawBlock({"type": str(kind)} as fields) if kind.endswith("_url"):  # {"type": "video_url", "video_url": …}
-            value = fields.get(kind)
+        case RawBlock(fields):  # {"type": "video_url", "video_url": …}
+            value = next((value for name, value in fields.items() if str(name).endswith("_url")), None)
             address = value.get("url") if isinstance(value, Mapping) else value
         case _:
             return
     if address is not None and not is_url(str(address)):
         raise ConfigurationError(
-            f"{str(address)[:100]!r} is no URL; pass a local file as bytes or base64 text"
+            f"{str(address)[:100]!r} is no URL that a service can read; pass a local file as bytes or base64 text"
             " (LangChain: a block with base64= and mime_type=; LlamaIndex: a block with path=)."
         )
 
 
 def is_url(url: str) -> bool:
-    """Whether it has a scheme: `https:`, `data:`, or a gateway's own, like `gs:`; one letter is a Windows drive."""
+    """Whether it has a scheme: `https:`, `data:`, or a gateway's own, like `gs:`; one letter is a Windows drive.
+
+    `file:` is none: it names a file of this machine.
+    """
     scheme, colon, _ = url.partition(":")
-    return bool(colon) and len(scheme) > 1 and scheme.isascii() and scheme.replace("-", "").replace("+", "").isalnum()
+    is_scheme = len(scheme) > 1 and scheme.isascii() and scheme.replace("-", "").replace("+", "").isalnum()
+    return bool(colon) and is_scheme and scheme.lower() != "file"
 
 
-def text_of(message: Message) -> str:
-    """The text of a message, its parts joined by line breaks."""
-    return "\n".join(part.text for part in message.parts if isinstance(part, Text))
+def file_text(file: File) -> str | None:
+    """The text of a document that is text; None if it is something else.
+
+    Raises:
+        ConfigurationError: Its data is not base64.
+    """
+    if file.text is not None or file.base64 is None or not (file.mime_type or "").startswith("text/"):
+        return file.text
+    try:
+        return base64.b64decode(file.base64).decode("utf-8", "replace")
+    except ValueError as error:
+        reason = str(error)
+    raise ConfigurationError(f"the file {file.filename or ''!r} is no text in base64: {reason}")

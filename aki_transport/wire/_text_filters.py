@@ -1,8 +1,19 @@
-"""Filters for streamed text: `<think>` tags and stop sequences, with the same result however the text is split."""
+"""Filters for streamed text: tags of reasoning and stop sequences, with the same result however the text is split."""
 
 from __future__ import annotations
 
-_OPEN, _CLOSE = "<think>", "</think>"
+import re
+
+# What templates of models write around reasoning: most of them, EXAONE and Gemma, Seed, Mistral, Kimi.
+_CLOSINGS = {
+    "<think>": "</think>",
+    "<thought>": "</thought>",
+    "<seed:think>": "</seed:think>",
+    "[THINK]": "[/THINK]",
+    "◁think▷": "◁/think▷",
+}
+_OPENING, _CLOSING = (re.compile("|".join(map(re.escape, tags))) for tags in (_CLOSINGS, _CLOSINGS.values()))
+_LONGEST = max(map(len, _CLOSINGS.values()))
 
 
 def split_unopened(text: str) -> tuple[str, str] | None:
@@ -15,9 +26,12 @@ def split_unopened(text: str) -> tuple[str, str] | None:
         >>> split_unopened("The user greets me.\n</think>\n\nHello!")
         ('The user greets me.\n', 'Hello!')
     """
-    reasoning, tag, answer = text.partition(_CLOSE)
+    closing = _CLOSING.search(text)
+    if closing is None:
+        return None
+    reasoning, answer = text[: closing.start()], text[closing.end() :]
     is_quoted = reasoning.endswith(("`", '"', "'")) or reasoning.lstrip().startswith(("{", "["))
-    if not tag or _CLOSE in answer or _OPEN in reasoning or is_quoted or not answer.strip():
+    if is_quoted or _CLOSING.search(answer) or _OPENING.search(reasoning) or not answer.strip():
         return None
     return reasoning, answer.lstrip()
 
@@ -27,19 +41,24 @@ class ThinkSplitter:
 
     Only a tag at the very start opens reasoning. With `may_be_unopened`, other text is held back until its end is seen,
     or the end of the text.
+
+    Attributes:
+        is_past: Whether all text that follows belongs to the answer.
     """
 
     def __init__(self, *, may_be_unopened: bool = False) -> None:
         self.may_be_unopened = may_be_unopened
         self.was_unopened = False
+        self.is_past = False
         self._state = "start"
         self._held = ""
+        self._closing = ""
         self._unopened: list[str] = []
         self._tail = ""
 
     def feed(self, text: str) -> tuple[str, str]:
         """The answer text and the reasoning that are certain now."""
-        if self._state == "answer" or not text:
+        if self.is_past or not text:
             return text, ""
         if self._state == "unopened":
             return self._hold(text)
@@ -47,18 +66,19 @@ class ThinkSplitter:
         self._held = ""
         if self._state == "start":
             start = held.lstrip()
-            if _OPEN.startswith(start[: len(_OPEN)]) and len(start) < len(_OPEN):
+            if any(len(start) < len(tag) and tag.startswith(start) for tag in _CLOSINGS):
                 self._held = held
                 return "", ""
-            if not start.startswith(_OPEN):
-                self._state = "unopened" if self.may_be_unopened else "answer"
-                return self._hold(held) if self.may_be_unopened else (held, "")
-            self._state = "thinking"
-            held = start.removeprefix(_OPEN)
+            opening = _OPENING.match(start)
+            if opening is None:
+                self._state, self.is_past = "unopened", not self.may_be_unopened
+                return (held, "") if self.is_past else self._hold(held)
+            self._state, self._closing = "thinking", _CLOSINGS[opening[0]]
+            held = start[opening.end() :]
         if self._state == "thinking":
-            reasoning, tag, rest = held.partition(_CLOSE)
+            reasoning, tag, rest = held.partition(self._closing)
             if not tag:
-                kept = _overlap(held, _CLOSE)
+                kept = _overlap(held, self._closing)
                 self._held = held[len(held) - kept :]
                 return "", held[: len(held) - kept]
             self._state = "gap"
@@ -66,21 +86,23 @@ class ThinkSplitter:
             return answer, reasoning
         # The blank lines between reasoning and answer belong to neither.
         answer = held.lstrip()
-        if answer:
-            self._state = "answer"
+        self.is_past = bool(answer)
         return answer, ""
 
     def _hold(self, text: str) -> tuple[str, str]:
         self._unopened.append(text)
         end = self._tail + text
-        self._tail = end[1 - len(_CLOSE) :]
-        if _CLOSE not in end:
+        self._tail = end[1 - _LONGEST :]
+        if not _CLOSING.search(end):
             return "", ""
-        reasoning, _, rest = "".join(self._unopened).partition(_CLOSE)
-        self._unopened = []
+        held, self._unopened = "".join(self._unopened), []
+        closing = _CLOSING.search(held)
+        if closing is None or _OPENING.search(held, 0, closing.start()):
+            self.is_past = True
+            return held, ""
         self._state, self.was_unopened = "gap", True
-        answer, _ = self.feed(rest)
-        return answer, reasoning
+        answer, _ = self.feed(held[closing.end() :])
+        return answer, held[: closing.start()]
 
     def flush(self) -> tuple[str, str]:
         """The answer text and the reasoning that are still held back when the text has ended."""

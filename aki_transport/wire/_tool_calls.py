@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -26,13 +26,22 @@ from aki_transport.json_text import BracketScanner
 from aki_transport.messages import ToolCall, ToolCallDelta
 from aki_transport.wire._chat_decoder import kept, text_or_none
 
-_EMPTY = re.compile(r"\s*\{\s*\}?\s*")
-_SPECIAL_TOKENS = re.compile(r"(?:<\|[^<>|]{0,64}\|>|</?\w{1,64}>|\s)+")
+_EMPTY = re.compile(r"\s*(?:\{\s*\}?\s*)?")
+# DeepSeek writes its tokens with other bars, Mistral in brackets.
+_SPECIAL_TOKENS = re.compile(
+    r"(?:<[|\uFF5C][^<>|\uFF5C]{0,64}[|\uFF5C]>|</?\w{1,64}>|\[/?[A-Z_]{1,64}\]|```(?:json)?|\s)+"
+)
 _MAX_EMPTY = 64  # characters of an empty object that are held back
 _MAX_NAME = 256  # characters of a name in which the name of a tool is looked for
 _MAX_INDEX_DIGITS = 9
+# What models write around a name: special tokens, the channel and the recipient, a namespace, a number, quotes.
+_ADDITIONS = (
+    r"[\s`\"']*(?:<\|[^<>|]*\|>\w*\s*)?(?:(?:assistant|commentary|analysis)?\s*to=)?(?:[\w-]+[./:])*{}"
+    r"(?::\d*|\(\)|\s+json)?[\s`\"']*(?:<.*)?"
+)
 _JSON = json.JSONDecoder(strict=False)
-_STANDARD_FIELDS = frozenset({"index", "id", "type", "function", "name", "arguments"})
+_ARGUMENTS = ("arguments", "parameters", "input")  # templates of models name them so, and some gateways leave it
+_STANDARD_FIELDS = frozenset({"index", "id", "type", "function", "name", *_ARGUMENTS})
 
 
 class ArgumentsReader:
@@ -42,11 +51,12 @@ class ArgumentsReader:
         is_complete: Whether a JSON object was closed. Text behind it is held back until the end.
     """
 
-    __slots__ = ("_behind", "_held", "_parsed", "_pieces", "_scanner", "is_complete")
+    __slots__ = ("_behind", "_held", "_other", "_parsed", "_pieces", "_scanner", "is_complete")
 
     def __init__(self) -> None:
         self.is_complete = False
         self._pieces: list[str] = []
+        self._other: list[str] = []  # pieces that begin otherwise than an object
         self._held = ""
         self._behind: list[str] = []
         self._scanner = BracketScanner()
@@ -55,12 +65,12 @@ class ArgumentsReader:
     @property
     def is_empty(self) -> bool:
         """Whether there are none so far but, perhaps, an empty object."""
-        return not self._pieces
+        return not (self._pieces or self._other)
 
     @property
     def is_open(self) -> bool:
         """Whether arguments began and are not complete."""
-        return bool(self._pieces or self._held) and not self.is_complete
+        return bool(self._pieces or self._other or self._held) and not self.is_complete
 
     @property
     def text(self) -> str:
@@ -77,6 +87,9 @@ class ArgumentsReader:
                 self._behind.append(piece)
                 return ""
             self.is_complete, self._held, self._scanner = False, "", BracketScanner()
+        if self._other or (self.is_empty and not self._held.strip() and piece.lstrip()[:1] not in ("", "{")):
+            self._other.append(piece)
+            return ""
         end = self._scanner.feed(piece)
         if end is not None:
             self.is_complete = True
@@ -84,7 +97,7 @@ class ArgumentsReader:
                 self._behind.append(piece[end:])
             piece = piece[:end]
         if not self._pieces:
-            # An empty object may be a placeholder for arguments that follow.
+            # Blanks and an empty object may stand before the arguments.
             piece = self._held + piece
             if len(piece) <= _MAX_EMPTY and _EMPTY.fullmatch(piece):
                 self._held = piece
@@ -94,8 +107,11 @@ class ArgumentsReader:
         return piece
 
     def end(self) -> str:
-        """The rest: an empty object, and text behind the object that does not only repeat it."""
+        """The rest: an empty object, text behind the object that does not only repeat it, and what is no object."""
         rest, self._held = self._held, ""
+        if self._other:
+            text, self._other = "".join(self._other), []
+            rest = _object_in(text) or rest + text
         behind, self._behind = "".join(self._behind), []
         if behind and not self._is_repeated(rest, behind):
             if not self._pieces and rest and (arguments := _one_object(behind)):
@@ -141,8 +157,21 @@ class ArgumentsReader:
 def _one_object(text: str) -> str:
     """The only JSON object in a text, apart from repetitions and special tokens; empty if there is something else."""
     reader = ArgumentsReader()
-    object_text = reader.feed(text.lstrip())
-    return "" if not reader.is_complete or reader.end() else object_text
+    tokens = _SPECIAL_TOKENS.match(text)
+    text = text[tokens.end() :] if tokens else text
+    object_text = reader.feed(text) or "{}" if text.startswith("{") else ""
+    return "" if not reader.is_complete or reader.end().strip("{} ") else object_text
+
+
+def _object_in(text: str) -> str:
+    """The arguments in a JSON string; none in null and in the empty list that PHP makes of an empty object."""
+    try:
+        value = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        value = text
+    if not value:
+        return "{}"
+    return _one_object(value) if isinstance(value, str) else ""
 
 
 class _Call:
@@ -156,6 +185,11 @@ class _Call:
         self.name: str | None = None
         self.arguments = ArgumentsReader()
         self.extra: dict[str, Any] = {}
+
+    @property
+    def has_no_arguments(self) -> bool:
+        """Whether nothing of the arguments came so far, not even an empty object."""
+        return not (self.arguments.is_open or self.arguments.is_complete)
 
     def is_continued_by(self, arguments: str) -> bool:
         """Whether these can only be a further piece of this call's arguments."""
@@ -203,7 +237,7 @@ class ToolCallReader:
         if not isinstance(pieces, list):
             raise InvalidResponseError(f"tool_calls is {type(pieces).__name__}, not a list")
         begun: set[int] = set()
-        deltas = (self._feed_one(piece, begun, blocking=blocking) for piece in pieces)
+        deltas = (self._feed_one(piece, begun, blocking=blocking) for piece in pieces if piece is not None)
         return tuple(delta for delta in deltas if delta is not None)
 
     def end(self) -> tuple[ToolCallDelta, ...]:
@@ -229,13 +263,19 @@ class ToolCallReader:
         function = piece.get("function")
         if not isinstance(function, dict):
             function = piece
-        label, name = text_or_none(piece.get("id")) or None, text_or_none(function.get("name")) or None
+        label, name = piece.get("id"), text_or_none(function.get("name")) or None
+        if label is not None:
+            label = None if isinstance(label, dict | list) else str(label) or None
         if name is not None:
             name = offered_name(name, self._names)
-        arguments = _arguments_text(function.get("arguments"))
+        arguments = function.get("arguments")
+        if not isinstance(arguments, str):
+            arguments = _arguments_text(function)
         index = _index(piece.get("index"))
         call = None if blocking and name is not None else self._call_for(label, index, name, arguments, begun)
         if call is None:
+            if not (name or label or arguments.strip()):
+                return None
             call = self._begin(index, begun)
         self._current = call
         new_id = None
@@ -289,6 +329,8 @@ class ToolCallReader:
                 index is None and is_new_label and current.arguments.is_complete and arguments.lstrip()[:1] == "{"
             )
             return None if is_other and not current.arguments.is_repeated_by(arguments) else current
+        if is_new_label and name == current.name and index is not None and current.has_no_arguments and arguments:
+            return current
         if (is_new_label and current.name is not None) or (index is None and current.position in begun):
             return None
         is_certain = index is not None and label in (None, current.label)
@@ -299,13 +341,19 @@ class ToolCallReader:
         if name is not None:
             return None
         current = self._current
-        if labelled is None and current is not None and current.is_continued_by(arguments):
+        if labelled is None and current is not None and self._is_continued(current, arguments):
             labelled = current  # a service that numbers pieces instead of calls
         if labelled is None and current is not None and current not in self._by_index.values():
             labelled = current  # its first piece came without the index
         if labelled is not None:
             self._by_index[index] = labelled
         return labelled
+
+    def _is_continued(self, current: _Call, arguments: str) -> bool:
+        """Whether arguments without name and index can only be those of the current call."""
+        if not current.has_no_arguments:
+            return current.is_continued_by(arguments)
+        return bool(arguments) and not any(call.has_no_arguments for call in self._calls if call is not current)
 
 
 def unique_id(label: str, used: set[str]) -> str:
@@ -328,11 +376,7 @@ def offered_name(name: str, names: Collection[str]) -> str:
     matches = [
         offered
         for offered in names
-        if re.fullmatch(
-            rf"\s*(?:<\|[^<>|]*\|>\w*\s*(?:to=)?)?(?:[\w-]+[./:])*{re.escape(offered)}(?::\d+)?\s*(?:<.*)?",
-            name,
-            re.DOTALL,
-        )
+        if re.fullmatch(_ADDITIONS.format(re.escape(offered)), name, re.DOTALL | re.IGNORECASE)
     ]
     return matches[0] if len(matches) == 1 else name
 
@@ -342,16 +386,13 @@ def _index(value: Any) -> int | None:
         return None
     if isinstance(value, int):
         return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     is_number = isinstance(value, str) and value.isdecimal() and len(value) <= _MAX_INDEX_DIGITS
     return int(value) if is_number else None
 
 
-def _arguments_text(arguments: Any) -> str:
+def _arguments_text(function: Mapping[str, Any]) -> str:
     """Arguments as JSON text; some services send the object itself."""
-    if isinstance(arguments, str):
-        return arguments
-    if arguments is None:
-        return ""
-    if isinstance(arguments, dict):
-        return json.dumps(arguments, ensure_ascii=False)
-    raise InvalidResponseError(f"a tool call's arguments are {type(arguments).__name__}, not text or an object")
+    arguments = next((value for name in _ARGUMENTS if (value := function.get(name)) is not None), "")
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
@@ -26,6 +25,7 @@ from aki_transport.transport import Call
 from aki_transport.wire._anthropic_decoder import AnthropicDecoder
 from aki_transport.wire._request import (
     arguments_object,
+    file_text,
     reasoning_start,
     sendable_parts,
     set_fields,
@@ -117,6 +117,8 @@ def _messages(request: ChatRequest) -> list[dict[str, Any]]:
         role = "assistant" if message.role == "assistant" else "user"
         blocks = list(_blocks(message, with_reasoning=index >= first_with_reasoning))
         if not blocks:
+            if index == len(request.messages) - 1 and role == "user" and merged and merged[-1]["role"] == "assistant":
+                raise ConfigurationError("the last message is blank, which protocol='anthropic' refuses.")
             continue
         if merged and merged[-1]["role"] == role:
             merged[-1]["content"] += blocks
@@ -195,18 +197,9 @@ def _document_source(file: File) -> dict[str, Any]:
         return {"type": "file", "file_id": file.file_id}
     if file.url is not None:
         return {"type": "url", "url": file.url}
-    if file.text is not None or (file.mime_type or "").startswith("text/"):
-        text = _decoded_text(file) if file.text is None else file.text
+    if (text := file_text(file)) is not None:
         return {"type": "text", "media_type": "text/plain", "data": text}
     return {"type": "base64", "media_type": file.mime_type or "application/pdf", "data": file.base64}
-
-
-def _decoded_text(file: File) -> str:
-    try:
-        return base64.b64decode(file.base64 or "").decode("utf-8", "replace")
-    except ValueError as error:
-        reason = str(error)
-    raise ConfigurationError(f"the file {file.filename or ''!r} is no text in base64: {reason}")
 
 
 def _source(url: str) -> dict[str, Any]:
@@ -230,7 +223,7 @@ def _system_blocks(message: Message) -> list[dict[str, Any]]:
 def _offered_tools(request: ChatRequest) -> Iterable[Tool | Mapping[str, Any]]:
     """The tools, without those that OpenAI's `allowed_tools` leaves out: this protocol has no such choice."""
     match request.tool_choice:
-        case Mapping() as choice:
+        case Mapping() as choice if choice.get("type") == "allowed_tools":
             names = _allowed_names(choice)
             return [tool for tool in request.tools if not isinstance(tool, Tool) or tool.name in names]
         case _:
@@ -257,6 +250,8 @@ def _tool_choice(choice: ToolChoice | None, parallel: bool | None) -> dict[str, 
         return None
     if isinstance(choice, ToolNamed):
         body: dict[str, Any] = {"type": "tool", "name": choice.name}
+    elif isinstance(choice, Mapping) and choice.get("type") != "allowed_tools":
+        body = dict(choice)
     else:
         mode = (choice.get("allowed_tools") or choice).get("mode") if isinstance(choice, Mapping) else choice
         body = {"type": _TOOL_CHOICES[mode or "auto"]}

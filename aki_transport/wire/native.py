@@ -15,7 +15,7 @@ from aki_transport.models.catalog import Limits, Listing
 from aki_transport.transport import Call
 from aki_transport.wire._job import read_error, start_job
 from aki_transport.wire._native_decoder import NativeDecoder
-from aki_transport.wire._request import sendable_parts, set_fields, text_of
+from aki_transport.wire._request import file_text, sendable_parts, set_fields
 
 MODELS_ARE_ENDPOINTS = True
 REQUIRES_MAX_TOKENS = False
@@ -80,26 +80,22 @@ def _message(message: Message) -> dict[str, Any]:
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:
-    parts = list(sendable_parts(message.parts, message.role, "native"))
-    if all(isinstance(part, Text) for part in parts):
-        return text_of(message)
     blocks: list[dict[str, Any]] = []
-    for part in parts:
+    for part in sendable_parts(message.parts, message.role, "native"):
         match part:
             case Text(text):
                 blocks.append({"type": "text", "text": text})
-            case Image() if part.as_url.startswith("data:"):
+            case Image() if part.base64 is not None or (part.url or "").startswith("data:"):
                 blocks.append({"image": part.as_url})
             case Image():
-                raise ConfigurationError(
-                    "protocol='native' takes pictures as data (base64) only, not by their address."
-                )
-            case File(text=str(text)):
-                blocks.append({"type": "text", "text": text})
+                raise ConfigurationError("protocol='native' takes pictures as data (base64) only, not by URL or ID.")
+            case File() if (document := file_text(part)) is not None:
+                blocks.append({"type": "text", "text": document})
             case RawBlock(fields):
-                raise ConfigurationError(f"protocol='native' takes text and pictures, no {fields.get('type')!r}.")
+                kind = fields.get("type") or next(iter(fields), "")
+                raise ConfigurationError(f"protocol='native' takes text and pictures, no {kind!r}.")
             case _:
                 raise ConfigurationError(
                     f"protocol='native' takes text and pictures, no {type(part).__name__.lower()}."
                 )
-    return blocks
+    return blocks if any("image" in block for block in blocks) else "\n".join(block["text"] for block in blocks)

@@ -26,7 +26,7 @@ from aki_transport.messages import (
     ToolNamed,
 )
 from aki_transport.models.catalog import read_listing
-from aki_transport.schemas import legal_name, strict_schema
+from aki_transport.schemas import legal_name, rooted_schema, strict_schema
 from aki_transport.transport import Call
 from aki_transport.wire._openai_decoder import OpenAIDecoder
 from aki_transport.wire._request import (
@@ -168,10 +168,10 @@ def _content(message: Message, attachments: list[Part] | None) -> str | list[dic
         attachments.extend(others)
         note = Text(f"[{len(others)} attachment(s) of this result follow in the next user message]")
         parts = [*(part for part in parts if isinstance(part, Text)), note]
-    if all(isinstance(part, Text) and not part.extra for part in parts):
-        separator = "" if message.role == "assistant" else "\n"
-        return separator.join(part.text for part in parts if isinstance(part, Text))
-    return [_part(part) for part in parts]
+    blocks = [_part(part) for part in parts]
+    if not all(block.keys() == {"type", "text"} and isinstance(block["text"], str) for block in blocks):
+        return blocks
+    return ("" if message.role == "assistant" else "\n").join(block["text"] for block in blocks)
 
 
 def _attachments_message(attachments: list[Part]) -> dict[str, Any]:
@@ -221,7 +221,8 @@ def _response_format(response_format: ResponseFormat) -> Mapping[str, Any]:
             return {"type": "json_object"}
         case JsonSchema():
             fields = set_fields(response_format, "name", "schema", "description", "strict")
-            schema = strict_schema(response_format.schema) if response_format.strict else response_format.schema
+            schema = rooted_schema(response_format.schema)
+            schema = strict_schema(schema) if response_format.strict else schema
             fields |= {"name": legal_name(response_format.name), "schema": schema}
             return {"type": "json_schema", "json_schema": fields}
         case _:

@@ -121,6 +121,8 @@ def _check_next_requests(server: ScriptServer, answer: ServiceAnswer) -> None:
     content = other["content"] if isinstance(other["content"], list) else [{"type": "text", "text": other["content"]}]
     assert {block["type"] for block in content} <= {"text", "tool_use"}
     assert all(block.keys() <= {"type", "text", "id", "name", "input"} for block in content)
-    assert "".join(block.get("text", "") for block in content) == "".join(_texts(answer))
+    sound = answer.body["choices"][0]["message"].get("audio") if "choices" in answer.body else None
+    expected = "".join(_texts(answer)) or (sound or {}).get("transcript", "")
+    assert "".join(block.get("text", "") for block in content) == expected
     assert other.keys() <= {"role", "content", "tool_calls"}
     assert all(call.keys() == {"id", "type", "function"} for call in other.get("tool_calls", ()))

@@ -25,9 +25,10 @@ from aki_transport import GeneratedImage, ImageStore
 from aki_transport.emulator import Emulator
 from langchain_aki import AKIImageEditTool, AKIImageGenerationTool, ChatAKI
 from tests.pictures import a_png
-from tests.refused_images import REFUSED, allowed_folder
+from tests.refused_images import HINTS, REFUSED, allowed_folder
 from tests.scenarios import replied
 from tests.script_server import ScriptServer
+from tests.subcases import subcases
 
 PROTOCOLS = ("openai", "native")
 KEY = "aki-5ecret-0f-the-te5ts"
@@ -171,7 +172,7 @@ def test_an_agent_whose_model_sees_gets_the_picture_and_answers(fresh_emulator):
     assert "128 × 128" in messages[-1].text  # noqa: RUF001  as sizes are written
 
 
-@pytest.mark.parametrize("form", ["bytes", "path", "picture", "pil", "list", "dict"])
+@subcases("form", ["bytes", "path", "picture", "pil", "list", "dict"])
 def test_code_may_pass_pictures_themselves(fresh_emulator, protocol, invoke, tmp_path, form):
     _, changes = both(fresh_emulator, protocol)
     (tmp_path / "red.png").write_bytes(a_png(128, 128))
@@ -189,26 +190,25 @@ def test_code_may_pass_pictures_themselves(fresh_emulator, protocol, invoke, tmp
 # What it may not pass
 
 
-@pytest.mark.parametrize("attempt", REFUSED)
 @pytest.mark.usefixtures("no_network")
-def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path, protocol, invoke, attempt):
-    store = ImageStore(folder=allowed_folder(tmp_path))
-    changes = AKIImageEditTool(protocol=protocol, api_key=KEY, store=store)
-    message = invoke(changes, call(changes, prompt="make it blue", image=attempt))
-    assert isinstance(message, ToolMessage)
-    assert message.status == "error"
-    assert message.artifact is None
-    assert any(
-        words in message.content
-        for words in ("pass the ID", "pass an ID", "generate one first", "allowed", "not a PNG")
-    )
-    assert "root:" not in message.content
-    assert KEY not in str(message)
-    assert len(store) == 0
+def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path, protocol, invoke, subtests):
+    folder = allowed_folder(tmp_path)
+    for row in REFUSED:
+        with subtests.test(row.id):
+            store = ImageStore(folder=folder)
+            changes = AKIImageEditTool(protocol=protocol, api_key=KEY, store=store)
+            message = invoke(changes, call(changes, prompt="make it blue", image=row.values[0]))
+            assert isinstance(message, ToolMessage)
+            assert message.status == "error"
+            assert message.artifact is None
+            assert any(hint in message.content for hint in HINTS)
+            assert "root:" not in message.content
+            assert KEY not in str(message)
+            assert len(store) == 0
 
 
-@pytest.mark.parametrize(
-    ("args", "words"),
+@subcases(
+    "case",
     [
         ({"prompt": ""}, "prompt: String should have at least 1 character. What the image must show"),
         ({"prompt": "  "}, "the prompt is empty"),
@@ -220,18 +220,18 @@ def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path,
         ({"prompt": "a cat", "n": "some"}, "n: Input should be a valid integer"),
         ({}, "prompt: Field required"),
     ],
-    ids=lambda value: str(value)[:40],
 )
 @pytest.mark.usefixtures("no_network")
-def test_wrong_arguments_are_told_to_the_model(protocol, invoke, args, words):
+def test_wrong_arguments_are_told_to_the_model(protocol, invoke, case):
+    args, words = case
     draws = AKIImageGenerationTool(protocol=protocol, api_key=KEY)
     message = invoke(draws, call(draws, **args))
     assert message.status == "error"
     assert words in message.content
 
 
-@pytest.mark.parametrize(
-    ("args", "words"),
+@subcases(
+    "case",
     [
         ({"prompt": "make it blue"}, "image: Field required. The ID of the image"),
         ({"prompt": "make it blue", "image": None}, "pass the ID"),
@@ -242,10 +242,10 @@ def test_wrong_arguments_are_told_to_the_model(protocol, invoke, args, words):
         ({"prompt": "make it blue", "image": ["img_1"] * 17}, "17 images are too many"),
         ({"prompt": " ", "image": "img_1"}, "generate one first"),
     ],
-    ids=lambda value: str(value)[:40],
 )
 @pytest.mark.usefixtures("no_network")
-def test_wrong_arguments_of_a_change_are_told_to_the_model(protocol, invoke, args, words):
+def test_wrong_arguments_of_a_change_are_told_to_the_model(protocol, invoke, case):
+    args, words = case
     changes = AKIImageEditTool(protocol=protocol, api_key=KEY)
     message = invoke(changes, call(changes, **args))
     assert message.status == "error"
@@ -262,8 +262,8 @@ def test_what_the_service_finds_wrong_is_told_to_the_model(fresh_emulator, proto
 # What the model cannot mend
 
 
-@pytest.mark.parametrize(
-    ("fault", "error"),
+@subcases(
+    "case",
     [
         ("status=401", ours.AuthenticationError),
         ("status=500", ours.ServerError),
@@ -273,7 +273,8 @@ def test_what_the_service_finds_wrong_is_told_to_the_model(fresh_emulator, proto
         ("not-an-image", ours.InvalidResponseError),
     ],
 )
-def test_what_the_model_cannot_mend_is_raised_as_langchains_error(fresh_emulator, protocol, invoke, fault, error):
+def test_what_the_model_cannot_mend_is_raised_as_langchains_error(fresh_emulator, protocol, invoke, case):
+    fault, error = case
     draws, _ = both(fresh_emulator, protocol, default_headers={"x-emulator-fault": fault})
     with pytest.raises(error):
         invoke(draws, call(draws, prompt="a cat"))

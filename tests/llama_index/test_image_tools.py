@@ -21,9 +21,10 @@ from aki_transport.emulator import Emulator
 from llama_index_aki import AKIImageToolSpec
 from tests.llama_index.asking import model_at, model_on
 from tests.pictures import a_png
-from tests.refused_images import REFUSED, allowed_folder
+from tests.refused_images import HINTS, REFUSED, allowed_folder
 from tests.scenarios import chunk, streamed
 from tests.script_server import Answer, ScriptServer
+from tests.subcases import subcases
 
 # LlamaIndex's workflows look at every attribute of an agent, pydantic's old ones too.
 pytestmark = [
@@ -151,22 +152,22 @@ def test_options_of_the_native_protocol_are_sent(fresh_emulator):
 # What it may not pass
 
 
-@pytest.mark.parametrize("attempt", REFUSED)
 @pytest.mark.usefixtures("no_network")
-def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path, protocol, use, attempt):
-    spec = AKIImageToolSpec(protocol=protocol, api_key=KEY, store=ImageStore(folder=allowed_folder(tmp_path)))
-    output = use(spec.to_tool_list()[1], prompt="make it blue", image=attempt)
-    assert output.is_error
-    assert any(
-        words in output.content for words in ("pass the ID", "pass an ID", "generate one first", "allowed", "not a PNG")
-    )
-    assert "root:" not in output.content
-    assert KEY not in str(output)
-    assert len(spec.store) == 0
+def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path, protocol, use, subtests):
+    folder = allowed_folder(tmp_path)
+    for row in REFUSED:
+        with subtests.test(row.id):
+            spec = AKIImageToolSpec(protocol=protocol, api_key=KEY, store=ImageStore(folder=folder))
+            output = use(spec.to_tool_list()[1], prompt="make it blue", image=row.values[0])
+            assert output.is_error
+            assert any(hint in output.content for hint in HINTS)
+            assert "root:" not in output.content
+            assert KEY not in str(output)
+            assert len(spec.store) == 0
 
 
-@pytest.mark.parametrize(
-    ("args", "words"),
+@subcases(
+    "case",
     [
         ({"prompt": " "}, "prompt is empty"),
         ({"prompt": "a cat", "size": "big"}, "use the form '1024x1024'"),
@@ -181,10 +182,10 @@ def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path,
         ({"prompt": "a cat", "n": None}, "use 1 to 4"),
         ({"prompt": "x" * 8001}, "the prompt has 8001 characters; use at most 8000"),
     ],
-    ids=lambda value: str(value)[:40],
 )
 @pytest.mark.usefixtures("no_network")
-def test_wrong_arguments_are_told_to_the_model(protocol, use, args, words):
+def test_wrong_arguments_are_told_to_the_model(protocol, use, case):
+    args, words = case
     output = use(AKIImageToolSpec(protocol=protocol, api_key=KEY).to_tool_list()[0], **args)
     assert output.is_error
     assert words in output.content
@@ -207,8 +208,8 @@ def test_what_no_call_can_be_made_with_is_refused_at_once(wrong, words):
         AKIImageToolSpec(**wrong)
 
 
-@pytest.mark.parametrize(
-    ("fault", "error"),
+@subcases(
+    "case",
     [
         ("status=401", ours.AuthenticationError),
         ("status=500", ours.ServerError),
@@ -218,7 +219,8 @@ def test_what_no_call_can_be_made_with_is_refused_at_once(wrong, words):
         ("image-url", ours.InvalidResponseError),
     ],
 )
-def test_code_gets_typed_errors_and_nothing_is_billed_twice(fresh_emulator, protocol, fault, error):
+def test_code_gets_typed_errors_and_nothing_is_billed_twice(fresh_emulator, protocol, case):
+    fault, error = case
     spec = spec_on(fresh_emulator, protocol, fault)
     with pytest.raises(error) as caught:
         spec.generate_image("a cat")

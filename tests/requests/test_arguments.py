@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import pytest
 from langchain_core.tools import tool
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.tools import FunctionTool
-from pydantic import BaseModel, RootModel, SecretStr
+from pydantic import BaseModel, Field, RootModel, SecretStr
 
 from aki_transport import ConfigurationError, Timeout
 from aki_transport.models.listing import forget_listings
@@ -162,6 +162,31 @@ def test_tools_that_are_no_functions_pass(subtests) -> None:
                 assert [request.json["tools"] for request in server.requests] == [[foreign]] * 2
 
 
+def test_functions_in_any_dict_are_the_same_tool(subtests) -> None:
+    schema = {"type": "object", "properties": {"a": {}}}
+    for form in (
+        {"type": "function", "name": "f", "description": "d", "parameters": schema},
+        {"name": "f", "description": "d", "parameters": schema},
+        {"name": "f", "description": "d", "inputSchema": schema, "title": "F", "annotations": {"readOnlyHint": True}},
+        {"name": "f", "description": "d", "input_schema": schema},
+    ):
+        with subtests.test(form), ScriptServer(always=answer) as server:
+            chat_aki(server).bind_tools([form]).invoke("hi")
+            aki(server).chat([ChatMessage("hi")], tools=[form])
+            sent = {"type": "function", "function": {"name": "f", "description": "d", "parameters": schema}}
+            assert [request.json["tools"] for request in server.requests] == [[sent]] * 2
+
+
+def test_a_tool_that_is_no_function_can_be_chosen(subtests) -> None:
+    hosted = {"type": "web_search_preview"}
+    for protocol in ("openai", "anthropic"):
+        with subtests.test(protocol), ScriptServer(always=answer) as server:
+            chat_aki(server, protocol).bind_tools([hosted], tool_choice="web_search_preview").invoke("hi")
+            chat_aki(server, protocol).bind_tools([hosted], tool_choice=hosted).invoke("hi")
+            aki(server, protocol).chat([ChatMessage("hi")], tools=[hosted], tool_choice=hosted)
+            assert [request.json["tool_choice"] for request in server.requests] == [hosted] * 3
+
+
 class Node(BaseModel):
     """A tree."""
 
@@ -173,6 +198,24 @@ class Tree(BaseModel):
     """The arguments of a tool."""
 
     tree: Node
+
+
+class KindA(BaseModel):
+    """A."""
+
+    kind: Literal["a"] = "a"
+
+
+class KindB(BaseModel):
+    """B."""
+
+    kind: Literal["b"] = "b"
+
+
+class Choice(BaseModel):
+    """The arguments of a tool."""
+
+    one: KindA | KindB = Field(discriminator="kind")
 
 
 def grow(tree: Node) -> str:
@@ -206,7 +249,7 @@ class Names(RootModel[list[str]]):
 
 def test_schemas_of_tools_are_whole_and_strict_ones_legal(subtests) -> None:
     with subtests.test("LangChain, recursive"), ScriptServer(always=answer) as server:
-        chat_aki(server).bind_tools([Node, tool(grow)]).invoke("hi")
+        chat_aki(server).bind_tools([Node, tool(grow), grow]).invoke("hi")
         for each in server.requests[0].json["tools"]:
             assert each["function"]["parameters"]["$defs"]["Node"]["properties"]["children"]["items"] == {
                 "$ref": "#/$defs/Node"
@@ -215,7 +258,18 @@ def test_schemas_of_tools_are_whole_and_strict_ones_legal(subtests) -> None:
         aki(server).chat_with_tools([FunctionTool.from_defaults(grow, fn_schema=Tree)], user_msg="hi")
         parameters = server.requests[0].json["tools"][0]["function"]["parameters"]
         assert parameters["$defs"]["Node"]["properties"]["children"]["items"] == {"$ref": "#/$defs/Node"}
+        aki(server).chat_with_tools([FunctionTool.from_defaults(grow, fn_schema=Node)], user_msg="hi")
+        parameters = server.requests[1].json["tools"][0]["function"]["parameters"]
+        assert (parameters["type"], parameters["required"]) == ("object", ["name"])
     for protocol in ("openai", "anthropic"):
+        with subtests.test("strict, one of several", protocol=protocol), ScriptServer(always=answer) as server:
+            chat_aki(server, protocol).bind_tools([Choice], strict=True).invoke("hi")
+            (sent,) = server.requests[0].json["tools"]
+            sent = sent.get("function", sent)
+            schema = sent.get("parameters") or sent["input_schema"]
+            assert "oneOf" not in str(schema)
+            assert "discriminator" not in str(schema)
+            assert [each["properties"]["kind"]["const"] for each in schema["properties"]["one"]["anyOf"]] == ["a", "b"]
         with subtests.test("strict", protocol=protocol), ScriptServer(always=answer) as server:
             chat_aki(server, protocol).bind_tools([Answer[int]], strict=True).invoke("hi")
             (sent,) = server.requests[0].json["tools"]
@@ -256,6 +310,9 @@ def test_schemas_of_answers_are_taken_in_any_form(subtests) -> None:
         {"name": "City", "schema": schema},
         {"name": "City", "schema": schema, "strict": True},
         {"type": "json_schema", "json_schema": {"name": "City", "schema": schema}},
+        {"type": "json_schema", "json_schema": schema},
+        {"type": "json_object", "schema": schema, "name": "City"},
+        {"title": "City", "$ref": "#/$defs/C", "$defs": {"C": {k: v for k, v in schema.items() if k != "title"}}},
     ):
         with subtests.test(form), ScriptServer(always=lambda _: replied('{"name": "Rome"}', model="m")) as server:
             assert chat_aki(server).with_structured_output(form).invoke("hi") == {"name": "Rome"}
@@ -277,10 +334,12 @@ def test_names_and_roots_are_made_legal_and_back_again(subtests) -> None:
         (Answer[int], '{"value": 3}', lambda found: found.value == 3),
         (Names, '{"value": ["a"]}', lambda found: found.root == ["a"]),
         (RootModel[int], '{"value": 3}', lambda found: found.root == 3),
+        ({"title": "Mood", "enum": ["good", "bad"]}, '{"value": "bad"}', lambda found: found == "bad"),
+        ({"type": "object", "properties": {"n": {"type": "integer"}}}, '{"n": 3}', lambda found: found == {"n": 3}),
     ]
     for schema, text, fits in rows:
         with (
-            subtests.test(schema.__name__),
+            subtests.test(str(schema)),
             ScriptServer(always=lambda _, text=text: replied(text, model="m")) as server,
         ):
             assert fits(chat_aki(server).with_structured_output(schema).invoke("hi"))

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, FunctionMessage, HumanMessage, SystemMessage, ToolMessage
 from llama_index.core.base.llms.types import (
+    AudioBlock,
     CacheControl,
     CachePoint,
     ChatMessage,
+    CitationBlock,
     DocumentBlock,
     ImageBlock,
     TextBlock,
@@ -31,6 +33,12 @@ MARK = {"cache_control": {"type": "ephemeral"}}
 POINT = CachePoint(cache_control=CacheControl(type="ephemeral", ttl="1h"))
 URL = "https://example.com/a"
 SEARCH = {"type": "search_result", "source": URL, "title": "T", "content": [{"type": "text", "text": "x"}]}
+
+PNG_URL = "data:image/png;base64,aGk="
+PNG_SENT = (
+    {"type": "image_url", "image_url": {"url": PNG_URL}},
+    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}},
+)
 
 # A user's block in LangChain, and what is sent for it on OpenAI's and Anthropic's wire; None: refused before sending.
 BLOCKS: dict[str, tuple[dict[str, Any], Any, Any]] = {
@@ -98,6 +106,41 @@ BLOCKS: dict[str, tuple[dict[str, Any], Any, Any]] = {
         {"type": "image_url", "image_url": {"url": URL, "detail": "low"}},
         {"type": "image", "source": {"type": "url", "url": URL}},
     ),
+    "of OpenAI's newer protocol, by ID": (
+        {"type": "input_image", "file_id": "f-1"},
+        {"type": "file", "file": {"file_id": "f-1"}},
+        {"type": "image", "source": {"type": "file", "file_id": "f-1"}},
+    ),
+    "of models' processors": ({"type": "image", "image": PNG_URL}, *PNG_SENT),
+    "without a type": ({"image": PNG_URL}, *PNG_SENT),
+    "a data URL as base64 text": ({"type": "image", "base64": PNG_URL, "mime_type": "image/png"}, *PNG_SENT),
+    "bytes as base64 text": ({"type": "image", "base64": b"hi", "mime_type": "image/png"}, *PNG_SENT),
+    "MCP's": ({"type": "image", "data": "aGk=", "mimeType": "image/png"}, *PNG_SENT),
+    "sound by ID": (
+        {"type": "audio", "file_id": "f-1"},
+        {"type": "file", "file": {"file_id": "f-1"}},
+        None,
+    ),
+    "file at a data URL": (
+        {"type": "file", "url": "data:application/pdf;base64,aGk="},
+        {"type": "file", "file": {"filename": "document", "file_data": "data:application/pdf;base64,aGk="}},
+        {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "aGk="}},
+    ),
+    "older file with its name in metadata": (
+        {
+            "type": "file",
+            "source_type": "base64",
+            "data": "aGk=",
+            "mime_type": "application/pdf",
+            "metadata": {"filename": "a.pdf"},
+        },
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,aGk="}},
+        {
+            "type": "document",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": "aGk="},
+            "title": "a.pdf",
+        },
+    ),
 }
 
 
@@ -162,6 +205,37 @@ def test_marks_stand_where_they_stood(subtests) -> None:
     with subtests.test("LlamaIndex, behind a video"):
         body = bodies_by_every_way(aki, "openai", [ChatMessage(blocks=[VideoBlock(url=URL), POINT])])
         assert body["messages"][0]["content"] == [{"type": "video_url", "video_url": {"url": URL}, **mark}]
+
+
+def test_marks_in_the_fields_of_a_message_and_on_its_calls_arrive(subtests) -> None:
+    sent = [{"type": "text", "text": "hi", **MARK}]
+    for framework, message in (
+        (chat_aki, HumanMessage("hi", additional_kwargs=MARK)),
+        (aki, ChatMessage("hi", additional_kwargs=MARK)),
+    ):
+        for protocol in ("openai", "anthropic"):
+            with subtests.test(framework.__name__, protocol=protocol):
+                body = bodies_by_every_way(framework, protocol, [message])
+                assert body["messages"] == [{"role": "user", "content": sent}]
+    for fields in ({}, {"tool_calls": [CALL]}):
+        for metadata in ({}, {"model_provider": "anthropic"}):
+            with subtests.test("a marked call", fields=fields, metadata=metadata):
+                message = AIMessage([{**USE, **MARK}], response_metadata=metadata, **fields)
+                body = bodies_by_every_way(chat_aki, "anthropic", ["hi", message, RESULT])
+                assert body["messages"][1]["content"] == [{**USE, **MARK}]
+
+
+def test_results_in_a_users_content_are_results_on_every_wire(subtests) -> None:
+    result = {"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "found"}]}
+    for content, tail in (([result, {"type": "text", "text": "so?"}], ["so?"]), ([result], [])):
+        history = ["hi", AIMessage([USE]), HumanMessage(content)]
+        with subtests.test("openai", tail=tail):
+            _, _, sent, *behind = bodies_by_every_way(chat_aki, "openai", history)["messages"]
+            assert sent == {"role": "tool", "content": "found", "tool_call_id": "c1"}
+            assert [message["content"] for message in behind] == tail
+        with subtests.test("anthropic", tail=tail):
+            body = bodies_by_every_way(chat_aki, "anthropic", history)
+            assert body["messages"][2]["content"] == [result, *({"type": "text", "text": text} for text in tail)]
 
 
 CALL = {"id": "c1", "name": "f", "args": {"a": 1}, "type": "tool_call"}
@@ -300,6 +374,20 @@ def test_results_without_an_id_are_those_of_the_calls_in_order(subtests) -> None
             ChatMessage(role="tool", content="0"),
             ChatMessage(role="tool", content="1"),
         ],
+        "calls in Anthropic's form": [
+            ChatMessage(
+                role="assistant",
+                additional_kwargs={"tool_calls": [{"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}}]},
+            ),
+            ChatMessage(role="tool", content="0", additional_kwargs={"tool_call_id": "c1"}),
+        ],
+        "the name as the ID of the result": [
+            ChatMessage(
+                role="assistant",
+                additional_kwargs={"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]},
+            ),
+            ChatMessage(role="tool", content="0", additional_kwargs={"tool_call_id": "f"}),
+        ],
         "the second alone has one": [
             *conversation(aki, "c1", "c2", arguments={"a": 1})[1:2],
             ChatMessage(role="tool", content="1", additional_kwargs={"tool_call_id": "c2"}),
@@ -342,6 +430,8 @@ def test_text_is_one_string_joined_as_the_framework_joins(subtests) -> None:
         (chat_aki, [HumanMessage(texts)], "ab"),
         (chat_aki, [HumanMessage([])], ""),
         (chat_aki, [HumanMessage(["a"])], "a"),
+        (chat_aki, [HumanMessage(["a", {"type": "text-plain", "text": "b"}])], "a\nb"),
+        (chat_aki, [HumanMessage([{"type": "text", "text": None}, "a"])], "a"),
         (aki, [ChatMessage(blocks=[TextBlock(text="a"), TextBlock(text=""), TextBlock(text="b")])], "a\nb"),
         (aki, [ChatMessage(blocks=[])], ""),
     ]
@@ -385,6 +475,10 @@ def test_a_conversation_that_would_be_empty_is_a_user_turn_or_refused(subtests) 
             body = bodies_by_every_way(framework, "anthropic", [message])
             assert body["messages"] == [{"role": "user", "content": [{"type": "text", "text": "be kind"}]}]
             assert "system" not in body
+    with subtests.test("a blank end"), ScriptServer(always=answer) as server:
+        with pytest.raises(ConfigurationError, match="blank"):
+            chat_aki(server, "anthropic").invoke(["hi", AIMessage("ho"), HumanMessage(" ")])
+        assert not server.requests
     for framework in (chat_aki, aki):
         for text in (" ", "", "\n"):
             with subtests.test(text=text), ScriptServer(always=answer) as server:
@@ -394,7 +488,7 @@ def test_a_conversation_that_would_be_empty_is_a_user_turn_or_refused(subtests) 
 
 
 def test_a_local_path_is_no_url(subtests) -> None:
-    paths = ("r.png", "/home/r.png", "C:\\r.png", "./a/r.png")
+    paths = ("r.png", "/home/r.png", "C:\\r.png", "./a/r.png", "file:///home/r.png", "FILE://r.png")
     blocks: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": path}} for path in paths]
     blocks += [
         {"type": "image_url", "image_url": {"url": Path("r.png")}},
@@ -403,6 +497,7 @@ def test_a_local_path_is_no_url(subtests) -> None:
         {"type": "document", "source": {"type": "url", "url": "a.pdf"}},
         {"type": "video_url", "video_url": {"url": "/home/a.mp4"}},
         {"type": "audio_url", "audio_url": "a.wav"},
+        {"type": "input_video", "video_url": "file:///a.mp4"},
     ]
     for block in blocks:
         with subtests.test(str(block)), ScriptServer(always=answer) as server:
@@ -429,6 +524,20 @@ def test_llama_index_blocks_reach_both_wires(subtests) -> None:
             else:
                 body = bodies_by_every_way(aki, "anthropic", messages)
                 assert body["messages"][0]["content"][1] == anthropic
+
+
+def test_llama_index_blocks_without_data_and_of_earlier_answers(subtests) -> None:
+    for block in (ImageBlock(), DocumentBlock(title="T"), VideoBlock(), AudioBlock()):
+        with subtests.test(type(block).__name__), ScriptServer(always=answer) as server:
+            with pytest.raises(ConfigurationError, match=f"data of a {type(block).__name__}"):
+                aki(server).chat([ChatMessage(blocks=[block])])
+            assert not server.requests
+    source = CitationBlock(cited_content=TextBlock(text="c"), source=URL, title="T", additional_location_info={})
+    shown = ChatMessage(role="assistant", blocks=[ImageBlock(url=URL), TextBlock(text="look"), source])
+    for protocol, content in (("openai", "look"), ("anthropic", [{"type": "text", "text": "look"}])):
+        with subtests.test("an earlier answer", protocol=protocol):
+            body = bodies_by_every_way(aki, protocol, [ChatMessage("hi"), shown, ChatMessage("and?")])
+            assert body["messages"][1] == {"role": "assistant", "content": content}
 
 
 def turn(framework: Any, provider: str | None, *behind: Any) -> list[Any]:

@@ -248,7 +248,13 @@ def test_an_object_that_is_complete_is_taken_whatever_ended_the_answer(subtests)
 def test_an_answer_that_ended_in_a_failure_is_none(subtests) -> None:
     for framework in (chat_aki, aki):
         for protocol in PROTOCOLS:
-            for finish in ("error", "insufficient_system_resource", "abort"):
+            for finish in (
+                "error",
+                "insufficient_system_resource",
+                "abort",
+                "network_error",
+                "MALFORMED_FUNCTION_CALL",
+            ):
                 for way in BOTH_HALVES:
                     respond = answers("Hel", finish=finish)
                     with (

@@ -121,7 +121,10 @@ ROWS: dict[str, tuple[Any, dict[str, Any], Any, list[tuple[int, dict[str, Any]]]
         turn,
         {"tools": [TOOL]},
         lambda body: any(len(call["id"]) != 9 for each in body["messages"] for call in each.get("tool_calls", ())),
-        [(400, openai("Tool call id was c1 but must be a-z, A-Z, 0-9, with a length of 9."))],
+        [
+            (400, openai("Tool call id was c1 but must be a-z, A-Z, 0-9, with a length of 9.")),
+            (400, openai("Invalid 'messages[1].tool_calls[0].id': string too long. Expected maximum length 40.")),
+        ],
         True,
     ),
     "pictures in results": (
@@ -158,6 +161,18 @@ ROWS: dict[str, tuple[Any, dict[str, Any], Any, list[tuple[int, dict[str, Any]]]
         [
             (400, openai("System message must be at the beginning.")),
             (400, openai("Only one system message is allowed")),
+        ],
+        False,
+    ),
+    "no system role": (
+        mixed,
+        {},
+        lambda body: "system" in roles(body),
+        [
+            (400, openai("System role not supported")),
+            (400, openai("Only user, assistant and tool roles are supported, got system.")),
+            (400, openai("Developer instruction is not enabled for models/gemma-3-27b-it")),
+            (422, openai("messages.1.role: Input should be 'user' or 'assistant'")),
         ],
         False,
     ),

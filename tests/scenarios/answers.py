@@ -118,10 +118,16 @@ CHOICES = (
     ),
     Scenario(
         name="choice-of-another-index-alone",
-        why="Seen at gateways: no first choice, which is no answer.",
-        blocking=replied("Hello", top={"choices": [{"index": 1, "message": {"content": "Hello"}}]}),
-        stream=None,
-        expect=_INVALID,
+        why="Gateways count the choices from 1.",
+        blocking=replied(
+            "Hello", top={"choices": [{"index": 1, "message": {"content": "Hello"}, "finish_reason": "stop"}]}
+        ),
+        stream=sse(
+            *(chunk(top={"choices": [{"index": 1, "delta": {"content": text}}]}) for text in ("Hel", "lo")),
+            chunk(top={"choices": [{"index": 1, "delta": {}, "finish_reason": "stop"}]}),
+            COUNT,
+        ),
+        expect=HELLO,
     ),
     Scenario(
         name="empty-answer",
@@ -181,6 +187,35 @@ CONTENT = (
         blocking=replied([{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]),
         stream=streamed(chunk([{"type": "text", "text": "Hel"}]), chunk([{"type": "text", "text": "lo"}])),
         expect=HELLO,
+    ),
+    *(
+        Scenario(
+            name=f"content-in-parts-{name}",
+            why=why,
+            blocking=replied([part]),
+            stream=streamed(chunk([part])),
+            expect=expect,
+        )
+        for name, why, part, expect in (
+            (
+                "reasoning",
+                "A part says by its type that its text is reasoning.",
+                {"type": "reasoning", "text": "hm"},
+                Expect(reasoning="hm"),
+            ),
+            (
+                "value",
+                "OpenAI's assistants hold the text in an object.",
+                {"type": "text", "text": {"value": "Hello"}},
+                HELLO,
+            ),
+            (
+                "refusal",
+                "OpenAI's part that is a refusal.",
+                {"type": "refusal", "refusal": "No."},
+                Expect(refusal="No."),
+            ),
+        )
     ),
     Scenario(
         name="message-in-place-of-delta",

@@ -14,6 +14,7 @@ from tests.scenarios.table import (
     Fails,
     Scenario,
     chunk,
+    reply,
 )
 from tests.script_server import Answer, json_answer, sse
 
@@ -111,6 +112,13 @@ ERROR_FIRST = (
         "Seen at gateways: a context-length error inside a good answer.",
         {"error": {"message": "This model's maximum context length is 8192 tokens.", "code": 400}},
         Fails(error="ContextOverflowError", says=("8192 tokens",)),
+    ),
+    _first(
+        "error-in-a-message",
+        "Gateways put the error where the message would be.",
+        reply("", error={"message": "Slow down, please", "code": 429}),
+        Fails(error="RateLimitError", status=429, says=("Slow down, please",)),
+        requests=3,
     ),
     Scenario(
         name="error-then-good",

@@ -79,6 +79,22 @@ ROWS = (
         text="Hello",
         reasoning="hm, yes",
     ),
+    *(
+        _inline(
+            f"think-{name}",
+            "Templates of other makers write other tags.",
+            f"{opening}hm, yes{closing}\n\nHello",
+            *(opening[:3], f"{opening[3:]}hm, ", f"yes{closing[:4]}", f"{closing[4:]}\n", "\nHel", "lo"),
+            text="Hello",
+            reasoning="hm, yes",
+        )
+        for name, opening, closing in (
+            ("gemma", "<thought>", "</thought>"),
+            ("mistral", "[THINK]", "[/THINK]"),
+            ("seed", "<seed:think>", "</seed:think>"),
+            ("kimi", "◁think▷", "◁/think▷"),
+        )
+    ),
     _inline(
         "think-split",
         "Seen at gateways: the tags are cut by the events' borders.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.scenarios.table import ABSENT
 from tests.scenarios.tool_calls import ADDED, IN_PARIS, PARIS, SUM, asked, asked_in, call, tool_row
 
@@ -39,6 +41,51 @@ ROWS = (
         IN_PARIS,
         tool_ids=("call_1",),
         stream=asked_in([call("get_weather", None, index=0, call_id="call_1")], [call(arguments=PARIS, index=0)]),
+    ),
+    *(
+        tool_row(
+            f"arguments-{name}",
+            why,
+            IN_PARIS,
+            tool_ids=("call_1",),
+            blocking=asked(call("get_weather", text, call_id="call_1")),
+            stream=asked_in(
+                [call("get_weather", text[:4], index=0, call_id="call_1")], [call(arguments=text[4:], index=0)]
+            ),
+        )
+        for name, why, text in (
+            ("encoded-twice", "Parsers of servers encode what is JSON already.", json.dumps(PARIS)),
+            ("in-a-fence", "Models write a fence.", f"```json\n{PARIS}\n```"),
+            ("before-a-fence", "Models close a fence that they did not open.", f"{PARIS}\n```"),
+            ("before-mistral-tokens", "Templates leave their tokens behind.", f"{PARIS}[/TOOL_CALLS]"),
+            ("before-deepseek-tokens", "The same, with bars of another kind.", f"{PARIS}<\uff5ctool▁call▁end\uff5c>"),
+            ("null-then-pieces-of-blanks", "Blanks before the object.", f"  \n {PARIS}"),
+        )
+    ),
+    *(
+        tool_row(
+            f"arguments-{name}",
+            "Gateways hand on the field's name that the model's template has.",
+            IN_PARIS,
+            tool_ids=("call_1",),
+            blocking=asked({"id": "call_1", "function": {"name": "get_weather", name: value}}),
+            stream=asked_in([{"id": "call_1", "index": 0, "function": {"name": "get_weather", name: value}}]),
+        )
+        for name, value in (("parameters", {"city": "Paris"}), ("input", PARIS))
+    ),
+    *(
+        tool_row(
+            f"arguments-{name}",
+            why,
+            _ANYWHERE,
+            tool_ids=("call_1",),
+            blocking=asked(None, call("get_weather", arguments, call_id="call_1")),
+            stream=asked_in([None, call("get_weather", arguments, index=0, call_id="call_1")]),
+        )
+        for name, why, arguments in (
+            ("empty-list", "PHP makes an empty list of an empty object.", []),
+            ("null-as-text", "Null that was encoded twice, behind an entry that is null itself.", "null"),
+        )
     ),
     tool_row(
         "arguments-letter-by-letter",

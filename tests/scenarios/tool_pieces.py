@@ -87,6 +87,64 @@ ROWS = (
         ),
     ),
     tool_row(
+        "index-as-float",
+        "Gateways in languages with one kind of number.",
+        IN_PARIS,
+        ADDED,
+        tool_ids=("call_1", "call_2"),
+        stream=asked_in(
+            [call("get_weather", "", index=0.0, call_id="call_1")],
+            [call("add", "", index=1.0, call_id="call_2")],
+            [call(arguments=PARIS, index=0.0)],
+            [call(arguments=SUM, index=1.0)],
+        ),
+    ),
+    tool_row(
+        "id-as-number",
+        "Gateways that count the calls, in the ID.",
+        IN_PARIS,
+        IN_ROME,
+        tool_ids=("1", "2"),
+        stream=asked_in(
+            [call("get_weather", "", call_id=1)],
+            [call("get_weather", "", call_id=2)],
+            [call(arguments=PARIS, call_id=1)],
+            [call(arguments=ROME, call_id=2)],
+        ),
+    ),
+    tool_row(
+        "index-of-pieces",
+        "A gateway that numbers the pieces, and gives each an ID.",
+        IN_PARIS,
+        tool_ids=("call_1",),
+        stream=asked_in(
+            [call("get_weather", "", index=0, call_id="call_1")],
+            [call(arguments='{"city":', index=1, call_id="call_2")],
+            [call(arguments=' "Paris"}', index=2, call_id="call_3")],
+        ),
+    ),
+    tool_row(
+        "id-new-and-name-in-each-piece",
+        "A gateway that makes each piece a call of its own; the index tells that it is one.",
+        IN_PARIS,
+        tool_ids=("call_1",),
+        stream=asked_in(
+            *(
+                [call("get_weather", piece, index=0, call_id=f"call_{n}")]
+                for n, piece in enumerate(("", "{", PARIS[1:]), 1)
+            )
+        ),
+    ),
+    tool_row(
+        "index-without-a-call",
+        "A last entry without a name or arguments is no call.",
+        IN_PARIS,
+        tool_ids=("call_1",),
+        stream=asked_in(
+            [call("get_weather", PARIS, index=0, call_id="call_1")], [call("", "", index=1, call_id="")], [{"index": 2}]
+        ),
+    ),
+    tool_row(
         "index-from-one",
         "Gateways count from 1, or leave numbers out.",
         IN_PARIS,

@@ -94,6 +94,28 @@ ROWS = (
         ),
         expect=replace(HELLO, cached_tokens=4, reasoning_tokens=2),
     ),
+    *(
+        Scenario(
+            name=f"usage-of-{name}",
+            why="Gateways pass the counts on under the names that their source has.",
+            blocking=replied(top={"usage": usage}),
+            stream=sse(chunk("Hello"), STOP, chunk(top={"choices": [], "usage": usage})),
+            expect=replace(HELLO, cached_tokens=4),
+        )
+        for name, usage in (
+            ("anthropic", {"input_tokens": 5, "output_tokens": 3, "cache_read_input_tokens": 4}),
+            ("bedrock", {"inputTokens": 5, "outputTokens": 3, "totalTokens": 8, "cacheReadInputTokens": 4}),
+            ("gemini", {"promptTokenCount": 5, "candidatesTokenCount": 3, "cachedContentTokenCount": 4}),
+            ("a-proxy", {**tokens(), "num_cached_tokens": 4}),
+        )
+    ),
+    Scenario(
+        name="usage-of-unknown-names",
+        why="Counts under names that nobody knows are no zeros.",
+        blocking=replied(top={"usage": {"in": 5, "out": 3}}),
+        stream=sse(chunk("Hello"), STOP, chunk(top={"choices": [], "usage": {"in": 5, "out": 3}})),
+        expect=replace(HELLO, usage=None),
+    ),
     Scenario(
         name="usage-details-null",
         why="vLLM sends the details as null where it does not count them.",

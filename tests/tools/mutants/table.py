@@ -48,8 +48,8 @@ _EDGES = "tests/test_edges.py"
 LISTED: tuple[Listed, ...] = (
     Listed(
         "aki_transport/images/files.py",
-        "path.is_relative_to(folder)",
-        "str(path).startswith(str(folder))",
+        "Path(os.path.normpath(folder / name)).relative_to(folder).parts",
+        "Path(os.path.normpath(folder / name).removeprefix(str(folder)).lstrip('/')).parts",
         _EDGES,
     ),
     Listed("aki_transport/auth.py", '.lower() == "localhost"', '.lower().endswith("localhost")', _EDGES),
