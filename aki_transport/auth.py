@@ -25,7 +25,8 @@ ApiKeySource: TypeAlias = str | SecretStr | KeyFunction | None
 
 _PRINTABLE = re.compile(r"[!-~]+")
 _CALL_PATH = re.compile(
-    r"/((chat/)?completions|responses|images/(generations|edits)|(v1/)?messages|(call|progress)/[^/]+)/*$"
+    r"/((chat/)?completions|responses|embeddings|images/(generations|edits)|(v1/)?messages|(call|progress)/[^/]+)/*$",
+    re.IGNORECASE,
 )
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t -~]*")
@@ -223,6 +224,7 @@ def _strip_key(key: SecretStr | str, title: str) -> SecretStr | None:
         return None
     if not _PRINTABLE.fullmatch(key.get_secret_value()):
         raise ConfigurationError(
-            f"{title}: the key contains spaces or characters that are not allowed in an HTTP header."
+            f"{title}: the key contains spaces or characters that are not allowed in an HTTP header; pass the key"
+            " alone, without 'Bearer'."
         )
     return key

@@ -41,7 +41,7 @@ MADE: tuple[tuple[str, str | None, dict[str, Any], str], ...] = (
         r"answered 401 .*came from AKI_API_KEY; keys of AKI\.IO are made at https://aki\.io\.",
     ),
     ("wrong key", None, {"api_key": "sk-wrong-4711"}, r"answered 401 .*The key came from api_key=; keys of"),
-    ("blanks in the key", None, {"api_key": "sk 4711 wrong"}, "the key contains spaces"),
+    ("a header as the key", None, {"api_key": "Bearer sk-wrong-4711"}, "the key contains spaces .*without 'Bearer'"),
     (
         "no /v1",
         None,

@@ -19,10 +19,10 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import PromptTemplate
 
 import langchain_aki.errors as ours
-from aki_transport import JobProgress, Provider, Route
+from aki_transport import Provider, Route
 from aki_transport.emulator import Emulator
 from langchain_aki import AKILLM, ChatAKI, register_providers
-from tests.langchain.asking import IN_LANGCHAIN, WAYS, Way, ask, is_streamed, pieces_of
+from tests.langchain.asking import WAYS, Way, ask, is_streamed, pieces_of
 from tests.scenarios import KEY, MODEL, chunk, replied, streamed, tokens
 from tests.script_server import Answer, Request, ScriptServer, json_answer, sse
 from tests.subcases import subcases
@@ -183,15 +183,6 @@ def test_fields_of_the_model_and_of_the_call_are_sent(server: ScriptServer, way:
     assert (sent["temperature"], sent["max_tokens"], sent["seed"]) == (0.5, 5, 7)
 
 
-@subcases("way", WAYS)
-def test_progress_of_the_job_is_told(fresh_emulator: Emulator, way: Way):
-    told: list[JobProgress] = []
-    llm = llm_on(fresh_emulator, on_progress=told.append, default_headers={"x-emulator-fault": "queue=1"})
-    ask(llm, way, SUM)
-    assert told[0].state == "queued"
-    assert (told[-1].state, told[-1].percent) == ("done", 100.0)
-
-
 # Which protocol
 
 
@@ -219,12 +210,6 @@ def test_a_provider_that_is_unknown_is_refused_with_those_there_are():
 
 
 # Many prompts
-
-
-def test_batch_keeps_the_order(server: ScriptServer):
-    server.always = echo
-    prompts = [f"p{number}" for number in range(20)]
-    assert llm_at(server).batch(prompts, config={"max_concurrency": 5}) == prompts
 
 
 @subcases("is_async", [False, True])
@@ -394,45 +379,7 @@ async def test_events_of_a_chain_tell_of_every_token(server: ScriptServer):
     assert list(filter(None, told)) == ["One, ", "two."]
 
 
-@subcases("way", WAYS)
-def test_another_model_stands_in(server: ScriptServer, fresh_emulator: Emulator, way: Way):
-    server.always = echo
-    model = llm_at(server).with_fallbacks([llm_on(fresh_emulator)], exceptions_to_handle=(lc.ModelError,))
-    fresh_emulator.respond("The other model.")
-    assert ask(model, way, "bad") == "The other model."
-    assert fresh_emulator.count("/call/llama3_8b_chat") == 1
-
-
 # Errors
-
-
-@subcases("way", WAYS)
-@pytest.mark.parametrize(
-    ("status", "name"),
-    [
-        (400, "BadRequestError"),
-        (401, "AuthenticationError"),
-        (402, "InsufficientCreditsError"),
-        (403, "PermissionDeniedError"),
-        (404, "NotFoundError"),
-        (429, "RateLimitError"),
-        (500, "ServerError"),
-        (503, "ServiceUnavailableError"),
-    ],
-)
-def test_a_bad_status_is_an_error_of_langchains(server: ScriptServer, status: int, name: str, way: Way):
-    server.say(json_answer({"error": {"message": "no"}}, status))
-    with pytest.raises(IN_LANGCHAIN[name][0]) as found:
-        ask(llm_at(server, max_retries=0), way, "hi")
-    assert type(found.value) is getattr(ours, name)
-
-
-@subcases("way", WAYS)
-@pytest.mark.parametrize("fault", ["job-fail", "lapse", "job-cancel"])
-def test_a_job_that_ends_badly_is_an_error_of_langchains(fresh_emulator: Emulator, fault: str, way: Way):
-    with pytest.raises(ours.JobError) as found:
-        ask(llm_on(fresh_emulator, default_headers={"x-emulator-fault": fault}), way, SUM)
-    assert isinstance(found.value, lc.ModelError)
 
 
 @subcases("way", WAYS)

@@ -25,12 +25,12 @@ from llama_index.retrievers.bm25 import BM25Retriever
 from pydantic import BaseModel, SecretStr
 
 import aki_transport.errors as ours
-from aki_transport import JobProgress, Provider, Route
+from aki_transport import Provider, Route
 from aki_transport.emulator import Emulator
 from llama_index_aki import AKICompletion
 from tests.llama_index.asking import PROMPT_WAYS, WAYS, is_streamed, items_of
 from tests.scenarios import KEY, MODEL, chunk, replied, streamed, tokens
-from tests.script_server import Answer, Request, ScriptServer, json_answer, sse
+from tests.script_server import Answer, Request, ScriptServer, sse
 from tests.subcases import subcases
 
 # What LlamaIndex and its tokenizer do with pydantic's old names.
@@ -147,15 +147,6 @@ def test_fields_of_the_call_win_over_those_of_the_model(server: ScriptServer, wa
 
 
 @subcases("way", ALL)
-def test_progress_of_the_job_is_told(fresh_emulator: Emulator, way: Any):
-    told: list[JobProgress] = []
-    llm = llm_on(fresh_emulator, on_progress=told.append, default_headers={"x-emulator-fault": "queue=1"})
-    items_of(llm, way, SUM)
-    assert told[0].state == "queued"
-    assert (told[-1].state, told[-1].percent) == ("done", 100.0)
-
-
-@subcases("way", ALL)
 def test_what_is_known_of_the_answer_stands_beside_it(fresh_emulator: Emulator, way: Any):
     known = items_of(llm_on(fresh_emulator, model="qwen3.6-35b"), way, SUM)[-1].additional_kwargs
     assert (known["model_name"], known["native_model_name"]) == ("qwen3.6-35b", "Qwen3.6-35B")
@@ -207,21 +198,6 @@ def test_an_argument_that_no_prompt_takes_is_refused_before_anything_is_sent(ser
 def test_an_unknown_argument_is_refused_with_the_name_of_ours(name: str, means: str):
     with pytest.raises(ours.ConfigurationError, match=rf"AKICompletion has no argument '{name}'; use {means}="):
         AKICompletion(model=MODEL, **{name: "x"})
-
-
-@subcases("way", ALL)
-@pytest.mark.parametrize(("status", "error"), [(401, ours.AuthenticationError), (500, ours.ServerError)])
-def test_a_bad_status_is_an_error(server: ScriptServer, status: int, error: type[Exception], way: Any):
-    server.say(json_answer({"error": {"message": "no"}}, status))
-    with pytest.raises(error):
-        items_of(llm_at(server, max_retries=0), way, "hi")
-
-
-@subcases("way", ALL)
-@pytest.mark.parametrize("fault", ["job-fail", "lapse", "job-cancel"])
-def test_a_job_that_ends_badly_is_an_error(fresh_emulator: Emulator, fault: str, way: Any):
-    with pytest.raises(ours.JobError):
-        items_of(llm_on(fresh_emulator, default_headers={"x-emulator-fault": fault}), way, SUM)
 
 
 # Events and tokens

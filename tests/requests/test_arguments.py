@@ -395,6 +395,8 @@ def test_base_urls_as_people_copy_them(subtests) -> None:
         for url, meant in (
             ("https://h.example/v1/chat/completions", "https://h.example/v1"),
             ("https://h.example/v1/chat/completions/", "https://h.example/v1"),
+            ("https://h.example/v1/Chat/Completions", "https://h.example/v1"),
+            ("https://h.example/v1/embeddings", "https://h.example/v1"),
             ("https://h.example/api/call/llama3_8b_chat", "https://h.example/api"),
             ("https://h.example/anthropic/v1/messages", "https://h.example/anthropic"),
         ):
