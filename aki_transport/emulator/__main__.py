@@ -4,7 +4,6 @@ import argparse
 import signal
 import sys
 import threading
-from typing import Literal
 
 
 def main(argv: list[str] | None = None, *, prog: str = "python -m aki_transport.emulator") -> int:
@@ -22,19 +21,14 @@ def main(argv: list[str] | None = None, *, prog: str = "python -m aki_transport.
         epilog=f"faults, in the header {HEADER} or after ! in the model name, several joined by ;\n  {faults}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8089, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument(
-        "--credits", type=float, default=100.0, help="US dollars in each gateway's account (default: %(default)s)"
-    )
     parser.add_argument("--any-model", action="store_true", help="serve any model name under that name")
     arguments = parser.parse_args(argv)
     # A shell starts a background job with Ctrl-C ignored; SIGTERM ends it the same way.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    models: Literal["any"] | None = "any" if arguments.any_model else None
     try:
-        with Emulator(host=arguments.host, port=arguments.port, credits=arguments.credits, models=models) as emulator:
+        with Emulator(port=arguments.port, models="any" if arguments.any_model else None) as emulator:
             for title, url, key in emulator.addresses:
                 sys.stdout.write(f"{title:30} {url} (key: {key})\n")
             sys.stdout.write(f"In place of all of them: export AKI_EMULATOR={emulator.url}\nCtrl-C ends it.\n")
@@ -43,7 +37,7 @@ def main(argv: list[str] | None = None, *, prog: str = "python -m aki_transport.
     except KeyboardInterrupt:
         return 0
     except OSError as error:
-        sys.stderr.write(f"AKI emulator: cannot listen on {arguments.host}:{arguments.port}: {error.strerror}\n")
+        sys.stderr.write(f"AKI emulator: cannot listen on port {arguments.port}: {error.strerror}\n")
         return 1
     return 0
 

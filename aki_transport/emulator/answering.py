@@ -1,7 +1,6 @@
 """What the model answers: a script's next item, else tool calls, JSON, a sum, an echo or the best sentence there is."""
 
 import base64
-import binascii
 import json
 import math
 import re
@@ -11,21 +10,21 @@ from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from aki_transport.emulator.faults import Faults
 from aki_transport.emulator.field_values import FieldValues, Unfillable
-from aki_transport.emulator.prompt import Completion, Effort, Prompt, limited
+from aki_transport.emulator.models import Model
+from aki_transport.emulator.prompt import EFFORTS, Completion, Prompt, Refusal, limited
 from aki_transport.emulator.records import RecordedRequest
-from aki_transport.emulator.respond import Script, Unanswerable
+from aki_transport.emulator.respond import Script
 from aki_transport.emulator.text import content, evaluate, expressions, quoted, sentences, shorten, spaced
 from aki_transport.emulator.tool_calls import plan
 
 UNKNOWN = "I do not know."
 
-_STEPS: dict[Effort, int] = {"none": 0, "low": 1, "medium": 2, "high": 4}
 _GREETING = re.compile(r"^\s*(?:hi|hello|hey|good (?:morning|evening|day))\b[^?]{0,40}$", re.IGNORECASE)
 _ECHO = re.compile(
     r"\b(?:say|repeat|(?:reply|respond|answer)\s+(?:only|just|exactly|with))\b"
@@ -34,7 +33,7 @@ _ECHO = re.compile(
 )
 _COUNT = re.compile(r"\bcount\b.*?\b(?:from\s+(\d+)\s+)?(?:to|until)\s+(\d+)", re.IGNORECASE)
 _LABELLED = re.compile(r"(?im)^\s*(?:question|query)\s*:\s*(\S.*)$")
-_EXISTING = re.compile(r"^.*\b(?:original|existing) answer:\s*(\S.*)$", re.IGNORECASE | re.MULTILINE)
+_EXISTING = re.compile(r"(?im)^.*\b(?:original|existing) answer:\s*(\S.*)$")
 _SOURCE = re.compile(r"^\s*\[([^\]\n]{1,200})\]\s*(?!\()|^\s*(?:source|file_path|file)\s*:\s*(\S.*)$", re.IGNORECASE)
 # Written for the model where no source stands above it, else for the reader of that source.
 _INSTRUCTION = re.compile(
@@ -43,16 +42,14 @@ _INSTRUCTION = re.compile(
 )
 # A sentence that orders JSON, not one of a passage that speaks of it.
 _ORDER = re.compile(
-    r"(?:^|[.!?:]\s+)\W*(?:please\s+)?(?:the output|output|your|return|respond|reply|answer|give|write|only|use)\b"
-    r"[^\n]*\bJSON\b[^\n]*",
-    re.IGNORECASE | re.MULTILINE,
+    r"(?im)(?:^|[.!?:]\s+)\W*(?:please\s+)?(?:the output|output|your|return|respond|reply|answer|give|write|use)\b"
+    r"[^\n]*\bJSON\b[^\n]*"
 )
 _WRITTEN = frozenset(["answer", "response", "reply", "result", "text", "summary", "explanation"])
 _CODE = re.compile(r"^\s*```.*?^\s*```", re.MULTILINE | re.DOTALL)
 _ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s")
 _MARKS = re.compile(
-    r"\*\*|^\s*(?:[-*+]|\d+[.)])\s+|^\s*#+\s.*$|^\s*(?:context|passages|documents)\b[^\n:]{0,30}:|<[^<>\n]+>|^\s*-{3,}\s*$",
-    re.MULTILINE | re.IGNORECASE,
+    r"(?im)\*\*|^\s*(?:[-*+]|\d+[.)])\s+|^\s*#+\s.*$|^\s*(?:context|passages|documents)\b[^\n:]{0,30}:|<[^<>\n]+>"
 )
 _LONGEST_COUNT = 2000
 _LONGEST_ECHO = 400
@@ -60,11 +57,22 @@ _LONG = 60  # words; from here on the result of a tool is read like a context
 _COVERED = 0.4  # how much of what a question asks a sentence has to hold
 
 
-def complete(prompt: Prompt, max_output: int, request: RecordedRequest, script: Script, faults: Faults) -> Completion:
-    """The answer to a request: a script's as it is, else the model's own within its limits."""
+def complete(prompt: Prompt, model: Model, request: RecordedRequest, script: Script, faults: Faults) -> Completion:
+    """The answer to a request: a script's as it is, else the model's own within its limits; or what is refused."""
+    if not model.sees and any(turn.images for turn in prompt.turns):
+        raise Refusal(f"The model {model.id} has no image input; send text only.")
+    used, wanted = prompt.tokens(), prompt.max_tokens or 0
+    if used + wanted > model.window:
+        # vLLM's words, which clients look for.
+        raise Refusal(
+            f"This model's maximum context length is {model.window} tokens. However, you requested {used + wanted} "
+            f"tokens ({used} in the messages, {wanted} in the completion). Please reduce the length of the messages.",
+            400,
+            "context_length_exceeded",
+        )
     if faults.empty:
-        return Completion(prompt_tokens=prompt.tokens())
-    return script.take(prompt, request) or limited(think(prompt), prompt, max_output)
+        return Completion(prompt_tokens=used)
+    return script.take(prompt, request) or limited(think(prompt), prompt, model.max_output)
 
 
 def think(prompt: Prompt) -> Completion:
@@ -73,19 +81,18 @@ def think(prompt: Prompt) -> Completion:
         calls = plan(prompt)
         text = "" if calls else _text(prompt)
     except Unfillable as error:
-        raise Unanswerable(f"No value fits the JSON schema: {error}") from None
-    needed = f"That needs {', '.join(call.name for call in calls)}."
+        raise Refusal(f"No value fits the JSON schema: {error}") from None
+    needs = f"That needs {', '.join(call.name for call in calls)}."
     steps = (
         f"The user writes: “{shorten(prompt.question, 80)}”",
-        needed if calls else "I can answer this from what is in the prompt.",
+        needs if calls else "I can answer this from what is in the prompt.",
         f"There are {len(prompt.turns)} messages and {len(prompt.tools)} tools.",
-        "Nothing in them speaks against this.",
     )
-    return Completion(text, " ".join(steps[: _STEPS[prompt.effort]]), calls)
+    return Completion(text, " ".join(steps[: EFFORTS.index(prompt.effort)]), calls)
 
 
 def _text(prompt: Prompt) -> str:
-    schema = _instructed(f"{prompt.system}\n{prompt.question}") if not prompt.schema else prompt.schema
+    schema = prompt.schema or _instructed(f"{prompt.system}\n{prompt.question}")
     if schema is None and prompt.schema is not None:
         schema = {"properties": {"answer": {"type": "string"}}, "required": ["answer"]}
     return _plain(prompt) if schema is None else _json(prompt, schema)
@@ -102,46 +109,36 @@ def _json(prompt: Prompt, schema: dict[str, Any]) -> str:
 
 
 def _instructed(text: str) -> dict[str, Any] | None:
-    """The schema by which a text asks for JSON: one written out, else an object of the keys it shows or names."""
-    # The first sentence that orders JSON may not be the one that names the keys.
-    return next(filter(None, (_ordered(text[order.start() :], order.group()) for order in _ORDER.finditer(text))), None)
-
-
-def _ordered(text: str, order: str) -> dict[str, Any] | None:
-    """The schema that the text from an order on shows or names."""
-    objects = _objects(text)
-    for value in objects:
-        if "properties" in value or "$ref" in value:
-            return value
-    keys = list(objects[-1]) if objects else [key for key in quoted(order) if key.isidentifier()]
-    if not keys and (listed := re.search(r"\bkeys\s+((?:\w+(?:,\s*|\s+and\s+))*\w+)", order)):
-        keys = re.findall(r"\w+", listed.group(1).replace(" and ", " "))
-    return {"properties": {key: {} for key in keys}, "required": keys} if keys else None
-
-
-def _objects(text: str) -> list[dict[str, Any]]:
-    """The JSON objects that stand in a text."""
-    objects: list[dict[str, Any]] = []
-    end = 0
-    for match in re.finditer(r"\{", text):
-        if match.start() >= end:
+    """The schema by which a text orders JSON: one written out, else an object of the keys that it shows or quotes."""
+    for order in _ORDER.finditer(text):
+        objects: list[dict[str, Any]] = []
+        end = order.start()
+        while (start := text.find("{", end)) >= 0:
+            end = start + 1
             with suppress(ValueError):
-                value, end = json.JSONDecoder().raw_decode(text, match.start())
+                value, end = json.JSONDecoder().raw_decode(text, start)
                 objects += [value] if value else []
-    return objects
+        if schemas := [value for value in objects if "properties" in value or "$ref" in value]:
+            return schemas[0]
+        listed = order.group().partition(" keys ")[2].partition(".")[0].replace(" and ", " ")
+        named = [key for key in quoted(order.group()) or re.findall(r"\w+", listed) if key.isidentifier()]
+        if keys := [*objects[-1]] if objects else named:
+            return {"properties": {key: {} for key in keys}, "required": keys}
+    return None
 
 
 def _plain(prompt: Prompt) -> str:
     if results := prompt.results:
         parts = [_reported(call.name, call.arguments, result.strip(), prompt.question) for call, result in results]
-        return " ".join([*dict.fromkeys(parts), *filter(None, [describe(prompt.images)])])
+        return " ".join([*dict.fromkeys(parts), *map(_described, prompt.images)])
     if prompt.images:
-        return describe(prompt.images)
+        return " ".join(map(_described, prompt.images))
     # A prompt to refine an answer: only one that knows nothing is replaced.
     if (existing := _EXISTING.search(prompt.question)) and UNKNOWN not in existing.group(1):
         return existing.group(1).strip()
     question = _question(prompt.question)
-    return _worked_out(question) or _best_sentence(question, _context(prompt, question)) or UNKNOWN
+    texts = [turn.text.replace(question, "\n\n") for turn in prompt.turns if turn.role in ("system", "user")]
+    return _worked_out(question) or _best_sentence(question, "\n\n".join(texts)) or UNKNOWN
 
 
 def _question(text: str) -> str:
@@ -159,14 +156,10 @@ def _worked_out(question: str) -> str | None:
         first, last = int(count.group(1) or 1), int(count.group(2))
         return ", ".join(map(str, range(first, min(last, first + _LONGEST_COUNT) + 1))) + "."
     if sums := expressions(question):
-        return " ".join(f"{each} = {_shown(evaluate(each))}." for each in sums)
+        return " ".join(f"{each} = {evaluate(each)}." for each in sums)
     if echo := _ECHO.search(question):
         return shorten((quoted(echo.group(1)) or [echo.group(1).strip()])[0], _LONGEST_ECHO)
     return None
-
-
-def _shown(value: float | None) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _reported(tool: str, arguments: str, result: str, question: str) -> str:
@@ -176,12 +169,6 @@ def _reported(tool: str, arguments: str, result: str, question: str) -> str:
         return next(filter(None, (_best_sentence(each, result) for each in asked)), shorten(result, _LONGEST_ECHO))
     ended = result if result[-1:] in (*'.!?…`)"]}',) else f"{result or 'nothing'}."
     return ended if " " in result else f"The result of {spaced(tool)} is {ended}"
-
-
-def _context(prompt: Prompt, question: str) -> str:
-    """All texts but the question, and without what is said to the model."""
-    texts = [turn.text for turn in prompt.turns if turn.role in ("system", "user")]
-    return "\n\n".join(text.replace(question, "\n\n") for text in texts)
 
 
 def _best_sentence(question: str, context: str) -> str | None:
@@ -217,22 +204,13 @@ def _units(context: str) -> Iterator[tuple[str, str | None]]:
             paragraph.append(line[label.end() :] if label else line)
 
 
-def describe(images: tuple[str, ...]) -> str:
-    """A sentence about the images of a prompt."""
-    seen = [_described(image) for image in images]
-    if len(seen) < 2:  # noqa: PLR2004  # more are numbered
-        return f"I see {seen[0]}." if seen else ""
-    return f"I see {len(seen)} images: " + "; ".join(f"{number}. {each}" for number, each in enumerate(seen, 1)) + "."
-
-
 def _described(url: str) -> str:
-    if not url.startswith("data:"):
-        # Never fetched: the emulator reaches nothing but its clients.
-        return f"an image at {urlsplit(url).netloc or url[:40]} that was not opened"
     head, _, payload = url.partition(",")
+    if not head.startswith("data:"):
+        # Never fetched: the emulator reaches nothing but its clients.
+        return f"I see an image at {urlsplit(url).netloc or url[:40]} that was not opened."
     try:
-        data = base64.b64decode(payload, validate=True) if head.endswith(";base64") else unquote_to_bytes(payload)
-        image = Image.open(BytesIO(data))
-    except (binascii.Error, UnidentifiedImageError, OSError):
-        return "an image that cannot be read"
-    return f"a {image.format} image of {image.width} × {image.height} pixels"  # noqa: RUF001  # as sizes are written
+        image = Image.open(BytesIO(base64.b64decode(payload)))
+    except (ValueError, OSError):
+        return "I see an image that cannot be read."
+    return f"I see a {image.format} image of {image.width} × {image.height} pixels."  # noqa: RUF001  # as sizes are written

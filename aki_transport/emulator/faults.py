@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -35,7 +36,6 @@ class Faults:
     event_error: int | None = _fault("the same as `event: error`")
     no_done: bool | None = _fault("no [DONE], no message_stop")
     no_finish: bool | None = _fault("no finish_reason, no message_delta")
-    role_every_chunk: bool | None = _fault("the older server: role in every chunk, finish_reason always stop, no usage")
     # Of a completion.
     empty: bool | None = _fault("no content, 0 completion tokens, HTTP 200")
     # Of pictures.
@@ -65,34 +65,29 @@ class Faults:
     @classmethod
     def parse(cls, spec: str) -> Self:
         """The faults that a header names; `ValueError` for a name or value that is none."""
-        kinds = {each.name: str(each.type).removesuffix(" | None") for each in fields(cls)}
         values: dict[str, Any] = {}
         for part in filter(None, (part.strip() for part in spec.split(";"))):
             written, _, value = part.partition("=")
             name = written.strip().replace("-", "_")
-            if name not in kinds:
-                known = ", ".join(each.replace("_", "-") for each in kinds)
+            if name not in _KINDS:
+                known = ", ".join(each.replace("_", "-") for each in _KINDS)
                 raise ValueError(f"{HEADER}: no fault {written!r}; there are {known}")
-            values[name] = _value(kinds[name], written, value.strip())
+            try:
+                values[name] = _READ[_KINDS[name]](value.strip())
+            except ValueError:
+                raise ValueError(f"{HEADER}: {written} needs a number, not {value!r}") from None
         return cls(**values)
 
 
-def _value(kind: str, name: str, text: str) -> float | str | bool:
-    if kind == "bool":
-        return True
-    if kind == "str":
-        return text
-    try:
-        return float(text) if kind == "float" else int(text)
-    except ValueError:
-        raise ValueError(f"{HEADER}: {name} needs a number, not {text!r}") from None
+_KINDS = {each.name: str(each.type).removesuffix(" | None") for each in fields(Faults)}
+_READ: dict[str, Callable[[str], Any]] = {"bool": lambda _: True, "int": int, "float": float, "str": str}
 
 
 def describe_faults() -> list[str]:
     """Each fault as it is written, with what it does."""
     endings = {"bool": "", "int": "=N", "float": "=SECONDS", "str": "=TEXT"}
-    names = [(each, str(each.type).removesuffix(" | None")) for each in fields(Faults)]
-    return [f"{each.name.replace('_', '-') + endings[kind]:22} {each.metadata['meaning']}" for each, kind in names]
+    kinds = {each.name: each.name.replace("_", "-") + endings[_KINDS[each.name]] for each in fields(Faults)}
+    return [f"{kinds[each.name]:22} {each.metadata['meaning']}" for each in fields(Faults)]
 
 
 def split_model(name: str) -> tuple[str, str]:
@@ -123,23 +118,25 @@ class FaultySend:
         if message["type"] == "http.response.start":
             await self._send({**message, "headers": [*message["headers"], *self._headers]})
             return
-        if self._faults.drop is not None:
-            await self._cut(message, self._faults.drop)
-        if not self._ended and message["body"]:
+        after = self._faults.drop
+        if after is not None and self._chunks == 0 and not message.get("more_body", False):
+            self._ended = True
+            await send_half(self._send, message["body"], self._transport)
+        elif after is not None and self._chunks >= after:
+            self._ended = True
+            await abort(self._transport)
+        elif message["body"]:
             # 0 lets other connections have their turn in between.
             self._ended = await client_left(self._receive, self._faults.chunk_delay or 0)
             self._chunks += 1
         if not self._ended:
             await self._send(message)
 
-    async def _cut(self, message: Message, after: int) -> None:
-        in_one = self._chunks == 0 and not message.get("more_body", False)
-        if in_one:
-            half: bytes = message["body"][: len(message["body"]) // 2]
-            await self._send({**message, "body": half, "more_body": True})
-        if in_one or self._chunks >= after:
-            self._ended = True
-            await abort(self._transport)
+
+async def send_half(send: Send, body: bytes, transport: asyncio.Transport) -> None:
+    """Send the first half of a body, and cut the connection."""
+    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+    await abort(transport)
 
 
 async def client_left(receive: Receive, seconds: float | None) -> bool:

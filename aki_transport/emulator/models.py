@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from aki_transport.emulator.credits import FREE, Price
+from aki_transport.emulator.prompt import Completion
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,16 @@ class Model:
     listed_window: int = 0
     # The open server mixes numbers and strings in one list.
     created: int | str = 1_758_000_000
-    price: Price = FREE
+    # US dollars for a million tokens, of the prompt and of the answer.
+    prices: tuple[str, str] = ("0", "0")
     # The native endpoint, and the name that its answers give the model.
     endpoint: str = ""
     label: str = ""
+
+    def cost(self, completion: Completion) -> Decimal:
+        """What an answer costs, in US dollars."""
+        prompt, written = map(Decimal, self.prices)
+        return (prompt * completion.prompt_tokens + written * completion.completion_tokens) / 1_000_000
 
 
 # The endpoints of the first Llama, Apertus and GPT-OSS are AKI.IO's own; the others are invented, of the parts of one
@@ -46,33 +52,25 @@ MODELS = (
           endpoint="ministral3_14b", label="Ministral-3-14B-Instruct"),
     Model("qwen3.6-35b", "qwen", 262_144, 32_768, reasons=True, sees=True, older_id="qwen3.6-chat-35b",
           endpoint="qwen3.6_35b_chat", label="Qwen3.6-35B"),
-    # In no client's table: live listings change faster than tables.
     Model("kimi-k2.7-code-1100b", "moonshotai", 262_144, 32_768, listed_window=262_144,
           endpoint="kimi_k2.7_1100b_code", label="Kimi-K2.7-Code"),
 )  # fmt: skip
 FALLBACK = next(model for model in MODELS if model.id == "minimax-m2.5-230b")
 
-_GPT = Price(Decimal("0.15"), Decimal("0.60"))
-_CLAUDE = Price(Decimal(3), Decimal(15))
+_GPT, _CLAUDE = ("0.15", "0.60"), ("3", "15")
 # The windows and prices are the makers'; the gateways' pages give neither.
 AACFLOW_MODELS = (
-    Model("gpt-4o-mini", "openai", 128_000, 16_384, sees=True, created=1_720_000_000, price=_GPT),
-    Model("claude-sonnet-4-6", "anthropic", 200_000, 64_000, sees=True, created=1_771_000_000, price=_CLAUDE),
+    Model("gpt-4o-mini", "openai", 128_000, 16_384, sees=True, created=1_720_000_000, prices=_GPT),
+    Model("claude-sonnet-4-6", "anthropic", 200_000, 64_000, sees=True, created=1_771_000_000, prices=_CLAUDE),
 )
 AK_AI_CORE_MODELS = (
-    Model("openai/gpt-4o-mini", "openai", 128_000, 16_384, sees=True, created=1_715_644_800, price=_GPT),
-    Model("anthropic/claude-3-5-sonnet", "anthropic", 200_000, 8192, sees=True, created=1_718_323_200, price=_CLAUDE),
+    Model("openai/gpt-4o-mini", "openai", 128_000, 16_384, sees=True, created=1_715_644_800, prices=_GPT),
+    Model("anthropic/claude-3-5-sonnet", "anthropic", 200_000, 8192, sees=True, created=1_718_323_200, prices=_CLAUDE),
 )
 
 
 class Catalog:
-    """The models of one provider.
-
-    Args:
-        models: All that it knows.
-        unknown: What serves a name that it does not know; may raise.
-        any_name: Whether every name is served under that name instead.
-    """
+    """The models of one provider; an unknown name is served by what `unknown` gives, or under that name."""
 
     def __init__(self, models: Sequence[Model], unknown: Callable[[str], Model], *, any_name: bool) -> None:
         self._by_id = {name: model for model in models for name in (model.id, model.older_id) if name}

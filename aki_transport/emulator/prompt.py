@@ -2,16 +2,28 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 Role = Literal["system", "user", "assistant", "tool"]
+Choice = Literal["auto", "none", "required"]
 Effort = Literal["none", "low", "medium", "high"]
+EFFORTS: tuple[Effort, ...] = get_args(Effort)  # by how many sentences a model thinks
 
 _PER_MESSAGE, _PER_IMAGE = 4, 256
 # Lossless: the pieces of a text joined are the text. About 1.3 of them per English word, as real tokenizers have.
 _PIECE = re.compile(r"\s*[^\W_]{1,6}|\s*[^\w\s]|\s*_|\s+")
 _DELTA = 3  # tokens; a word or two
+
+
+@dataclass
+class Refusal(Exception):  # noqa: N818  # named for what the service does
+    """A request that is not carried out; without a status it gets the interface's own for that."""
+
+    message: str
+    status: int | None = None
+    code: str | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,14 @@ class Tool:
         return properties if isinstance(properties, dict) else {}
 
 
+def choose(tools: tuple[Tool, ...], choice: Choice, name: str = "") -> tuple[tuple[Tool, ...], Choice]:
+    """The tools of a request and its choice; where one is required by name, it is the only one."""
+    named = tuple(tool for tool in tools if name in ("", tool.name))
+    if choice == "required" and not named:
+        raise Refusal(f"Parameter 'tool_choice' names no tool of the request: {name!r}.")
+    return named, choice
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One message."""
@@ -47,16 +67,6 @@ class Turn:
     images: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
     call_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NamedTool:
-    """A tool choice that names its tool."""
-
-    name: str
-
-
-Choice = Literal["auto", "none", "required"] | NamedTool
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +106,9 @@ class Prompt:
 
     @property
     def _latest(self) -> tuple[Turn, ...]:
-        """The turns from the user's last text on."""
-        for index in range(len(self.turns) - 1, -1, -1):
-            turn = self.turns[index]
-            # Pictures of tool results come in the user's name where the protocol has no other place for them.
-            of_results = turn.images and index and self.turns[index - 1].role == "tool"
-            if turn.role == "user" and not of_results:
+        """The turns from the user's last text on; pictures of results may stand behind them in the user's name."""
+        for index, turn in reversed([*enumerate(self.turns)]):
+            if turn.role == "user" and not (turn.images and index and self.turns[index - 1].role == "tool"):
                 return self.turns[index:]
         return self.turns
 
@@ -110,8 +117,8 @@ class Prompt:
         texts = [tool.name + tool.description + str(tool.schema) for tool in self.tools]
         for turn in self.turns:
             texts += [turn.text, *(call.name + call.arguments for call in turn.calls)]
-        images = sum(len(turn.images) for turn in self.turns)
-        return sum(map(count, texts)) + _PER_MESSAGE * len(self.turns) + _PER_IMAGE * images
+        others = sum(_PER_MESSAGE + _PER_IMAGE * len(turn.images) for turn in self.turns)
+        return sum(map(count, texts)) + others
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,33 +131,23 @@ class Completion:
     finish: str = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    reasoning_tokens: int = 0
     stopped_by: str | None = None
     usage: Mapping[str, Any] = field(default_factory=dict)
 
 
 def limited(answer: Completion, prompt: Prompt, max_output: int) -> Completion:
-    """The answer cut by stop words and limits, and counted."""
-    limit = left = min(prompt.max_tokens or max_output, max_output)
+    """The answer, its text cut by stop words and limits, and counted."""
+    limit = min(prompt.max_tokens or max_output, max_output)
     reasoning = cut(answer.reasoning, limit)
     spent = count(reasoning)
     stops = [(answer.text.find(word), word) for word in prompt.stop if word and word in answer.text]
     at, word = min(stops, default=(len(answer.text), None))
     text = cut(answer.text[:at], limit - spent)
-    left -= spent + count(text)
-    shortened = len(text) < at or reasoning != answer.reasoning
-    calls: list[Call] = []
-    for call in answer.calls:
-        arguments = cut(call.arguments, left - count(call.name))
-        shortened = shortened or left < count(call.name) or arguments != call.arguments
-        if left >= count(call.name):
-            calls.append(replace(call, arguments=arguments))
-            left -= count(call.name + arguments)
-        if shortened:
-            break
-    finish = "length" if shortened else "tool_calls" if calls else "stop"
+    is_cut = len(text) < at or reasoning != answer.reasoning
+    written = spent + count(text) + sum(count(call.name + call.arguments) for call in answer.calls)
+    finish = "length" if is_cut else "tool_calls" if answer.calls else "stop"
     stopped_by = word if finish == "stop" else None
-    return Completion(text, reasoning, tuple(calls), finish, prompt.tokens(), limit - left, spent, stopped_by)
+    return Completion(text, reasoning, answer.calls, finish, prompt.tokens(), written, stopped_by)
 
 
 def count(text: str) -> int:

@@ -1,7 +1,5 @@
-"""What reached the emulator, and how often each fault was injected."""
+"""What reached the emulator."""
 
-import threading
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -61,34 +59,3 @@ class RecordedJob:
     state: JobState
     polls: int
     cancelled: bool
-
-
-class Records:
-    """Filled by the server's thread, read by any other."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._requests: list[RecordedRequest] = []
-        self._injected: Counter[tuple[str, str]] = Counter()
-
-    def add(self, request: RecordedRequest) -> None:
-        """Keep one request."""
-        with self._lock:
-            self._requests.append(request)
-
-    def requests(self) -> list[RecordedRequest]:
-        """All requests so far, in order."""
-        with self._lock:
-            return list(self._requests)
-
-    def applies(self, path: str, spec: str, times: int | None) -> bool:
-        """Whether a fault with this text still applies; each call uses up one of its times."""
-        with self._lock:
-            self._injected[path, spec] += 1
-            return times is None or self._injected[path, spec] <= times
-
-    def clear(self) -> None:
-        """Forget the requests and the faults' counters."""
-        with self._lock:
-            self._requests.clear()
-            self._injected.clear()

@@ -1,7 +1,6 @@
 """Scripted answers: what the next model calls get instead of what the emulator would think of."""
 
 import json
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, TypeAlias
 from uuid import uuid4
 
-from aki_transport.emulator.prompt import Call, Completion, NamedTool, Prompt, Tool, count
+from aki_transport.emulator.prompt import Call, Completion, Prompt, Refusal, Tool, count
 from aki_transport.emulator.records import RecordedRequest
 
 _USAGE = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
@@ -49,10 +48,6 @@ Item: TypeAlias = (
 )
 
 
-class Unanswerable(Exception):  # noqa: N818  # named for the request
-    """There is no answer to this request, or none that can be sent."""
-
-
 def answer(
     text: str = "",
     *,
@@ -67,16 +62,12 @@ def answer(
         text: Its text.
         reasoning: What the model thinks before it.
         tool_calls: The tools to call, each made by `tool_call`.
-        finish_reason: Why it ends, in OpenAI's words on every interface; by default `"tool_calls"` where there are
-            calls, else `"stop"`. The native interface has none.
+        finish_reason: Why it ends, in OpenAI's words on every interface; by default as the answer is. The native
+            interface has none.
         usage: Token counts, by OpenAI's or Anthropic's names; counted if not given.
 
     Raises:
         TypeError: A tool call was not made by `tool_call`.
-
-    Example:
-        >>> answer("Blue.", reasoning="The sky is blue.", usage={"completion_tokens": 7}).text
-        'Blue.'
     """
     for call in tool_calls:
         if not isinstance(call, ScriptedCall):
@@ -93,10 +84,6 @@ def tool_call(name: str, /, **arguments: Any) -> ScriptedCall:
 
     Raises:
         TypeError: The arguments are no JSON.
-
-    Example:
-        >>> tool_call("weather", city="Munich").arguments
-        {'city': 'Munich'}
     """
     json.dumps(arguments)
     return ScriptedCall(name, arguments)
@@ -115,10 +102,6 @@ def http_error(
 
     Raises:
         ValueError: The status is none of an error, or `times` is less than 1.
-
-    Example:
-        >>> http_error(429, "Slow down.", headers={"retry-after": "1"}, times=3).status
-        429
     """
     if not HTTPStatus.BAD_REQUEST <= status < 600:  # noqa: PLR2004  # the end of the statuses
         raise ValueError(f"http_error: the status of an error is from 400 to 599, not {status}.")
@@ -131,9 +114,7 @@ class Script:
     """The items in their order; filled by any thread, read by the server's."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._items: deque[Item] = deque()
-        self._uses = 0  # of the first item, where it is an error for several requests
 
     def extend(self, items: Sequence[Item]) -> None:
         """Append items; `TypeError` for what is none."""
@@ -143,53 +124,45 @@ class Script:
                     "respond() takes text, answer(…), tool_call(…), http_error(…), a dict or a function of the request,"
                     f" not {type(item).__name__}."
                 )
-            if isinstance(item, dict):
-                json.dumps(item)
-        with self._lock:
-            self._items.extend(items)
+        for item in items:
+            self._items.extend([item] * ((item.times or 1) if isinstance(item, ScriptedError) else 1))
 
     @property
     def pending(self) -> tuple[Item, ...]:
-        """The items that no request took yet."""
-        with self._lock:
-            endless = self._uses and isinstance(self._items[0], ScriptedError) and self._items[0].times is None
-            return tuple(self._items)[1 if endless else 0 :]
+        """The items that no request took yet, without an error that lasts until the reset."""
+        return tuple(item for item in self._items.copy() if not _is_endless(item))
 
     def clear(self) -> None:
         """Forget all items."""
-        with self._lock:
-            self._items.clear()
-            self._uses = 0
+        self._items.clear()
 
     def take(self, prompt: Prompt, request: RecordedRequest) -> Completion | None:
         """The scripted answer to a request; `None` where nothing is left.
 
         Raises:
             ScriptedError: It is one.
-            Unanswerable: The item is none for this request.
+            Refusal: The item is none for this request.
         """
         item: Any = self._next()
         if callable(item):
             try:
                 item = item(request)
             except Exception as error:
-                raise Unanswerable(f"respond(): the function raised {type(error).__name__}: {error}") from error
+                raise Refusal(f"respond(): the function raised {type(error).__name__}: {error}") from error
             if item is None:
-                raise Unanswerable("respond(): the function returned None in place of an answer.")
+                raise Refusal("respond(): the function returned None in place of an answer.")
         if isinstance(item, ScriptedError):
             raise item
         return None if item is None else _completion(item, prompt)
 
     def _next(self) -> Item | None:
-        with self._lock:
-            if not self._items:
-                return None
-            item = self._items[0]
-            self._uses += 1
-            if not isinstance(item, ScriptedError) or self._uses == item.times:
-                self._items.popleft()
-                self._uses = 0
-            return item
+        if self._items and _is_endless(self._items[0]):
+            return self._items[0]
+        return self._items.popleft() if self._items else None
+
+
+def _is_endless(item: Item) -> bool:
+    return isinstance(item, ScriptedError) and item.times is None
 
 
 def _completion(item: Any, prompt: Prompt) -> Completion:
@@ -205,25 +178,24 @@ def _completion(item: Any, prompt: Prompt) -> Completion:
         case dict():
             scripted = ScriptedAnswer(json.dumps(item, ensure_ascii=False))
         case _:
-            raise Unanswerable(f"respond(): the function returned {type(item).__name__}, which is no answer.")
+            raise Refusal(f"respond(): the function returned {type(item).__name__}, which is no answer.")
     calls = tuple(
         Call(f"call_{uuid4().hex[:24]}", call.name, json.dumps(call.arguments, ensure_ascii=False))
         for call in scripted.tool_calls
     )
     usage = {_USAGE.get(name, name): value for name, value in scripted.usage.items()}
-    reasoning = count(scripted.reasoning)
-    written = reasoning + count(scripted.text) + sum(count(call.name + call.arguments) for call in calls)
+    written = (
+        count(scripted.reasoning) + count(scripted.text) + sum(count(call.name + call.arguments) for call in calls)
+    )
     read, written = usage.pop("prompt_tokens", prompt.tokens()), usage.pop("completion_tokens", written)
     finish = scripted.finish_reason or ("tool_calls" if calls else "stop")
-    return Completion(scripted.text, scripted.reasoning, calls, finish, read, written, reasoning, usage=usage)
+    return Completion(scripted.text, scripted.reasoning, calls, finish, read, written, usage=usage)
 
 
 def _tool_for(item: dict[str, Any], prompt: Prompt) -> Tool | None:
     """The tool by which an object is asked for; `None` where it is asked for as text."""
     if prompt.schema is not None or prompt.choice == "none":
         return None
-    if isinstance(prompt.choice, NamedTool):
-        return next(tool for tool in prompt.tools if tool.name == prompt.choice.name)
     fitting = [
         tool
         for tool in prompt.tools

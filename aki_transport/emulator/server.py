@@ -9,12 +9,12 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from aki_transport.emulator.app import build
-from aki_transport.emulator.credits import Account
-from aki_transport.emulator.interfaces import Interface, Refusal, aacflow, ak_ai_core, anthropic, native, openai
+from aki_transport.emulator.app import Application
+from aki_transport.emulator.interfaces import anthropic, gateways, native, openai
 from aki_transport.emulator.interfaces.jobs import Jobs
 from aki_transport.emulator.models import AACFLOW_MODELS, AK_AI_CORE_MODELS, FALLBACK, MODELS, Catalog, Model
-from aki_transport.emulator.records import RecordedJob, RecordedRequest, Records
+from aki_transport.emulator.prompt import Refusal
+from aki_transport.emulator.records import RecordedJob, RecordedRequest
 from aki_transport.emulator.respond import Item, Script
 
 _BACKLOG = 4096
@@ -45,12 +45,11 @@ class Emulator:
     """Serves from `start` (or `with`) to `stop`.
 
     Args:
-        host: The address to listen on.
-        port: The port; 0 takes a free one.
+        port: The port on this machine's loopback; 0 takes a free one.
         credits: What each of the gateways' accounts has to spend, in US dollars.
         job_speed: How many seconds of the native interface's jobs pass in a real one.
-        models: `"any"` serves every model name under that name, as tests with a scripted model want it; by default
-            there are the models of the services, and unknown ones are answered as each of the services does.
+        models: `"any"` serves every model name under that name; by default there are the models of the services, and
+            unknown ones are answered as each of the services does.
 
     Example:
         >>> from langchain_aki import ChatAKI
@@ -58,13 +57,14 @@ class Emulator:
         >>> model = ChatAKI(model="qwen3.6-35b", base_url=service.openai_url, api_key=service.key)
         >>> service.respond("Blue.", http_error(429, times=3))
         >>> model.invoke("Which colour is the sky?").text, len(service.pending), service.count("/chat/completions")
-        ('Blue.', 1, 1)
+        ('Blue.', 3, 1)
         >>> service.reset()
         >>> model.invoke("What is 6 * 7?").text
         '6 * 7 = 42.'
         >>> service.stop()
     """
 
+    host = "127.0.0.1"
     key = "aki-test"
     aacflow_key = "aacf_test"
     ak_ai_core_key = "sk-or-test"
@@ -72,18 +72,27 @@ class Emulator:
     def __init__(
         self,
         *,
-        host: str = "127.0.0.1",
         port: int = 0,
         credits: float = 100.0,  # noqa: A002  # the gateways' word
         job_speed: float = 1.0,
         models: Literal["any"] | None = None,
     ) -> None:
-        self.host = host
         self._port = port
-        self._records = Records()
         self._jobs = Jobs(job_speed)
         self._script = Script()
-        self._interfaces = self._made_interfaces(credits, any_model=models == "any")
+        any_name = models == "any"
+        aki = Catalog(MODELS, lambda _: FALLBACK, any_name=any_name)
+        aacflow, ak_ai_core = (
+            Catalog(served, _no_such_model, any_name=any_name) for served in (AACFLOW_MODELS, AK_AI_CORE_MODELS)
+        )
+        self._interfaces = [
+            openai.interface(self.key, aki, self._script),
+            native.interface(self.key, self._jobs, self._script),
+            anthropic.interface(self.key, aki, self._script),
+            gateways.aacflow(self.aacflow_key, credits, aacflow, self._script),
+            gateways.ak_ai_core(self.ak_ai_core_key, credits, ak_ai_core, self._script),
+        ]
+        self._application = Application(self._interfaces)
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -135,7 +144,7 @@ class Emulator:
     @property
     def requests(self) -> list[RecordedRequest]:
         """What arrived so far, in order."""
-        return self._records.requests()
+        return list(self._application.requests)
 
     @property
     def jobs(self) -> list[RecordedJob]:
@@ -147,8 +156,7 @@ class Emulator:
 
         Args:
             *items: A text, what `answer`, `tool_call` or `http_error` make, an object as a `dict` (it comes by
-                whichever structured way is asked), or a function that gets the recorded request and returns one of
-                these.
+                whichever structured way is asked), or a function of the recorded request that returns one of these.
 
         Raises:
             TypeError: An item is none of these.
@@ -166,7 +174,7 @@ class Emulator:
 
     def reset(self) -> None:
         """Forget the requests, jobs and scripted items, let faults with `times` apply anew, fill up the accounts."""
-        self._records.clear()
+        self._application.reset()
         self._script.clear()
         for each in self._interfaces:
             each.forget()
@@ -186,8 +194,6 @@ class Emulator:
         self._thread = threading.Thread(target=self._run, args=(self._socket,), name="aki-emulator", daemon=True)
         self._thread.start()
         self._ready.wait()
-        if not self._thread.is_alive():
-            raise RuntimeError("The emulator's server did not start.")
         return self
 
     def stop(self) -> None:
@@ -205,19 +211,6 @@ class Emulator:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _made_interfaces(self, credits: float, *, any_model: bool) -> list[Interface]:  # noqa: A002  # as above
-        aki = Catalog(MODELS, lambda _: FALLBACK, any_name=any_model)
-        aacflow_models, ak_models = (
-            Catalog(models, _no_such_model, any_name=any_model) for models in (AACFLOW_MODELS, AK_AI_CORE_MODELS)
-        )
-        return [
-            openai.interface(self.key, aki, self._script),
-            native.interface(self.key, self._jobs, self._script),
-            anthropic.interface(self.key, aki, self._script),
-            aacflow.interface(self.aacflow_key, Account(credits), aacflow_models, self._script),
-            ak_ai_core.interface(self.ak_ai_core_key, Account(credits), ak_models, self._script),
-        ]
-
     def _run(self, listener: socket.socket) -> None:
         try:
             asyncio.run(self._serve(listener))
@@ -228,7 +221,7 @@ class Emulator:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         config = uvicorn.Config(
-            cast("Any", build(self._records, self._interfaces)),
+            cast("Any", self._application),
             http=_Protocol,
             ws="none",
             loop="asyncio",

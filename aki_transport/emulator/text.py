@@ -6,15 +6,13 @@ import operator
 import re
 from itertools import pairwise
 
-Number = int | float
-
 STOP = frozenset(
     """
-    a about after again all also am an and any are as at be because been before but by can could did do does during each
-    for from further had has have he her here his how i if in into is it its just let like me my no nor not now of off
-    on once only or other our out over own please she should so some such than that the their them then there these they
-    this those through to too under until up us very was we were what when where which while who whom why will with
-    would you your tell give want need know say return answer json name use using call
+    a about after again all also am an and any are as at be because been before but by can could did do does during for
+    from had has have he her his how i if in into is it its just let like me my no nor not now of off on once only or
+    other our out over own please she should so some such than that the their them then there these they this those to
+    too under until up very was we were what when where which while who whom why will with would you your tell give want
+    need know say return answer json name use using call
     """.split()  # noqa: SIM905  # reads better than a list
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -26,24 +24,11 @@ _QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|`([^`\n]+)`|(?<!\w)'([^'
 _NAME = re.compile(r"(?:(?:Dr|Prof|Mr|Mrs|Ms)\. )?[A-ZÀ-ÖØ-Þ][\w’-]*(?:\s+[A-ZÀ-ÖØ-Þ][\w’-]*)*")
 # What stands behind a name that begins a sentence.
 _AFTER_NAME = re.compile(r"(?:['’]s|,)?\s+(?:is|are|was|were|has|have|lives?|turned|and|works?)\b|,\s|[.!?]?\s*$")
-_SPOKEN = {
-    r"\s+(?:multiplied\s+by|times)\s+(?=[\d(])|(?<=[\d)])\s*[×·]\s*(?=[\d(])": " * ",
-    r"\s+divided\s+by\s+(?=[\d(])": " / ",
-    r"\s+plus\s+(?=[\d(])": " + ",
-    r"\s+minus\s+(?=[\d(])": " - ",
-    r"(?<=[\d)])\s*\^\s*(?=[\d(])": " ** ",
-    r"(?<=\d),(?=\d{3}\b)|\d{4}-\d\d-\d\d": "",
-}
-_OPERAND = r"\(*\s*-?\s*\(*\s*\d+(?:\.\d+)?\s*\)*"
-_SUM = re.compile(rf"(?<![\w.]){_OPERAND}(?:\s*(?:\*\*|[-+*/])\s*{_OPERAND})+(?![\w])")
-_OPERATORS = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-}
-_LARGEST = 1000  # of an exponent and what it is of; larger ones would take all of a machine
+_SPOKEN = {"plus": "+", "minus": "-", "times": "*", "divided by": "/", "×": "*", "·": "*"}
+_OPERATOR = re.compile(rf"(?<=[\d)])\s*({'|'.join(map(re.escape, _SPOKEN))})\s*(?=[\d(])")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_SUM = re.compile(r"(?<![\w.])[-(]*\d[\d .()+*/-]*[\d)](?!\w)")
+_OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 
 def stem(word: str) -> str:
@@ -78,7 +63,7 @@ def shorten(text: str, limit: int) -> str:
     return flat if len(flat) <= limit else flat[:limit].rsplit(" ", 1)[0].rstrip(",;:.") + " …"
 
 
-def numbers(text: str) -> list[Number]:
+def numbers(text: str) -> list[float]:
     """Numbers, without those that are part of a date, an identifier or an address."""
     written = (each.replace(",", "") for each in _NUMBER.findall(text))
     return [float(each) if "." in each else int(each) for each in written]
@@ -105,36 +90,28 @@ def names(text: str) -> list[str]:
 
 def expressions(text: str) -> list[str]:
     """The sums of a text, spoken ones too, as Python writes them."""
-    for pattern, sign in _SPOKEN.items():
-        text = re.sub(pattern, sign, text)
-    matches: list[str] = []
-    for match in _SUM.finditer(text):
-        expression = match.group().strip()
-        surplus = expression.count(")") - expression.count("(")
-        matches.append(expression[:-surplus] if surplus > 0 else expression[-surplus:] if surplus else expression)
-    return [expression for expression in matches if evaluate(expression) is not None]
+    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", _DATE.sub("", text))
+    written = _SUM.findall(_OPERATOR.sub(lambda match: f" {_SPOKEN[match[1]]} ", text))
+    return [each for each in written if re.search(r"[\d)]\s*[-+*/]", each) and evaluate(each) is not None]
 
 
-def evaluate(expression: str) -> Number | None:
-    """The value of a sum, or `None` if it has none."""
+def evaluate(expression: str) -> str | None:
+    """The value of a sum as it is written, or `None` if it has none."""
     try:
         value = _value(ast.parse(expression, mode="eval").body)
-        return int(value) if isinstance(value, float) and value.is_integer() else value
+        return f"{value:.10g}" if isinstance(value, float) else str(value)
     except (SyntaxError, ValueError, ArithmeticError):
         return None
 
 
-def _value(node: ast.expr) -> Number:
+def _value(node: ast.expr) -> float:
     match node:
         case ast.Constant(value=int() | float() as value):
             return value
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -_value(operand)
         case ast.BinOp(left=left, op=kind, right=right) if type(kind) in _OPERATORS:
-            first, second = _value(left), _value(right)
-            if isinstance(kind, ast.Pow) and not (0 <= first <= _LARGEST and abs(second) <= _LARGEST):
-                raise ValueError("too large")
-            result: Number = _OPERATORS[type(kind)](first, second)
+            result: float = _OPERATORS[type(kind)](_value(left), _value(right))
             return result
         case _:
             raise ValueError("no sum")

@@ -68,6 +68,6 @@ def test_what_the_user_said_before_is_looked_at(client):
     assert ask(client, *turns) == "My favourite colour is green."
 
 
-@pytest.mark.parametrize("bomb", ["9**9**9**9", "2**100000", "1/0", "(((((", "10**1000 * 10**1000 / 3"])
+@pytest.mark.parametrize("bomb", ["9**9**9**9", "1/0", "(((((", "10**1000 * 10**1000 / 3"])
 def test_arithmetic_that_is_none_does_no_harm(client, bomb):
     assert ask(client, ("user", f"What is {bomb}?"))

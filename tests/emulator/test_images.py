@@ -1,7 +1,8 @@
-import asyncio
-import base64
-from concurrent.futures import ThreadPoolExecutor
+"""Pictures over the wire, on the OpenAI-compatible interface and as jobs of the native one."""
 
+import base64
+
+import aki_io
 import httpx
 import pytest
 
@@ -13,185 +14,165 @@ openai = lazily("openai")
 
 PROMPT = "a red circle on a blue background"
 CIRCLE = draw(PROMPT, 256, 256, 0)
+URL = f"data:image/png;base64,{base64.b64encode(CIRCLE).decode()}"
 FORM = {"prompt": "make the circle green"}
+FILES = [("image", ("a.png", CIRCLE, "image/png"))]
 
 
-def decoded(answer):
-    return [base64.b64decode(each.b64_json, validate=True) for each in answer.data]
+def generate(emu, fault="", **body):
+    headers = {"authorization": f"Bearer {emu.key}", "x-emulator-fault": fault}
+    body = {"prompt": PROMPT, "size": "256x256"} | body
+    return httpx.post(f"{emu.openai_url}/images/generations", json=body, headers=headers)
 
 
-def generate(http, fault="", **body):
+def edit(emu, fault="", files=FILES, **data):
+    headers = {"authorization": f"Bearer {emu.key}", "x-emulator-fault": fault}
+    return httpx.post(f"{emu.openai_url}/images/edits", data=FORM | data, files=files, headers=headers)
+
+
+def call(emu, endpoint, fault="", **values):
+    body = {"key": emu.key, "prompt": PROMPT, "width": 256, "height": 256, **values}
+    if endpoint == "qwen_image_edit":
+        body.setdefault("image", URL)
     headers = {"x-emulator-fault": fault}
-    return http.post("/v1/images/generations", json={"prompt": PROMPT, "size": "256x256", **body}, headers=headers)
+    return httpx.post(f"{emu.native_url}/call/{endpoint}", json=body, headers=headers, timeout=10)
 
 
-def edit(http, data=FORM, files=(("image", ("a.png", CIRCLE, "image/png")),), fault=""):
-    return http.post("/v1/images/edits", data=data, files=files, headers={"x-emulator-fault": fault})
+def picture(answer):
+    """The file that an answer of either interface holds."""
+    body = answer.json()
+    url = body["data"][0]["b64_json"] if "data" in body else body["images"][0]
+    return base64.b64decode(url.rpartition(",")[2], validate=True)
 
 
-def test_the_vendor_s_client_gets_pictures_of_its_prompt(client):
+def drawn_natively(emu, fault="", **values):
+    return call(emu, "z_image_turbo", fault, **values)
+
+
+def edited_natively(emu, fault="", **values):
+    return call(emu, "qwen_image_edit", fault, **values)
+
+
+ways = pytest.mark.parametrize("way", [generate, edit, drawn_natively, edited_natively])
+
+
+def test_openais_client_draws_and_edits(client):
     answer = client.images.generate(model="z-image-turbo", prompt=PROMPT, n=3, size="512x512")
-    pictures = decoded(answer)
-    assert answer.created > 1_700_000_000
-    assert len(set(pictures)) == 3
-    for picture in map(opened, pictures):
-        assert (picture.format, picture.size) == ("PNG", (512, 512))
-        assert share(picture, "red") > 0.05
-        assert share(picture, "blue") > 0.3
-
-
-def test_the_same_request_brings_the_same_pictures(client):
-    one, other = (client.images.generate(model="z-image-turbo", prompt=PROMPT, n=2, size="256x256") for _ in range(2))
-    assert decoded(one) == decoded(other)
-
-
-def test_the_vendor_s_client_edits_a_picture(client):
-    (picture,) = decoded(client.images.edit(image=("a.png", CIRCLE), prompt="make the circle green"))
-    image = opened(picture)
+    again = client.images.generate(model="z-image-turbo", prompt=PROMPT, n=3, size="512x512")
+    assert [each.b64_json for each in answer.data] == [each.b64_json for each in again.data]
+    assert len({each.b64_json for each in answer.data}) == 3
+    image = opened(base64.b64decode(answer.data[0].b64_json))
+    assert (image.format, image.size) == ("PNG", (512, 512))
+    assert share(image, "red") > 0.05
+    assert share(image, "blue") > 0.3
+    edited = client.images.edit(image=("a.png", CIRCLE), prompt="make the circle green").data[0]
+    image = opened(base64.b64decode(edited.b64_json))
     assert image.size == (256, 256)
     assert share(image, "red") < 0.002
     assert share(image, "green") > 0.05
+    several = client.images.edit(image=[("a.png", CIRCLE), ("b.png", CIRCLE)], prompt="sepia", size="512x512")
+    assert opened(base64.b64decode(several.data[0].b64_json)).size == (512, 512)
+    with pytest.raises(openai.NotFoundError, match="z-image-turbo"):
+        client.images.generate(model="qwen3.6-35b", prompt=PROMPT)
 
 
-def test_the_vendor_s_client_edits_several_pictures_together(client):
-    other = draw("a green square on a white background", 256, 256, 0)
-    answer = client.images.edit(
-        image=[("a.png", CIRCLE), ("b.png", other)], prompt="side by side", size="512x512", n=2, model="qwen-image-edit"
+def test_aki_ios_client_draws_edits_and_sees_the_steps(emu):
+    def vendor(endpoint):
+        return aki_io.Aki(endpoint, emu.key, api_server=emu.url)
+
+    seen = []
+    drawn = vendor("z_image_turbo!job-seconds=0.3").do_api_request(
+        {"prompt": PROMPT, "width": 256, "height": 256, "seed": 5},
+        progress_callback=lambda info, _: seen.append(info["progress"]),
+        progress_interval=0.02,
     )
-    pictures = decoded(answer)
-    assert len(set(pictures)) == 2
-    image = opened(pictures[0])
-    assert image.size == (512, 512)
-    assert all(share(image, colour) > 0.01 for colour in ("red", "blue", "green", "white"))
+    assert drawn["seed"] == 5
+    assert seen == sorted(seen)
+    assert max(seen) <= 100
+    first = drawn["images"][0]
+    data = first if isinstance(first, bytes) else base64.b64decode(first.partition(",")[2])
+    assert share(opened(data), "red") > 0.05
+    url = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    edited = vendor("qwen_image_edit").do_api_request({"prompt": "make the circle green", "image": url})
+    assert edited["success"]
+    assert len(edited["images"]) == 1
 
 
-def test_the_vendor_s_async_client_is_answered_too(running):
-    async def both():
-        async with openai.AsyncOpenAI(base_url=running.openai_url, api_key=running.key, max_retries=0) as client:
-            (drawn,) = decoded(await client.images.generate(prompt=PROMPT, size="256x256"))
-            (edited,) = decoded(await client.images.edit(image=drawn, prompt="sepia"))
-            return drawn, edited
-
-    drawn, edited = asyncio.run(both())
-    assert drawn != edited
-
-
-@pytest.mark.parametrize("size", ["128x128", "640x384", "2048x128"])
-def test_other_sizes_are_drawn_exactly(http, size):
-    picture = base64.b64decode(generate(http, size=size).json()["data"][0]["b64_json"])
-    assert "x".join(map(str, opened(picture).size)) == size
+def test_sizes_are_exact_at_one_interface_and_on_a_grid_at_the_other(emu):
+    for size in ((128, 128), (640, 384), (2048, 128)):
+        assert opened(picture(generate(emu, size="{}x{}".format(*size)))).size == size
+    assert opened(picture(generate(emu, size=None))).size == (1024, 1024)
+    assert opened(picture(edit(emu))).size == (256, 256)
+    for way in (drawn_natively, edited_natively):
+        assert opened(picture(way(emu, width=300, height=131))).size == (288, 128)
+    assert opened(picture(edited_natively(emu, width=None, height=None))).size == (256, 256)
 
 
-def test_what_is_not_given_has_its_default(http):
-    (entry,) = http.post("/v1/images/generations", json={"prompt": "a cat"}).json()["data"]
-    assert entry.keys() == {"b64_json"}
-    assert opened(base64.b64decode(entry["b64_json"])).size == (1024, 1024)
-
-
-def test_parameters_nobody_knows_are_ignored(http):
-    assert generate(http, quality="hd", style="vivid", user="me", seed=3).status_code == 200
+def test_the_native_interface_tells_its_seed_which_can_be_used_again(emu):
+    for way in (drawn_natively, edited_natively):
+        first = way(emu, prompt="add a green tree")
+        seed = first.json()["seed"]
+        assert seed >= 0
+        assert picture(way(emu, prompt="add a green tree", seed=seed)) == picture(first)
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"prompt": None}, "'prompt'"),
-        ({"prompt": "  "}, "'prompt'"),
-        ({"prompt": ["a"]}, "'prompt'"),
-        ({"n": 0}, "between 1 and 4"),
+        ({"prompt": " "}, "'prompt'"),
         ({"n": 5}, "between 1 and 4"),
-        ({"n": 1.5}, "between 1 and 4"),
-        ({"n": True}, "between 1 and 4"),
-        ({"size": "64x64"}, "from 128 to 2048"),
-        ({"size": "4096x4096"}, "from 128 to 2048"),
-        ({"size": "large"}, "WIDTHxHEIGHT"),
-        ({"response_format": "url"}, "b64_json"),
-        ({"model": "dall-e-3"}, "dall-e-3"),
-        ({"model": "llama3-chat-8b"}, "llama3-chat-8b"),
+        ({"size": "64x64"}, "between 128 and 2048"),
+        ({"size": "large"}, "documented form"),
+        ({"model": "gpt-image-1"}, "gpt-image-1"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused_with_the_reason(http, wrong, words):
-    answer = generate(http, **wrong)
-    assert answer.status_code == 404
-    assert answer.json()["error"]["code"] == "request_failed"
-    assert words in answer.json()["error"]["message"]
-
-
-def test_a_model_that_draws_nothing_is_told_from_one_that_does(client):
-    assert not any("image" in model.id for model in client.models.list())
-    with pytest.raises(openai.NotFoundError, match="z-image-turbo"):
-        client.images.generate(model="qwen3.6-35b", prompt=PROMPT)
+def test_what_cannot_be_made_is_refused(emu, wrong, words):
+    for way in (generate, edit):
+        answer = way(emu, **wrong)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "request_failed")
+        assert words in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
-    ("files", "words"),
+    ("endpoint", "wrong", "words"),
     [
-        ([("mask", ("a.png", CIRCLE, "image/png"))], "Missing required parameter: 'image'"),
-        ([("image", ("a.png", b"no picture", "image/png"))], "must be a picture"),
-        ([("image", ("a.png", b"", "image/png"))], "must be a picture"),
-        ([("image[]", ("a.png", CIRCLE)), ("image[]", ("b.png", CIRCLE[:80]))], "must be a picture"),
+        ("z_image_turbo", {"width": 64}, "too low"),
+        ("z_image_turbo", {"height": 4096}, "too high"),
+        ("z_image_turbo", {"prompt": None}, "Missing required argument: prompt"),
+        ("z_image_turbo", {"image": URL}, "Invalid parameter: image"),
+        ("qwen_image_edit", {"image": None}, "Missing required argument: image"),
+        ("qwen_image_edit", {"image": "https://example.com/a.png"}, "documented form"),
+        ("qwen_image_edit", {"image": "data:image/png;base64,AAAA"}, "no picture"),
     ],
 )
-def test_an_edit_without_a_picture_is_refused(http, files, words):
-    answer = edit(http, files=files)
-    assert answer.status_code == 404
-    assert answer.json()["error"]["code"] == "request_failed"
-    assert words in answer.json()["error"]["message"]
+def test_the_native_interface_refuses_with_the_reason(emu, endpoint, wrong, words):
+    answer = call(emu, endpoint, **wrong)
+    assert answer.status_code == 400
+    assert words in str(answer.json()["error"])
 
 
-@pytest.mark.parametrize("data", [{}, {**FORM, "n": "9"}, {**FORM, "size": "big"}, {**FORM, "model": "gpt-image-1"}])
-def test_an_edit_is_refused_for_its_other_fields_too(http, data):
-    assert edit(http, data).status_code == 404
-
-
-def test_an_edit_that_is_no_form_never_reaches_the_interface(http):
-    answer = http.post("/v1/images/edits", json={"prompt": "make it blue", "image": "abc"})
-    assert (answer.status_code, answer.json()["status"]) == (400, 400)
+def test_an_edit_needs_a_form_with_a_picture_and_a_key(emu, http):
+    for files in ([("mask", ("a.png", CIRCLE))], [("image", ("a.png", b"no"))], [*FILES, ("image[]", ("b", b""))][1:]):
+        answer = edit(emu, files=files)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "request_failed")
+    assert http.post("/v1/images/edits", json=FORM).status_code == 400
     broken = http.post("/v1/images/edits", content=b"--x\r\n", headers={"content-type": "multipart/form-data"})
     assert broken.status_code == 400
+    assert httpx.post(f"{emu.openai_url}/images/edits", data=FORM, files=FILES).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["generations", "edits"])
-def test_a_key_is_needed(emu, path):
-    answer = httpx.post(f"{emu.openai_url}/images/{path}", headers={"authorization": "Bearer other"})
-    assert answer.status_code == 401
-    assert answer.json()["error"]["code"] == "invalid_api_key"
-
-
-@pytest.mark.parametrize("call", [generate, edit])
-def test_what_comes_back_can_be_spoiled(http, call):
-    def data(fault):
-        return call(http, fault=fault).json()["data"]
+@ways
+def test_what_comes_back_can_be_spoiled(emu, way):
+    def entries(fault):
+        body = way(emu, fault).json()
+        return body.get("data", body.get("images"))
 
     with pytest.raises(ValueError, match="base64"):
-        base64.b64decode(data("bad-base64")[0]["b64_json"], validate=True)
-    assert base64.b64decode(data("not-an-image")[0]["b64_json"]).startswith(b"<html>")
-    assert data("image-url")[0]["url"].startswith("https://")
-    assert data("no-images") == []
-    assert data("missing-b64") == [{}]
-    huge = data("huge=3")[0]["b64_json"]
-    assert len(huge) == 3_000_000
-    assert opened(base64.b64decode(huge)).size == (256, 256)
-
-
-@pytest.mark.parametrize("call", [generate, edit])
-@pytest.mark.parametrize("status", [400, 402, 429, 500, 503])
-def test_faults_of_any_answer_strike_here_too(http, call, status):
-    assert call(http, fault=f"status={status}").status_code == status
-    assert call(http, fault="status=429;retry-after=3").headers["retry-after"] == "3"
-    assert call(http, fault="html=502").text.startswith("<html>")
-    with pytest.raises(httpx.ReadError):
-        call(http, fault="reset")
-
-
-def test_a_fault_can_stand_in_the_model_name_of_a_form_too(emu, http):
-    assert emu.count() == 0
-    model = "qwen-image-edit!status=503;times=1"
-    assert [edit(http, {**FORM, "model": model}).status_code for _ in range(2)] == [503, 200]
-    assert generate(http, model="z-image-turbo!no-images").json()["data"] == []
-
-
-def test_many_are_served_at_once(http):
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda number: generate(http, prompt=f"{number} stars").status_code, range(1, 17)))
-    assert answers == [200] * 16
+        picture(way(emu, "bad-base64"))
+    assert picture(way(emu, "not-an-image")).startswith(b"<html>")
+    assert "https://" in str(entries("image-url")[0])
+    assert entries("no-images") == []
+    assert entries("missing-b64") in ([{}], None)
+    assert opened(picture(way(emu, "huge=3"))).size == (256, 256)
+    assert len(picture(way(emu, "huge=3"))) > 2_000_000
+    assert way(emu, "status=429;retry-after=3").headers["retry-after"] == "3"

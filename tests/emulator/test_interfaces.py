@@ -5,9 +5,6 @@ import sys
 import httpx
 import pytest
 
-from aki_transport.emulator.interfaces import Errors, Interface
-from aki_transport.emulator.interfaces.openai import ERRORS
-
 INTERFACES = [
     ("openai_url", "key", "/chat/completions", "llama3-chat-8b"),
     ("anthropic_url", "key", "/v1/messages", "llama3-chat-8b"),
@@ -23,24 +20,6 @@ def post(emu, url, key, path, model, **changes):
     body = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": "Hello"}]} | changes
     headers = {"authorization": f"Bearer {getattr(emu, key)}"}
     return httpx.post(getattr(emu, url) + path, json=body, headers=headers)
-
-
-@pytest.mark.parametrize(
-    ("path", "served"), [("/v1", True), ("/v1/models", True), ("/v10", False), ("/", False), ("/anthropic/v1", False)]
-)
-def test_an_interface_serves_what_is_under_its_prefix(path, served):
-    assert Interface("/v1", (), ERRORS).serves(path) is served
-
-
-def test_each_status_is_answered_in_one_of_three_ways():
-    errors = Errors(
-        refuse=lambda refusal, _: ("refused", refusal.message),
-        fail=lambda status, _message, _: ("failed", status),
-        known={429: ERRORS.known[429]},
-    )
-    assert errors.by_status(429, None) == ("refused", "Rate limit reached for requests.")
-    assert errors.by_status(418, None) == ("refused", "The request failed with status 418.")
-    assert errors.by_status(503, None) == ("failed", 503)
 
 
 def test_the_command_prints_every_address_and_key():

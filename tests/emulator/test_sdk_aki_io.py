@@ -120,10 +120,6 @@ def test_a_good_key_is_valid(client):
     assert client(raise_exceptions=True).init_api_key()["success"] is True
 
 
-async def test_a_good_key_is_valid_in_async_too(client, session):
-    assert (await client(raise_exceptions=True).init_api_key_async(session=session))["success"] is True
-
-
 def test_a_bad_key_is_not(client):
     assert client(key="wrong").init_api_key()["success"] is False
     with pytest.raises(PermissionError, match="not valid"):
@@ -135,10 +131,6 @@ def test_a_bad_key_in_a_call(client):
     assert (result["success"], result["error_code"], result["error"]) == (False, 401, "API key not valid")
     with pytest.raises(PermissionError):
         client(key="wrong", raise_exceptions=True).do_api_request({"prompt_input": "Hi"})
-
-
-def test_a_bad_key_lists_nothing(client):
-    assert client(key="wrong").get_endpoint_list() is None
 
 
 def test_unknown_parameters_are_one_sentence_each(client):
@@ -174,8 +166,3 @@ def test_a_workers_failure(client):
     result = client("llama3_8b_chat!job-fail").do_api_request({"prompt_input": "Hi"}, Heard(), PAUSE)
     assert result["success"] is True
     assert result["error"]
-
-
-def test_a_server_that_is_down(client):
-    with pytest.raises(TimeoutError, match="503"):
-        client("llama3_8b_chat!status=503", raise_exceptions=True).do_api_request({"prompt_input": "Hi"})

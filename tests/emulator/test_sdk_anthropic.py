@@ -70,10 +70,6 @@ def test_a_question_is_answered(vendor):
     assert answer.usage.output_tokens > 0
 
 
-def test_an_unknown_model_is_answered_by_minimax_in_silence(vendor):
-    assert ask(vendor, model="claude-sonnet-4-6").model == "minimax-m2.5-230b"
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -87,13 +83,6 @@ def test_a_stream_adds_up_to_the_whole_answer(vendor, options):
     with vendor.messages.stream(**asking(**options)) as stream:
         streamed = stream.get_final_message()
     assert same(ask(vendor, **options), streamed)
-
-
-def test_a_text_stream_brings_the_text_in_parts(vendor):
-    with vendor.messages.stream(**asking("Count to 9")) as stream:
-        parts = list(stream.text_stream)
-    assert len(parts) > 2
-    assert "".join(parts) == "1, 2, 3, 4, 5, 6, 7, 8, 9."
 
 
 def test_a_raw_stream_has_anthropics_events_in_their_order(vendor):
@@ -135,20 +124,6 @@ def test_tools_go_round(vendor, streamed):
     assert second.stop_reason == "end_turn"
 
 
-@pytest.mark.parametrize(
-    ("choice", "called"),
-    [({"type": "auto"}, 0), ({"type": "none"}, 0), ({"type": "any"}, 1), ({"type": "tool", "name": "get_weather"}, 1)],
-)
-def test_the_tool_choice_decides_whether_a_greeting_makes_a_call(vendor, choice, called):
-    assert len(of_kind(ask(vendor, tools=[WEATHER], tool_choice=choice), "tool_use")) == called
-
-
-def test_calls_in_parallel_can_be_switched_off(vendor):
-    one = {"type": "auto", "disable_parallel_tool_use": True}
-    answer = ask(vendor, "What is the weather in Paris and in London?", tools=[WEATHER], tool_choice=one)
-    assert len(of_kind(answer, "tool_use")) == 1
-
-
 def test_a_failed_tool_is_told_as_a_failure(vendor):
     asked = user("What is the weather in Paris?")
     first = ask(vendor, [asked], tools=[WEATHER])
@@ -156,13 +131,6 @@ def test_a_failed_tool_is_told_as_a_failure(vendor):
     result = {"type": "tool_result", "tool_use_id": call.id, "content": "No such city.", "is_error": True}
     answer = ask(vendor, [asked, {"role": "assistant", "content": first.content}, user([result])], tools=[WEATHER])
     assert "Error: No such city." in answer.content[0].text
-
-
-def test_thinking_comes_first_and_is_signed(vendor):
-    answer = ask(vendor, "What is 6 * 7?", model=THINKS, thinking=THINKING)
-    assert [block.type for block in answer.content] == ["thinking", "text"]
-    assert answer.content[0].thinking
-    assert answer.content[0].signature
 
 
 def test_thinking_is_taken_back_with_its_signature(vendor):
@@ -185,22 +153,12 @@ def test_models_think_unless_told_not_to(vendor):
     assert not of_kind(ask(vendor, model=TEXT, thinking=THINKING), "thinking")
 
 
-def test_a_larger_budget_is_thought_in_longer(vendor):
-    def length(budget):
-        thinking = {"type": "enabled", "budget_tokens": budget}
-        with vendor.messages.stream(**asking(model=THINKS, max_tokens=32_000, thinking=thinking)) as stream:
-            return len(of_kind(stream.get_final_message(), "thinking")[0].thinking)
-
-    lengths = [length(budget) for budget in (1024, 4096, 16_384)]
-    assert lengths == sorted(set(lengths))
-
-
 def test_images_are_seen_in_messages_and_in_results(vendor):
     inline = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PICTURE}}
     linked = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
     options = {"model": THINKS, "thinking": {"type": "disabled"}}
     answer = ask(vendor, [inline, linked, {"type": "text", "text": "What is this?"}], **options)
-    assert "a PNG image of 8 × 6 pixels; 2. an image at example.com" in answer.content[0].text  # noqa: RUF001  # as the answer writes it
+    assert "a PNG image of 8 × 6 pixels. I see an image at example.com" in answer.content[0].text  # noqa: RUF001  # as the answer writes it
     call = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
     result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [inline]}
     history = [user("Look!"), {"role": "assistant", "content": [call]}, user([result])]
@@ -225,12 +183,6 @@ def test_a_limit_cuts_the_answer_and_says_so(vendor):
     assert (answer.content[0].text, answer.stop_reason, answer.usage.output_tokens) == ("1, 2,", "max_tokens", 4)
 
 
-def test_a_limit_inside_a_call_leaves_a_call_without_input(vendor):
-    asked = asking("What is the weather in Paris?", tools=[WEATHER], max_tokens=5)
-    answer = vendor.messages.create(**asked)
-    assert (answer.content[0].input, answer.stop_reason) == ({}, "max_tokens")
-
-
 def test_another_key_is_refused(vendor):
     other = vendor.with_options(api_key="other")
     with pytest.raises(anthropic.AuthenticationError, match="invalid x-api-key") as raised:
@@ -241,7 +193,7 @@ def test_another_key_is_refused(vendor):
 
 
 def test_more_than_the_window_is_refused(vendor):
-    with pytest.raises(anthropic.BadRequestError, match=r"prompt is too long: \d+ tokens > 65536 maximum"):
+    with pytest.raises(anthropic.BadRequestError, match="maximum context length is 65536 tokens"):
         ask(vendor, "word " * 70_000, model="apertus-chat-70b")
 
 

@@ -195,17 +195,6 @@ def test_what_is_asked_for_is_not_taken_for_its_form(client, text, schema, expec
     assert ask(client, text, schema) == expected
 
 
-def test_a_joke_has_both_its_parts(client):
-    joke = ask(client, "Tell me a joke about cats.", JOKE)
-    assert joke.keys() == {"setup", "punchline"}
-    assert joke["punchline"]
-
-
-def test_streamed_json_is_the_same(client):
-    text = "Tell me a joke about dogs."
-    assert ask(client, text, JOKE, stream=True) == ask(client, text, JOKE)
-
-
 def test_json_mode_takes_the_keys_from_the_prompt(client):
     text = "Tell me a joke about cats. Return the result as JSON with 'setup' and 'punchline' keys."
     assert ask(client, text, None).keys() == {"setup", "punchline"}

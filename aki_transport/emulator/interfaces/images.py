@@ -2,22 +2,21 @@
 
 import asyncio
 import base64
-import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
 from starlette.types import Message
 
 from aki_transport.emulator.faults import Faults, split_model
-from aki_transport.emulator.interfaces import Errors, Malformed, Refusal, json_object, route
-from aki_transport.emulator.pictures import NoPictureError, draw
-from aki_transport.emulator.pictures.editing import edit
+from aki_transport.emulator.interfaces import Handler, check_range, json_object, reading
+from aki_transport.emulator.pictures import draw, edit
+from aki_transport.emulator.prompt import Refusal
 from aki_transport.emulator.records import RecordedRequest
 
 # No such host: nobody is meant to fetch it.
@@ -25,60 +24,49 @@ ELSEWHERE = "https://images.invalid/picture.png"
 
 # The listing names neither; the second is invented, after the native endpoint for edits.
 _DRAWS, _EDITS = "z-image-turbo", "qwen-image-edit"
-_MOST = 4
 _SMALLEST, _LARGEST = 128, 2048
-_MEGABYTE = 1_000_000
-_MODEL = re.compile(rb'name="model"(?:\r\n[^\r\n]+)*\r\n\r\n([^\r\n]*)\r\n')
 
 
-def routes(allowed: Callable[[RecordedRequest], bool], errors: Errors, *, any_model: bool) -> list[BaseRoute]:
-    """The two endpoints."""
+def image_endpoints(*, any_model: bool) -> dict[str, Handler]:
+    """The two endpoints, which take two models, or any."""
 
     async def generations(request: RecordedRequest, faults: Faults) -> Response:
-        body = json_object(request)
-        form = body.get("response_format")
-        if form not in (None, "b64_json"):
-            raise Refusal(f"Parameter 'response_format' must be b64_json, not {form!r}.")
-        check_model(body.get("model"), (_DRAWS,))
-        prompt, count, size = _prompt(body), _count(body.get("n")), _size(body.get("size")) or (1024, 1024)
+        prompt, count, size = read(json_object(request), _DRAWS)
+        width, height = size or (1024, 1024)
         seed = crc32(prompt.encode())
         # In a thread: other connections are served meanwhile.
-        return _sent([await asyncio.to_thread(draw, prompt, *size, seed + number) for number in range(count)], faults)
-
-    async def edits(request: RecordedRequest, faults: Faults) -> Response:
-        if not _is_form(request):
-            raise Malformed("The request body is not multipart/form-data.")
-        async with _form_request(request).form() as form:
-            check_model(form.get("model"), (_EDITS, _DRAWS))
-            prompt, count, size = _prompt(form), _count(form.get("n")), _size(form.get("size")) or (None, None)
-            files = [part for name in ("image", "image[]") for part in form.getlist(name)]
-            images = [await part.read() for part in files if isinstance(part, UploadFile)]
-        if not images:
-            raise Refusal("Missing required parameter: 'image'.")
-        try:
-            pictures = [
-                await asyncio.to_thread(edit, images, prompt, size[0], size[1], number) for number in range(count)
-            ]
-        except NoPictureError as error:
-            raise Refusal(f"Parameter 'image' must be a picture: {error}.") from None
+        pictures = [await asyncio.to_thread(draw, prompt, width, height, seed + number) for number in range(count)]
         return _sent(pictures, faults)
 
-    def check_model(value: Any, known: tuple[str, ...]) -> None:
-        if value is not None and not any_model and split_model(str(value))[0] not in known:
-            raise Refusal(f"The model {value!r} does not make images here; there is {' and '.join(known)}.")
+    async def edits(request: RecordedRequest, faults: Faults) -> Response:
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            raise HTTPException(400, "The request body is not multipart/form-data.")
+        async with _form_request(request).form() as form:
+            prompt, count, size = read(form, _EDITS, _DRAWS)
+            files = [part for name in ("image", "image[]") for part in form.getlist(name)]
+            images = [await part.read() for part in files if isinstance(part, UploadFile)]
+        with reading():
+            pictures = [await asyncio.to_thread(edit, images, prompt, size, number) for number in range(count)]
+        return _sent(pictures, faults)
 
-    return [
-        route("/images/generations", generations, allowed, errors, ["POST"]),
-        route("/images/edits", edits, allowed, errors, ["POST"]),
-    ]
+    def read(body: Mapping[str, Any], *models: str) -> tuple[str, int, tuple[int, int] | None]:
+        """The prompt, how many pictures, and their width and height."""
+        model, prompt = body.get("model"), str(body.get("prompt") or "")
+        if model is not None and not any_model and split_model(str(model))[0] not in models:
+            raise Refusal(f"The model {model!r} does not make images here; there is {' and '.join(models)}.")
+        if not prompt.strip():
+            raise Refusal("Missing required parameter: 'prompt'.")
+        with reading():
+            # A form has only text.
+            count = int(body.get("n") or 1)
+            check_range({"n": count}, "n", 1, 4)
+            size = str(body["size"]).split("x") if body.get("size") else []
+            width, height = map(int, size) if size else (1024, 1024)
+        for side in (width, height):
+            check_range({"size": side}, "size", _SMALLEST, _LARGEST)
+        return prompt, count, (width, height) if size else None
 
-
-def model_of(request: RecordedRequest) -> Any:
-    """The model a request names in JSON or in a form."""
-    if isinstance(request.body, dict):
-        return request.body.get("model")
-    match = _MODEL.search(request.raw) if _is_form(request) else None
-    return match.group(1).decode("utf-8", "replace") if match else None
+    return {"POST /images/generations": generations, "POST /images/edits": edits}
 
 
 def encoded(png: bytes, faults: Faults) -> str:
@@ -89,7 +77,7 @@ def encoded(png: bytes, faults: Faults) -> str:
         return base64.b64encode(b"<html><body>Bad Gateway</body></html>").decode()
     if faults.huge is not None:
         # What stands behind the end of a PNG changes nothing about the picture.
-        png = png.ljust(faults.huge * _MEGABYTE // 4 * 3, b"\0")
+        png = png.ljust(faults.huge * 1_000_000 // 4 * 3, b"\0")
     return base64.b64encode(png).decode()
 
 
@@ -104,11 +92,9 @@ def _sent(pictures: Sequence[bytes], faults: Faults) -> Response:
     return JSONResponse({"created": int(time.time()), "data": data})
 
 
-def _is_form(request: RecordedRequest) -> bool:
-    return request.headers.get("content-type", "").startswith("multipart/form-data")
-
-
 def _form_request(request: RecordedRequest) -> Request:
+    """The request once more, for the web framework to read its form."""
+
     async def receive() -> Message:
         return {"type": "http.request", "body": request.raw, "more_body": False}
 
@@ -116,31 +102,3 @@ def _form_request(request: RecordedRequest) -> Request:
     # Within an app, starlette answers a broken form with a 400.
     scope = {"type": "http", "method": "POST", "headers": [(b"content-type", content_type)], "app": None}
     return Request(scope, receive)
-
-
-def _prompt(body: Any) -> str:
-    prompt = body.get("prompt")
-    if not isinstance(prompt, str) or not prompt.strip():
-        raise Refusal("Missing required parameter: 'prompt'.")
-    return prompt
-
-
-def _count(value: Any) -> int:
-    # A form has only text.
-    text = str(1 if value is None else value)
-    if not re.fullmatch("[1-9]", text) or int(text) > _MOST:
-        raise Refusal(f"Parameter 'n' must be between 1 and {_MOST}, not {value!r}.")
-    return int(text)
-
-
-def _size(value: Any) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", value) if isinstance(value, str) else None
-    width, height = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not (_SMALLEST <= width <= _LARGEST and _SMALLEST <= height <= _LARGEST):
-        raise Refusal(
-            f"Parameter 'size' must be WIDTHxHEIGHT, such as 1024x1024, with sides from {_SMALLEST} to {_LARGEST}, "
-            f"not {value!r}."
-        )
-    return width, height

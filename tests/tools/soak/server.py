@@ -11,23 +11,24 @@ import resource
 import sys
 import time
 from collections import Counter
+from threading import Lock
 
-from aki_transport.emulator import Emulator
-from aki_transport.emulator.records import RecordedRequest, Records
+from aki_transport.emulator import Emulator, RecordedRequest
 from tests.tools.soak.numbers import NUMBER
 
 ADDRESSES = ("openai_url", "anthropic_url", "native_url", "key")
 _CALLS = ("/chat/completions", "/v1/messages", "/api/call/")
 
 
-class Tally(Records):
+class Tally(list[RecordedRequest]):
     """Counts the requests of each question."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._lock = Lock()
         self._counts: Counter[str] = Counter()
 
-    def add(self, seen: RecordedRequest) -> None:
+    def append(self, seen: RecordedRequest) -> None:
         """Count one request; looks at a job are none."""
         number = NUMBER.search(seen.raw)
         if number is not None and any(part in seen.path for part in _CALLS):
@@ -51,7 +52,7 @@ def main() -> None:
     """Serve until standard input ends."""
     many_descriptors()
     emulator, tally = Emulator(), Tally()
-    emulator._records = tally
+    emulator._application.requests = tally
     with emulator:
         _say({name: getattr(emulator, name) for name in ADDRESSES})
         for _ in sys.stdin:
