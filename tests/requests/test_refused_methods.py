@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from aki_transport.prepare import adaptations
 from tests.requests.frameworks import aki, chat_aki
 from tests.scenarios import replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, json_answer
+from tests.subcases import subcases
 
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
 
@@ -43,8 +45,7 @@ def by_llama_index(server: ScriptServer, cls: type[BaseModel], *, stream: bool, 
 
 
 WAYS = [(ask, stream) for ask in (by_langchain, by_llama_index) for stream in (False, True)]
-ids = [f"{ask.__name__}, {'streamed' if stream else 'blocking'}" for ask, stream in WAYS]
-in_each_framework = pytest.mark.parametrize(("ask", "stream"), WAYS, ids=ids)
+in_each_framework = subcases("ask", [partial(ask, stream=stream) for ask, stream in WAYS])
 
 
 def method_of(request: Request) -> str:
@@ -102,13 +103,13 @@ ROWS: dict[str, tuple[int, Any, list[str]]] = {
 }
 
 
-@in_each_framework
 @pytest.mark.parametrize("row", ROWS)
-def test_a_way_is_remembered_and_a_schema_is_not(row: str, ask: Any, stream: bool) -> None:
+@in_each_framework
+def test_a_way_is_remembered_and_a_schema_is_not(row: str, ask: Any) -> None:
     status, error, expected = ROWS[row]
     with ScriptServer(always=refuse("json_schema", error, status)) as server:
         for cls in (City, Town, City):
-            assert ask(server, cls, stream=stream).name == "Rome"
+            assert ask(server, cls).name == "Rome"
         assert [method_of(request) for request in server.requests] == expected
 
 
@@ -121,25 +122,25 @@ OTHERS = {
 }
 
 
-@in_each_framework
 @pytest.mark.parametrize("row", OTHERS)
-def test_what_concerns_a_text_is_raised_at_once_and_not_remembered(row: str, ask: Any, stream: bool) -> None:
+@in_each_framework
+def test_what_concerns_a_text_is_raised_at_once_and_not_remembered(row: str, ask: Any) -> None:
     with ScriptServer(always=refuse("json_schema", OTHERS[row], once=True)) as server:
         with pytest.raises(AKIError, match=OTHERS[row]["error"]["message"][:20]):
-            ask(server, City, stream=stream)
-        assert ask(server, City, stream=stream).name == "Rome"
+            ask(server, City)
+        assert ask(server, City).name == "Rome"
         assert [method_of(request) for request in server.requests] == ["json_schema", "json_schema"]
 
 
 @in_each_framework
-def test_it_is_remembered_for_an_hour_for_one_model_by_all_clients(ask: Any, stream: bool, monkeypatch) -> None:
+def test_it_is_remembered_for_an_hour_for_one_model_by_all_clients(ask: Any, monkeypatch) -> None:
     now = [1000.0]
     monkeypatch.setattr(adaptations, "clock", lambda: now[0])
     with ScriptServer(always=refuse("json_schema", openai("response_format is not supported"))) as server:
 
         def methods(model: str = "m") -> list[str]:
             before = len(server.requests)
-            ask(server, City, stream=stream, model=model)
+            ask(server, City, model=model)
             return [method_of(request) for request in server.requests[before:]]
 
         both = ["json_schema", "function_calling"]
@@ -152,32 +153,32 @@ def test_it_is_remembered_for_an_hour_for_one_model_by_all_clients(ask: Any, str
 
 
 @in_each_framework
-def test_what_no_other_way_worked_after_is_not_remembered(ask: Any, stream: bool) -> None:
+def test_what_no_other_way_worked_after_is_not_remembered(ask: Any) -> None:
     with ScriptServer() as server:
         server.always = lambda _: json_answer(openai("response_format and tools are not supported"), 400)
         with pytest.raises(AKIError):
-            ask(server, City, stream=stream)
+            ask(server, City)
         server.always = text_answer
-        ask(server, City, stream=stream)
+        ask(server, City)
         assert [method_of(request) for request in server.requests] == [*WAY[:2], "instruction", "json_schema"]
 
 
-@in_each_framework
 @pytest.mark.parametrize("between", [0, 3])
-def test_a_method_is_given_up_where_it_was_ignored_twice_in_a_row(ask: Any, stream: bool, between: int) -> None:
+@in_each_framework
+def test_a_method_is_given_up_where_it_was_ignored_twice_in_a_row(ask: Any, between: int) -> None:
     in_words = [True]
 
     def respond(request: Request) -> Answer:
         return text_answer(request, "Sure!" if in_words[0] and method_of(request) == "json_schema" else JSON)
 
     with ScriptServer(always=respond) as server:
-        ask(server, City, stream=stream)
+        ask(server, City)
         in_words[0] = False
         for _ in range(between):
-            ask(server, City, stream=stream)
+            ask(server, City)
         in_words[0] = True
-        ask(server, City, stream=stream)
-        ask(server, City, stream=stream)
+        ask(server, City)
+        ask(server, City)
         methods = [method_of(request) for request in server.requests]
     both = ["json_schema", "function_calling"]
     if between:
