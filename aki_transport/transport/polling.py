@@ -232,6 +232,7 @@ def run(
         failure = job.failure(error)
         job.cancel_now(failure)
         raise failure from None
+    job.cancel_now()  # one that a stop sequence ended goes on at the service
 
 
 async def arun(
@@ -258,6 +259,7 @@ async def arun(
         failure = job.failure(error)
         await job.acancel(failure)
         raise failure from None
+    await job.acancel(None)
 
 
 async def _astart(sender: Sender, call: Call, job: _Job[T]) -> T | None:
