@@ -24,13 +24,14 @@ def service() -> Iterator[Emulator]:
 
 
 @pytest.fixture(autouse=True)
-def pictures_from_here(monkeypatch):
-    """The suite downloads its pictures; here they are made."""
+def files_from_here(monkeypatch):
+    """The suite downloads pictures, PDFs and sound; here a picture stands for each, for nothing reads what it sends."""
 
     def get(url: str, **_: object) -> httpx.Response:
         return httpx.Response(200, content=a_png(), request=httpx.Request("GET", url))
 
     monkeypatch.setattr("langchain_tests.integration_tests.chat_models.httpx.get", get)
+    monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "tests")  # else it warns
 
 
 @pytest.fixture(autouse=True)
@@ -132,6 +133,18 @@ class OverSocket(ChatModelIntegrationTests):
     @property
     def supports_image_tool_message(self) -> bool:
         return self.tools
+
+    @property
+    def supports_pdf_inputs(self) -> bool:
+        return self.tools
+
+    @property
+    def supports_pdf_tool_message(self) -> bool:
+        return self.tools
+
+    @property
+    def supports_audio_inputs(self) -> bool:
+        return self.protocol == "openai"
 
     @property
     def supports_anthropic_inputs(self) -> bool:
