@@ -353,8 +353,8 @@ def test_an_anthropic_route_that_wants_bearer_gets_it_and_is_remembered(framewor
         forget_listings()
         bearer = only(header="authorization")
         with ScriptServer(always=bearer, listing=bearer) as server:
-            model = framework(model=MODEL, provider=Provider(base_url=f"{server.url}/anthropic"), api_key=KEY)
             for number in (1, 2):
+                model = framework(model=MODEL, provider=Provider(base_url=f"{server.url}/anthropic"), api_key=KEY)
                 assert list(ASK[framework](model))[way]() == "Hello"
                 assert (len(server.listings), len(server.requests)) == (2, number)
             assert server.requests[0].json["max_tokens"] < 2000

@@ -36,6 +36,8 @@ from aki_transport.transport.retry import retry_after_seconds
 T = TypeVar("T")
 
 _UNAUTHORIZED = 401
+_PLACE_THAT_WORKED: dict[str, str] = {}
+"""Where the service at a base URL took the key, if not in the first place; web servers make a model for each request."""
 _DRAIN = 0.25  # seconds for the bytes behind a stream's terminator, so that the connection can be used again
 
 
@@ -234,11 +236,12 @@ class Transport:
         """Send one attempt; a response with a good status, or its error."""
         client = _check_open(self._http_client) or thread_client(self)
         attempts.key = self._key()
-        places = self._key_places if attempts.key else self._key_places[:1]
+        places = self._places_of_key(attempts.key)
         for place in places:
             response = client.send(self._request(client, attempts, place), stream=True, follow_redirects=False)
             if attempts.accepts(response.status_code, response.headers):
-                self._key_places = (place,)  # where the service takes it
+                if place != places[0]:  # a listing may need no key, and tells nothing of the first place
+                    _PLACE_THAT_WORKED[self.base_url] = place
                 break
             with closing(response):
                 if response.status_code != _UNAUTHORIZED or place == places[-1]:
@@ -249,16 +252,24 @@ class Transport:
         """`_open`, async."""
         client = _check_open(self._http_async_client) or await loop_client(self, self._http_engine)
         attempts.key = await self._key.for_async_call()
-        places = self._key_places if attempts.key else self._key_places[:1]
+        places = self._places_of_key(attempts.key)
         for place in places:
             response = await client.send(self._request(client, attempts, place), stream=True, follow_redirects=False)
             if attempts.accepts(response.status_code, response.headers):
-                self._key_places = (place,)  # where the service takes it
+                if place != places[0]:  # a listing may need no key, and tells nothing of the first place
+                    _PLACE_THAT_WORKED[self.base_url] = place
                 break
             async with aclosing(response):
                 if response.status_code != _UNAUTHORIZED or place == places[-1]:
                     raise _refusal(attempts.call, response, await aread_error_body(response))
         return response
+
+    def _places_of_key(self, key: SecretStr | None) -> tuple[str, ...]:
+        """Where to send the key, one after the other."""
+        if key is None or len(self._key_places) == 1:
+            return self._key_places[:1]
+        worked = _PLACE_THAT_WORKED.get(self.base_url)
+        return self._key_places if worked is None else (worked,)
 
     def _request(self, client: httpx.Client | httpx.AsyncClient, attempts: Attempts, key_in: str) -> httpx.Request:
         """One attempt. The key is unwrapped in its arguments alone, so that no local variable holds it."""
