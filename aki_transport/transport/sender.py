@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 _UNAUTHORIZED = 401
 _PLACE_THAT_WORKED: dict[str, str] = {}
-"""Where the service at a base URL took the key, if not in the first place; web servers make a model for each request."""
+"""Where the service at a base URL took the key, if not in the first place; servers make a model for each request."""
 _DRAIN = 0.25  # seconds for the bytes behind a stream's terminator, so that the connection can be used again
 
 
