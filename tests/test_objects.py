@@ -446,4 +446,5 @@ def test_a_long_text_is_read_in_steps_in_proportion_to_its_length(unit: str) -> 
             sys.setprofile(None)
         return count
 
-    assert calls(80_000) < 5 * calls(20_000)
+    # Python 3.13 reads up to 10,000 levels at once, older ones 1,000: both lengths are beyond that.
+    assert calls(120_000) < 4 * calls(40_000)
