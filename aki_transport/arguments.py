@@ -207,11 +207,14 @@ def as_tool(tool: Any, *, strict: bool | None = None) -> Tool | Mapping[str, Any
 
 
 _SCHEMA_KEYS = frozenset({"properties", "$ref", "anyOf", "oneOf", "allOf", "items", "enum", "$defs", "const"})
+SCHEMA_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 
 
 def is_schema(value: Mapping[str, Any]) -> bool:
     """Whether a dict is a JSON schema."""
-    return bool(_SCHEMA_KEYS & value.keys()) or value.get("type") == "object"
+    types = value.get("type")
+    names = types if isinstance(types, list) else [types]
+    return bool(_SCHEMA_KEYS & value.keys()) or any(str(name) in SCHEMA_TYPES for name in names)
 
 
 def as_response_format(value: Any, strict: bool | None) -> ResponseFormat | None:

@@ -10,12 +10,10 @@ from langchain_core.tools import BaseTool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from aki_transport.arguments import as_response_format, as_tool, as_tool_choice
+from aki_transport.arguments import SCHEMA_TYPES, as_response_format, as_tool, as_tool_choice
 from aki_transport.messages import JsonSchema, Tool, ToolNamed
 from aki_transport.schemas import object_schema, rooted_schema
 from langchain_aki.errors import ConfigurationError
-
-_SCHEMA_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 
 
 def convert_tool(
@@ -75,7 +73,7 @@ def _convert_dict(tool: Mapping[str, Any], strict: bool | None) -> dict[str, Any
             function["strict"] = strict
         fields = {name: value for name, value in known.extra.items() if name != "function"}
         return {**fields, "type": "function", "function": function}
-    is_schema = str(tool.get("type")) in _SCHEMA_TYPES or (tool.get("type") is None and {"name", "title"} & tool.keys())
+    is_schema = str(tool.get("type")) in SCHEMA_TYPES or (tool.get("type") is None and {"name", "title"} & tool.keys())
     if is_schema or "toolSpec" in tool:
         marks = {"cache_control": tool["cache_control"]} if "cache_control" in tool else {}
         return {**marks, **_as_openai_tool(dict(tool), strict)}

@@ -210,7 +210,7 @@ def test_any_interleaving_of_tool_calls_gives_the_calls(
 
 
 def test_a_parser_that_falls_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aki_transport.wire._openai_decoder.count_in", lambda *_: {}["no such field"])
+    monkeypatch.setattr("aki_transport.wire._openai_decoder.read_usage", lambda *_: {}["no such field"])
     (target,) = (each for each in TARGETS if each.name == "openai: blocking reply")
     valid = bytes([0, 0, 0, 0, 0, 2, 1, 0, 0, 0])
     with pytest.raises(KeyError):

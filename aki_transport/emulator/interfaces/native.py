@@ -16,14 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from aki_transport.emulator.answering import complete
 from aki_transport.emulator.faults import Faults, send_half, split_model
-from aki_transport.emulator.interfaces import (
-    Errors,
-    Handler,
-    Interface,
-    framework_error,
-    json_object,
-    reading,
-)
+from aki_transport.emulator.interfaces import Errors, Handler, Interface, framework_error, json_object, reading
 from aki_transport.emulator.interfaces.images import ELSEWHERE, encoded
 from aki_transport.emulator.interfaces.jobs import WORKERS, Job, Jobs, Work
 from aki_transport.emulator.models import MODELS, Model
@@ -82,6 +75,7 @@ _CHAT: _Parameters = {
     "prompt_input": {"type": "string"},
     "chat_context": {"type": "json"},
     "text_context": {"type": "string"},
+    "chat_output_format": {"type": "selection", "default": "chatml", "supported": ["chatml", "raw", "json"]},
     "top_k": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 40},
     "top_p": {"type": "float", "minimum": 0, "maximum": 1, "default": 0.9},
     "temperature": {"type": "float", "minimum": 0, "maximum": 1, "default": 0.8},
@@ -252,11 +246,10 @@ def _chat(model: Model, values: Mapping[str, Any], request: RecordedRequest, scr
     completion = complete(prompt, model, request, script, faults)
     if completion.calls:
         raise Refusal("respond(): the native interface has no tools; script text or an object for it.")
-    total = completion.completion_tokens
+    total, as_json = completion.completion_tokens, values["chat_output_format"] == "json"
 
     def so_far(generated: int) -> dict[str, Any]:
-        context = completion.prompt_tokens + generated
-        text = _text(completion, generated)
+        text, context = _text(completion, generated, as_json=as_json), completion.prompt_tokens + generated
         return {"text": text, "num_generated_tokens": generated, "current_context_length": context}
 
     def report(part: float) -> tuple[int, dict[str, Any]] | None:
@@ -265,7 +258,7 @@ def _chat(model: Model, values: Mapping[str, Any], request: RecordedRequest, scr
         if faults.no_text_in_progress:
             del data["text"]
         elif faults.shrink and _SHRUNK_FROM <= part < _SHRUNK_TO:
-            data["text"] = _text(completion, generated // 3)
+            data["text"] = _text(completion, generated // 3, as_json=as_json)
         return (generated, data) if generated else None
 
     result = {**so_far(total), "model_name": model.label, "max_seq_len": model.window}
@@ -276,12 +269,14 @@ def _chat(model: Model, values: Mapping[str, Any], request: RecordedRequest, scr
     return Work(min(max(total / _TOKENS_PER_SECOND, _QUICKEST), _SLOWEST), report, result)
 
 
-def _text(completion: Completion, generated: int) -> str:
+def _text(completion: Completion, generated: int, *, as_json: bool) -> str | dict[str, str]:
     """The text of the first tokens, behind what the model thinks."""
     is_all = generated == completion.completion_tokens
     thinking = completion.reasoning if is_all else cut(completion.reasoning, generated)
     left = generated - count(thinking)
     content = completion.text if is_all else cut(completion.text, left)
+    if as_json:
+        return {"thinking": thinking, "content": content}
     # Reasoning that the limit cuts is never closed.
     closed = left > 0 or (is_all and completion.finish == "stop")
     return f"<think>{thinking}" + (f"</think>\n\n{content}" if closed else "") if thinking else content
