@@ -34,9 +34,15 @@ class Proxies:
 
     def proxy_for(self, url: httpx.URL) -> httpx.Proxy | None:
         """The proxy to reach this address through. This machine itself is never reached through one."""
-        if not self._by_scheme or is_loopback(url.host) or proxy_bypass(url.netloc.decode("ascii")):
+        if not self._by_scheme or is_loopback(url.host) or proxy_bypass(_with_port(url)):
             return None
         return self._by_scheme.get(url.scheme) or self._by_scheme.get("all")
+
+
+def _with_port(url: httpx.URL) -> str:
+    """Host and port as `NO_PROXY` may name them; httpx leaves out a scheme's own port."""
+    host = url.netloc.decode("ascii")
+    return host if url.port is not None else f"{host}:{443 if url.scheme == 'https' else 80}"
 
 
 def proxy_secrets() -> tuple[str, ...]:

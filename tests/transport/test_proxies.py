@@ -189,7 +189,9 @@ def test_a_proxy_of_the_environment_tunnels_https(
 
 
 @pytest.mark.usefixtures("own_client", "clock")
-@pytest.mark.parametrize("spared", ["target.invalid", "*", "example.com,target.invalid", ".invalid"])
+@pytest.mark.parametrize(
+    "spared", ["target.invalid", "*", "example.com,target.invalid", ".invalid", "target.invalid:80"]
+)
 @in_every_chat
 def test_no_proxy_spares_hosts(chat_way: Way, spared: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bytes] = []
