@@ -10,13 +10,13 @@ from inspect import isawaitable, iscoroutine
 from ipaddress import ip_address
 from socket import inet_aton
 from typing import TypeAlias
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
 from aki_transport.errors import ConfigurationError
 from aki_transport.providers import Provider, Route, emulator_place
-from aki_transport.redaction import MIN_SECRET
+from aki_transport.redaction import MIN_SECRET, redact
 
 EMULATOR_VARIABLE = "AKI_EMULATOR"
 KeyFunction: TypeAlias = Callable[[], str | SecretStr | Awaitable[str | SecretStr]]
@@ -126,6 +126,22 @@ def secret_header_values(headers: Mapping[str, str]) -> tuple[str, ...]:
         for token in _TOKEN_SEPARATORS.split(value)
     )
     return tuple(dict.fromkeys(token for token in tokens if len(token) >= MIN_SECRET))
+
+
+def secret_query_values(url: str) -> tuple[str, ...]:
+    """The same for the parameters in a URL's query."""
+    return secret_header_values(dict(parse_qsl(url.partition("?")[2])))
+
+
+def shown_url(url: str) -> str:
+    """The URL for people and traces: without the secrets in its query.
+
+    Example:
+        >>> from aki_transport.auth import shown_url
+        >>> shown_url("https://gateway.example/v1?version=2&api-key=sk-47110815")
+        'https://gateway.example/v1?version=2&api-key=***'
+    """
+    return redact(url, secret_query_values(url))
 
 
 class ApiKey:

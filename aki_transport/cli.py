@@ -14,7 +14,7 @@ from platform import python_version
 from typing import Any
 
 from aki_transport._version import __version__
-from aki_transport.auth import EMULATOR_VARIABLE, KeyFunction
+from aki_transport.auth import EMULATOR_VARIABLE, KeyFunction, shown_url
 from aki_transport.client import Client
 from aki_transport.errors import AKIError, ConfigurationError
 from aki_transport.messages import ChatReply, ChatRequest, JobProgress, Message
@@ -154,7 +154,7 @@ def _check(arguments: argparse.Namespace) -> int:
         versions = ", ".join(filter(None, (f"Python {python_version()}", *map(_installed, ("httpx", *_FRAMEWORKS)))))
         _line("package", f"aki-integrations {__version__}; {versions}")
         _line("provider", f"{client.provider.title}, protocol {client.route.protocol}")
-        _line("address", f"{client.base_url}{of_emulator}")
+        _line("address", f"{shown_url(client.base_url)}{of_emulator}")
         _line("proxy", proxy_for(client.base_url) or "none")
         _line("key", f"from {client.key_origin()}" if client.key_origin() else "none is needed")
         infos = client.refresh_models()

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from aki_transport._version import __version__
-from aki_transport.auth import EMULATOR_VARIABLE, ApiKey, ApiKeySource, checked_base_url, checked_headers, emulated
+from aki_transport.auth import (
+    EMULATOR_VARIABLE,
+    ApiKey,
+    ApiKeySource,
+    checked_base_url,
+    checked_headers,
+    emulated,
+    shown_url,
+)
 from aki_transport.errors import APIStatusError, NotFoundError
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress
 from aki_transport.models.catalog import ModelInfo
@@ -358,7 +366,8 @@ class Client:
     def __repr__(self) -> str:
         if "base_url" not in vars(self):
             return object.__repr__(self)  # refused while it was made, and shown with the variables of that traceback
-        return f"Client(provider={self.provider.name!r}, protocol={self.route.protocol!r}, base_url={self.base_url!r})"
+        url = shown_url(self.base_url)
+        return f"Client(provider={self.provider.name!r}, protocol={self.route.protocol!r}, base_url={url!r})"
 
     def _with_hint(self, error: APIStatusError | NoJsonError) -> APIStatusError | NoJsonError:
         """The error; a 404 of a path also tells what may be wrong with the base URL."""

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from aki_transport.arguments import as_tool, as_tool_choice, unknown_argument, with_aliases, wrong_values
-from aki_transport.auth import ApiKeySource, checked_headers
+from aki_transport.auth import ApiKeySource, checked_headers, shown_url
 from aki_transport.client import Client
 from aki_transport.errors import ConfigurationError
 from aki_transport.messages import ChatRequest, JobProgress, Message, SendReasoning
@@ -132,7 +132,7 @@ class ConnectionSettings(BaseModel):
         # An object that was refused while it was made has none, and is shown with the variables of that traceback.
         was_set: Collection[str] = getattr(self, "model_fields_set", frozenset())
         return [
-            (name, value)
+            (name, shown_url(value) if name == "base_url" and isinstance(value, str) else value)
             for name, field in type(self).model_fields.items()
             if name in was_set and field.repr and name not in ("metadata", "profile")
             if not callable(value := getattr(self, name))

@@ -11,6 +11,7 @@ from langchain_core.language_models.base import BaseLanguageModel, LangSmithPara
 from pydantic import model_validator
 
 from aki_transport import Client, __version__
+from aki_transport.auth import shown_url
 from aki_transport.settings import ConnectionSettings, ModelSettings, to_plain_value
 from langchain_aki.errors import ConfigurationError, raises_langchain_errors
 
@@ -82,7 +83,7 @@ class LangChainModel(LangChainConnection, ModelSettings, BaseLanguageModel):  # 
         """The parameters on which the answer depends; without the key."""
         values = {name: getattr(self, name) for name in self.identifying_fields}
         params = {name: to_plain_value(value) for name, value in values.items() if value is not None}
-        params["base_url"] = self._client.base_url
+        params["base_url"] = shown_url(self._client.base_url)
         params["model_name"] = self.model  # where callback handlers look for it
         return params
 

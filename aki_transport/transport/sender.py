@@ -13,13 +13,12 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, closing
 from itertools import chain
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl
 
 import httpx
 from pydantic import SecretStr
 from pydantic_core import to_json
 
-from aki_transport.auth import ApiKey, secret_header_values
+from aki_transport.auth import ApiKey, secret_header_values, secret_query_values
 from aki_transport.error_parsing import error_from_response, request_id_of
 from aki_transport.errors import AKIError, AuthenticationError, ConfigurationError, ServerError
 from aki_transport.redaction import escape_control, redact
@@ -83,7 +82,7 @@ class Transport:
         self._key = key
         self._key_places = key_places
         self._headers = dict(headers)
-        self._secret_headers = secret_header_values({**dict(parse_qsl(query)), **headers})
+        self._secret_headers = (*secret_query_values(base_url), *secret_header_values(headers))
         self._form_headers = {name: value for name, value in headers.items() if name != "content-type"}
         self._http_client = http_client
         self._http_async_client = http_async_client
