@@ -49,7 +49,8 @@ _WRITTEN = frozenset(["answer", "response", "reply", "result", "text", "summary"
 _CODE = re.compile(r"^\s*```.*?^\s*```", re.MULTILINE | re.DOTALL)
 _ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s")
 _MARKS = re.compile(
-    r"(?im)\*\*|^\s*(?:[-*+]|\d+[.)])\s+|^\s*#+\s.*$|^\s*(?:context|passages|documents)\b[^\n:]{0,30}:|<[^<>\n]+>"
+    r"(?im)\*\*|^\s*(?:[-*+]|\d+[.)])\s+|^\s*#+\s.*$|^\s*-{3,}\s*$"
+    r"|^\s*(?:context|passages|documents)\b[^\n:]{0,30}:|<[^<>\n]+>"
 )
 _LONGEST_COUNT = 2000
 _LONGEST_ECHO = 400

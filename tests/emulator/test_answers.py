@@ -53,6 +53,11 @@ def test_the_sentence_that_answers_is_quoted_with_its_source(client, question, a
         ("Count to 3", "1, 2, 3."),
         ("", "I do not know."),
         ("What is the capital of France?", "I do not know."),
+        (
+            "Context information is below.\n------\nThe museum is open on Friday.\n------\n"
+            "Query: When is the museum open?\nAnswer: ",
+            "The museum is open on Friday.",
+        ),
     ],
 )
 def test_simple_things_get_simple_answers(client, prompt, answer):
