@@ -54,8 +54,7 @@ def test_the_sentence_that_answers_is_quoted_with_its_source(client, question, a
         ("", "I do not know."),
         ("What is the capital of France?", "I do not know."),
         (
-            "Context information is below.\n------\nThe museum is open on Friday.\n------\n"
-            "Query: When is the museum open?\nAnswer: ",
+            "Context:\n-----\nThe museum is open on Friday.\n-----\nQuery: When is it open?",
             "The museum is open on Friday.",
         ),
     ],
