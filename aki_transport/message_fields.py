@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aki_transport.messages import ChatReply, Part, Text, with_fields
+from aki_transport.messages import ChatReply, Part, Text, cache_mark, with_fields
 from aki_transport.reasoning import FIELD, to_blocks
 
 CALL_EXTRAS = "tool_call_extras"
@@ -70,11 +70,11 @@ def read_source(source: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def marked(content: str | tuple[Part, ...], fields: Mapping[str, Any]) -> str | tuple[Part, ...]:
     """The content, its last part with the mark of caches that the additional fields of its message hold."""
-    mark = fields.get("cache_control")
-    if mark is None or not content:
+    mark = cache_mark(fields)
+    if not mark or not content:
         return content
     *before, last = (Text(content),) if isinstance(content, str) else content
-    return (*before, with_fields(last, {"cache_control": mark}))
+    return (*before, with_fields(last, mark))
 
 
 def maker_fields(fields: Mapping[str, Any]) -> dict[str, Any]:

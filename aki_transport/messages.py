@@ -83,6 +83,11 @@ def with_fields(part: Part, fields: Mapping[str, Any]) -> Part:
     return replace(part, extra={**part.extra, **fields})
 
 
+def cache_mark(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The mark of caches among the fields of a part, a call or a message, which is everyone's."""
+    return {"cache_control": fields["cache_control"]} if fields.get("cache_control") is not None else {}
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """A tool call of a model; `arguments` is JSON text exactly as the model wrote it.

@@ -19,7 +19,7 @@ from langchain_core.messages import (
 
 from aki_transport import reasoning as reasoning_format
 from aki_transport.message_fields import CALL_EXTRAS, REASONING_FIELD, maker_fields, marked
-from aki_transport.messages import Message, Part, RawBlock, Role, Text, ToolCall
+from aki_transport.messages import Message, Part, RawBlock, Role, Text, ToolCall, cache_mark
 from langchain_aki._content_blocks import as_json_text, maker_block, read_block
 from langchain_aki.errors import ConfigurationError
 
@@ -69,13 +69,8 @@ def _convert_result(block: Mapping[str, Any]) -> Message:
         content=_convert_content(block.get("content") or "", "tool"),
         tool_call_id=block.get("tool_use_id"),
         is_error=block.get("is_error") is True,
-        extra=_mark(block),
+        extra=cache_mark(block),
     )
-
-
-def _mark(fields: Mapping[str, Any]) -> dict[str, Any]:
-    mark = fields.get("cache_control")
-    return {} if mark is None else {"cache_control": mark}
 
 
 def _convert_message(message: BaseMessage) -> Message:
@@ -93,7 +88,7 @@ def _convert_message(message: BaseMessage) -> Message:
                 name=message.name,
                 tool_call_id=message.tool_call_id,
                 is_error=message.status == "error",
-                extra=_mark(message.additional_kwargs),
+                extra=cache_mark(message.additional_kwargs),
             )
         case FunctionMessage():
             return Message(
@@ -138,7 +133,7 @@ def _convert_assistant_message(message: AIMessage) -> Message:
 
 def _calls(message: AIMessage, blocks: list[Any]) -> Iterator[ToolCall]:
     extras = {
-        block["id"]: {**(block.get("extras") or {}), **_mark(block)}
+        block["id"]: {**(block.get("extras") or {}), **cache_mark(block)}
         for block in blocks
         if isinstance(block, dict) and block.get("type") in _CALL_TYPES and block.get("id")
     }
@@ -157,7 +152,7 @@ def _calls_of_other_makers(function: Any, blocks: list[Any]) -> Iterator[ToolCal
         if isinstance(block, dict) and block.get("type") in _CALL_TYPES and block.get("name"):
             arguments: Any = next((block[name] for name in ("input", "args", "arguments") if block.get(name)), {})
             call_id = block.get("call_id") or block.get("id") or ""
-            yield ToolCall(str(call_id), block["name"], _as_json(arguments), _mark(block))
+            yield ToolCall(str(call_id), block["name"], _as_json(arguments), cache_mark(block))
             function = None
     if isinstance(function, Mapping) and function.get("name"):
         # Its result is a FunctionMessage, which knows the name alone.

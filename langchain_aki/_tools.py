@@ -11,7 +11,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from aki_transport.arguments import SCHEMA_TYPES, as_response_format, as_tool, as_tool_choice
-from aki_transport.messages import JsonSchema, Tool, ToolNamed
+from aki_transport.messages import JsonSchema, Tool, ToolNamed, cache_mark
 from aki_transport.schemas import object_schema, rooted_schema
 from langchain_aki.errors import ConfigurationError
 
@@ -75,8 +75,7 @@ def _convert_dict(tool: Mapping[str, Any], strict: bool | None) -> dict[str, Any
         return {**fields, "type": "function", "function": function}
     is_schema = str(tool.get("type")) in SCHEMA_TYPES or (tool.get("type") is None and {"name", "title"} & tool.keys())
     if is_schema or "toolSpec" in tool:
-        marks = {"cache_control": tool["cache_control"]} if "cache_control" in tool else {}
-        return {**marks, **_as_openai_tool(dict(tool), strict)}
+        return {**cache_mark(tool), **_as_openai_tool(dict(tool), strict)}
     return dict(tool)
 
 

@@ -60,7 +60,7 @@ _COVERED = 0.4  # how much of what a question asks a sentence has to hold
 
 def complete(prompt: Prompt, model: Model, request: RecordedRequest, script: Script, faults: Faults) -> Completion:
     """The answer to a request: a script's as it is, else the model's own within its limits; or what is refused."""
-    if not model.sees and any(turn.images for turn in prompt.turns):
+    if not model.sees and any(turn.images for turn in prompt.messages):
         raise Refusal(f"The model {model.id} has no image input; send text only.")
     used, wanted = prompt.tokens(), prompt.max_tokens or 0
     if used + wanted > model.window:
@@ -87,7 +87,7 @@ def think(prompt: Prompt) -> Completion:
     steps = (
         f"The user writes: “{shorten(prompt.question, 80)}”",
         needs if calls else "I can answer this from what is in the prompt.",
-        f"There are {len(prompt.turns)} messages and {len(prompt.tools)} tools.",
+        f"There are {len(prompt.messages)} messages and {len(prompt.tools)} tools.",
     )
     return Completion(text, " ".join(steps[: EFFORTS.index(prompt.effort)]), calls)
 
@@ -138,7 +138,7 @@ def _plain(prompt: Prompt) -> str:
     if (existing := _EXISTING.search(prompt.question)) and UNKNOWN not in existing.group(1):
         return existing.group(1).strip()
     question = _question(prompt.question)
-    texts = [turn.text.replace(question, "\n\n") for turn in prompt.turns if turn.role in ("system", "user")]
+    texts = [turn.text.replace(question, "\n\n") for turn in prompt.messages if turn.role in ("system", "user")]
     return _worked_out(question) or _best_sentence(question, "\n\n".join(texts)) or UNKNOWN
 
 

@@ -73,7 +73,7 @@ class Turn:
 class Prompt:
     """The conversation and what the answer has to be like: `schema` of any object is an empty one."""
 
-    turns: tuple[Turn, ...]
+    messages: tuple[Turn, ...]
     tools: tuple[Tool, ...] = ()
     choice: Choice = "auto"
     parallel: bool = True
@@ -90,7 +90,7 @@ class Prompt:
     @property
     def system(self) -> str:
         """All system messages as one text."""
-        return "\n\n".join(turn.text for turn in self.turns if turn.role == "system")
+        return "\n\n".join(turn.text for turn in self.messages if turn.role == "system")
 
     @property
     def results(self) -> list[tuple[Call, str]]:
@@ -106,18 +106,18 @@ class Prompt:
 
     @property
     def _latest(self) -> tuple[Turn, ...]:
-        """The turns from the user's last text on; pictures of results may stand behind them in the user's name."""
-        for index, turn in reversed([*enumerate(self.turns)]):
-            if turn.role == "user" and not (turn.images and index and self.turns[index - 1].role == "tool"):
-                return self.turns[index:]
-        return self.turns
+        """The messages from the user's last text on; pictures of results may stand behind them in the user's name."""
+        for index, turn in reversed([*enumerate(self.messages)]):
+            if turn.role == "user" and not (turn.images and index and self.messages[index - 1].role == "tool"):
+                return self.messages[index:]
+        return self.messages
 
     def tokens(self) -> int:
         """What it costs, tools and images included."""
         texts = [tool.name + tool.description + str(tool.schema) for tool in self.tools]
-        for turn in self.turns:
+        for turn in self.messages:
             texts += [turn.text, *(call.name + call.arguments for call in turn.calls)]
-        others = sum(_PER_MESSAGE + _PER_IMAGE * len(turn.images) for turn in self.turns)
+        others = sum(_PER_MESSAGE + _PER_IMAGE * len(turn.images) for turn in self.messages)
         return sum(map(count, texts)) + others
 
 

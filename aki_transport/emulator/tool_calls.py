@@ -77,8 +77,8 @@ def _score(tool: Tool, clause: str) -> float:
     sign = next((sign for word, sign in _SIGNS.items() if set(content(word)) <= called), None)
     works_out = bool(sums) and (set(content("expression")) <= arguments or (sign is not None and sign in sums))
     is_ordered = any(f"{word}_image" in tool.name and order.match(clause) for word, order in _ORDERS.items())
-    words = 3.0 * len(asked & called) + 1.5 * len(asked & described) + len(asked & arguments)
-    return words + 2 * _FITS * (works_out + is_ordered)
+    score = 3.0 * len(asked & called) + 1.5 * len(asked & described) + len(asked & arguments)
+    return score + 2 * _FITS * (works_out + is_ordered)
 
 
 def _call(tool: Tool, text: str, prompt: Prompt) -> Call:
@@ -94,4 +94,4 @@ def _call(tool: Tool, text: str, prompt: Prompt) -> Call:
 
 def _images(prompt: Prompt) -> list[str]:
     """The IDs of pictures that the conversation names, the latest last."""
-    return [id_ for turn in prompt.turns for id_ in _IDENTIFIER.findall(turn.text)]
+    return [id_ for turn in prompt.messages for id_ in _IDENTIFIER.findall(turn.text)]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from aki_transport.messages import ChatRequest, Message, Part, RawBlock, Text, Tool, ToolNamed
+from aki_transport.messages import ChatRequest, Message, Part, RawBlock, Text, Tool, ToolNamed, cache_mark
 from aki_transport.schemas import legal_name
 
 log = logging.getLogger("aki_transport")
@@ -37,7 +37,7 @@ def _reduced(message: Message, provider: str) -> Message:
         message = replace(message, content="".join(texts) if len(texts) == len(parts) else parts)
     if message.provider is None:
         return message
-    calls = tuple(replace(call, extra=_mark(call.extra)) for call in message.tool_calls)
+    calls = tuple(replace(call, extra=cache_mark(call.extra)) for call in message.tool_calls)
     match message.extra.get("audio"):
         case {"transcript": str(transcript)} if not message.content:
             message = replace(message, content=transcript)  # the sound is kept by its maker alone
@@ -46,12 +46,7 @@ def _reduced(message: Message, provider: str) -> Message:
 
 def _readable(part: Part) -> Part:
     """The part without the sources that its text cites, which have their maker's form."""
-    return replace(part, extra=_mark(part.extra)) if isinstance(part, Text) and part.extra else part
-
-
-def _mark(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """The mark of caches alone, which is everyone's."""
-    return {name: value for name, value in extra.items() if name == "cache_control"}
+    return replace(part, extra=cache_mark(part.extra)) if isinstance(part, Text) and part.extra else part
 
 
 def without_reasoning(message: Message) -> Message:

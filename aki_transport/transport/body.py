@@ -41,9 +41,10 @@ class _Body(BytesIO):  # whose value is no copy, as joined pieces would be
 
     def add(self, chunk: bytes) -> None:
         """Take the next bytes; `InvalidResponseError` past the bound."""
-        if self.tell() + len(chunk) > self._most:
+        room = self._most - self.tell()
+        self.write(chunk[:room])
+        if len(chunk) > room:
             raise InvalidResponseError(f"the answer is larger than {self._most // 2**20} MB; reading stopped there")
-        self.write(chunk)
 
 
 def read_body(response: httpx.Response) -> bytes:

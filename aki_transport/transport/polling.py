@@ -162,7 +162,7 @@ class _Job(Generic[T]):
             except AKIError as failure:
                 log.info("the job could not be canceled: %s", failure)
 
-    async def acancel(self, error: BaseException | None) -> None:
+    async def acancel(self, error: BaseException | None = None) -> None:
         """`cancel_now`, async. A generator that is closed does not wait: its loop may be closing around it."""
         if isinstance(error, GeneratorExit) and not self._sender.has_async_client:
             threading.Thread(target=self.cancel_now, args=(error,)).start()
@@ -259,7 +259,7 @@ async def arun(
         failure = job.failure(error)
         await job.acancel(failure)
         raise failure from None
-    await job.acancel(None)
+    await job.acancel()
 
 
 async def _astart(sender: Sender, call: Call, job: _Job[T]) -> T | None:

@@ -369,3 +369,11 @@ async def test_a_body_that_can_only_be_iterated_is_read(status: int, *, packed: 
         else:
             with pytest.raises(APIStatusError, match="full"):
                 await client.achat(request_for())
+
+
+def test_a_long_error_that_comes_in_one_piece_keeps_its_beginning() -> None:
+    body = "the grammar is wrong " + "x" * 2**21
+    with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(400, text=body))) as mine:
+        client = Client(api_key=KEY, http_client=mine, model_listing=False)
+        with pytest.raises(APIStatusError, match="the grammar is wrong"):
+            client.chat(request_for())

@@ -131,9 +131,9 @@ def _prompt(body: dict[str, Any], model: Model) -> Prompt:
     )
     tools, choice = choose(offered, _CHOICES[chosen["type"]], chosen.get("name", ""))
     effort = _effort(body.get("thinking") or {"type": "adaptive"}, body["max_tokens"])
-    system = [Turn("system", turn.text) for turn in _turns("user", body.get("system") or ())]
+    system = [Turn("system", turn.text) for turn in _converted("user", body.get("system") or ())]
     return Prompt(
-        turns=(*system, *_history(body["messages"])),
+        messages=(*system, *_history(body["messages"])),
         tools=tools,
         choice=choice,
         parallel=not chosen.get("disable_parallel_tool_use"),
@@ -174,7 +174,7 @@ def _history(messages: list[dict[str, Any]]) -> Iterator[Turn]:
                 f"which has those of {answered}"
             )
     for message in messages:
-        yield from _turns(message["role"], message["content"])
+        yield from _converted(message["role"], message["content"])
 
 
 def _ids(message: Mapping[str, Any], kind: str, name: str) -> set[str]:
@@ -182,7 +182,7 @@ def _ids(message: Mapping[str, Any], kind: str, name: str) -> set[str]:
     return {block[name] for block in message["content"] if isinstance(block, dict) and block["type"] == kind}
 
 
-def _turns(role: Literal["user", "assistant"], content: Any) -> Iterator[Turn]:
+def _converted(role: Literal["user", "assistant"], content: Any) -> Iterator[Turn]:
     """What a message holds: the results of tools, and then the rest as one turn."""
     texts: list[str] = []
     images: list[str] = []
@@ -201,7 +201,7 @@ def _turns(role: Literal["user", "assistant"], content: Any) -> Iterator[Turn]:
             case "document" if block["source"]["type"] == "text":
                 texts.append(f"[{block.get('title') or 'document'}]\n{block['source']['data']}")
             case "tool_result":
-                inside = next(_turns("user", block.get("content") or ()), Turn("user", ""))
+                inside = next(_converted("user", block.get("content") or ()), Turn("user", ""))
                 text = f"Error: {inside.text}" if block.get("is_error") else inside.text
                 yield Turn("tool", text, inside.images, call_id=block["tool_use_id"])
             case "tool_use":
@@ -244,12 +244,16 @@ def _payloads(completion: Completion, stamp: Mapping[str, Any], faults: Faults) 
 
 
 def _blocks(completion: Completion) -> Iterator[tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]]:
-    """Each block as a whole, as it starts in a stream, and what is added to it there."""
+    """Each complete block, as it starts in a stream, and what is added to it there."""
     if text := completion.reasoning:
-        signed = {"signature": _signature(text)}
+        signature = {"signature": _signature(text)}
         added = [{"type": "thinking_delta", "thinking": part} for part in deltas(text)]
-        whole = {"type": "thinking", "thinking": text, **signed}
-        yield whole, {**whole, "thinking": "", "signature": ""}, [*added, {"type": "signature_delta", **signed}]
+        thinking = {"type": "thinking", "thinking": text, **signature}
+        yield (
+            thinking,
+            {**thinking, "thinking": "", "signature": ""},
+            [*added, {"type": "signature_delta", **signature}],
+        )
     if text := completion.text:
         added = [{"type": "text_delta", "text": part} for part in deltas(text)]
         yield {"type": "text", "text": text}, {"type": "text", "text": ""}, added

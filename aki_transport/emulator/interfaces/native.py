@@ -240,9 +240,9 @@ def _values(parameters: _Parameters, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _chat(model: Model, values: Mapping[str, Any], request: RecordedRequest, script: Script, faults: Faults) -> Work:
     with reading():
-        turns = _turns(values)
+        messages = _messages(values)
     # The interface has no parameter that steers how long a model thinks.
-    prompt = Prompt(turns, effort="medium" if model.reasons else "none", max_tokens=values["max_gen_tokens"])
+    prompt = Prompt(messages, effort="medium" if model.reasons else "none", max_tokens=values["max_gen_tokens"])
     completion = complete(prompt, model, request, script, faults)
     if completion.calls:
         raise Refusal("respond(): the native interface has no tools; script text or an object for it.")
@@ -264,7 +264,7 @@ def _chat(model: Model, values: Mapping[str, Any], request: RecordedRequest, scr
     result = {**so_far(total), "model_name": model.label, "max_seq_len": model.window}
     if not faults.no_prompt_length:
         result["prompt_length"] = completion.prompt_tokens
-    if not all(image.startswith("data:") for turn in turns for image in turn.images):
+    if not all(image.startswith("data:") for turn in messages for image in turn.images):
         return Work(_STUCK, lambda _part: None, result)
     return Work(min(max(total / _TOKENS_PER_SECOND, _QUICKEST), _SLOWEST), report, result)
 
@@ -282,13 +282,13 @@ def _text(completion: Completion, generated: int, *, as_json: bool) -> str | dic
     return f"<think>{thinking}" + (f"</think>\n\n{content}" if closed else "") if thinking else content
 
 
-def _turns(values: Mapping[str, Any]) -> tuple[Turn, ...]:
+def _messages(values: Mapping[str, Any]) -> tuple[Turn, ...]:
     context = [] if values["text_context"] else json.loads(values["chat_context"] or "[]")
     text = values["text_context"] or values["prompt_input"]
-    turns = (*map(_turn, context), *([Turn("user", text)] if text else []))
-    if not turns:
+    messages = (*map(_turn, context), *([Turn("user", text)] if text else []))
+    if not messages:
         raise Refusal("Missing required argument: one of chat_context, text_context and prompt_input")
-    return turns
+    return messages
 
 
 def _turn(message: Mapping[str, Any]) -> Turn:

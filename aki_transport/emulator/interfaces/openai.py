@@ -111,7 +111,7 @@ def _prompt(body: dict[str, Any], model: Model) -> Prompt:
     )
     tools, choice = choose(offered, kind, name)
     return Prompt(
-        turns=tuple(map(_turn, body["messages"])),
+        messages=tuple(map(_turn, body["messages"])),
         tools=tools,
         choice=choice,
         parallel=body.get("parallel_tool_calls") is not False,
