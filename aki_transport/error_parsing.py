@@ -151,6 +151,7 @@ _LETTERS: Mapping[str, tuple[type[APIStatusError], str]] = {
 _OVERFLOW_STATUSES = frozenset({200, 400, 404, 413, 422, 500})
 _MODEL_STATUSES = frozenset({400, 404, 422})
 _STATUS = re.compile(r"[45]\d\d")
+_REQUEST_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 # Possessive, for backtracking would make a page of unclosed tags quadratic.
 _TAG = re.compile(r"<(/?+)([a-zA-Z!?][a-zA-Z0-9]*+)[^<>]*+>")
 _HIDDEN = frozenset({"script", "style"})
@@ -207,7 +208,7 @@ def _build(
         body=body,
         text=text,
         headers={name: value for name, value in headers.items() if name not in _DROPPED_HEADERS},
-        request_id=request_id_of(headers),
+        request_id=request_id_of(headers) or _request_id_in(body),
     )
     if cls is ServerError and _is_permanent(error):
         error.is_retryable = False
@@ -253,6 +254,12 @@ def _is_permanent(error: APIStatusError) -> bool:
 def request_id_of(headers: Mapping[str, str]) -> str | None:
     """The service's ID of the request, under any of its usual header names."""
     return next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
+
+
+def _request_id_in(body: Any) -> str | None:
+    """The same in an error's body, where Anthropic has it, in streams too."""
+    value = body.get("request_id") if isinstance(body, Mapping) else None
+    return value if isinstance(value, str) and _REQUEST_ID.fullmatch(value) else None
 
 
 def _classify(

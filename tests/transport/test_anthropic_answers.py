@@ -593,7 +593,7 @@ def test_each_type_of_error_inside_an_answer(way: Way, kind: str, cls: type[APIS
     said = written([start(), say("Hel"), error(kind)]) if way.streamed else error(kind)
     with pytest.raises(cls, match=r"No such luck\.") as caught:
         way.ask(hearing(said))
-    assert type(caught.value) is cls
+    assert (type(caught.value), caught.value.request_id) == (cls, "req_1")
 
 
 @pytest.mark.parametrize(
