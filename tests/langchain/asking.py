@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 
 import aki_transport.errors as base
 import langchain_aki.errors as ours
-from langchain_aki import ChatAKI
+from langchain_aki import AKILLM, ChatAKI
 from tests.scenarios import KEY, MODEL, Expect, Fails
 from tests.script_server import ScriptServer
 
@@ -44,6 +44,16 @@ IN_LANGCHAIN: dict[str, tuple[type[Exception], bool]] = {
 
 def model_at(server: ScriptServer, **given: Any) -> ChatAKI:
     return ChatAKI(**{"model": MODEL, "base_url": server.openai_url, "api_key": KEY, **given})
+
+
+def llm_at(server: ScriptServer, **given: Any) -> AKILLM:
+    defaults = {"model": MODEL, "protocol": "openai", "base_url": server.openai_url, "api_key": KEY}
+    return AKILLM(**{**defaults, **given})
+
+
+def text_of(answer: Any) -> str:
+    """The text of a chat model's answer, or of a text completion's, which is nothing else."""
+    return answer if isinstance(answer, str) else answer.text
 
 
 def is_streamed(way: Way) -> bool:
