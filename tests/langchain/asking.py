@@ -69,19 +69,19 @@ def ask(model: Any, way: Way, question: Any) -> Any:
     return whole
 
 
-def pieces_of(model: Any, way: Way, question: Any) -> list[Any]:
-    """What the model gives, one by one."""
+def pieces_of(model: Any, way: Way, question: Any, **given: Any) -> list[Any]:
+    """What the model, or an agent, gives, one by one."""
 
     async def awaited() -> list[Any]:
         if way == "ainvoke":
-            return [await model.ainvoke(question)]
-        return [piece async for piece in model.astream(question)]
+            return [await model.ainvoke(question, **given)]
+        return [piece async for piece in model.astream(question, **given)]
 
     match way:
         case "invoke":
-            return [model.invoke(question)]
+            return [model.invoke(question, **given)]
         case "stream":
-            return list(model.stream(question))
+            return list(model.stream(question, **given))
         case _:
             return asyncio.run(awaited())
 
