@@ -155,6 +155,7 @@ class Way:
 WAYS = tuple(Way(streamed=streamed, is_async=is_async) for is_async in (False, True) for streamed in (False, True))
 in_every_way = subcases("way", WAYS)
 in_every_stream = subcases("stream_way", [way for way in WAYS if way.streamed])
+in_every_async_way = subcases("way", [way for way in WAYS if way.is_async])
 in_every_chat = subcases("chat_way", [way for way in WAYS if not way.streamed])
 
 

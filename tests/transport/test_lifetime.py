@@ -21,11 +21,10 @@ from aki_transport.transport import connections, lifetime
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, sse
 from tests.subcases import subcases
-from tests.transport.asking import KEY, WAYS, Way, alive, client_for, in_every_way, request_for, run, true
+from tests.transport.asking import KEY, Way, alive, client_for, in_every_async_way, in_every_way, request_for, run, true
 from tests.transport.raw_server import until
 
 ROOT = Path(__file__).parents[2]
-in_every_async_way = subcases("way", [way for way in WAYS if way.is_async])
 
 
 class Counting(ScriptServer):
