@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from aki_transport.errors import AKIError, APIStatusError, ConfigurationError
 from aki_transport.transport.decoder import Decoder, Payload
-from aki_transport.transport.user_clients import is_timeout
+from aki_transport.transport.user_clients import class_of_library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +157,6 @@ def as_timeout(value: Any) -> Timeout:
         case int() | float() if value > 0:
             seconds = None if value == float("inf") else float(value)
             return Timeout(connect=min(10.0, value), answer=seconds, chunk=seconds)
-        case _ if is_timeout(value):
+        case _ if class_of_library(value, {"Timeout"}):
             return Timeout(connect=value.connect, answer=value.read, chunk=value.read)
     raise ConfigurationError(f"timeout={value!r} is no number of seconds above 0 and no Timeout.")

@@ -14,7 +14,7 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from pydantic import SecretStr
@@ -24,17 +24,15 @@ from aki_transport.auth import ApiKey, secret_header_values, secret_query_values
 from aki_transport.error_parsing import error_from_response, request_id_of
 from aki_transport.errors import AKIError, AuthenticationError, ConfigurationError
 from aki_transport.redaction import escape_control, redact
-from aki_transport.transport import polling
 from aki_transport.transport.attempts import Attempts
 from aki_transport.transport.body import apayloads, aread_body, payloads, read_body
-from aki_transport.transport.call import Call, Read, Start, Timeout
+from aki_transport.transport.call import Call, Read, Start, T, Timeout
 from aki_transport.transport.decoder import Payload
 from aki_transport.transport.failures import forget_frames, is_failed_call
 from aki_transport.transport.lifetime import HttpEngine, arelease, loop_client, release, running_loop, thread_client
+from aki_transport.transport.polling import afollow_job, follow_job
 from aki_transport.transport.proxies import proxy_secrets
 from aki_transport.transport.retry import retry_after_seconds
-
-T = TypeVar("T")
 
 _UNAUTHORIZED = 401
 _PLACE_THAT_WORKED: dict[str, str] = {}
@@ -88,12 +86,12 @@ class Transport:
         Raises:
             AKIError: The call failed; before the first payload only after its repetitions.
         """
-        return polling.run(self, call, start, deadline=deadline) if call.job else self._run(call, start, deadline)
+        return follow_job(self, call, start, deadline=deadline) if call.job else self._run(call, start, deadline)
 
     def arun(self, call: Call, start: Start[T], *, deadline: float | None = None) -> AsyncGenerator[T, None]:
         """`run`, async."""
         running_loop()
-        return polling.arun(self, call, start, deadline=deadline) if call.job else self._arun(call, start, deadline)
+        return afollow_job(self, call, start, deadline=deadline) if call.job else self._arun(call, start, deadline)
 
     def fetch(self, call: Call, read: Read, *, deadline: float | None) -> Any:
         """Send, and give what `read` makes of the headers and the body; what it raises is a failure of the call."""
