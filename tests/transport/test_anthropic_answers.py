@@ -66,7 +66,7 @@ from tests.transport.asking import (
     in_every_way,
     request_for,
 )
-from tests.transport.test_decoding import anything, check, cuts, located, placed
+from tests.transport.test_decoding import cuts, located
 
 # Empty answers that reached max_tokens are among those that are drawn.
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelLimitWarning")
@@ -428,40 +428,9 @@ def test_usage_wherever_it_stands(opening: Any, closing: Any, usage: tuple[Any, 
 # What is no answer
 
 
-def places(top: tuple[Any, ...], *inner: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    usage = ("input_tokens", "output_tokens", "cache_read_input_tokens")
-    fields = ("id", "type", "role", "content", "model", "stop_reason", "stop_sequence", "usage", "error", "status")
-    return [(), *((*top, name) for name in fields), *((*top, "usage", name) for name in usage), *inner]
-
-
-_IN_BLOCKS = [
-    ("content", at, *path)
-    for at, names in enumerate((("text",), ("thinking", "signature"), ("data",), ("id", "name", "input")))
-    for path in ((), ("type",), *((name,) for name in names))
-]
 WHOLE = message(
     text("Hello"), thinking("Hm", "c2ln"), {"type": "redacted_thinking", "data": "ZA=="}, tool_use("a", "add", PARIS)
 )
-
-
-def ours_or_a_reply(read_it: Any) -> None:
-    try:
-        reply = read_it()
-    except AKIError:
-        return
-    check(reply)
-    for thought in reply.reasoning_blocks:
-        assert isinstance(thought.text, str)
-        assert isinstance(thought.signature, str | None)
-        assert isinstance(thought.data, str | None)
-
-
-@more
-@given(value=anything)
-def test_any_json_in_any_place_of_a_blocking_answer(value: Any) -> None:
-    for path in places((), *_IN_BLOCKS):
-        with located(path):
-            ours_or_a_reply(lambda: read(placed(WHOLE, path, value)))  # noqa: B023  called at once
 
 
 ALL = streamed(
@@ -476,35 +445,6 @@ ALL = streamed(
     *pieces("{}", index=2),
     stop(2),
 )
-_OF_EVENTS = [
-    (at, *path)
-    for at, event in enumerate(ALL)
-    for path in (
-        (),
-        *((name,) for name in event),
-        *((name, inner) for name, value in event.items() if isinstance(value, dict) for inner in value),
-    )
-]
-
-
-@more
-@given(value=anything)
-def test_any_json_in_any_place_of_a_stream(value: Any) -> None:
-    for path in _OF_EVENTS:
-        with located(path):
-            ours_or_a_reply(lambda: follow(*placed(ALL, path, value)))  # noqa: B023  called at once
-
-
-@more
-@given(st.permutations(range(len(ALL))), st.integers(0, len(ALL)))
-def test_any_order_and_any_part_of_a_stream_s_events(order: list[int], length: int) -> None:
-    ours_or_a_reply(lambda: follow(*(ALL[at] for at in order[:length])))
-
-
-@more
-@given(st.lists(anything, max_size=4), st.sampled_from(["message", "error", "body"]))
-def test_any_json_as_events(values: list[Any], event: str) -> None:
-    ours_or_a_reply(lambda: added_up(decode(*(Payload(event, json.dumps(value)) for value in values))))
 
 
 @in_every_stream

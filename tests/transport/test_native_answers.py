@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -45,7 +44,6 @@ from tests.transport.native_says import (
     result,
     working,
 )
-from tests.transport.test_decoding import anything, check, located, placed
 
 more = settings(max_examples=30, deadline=None)
 some = settings(max_examples=25, deadline=None)
@@ -335,81 +333,6 @@ def test_progress_is_told_whenever_it_has_changed(way: Way) -> None:
         JobProgress(job_id=JOB, state="processing"),
         JobProgress(job_id=JOB, state="done", percent=100.0),
     ]
-
-
-# What is no answer
-
-_PATHS = [
-    (),
-    *((name,) for name in ("success", "job_id", "job_state", "job_result", "progress", "error", "message", "text")),
-    *(
-        ("progress", name)
-        for name in ("progress", "queue_position", "estimate", "num_workers_online", "progress_data", "job_id")
-    ),
-    ("progress", "progress_data", "text"),
-    ("progress", "progress_data", "text", "content"),
-    *(
-        ("job_result", name)
-        for name in (
-            "text",
-            "error",
-            "model_name",
-            "num_generated_tokens",
-            "prompt_length",
-            "total_duration",
-            "success",
-        )
-    ),
-    ("job_result", "text", "thinking"),
-]
-
-
-def ours_or_a_reply(read: Callable[[], ChatReply]) -> None:
-    try:
-        check(read())
-    except AKIError as error:
-        pickle.dumps(error)
-        str(error)
-
-
-@some
-@given(value=anything, at=st.integers(0, 2), stream=st.booleans())
-def test_any_json_in_any_place_of_any_state(value: Any, at: int, stream: bool) -> None:
-    for path in _PATHS:
-        states = [STARTED, working("Hel"), done()]
-        states[at] = placed(states[at], path, value)
-        with located(path):
-            ours_or_a_reply(lambda: added_up(decode(*states, done(), stream=stream)))  # noqa: B023  called at once
-
-
-@more
-@given(st.lists(anything, max_size=4))
-def test_any_json_as_states(values: list[Any]) -> None:
-    ours_or_a_reply(lambda: added_up(decode(*values, done())))
-
-
-@more
-@given(st.binary(max_size=30))
-@example(b"[" * 100_000)
-@example(b'{"a":' * 100_000)
-@example(b'{"success": false, "error": ' + b"[" * 150 + b"]" * 150 + b"}")
-@example(b'{"success": false, "error": {"code": ' + b"9" * 10_000 + b"}}")
-def test_any_bytes_as_a_state(data: bytes) -> None:
-    ours_or_a_reply(lambda: added_up(decode(data, done())))
-
-
-@some
-@given(
-    value=anything,
-    status=st.sampled_from([400, 401, 402, 404, 500, 503]),
-    name=st.sampled_from(["error", "message", "job_state", "job_id", "progress", "success"]),
-)
-def test_any_json_in_a_refusal(value: Any, status: int, name: str) -> None:
-    body = json.dumps({"success": False, "error": "Job lapsed!", name: value}).encode()
-    worker = Worker(httpx.Response(status, content=body))
-    with pytest.raises(AKIError) as caught:
-        worker.client(max_retries=0).chat(request_for(CHAT))
-    pickle.dumps(caught.value)
 
 
 @pytest.mark.parametrize("job_id", [None, "", 7, ["JID1"]])
