@@ -1,4 +1,4 @@
-"""No server can make us hold more than a bound."""
+"""No server can make us hold more than a bound; the fault matrix has what is past it."""
 
 from __future__ import annotations
 
@@ -38,15 +38,6 @@ def test_a_body_within_the_bound_is_taken(chat_way: Way, server: ScriptServer) -
     assert len(chat_way.ask(client_for(server)).text) == MB - 1000
 
 
-@pytest.mark.usefixtures("small")
-@in_every_stream
-def test_an_event_that_never_ends_is_refused(stream_way: Way, server: ScriptServer) -> None:
-    pieces = (b"data: ", *[b"x" * 10_000] * 300)
-    server.say(Answer(headers={"content-type": "text/event-stream"}, chunks=pieces, end="hang"))
-    with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
-        stream_way.ask(client_for(server))
-
-
 @in_every_stream
 def test_events_within_the_bound_may_be_more_in_all(
     stream_way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
@@ -56,14 +47,6 @@ def test_events_within_the_bound_may_be_more_in_all(
     server.say(streamed(*["x" * (MB // 2)] * 6), streamed(*["x" * (MB // 2)] * 8))
     assert len(stream_way.ask(client_for(server)).text) == 3 * MB
     with pytest.raises(InvalidResponseError, match="larger than 4 MB"):
-        stream_way.ask(client_for(server))
-
-
-@pytest.mark.usefixtures("small")
-@in_every_stream
-def test_a_stream_answered_by_a_body_past_the_bound(stream_way: Way, server: ScriptServer) -> None:
-    server.say(replied("x" * (MB + 1)))
-    with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
         stream_way.ask(client_for(server))
 
 
