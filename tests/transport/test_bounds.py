@@ -18,7 +18,7 @@ from aki_transport.wire._tool_calls import ToolCallReader
 from tests.growth import grows_with_its_size
 from tests.scenarios import replied, streamed
 from tests.script_server import Answer, ScriptServer
-from tests.transport.asking import Way, client_for, in_every_chat, in_every_stream, in_every_way
+from tests.transport.asking import Way, client_for, in_every_stream, in_every_way
 
 MB = 2**20
 
@@ -32,10 +32,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-@in_every_chat
-def test_a_body_within_the_bound_is_taken(chat_way: Way, server: ScriptServer) -> None:
-    server.say(replied("x" * (MB - 1000)))
-    assert len(chat_way.ask(client_for(server)).text) == MB - 1000
+@in_every_way
+def test_a_body_is_taken_within_the_bound_alone(way: Way, server: ScriptServer) -> None:
+    server.say(replied("x" * (MB - 1000)), replied("x" * (MB + 1)))
+    assert len(way.ask(client_for(server)).text) == MB - 1000
+    with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
+        way.ask(client_for(server))
 
 
 @pytest.mark.usefixtures("small")
@@ -52,14 +54,6 @@ def test_an_event_that_never_ends_is_refused(stream_way: Way, server: ScriptServ
 def test_events_within_the_bound_may_be_more_in_all(stream_way: Way, server: ScriptServer) -> None:
     server.say(streamed(*["x" * (MB // 2)] * 6))
     assert len(stream_way.ask(client_for(server)).text) == 3 * MB
-
-
-@pytest.mark.usefixtures("small")
-@in_every_stream
-def test_a_stream_answered_by_a_body_past_the_bound(stream_way: Way, server: ScriptServer) -> None:
-    server.say(replied("x" * (MB + 1)))
-    with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
-        stream_way.ask(client_for(server))
 
 
 def test_the_work_of_reading_an_event_grows_with_its_size() -> None:
