@@ -82,7 +82,7 @@ LISTED: tuple[Listed, ...] = (
         "aki_transport/prepare/chat.py",
         "[method if was_ignored else once]",
         "[method]",
-        "tests/requests/test_refused_methods.py",
+        f"{_T}/test_structured.py",
     ),
     Listed("aki_transport/models/resolver.py", 'len(text.encode("utf-8", "replace"))', "len(text)", _EDGES),
     Listed(
