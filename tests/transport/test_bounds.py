@@ -49,11 +49,16 @@ def test_an_event_that_never_ends_is_refused(stream_way: Way, server: ScriptServ
         stream_way.ask(client_for(server))
 
 
-@pytest.mark.usefixtures("small")
 @in_every_stream
-def test_events_within_the_bound_may_be_more_in_all(stream_way: Way, server: ScriptServer) -> None:
-    server.say(streamed(*["x" * (MB // 2)] * 6))
+def test_events_within_the_bound_may_be_more_in_all(
+    stream_way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse_module, "MAX_EVENT", MB)
+    monkeypatch.setattr(body, "MAX_BODY", 4 * MB)
+    server.say(streamed(*["x" * (MB // 2)] * 6), streamed(*["x" * (MB // 2)] * 8))
     assert len(stream_way.ask(client_for(server)).text) == 3 * MB
+    with pytest.raises(InvalidResponseError, match="larger than 4 MB"):
+        stream_way.ask(client_for(server))
 
 
 def test_the_work_of_reading_an_event_grows_with_its_size() -> None:
