@@ -7,6 +7,7 @@ from llama_index.core import Settings
 
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
+from tests.llama_index.asking import answering
 from tests.script_server import ScriptServer
 
 _FROM_OUTSIDE = ("AKI_API_KEY", "AKI_IO_API_KEY", "AACFLOW_API_KEY", "AK_AI_CORE_API_KEY")
@@ -32,7 +33,8 @@ def no_waiting(monkeypatch):
 
 @pytest.fixture
 def server() -> Iterator[ScriptServer]:
-    with ScriptServer() as server:
+    """A server that answers "Hello", unless a test has it answer something else."""
+    with ScriptServer(always=answering("Hello")) as server:
         yield server
 
 
