@@ -18,7 +18,7 @@ from aki_transport.wire._tool_calls import ToolCallReader
 from tests.growth import grows_with_its_size
 from tests.scenarios import replied, streamed
 from tests.script_server import Answer, ScriptServer
-from tests.transport.asking import Way, client_for, in_every_chat, in_every_stream, in_every_way
+from tests.transport.asking import Way, client_for, in_every_stream, in_every_way
 
 MB = 2**20
 
@@ -32,10 +32,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-@in_every_chat
-def test_a_body_within_the_bound_is_taken(chat_way: Way, server: ScriptServer) -> None:
-    server.say(replied("x" * (MB - 1000)))
-    assert len(chat_way.ask(client_for(server)).text) == MB - 1000
+@in_every_way
+def test_a_body_is_taken_within_the_bound_alone(way: Way, server: ScriptServer) -> None:
+    server.say(replied("x" * (MB - 1000)), replied("x" * (MB + 1)))
+    assert len(way.ask(client_for(server)).text) == MB - 1000
+    with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
+        way.ask(client_for(server))
 
 
 @in_every_stream
