@@ -100,35 +100,19 @@ class _Payloads(BaseCallbackHandler):
 
 @dataclass(repr=False)  # it is a local of frames that are looked at
 class Evidence:
-    """What was left behind.
-
-    Attributes:
-        records: Of every logger, at DEBUG.
-        warned: Warnings.
-        errors: What was raised, with its traceback.
-        objects: Public objects that hold or have used a key that was passed.
-        of_environment: Those that read theirs from the environment.
-        posted: What was sent to LangSmith, as bytes.
-        runs: What LangChain's tracers were handed.
-        events: LlamaIndex's events and the arguments of its spans.
-        payloads: What LlamaIndex's callbacks were handed.
-        printed: stdout and stderr.
-        files: Names and texts of files that were written.
-        tracers: LangChain's callbacks, for whoever asks.
-        callbacks: LlamaIndex's.
-    """
+    """What was left behind."""
 
     records: list[logging.LogRecord] = field(default_factory=list)
     warned: list[warnings.WarningMessage] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
-    objects: dict[str, Any] = field(default_factory=dict)
+    objects: dict[str, Any] = field(default_factory=dict)  # public ones that hold or have used a key that was passed
     of_environment: dict[str, Any] = field(default_factory=dict)
-    posted: list[bytes] = field(default_factory=list)
+    posted: list[bytes] = field(default_factory=list)  # to LangSmith
     runs: list[Run] = field(default_factory=list)
-    events: list[Any] = field(default_factory=list)
+    events: list[Any] = field(default_factory=list)  # LlamaIndex's, with the arguments of its spans
     payloads: list[Any] = field(default_factory=list)
     printed: io.StringIO = field(default_factory=io.StringIO)
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)  # names and texts
     tracers: list[Any] = field(default_factory=list)
     callbacks: CallbackManager = field(default_factory=CallbackManager)
 
