@@ -17,11 +17,10 @@ from tests.tools.mutants.table import EQUIVALENT, LISTED, TESTS
 from tests.tools.mutants.trial import ROOT, Trial
 
 
-def try_module(path: str, tests: Sequence[str], skip: int, sample: int, until: float) -> tuple[int, list[str]]:
+def try_module(path: str, trials: Trials, skip: int, sample: int, until: float) -> tuple[int, list[str]]:
     """How many changes were tried, and the names of those that no test noticed."""
     changes = list(mutations((ROOT / path).read_text()))[skip:]
     changes = changes[:: max(1, len(changes) // sample)][:sample] if sample else changes
-    trials: list[Trial] = []
     tried, survivors = 0, []
     reasons = EQUIVALENT.get(path, {})
     for mutation in changes:
@@ -29,24 +28,32 @@ def try_module(path: str, tests: Sequence[str], skip: int, sample: int, until: f
             sys.stderr.write(f"{path}: time is over; go on with --skip {skip + tried}\n")
             break
         tried += 1
-        if not _is_killed(path, tests, trials, mutation):
+        if not trials.are_killing(path, mutation):
             survivors.append(mutation.name)
             note = reasons.get(mutation.name)
             sys.stderr.write(f"{path}:{mutation.line}: {mutation.name}{f'  [{note}]' if note else ''}\n")
     return tried, survivors
 
 
-def _is_killed(path: str, tests: Sequence[str], trials: list[Trial], mutation: Mutation) -> bool:
-    """Whether one of the groups of tests notices the change; each is prepared when it is first needed."""
-    for number, group in enumerate(tests):
-        if number == len(trials):
-            trials.append(Trial(ROOT / path, shlex.split(group)))
-            failure = trials[number].prepare()
+class Trials:
+    """The groups of tests of the table, each prepared once for all modules that it is shown."""
+
+    def __init__(self, paths: Sequence[str], tests: str | None) -> None:
+        self._groups = {path: (tests,) if tests else TESTS[path] for path in paths}
+        self._prepared: dict[str, Trial] = {}
+
+    def are_killing(self, path: str, mutation: Mutation) -> bool:
+        """Whether one of the module's groups notices the change; each is prepared when it is first needed."""
+        return any(self._prepare(group).is_killed(ROOT / path, mutation) for group in self._groups[path])
+
+    def _prepare(self, group: str) -> Trial:
+        if group not in self._prepared:
+            paths = [ROOT / path for path, groups in self._groups.items() if group in groups]
+            self._prepared[group] = Trial(shlex.split(group), paths)
+            failure = self._prepared[group].prepare()
             if failure is not None:
-                raise SystemExit(f"{path}: its tests fail without a change\n{failure}")
-        if trials[number].is_killed(mutation):
-            return True
-    return False
+                raise SystemExit(f"{group}: fails without a change\n{failure}")
+        return self._prepared[group]
 
 
 def try_listed() -> int:
@@ -56,11 +63,11 @@ def try_listed() -> int:
     for row in LISTED:
         text = (ROOT / row.path).read_text()
         mutation = Mutation(row.old, 0, text.replace(row.old, row.new))
-        trial = Trial(ROOT / row.path, shlex.split(row.tests))
+        trial = Trial(shlex.split(row.tests), [ROOT / row.path])
         failure = trial.prepare()
         if text.count(row.old) != 1 or failure is not None:
             raise SystemExit(f"{row.path}: {row.old!r} stands there {text.count(row.old)} times\n{failure or ''}")
-        killed = trial.is_killed(mutation)
+        killed = trial.is_killed(ROOT / row.path, mutation)
         survived += not killed
         sys.stdout.write(f"| {row.path} | `{row.old}` | `{row.new}` | {'yes' if killed else '**no**'} |\n")
         sys.stdout.flush()
@@ -81,9 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     until = time.monotonic() + options.seconds
     unexplained = 0
     sys.stdout.write("| module | changes | noticed | equivalent | unnoticed |\n|---|---|---|---|---|\n")
-    for path in TESTS if options.modules == ["all"] else options.modules:
-        tests = (options.tests,) if options.tests else TESTS[path]
-        tried, survivors = try_module(path, tests, options.skip, options.sample, until)
+    paths = list(TESTS) if options.modules == ["all"] else options.modules
+    trials = Trials(paths, options.tests)
+    for path in paths:
+        tried, survivors = try_module(path, trials, options.skip, options.sample, until)
         known = sum(name in EQUIVALENT.get(path, {}) for name in survivors)
         unexplained += len(survivors) - known
         row = (tried, tried - len(survivors), known, len(survivors) - known)
