@@ -12,7 +12,7 @@ import httpx
 import httpx2
 import pytest
 
-from aki_transport import APIConnectionError, APITimeoutError, StreamInterruptedError
+from aki_transport import APIConnectionError, APITimeoutError, StreamInterruptedError, Timeout
 from aki_transport.errors import ServerError
 from tests.ecosystem.calls import ANSWER, LISTING, WAYS, Reply, Way, answer, events, mocked
 from tests.script_server import Answer, sse, text_answer
@@ -73,8 +73,9 @@ def test_a_refused_connection_is_our_error_and_keeps_none_of_the_library_s(way: 
 @in_every_way
 def test_a_read_timeout_is_our_error(way: Way, library, server):
     server.always = Answer(end="hang")
+    timeout = Timeout(answer=0.1, chunk=0.1)
     with pytest.raises(APITimeoutError, match="ReadTimeout"):
-        ask(way, library, base_url=server.openai_url, timeout=0.1, max_retries=0, model_listing=False)
+        ask(way, library, base_url=server.openai_url, timeout=timeout, max_retries=0, model_listing=False)
 
 
 @in_every_way

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 import httpx
 import pytest
 
-from aki_transport import AKIError, APIConnectionError, Client, ConfigurationError
+from aki_transport import APIConnectionError, Client, ConfigurationError
 from aki_transport.transport import lifetime
 from aki_transport.transport.failures import was_never_sent
 from tests.scenarios import replied
@@ -112,7 +111,9 @@ def test_a_tunnel_that_is_refused_shows_no_password(is_async: bool, refusal: byt
 def test_a_proxy_that_is_not_there_is_never_sent(is_async: bool) -> None:
     with refusing() as port, calling(is_async=is_async, proxy=f"http://me:hunter2@127.0.0.1:{port}") as caller:
         for url in ("http://target.invalid/", "https://target.invalid/"):
-            assert type(error_of(caller, url)) is httpx.ConnectError
+            error = error_of(caller, url)
+            assert type(error) is httpx.ConnectError
+            assert "hunter2" not in repr(error)
 
 
 @pytest.mark.parametrize("lose", [lambda _: None, reset], ids=["closed", "reset"])
@@ -242,16 +243,3 @@ def test_a_proxy_that_cannot_be_used_is_a_configuration_error(
     with pytest.raises(ConfigurationError, match="socksio" if address.startswith("socks") else "proxy") as caught:
         way.ask(client)
     assert "hunter2" not in f"{caught.value!r} {caught.value} {caught.value.__context__!r} {caught.value.__cause__!r}"
-
-
-@pytest.mark.usefixtures("own_client", "clock")
-@in_every_way
-def test_a_proxy_s_password_is_in_no_error(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    with refusing() as port:
-        monkeypatch.setenv("ALL_PROXY", f"http://me:hunter2@127.0.0.1:{port}")
-        client = Client(base_url="https://target.invalid/v1", api_key=KEY, max_retries=0, model_listing=False)
-        with warnings.catch_warnings(record=True, action="always") as warned, pytest.raises(AKIError) as caught:
-            way.ask(client)
-    assert isinstance(caught.value, APIConnectionError)
-    messages = [str(warning.message) for warning in warned]
-    assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.__dict__} {messages}"
