@@ -1,7 +1,6 @@
 """`python -m tests.tools.mutants [MODULE …]`: changes a module in one place after the other, and runs its tests.
 
-Without modules: the listed changes, which once went unnoticed. `all`: every module of the table. A change that the
-quick tests of a module do not notice is shown to the slower ones.
+Without modules: the listed changes, which once went unnoticed. `all`: every module of the table.
 """
 
 from __future__ import annotations
@@ -11,9 +10,10 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.tools.mutants.operators import Mutation, mutations
-from tests.tools.mutants.table import EQUIVALENT, LISTED, TESTS
+from tests.tools.mutants.table import EQUIVALENT, LISTED, MODULES, TESTS
 from tests.tools.mutants.trial import ROOT, Trial
 
 
@@ -28,7 +28,7 @@ def try_module(path: str, trials: Trials, skip: int, sample: int, until: float) 
             sys.stderr.write(f"{path}: time is over; go on with --skip {skip + tried}\n")
             break
         tried += 1
-        if not trials.are_killing(path, mutation):
+        if not trials.is_killed(path, mutation):
             survivors.append(mutation.name)
             note = reasons.get(mutation.name)
             sys.stderr.write(f"{path}:{mutation.line}: {mutation.name}{f'  [{note}]' if note else ''}\n")
@@ -36,24 +36,28 @@ def try_module(path: str, trials: Trials, skip: int, sample: int, until: float) 
 
 
 class Trials:
-    """The groups of tests of the table, each prepared once for all modules that it is shown."""
+    """The tests of each package, prepared once for all its modules."""
 
     def __init__(self, paths: Sequence[str], tests: str | None) -> None:
-        self._groups = {path: (tests,) if tests else TESTS[path] for path in paths}
+        self._paths = paths
+        self._tests = tests
         self._prepared: dict[str, Trial] = {}
 
-    def are_killing(self, path: str, mutation: Mutation) -> bool:
-        """Whether one of the module's groups notices the change; each is prepared when it is first needed."""
-        return any(self._prepare(group).is_killed(ROOT / path, mutation) for group in self._groups[path])
+    def is_killed(self, path: str, mutation: Mutation) -> bool:
+        """Whether a test notices the change."""
+        package = Path(path).parts[0]
+        if package not in self._prepared:
+            paths = [ROOT / each for each in self._paths if Path(each).parts[0] == package]
+            self._prepared[package] = _prepare(self._tests or TESTS[package], paths)
+        return self._prepared[package].is_killed(ROOT / path, mutation)
 
-    def _prepare(self, group: str) -> Trial:
-        if group not in self._prepared:
-            paths = [ROOT / path for path, groups in self._groups.items() if group in groups]
-            self._prepared[group] = Trial(shlex.split(group), paths)
-            failure = self._prepared[group].prepare()
-            if failure is not None:
-                raise SystemExit(f"{group}: fails without a change\n{failure}")
-        return self._prepared[group]
+
+def _prepare(tests: str, paths: Sequence[Path]) -> Trial:
+    trial = Trial(shlex.split(tests), paths)
+    failure = trial.prepare()
+    if failure is not None:
+        raise SystemExit(f"{tests}: fails without a change\n{failure}")
+    return trial
 
 
 def try_listed() -> int:
@@ -63,11 +67,9 @@ def try_listed() -> int:
     for row in LISTED:
         text = (ROOT / row.path).read_text()
         mutation = Mutation(row.old, 0, text.replace(row.old, row.new))
-        trial = Trial(shlex.split(row.tests), [ROOT / row.path])
-        failure = trial.prepare()
-        if text.count(row.old) != 1 or failure is not None:
-            raise SystemExit(f"{row.path}: {row.old!r} stands there {text.count(row.old)} times\n{failure or ''}")
-        killed = trial.is_killed(ROOT / row.path, mutation)
+        if text.count(row.old) != 1:
+            raise SystemExit(f"{row.path}: {row.old!r} stands there {text.count(row.old)} times")
+        killed = _prepare(row.tests, [ROOT / row.path]).is_killed(ROOT / row.path, mutation)
         survived += not killed
         sys.stdout.write(f"| {row.path} | `{row.old}` | `{row.new}` | {'yes' if killed else '**no**'} |\n")
         sys.stdout.flush()
@@ -88,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     until = time.monotonic() + options.seconds
     unexplained = 0
     sys.stdout.write("| module | changes | noticed | equivalent | unnoticed |\n|---|---|---|---|---|\n")
-    paths = list(TESTS) if options.modules == ["all"] else options.modules
+    paths = MODULES if options.modules == ["all"] else options.modules
     trials = Trials(paths, options.tests)
     for path in paths:
         tried, survivors = try_module(path, trials, options.skip, options.sample, until)
