@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -218,10 +219,10 @@ class ToolCallReader:
     """Assembles the tool calls of one answer.
 
     Args:
-        names: The names of the tools that were offered.
+        names: The names of the tools that were offered; see `offered_name`.
     """
 
-    def __init__(self, names: Collection[str] = ()) -> None:
+    def __init__(self, names: Mapping[str, str] = MappingProxyType({})) -> None:
         self._names = names
         self._calls: list[_Call] = []
         self._ids: set[str] = set()
@@ -366,16 +367,20 @@ def unique_id(label: str, used: set[str]) -> str:
     return unique
 
 
-def offered_name(name: str, names: Collection[str]) -> str:
+def offered_name(name: str, names: Mapping[str, str]) -> str:
     """The name of the one tool that was offered and that a model wrote with additions; else the name as it is.
 
     Models write their template's namespace before it, a number or special tokens behind it, or blanks around it.
+
+    Args:
+        name: What the model wrote.
+        names: The names that were offered, each with the one that the tool has for its caller.
     """
     if name in names or len(name) > _MAX_NAME:
-        return name
+        return names.get(name, name)
     matches = [
-        offered
-        for offered in names
+        own
+        for offered, own in names.items()
         if re.fullmatch(_ADDITIONS.format(re.escape(offered)), name, re.DOTALL | re.IGNORECASE)
     ]
     return matches[0] if len(matches) == 1 else name

@@ -10,6 +10,7 @@ import pytest
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent, ReActAgent
 from llama_index.core.tools import FunctionTool
 
+from aki_transport import InvalidResponseError
 from llama_index_aki import AKI
 from tests.llama_index.asking import model_at
 from tests.scenarios import chunk, replied, streamed
@@ -111,27 +112,17 @@ def test_an_agent_goes_on_and_tells_the_model(case: str, subtests) -> None:
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_predict_and_call_gives_the_reason_as_the_output(case: str, subtests) -> None:
+def test_predict_and_call_gives_the_reason_as_an_error(case: str, subtests) -> None:
     arguments, finish = BROKEN[case]
     for function in TOOLS:
         for how in ("predict_and_call", "apredict_and_call"):
-            for parallel in (False, True):
-                made.clear()
-                respond = lambda request, name=function.__name__: answer(request, name, arguments, finish)  # noqa: E731
-                with (
-                    subtests.test(function.__name__, how=how, parallel=parallel),
-                    ScriptServer(always=respond) as server,
-                ):
-                    kwargs = {"user_msg": "hi", "allow_parallel_tool_calls": parallel}
-                    result = getattr(model_at(server), how)([FunctionTool.from_defaults(function)], **kwargs)
-                    result = asyncio.run(_awaited(result)) if how.startswith("a") else result
-                    assert made == []
-                    assert "not called: the" in result.response
-                    assert [output.is_error for output in result.sources] == [True]
-                    with pytest.raises(ValueError, match="not called"):
-                        model_at(server).predict_and_call(
-                            [FunctionTool.from_defaults(function)], error_on_tool_error=True, **kwargs
-                        )
+            made.clear()
+            respond = lambda request, name=function.__name__: answer(request, name, arguments, finish)  # noqa: E731
+            with subtests.test(function.__name__, how=how), ScriptServer(always=respond) as server:
+                tools = [FunctionTool.from_defaults(function)]
+                with pytest.raises(InvalidResponseError, match="not called: the"):
+                    asyncio.run(_awaited(getattr(model_at(server), how)(tools, user_msg="hi")))
+                assert made == []
 
 
 async def _awaited(coroutine: Any) -> Any:
@@ -143,13 +134,13 @@ def test_the_calls_that_can_be_made_are_made() -> None:
         {"id": f"c{index}", "type": "function", "function": {"name": "one", "arguments": arguments}}
         for index, arguments in enumerate(('{"city": "Rome"}', '{"city": "Pa', '{"city": "Oslo"}'))
     ]
-    made.clear()
+    tools = [FunctionTool.from_defaults(one)]
     with ScriptServer(always=replied(None, tool_calls=calls, finish="tool_calls")) as server:
-        result = model_at(server).predict_and_call(
-            [FunctionTool.from_defaults(one)], user_msg="hi", allow_parallel_tool_calls=True
-        )
-    assert made == ["Rome", "Oslo"]
-    assert [output.is_error for output in result.sources] == [False, True, False]
+        llm = model_at(server)
+        response = llm.chat_with_tools(tools, user_msg="hi", allow_parallel_tool_calls=True)
+        first, broken, last = llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)
+    assert [first.tool_kwargs, last.tool_kwargs] == [{"city": "Rome"}, {"city": "Oslo"}]
+    assert "not called" in broken.tool_name
 
 
 def test_a_react_agent_goes_on() -> None:
