@@ -293,6 +293,14 @@ def ordered_parts(text: str, parts: tuple[Part, ...]) -> tuple[Part, ...]:
     return (Text(text), *(part for part in parts if not isinstance(part, Text)))
 
 
+def joined_parts(parts: list[Part], separator: str) -> str | tuple[Part, ...]:
+    """One string if all parts are text without further fields; empty texts are left out."""
+    texts = [part.text for part in parts if isinstance(part, Text) and not part.extra]
+    if len(texts) == len(parts):
+        return separator.join(filter(None, texts))
+    return tuple(part for part in parts if not isinstance(part, Text) or part.text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
     """The progress of a job of the native API.

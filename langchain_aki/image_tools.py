@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -20,8 +21,8 @@ from aki_transport.image_tools import (
 from aki_transport.images.image import GeneratedImage, ImageList
 from aki_transport.images.request import MAX_IMAGES
 from aki_transport.images.store import ImageStore, describe_images
+from aki_transport.messages import OnProgress
 from langchain_aki._base import LangChainConnection
-from langchain_aki._graph import graph_writer
 from langchain_aki.errors import raises_langchain_errors
 
 Content = str | list[str | dict[str, Any]]
@@ -46,7 +47,7 @@ class _ImageTool(LangChainConnection, ImageToolSettings, BaseTool):
         store = self._store_of(config)
         options, sources = self._checked_options(prompt, store, arguments)
         draw = self._client.edit_image if sources else self._client.generate_image
-        with _tool_error(BadRequestError), self._progress_callback(self.name, graph_writer(self.name)) as callback:
+        with _tool_error(BadRequestError), self._progress_callback(self.name, _graph_writer(self.name)) as callback:
             return self._result(draw(on_progress=callback, **options), store, sources)
 
     async def _arun(
@@ -55,7 +56,7 @@ class _ImageTool(LangChainConnection, ImageToolSettings, BaseTool):
         store = self._store_of(config)
         options, sources = self._checked_options(prompt, store, arguments)
         draw = self._client.aedit_image if sources else self._client.agenerate_image
-        with _tool_error(BadRequestError), self._progress_callback(self.name, graph_writer(self.name)) as callback:
+        with _tool_error(BadRequestError), self._progress_callback(self.name, _graph_writer(self.name)) as callback:
             return self._result(await draw(on_progress=callback, **options), store, sources)
 
     def _checked_options(
@@ -136,6 +137,20 @@ class AKIImageEditTool(_ImageTool, defer_build=False):
     name: str = "edit_image"
     description: str = "Changes an image that was drawn before, as described, and gives the ID of the new one."
     args_schema: ArgsSchema | None = EditImageInput
+
+
+def _graph_writer(tool: str) -> OnProgress | None:
+    """Writes progress into the stream of the LangGraph run that called the tool; None outside of a run."""
+    if "langgraph" not in sys.modules:
+        return None
+    from langgraph.config import get_stream_writer  # noqa: PLC0415  langgraph is not a dependency
+
+    try:
+        write = get_stream_writer()
+    except (RuntimeError, KeyError):  # no run, or a run of LangChain without LangGraph
+        return None
+    names = ("job_id", "state", "percent", "queue_position")
+    return lambda job: write({"type": "image_progress", "tool": tool, **{name: getattr(job, name) for name in names}})
 
 
 @contextmanager

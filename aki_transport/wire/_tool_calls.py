@@ -25,6 +25,7 @@ from uuid import uuid4
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import BracketScanner
 from aki_transport.messages import ToolCall, ToolCallDelta
+from aki_transport.tool_arguments import arguments_text
 from aki_transport.wire._chat_decoder import kept, text_or_none
 
 _EMPTY = re.compile(r"\s*(?:\{\s*\}?\s*)?")
@@ -270,8 +271,8 @@ class ToolCallReader:
         if name is not None:
             name = offered_name(name, self._names)
         arguments = function.get("arguments")
-        if not isinstance(arguments, str):
-            arguments = _arguments_text(function)
+        if not isinstance(arguments, str):  # some services send the object itself
+            arguments = arguments_text(next((v for name in _ARGUMENTS if (v := function.get(name)) is not None), ""))
         index = _index(piece.get("index"))
         call = None if blocking and name is not None else self._call_for(label, index, name, arguments, begun)
         if call is None:
@@ -395,9 +396,3 @@ def _index(value: Any) -> int | None:
         return int(value)
     is_number = isinstance(value, str) and value.isdecimal() and len(value) <= _MAX_INDEX_DIGITS
     return int(value) if is_number else None
-
-
-def _arguments_text(function: Mapping[str, Any]) -> str:
-    """Arguments as JSON text; some services send the object itself."""
-    arguments = next((value for name in _ARGUMENTS if (value := function.get(name)) is not None), "")
-    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
