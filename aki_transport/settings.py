@@ -25,7 +25,7 @@ from aki_transport.messages import ChatRequest, JobProgress, Message, SendReason
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.models.resolver import OnModelFallback, OnUnknownModel
 from aki_transport.providers import DEFAULT_PROVIDER, Provider, default_protocol
-from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
+from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout
 
 _SAMPLING = (
     "temperature",
@@ -101,8 +101,6 @@ class ConnectionSettings(BaseModel):
                 raise unknown_argument(cls.__name__, next(iter(data["request_fields"])))
             if isinstance(data.get("api_key"), str):
                 data["api_key"] = SecretStr(data["api_key"])
-            users_client(data.get("http_client"), "Client", "http_client")
-            users_client(data.get("http_async_client"), "AsyncClient", "http_async_client")
             provider, preferred = data.get("provider", DEFAULT_PROVIDER), cls.model_fields["protocol"].default
             if "protocol" not in data and isinstance(provider, str | Provider):
                 protocol = default_protocol(provider, data.get("base_url"), preferred)

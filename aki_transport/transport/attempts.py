@@ -9,16 +9,19 @@ import logging
 import random
 import time
 from collections.abc import Mapping
-from typing import Any
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING, Any
 
 from aki_transport.error_parsing import request_id_of
-from aki_transport.errors import AKIError, APITimeoutError, StreamInterruptedError
-from aki_transport.transport.call import Call, Sender
-from aki_transport.transport.decoder import Decoder
+from aki_transport.errors import APITimeoutError, ServerError, StreamInterruptedError
+from aki_transport.transport.call import Call, Sender, Start
 from aki_transport.transport.failures import describe_failure, is_lost_connection, was_never_sent
 from aki_transport.transport.retry import may_repeat, pause_before
+
+if TYPE_CHECKING:
+    import httpx
+    from pydantic import SecretStr
+
+    from aki_transport.transport.decoder import Payload
 
 log = logging.getLogger("aki_transport")
 
@@ -34,37 +37,19 @@ class Attempts:
             aiohttp are not: some name a reset after sending like a failure to connect.
     """
 
-    __slots__ = (
-        "_attempt",
-        "_deadline",
-        "_headers",
-        "_most",
-        "_sent",
-        "_transport",
-        "_trusts_connections",
-        "call",
-        "decoder",
-        "failure",
-        "has_begun",
-        "has_ended",
-        "has_yielded",
-        "key",
-    )
-
     def __init__(self, transport: Sender, call: Call, deadline: float | None, *, trusts_connections: bool) -> None:
         self._transport = transport
         self._deadline = deadline
         self._trusts_connections = trusts_connections
         self._attempt = 0
-        self._most = 1 + (transport.max_retries if call.max_retries is None else call.max_retries)
         self._sent = 0.0
         self._headers: Mapping[str, str] | None = None
+        self._has_begun = False
+        self._has_yielded = False
         self.call = call
-        self.decoder: Decoder[Any] | None = None
+        self.decoder: Any = None
         self.key: SecretStr | None = None  # of the attempt that is under way
         self.failure: BaseException | None = None  # of that attempt; in no frame, for its text is not redacted yet
-        self.has_begun = False
-        self.has_yielded = False
         self.has_ended = False
 
     def remaining(self) -> float | None:
@@ -81,77 +66,90 @@ class Attempts:
         self._attempt += 1
         self._sent = time.monotonic()
         self._headers = None
-        timeout = self.call.timeout or self._transport.timeout
-        if self._deadline is None:
-            return {"timeout": timeout.for_httpx(stream=self.call.stream)}
-        remaining = self._deadline - self._sent
-        if remaining <= 0:
+        remaining = self.remaining()
+        if remaining is not None and remaining <= 0:
             raise APITimeoutError("no time was left to send it")
-        timeouts = timeout.within(remaining).for_httpx(stream=self.call.stream)
-        return {"timeout": {**timeouts, "pool": remaining}, "deadline": self._deadline}
+        timeout = self.call.timeout or self._transport.timeout
+        return {
+            "timeout": timeout.for_httpx(stream=self.call.stream, remaining=remaining),
+            "deadline": self._deadline,
+        }
 
-    def accepts(self, status: int, headers: Mapping[str, str]) -> bool:
+    def accepts(self, response: httpx.Response) -> bool:
         """Whether the status of the answer is a good one."""
-        self._headers = headers
+        self._headers = response.headers
         if log.isEnabledFor(logging.DEBUG):
             log.debug(
                 "%s %s answered %d after %.0f ms (attempt %d, request %s)",
                 self.call.method,
                 self.call.path,
-                status,
+                response.status_code,
                 1000 * (time.monotonic() - self._sent),
                 self._attempt,
-                self._transport.without_key(request_id_of(headers) or "unnamed"),
+                self._transport.without_key(request_id_of(response.headers) or "unnamed"),
             )
-        return status // 100 == 2  # noqa: PLR2004  the good statuses
+        return response.is_success
 
-    def raise_unless_complete(self, decoder: Decoder[Any], error: Exception) -> None:
+    def start(self, start: Start[Any]) -> None:
+        """Make the decoder of an answer that was accepted."""
+        self.decoder = start(self._headers or {})
+
+    def feed(self, payload: Payload) -> Any:
+        """What a payload adds, if anything."""
+        item = self.decoder.feed(payload)
+        self._has_begun = True
+        self._has_yielded |= item is not None
+        return item
+
+    def raise_unless_complete(self, error: Exception) -> None:
         """Raise the error again, unless the answer was already complete."""
-        if not (decoder.complete and is_lost_connection(error)):
+        if not (self.decoder.complete and is_lost_connection(error)):
             raise error
+
+    def end(self) -> Any:
+        """The complete answer."""
+        try:
+            last = self.decoder.end()
+        except ServerError:
+            self._has_begun = self._has_yielded  # a failed worker's empty answer: nothing of it was an answer
+            raise
+        self.has_ended = True
+        return last
 
     def next_pause(self) -> float:
         """Seconds to wait before the next attempt; raises the call's error if there is none."""
         cause, self.failure = self.failure, None
         assert cause is not None  # noqa: S101  set where it was caught
-        now = time.monotonic()
-        answering = self.has_begun or (self._headers is not None and not self.call.stream)
+        call, transport, now = self.call, self._transport, time.monotonic()
+        answering = self._has_begun or (self._headers is not None and not call.stream)
         text = self.decoder.text if self.decoder is not None else ""
         error = describe_failure(
-            cause,
-            answering=answering,
-            streaming=self.call.stream,
-            partial_text=text,
-            base_url=self._transport.base_url,
+            cause, answering=answering, streaming=call.stream, partial_text=text, base_url=transport.base_url
         )
         if self._deadline is not None and now >= self._deadline:
-            error = self._out_of_time(error, text)
+            message = f"total_timeout passed ({error})"
+            is_cut = isinstance(error, StreamInterruptedError)
+            error = StreamInterruptedError(message, partial_text=text) if is_cut else APITimeoutError(message)
         wait = pause_before(self._attempt, getattr(error, "retry_after", None), random.random())  # noqa: S311  no secret
-        is_believed = self._trusts_connections or self.call.repeatable
-        never_sent = self.call.read_only or (is_believed and was_never_sent(cause))
+        is_believed = self._trusts_connections or call.repeatable
+        never_sent = call.read_only or (is_believed and was_never_sent(cause))
         if (
-            self.has_begun
-            or self._attempt >= self._most
-            or (is_lost_connection(cause) and answering and not self.call.read_only)
+            self._has_begun
+            or self._attempt > (transport.max_retries if call.max_retries is None else call.max_retries)
+            or (is_lost_connection(cause) and answering and not call.read_only)
             or (self._deadline is not None and now + wait >= self._deadline)
-            or not may_repeat(error, repeatable=self.call.repeatable, never_sent=never_sent, seconds=now - self._sent)
+            or not may_repeat(error, repeatable=call.repeatable, never_sent=never_sent, seconds=now - self._sent)
         ):
             del cause
             # Without the frames below: their variables hold the service's answer, which may echo the key.
-            error = self._transport.with_context(error, self._headers, self.key, self.call.headers)
+            error = transport.with_context(error, self._headers, self.key, call.headers)
             raise error.with_traceback(None)
         log.info(
             "%s %s failed with %s; attempt %d follows in %.1f s",
-            self.call.method,
-            self.call.path,
+            call.method,
+            call.path,
             type(error).__name__,
             self._attempt + 1,
             wait,
         )
         return wait
-
-    def _out_of_time(self, error: AKIError, text: str) -> AKIError:
-        message = f"total_timeout passed ({error})"
-        if isinstance(error, StreamInterruptedError):
-            return StreamInterruptedError(message, partial_text=text)
-        return APITimeoutError(message)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from pydantic import SecretStr
 
 from aki_transport.errors import AKIError, APIStatusError, ConfigurationError
-from aki_transport.transport.decoder import Payload
-from aki_transport.transport.user_clients import is_timeout
+from aki_transport.transport.decoder import Decoder, Payload
+from aki_transport.transport.user_clients import class_of_library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +48,11 @@ class Call:
     job: Job | None = None
 
 
+T = TypeVar("T")
 Read: TypeAlias = Callable[[Mapping[str, str], Payload], Any]
 """Makes a result of an answer's headers and body."""
+Start: TypeAlias = Callable[[Mapping[str, str]], Decoder[T]]
+"""Makes the decoder of an answer from its headers."""
 
 
 class Sender(Protocol):
@@ -124,32 +127,22 @@ class Timeout:
     answer: float | None = 600.0
     chunk: float | None = 120.0
 
-    def within(self, seconds: float) -> Timeout:
-        """The same, none of them longer than `seconds`.
-
-        Example:
-            >>> Timeout().within(60)
-            Timeout(connect=10.0, answer=60, chunk=60)
-        """
-        return Timeout(
-            connect=_shorter(self.connect, seconds),
-            answer=_shorter(self.answer, seconds),
-            chunk=_shorter(self.chunk, seconds),
-        )
-
-    def for_httpx(self, *, stream: bool) -> dict[str, float | None]:
+    def for_httpx(self, *, stream: bool, remaining: float | None = None) -> dict[str, float | None]:
         """Numbers in the form that httpx and httpx2 take in a request's extensions.
 
+        Args:
+            stream: Whether the answer is a stream.
+            remaining: Seconds that none of them may exceed.
+
         Example:
-            >>> Timeout().for_httpx(stream=True)["read"]
-            120.0
+            >>> Timeout().for_httpx(stream=True, remaining=60)
+            {'connect': 10.0, 'read': 60, 'write': 60, 'pool': 60}
         """
         read = self.chunk if stream else self.answer
-        return {"connect": self.connect, "read": read, "write": self.answer, "pool": None}
-
-
-def _shorter(bound: float | None, seconds: float) -> float:
-    return seconds if bound is None else min(bound, seconds)
+        bounds = {"connect": self.connect, "read": read, "write": self.answer, "pool": None}
+        if remaining is None:
+            return bounds
+        return {name: remaining if bound is None else min(bound, remaining) for name, bound in bounds.items()}
 
 
 def as_timeout(value: Any) -> Timeout:
@@ -164,6 +157,6 @@ def as_timeout(value: Any) -> Timeout:
         case int() | float() if value > 0:
             seconds = None if value == float("inf") else float(value)
             return Timeout(connect=min(10.0, value), answer=seconds, chunk=seconds)
-        case _ if is_timeout(value):
+        case _ if class_of_library(value, {"Timeout"}):
             return Timeout(connect=value.connect, answer=value.read, chunk=value.read)
     raise ConfigurationError(f"timeout={value!r} is no number of seconds above 0 and no Timeout.")

@@ -11,7 +11,8 @@ import queue
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -31,36 +32,31 @@ _Origin: TypeAlias = tuple[bytes, bytes, int | None]
 class _Lane(httpx.HTTPTransport):
     """httpx's transport over a single connection."""
 
-    def __init__(self, url: httpx.URL, proxy: httpx.Proxy | None, ssl_context: ssl.SSLContext) -> None:
+    def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies, url: httpx.URL) -> None:
         self.watch = Watch()
         kinds = httpcore.HTTPConnection, httpcore.ConnectionPool
         # Its own constructor would make a pool that takes no `NetworkBackend`. This attribute is private to httpx.
-        self._pool = _connection(*kinds, url, proxy, ssl_context, SyncBackend(self.watch))
+        self._pool = _connection(*kinds, ssl_context, proxies, url, SyncBackend(self.watch))
         self.idle_since = 0.0
-
-    def close(self) -> None:
-        self._pool.close()
 
 
 class _AsyncLane(httpx.AsyncHTTPTransport):
-    """`_Lane`, async."""
+    """`_Lane`, async. Closing it takes no event loop."""
 
-    def __init__(self, url: httpx.URL, proxy: httpx.Proxy | None, ssl_context: ssl.SSLContext) -> None:
+    def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies, url: httpx.URL) -> None:
         self.watch = Watch()
-        self.backend = AsyncBackend(self.watch)
+        backend = AsyncBackend(self.watch)
         kinds = httpcore.AsyncHTTPConnection, httpcore.AsyncConnectionPool
-        self._pool = _connection(*kinds, url, proxy, ssl_context, self.backend)
+        self._pool = _connection(*kinds, ssl_context, proxies, url, backend)
+        self.close = backend.close
         self.idle_since = 0.0
-
-    async def aclose(self) -> None:
-        await self._pool.aclose()
-        self.backend.close()  # a socket whose connection was given up before httpcore had it
 
 
 def _connection(
-    direct: Any, pool: Any, url: httpx.URL, proxy: httpx.Proxy | None, ssl_context: ssl.SSLContext, backend: Any
+    direct: Any, pool: Any, ssl_context: ssl.SSLContext, proxies: Proxies, url: httpx.URL, backend: Any
 ) -> Any:
     """One of httpcore's connections, or its pool of one, which knows proxies."""
+    proxy = proxies.proxy_for(url)
     options = {"ssl_context": ssl_context, "keepalive_expiry": KEEPALIVE, "network_backend": backend}
     if proxy is None:
         return direct(_core_url(url).origin, **options)
@@ -77,15 +73,20 @@ _L = TypeVar("_L", _Lane, _AsyncLane)
 
 
 class _FreeLanes(Generic[_L]):
-    """The free connections of each origin, last in, first out. Its methods return those that are to be closed."""
+    """The free connections of each origin, last in, first out.
 
-    def __init__(self) -> None:
+    Args:
+        make: Makes a connection to a URL.
+    """
+
+    def __init__(self, make: Callable[[httpx.URL], _L]) -> None:
+        self._make: Callable[[httpx.URL], _L] = make
         self._by_origin: dict[_Origin, deque[_L]] = {}
         self._is_closed = False
 
-    def take(self, url: httpx.URL) -> tuple[_L | None, list[_L]]:
-        """A connection to that address that can be used again."""
-        old = self._older_than(KEEPALIVE)
+    def take(self, url: httpx.URL) -> _L:
+        """A free connection to that address that can be used again, else a new one."""
+        self._close_older_than(KEEPALIVE)
         lanes = self._by_origin.get(_origin_of(url))
         while lanes:
             try:
@@ -93,32 +94,31 @@ class _FreeLanes(Generic[_L]):
             except IndexError:  # another thread was quicker
                 break
             if _is_reusable(lane):
-                return lane, old
-            old.append(lane)
-        return None, old
+                return lane
+            lane.close()
+        return self._make(url)
 
-    def give_back(self, url: httpx.URL, lane: _L) -> list[_L]:
+    def give_back(self, url: httpx.URL, lane: _L) -> None:
         """Keep the connection if it can be used again."""
         if self._is_closed or not _is_reusable(lane):
-            return [lane]
+            lane.close()
+            return
         lane.idle_since = time.monotonic()
         self._by_origin.setdefault(_origin_of(url), deque()).append(lane)
-        return self.close() if self._is_closed else []  # closed by another thread in between
+        if self._is_closed:  # by another thread in between
+            self.close()
 
-    def close(self) -> list[_L]:
-        """Keep none from now on."""
+    def close(self) -> None:
+        """Close the free connections now, and each of the others when it is given back."""
         self._is_closed = True
-        return self._older_than(-1.0)
+        self._close_older_than(-1.0)
 
-    def _older_than(self, seconds: float) -> list[_L]:
-        now, old = time.monotonic(), []
+    def _close_older_than(self, seconds: float) -> None:
+        now = time.monotonic()
         for lanes in list(self._by_origin.values()):
-            try:
+            with suppress(IndexError):  # none is left
                 while now - lanes[0].idle_since > seconds:
-                    old.append(lanes.popleft())
-            except IndexError:  # none is left
-                continue
-        return old
+                    lanes.popleft().close()
 
 
 def _origin_of(url: httpx.URL) -> _Origin:
@@ -131,6 +131,10 @@ def _is_reusable(lane: _Lane | _AsyncLane) -> bool:
     return not lane.watch.last_byte and all(each.is_available() and not each.has_expired() for each in connections)
 
 
+def _no_connection(request: httpx.Request) -> httpx.PoolTimeout:
+    return httpx.PoolTimeout("every connection is in use", request=request)
+
+
 class Connections(httpx.BaseTransport):
     """Sends from any thread.
 
@@ -140,9 +144,7 @@ class Connections(httpx.BaseTransport):
     """
 
     def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies) -> None:
-        self._ssl_context = ssl_context
-        self._proxies = proxies
-        self._free: _FreeLanes[_Lane] = _FreeLanes()
+        self._free = _FreeLanes(partial(_Lane, ssl_context, proxies))
         # A `SimpleQueue` may be put to while its own thread takes from it, which a collected stream does.
         self._tickets: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(MAX_CONNECTIONS):
@@ -153,12 +155,10 @@ class Connections(httpx.BaseTransport):
         try:
             self._tickets.get(timeout=request.extensions.get("timeout", {}).get("pool"))
         except queue.Empty:
-            raise httpx.PoolTimeout("every connection is in use", request=request) from None
+            raise _no_connection(request) from None
         lane: _Lane | None = None
         try:
-            lane, old = self._free.take(request.url)
-            self._close(old)
-            lane = lane or _Lane(request.url, self._proxies.proxy_for(request.url), self._ssl_context)
+            lane = self._free.take(request.url)
             lane.watch.begin(request.extensions.get("deadline"))
             response = lane.handle_request(request)
         except BaseException:
@@ -172,28 +172,21 @@ class Connections(httpx.BaseTransport):
 
     def close(self) -> None:
         """Close the free connections now, and each of the others at the end of its answer."""
-        self._close(self._free.close())
+        self._free.close()
 
     def _give_back(self, url: httpx.URL, lane: _Lane) -> None:
         try:
-            self._close(self._free.give_back(url, lane))
+            self._free.give_back(url, lane)
         finally:
             self._tickets.put(None)
-
-    @staticmethod
-    def _close(lanes: list[_Lane]) -> None:
-        for lane in lanes:
-            lane.close()
 
 
 class AsyncConnections(httpx.AsyncBaseTransport):
     """`Connections`, on the event loop that it was made on."""
 
     def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies) -> None:
-        self._ssl_context = ssl_context
-        self._proxies = proxies
-        self._free: _FreeLanes[_AsyncLane] = _FreeLanes()
-        self._lanes: set[_AsyncLane] = set()
+        self._free = _FreeLanes(partial(_AsyncLane, ssl_context, proxies))
+        self._in_use: set[_AsyncLane] = set()
         self._tickets = asyncio.Semaphore(MAX_CONNECTIONS)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -202,50 +195,41 @@ class AsyncConnections(httpx.AsyncBaseTransport):
             async with asyncio.timeout(request.extensions.get("timeout", {}).get("pool")):
                 await self._tickets.acquire()
         except TimeoutError:
-            raise httpx.PoolTimeout("every connection is in use", request=request) from None
+            raise _no_connection(request) from None
         lane: _AsyncLane | None = None
         try:
-            lane, old = self._free.take(request.url)
-            await self._close(old)
-            lane = lane or _AsyncLane(request.url, self._proxies.proxy_for(request.url), self._ssl_context)
-            self._lanes.add(lane)
+            lane = self._free.take(request.url)
+            self._in_use.add(lane)
             lane.watch.begin(None)  # the event loop ends what takes too long
             response = await lane.handle_async_request(request)
         except BaseException:
             if lane is not None:
-                await self._close([lane])
-            self._tickets.release()
+                lane.close()
+            self._end_use(lane)
             raise
-        body = _AsyncBody(response.stream, partial(self._give_back, request.url, lane), partial(self._abandon, lane))
-        response.stream = body
-        response.extensions["abandon"] = body.abandon
+        response.stream = _AsyncBody(response.stream, partial(self._give_back, request.url, lane))
         return response
 
     async def aclose(self) -> None:
         """Close the free connections now, and each of the others at the end of its answer."""
-        await self._close(self._free.close())
+        self._free.close()
 
     def abandon(self) -> None:
         """Close the sockets of an event loop that does not run any more."""
         self._free.close()
-        for lane in self._lanes:
-            lane.backend.close()
+        for lane in self._in_use:
+            lane.close()
 
-    async def _give_back(self, url: httpx.URL, lane: _AsyncLane) -> None:
-        try:
-            await self._close(self._free.give_back(url, lane))
-        finally:
-            self._tickets.release()
+    def _give_back(self, url: httpx.URL, lane: _AsyncLane, *, is_read: bool) -> None:
+        if is_read:
+            self._free.give_back(url, lane)
+        else:
+            lane.close()
+        self._end_use(lane)
 
-    def _abandon(self, lane: _AsyncLane) -> None:
-        self._lanes.discard(lane)
-        lane.backend.close()
+    def _end_use(self, lane: _AsyncLane | None) -> None:
+        self._in_use.discard(lane)
         self._tickets.release()
-
-    async def _close(self, lanes: list[_AsyncLane]) -> None:
-        for lane in lanes:
-            self._lanes.discard(lane)
-            await lane.aclose()
 
 
 class _Body(httpx.SyncByteStream):
@@ -266,28 +250,24 @@ class _Body(httpx.SyncByteStream):
 
 
 class _AsyncBody(httpx.AsyncByteStream):
-    """`_Body`, async; `abandon` closes the connection without waiting for anything."""
+    """`_Body`, async. The connection of one that is closed before its end is closed at once.
 
-    def __init__(self, stream: Any, give_back: Callable[[], Awaitable[None]], abandon: Callable[[], None]) -> None:
+    A loop that shuts down closes the generators around this one too, which must not find it waiting.
+    """
+
+    def __init__(self, stream: Any, give_back: Callable[..., None]) -> None:
         self._stream = stream
         self._give_back = give_back
-        self._abandon = abandon
-        self._is_closed = False
+        self._is_read = False
 
-    def abandon(self) -> None:
-        """Close the connection of a body that nobody reads any more."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._abandon()
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        chunks: AsyncIterator[bytes] = aiter(self._stream)
-        return chunks
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            yield chunk
+        self._is_read = True
 
     async def aclose(self) -> None:
-        if not self._is_closed:
-            self._is_closed = True
-            try:
+        try:
+            if self._is_read:
                 await self._stream.aclose()
-            finally:
-                await self._give_back()
+        finally:
+            self._give_back(is_read=self._is_read)

@@ -18,18 +18,15 @@ from aki_transport.errors import (
 )
 from aki_transport.redaction import MASK
 from aki_transport.transport.proxies import proxy_secrets
+from aki_transport.transport.user_clients import class_of_library
 
-_LIBRARIES = frozenset({"httpx", "httpx2"})
 _NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"})
 _NAMES = _NEVER_SENT | {"InvalidURL", "DecodingError", "TimeoutException", "TransportError", "StreamError"}
 
 
 def library_error(error: BaseException) -> str | None:
     """The name of the HTTP library's exception; None if it is not one of them."""
-    for cls in type(error).__mro__:
-        if cls.__name__ in _NAMES and cls.__module__.partition(".")[0] in _LIBRARIES:
-            return cls.__name__
-    return None
+    return class_of_library(error, _NAMES)
 
 
 def is_failed_call(error: BaseException) -> bool:

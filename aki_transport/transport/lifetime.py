@@ -37,45 +37,32 @@ def _options() -> dict[str, Any]:
     return {"trust_env": False, "cookies": CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))}
 
 
-class _Shared:
-    """A client, the process that made it, and those who use it."""
+class _ThreadClient:
+    """The client that threads share, and those who use it."""
 
     def __init__(self) -> None:
-        self.process = os.getpid()
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether this process made it, and not its parent before a fork."""
-        return self.process == os.getpid()
-
-
-class _ThreadClient(_Shared):
-    """The client that threads share."""
-
-    def __init__(self) -> None:
-        super().__init__()
         self.client = httpx.Client(transport=Connections(_ssl_context(), Proxies()), **_options())
 
 
-class _LoopClient(_Shared):
+class _LoopClient:
     """The client of one event loop; it closes when the loop shuts its async generators down."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, engine: HttpEngine) -> None:
-        super().__init__()
+        self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self.loop = weakref.ref(loop)
         self._connections = AsyncConnections(_ssl_context(), Proxies()) if engine == "httpx" else None
         self.client = httpx.AsyncClient(transport=self._connections or _aiohttp_transport(), **_options())
-        self.closer = self._close_with_loop((id(loop), engine))
+        self.closer = self._close_with_loop((id(loop), engine), os.getpid())
 
-    async def _close_with_loop(self, key: tuple[int, HttpEngine]) -> AsyncGenerator[None, None]:
+    async def _close_with_loop(self, key: tuple[int, HttpEngine], process: int) -> AsyncGenerator[None, None]:
         """Wait, once started, for the loop's `shutdown_asyncgens`, which `asyncio.run` calls, to close the client."""
         try:
             yield
         finally:
             if _loops.get(key) is self:
                 del _loops[key]
-            if self.is_ours:
+            if process == os.getpid():  # and not in the child of a fork
                 await self.client.aclose()
 
     def abandon(self) -> None:
@@ -110,7 +97,7 @@ _threads: _ThreadClient | None = None
 # By id, each with a weak reference to its loop: keys that are loops would live on through the connections they own.
 _loops: dict[tuple[int, HttpEngine], _LoopClient] = {}
 # The parent's clients, after a fork: closed here, the parent's connections would end too.
-_inherited: list[_Shared | None] = []
+_inherited: list[object] = []
 _lock = threading.Lock()
 
 
@@ -131,10 +118,9 @@ def running_loop() -> asyncio.AbstractEventLoop:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        message = (
+        raise ConfigurationError(
             "async calls run on asyncio's event loop, and none runs here; under trio, call the sync method in a thread"
-        )
-    raise ConfigurationError(message)
+        ) from None
 
 
 async def loop_client(user: object, engine: HttpEngine) -> httpx.AsyncClient:
@@ -154,13 +140,12 @@ def release(user: object) -> None:
     global _threads  # noqa: PLW0603
     with _lock:
         shared = _threads
-        if shared is None:
-            return
-        shared.users.discard(user)
-        if shared.users:
-            return
-        _threads = None
-    shared.client.close()
+        if shared is not None:
+            shared.users.discard(user)
+            if not shared.users:
+                _threads = None
+    if shared is not None and _threads is None:
+        shared.client.close()
 
 
 async def arelease(user: object) -> None:

@@ -11,7 +11,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _WRITE = 65536  # bytes between two looks at the clock
 _TLS_RECORD = 16384
 _SOCKS_REPLY = 4096  # bytes that httpcore reads of a SOCKS proxy's reply, which it must get in one piece
-_NEXT_ADDRESS = 0.25  # seconds before the next address of a host is tried beside the first (RFC 8305)
+_NEXT_ADDRESS = 2.0  # seconds after which the next address of a host is tried
 
 
 class Watch:
@@ -32,8 +32,6 @@ class Watch:
     httpcore keeps bytes behind an answer, and would read them as the next one. So it gets the last byte of each read
     alone, once it asks for more: a byte that it never asked for came behind the answer.
     """
-
-    __slots__ = ("deadline", "last_byte")
 
     def __init__(self) -> None:
         self.begin(None)
@@ -93,19 +91,26 @@ class SyncBackend(httpcore.NetworkBackend):
             infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from None
-        addresses = list(dict.fromkeys(str(address[0]) for *_, address in infos))
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        end = None if timeout is None else time.monotonic() + timeout
-        for number, address in enumerate(addresses):
-            left = None if end is None else max(end - time.monotonic(), 0.001) / (len(addresses) - number)
-            allowed = self._watch.allowed(left, httpcore.ConnectTimeout)
+        for info, seconds in _with_seconds(infos, timeout):
+            allowed = self._watch.allowed(seconds, httpcore.ConnectTimeout)
             try:
-                stream = self._backend.connect_tcp(address, port, allowed, local_address, socket_options or ())
+                stream = self._backend.connect_tcp(info[4][0], port, allowed, local_address, socket_options or ())
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
                 return _SyncStream(stream, self._watch)
         raise failure
+
+
+def _with_seconds(infos: Sequence[Any], timeout: float | None) -> Iterator[tuple[Any, float | None]]:
+    """What a look-up returned, each with the seconds that connecting may take: the last one has all that are left."""
+    end = float("inf") if timeout is None else time.monotonic() + timeout
+    infos = list({info[4]: info for info in infos}.values())
+    for info in infos:
+        left = max(end - time.monotonic(), 0.001)
+        seconds = left if info is infos[-1] else min(left / 2, _NEXT_ADDRESS)
+        yield info, None if seconds == float("inf") else seconds
 
 
 class _SyncStream(httpcore.NetworkStream):
@@ -163,10 +168,19 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
     async def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first address of the host that answers."""
+        """Connect to the first address of the host that answers; all of them share the time."""
         async with _bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
-            self._socket = await _connect(host, port)
-        return _AsyncStream(self._socket, self._watch)
+            infos = await _look_up(host, port)
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        for info, seconds in _with_seconds(infos, timeout):
+            try:
+                async with _bounded(seconds, httpcore.ConnectTimeout, httpcore.ConnectError):
+                    self._socket = await _connect(info)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _AsyncStream(self._socket, self._watch)
+        raise failure
 
     def close(self) -> None:
         """Close the socket, which takes no event loop."""
@@ -301,41 +315,15 @@ def _is_readable(sock: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-async def _connect(host: str, port: int) -> socket.socket:
-    """A socket that is connected to the first address of the host that answers."""
+async def _look_up(host: str, port: int) -> Sequence[Any]:
     try:
         # Without the loop's threads, which an address needs as little as asyncio's own connections do.
-        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
-        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    attempts: list[asyncio.Task[socket.socket]] = []
-    for info in infos:
-        attempts.append(asyncio.ensure_future(_connect_to(info, attempts[-1] if attempts else None)))
-    connected, failure = None, OSError(f"{host} has no address")
-    try:
-        for attempt in asyncio.as_completed(attempts):
-            try:
-                connected = await attempt
-            except OSError as error:
-                failure = error
-            else:
-                return connected
-    finally:
-        for task in attempts:
-            task.cancel()
-            task.add_done_callback(partial(_close_slower, connected))
-    raise failure
+        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
-def _close_slower(connected: socket.socket | None, attempt: asyncio.Task[socket.socket]) -> None:
-    if not attempt.cancelled() and attempt.exception() is None and attempt.result() is not connected:
-        attempt.result().close()
-
-
-async def _connect_to(info: Any, earlier: asyncio.Task[socket.socket] | None) -> socket.socket:
-    """Connect to one address, once the one before has failed or is slow."""
-    if earlier is not None:
-        await asyncio.wait([earlier], timeout=_NEXT_ADDRESS)
+async def _connect(info: Any) -> socket.socket:
     sock = socket.socket(*info[:3])
     try:
         sock.setblocking(False)  # noqa: FBT003  the socket module's own signature

@@ -15,9 +15,9 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from functools import cache
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 from aki_transport.errors import (
     AKIError,
@@ -27,12 +27,10 @@ from aki_transport.errors import (
     JobError,
     StreamInterruptedError,
 )
-from aki_transport.transport.call import Call, ListenerError, Sender
-from aki_transport.transport.decoder import Decoder, Payload
+from aki_transport.transport.call import Call, ListenerError, Sender, Start, T
+from aki_transport.transport.decoder import Payload
 
 log = logging.getLogger("aki_transport")
-
-T = TypeVar("T")
 
 FIRST_PAUSE = 0.05
 """Seconds before the first poll; short jobs are done by then."""
@@ -58,7 +56,7 @@ def pause(age: float, *, stream: bool) -> float:
     return min(max(FIRST_PAUSE, SHARE * age), LONGEST_PAUSE_STREAMED if stream else LONGEST_PAUSE)
 
 
-class _Job(Generic[T]):
+class _Job:
     """One job from its start to its end, however it is waited for.
 
     Args:
@@ -68,61 +66,42 @@ class _Job(Generic[T]):
         deadline: When all of it must be done; None is no bound but the timeout's.
     """
 
-    def __init__(
-        self,
-        sender: Sender,
-        call: Call,
-        start: Callable[[Mapping[str, str]], Decoder[T]],
-        deadline: float | None,
-    ) -> None:
+    def __init__(self, sender: Sender, call: Call, start: Start[Any], deadline: float | None) -> None:
         bound = (call.timeout or sender.timeout).answer
         self._sender = sender
         self._start = start
-        self._stream = call.job is not None and call.job.stream
-        self._started_at = time.monotonic()
+        self._job: Any = call.job
+        self._started_at = self._answered_at = time.monotonic()
         self._process = os.getpid()
         ends = [end for end in (deadline, None if bound is None else self._started_at + bound) if end is not None]
         self._bound = "total_timeout" if deadline is not None and deadline == min(ends) else "timeout"
         self._lost: APIConnectionError | None = None
-        self._answered_at = self._started_at
-        self._call = call
-        self._poll: Call | None = None
         self._cancel: Call | None = None
+        self.poll: Call | None = None
+        self.decoder: Any = None
         self.deadline = min(ends, default=None)
         # A start that the deadline cut off would leave a job that nobody can cancel.
         self.start_deadline = None if deadline is None else deadline + _TO_START
-        self._decoder: Decoder[T] | None = None
-        _cancel_at_exit()
         _running.add(self)
 
-    def read_start(self, headers: Mapping[str, str], body: Payload) -> T | None:
+    def read_start(self, headers: Mapping[str, str], body: Payload) -> Any:
         """Read the answer that started the job."""
-        self._decoder = self._start(headers)
-        item = self._decoder.feed(Payload("started", body.data))
-        if self._call.job is not None and not self._decoder.complete:
-            self._poll, self._cancel = self._call.job.follow(body)
+        self.decoder = self._start(headers)
+        item = self.decoder.feed(Payload("started", body.data))
+        if not self.decoder.complete:
+            self.poll, self._cancel = self._job.follow(body)
         return item
 
-    def read_poll(self, _: Mapping[str, str], body: Payload) -> T | None:
+    def read_poll(self, _: Mapping[str, str], body: Payload) -> Any:
         """Read the answer to a poll."""
         self._lost = None
         self._answered_at = time.monotonic()
-        assert self._decoder is not None  # noqa: S101  the start was read before
-        return self._decoder.feed(Payload("progress", body.data))
-
-    def next_call(self) -> Call | None:
-        """The next poll; None if the job is over."""
-        return None if self._decoder is None or self._decoder.finished else self._poll
-
-    def end(self) -> T:
-        """The last item, with the complete answer."""
-        assert self._decoder is not None  # noqa: S101  the start was read before
-        return self._decoder.end()
+        return self.decoder.feed(Payload("progress", body.data))
 
     def next_pause(self) -> float:
         """Seconds to wait now; `APITimeoutError` if the time is up."""
         now = time.monotonic()
-        wait = pause(now - self._started_at, stream=self._stream)
+        wait = pause(now - self._started_at, stream=self._job.stream)
         if self.deadline is not None and now + wait >= self.deadline:
             waited = f"after {now - self._started_at:.0f} s, which {self._bound}= allows"
             lost = "" if self._lost is None else f", and could not be polled at last ({self._lost.message})"
@@ -140,39 +119,34 @@ class _Job(Generic[T]):
         """What the caller gets for an error: with the text so far where someone has read it."""
         if isinstance(error, ListenerError):
             return error.error
-        text = self._decoder.text if self._stream and self._decoder is not None else ""
+        text = self.decoder.text if self._job.stream and self.decoder is not None else ""
         if not text or not isinstance(error, APIConnectionError):
             return error
         context = {"provider": error.provider, "model": error.model, "request_id": error.request_id}
         return StreamInterruptedError(f"the job could not be polled ({error.message})", partial_text=text, **context)
 
-    def to_cancel(self, error: BaseException | None = None) -> Call | None:
-        """The call that cancels the job, once; None if it is over, or was started by another process."""
-        cancel, self._cancel = self._cancel, None
-        if isinstance(error, JobError | ContextOverflowError) or self._decoder is None or self._decoder.complete:
+    def to_cancel(self, error: BaseException | None = None) -> dict[str, Any] | None:
+        """How to cancel the job, once; None if it is over, or was started by another process."""
+        call, self._cancel = self._cancel, None
+        is_over = isinstance(error, JobError | ContextOverflowError) or call is None or self.decoder.complete
+        if is_over or self._process != os.getpid() or sys.is_finalizing():
             return None
-        return None if self._process != os.getpid() or sys.is_finalizing() else cancel
+        return {"call": call, "read": _ignore, "deadline": time.monotonic() + _TO_CANCEL}
 
     def cancel_now(self, error: BaseException | None = None) -> None:
         """Cancel the job if nobody did."""
-        cancel = self.to_cancel(error)
-        if cancel is not None:
-            try:
-                self._sender.fetch(cancel, _ignore, deadline=time.monotonic() + _TO_CANCEL)
-            except AKIError as failure:
-                log.info("the job could not be canceled: %s", failure)
+        with _logged():
+            if how := self.to_cancel(error):
+                self._sender.fetch(**how)
 
     async def acancel(self, error: BaseException | None = None) -> None:
         """`cancel_now`, async. A generator that is closed does not wait: its loop may be closing around it."""
         if isinstance(error, GeneratorExit) and not self._sender.has_async_client:
             threading.Thread(target=self.cancel_now, args=(error,)).start()
             return
-        cancel = self.to_cancel(error)
-        if cancel is not None:
-            try:
-                await self._sender.afetch(cancel, _ignore, deadline=time.monotonic() + _TO_CANCEL)
-            except AKIError as failure:
-                log.info("the job could not be canceled: %s", failure)
+        with _logged():
+            if how := self.to_cancel(error):
+                await self._sender.afetch(**how)
 
     def __del__(self) -> None:
         # The generator was collected, for instance with an event loop that was closed under it.
@@ -184,22 +158,24 @@ def _ignore(_: Mapping[str, str], __: Payload) -> None:
     """Whatever the answer to a cancel is, the job is left alone then."""
 
 
-_running: weakref.WeakSet[_Job[Any]] = weakref.WeakSet()
+@contextmanager
+def _logged() -> Iterator[None]:
+    try:
+        yield
+    except AKIError as failure:
+        log.info("the job could not be canceled: %s", failure)
 
 
-@cache
-def _cancel_at_exit() -> None:
-    """Let the process end cancel the jobs that still run; registered late, so that it runs before connections close."""
-
-    @atexit.register
-    def cancel_all() -> None:
-        for job in list(_running):
-            job.cancel_now()
+_running: weakref.WeakSet[_Job] = weakref.WeakSet()
 
 
-def run(
-    sender: Sender, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None
-) -> Iterator[T]:
+@atexit.register  # after `lifetime`, which `sender` imports first: this runs before the connections close
+def _cancel_all() -> None:
+    for job in list(_running):
+        job.cancel_now()
+
+
+def follow_job(sender: Sender, call: Call, start: Start[T], *, deadline: float | None) -> Iterator[T]:
     """Start the job and give what the decoder makes of each of its states.
 
     Args:
@@ -218,16 +194,15 @@ def run(
         while True:
             if item is not None:
                 yield item
-            poll = job.next_call()
-            if poll is None:
+            if job.poll is None or job.decoder.finished:
                 break
             time.sleep(job.next_pause())
             try:
-                item = sender.fetch(poll, job.read_poll, deadline=job.deadline)
+                item = sender.fetch(job.poll, job.read_poll, deadline=job.deadline)
             except APIConnectionError as error:
                 job.note_lost_poll(error)
                 item = None
-        yield job.end()
+        yield job.decoder.end()
     except BaseException as error:  # noqa: BLE001  raised again, once the job is canceled
         failure = job.failure(error)
         job.cancel_now(failure)
@@ -235,26 +210,25 @@ def run(
     job.cancel_now()  # one that a stop sequence ended goes on at the service
 
 
-async def arun(
-    sender: Sender, call: Call, start: Callable[[Mapping[str, str]], Decoder[T]], *, deadline: float | None
+async def afollow_job(
+    sender: Sender, call: Call, start: Start[T], *, deadline: float | None
 ) -> AsyncGenerator[T, None]:
-    """`run`, async."""
+    """`follow_job`, async."""
     job = _Job(sender, call, start, deadline)
     try:
         item = await _astart(sender, call, job)
         while True:
             if item is not None:
                 yield item
-            poll = job.next_call()
-            if poll is None:
+            if job.poll is None or job.decoder.finished:
                 break
             await asyncio.sleep(job.next_pause())
             try:
-                item = await sender.afetch(poll, job.read_poll, deadline=job.deadline)
+                item = await sender.afetch(job.poll, job.read_poll, deadline=job.deadline)
             except APIConnectionError as error:
                 job.note_lost_poll(error)
                 item = None
-        yield job.end()
+        yield job.decoder.end()
     except BaseException as error:  # noqa: BLE001  raised again, once the job is canceled
         failure = job.failure(error)
         await job.acancel(failure)
@@ -262,14 +236,13 @@ async def arun(
     await job.acancel()
 
 
-async def _astart(sender: Sender, call: Call, job: _Job[T]) -> T | None:
+async def _astart(sender: Sender, call: Call, job: _Job) -> Any:
     """Start the job. A caller that is canceled meanwhile waits a little, for only a job with an ID can be canceled."""
     starting = asyncio.ensure_future(sender.afetch(call, job.read_start, deadline=job.start_deadline))
     try:
-        item: T | None = await asyncio.shield(starting)
+        return await asyncio.shield(starting)
     except BaseException:
         if not starting.done():
             await asyncio.wait([starting], timeout=_TO_START)
             starting.cancel()
         raise
-    return item

@@ -10,8 +10,7 @@ from aki_transport.transport.decoder import Payload
 MAX_EVENT = 16 * 2**20
 """Characters that one event may have."""
 
-MAX_STREAM = 64 * 2**20
-"""Bytes that one stream may have."""
+_SHOWN = 4096  # characters that an error is made of; its message keeps fewer
 
 
 class EventDecoder:
@@ -29,19 +28,16 @@ class EventDecoder:
         self._event = ""
         self._data: list[str] = []
         self._event_size = 0
-        self._stream_size = 0
-        self.has_events = False
+        self.start = ""
+        """The beginning of a stream that has had no event yet."""
+        self._has_events = False
 
     def feed(self, chunk: bytes) -> list[Payload]:
-        """The events that end in this chunk.
-
-        Raises:
-            InvalidResponseError: An event, or the stream, is larger than is taken.
-        """
-        self._stream_size += len(chunk)
-        if self._stream_size > MAX_STREAM:
-            raise InvalidResponseError(f"the stream is larger than {MAX_STREAM // 2**20} MB; reading stopped there")
-        return self._read(self._decode(chunk))
+        """The events that end in this chunk; `InvalidResponseError` if one is larger than is taken."""
+        text = self._decode(chunk)
+        if not self._has_events:
+            self.start += text[: _SHOWN - len(self.start)]
+        return self._read(text)
 
     def end(self) -> list[Payload]:
         """The event that the end of the stream ends, if there is one."""
@@ -80,5 +76,5 @@ class EventDecoder:
         data = self._data[0] if len(self._data) == 1 else "\n".join(self._data)
         if data:
             events.append(Payload(self._event or "message", data))
-            self.has_events = True
+            self._has_events, self.start = True, ""
         self._event, self._data, self._event_size = "", [], 0

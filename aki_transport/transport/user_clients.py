@@ -1,8 +1,8 @@
-"""HTTP clients and timeouts that users pass: httpx's, or those of its fork httpx2, which this package never imports."""
+"""Objects of httpx, or of its fork httpx2, which this package never imports: told by the names of their classes."""
 
 from __future__ import annotations
 
-from inspect import iscoroutinefunction
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal
 
 from aki_transport.errors import ConfigurationError
@@ -11,17 +11,20 @@ if TYPE_CHECKING:
     from httpx import AsyncClient as HttpAsyncClient
     from httpx import Client as HttpClient
 else:
-    # Fields of these types take anything in pydantic: `users_client` checks it before.
+    # Fields of these types take anything in pydantic: `users_client` checks it.
     HttpClient = HttpAsyncClient = Any
 
-__all__ = ["HttpAsyncClient", "HttpClient", "is_timeout", "users_client"]
+__all__ = ["HttpAsyncClient", "HttpClient", "class_of_library", "users_client"]
 
-_TIMEOUTS = ("connect", "read", "write", "pool")
+_LIBRARIES = frozenset({"httpx", "httpx2"})
 
 
-def is_timeout(value: Any) -> bool:
-    """Whether it is an `httpx.Timeout`."""
-    return all(hasattr(value, name) for name in _TIMEOUTS)
+def class_of_library(value: object, names: Collection[str]) -> str | None:
+    """The first of these classes of the library that an object belongs to; None if it belongs to none of them."""
+    for cls in type(value).__mro__:
+        if cls.__name__ in names and cls.__module__.partition(".")[0] in _LIBRARIES:
+            return cls.__name__
+    return None
 
 
 def users_client(client: Any, kind: Literal["Client", "AsyncClient"], field: str) -> Any:
@@ -30,15 +33,7 @@ def users_client(client: Any, kind: Literal["Client", "AsyncClient"], field: str
     Raises:
         ConfigurationError: It is something else.
     """
-    if client is None:
-        return None
-    send = getattr(client, "send", None)
-    if (
-        callable(send)
-        and callable(getattr(client, "build_request", None))
-        and hasattr(client, "is_closed")
-        and iscoroutinefunction(send) == (kind == "AsyncClient")
-    ):
+    if client is None or class_of_library(client, {kind}):
         return client
     passed = f"{type(client).__module__}.{type(client).__qualname__}"
     raise ConfigurationError(f"{field}= takes an httpx.{kind}, not {passed}.")

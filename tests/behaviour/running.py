@@ -67,10 +67,11 @@ def runs(*rows: Row) -> list[Run]:
     return [run for run in every if run.row.fits(run.tags)]
 
 
-def try_out(run: Run, emulator: Emulator) -> Happened:
-    """Make the model, ask it, and keep what comes; no error gets out."""
+def try_out(run: Run, emulator: Emulator, longer: int = 1) -> Happened:
+    """Make the model, ask it, and keep what comes; no error gets out. Time limits are this many times longer."""
     happened = Happened()
-    model = make(run, emulator, on_progress=happened.progress.append)
+    limits = {name: seconds * longer for name, seconds in time_limits(run).items()}
+    model = make(run, emulator, on_progress=happened.progress.append, **limits)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
@@ -81,6 +82,12 @@ def try_out(run: Run, emulator: Emulator) -> Happened:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  whatever it is, it is compared
             happened = replace(happened, error=error)
     return replace(happened, warned=tuple(str(each.message) for each in warned))
+
+
+def time_limits(run: Run) -> dict[str, float]:
+    """The time limits that the row sets, in seconds."""
+    given = of(run.row.given, run.tags)
+    return {name: given[name] for name in ("timeout", "total_timeout") if name in given}
 
 
 def make(run: Run, emulator: Emulator, **given: Any) -> Any:

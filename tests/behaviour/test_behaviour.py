@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
 from tests.behaviour import rows, rows_of_jobs
 from tests.behaviour.checks import check
-from tests.behaviour.running import runs, try_out
+from tests.behaviour.running import Run, runs, time_limits, try_out
 from tests.behaviour.table import Row
 
 ROWS = (*rows.ROWS, *rows_of_jobs.ROWS)
@@ -19,10 +20,20 @@ def test_a_behaviour_is_as_the_table_says(row: Row, emulator, caplog, subtests):
     assert cells
     for run in cells:
         with subtests.test(str(run)):
-            if row.afresh:
-                forget_listings()
-            else:
-                run.face.learn(emulator)
-            emulator.reset()
-            caplog.clear()
-            check(run, try_out(run, emulator), emulator, caplog.text)
+            try:
+                _try(run, emulator, caplog)
+            except AssertionError:
+                # A short time limit can pass on a busy machine before what it is to strike at has happened.
+                if not time_limits(run):
+                    raise
+                _try(run, emulator, caplog, longer=8)
+
+
+def _try(run: Run, emulator: Emulator, caplog: pytest.LogCaptureFixture, longer: int = 1) -> None:
+    if run.row.afresh:
+        forget_listings()
+    else:
+        run.face.learn(emulator)
+    emulator.reset()
+    caplog.clear()
+    check(run, try_out(run, emulator, longer), emulator, caplog.text)

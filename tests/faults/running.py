@@ -30,7 +30,7 @@ from tests.script_server import Answer, Request, ScriptServer
 FAULTS = (*rows_of_connections.ROWS, *rows_of_answers.ROWS)
 READERS: tuple[Reader, ...] = (in_langchain.Chat(), in_llama_index.Chat())
 _FROM_OUTSIDE = ("AKI_", "LANGCHAIN_", "LANGSMITH_", "LC_")
-_BOUNDED = ((body, "MAX_BODY"), (sse, "MAX_EVENT"), (sse, "MAX_STREAM"))
+_BOUNDED = ((body, "MAX_BODY"), (sse, "MAX_EVENT"))
 BOUNDS = {name: getattr(module, name) for module, name in _BOUNDED}
 """Bytes at which reading stops, before they are lowered."""
 

@@ -35,7 +35,7 @@ def _try(cell: Cell, service: Service) -> None:
 
 
 def test_the_bounds_that_are_lowered_here_are_those_of_the_documentation():
-    assert BOUNDS == {"MAX_BODY": 64 * MB, "MAX_EVENT": 16 * MB, "MAX_STREAM": 64 * MB}
+    assert BOUNDS == {"MAX_BODY": 64 * MB, "MAX_EVENT": 16 * MB}
 
 
 def test_whatever_is_not_tried_has_its_reason():

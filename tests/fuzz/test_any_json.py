@@ -18,6 +18,7 @@ from aki_transport import AKIError
 from aki_transport.messages import ToolCall
 from aki_transport.models.listing import forget_listings
 from aki_transport.transport.body import Payload
+from aki_transport.wire import find_wire
 from langchain_aki import AKIImageGenerationTool, ChatAKI
 from llama_index_aki import AKI, AKIImageToolSpec
 from tests.pictures import a_png
@@ -35,9 +36,9 @@ from tests.tools.fuzz.in_frameworks import (
     no_pauses,
     say,
 )
-from tests.tools.fuzz.targets import TARGETS, Target
-from tests.transport.asking import KEY
-from tests.transport.test_decoding import anything, interleaved, placed
+from tests.tools.fuzz.targets import TARGETS, Target, followed, ours_or
+from tests.transport.asking import KEY, request_for
+from tests.transport.test_decoding import anything, check, interleaved, located, placed
 
 pytestmark = pytest.mark.filterwarnings("ignore:AKI.IO", "ignore::aki_transport.ModelLimitWarning")
 some = settings(max_examples=20, deadline=None)
@@ -51,6 +52,7 @@ VALID = {
     ("native", False): seeds.NATIVE[:2],
     ("native", True): seeds.NATIVE[:2],
 }
+EVENTS = {"openai": ("body", "message"), "anthropic": ("body", "message"), "native": ("progress",) * 2}
 
 
 def places_in(document: Any) -> Iterator[tuple[Any, ...]]:
@@ -89,6 +91,21 @@ def test_any_json_in_any_place_of_an_answer(
     events = [Payload(event, each if each == "[DONE]" else json.dumps(each)) for each in said]
     with no_pauses():
         answer_or_error(framework, protocol, events, stream=stream)
+
+
+@pytest.mark.parametrize(("protocol", "stream"), VALID)
+@settings(max_examples=60, deadline=None)
+@given(value=anything)
+def test_any_json_in_each_place_that_a_decoder_reads(protocol: Protocol, value: Any, *, stream: bool) -> None:
+    event = EVENTS[protocol][stream]
+    for said in VALID[protocol, stream]:
+        for at, document in enumerate(said):
+            for path in places_in(document):
+                changed = [*said[:at], placed(document, path, value), *said[at + 1 :]]
+                payloads = [Payload(event, each if each == "[DONE]" else json.dumps(each)) for each in changed]
+                decoder = find_wire(protocol).decoder(request_for(), {}, on_model=str, stream=stream)
+                with located((at, *path)):
+                    ours_or(lambda: followed(decoder, payloads), check)  # noqa: B023  called at once
 
 
 _TOKENS = st.lists(

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 
 import aki_transport.errors as base
 import langchain_aki.errors as ours
-from langchain_aki import ChatAKI
+from langchain_aki import AKILLM, ChatAKI
 from tests.scenarios import KEY, MODEL, Expect, Fails
 from tests.script_server import ScriptServer
 
@@ -46,6 +46,16 @@ def model_at(server: ScriptServer, **given: Any) -> ChatAKI:
     return ChatAKI(**{"model": MODEL, "base_url": server.openai_url, "api_key": KEY, **given})
 
 
+def llm_at(server: ScriptServer, **given: Any) -> AKILLM:
+    defaults = {"model": MODEL, "protocol": "openai", "base_url": server.openai_url, "api_key": KEY}
+    return AKILLM(**{**defaults, **given})
+
+
+def text_of(answer: Any) -> str:
+    """The text of a chat model's answer, or of a text completion's, which is nothing else."""
+    return answer if isinstance(answer, str) else answer.text
+
+
 def is_streamed(way: Way) -> bool:
     return way in ("stream", "astream")
 
@@ -59,19 +69,19 @@ def ask(model: Any, way: Way, question: Any) -> Any:
     return whole
 
 
-def pieces_of(model: Any, way: Way, question: Any) -> list[Any]:
-    """What the model gives, one by one."""
+def pieces_of(model: Any, way: Way, question: Any, **given: Any) -> list[Any]:
+    """What the model, or an agent, gives, one by one."""
 
     async def awaited() -> list[Any]:
         if way == "ainvoke":
-            return [await model.ainvoke(question)]
-        return [piece async for piece in model.astream(question)]
+            return [await model.ainvoke(question, **given)]
+        return [piece async for piece in model.astream(question, **given)]
 
     match way:
         case "invoke":
-            return [model.invoke(question)]
+            return [model.invoke(question, **given)]
         case "stream":
-            return list(model.stream(question))
+            return list(model.stream(question, **given))
         case _:
             return asyncio.run(awaited())
 

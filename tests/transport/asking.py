@@ -67,14 +67,14 @@ def patient(seconds: float) -> Iterator[None]:
     assert taken() < seconds, f"took {taken():.2f} s"
 
 
+async def bounded(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    async with asyncio.timeout(60):
+        return await coroutine
+
+
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """`asyncio.run`, no longer than a test may last."""
-
-    async def bounded() -> Any:
-        async with asyncio.timeout(60):
-            return await coroutine
-
-    return asyncio.run(bounded())
+    return asyncio.run(bounded(coroutine))
 
 
 async def true(condition: Callable[[], bool]) -> None:
@@ -120,6 +120,15 @@ class Way:
     def ask_twice(self, client: Client, request: ChatRequest | None = None) -> list[ChatReply]:
         return [self.ask(client, request) for _ in range(2)]
 
+    @contextmanager
+    def on_one_loop(self) -> Iterator[Callable[..., ChatReply]]:
+        """A function that asks as `ask` does, where the calls of the async ways share their connections."""
+        if not self.is_async:
+            yield self.ask
+            return
+        with asyncio.Runner() as runner:
+            yield lambda client, request=None: runner.run(bounded(self.aask(client, request)))
+
     def deltas(self, client: Client, request: ChatRequest | None = None) -> list[ChatDelta]:
         """What had come before an error is given up; use it where none is expected."""
         request = request or request_for()
@@ -146,6 +155,7 @@ class Way:
 WAYS = tuple(Way(streamed=streamed, is_async=is_async) for is_async in (False, True) for streamed in (False, True))
 in_every_way = subcases("way", WAYS)
 in_every_stream = subcases("stream_way", [way for way in WAYS if way.streamed])
+in_every_async_way = subcases("way", [way for way in WAYS if way.is_async])
 in_every_chat = subcases("chat_way", [way for way in WAYS if not way.streamed])
 
 

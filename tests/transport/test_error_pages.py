@@ -17,33 +17,10 @@ from tests.growth import grows_with_its_size
 
 SHAPES = (
     *("<", "<script>x", "<title ", "<style a", "</", "<!--", "[", "[],", '{"error":', " \t\n", "a", "1", "'", "model "),
-    *(
-        "model 'a",
-        "models a/b ",
-        "context length ",
-        "exceed",
-        "prompt is ",
-        "token limit tokens + max_tokens ",
-        "9 + 9 ",
-    ),
-    *(
-        "9 > 9 - ",
-        "tool_choice ",
-        "tool call id ",
-        "user after tool ",
-        "system first ",
-        "not supported max_tokens ",
-        "job ",
-    ),
-    *(
-        "api key ",
-        "no api-key",
-        "does not support",
-        "unknown field ",
-        "thinking signature ",
-        "role 'user' after ",
-        "name ",
-    ),
+    *("model 'a", "models a/b ", "context length ", "exceed", "prompt is ", "token limit tokens + max_tokens "),
+    *("9 + 9 ", "9 > 9 - ", "tool_choice ", "tool call id ", "user after tool ", "system first ", "job ", "api key "),
+    *("not supported max_tokens ", "no api-key", "does not support", "unknown field ", "thinking signature "),
+    *("role 'user' after ", "name "),
 )
 SEARCHES: dict[str, Callable[[str], object]] = {
     "markup": _strip_markup,

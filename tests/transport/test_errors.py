@@ -10,126 +10,226 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from aki_transport import AKIError, APIStatusError, ContextOverflowError, errors
-from aki_transport.error_parsing import (
-    error_from_payload,
-    error_from_response,
-    is_error,
-)
+from aki_transport.error_parsing import error_from_payload, error_from_response, refused_fields
 from aki_transport.prepare.structured_output import NoJsonError
 from tests.script_server import Answer, ScriptServer, json_answer, text_answer
 from tests.subcases import subcases
-from tests.transport.asking import Way, client_for, in_every_way
+from tests.transport.asking import Way, client_for, in_every_way, request_for
 from tests.transport.test_error_pages import SHAPES
 
 
-def openai(message: str, code: Any = None, kind: Any = None) -> dict[str, Any]:
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+def openai(message: str, code: Any = None, kind: Any = None, **fields: Any) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": None, "code": code, **fields}}
 
 
-ENVELOPES = [
-    (401, openai("Wrong key", "invalid_api_key", "invalid_request_error"), "AuthenticationError", "Wrong key"),
-    (404, openai("Bad temperature", "request_failed"), "BadRequestError", "Bad temperature"),
-    (400, {"description": "Malformed", "status": 400, "message": "Not JSON"}, "BadRequestError", "Not JSON"),
-    (404, {"description": "No such URL", "status": 404}, "NotFoundError", "No such URL"),
-    (405, {"description": "No GET", "status": 405, "message": ""}, "BadRequestError", "No GET"),
-    (500, {"description": "It broke", "status": 500}, "ServerError", "It broke"),
-    (503, {"description": "Timeout", "status": 503}, "ServiceUnavailableError", "Timeout"),
-    (400, {"type": "error", "error": {"type": "invalid_request_error", "message": "x: y"}}, "BadRequestError", "x: y"),
-    (401, {"type": "error", "error": {"type": "authentication_error", "message": "no"}}, "AuthenticationError", "no"),
-    (403, {"type": "error", "error": {"type": "permission_error", "message": "no"}}, "PermissionDeniedError", "no"),
-    (404, {"type": "error", "error": {"type": "not_found_error", "message": "no"}}, "NotFoundError", "no"),
-    (429, {"type": "error", "error": {"type": "rate_limit_error", "message": "no"}}, "RateLimitError", "no"),
-    (529, {"type": "error", "error": {"type": "overloaded_error", "message": "no"}}, "ServiceUnavailableError", "no"),
-    (400, {"success": False, "error": ["a: wrong", "b: wrong"]}, "BadRequestError", "a: wrong; b: wrong"),
-    (402, openai("Pay", "insufficient_credits", "insufficient_quota"), "InsufficientCreditsError", "Pay"),
-    (404, openai("No such model", "model_not_found"), "ModelNotFoundError", "No such model"),
-    (500, openai("Oops", None, "server_error"), "ServerError", "Oops"),
-    (400, {"error": "bad"}, "BadRequestError", "bad"),
-    (402, {"error": "balance"}, "InsufficientCreditsError", "balance"),
-    (403, {"error": "IP"}, "PermissionDeniedError", "IP"),
-    (404, {"error": "none"}, "NotFoundError", "none"),
-    (409, {"error": "busy"}, "BadRequestError", "busy"),
-    (429, {"error": "slow"}, "RateLimitError", "slow"),
-    (503, {"error": "No active provider"}, "ServiceUnavailableError", "No active provider"),
-    (422, {"detail": [{"loc": ["body"], "msg": "field required"}]}, "BadRequestError", "field required"),
-    (413, "too big", "BadRequestError", "too big"),
-    (502, "<html><head><title>Bad Gateway</title></head></html>", "ServerError", "Bad Gateway"),
-    (418, {"error": {"reason": "teapot"}}, "APIStatusError", "teapot"),
-    (400, {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Bad"}}, "BadRequestError", "Bad"),
-    (499, "", "APIStatusError", "no message"),
-    # LiteLLM
-    (400, openai("Key expired", "400", "expired_key"), "AuthenticationError", "Key expired"),
-    (400, openai("Spent: 0.1 of 0.05", "400", "budget_exceeded"), "InsufficientCreditsError", "Spent"),
-    (401, openai("Only a, not b", "401", "key_model_access_denied"), "PermissionDeniedError", "Only a"),
-    (400, openai("LLM Provider NOT provided. You passed model=x", "400"), "ModelNotFoundError", "model=x"),
-    # FastAPI
-    (422, {"detail": [{"loc": ["body", "model"], "msg": "Input should be 'a'"}]}, "ModelNotFoundError", "should be"),
-    (404, {"detail": {"error": "model_not_found", "message": "Not here"}}, "ModelNotFoundError", "Not here"),
-    (
-        429,
-        {"detail": {"error": {"message": "Slow down", "code": "rate_limit_exceeded"}}},
-        "RateLimitError",
-        "Slow down",
-    ),
-    # OpenRouter, Anthropic, Ray Serve, LM Studio, Groq, LocalAI, TGI
-    (404, openai("No endpoints found for a/b.", 404), "ModelNotFoundError", "a/b"),
-    (404, openai("No endpoints found that support tool use", 404), "NotFoundError", "tool use"),
-    (404, {"error": {"type": "not_found_error", "message": "model: claude-x"}}, "ModelNotFoundError", "claude-x"),
-    (400, openai("Your credit balance is too low", None, "invalid_request_error"), "InsufficientCreditsError", "low"),
-    (404, openai("Could not find model with id x", 404, "NotFoundError"), "ModelNotFoundError", "id x"),
-    (400, {"error": "No models loaded. Please load one."}, "ModelNotFoundError", "loaded"),
-    (400, openai("Gone", "model_decommissioned", "invalid_request_error"), "ModelNotFoundError", "Gone"),
-    (500, openai('model "x" not found', 500, ""), "ModelNotFoundError", "x"),
-    (500, openai("The model x is not available", 500, ""), "ServerError", "available"),
-    (429, {"error": "Model is overloaded", "error_type": "overloaded"}, "RateLimitError", "overloaded"),
-]
+def anthropic(kind: str, message: str = "no") -> dict[str, Any]:
+    return {"type": "error", "error": {"type": kind, "message": message}}
+
+
+GENERAL = "invalid_request_error"
+# The class and whether a request is repeated; status and body, as services have them.
+ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
+    ("AuthenticationError", False): [
+        (401, openai("Wrong key", "invalid_api_key", GENERAL)),
+        (401, openai("Unauthorized", GENERAL)),
+        (401, {"error": "Unauthorized"}),  # vLLM
+        (401, anthropic("authentication_error")),
+        (400, openai("Key expired", "400", "expired_key")),  # LiteLLM
+        (400, openai("API key not valid. Please pass a valid API key.", 400)),  # Gemini
+        (400, {"code": "invalid-argument", "error": "Incorrect API key provided: ab"}),  # xAI
+    ],
+    ("InsufficientCreditsError", False): [
+        (402, openai("Pay", "insufficient_credits", "insufficient_quota")),
+        (402, openai("Insufficient Balance", GENERAL, "unknown_error")),  # DeepSeek
+        (402, {"error": "balance"}),
+        (400, openai("Spent: 0.1 of 0.05", "400", "budget_exceeded")),  # LiteLLM
+        (400, openai("Your credit balance is too low", None, GENERAL)),  # Anthropic
+    ],
+    ("PermissionDeniedError", False): [
+        (403, anthropic("permission_error")),
+        (403, {"error": "IP"}),
+        (401, openai("Only a, not b", "401", "key_model_access_denied")),  # LiteLLM
+    ],
+    ("NotFoundError", False): [
+        (404, {"description": "No such URL", "status": 404}),
+        (404, {"error": "none"}),
+        (404, anthropic("not_found_error")),
+        (404, openai("No endpoints found that support tool use", 404)),
+        (404, openai("E", "request_failed")),  # the letter of a disabled endpoint, at AKI.IO
+    ],
+    ("ModelNotFoundError", False): [
+        (404, openai("No such model", "model_not_found")),
+        (404, {"detail": {"error": "model_not_found", "message": "Not here"}}),
+        (404, openai("No endpoints found for a/b.", 404)),  # OpenRouter
+        (400, openai("gpt-9 is not a valid model ID", 400)),
+        (404, {"error": {"type": "not_found_error", "message": "model: claude-x"}}),  # Anthropic
+        (404, openai("Could not find model with id x", 404, "NotFoundError")),  # Ray Serve
+        (404, openai("The model `x` does not exist.", 404, "NotFoundError", param="model")),  # vLLM
+        (400, {"error": "No models loaded. Please load one."}),  # LM Studio
+        (400, openai("Gone", "model_decommissioned", GENERAL)),  # Groq
+        (500, openai('model "x" not found', 500, "")),  # LocalAI
+        (400, openai("LLM Provider NOT provided. You passed model=x", "400")),  # LiteLLM
+        (400, openai("Invalid model name passed in model=gpt-9. Call `/v1/models` to view available models.", "400")),
+        (400, {"detail": "Server is pinned to 'Qwen/Qwen3-0.6B'"}),  # transformers serve
+        (400, openai("Model Not Exist", None, GENERAL)),  # DeepSeek
+        (400, openai("Invalid model 'gpt-9'.", 400, "invalid_model")),  # Perplexity
+        (400, {"object": "error", "message": "Invalid model: gpt-9", "type": "invalid_model", "code": "1500"}),
+        (400, {"code": 20012, "message": "Model does not exist. Please check it."}),  # SiliconFlow
+        (400, {"message": "The provided model identifier is invalid."}),  # Bedrock
+        (404, openai("model 'gpt-9' not found", None, "api_error")),  # Ollama
+        (404, openai("Unable to access model gpt-9", "model_not_available")),  # Together
+        (404, openai("The API deployment does not exist.", "DeploymentNotFound")),  # Azure
+        (422, {"detail": [{"loc": ["body", "model"], "msg": "unknown model"}]}),  # FastAPI
+        (422, {"detail": [{"loc": ["body", "model"], "msg": "Input should be 'a'"}]}),
+    ],
+    ("BadRequestError", False): [
+        (404, openai("Bad temperature", "request_failed")),
+        (404, openai("Q", "request_failed")),
+        (400, {"description": "Malformed", "status": 400, "message": "Not JSON"}),
+        (405, {"description": "No GET", "status": 405, "message": ""}),
+        (400, anthropic(GENERAL, "x: y")),
+        (400, {"success": False, "error": ["a: wrong", "b: wrong"]}),
+        (400, {"error": "bad"}),
+        (409, {"error": "busy"}),
+        (422, {"detail": [{"loc": ["body"], "msg": "field required"}]}),
+        (413, "too big"),
+        (400, openai("At most 0 image(s) may be provided in one prompt.", 400, "BadRequestError")),  # vLLM
+        (422, {"detail": "Unexpected keys: {'top_k'}"}),  # transformers serve
+        (400, {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Bad"}}),
+        # what only sounds like an unknown model or a wrong key
+        (400, openai("The model's tool 'f' was not found in the request")),
+        (400, openai("The model output is invalid for this schema")),
+        (400, openai("Images are not supported by this model")),
+        (400, openai("invalid token '<|x|>' in the prompt")),
+    ],
+    ("ContextOverflowError", False): [
+        (500, openai("This model's maximum context length is 4096 tokens. However, your messages have 5000")),
+        (400, openai("the request is too big", None, "exceed_context_size_error", n_ctx=512)),  # llama.cpp
+        (422, {"error": "Input validation error: `inputs` must have less than 1024 tokens. Given: 2000"}),  # TGI
+        (400, [{"error": {"code": 400, "message": "The input token count (9) exceeds the maximum number of tokens"}}]),
+        (500, "The context length 9000 is exceeding the maximum context length 8192"),  # AKI.IO's worker
+        (400, openai("Provider returned error", 400, metadata={"raw": '{"message":"prompt is too long: 9 > 8"}'})),
+        (413, anthropic("request_too_large")),
+    ],
+    ("RateLimitError", True): [
+        (429, anthropic("rate_limit_error")),
+        (429, openai("Slow down", "api_error")),
+        (429, {"error": "slow"}),
+        (429, {"error": "Model is overloaded", "error_type": "overloaded"}),
+        (429, {"detail": {"error": {"message": "Slow down", "code": "rate_limit_exceeded"}}}),
+        (404, openai("J", "request_failed")),  # the letter of a full queue, at AKI.IO
+    ],
+    ("ServerError", True): [
+        (500, {"description": "It broke", "status": 500}),
+        (500, openai("Oops", None, "server_error")),
+        (500, openai("J")),
+        (500, openai("The model x is not available", 500, "")),
+        (500, openai("Something broke", param="None")),
+        (502, openai("upstream is not supported now")),
+        (502, "<html><head><title>Bad Gateway</title></head></html>"),
+    ],
+    ("ServerError", False): [
+        (500, openai("no pictures here", "not_implemented")),
+        (501, openai("no")),
+        (500, openai("image input is not supported")),
+        (500, openai("Unexpected empty grammar stack after accepting piece: x")),
+        (500, openai("Jinja Exception: After the optional system message, roles must alternate")),
+        (500, {"detail": "create() got an unexpected keyword argument 'min_p'"}),
+        (500, openai("Bad value", param="logit_bias")),
+        (500, {"detail": [{"loc": ["body", "logit_bias"], "msg": "Bad"}]}),
+    ],
+    ("ServiceUnavailableError", True): [
+        (503, {"description": "Timeout", "status": 503}),
+        (503, {"error": "No active provider"}),
+        (503, openai("Server overloaded", None, "ServiceUnavailable")),  # vLLM
+        (529, anthropic("overloaded_error")),
+    ],
+    ("APIStatusError", False): [(418, {"error": {"reason": "teapot"}}), (499, "")],
+}
+ROWS = [(kind, retryable, status, body) for (kind, retryable), rows in ENVELOPES.items() for status, body in rows]
+
+
+def read(status: int, body: Any, **headers: str) -> APIStatusError:
+    data = body if isinstance(body, str) else json.dumps(body)
+    return error_from_response(status, headers, data.encode())
+
+
+def test_each_envelope_has_its_class_and_is_repeated_or_not(subtests: pytest.Subtests) -> None:
+    for kind, retryable, status, body in ROWS:
+        with subtests.test(str(body), status=status):
+            error = read(status, body)
+            assert (type(error), error.is_retryable) == (getattr(errors, kind), retryable)
+            assert (error.status_code, error.body) == (status, body)
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "kind", "words"), ENVELOPES, ids=lambda value: str(value)[:40] if value else "none"
+    ("status", "body", "message"),
+    [
+        (401, openai("Wrong key", "invalid_api_key", GENERAL), "Wrong key"),
+        (400, {"description": "Malformed", "status": 400, "message": "Not JSON"}, "Not JSON"),
+        (405, {"description": "No GET", "status": 405, "message": ""}, "No GET"),
+        (400, anthropic(GENERAL, "x: y"), "x: y"),
+        (400, {"success": False, "error": ["a: wrong", "b: wrong"]}, "a: wrong; b: wrong"),
+        (400, {"error": "bad"}, "bad"),
+        (422, {"detail": [{"loc": ["body"], "msg": "field required"}]}, "body: field required"),
+        (429, {"detail": {"error": {"message": "Slow down", "code": "rate_limit_exceeded"}}}, "Slow down"),
+        (404, {"detail": {"error": "model_not_found", "message": "Not here"}}, "Not here"),
+        (418, {"error": {"reason": "teapot"}}, "{'reason': 'teapot'}"),
+        (499, "", "no message"),
+    ],
+    ids=str,
+)
+def test_the_message_is_the_service_s_own(status: int, body: Any, message: str) -> None:
+    assert read(status, body).message == message
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(
+    ("status", "body", "requests"),
+    [(401, openai("Wrong key", "c", "t"), 1), (500, "not supported", 1), (502, "<title>No</title>", 3)],
 )
 @in_every_way
-def test_each_envelope_has_its_class_and_its_words(
-    way: Way, status: int, body: Any, kind: str, words: str, server: ScriptServer
-) -> None:
+def test_what_an_error_holds(way: Way, status: int, body: Any, requests: int, server: ScriptServer) -> None:
     whole = text_answer if isinstance(body, str) else json_answer
-    server.say(whole(body, status, x_request_id="req-1", retry_after="9"))
+    server.always = whole(body, status, x_request_id="req-1", retry_after="9")
     with pytest.raises(APIStatusError) as caught:
-        way.ask(client_for(server, max_retries=0))
+        way.ask(client_for(server))
     error = caught.value
-    assert type(error) is getattr(errors, kind)
-    assert words in error.message
-    assert error.status_code == status
-    assert (error.request_id, error.retry_after, error.body) == ("req-1", 9, body)
-    assert str(error).startswith(f"AKI.IO answered {status}")
-    assert words in str(error)
-    assert "req-1" in str(error)
+    assert (error.status_code, error.request_id, error.retry_after, error.body) == (status, "req-1", 9, body)
+    assert (error.code, error.type) == (("c", "t") if isinstance(body, dict) else (None, None))
+    assert str(error) == f"AKI.IO answered {status}: {error.message}; retry after 9 s (request req-1)"
     assert error.__cause__ is None
     assert error.__context__ is None or error.__suppress_context__
+    assert len(server.requests) == requests
 
 
-@pytest.mark.parametrize(("status", "body", "kind", "words"), ENVELOPES[:6], ids=str)
-def test_code_and_type_are_kept(status: int, body: Any, kind: str, words: str) -> None:
-    del kind, words
-    error = error_from_response(status, {}, httpx.Response(200, json=body).content)
-    inner = body.get("error", body)
-    assert error.code == inner.get("code")
-    assert error.type == inner.get("type")
+def test_every_refused_field_is_read() -> None:
+    details = [{"loc": ["body", "messages", 0, "name"]}, {"loc": ["body", "stream_options"]}, "text", {"loc": "text"}]
+    bodies: dict[tuple[str, ...], Any] = {
+        ("stream_options",): openai("no", param="stream_options"),
+        ("body.messages.0.name", "body.stream_options"): {"detail": details},
+        ("messages.1",): {"error": {"detail": [{"loc": ["messages", 1]}], "param": None}},
+        (): {"error": "no", "detail": "text", "param": {"a": 1}},
+    }
+    for fields, body in bodies.items():
+        assert refused_fields(error_from_payload(body)) == fields
+    assert refused_fields(error_from_response(500, {}, b"not JSON")) == ()
+    many = error_from_payload({"detail": [{"loc": ["x" * 1000] * 1000}] * 1000})
+    assert len(refused_fields(many)) == 20
+    assert max(map(len, refused_fields(many))) == 200
 
 
 @in_every_way
 def test_the_response_is_fresh_and_has_no_request(way: Way, server: ScriptServer) -> None:
-    server.say(json_answer(openai("no"), 400, x_request_id="req-1", set_cookie="session=1"))
+    server.say(json_answer(openai("no"), 400, x_words="zur\u00fcck", set_cookie="session=1"))
     with pytest.raises(APIStatusError) as caught:
         way.ask(client_for(server))
     response = caught.value.response
     assert isinstance(response, httpx.Response)
     assert (response.status_code, response.json()) == (400, openai("no"))
-    assert response.headers["x-request-id"] == "req-1"
+    assert response.headers["x-words"] == "zur\u00fcck"
     assert "set-cookie" not in response.headers
     with pytest.raises(RuntimeError):
         response.request  # noqa: B018  there is none
@@ -138,25 +238,15 @@ def test_the_response_is_fresh_and_has_no_request(way: Way, server: ScriptServer
 
 @pytest.mark.parametrize("gzip", [False, True])
 @pytest.mark.parametrize("body", [b'{"error": "no"}', b"plain", b"[]", b"null", b'"text"', b"", b"\xff"])
-@in_every_way
-def test_the_response_can_be_read_however_it_came(way: Way, body: bytes, server: ScriptServer, *, gzip: bool) -> None:
+def test_the_response_can_be_read_however_it_came(body: bytes, server: ScriptServer, *, gzip: bool) -> None:
     server.say(Answer(status=400, headers={"content-type": "application/json"}, chunks=(body,), gzip=gzip))
     with pytest.raises(APIStatusError) as caught:
-        way.ask(client_for(server))
+        client_for(server).chat(request_for())
     response = caught.value.response
     assert response.status_code == 400
     assert "no" in response.text or body != b'{"error": "no"}'
     assert "content-encoding" not in response.headers
     assert int(response.headers.get("content-length", len(response.content))) == len(response.content)
-
-
-@in_every_way
-def test_the_response_can_be_made_from_headers_in_any_language(way: Way, server: ScriptServer) -> None:
-    server.say(json_answer(openai("no"), 400, x_words="zur\u00fcck"))
-    with pytest.raises(APIStatusError) as caught:
-        way.ask(client_for(server, max_retries=0))
-    assert caught.value.response.headers["x-words"] == "zur\u00fcck"
-    assert caught.value.response.json() == openai("no")
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -167,24 +257,27 @@ def test_the_response_can_be_made_from_numbers_that_are_no_json(number: float) -
 
 
 def examples() -> list[AKIError]:
+    own: dict[str, Any] = {
+        "closest": ("a",),
+        "available": ("a", "b"),
+        "partial_text": "so far",
+        "requested": "a",
+        "served": "b",
+        "job_id": "1#2",
+        "state": "failed",
+        "refusal": "I will not.",
+        "status_code": 429,
+        "code": "c",
+        "retry_after": 1.5,
+        "body": openai("x"),
+        "headers": {"a": "b"},
+    }
     found = []
     for cls in [*vars(errors).values(), NoJsonError]:
-        if not (inspect.isclass(cls) and issubclass(cls, AKIError)):
-            continue
-        where: dict[str, Any] = {"provider": "AKI.IO", "model": "m", "request_id": "r"}
-        if issubclass(cls, errors.APIStatusError):
-            where |= {"status_code": 429, "code": "c", "retry_after": 1.5, "body": openai("x"), "headers": {"a": "b"}}
-        if cls is errors.ModelNotFoundError:
-            where |= {"closest": ("a",), "available": ("a", "b")}
-        if cls is errors.StreamInterruptedError:
-            where |= {"partial_text": "so far"}
-        if cls is errors.ModelFallbackError:
-            where |= {"requested": "a", "served": "b"}
-        if cls is errors.JobError:
-            where |= {"job_id": "1#2", "state": "failed"}
-        if "refusal" in inspect.signature(cls).parameters:
-            where |= {"refusal": "I will not."}
-        found.append(cls("What happened", **where))
+        if inspect.isclass(cls) and issubclass(cls, AKIError):
+            taken = {name for base in cls.__mro__[:-1] for name in inspect.signature(base.__init__).parameters}
+            fields = {name: value for name, value in own.items() if name in taken}
+            found.append(cls("What happened", provider="AKI.IO", model="m", request_id="r", **fields))
     return found
 
 
@@ -212,14 +305,9 @@ def test_the_tree_is_as_it_is_drawn() -> None:
 OVERFLOWS = [
     "input (2000 tokens) is too large to process. increase the physical batch size",
     "The number of tokens to keep from the initial prompt is greater than the context length",
-    "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
     "Input is too long for requested model.",
-    "prompt is too long: 210000 tokens > 200000 maximum",
     "The prompt is too long: 40000, model maximum context length: 32768",
-    "request (9000 tokens) exceeds the available context size (8192 tokens)",
-    "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
     "Requested token count exceeds the model's maximum context length of 32768 tokens.",
-    "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens and 512 `max_new_tokens`",
     "Your request exceeded model token limit: 262144",
     "the request exceeds the model's context window",
     "Context size has been exceeded.",
@@ -230,11 +318,9 @@ OVERFLOWS = [
 LOOKALIKES = [
     "max_tokens must be at least 1",
     "max_tokens must be less than or equal to 32768",
-    "max_tokens is too large: 100000. This model supports at most 16384 completion tokens",
     "temperature must not exceed 2",
     "The name of the tool is too long",
     "tool call message must follow an assistant message",
-    "image exceeds the maximum size of 5 MB",
     "stop: too many items",
     "Invalid value for 'context'",
     "prompt must not be empty",
@@ -258,41 +344,6 @@ def test_other_statuses_are_never_an_overflow() -> None:
     words = "Request too large: tokens per minute exceeded, too many tokens, reduce the length of the messages"
     statuses = (401, 402, 403, 408, 429, 503)
     assert [status for status in statuses if issubclass(kind_of(status, words), ContextOverflowError)] == []
-
-
-anything = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(
-            st.sampled_from(["error", "message", "code", "type", "status", "detail", "msg", "description", "x"]),
-            inner,
-            max_size=4,
-        ),
-    ),
-    max_leaves=10,
-)
-
-
-@given(st.integers(300, 599), anything)
-def test_any_json_body_makes_an_error_that_can_be_shown(status: int, body: Any) -> None:
-    error = error_from_response(status, {"x-request-id": "r"}, httpx.Response(200, json=None).content)
-    error = error_from_payload(body) if isinstance(body, dict) else error
-    assert isinstance(error, APIStatusError)
-    assert "r" in str(error)
-    assert isinstance(error.message, str)
-    assert isinstance(error.code, str | None)
-    assert isinstance(error.type, str | None)
-    pickle.dumps(error)
-    if isinstance(body, dict):
-        is_error(body)
-
-
-@given(st.integers(300, 599), st.binary(max_size=200))
-def test_any_bytes_as_a_body_make_an_error_that_can_be_shown(status: int, body: bytes) -> None:
-    error = error_from_response(status, {}, body)
-    assert str(status) in str(error)
-    assert error.response.status_code == status
 
 
 def test_a_number_of_ten_thousand_digits_is_survived() -> None:

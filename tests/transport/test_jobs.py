@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import traceback
 from typing import Any
 
@@ -22,9 +21,7 @@ from aki_transport import (
     Client,
     ConfigurationError,
     InvalidResponseError,
-    JobError,
     JobProgress,
-    RateLimitError,
     ServerError,
     StreamInterruptedError,
 )
@@ -32,12 +29,10 @@ from aki_transport.transport import Timeout, polling
 from aki_transport.transport.polling import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_STREAMED, pause
 from aki_transport.wire import _job
 from tests.script_server import Answer, Request, ScriptServer, json_answer
-from tests.subcases import subcases
 from tests.transport.asking import (
     KEY,
-    WAYS,
     Way,
-    added_up,
+    in_every_async_way,
     in_every_chat,
     in_every_stream,
     in_every_way,
@@ -47,9 +42,6 @@ from tests.transport.asking import (
     true,
 )
 from tests.transport.native_says import CHAT, JOB, STARTED, JobClock, Worker, done, refused, working
-
-ASYNC_WAYS = [way for way in WAYS if way.is_async]
-QUEUE_FULL = refused(400, "Job queue reached max length 1000!")
 
 
 @pytest.fixture
@@ -122,25 +114,49 @@ def test_someone_who_reads_along_waits_less_for_each_piece(stream_way: Way, cloc
 # Started once
 
 
+def late(worker: Worker, clock: JobClock, seconds: float) -> None:
+    """Have so many seconds pass before each answer."""
+    answer = worker.answer
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        clock.passed += seconds
+        return answer(request)
+
+    worker.answer = respond  # type: ignore[method-assign]
+
+
+def response(status: int, message: str = "no worker") -> httpx.Response:
+    return httpx.Response(status, json={"message": message})
+
+
 @pytest.mark.parametrize(
-    ("failure", "cls"),
+    ("failure", "cls", "seconds"),
     [
-        (httpx.ReadError("reset"), APIConnectionError),
-        (httpx.RemoteProtocolError("gone"), APIConnectionError),
-        (httpx.WriteError("broken pipe"), APIConnectionError),
-        (httpx.ReadTimeout("late"), APITimeoutError),
-        (refused(500, "oh"), ServerError),
-        (httpx.Response(502), ServerError),
-        (httpx.Response(200, text="{"), InvalidResponseError),
-        (httpx.Response(200, json={"success": True}), InvalidResponseError),
-        (refused(401, "no"), AuthenticationError),
+        # A client of the user's is not believed that the job never began.
+        (httpx.ConnectError("refused"), APIConnectionError, 0),
+        (httpx.ConnectTimeout("late"), APIConnectionError, 0),
+        (httpx.WriteError("broken pipe"), APIConnectionError, 0),
+        (httpx.ReadTimeout("late"), APITimeoutError, 0),
+        (response(500), ServerError, 0),
+        (response(502), ServerError, 0),
+        (response(504), ServerError, 0),
+        (response(408), APIStatusError, 0),
+        (response(503), ServerError, 60),
+        (response(503), ServerError, 6),
+        (response(503, "timeout"), ServerError, 0),
+        (response(503, "The job timed out."), ServerError, 0),
+        (response(503, "upstream time-out"), ServerError, 0),
+        (response(503, "deadline exceeded"), ServerError, 0),
+        (httpx.Response(200, text="{"), InvalidResponseError, 0),
+        (refused(401, "no"), AuthenticationError, 0),
     ],
 )
 @in_every_way
 def test_a_job_that_may_have_begun_is_not_started_again(
-    way: Way, failure: Any, cls: type[AKIError], clock: JobClock
+    way: Way, failure: Any, cls: type[AKIError], seconds: float, clock: JobClock
 ) -> None:
     worker = Worker(done(), start=(failure, STARTED))
+    late(worker, clock, seconds)
     with pytest.raises(cls):
         way.ask(worker.client(max_retries=5), request_for(CHAT))
     assert (len(worker.starts), worker.looks, clock.pauses) == (1, [], [])
@@ -149,10 +165,10 @@ def test_a_job_that_may_have_begun_is_not_started_again(
 @pytest.mark.parametrize(
     "failure",
     [
-        httpx.Response(429, json={"message": "slow down"}),
-        QUEUE_FULL,
+        response(429),
+        refused(400, "Job queue reached max length 1000!"),
         refused(200, "Job queue reached max length 1000!"),
-        httpx.Response(503, json={"message": "no worker"}),
+        response(503),
     ],
 )
 @pytest.mark.usefixtures("clock")
@@ -162,66 +178,6 @@ def test_a_job_that_never_began_is_started_again(way: Way, failure: Any) -> None
     assert way.ask(worker.client(), request_for(CHAT)).text == "Hello"
     assert len(worker.starts) == 3
     assert len(worker.looks) == 1
-
-
-@pytest.mark.parametrize("failure", [httpx.ConnectError("refused"), httpx.ConnectTimeout("late")])
-@pytest.mark.usefixtures("clock")
-@in_every_way
-def test_a_client_of_the_users_is_not_believed_that_a_job_never_began(way: Way, failure: Any) -> None:
-    worker = Worker(done(), start=(failure, STARTED))
-    with pytest.raises(APIConnectionError):
-        way.ask(worker.client(), request_for(CHAT))
-    assert len(worker.starts) == 1
-
-
-@pytest.mark.usefixtures("clock")
-@in_every_way
-def test_a_queue_that_stays_full_is_a_rate_limit(way: Way) -> None:
-    worker = Worker(start=(QUEUE_FULL,))
-    with pytest.raises(RateLimitError, match="max length 1000"):
-        way.ask(worker.client(max_retries=1), request_for(CHAT))
-    assert len(worker.starts) == 2
-
-
-@pytest.mark.parametrize("end", ["reset", "cut"])
-@in_every_way
-def test_a_start_whose_answer_is_lost_on_a_real_socket_is_not_sent_again(
-    way: Way, end: Any, server: ScriptServer
-) -> None:
-    starts, looks, cancels = script(server, done(), start=(Answer(end=end), STARTED))
-    with pytest.raises(APIConnectionError):
-        way.ask(native(server), request_for(CHAT))
-    assert (len(starts), looks, cancels) == (1, [], [])
-
-
-@pytest.mark.parametrize(
-    ("status", "message", "seconds"),
-    [
-        (503, "no worker", 60),
-        (503, "no worker", 6),
-        (503, "timeout", 0),
-        (503, "The job timed out.", 0),
-        (503, "upstream time-out", 0),
-        (503, "deadline exceeded", 0),
-        (504, "no worker", 0),
-        (408, "no worker", 0),
-    ],
-)
-@in_every_way
-def test_an_answer_that_does_not_prove_that_nothing_began_starts_no_second_job(
-    way: Way, clock: JobClock, status: int, message: str, seconds: float
-) -> None:
-    worker = Worker(done(), start=(httpx.Response(status, json={"message": message}), STARTED))
-    answer = worker.answer
-
-    def late(request: httpx.Request) -> httpx.Response:
-        clock.passed += seconds
-        return answer(request)
-
-    worker.answer = late
-    with pytest.raises(APIStatusError):
-        way.ask(worker.client(), request_for(CHAT))
-    assert len(worker.starts) == 1
 
 
 # Looks that fail
@@ -260,98 +216,54 @@ def test_a_job_is_polled_through_lost_connections(
     assert (len(worker.starts), worker.cancels) == (1, [])
 
 
-@in_every_way
-def test_a_job_that_is_out_of_sight_for_too_long_is_canceled(
-    way: Way, clock: JobClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(polling, "LONGEST_OUTAGE", 60.0)
-    worker = Worker(working("Hel"), working("Hello"), httpx.ConnectError("refused"))
-    with pytest.raises(StreamInterruptedError if way.streamed else APIConnectionError, match="refused"):
-        way.ask(worker.client(), request_for(CHAT))
-    assert 55 < clock.passed <= 70
-    assert (len(worker.starts), len(worker.cancels)) == (1, 1)
+GONE = httpx.ConnectError("refused")
+HEL = (working("Hel"), working("Hello"))
 
 
+@pytest.mark.parametrize(
+    ("states", "bounds", "timed_out", "words", "seconds", "text"),
+    [
+        ((*HEL, GONE), {}, False, "refused", (55, 70), "Hel"),
+        ((*HEL, GONE), {"timeout": 20}, True, "refused", (15, 20), "Hel"),
+        ((working(),), {"timeout": Timeout(answer=10, chunk=1)}, True, "after (9|10) s, which timeout=", (7, 10), ""),
+        ((*HEL, working("Hello w")), {"total_timeout": 5}, True, "which total_timeout= allows", (0, 5), "Hello w"),
+    ],
+    ids=["out of sight for too long", "out of sight until the end", "timeout", "total_timeout"],
+)
 @in_every_way
-def test_a_job_that_is_out_of_sight_until_the_time_is_up_is_canceled(
-    way: Way, clock: JobClock, monkeypatch: pytest.MonkeyPatch
+def test_a_job_for_which_the_time_is_up_is_canceled(
+    way: Way,
+    states: tuple[Any, ...],
+    bounds: dict[str, Any],
+    clock: JobClock,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    words: str,
+    seconds: tuple[float, float],
+    text: str,
+    timed_out: bool,
 ) -> None:
     monkeypatch.setattr(polling, "LONGEST_OUTAGE", 60.0)
-    worker = Worker(working("Hel"), working("Hello"), httpx.ConnectError("refused"))
-    with pytest.raises(StreamInterruptedError if way.streamed else APITimeoutError, match="refused") as caught:
-        way.ask(worker.client(timeout=20), request_for(CHAT))
-    assert 15 < clock.passed <= 20
+    worker = Worker(*states)
+    with pytest.raises(APIConnectionError, match=words) as caught:
+        way.ask(worker.client(**bounds), request_for(CHAT))
+    assert seconds[0] <= clock.passed <= seconds[1]
     assert (len(worker.starts), len(worker.cancels)) == (1, 1)
     assert caught.value.provider == "AKI.IO"
-    if isinstance(caught.value, StreamInterruptedError):
-        assert caught.value.partial_text == "Hel"
-
-
-@in_every_way
-def test_a_lost_result_is_said_so(way: Way, server: ScriptServer) -> None:
-    lost = {"success": True, "job_id": JOB, "job_state": "done"}
-    starts, looks, cancels = script(server, working("Hel"), Answer(end="reset"), lost)
-    with pytest.raises(JobError, match="delivered before and is lost") as caught:
-        way.ask(native(server), request_for(CHAT))
-    assert (caught.value.job_id, len(starts), len(looks), cancels) == (JOB, 1, 3, [])
-
-
-# Time
-
-
-@in_every_way
-def test_a_job_has_the_time_of_a_blocking_answer(way: Way, clock: JobClock) -> None:
-    worker = Worker(working())
-    with pytest.raises(APITimeoutError, match=r"AKI\.IO: the job was not done after (9|10) s, which timeout= allows"):
-        way.ask(worker.client(timeout=Timeout(answer=10, chunk=1)), request_for(CHAT))
-    assert 7 <= clock.passed <= 10
-    assert (len(worker.starts), len(worker.cancels)) == (1, 1)
-
-
-@in_every_way
-def test_total_timeout_bounds_it_too(way: Way, clock: JobClock) -> None:
-    worker = Worker(working("Hel"), working("Hello"), working("Hello w"))
-    with pytest.raises(
-        StreamInterruptedError if way.streamed else APITimeoutError, match="which total_timeout= allows"
-    ) as caught:
-        way.ask(worker.client(total_timeout=5), request_for(CHAT))
-    assert clock.passed <= 5
-    assert len(worker.cancels) == 1
-    if isinstance(caught.value, StreamInterruptedError):
-        assert caught.value.partial_text == "Hello w"
+    if way.streamed and text:
+        assert isinstance(caught.value, StreamInterruptedError)
+        assert caught.value.partial_text == text
+    else:
+        assert type(caught.value) is (APITimeoutError if timed_out else APIConnectionError)
 
 
 @in_every_chat
 def test_without_any_bound_a_job_may_take_a_day(chat_way: Way, clock: JobClock) -> None:
-    worker = Worker(working())
-    answer = worker.answer
-
-    def respond(request: httpx.Request) -> httpx.Response:
-        clock.passed += 600
-        if clock.passed > 86_400:
-            worker._states.appendleft(done())
-        return answer(request)
-
-    worker.answer = respond
+    worker = Worker(*[working()] * 144, done())
+    late(worker, clock, 600)
     client = worker.client(timeout=Timeout(connect=None, answer=None, chunk=None))
     assert chat_way.ask(client, request_for(CHAT)).text == "Hello"
-
-
-@in_every_way
-def test_the_time_holds_on_a_real_socket(way: Way, server: ScriptServer) -> None:
-    _, looks, cancels = script(server, working())
-    with patient(5), pytest.raises(APITimeoutError):
-        way.ask(native(server, total_timeout=0.3), request_for(CHAT))
-    assert 2 <= len(looks) <= 10
-    assert len(cancels) == 1
-
-
-@in_every_way
-def test_a_look_that_hangs_ends_with_the_call_s_time(way: Way, server: ScriptServer) -> None:
-    _, looks, cancels = script(server, Answer(end="hang"))
-    with patient(5), pytest.raises(APITimeoutError):
-        way.ask(native(server, total_timeout=0.3), request_for(CHAT))
-    assert (len(looks), len(cancels)) == (1, 1)
+    assert clock.passed > 86_400
 
 
 @in_every_way
@@ -383,73 +295,47 @@ def test_a_cancel_that_hangs_holds_nobody_up_for_long(
     assert len(cancels) == 1
 
 
-@in_every_way
-def test_all_looks_share_a_connection(way: Way, server: ScriptServer) -> None:
-    script(server, working(), working(), done())
-    with native(server) as client:
-        way.ask(client, request_for(CHAT))
-        for _ in range(100):  # the server may learn of an end later
-            if server.open_connections <= 1:
-                break
-            time.sleep(0.05)
-        assert server.open_connections <= 1
-
-
 # Cancelling
 
 
 @pytest.mark.usefixtures("clock")
-def test_whoever_stops_reading_cancels_the_job() -> None:
-    worker = Worker(working("Hel"), working("Hello"), working("Hello w"), done())
-    deltas = worker.client().stream(request_for(CHAT))
-    assert next(deltas).text == "Hel"
-    assert worker.cancels == []
-    deltas.close()
+@in_every_stream
+def test_whoever_stops_reading_cancels_the_job(stream_way: Way) -> None:
+    worker = Worker(*HEL, working("Hello w"), done())
+
+    async def stop() -> None:
+        deltas = worker.client().astream(request_for(CHAT))
+        assert (await anext(deltas)).text == "Hel"
+        assert worker.cancels == []
+        await deltas.aclose()
+
+    if stream_way.is_async:
+        run(stop())
+    else:
+        deltas = worker.client().stream(request_for(CHAT))
+        assert next(deltas).text == "Hel"
+        assert worker.cancels == []
+        deltas.close()
     assert worker.cancels == [{"job_id": JOB, "cancel": True, "key": KEY}]
     assert len(worker.starts) == 1
 
 
-@pytest.mark.usefixtures("clock")
-def test_whoever_stops_reading_async_cancels_the_job() -> None:
-    worker = Worker(working("Hel"), working("Hello"), working("Hello w"), done())
-
-    async def some() -> None:
-        deltas = worker.client().astream(request_for(CHAT))
-        async for delta in deltas:
-            assert delta.text == "Hel"
-            break
-        await deltas.aclose()
-
-    run(some())
-    assert [body["job_id"] for body in worker.cancels] == [JOB]
-
-
-@subcases("way", ASYNC_WAYS)
-def test_a_task_that_is_canceled_cancels_its_job(way: Way, server: ScriptServer) -> None:
+@pytest.mark.parametrize("by", ["cancel", "timeout"])
+@in_every_async_way
+def test_a_task_that_is_canceled_cancels_its_job(way: Way, by: str, server: ScriptServer) -> None:
     starts, looks, cancels = script(server, working())
 
     async def give_up() -> None:
         task = asyncio.create_task(way.aask(native(server), request_for(CHAT)))
         await true(lambda: len(looks) >= 2)
+        if by == "timeout":
+            await asyncio.wait_for(task, 0.01)
         task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await task
 
-    run(give_up())
+    with pytest.raises(asyncio.CancelledError if by == "cancel" else TimeoutError):
+        run(give_up())
     assert (len(starts), [body["job_id"] for body in cancels]) == (1, [JOB])
-
-
-@subcases("way", ASYNC_WAYS)
-def test_a_job_is_canceled_where_the_time_is_the_caller_s(way: Way, server: ScriptServer) -> None:
-    _, _, cancels = script(server, working())
-
-    async def hurry() -> None:
-        async with asyncio.timeout(0.3):
-            await way.aask(native(server), request_for(CHAT))
-
-    with pytest.raises(TimeoutError):
-        run(hurry())
-    assert len(cancels) == 1
 
 
 @pytest.mark.usefixtures("clock")
@@ -464,34 +350,13 @@ def test_what_on_progress_raises_ends_the_call_and_the_job(way: Way, fault: type
             raise fault("enough")
 
     worker = Worker(working(progress=1), working(progress=2), working(progress=3), done())
-    with pytest.raises(fault, match="enough"):
+    with pytest.raises(fault, match="enough") as caught:
         way.ask(worker.client(on_progress=on_progress), request_for(CHAT))
     assert (len(seen), len(worker.starts), len(worker.cancels)) == (2, 1, 1)
-
-
-@pytest.mark.usefixtures("clock")
-@in_every_way
-def test_no_variable_on_the_way_of_what_on_progress_raises_holds_the_key(way: Way) -> None:
-    def on_progress(_: JobProgress) -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError) as caught:
-        way.ask(Worker(working("Hel")).client(on_progress=on_progress), request_for(CHAT))
-    ours = [
-        frame
-        for frame, _ in traceback.walk_tb(caught.value.__traceback__)
-        if "aki_transport" in frame.f_code.co_filename
-    ]
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    ours = [frame for frame in frames if "aki_transport" in frame.f_code.co_filename]
     assert len(ours) >= 3  # the client, the job, the wire
     assert not [frame for frame in ours if KEY in repr(frame.f_locals)]
-
-
-@pytest.mark.usefixtures("clock")
-@in_every_way
-def test_a_job_that_is_over_is_not_canceled(way: Way) -> None:
-    worker = Worker(working("Hel"), done())
-    way.ask(worker.client(), request_for(CHAT))
-    assert worker.cancels == []
 
 
 @pytest.mark.usefixtures("clock")
@@ -541,31 +406,6 @@ def test_jobs_side_by_side_keep_their_own(server: ScriptServer) -> None:
         return [reply.text for reply in replies]
 
     assert run(ask_many()) == [f"JID#{number}" for number in range(50)]
-
-
-def test_a_stream_comes_as_the_worker_writes(server: ScriptServer) -> None:
-    """On a real socket and by the true clock: pieces arrive while the job runs, not at its end."""
-    begun = time.monotonic()
-    words = "one two three four five six"
-
-    def answer(request: Request) -> Answer:
-        if "/call/" in request.path:
-            return json_answer(STARTED, end="keep-alive")
-        age = time.monotonic() - begun
-        return json_answer(done(words) if age > 1 else working(words[: int(age * len(words))]), end="keep-alive")
-
-    server.always = answer
-    deltas = list(native(server).stream(request_for(CHAT)))
-    assert added_up(deltas).text == words
-    assert len([delta for delta in deltas if delta.text]) >= 4
-
-
-@pytest.mark.usefixtures("clock")
-@in_every_way
-def test_a_failed_job_s_error_knows_which_one_it_was(way: Way) -> None:
-    with pytest.raises(JobError) as caught:
-        way.ask(Worker(done(error="no")).client(), request_for(CHAT))
-    assert (caught.value.job_id, caught.value.state) == (JOB, "failed")
 
 
 # Other event loops

@@ -145,14 +145,6 @@ def test_an_event_is_bounded_however_it_comes(body: bytes, size: int, monkeypatc
         list(map(decoder.feed, pieces))
 
 
-def test_a_stream_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "MAX_STREAM", 100)
-    decoder = sse.EventDecoder()
-    assert decoder.feed(b"data: a\n\n" * 11) == [Payload("message", "a")] * 11
-    with pytest.raises(InvalidResponseError, match="the stream is larger"):
-        decoder.feed(b"\n\n")
-
-
 def test_a_line_in_many_pieces_is_joined_once() -> None:
     decoder = sse.EventDecoder()
     for _ in range(1000):

@@ -42,16 +42,22 @@ def _read(text: str | bytes) -> Any:
         return None
 
 
+_CALLS = [CALL, {**CALL, "id": "call_2", "index": 1}]
+_MESSAGE = {"reasoning": None, "reasoning_content": "Hm", "refusal": "", "function_call": CALL["function"]}
+_TOP = {
+    "usage": tokens(prompt_tokens_details={"cached_tokens": 1}, completion_tokens_details={}, input_tokens=None),
+    **dict.fromkeys(("system_fingerprint", "error", "status", "service_tier")),
+}
 OPENAI = [
-    [reply("Hello", reasoning_content="Hm", tool_calls=[CALL, {**CALL, "id": "call_2", "index": 1}])],
+    [reply([{"type": "text", "text": "Hello"}], **_MESSAGE, tool_calls=_CALLS, top=_TOP)],
     [reply("Hello", top={"choices": [{**CHOICE, "message": {"content": "a"}, "finish_reason": "stop"}]})],
     *_bodies(),
 ]
 OPENAI_STREAM = [
     [
-        chunk("Hel", reasoning_content="Hm", tool_calls=[CALL]),
+        chunk("Hel", **_MESSAGE, tool_calls=_CALLS),
         chunk(tool_calls=[{"index": 0, "function": {"arguments": "{}"}}]),
-        chunk(finish="stop", top={"usage": tokens()}),
+        chunk(finish="stop", top=_TOP),
         "[DONE]",
     ],
     [chunk(top={"choices": [CHOICE]}), chunk(top={"choices": [CHOICE]}), chunk(finish="stop"), "[DONE]"],
