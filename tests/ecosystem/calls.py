@@ -79,7 +79,6 @@ def _of_response(response: Any) -> Reply:
 
 
 WAYS = [Way(cls, is_async, stream) for cls in (ChatAKI, AKI) for is_async in (False, True) for stream in (False, True)]
-ASYNC = [way for way in WAYS if way.is_async]
 
 LISTING = {"object": "list", "data": [{"id": MODEL, "object": "model", "max_model_len": 1000}]}
 
