@@ -203,34 +203,6 @@ def test_a_result_is_empty_only_where_its_text_is(stream: bool, form: Any, words
 # Stop words
 
 
-def cut_before(text: str, stops: tuple[str, ...]) -> str:
-    """The text up to the stop word that is whole first."""
-    for end in range(len(text) + 1):
-        found = [word for word in stops if word and text[:end].endswith(word)]
-        if found:
-            return text[: end - max(map(len, found))]
-    return text
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.text("abc", max_size=14),
-    st.lists(st.text("abc", max_size=4), min_size=1, max_size=3).map(tuple),
-    st.lists(st.integers(0, 14), max_size=8),
-)
-@example("ab", ("abc", "b"), [1])
-@example("abc", ("abc", "b"), [2, 2])
-@example("aab", ("ab",), [2, 2])
-def test_any_split_of_a_text_is_cut_before_the_same_stop_word(
-    text: str, stops: tuple[str, ...], cuts: list[int]
-) -> None:
-    looks = [text[:cut] for cut in sorted(cuts) for _ in range(2)]
-    reply = follow(*looks, text, stop=stops)
-    assert reply.text == cut_before(text, stops)
-    assert ("stop_sequence" in reply.details) == (reply.text != text)
-    assert reply.finish_reason == "stop"
-
-
 @in_every_stream
 def test_a_stop_word_ends_the_job(stream_way: Way) -> None:
     worker = Worker(working("One. E"), working("One. END of"), working("One. END of it"), done())
