@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import gc
 import signal
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ settings.load_profile("repeatable")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A process that was started in the background inherits this, and so would the children that tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Else LlamaIndex's `asyncio_run` makes a loop in a sync program, and never closes it.
+asyncio.set_event_loop(None)
 
 
 def pytest_collection_finish() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ from pydantic import BaseModel
 import aki_transport.errors as ours
 from aki_transport import Provider, Route
 from aki_transport.models.listing import forget_listings
-from langchain_aki import AKILLM, ChatAKI
-from llama_index_aki import AKI, AKICompletion
+from langchain_aki import ChatAKI
+from llama_index_aki import AKI
+from tests.model_classes import CLASSES, EVERY_WAY, WAYS, text_of
 from tests.script_server import Answer, Request, ScriptServer
 
 FOLDER = Path(__file__).parent / "captured"
@@ -85,50 +85,26 @@ def provider(server: ScriptServer, kind: str) -> Provider:
     return Provider(routes=(Route(protocol="anthropic", base_url=server.url),))
 
 
-async def _all(items: Any) -> list[Any]:
-    return [item async for item in items]
-
-
-def _text(pieces: list[Any]) -> str:
-    return "".join(piece if isinstance(piece, str) else piece.text for piece in pieces)
-
-
-def ways(model: Any) -> Iterator[tuple[bool, Callable[[], str]]]:
-    """Whether it is streamed, and how to ask, for each of the four ways."""
-    if isinstance(model, ChatAKI | AKILLM):
-        yield False, lambda: _text([model.invoke("hi")])
-        yield True, lambda: _text(list(model.stream("hi")))
-        yield False, lambda: _text([asyncio.run(model.ainvoke("hi"))])
-        yield True, lambda: _text(asyncio.run(_all(model.astream("hi"))))
-    else:
-
-        async def streamed() -> str:
-            return str((await _all(await model.astream_complete("hi")))[-1].text)
-
-        yield False, lambda: model.complete("hi").text
-        yield True, lambda: list(model.stream_complete("hi"))[-1].text
-        yield False, lambda: asyncio.run(model.acomplete("hi")).text
-        yield True, lambda: asyncio.run(streamed())
+def model_at(server: ScriptServer, captured: Captured, kind: str = "chat", cls: Any = ChatAKI, **fields: Any) -> Any:
+    return cls(**{"model": captured.model, "provider": provider(server, kind), "api_key": KEY, **fields})
 
 
 @pytest.mark.parametrize("name", SERVERS)
 @pytest.mark.parametrize("kind", ["chat", "messages"])
 def test_the_first_call_answers_and_the_limits_are_known_behind_it(name: str, kind: str) -> None:
     captured = SERVERS[name]
-    for cls in (ChatAKI, AKILLM, AKI, AKICompletion):
-        for way in range(4):
-            forget_listings()
-            with captured.served() as server:
-                model = cls(model=captured.model, provider=provider(server, kind), api_key=KEY)
-                is_streamed, ask = list(ways(model))[way]
-                assert ask() == captured.text(kind, stream=is_streamed)
-                assert (len(server.listings), len(server.requests)) == (1, 1)
-            info = model.model_info()
-            assert (info.source, info.context_window) == ("service", 4096)
-            if cls is ChatAKI:
-                assert model.profile["max_input_tokens"] == 4096
-            if cls is AKI:
-                assert model.metadata.context_window == 4096
+    for cls, way in EVERY_WAY:
+        forget_listings()
+        with captured.served() as server:
+            model = model_at(server, captured, kind, cls)
+            assert text_of(model, way) == captured.text(kind, stream="stream" in way)
+            assert (len(server.listings), len(server.requests)) == (1, 1)
+        info = model.model_info()
+        assert (info.source, info.context_window) == ("service", 4096)
+        if cls is ChatAKI:
+            assert model.profile["max_input_tokens"] == 4096
+        if cls is AKI:
+            assert model.metadata.context_window == 4096
 
 
 # Server, kind and name of an answer; the error that it is; whether the call is made again.
@@ -156,38 +132,35 @@ def test_refusals_are_typed_and_not_repeated_in_vain(
 ) -> None:
     captured = SERVERS[name]
     headers = captured.row(kind, refusal)["headers"]
+    retries = 0 if refusal in RETRIED else 2
     for cls in (ChatAKI, AKI):
-        for way in range(4):
+        for way in WAYS:
             with captured.served(refusal) as server:
-                retries = 0 if refusal in RETRIED else 2
-                model = cls(model=captured.model, provider=provider(server, kind), api_key=KEY, max_retries=retries)
                 with pytest.raises(error) as caught:
-                    list(ways(model))[way][1]()
+                    text_of(model_at(server, captured, kind, cls, max_retries=retries), way)
                 assert len(server.requests) == 1
             assert caught.value.request_id == headers.get("x-litellm-call-id")
 
 
 def test_a_wrong_key_of_an_anthropic_route_is_tried_in_both_places() -> None:
-    for name in ("llama.cpp",):
-        with SERVERS[name].served("wrong key") as server:
-            model = ChatAKI(model=SERVERS[name].model, provider=provider(server, "messages"), api_key=KEY)
-            with pytest.raises(ours.AuthenticationError):
-                model.invoke("hi")
-            assert len(server.requests) == 2
+    captured = SERVERS["llama.cpp"]
+    with captured.served("wrong key") as server:
+        with pytest.raises(ours.AuthenticationError):
+            model_at(server, captured, "messages").invoke("hi")
+        assert len(server.requests) == 2
 
 
 def test_another_model_that_answers_is_named_once() -> None:
     captured = SERVERS["llama.cpp"]
     for cls in (ChatAKI, AKI):
-        for way in range(4):
-            with captured.served("unknown model") if way in (0, 2) else captured.served() as server:
-                model = cls(model="gpt-4o", provider=provider(server, "chat"), api_key=KEY)
-                ask = list(ways(model))[way][1]
+        for way in WAYS:
+            with captured.served(None if "stream" in way else "unknown model") as server:
+                model = model_at(server, captured, cls=cls, model="gpt-4o")
                 with pytest.warns(ours.ModelMismatchWarning, match=r"'gpt-4o' was requested, but 'tiny' answers"):
-                    ask()
+                    text_of(model, way)
                 with warnings.catch_warnings():
                     warnings.simplefilter("error")
-                    ask()
+                    text_of(model, way)
             assert model.model_info().context_window == 4096
 
 
@@ -212,19 +185,15 @@ def test_calls_and_objects_are_read(name: str) -> None:
     body = json.loads(captured.row("chat", "forced tool")["body"])
     (call,) = body["choices"][0]["message"]["tool_calls"]
     with captured.served("forced tool") as server:
-        model = ChatAKI(model=captured.model, provider=provider(server, "chat"), api_key=KEY)
-        reply = model.bind_tools([GetWeather], tool_choice="any").invoke("hi")
+        reply = model_at(server, captured).bind_tools([GetWeather], tool_choice="any").invoke("hi")
     assert [(each["name"], each["args"], each["id"]) for each in reply.tool_calls] == [
         (call["function"]["name"], json.loads(call["function"]["arguments"]), call["id"])
     ]
     with captured.served("forced tool, streamed") as server:
-        model = ChatAKI(model=captured.model, provider=provider(server, "chat"), api_key=KEY)
-        pieces = list(model.bind_tools([GetWeather], tool_choice="any").stream("hi"))
-        reply = sum(pieces[1:], pieces[0])
-        GetWeather.model_validate(reply.tool_calls[0]["args"])
+        first, *pieces = model_at(server, captured).bind_tools([GetWeather], tool_choice="any").stream("hi")
+        GetWeather.model_validate(sum(pieces, first).tool_calls[0]["args"])
     with captured.served("object") as server:
-        model = ChatAKI(model=captured.model, provider=provider(server, "chat"), api_key=KEY)
-        value = model.with_structured_output(Person, method="json_schema").invoke("hi")
+        value = model_at(server, captured).with_structured_output(Person, method="json_schema").invoke("hi")
     content = json.loads(captured.row("chat", "object")["body"])["choices"][0]["message"]["content"]
     assert value == Person.model_validate_json(content)
 
@@ -233,10 +202,9 @@ def test_an_openai_interface_whose_url_ends_like_the_native_one() -> None:
     captured = SERVERS["llama.cpp"]
     with captured.served() as server:
         route = Route(protocol="openai", base_url=f"{server.url}/api")  # Open WebUI's
-        for cls in (ChatAKI, AKI, AKILLM, AKICompletion):
-            model = cls(model=captured.model, provider=Provider(routes=(route,)), api_key=KEY)
-            for is_streamed, ask in ways(model):
-                assert ask() == captured.text("chat", stream=is_streamed)
+        for cls in CLASSES:
+            model = model_at(server, captured, cls=cls, provider=Provider(routes=(route,)))
+            assert text_of(model, "blocking") == captured.text("chat", stream=False)
         assert {request.path for request in server.requests} == {"/api/chat/completions"}
         assert {request.path for request in server.listings} == {"/api/models"}
 
@@ -298,7 +266,7 @@ def test_a_history_that_a_chat_template_refuses_is_sent_in_a_form_that_it_takes(
 
     for cls in (ChatAKI, AKI):
         with ScriptServer(always=answer, listing=captured.answer("models", "listing")) as server:
-            model = cls(model=captured.model, provider=provider(server, "chat"), api_key=KEY)
+            model = model_at(server, captured, cls=cls)
             reply = model.invoke(history(cls)).text if cls is ChatAKI else model.chat(history(cls)).message.content
             assert reply == captured.text("chat", stream=False)
             assert len(server.requests) <= 3

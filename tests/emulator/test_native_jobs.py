@@ -1,5 +1,6 @@
 import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -65,30 +66,22 @@ def test_text_grows_until_the_result_has_all_of_it(job):
     *before, last = job.polls()
     grown = texts(before)
     assert len(set(grown)) > 3
-    assert all(later.startswith(earlier) for earlier, later in pairwise(grown))
-    assert last["job_result"]["text"].startswith(grown[-1])
+    assert all(later.startswith(earlier) for earlier, later in pairwise([*grown, last["job_result"]["text"]]))
     assert "progress" not in last
     data = before[-1]["progress"]["progress_data"]
     assert data.keys() == {"text", "num_generated_tokens", "current_context_length"}
 
 
-def test_a_result_is_the_blocking_answer(job):
-    job.start()
-    polled = job.polls()[-1]["job_result"]
+def test_a_result_is_the_blocking_answer_and_is_delivered_once(job):
+    job.start("fast")
+    polled = job.ask().json()["job_result"]
     body = {"key": "aki-test", "prompt_input": "Count to 100"}
     blocking = job.http.post(f"/call/{ENDPOINT}", json=body).json()
     assert polled.keys() == blocking.keys()
-    assert polled["text"] == blocking["text"]
-    assert polled["success"] is True
-
-
-def test_a_result_is_delivered_once(job):
-    job.start("fast")
-    assert "job_result" in job.ask().json()
+    assert (polled["text"], polled["success"]) == (blocking["text"], True)
     again = job.ask().json()
     assert again["job_state"] == "done"
-    assert "job_result" not in again
-    assert "progress" not in again
+    assert not {"job_result", "progress"} & again.keys()
 
 
 def test_an_unknown_job_is_a_402(job):
@@ -121,22 +114,18 @@ def test_a_blocking_call_dies_after_a_minute_and_the_job_goes_on(swift, job):
     assert job.http.post(f"/call/{ENDPOINT}!job-seconds=50", json=body).status_code == 200
 
 
-def test_a_client_can_cancel(swift, job):
+def test_a_client_and_the_service_can_cancel(swift, job):
     job.start(LONG)
     answer = job.ask(cancel=True)
-    assert answer.status_code == 200
-    assert answer.json()["job_state"] == "canceled"
+    assert (answer.status_code, answer.json()["job_state"]) == (200, "canceled")
     assert job.ask().json()["job_state"] == "canceled"
-    (seen,) = swift.jobs
-    assert (seen.state, seen.polls, seen.cancelled) == ("canceled", 2, True)
-
-
-def test_the_service_can_cancel(swift, job):
     job.start("job-cancel;" + LONG)
     polls = job.polls()
     assert [poll["job_state"] for poll in (polls[0], polls[-1])] == ["processing", "canceled"]
     assert "progress" not in polls[-1]
-    assert swift.jobs[-1].cancelled is False
+    by_client, by_service = swift.jobs
+    assert (by_client.state, by_client.polls, by_client.cancelled) == ("canceled", 2, True)
+    assert by_service.cancelled is False
 
 
 def test_a_lapsed_job_is_a_400_that_still_tells_its_progress(job):
@@ -159,14 +148,11 @@ def test_a_workers_failure_is_a_success_with_an_error(job):
     assert "text" not in last["job_result"]
 
 
-def test_a_result_can_get_lost_on_its_way(job):
+def test_an_answer_can_get_lost_with_and_without_the_result(swift, job):
     job.start("lose-result;fast")
     with pytest.raises(httpx.RemoteProtocolError):
         job.ask()
     assert job.ask().json().keys() == {"success", "job_id", "ep_version", "job_state"}
-
-
-def test_an_answer_can_get_lost_without_the_result(swift, job):
     job.start("lose-poll=2;fast;queue=1")
     assert job.ask().json()["job_state"] == "queued"
     with pytest.raises(httpx.RemoteProtocolError):
@@ -197,22 +183,11 @@ def test_time_has_to_pass():
         Emulator(job_speed=0)
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
-def made(clock, seconds=10.0, **faults):
-    jobs = Jobs(2, clock)
-    work = Work(seconds, lambda part: (int(100 * part), {"part": part}), {"text": "all"})
-    return jobs, jobs.add("draw", work, Faults(**faults))
-
-
-def test_progress_follows_the_clock():
-    clock = Clock()
-    jobs, job = made(clock)
+def test_progress_follows_the_clock_and_a_job_belongs_to_its_endpoint():
+    clock = SimpleNamespace(now=0.0)
+    jobs = Jobs(2, lambda: clock.now)
+    work = Work(10.0, lambda part: (int(100 * part), {"part": part}), {"text": "all"})
+    job = jobs.add("draw", work, Faults())
     found = []
     for clock.now in (0, 1.25, 4, 5):
         state, result = jobs.poll(job)
@@ -223,9 +198,4 @@ def test_progress_follows_the_clock():
         ("processing", 2, 0.8, None),
         ("done", -1, 1, {"text": "all"}),
     ]
-
-
-def test_a_job_belongs_to_its_endpoint():
-    jobs, job = made(Clock())
-    assert jobs.find(job.id, "draw") is job
-    assert jobs.find(job.id, "edit") is None
+    assert (jobs.find(job.id, "draw"), jobs.find(job.id, "edit")) == (job, None)

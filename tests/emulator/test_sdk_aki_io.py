@@ -45,21 +45,21 @@ class Heard:
         if data:
             self.texts.append(data["text"])
 
+    async def acall(self, info, data):
+        self(info, data)
+
 
 def grows(texts):
     return all(later.startswith(earlier) for earlier, later in pairwise(texts))
 
 
-def test_a_blocking_call(client):
-    result = client().do_api_request({"prompt_input": "Count to 30"})
-    assert result["success"] is True
-    assert result["text"] == COUNTED
+async def test_a_blocking_call_with_a_context_as_the_client_sends_it(emu, client, session):
+    result = client().do_api_request({"chat_context": CHAT})
+    assert (result["success"], result["text"]) == (True, COUNTED)
     assert result["model_name"] == "Llama-3.1-8B-Instruct"
-
-
-def test_a_context_as_the_client_sends_it(emu, client):
-    assert client().do_api_request({"chat_context": CHAT})["text"] == COUNTED
     assert json.loads(emu.requests[-1].body["chat_context"]) == CHAT
+    result = await client().do_api_request_async({"chat_context": CHAT}, session=session)
+    assert result["text"] == COUNTED
 
 
 def test_a_progress_callback(emu, client):
@@ -73,23 +73,14 @@ def test_a_progress_callback(emu, client):
     assert [job.state for job in emu.jobs] == ["done"]
 
 
-async def test_an_async_blocking_call(client, session):
-    result = await client().do_api_request_async({"chat_context": CHAT}, session=session)
-    assert result["text"] == COUNTED
-
-
 async def test_async_callbacks(client, session):
-    heard = Heard()
-    results = []
-
-    async def progress(info, data):
-        heard(info, data)
+    heard, results = Heard(), []
 
     async def keep(result):
         results.append(result)
 
     aki = client("llama3_8b_chat!job-seconds=0.2")
-    result = await aki.do_api_request_async({"chat_context": CHAT}, keep, progress, PAUSE, session)
+    result = await aki.do_api_request_async({"chat_context": CHAT}, keep, heard.acall, PAUSE, session)
     assert result["text"] == COUNTED
     assert results == [result]
     assert grows([*heard.texts, COUNTED])
@@ -116,31 +107,32 @@ def test_the_endpoints_and_their_details(client):
         assert aki.get_endpoint_details(name)["parameter_description"]["input"]["key"] == {"type": "string"}
 
 
-def test_a_good_key_is_valid(client):
+def test_keys_are_valid_or_not(client):
     assert client(raise_exceptions=True).init_api_key()["success"] is True
-
-
-def test_a_bad_key_is_not(client):
     assert client(key="wrong").init_api_key()["success"] is False
     with pytest.raises(PermissionError, match="not valid"):
         client(key="wrong", raise_exceptions=True).init_api_key()
-
-
-def test_a_bad_key_in_a_call(client):
     result = client(key="wrong").do_api_request({"prompt_input": "Hi"})
     assert (result["success"], result["error_code"], result["error"]) == (False, 401, "API key not valid")
     with pytest.raises(PermissionError):
         client(key="wrong", raise_exceptions=True).do_api_request({"prompt_input": "Hi"})
 
 
-def test_unknown_parameters_are_one_sentence_each(client):
+def test_unknown_parameters_and_a_workers_failure_are_told_in_the_result(client):
     result = client().do_api_request({"prompt_input": "Hi", "stop": "x", "seed": 1})
     assert result["error"] == "Invalid parameter: stop;Invalid parameter: seed"
+    result = client("llama3_8b_chat!job-fail").do_api_request({"prompt_input": "Hi"}, Heard(), PAUSE)
+    assert result["success"] is True
+    assert result["error"]
 
 
-def test_a_full_queue(client):
-    with pytest.raises(ValueError, match="Job queue reached max length 1000!"):
-        client("llama3_8b_chat!queue-full", raise_exceptions=True).do_api_request({"prompt_input": "Hi"})
+# Without exceptions the client asks for a lapsed job for ever: the answer has a progress.
+@pytest.mark.parametrize(
+    ("fault", "error"), [("queue-full", "Job queue reached max length 1000!"), ("lapse", "lapsed")]
+)
+def test_a_full_queue_and_a_lapsed_job_are_errors(client, fault, error):
+    with pytest.raises(ValueError, match=error):
+        client(f"llama3_8b_chat!{fault}", raise_exceptions=True).do_api_request({"prompt_input": "Hi"}, Heard(), PAUSE)
 
 
 def test_a_client_cancels(emu, client):
@@ -153,16 +145,3 @@ def test_a_client_cancels(emu, client):
     result = aki.do_api_request({"prompt_input": "Count to 1000"}, stop, PAUSE)
     assert result["job_state"] == "canceled"
     assert [job.cancelled for job in emu.jobs] == [True]
-
-
-def test_a_lapsed_job(client):
-    # Without exceptions the client asks for a lapsed job for ever: the answer has a progress.
-    aki = client("llama3_8b_chat!lapse", raise_exceptions=True)
-    with pytest.raises(ValueError, match="lapsed"):
-        aki.do_api_request({"prompt_input": "Hi"}, Heard(), PAUSE)
-
-
-def test_a_workers_failure(client):
-    result = client("llama3_8b_chat!job-fail").do_api_request({"prompt_input": "Hi"}, Heard(), PAUSE)
-    assert result["success"] is True
-    assert result["error"]

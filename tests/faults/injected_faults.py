@@ -1,11 +1,13 @@
-"""What can be wrong with an answer: each function makes it from the right one."""
+"""What can be wrong with an answer: made from the right one, or in its place."""
 
 from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from tests.faults.places import FIRST
 from tests.script_server import Answer, End, text_answer
@@ -22,19 +24,29 @@ def is_stream(answer: Answer) -> bool:
     return answer.headers.get("content-type") == _STREAM
 
 
-def late(answer: Answer) -> Answer:
-    """The headers come late, but in time."""
-    return replace(answer, delay=0.05)
+def instead(answer: Answer) -> Callable[[Answer], Answer]:
+    """This answer in place of the right one."""
+    return lambda _: answer
 
 
-def silent(answer: Answer) -> Answer:  # noqa: ARG001  nothing of it is said
-    """The headers never come."""
-    return Answer(end="hang")
+def changed(**fields: Any) -> Callable[[Answer], Answer]:
+    """The right answer with these fields."""
+    return lambda answer: replace(answer, **fields)
 
 
-def dripping_headers(answer: Answer) -> Answer:  # noqa: ARG001  nothing of it is said
-    """There is always one more header."""
-    return Answer(raw=True, chunks=(b"HTTP/1.1 200 OK\r\n", *(b"x-%d: y\r\n" % n for n in range(200))), chunk_delay=0.1)
+late = changed(delay=0.05)
+silent = instead(Answer(end="hang"))
+reset_at_once = instead(Answer(end="reset"))
+closed_at_once = instead(Answer(end="cut"))
+reset_after_headers = changed(chunks=(b"",), end="reset")
+without_content = instead(Answer(raw=True, chunks=(b"HTTP/1.1 204 No Content\r\n\r\n",), end="keep-alive"))
+elsewhere = instead(text_answer("", 307, location="http://127.0.0.1:9/v1/elsewhere", end="keep-alive"))
+_JSON = {"content-type": "application/json"}
+nested_error = instead(Answer(status=400, chunks=(b'{"error":' + NESTED + b"}",), headers=_JSON, chunked=False))
+_UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n\0\0\x12\4\0"
+switching = instead(Answer(raw=True, chunks=(_UPGRADE,)))
+_HEADERS = (b"HTTP/1.1 200 OK\r\n", *(b"x-%d: y\r\n" % number for number in range(200)))
+headers_without_end = instead(Answer(raw=True, chunks=_HEADERS, chunk_delay=0.1))
 
 
 def slow(answer: Answer) -> Answer:
@@ -51,39 +63,22 @@ def dripping(answer: Answer) -> Answer:
     return replace(answer, chunks=chunks, chunked=True, chunk_delay=0.1)
 
 
-def stalled(answer: Answer) -> Answer:
-    """The body stops coming in its middle, and the connection stays."""
-    return _broken(answer, "hang")
+def broken(end: End) -> Callable[[Answer], Answer]:
+    """The body ends so in its middle."""
+
+    def strike(answer: Answer) -> Answer:
+        body = _body(answer)
+        return replace(answer, chunks=_begun(answer) or (body[: len(body) // 2],), end=end)
+
+    return strike
 
 
-def reset_at_once(answer: Answer) -> Answer:  # noqa: ARG001  nothing of it is said
-    """The connection is reset before the headers."""
-    return Answer(end="reset")
-
-
-def closed_at_once(answer: Answer) -> Answer:  # noqa: ARG001  nothing of it is said
-    """The connection is closed before the headers."""
-    return Answer(end="cut")
-
-
-def reset_after_headers(answer: Answer) -> Answer:
-    """The connection is reset before the body."""
-    return replace(answer, chunks=(b"",), end="reset")
-
-
-def reset(answer: Answer) -> Answer:
-    """The connection is reset in the middle of the body."""
-    return _broken(answer, "reset")
-
-
-def truncated(answer: Answer) -> Answer:
-    """The connection is closed in the middle of the body."""
-    return _broken(answer, "cut")
+stalled, reset, truncated = broken("hang"), broken("reset"), broken("cut")
 
 
 def too_long_a_length(answer: Answer) -> Answer:
     """All of the body comes, but more was promised."""
-    return _promising(answer, 100)
+    return replace(_raw(answer, 100), end="cut")
 
 
 def too_short_a_length(answer: Answer) -> Answer:
@@ -94,37 +89,24 @@ def too_short_a_length(answer: Answer) -> Answer:
     return replace(whole, chunks=(whole.chunks[0] + body[:kept], body[kept:]), chunk_delay=0.1, end="close")
 
 
-def continued(answer: Answer) -> Answer:
-    """The body is said to be awaited, though it was sent already."""
-    return _after(b"HTTP/1.1 100 Continue\r\n\r\n", answer)
+def after(first: bytes) -> Callable[[Answer], Answer]:
+    """These bytes come first."""
+
+    def strike(answer: Answer) -> Answer:
+        whole = _raw(answer)
+        return replace(whole, chunks=(first, *whole.chunks))
+
+    return strike
 
 
-def hinted(answer: Answer) -> Answer:
-    """Other statuses come first."""
-    first = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n"
-    return _after(first, answer)
+continued = after(b"HTTP/1.1 100 Continue\r\n\r\n")
+hinted = after(b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n")
 
 
-def switching(answer: Answer) -> Answer:  # noqa: ARG001  nothing of it is said
-    """The service changes to another protocol."""
-    head = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
-    return Answer(raw=True, chunks=(head + b"\0\0\x12\4\0",))
-
-
-def without_content(answer: Answer) -> Answer:  # noqa: ARG001  nothing of it is said
-    """The service says that there is no content."""
-    return Answer(raw=True, chunks=(b"HTTP/1.1 204 No Content\r\n\r\n",), end="keep-alive")
-
-
-def elsewhere(answer: Answer) -> Answer:  # noqa: ARG001  nothing of it is said
-    """The service says that the answer is at another address."""
-    return text_answer("", 307, location="http://127.0.0.1:9/v1/elsewhere", end="keep-alive")
-
-
-def page(status: int) -> Answer:
+def page(status: int) -> Callable[[Answer], Answer]:
     """A page for people."""
     words = f"<html><head><title>{status} from the gateway</title></head><body><h1>Sorry</h1></body></html>"
-    return text_answer(words, status, content_type="text/html; charset=utf-8", end="keep-alive")
+    return instead(text_answer(words, status, content_type="text/html; charset=utf-8", end="keep-alive"))
 
 
 @cache
@@ -158,49 +140,32 @@ def too_large_a_body(answer: Answer) -> Answer:
     """A body of more than 4 MB, whatever was asked for."""
     return replace(
         answer,
-        headers={"content-type": "application/json"},
+        headers=_JSON,
         chunks=(b'{"x":"', *(b"x" * (MB // 8),) * 33, b'"}'),
         chunked=True,
         end="close",
     )
 
 
-def no_utf8(answer: Answer) -> Answer:
-    """A byte within a text that no UTF-8 has."""
-    return replace(answer, chunks=tuple(chunk.replace(FIRST, b"1\xff2") for chunk in answer.chunks))
+def in_chunks(change: Callable[[bytes], bytes]) -> Callable[[Answer], Answer]:
+    """Every chunk is changed so."""
+    return lambda answer: replace(answer, chunks=tuple(map(change, answer.chunks)))
 
 
-def no_json(answer: Answer) -> Answer:
-    """A brace is missing."""
-    return replace(answer, chunks=tuple(chunk.replace(b"{", b"", 1) for chunk in answer.chunks))
+no_utf8 = in_chunks(lambda chunk: chunk.replace(FIRST, b"1\xff2"))
+no_json = in_chunks(lambda chunk: chunk.replace(b"{", b"", 1))
+nested_arguments = in_chunks(lambda chunk: chunk.replace(rb"{\"a\": 1}", rb"{\"a\": %b}" % NESTED))
+said_twice = in_chunks(lambda chunk: _TEXT.sub(rb'\1"wrong",\1"', chunk))  # the second is the right one
 
 
-def with_field(value: bytes, answer: Answer) -> Answer:
+def with_field(value: bytes) -> Callable[[Answer], Answer]:
     """One more field in every object that comes."""
-    return replace(answer, chunks=tuple(chunk.replace(b"{", b'{"x":%b,' % value, 1) for chunk in answer.chunks))
+    return in_chunks(lambda chunk: chunk.replace(b"{", b'{"x":%b,' % value, 1))
 
 
-def with_numbers(value: bytes, answer: Answer) -> Answer:
+def with_numbers(value: bytes) -> Callable[[Answer], Answer]:
     """Every number is this one."""
-    return replace(
-        answer, chunks=tuple(re.sub(rb'_tokens": ?\d+|progress": ?\d+', _is(value), c) for c in answer.chunks)
-    )
-
-
-def nested_error(answer: Answer) -> Answer:
-    """A refusal whose words are nested."""
-    chunks = (b'{"error":' + NESTED + b"}",)
-    return replace(answer, status=400, chunks=chunks, headers={"content-type": "application/json"}, chunked=False)
-
-
-def nested_arguments(answer: Answer) -> Answer:
-    """The arguments of a tool call are nested, where they are written as text."""
-    return replace(answer, chunks=tuple(c.replace(rb"{\"a\": 1}", rb"{\"a\": %b}" % NESTED) for c in answer.chunks))
-
-
-def said_twice(answer: Answer) -> Answer:
-    """Every text is there twice, under the same name; the second is the right one."""
-    return replace(answer, chunks=tuple(_TEXT.sub(rb'\1"wrong",\1"', chunk) for chunk in answer.chunks))
+    return in_chunks(lambda chunk: re.sub(rb'(_tokens": ?|progress": ?)\d+', rb"\g<1>" + value, chunk))
 
 
 def followed(answer: Answer) -> Answer:
@@ -212,10 +177,6 @@ def followed(answer: Answer) -> Answer:
 def closed_after(answer: Answer) -> Answer:
     """The connection is closed behind the answer, without a word."""
     return replace(_raw(answer), end="close")
-
-
-def _is(value: bytes):
-    return lambda found: found.group().rpartition(b":")[0] + b":" + value
 
 
 def _body(answer: Answer) -> bytes:
@@ -240,21 +201,6 @@ def _in_pieces(answer: Answer) -> Answer:
     body = _body(answer)
     size = len(body) // 5
     return replace(answer, chunks=tuple(body[at : at + size] for at in range(0, len(body), size)))
-
-
-def _broken(answer: Answer, end: End) -> Answer:
-    body = _body(answer)
-    chunks = _begun(answer) or (body[: len(body) // 2],)
-    return replace(answer, chunks=chunks, end=end)
-
-
-def _promising(answer: Answer, more: int) -> Answer:
-    return replace(_raw(answer, more), end="cut")
-
-
-def _after(first: bytes, answer: Answer) -> Answer:
-    whole = _raw(answer)
-    return replace(whole, chunks=(first, *whole.chunks))
 
 
 def _raw(answer: Answer, more: int = 0) -> Answer:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from tests.behaviour.table import By, Expect, Fails
 from tests.faults import injected_faults as strikes
 from tests.faults.outcomes import (
@@ -58,10 +56,10 @@ ROWS = (
     Fault(name="1xx: another protocol", strike=strikes.switching, result=fails_at_last("APIConnectionError")),
     Fault(name="204", strike=strikes.without_content, result=fails("InvalidResponseError")),
     Fault(name="redirect", strike=strikes.elsewhere, result=fails("APIStatusError")),
-    Fault(name="HTML error: 502", strike=lambda _: strikes.page(502), result=fails_at_last("ServerError")),
+    Fault(name="HTML error: 502", strike=strikes.page(502), result=fails_at_last("ServerError")),
     Fault(
         name="HTML error: 503",
-        strike=lambda _: strikes.page(503),
+        strike=strikes.page(503),
         result=By(
             {
                 "look": Fails(error="ServiceUnavailableError", requests=TRIES, cancels=True),
@@ -69,7 +67,7 @@ ROWS = (
             }
         ),
     ),
-    Fault(name="HTML in a good answer", strike=lambda _: strikes.page(200), result=fails("InvalidResponseError")),
+    Fault(name="HTML in a good answer", strike=strikes.page(200), result=fails("InvalidResponseError")),
     Fault(name="gzip bomb", strike=strikes.bomb, most=_IN_MEMORY, result=fails("InvalidResponseError")),
     Fault(
         name="gzip bomb in an error", strike=strikes.bomb_in_an_error, most=_IN_MEMORY, result=fails("BadRequestError")
@@ -96,12 +94,12 @@ ROWS = (
         ),
     ),
     Fault(name="invalid JSON", strike=strikes.no_json, result=fails("InvalidResponseError")),
-    Fault(name="NaN", strike=partial(strikes.with_field, b"NaN"), result=GIVEN),
-    Fault(name="NaN for every count", strike=partial(strikes.with_numbers, b"NaN"), result=GIVEN),
-    Fault(name="Infinity for every count", strike=partial(strikes.with_numbers, b"-Infinity"), result=GIVEN),
+    Fault(name="NaN", strike=strikes.with_field(b"NaN"), result=GIVEN),
+    Fault(name="NaN for every count", strike=strikes.with_numbers(b"NaN"), result=GIVEN),
+    Fault(name="Infinity for every count", strike=strikes.with_numbers(b"-Infinity"), result=GIVEN),
     Fault(
         name="deep nesting",
-        strike=partial(strikes.with_field, strikes.NESTED),
+        strike=strikes.with_field(strikes.NESTED),
         result=fails("InvalidResponseError"),
     ),
     Fault(name="deep nesting in an error", strike=strikes.nested_error, result=fails("BadRequestError")),

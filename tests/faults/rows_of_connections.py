@@ -54,7 +54,7 @@ ROWS = (
     ),
     Fault(
         name="headers without end",
-        strike=strikes.dripping_headers,
+        strike=strikes.headers_without_end,
         patience=0.2,
         given=_in_all,
         result=fails("APITimeoutError"),

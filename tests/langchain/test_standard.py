@@ -1,37 +1,29 @@
-"""LangChain's own standard suites, over a real socket, on every interface of every provider."""
+"""LangChain's own standard suites: for models without a service, and for tools on both protocols.
+
+The suite for models with a service stands in `tests/recording/test_langchain_standard.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from langchain_core.language_models import BaseChatModel
-from langchain_tests.integration_tests import ChatModelIntegrationTests
-from langchain_tests.unit_tests import ChatModelUnitTests
+from langchain_core.tools import BaseTool
+from langchain_tests.integration_tests import ToolsIntegrationTests
+from langchain_tests.unit_tests import ChatModelUnitTests, ToolsUnitTests
 
+from aki_transport import ImageStore
 from aki_transport.emulator import Emulator
-from langchain_aki import ChatAKI, register_providers
+from langchain_aki import AKIImageEditTool, AKIImageGenerationTool, ChatAKI, register_providers
 from tests.pictures import a_png
 
 
 @pytest.fixture(scope="module", autouse=True)
-def service() -> Iterator[Emulator]:
-    with Emulator() as emulator:
-        OverSocket.emulator = emulator
-        yield emulator
-
-
-@pytest.fixture(autouse=True)
-def files_from_here(monkeypatch):
-    """The suite downloads pictures, PDFs and sound; here a picture stands for each, for nothing reads what it sends."""
-
-    def get(url: str, **_: object) -> httpx.Response:
-        return httpx.Response(200, content=a_png(), request=httpx.Request("GET", url))
-
-    monkeypatch.setattr("langchain_tests.integration_tests.chat_models.httpx.get", get)
-    monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "tests")  # else it warns
+def service() -> Iterator[None]:
+    with Emulator(job_speed=20) as Drawing.emulator:
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -80,135 +72,67 @@ class TestAKAICoreAlone(Alone):
     variable = "AK_AI_CORE_API_KEY"
 
 
-class OverSocket(ChatModelIntegrationTests):
-    """The suite with a service; what an interface has not is switched off in its class."""
+class Drawing:
+    """The tool that draws, on one protocol."""
 
-    emulator: Emulator
     protocol = "openai"
-    served = "qwen3.6-35b"
-    other = "gpt-oss-120b"
-    tools = True
+    emulator: Emulator
 
     @property
-    def chat_model_class(self) -> type[BaseChatModel]:
-        return ChatAKI
+    def tool_constructor(self) -> type[BaseTool]:
+        return AKIImageGenerationTool
 
     @property
-    def at(self) -> dict[str, Any]:
+    def tool_constructor_params(self) -> dict[str, Any]:
         url = getattr(self.emulator, f"{self.protocol}_url")
-        return {"protocol": self.protocol, "base_url": url, "api_key": self.emulator.key}
+        return {"protocol": self.protocol, "base_url": url, "api_key": self.emulator.key, "size": "128x128"}
 
     @property
-    def chat_model_params(self) -> dict:
-        return {"model": self.served, **self.at}
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        return {"prompt": "a lighthouse", "size": "256x128", "n": 2}
 
     @property
-    def has_tool_calling(self) -> bool:
-        return self.tools
+    def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+        return {"AKI_API_KEY": "key-from-environment"}, {"protocol": self.protocol}, {"protocol": self.protocol}
+
+
+class Changing(Drawing):
+    """The tool that changes, on one protocol."""
 
     @property
-    def has_tool_choice(self) -> bool:
-        return self.tools
+    def tool_constructor(self) -> type[BaseTool]:
+        return AKIImageEditTool
 
     @property
-    def has_structured_output(self) -> bool:
-        return True
+    def tool_constructor_params(self) -> dict[str, Any]:
+        store = ImageStore()
+        store.add({"data": a_png(128, 128), "id": "img_3f9c2a"})
+        return {**super().tool_constructor_params, "store": store}
 
     @property
-    def supports_json_mode(self) -> bool:
-        return True
-
-    @property
-    def returns_usage_metadata(self) -> bool:
-        return True
-
-    @property
-    def supports_image_inputs(self) -> bool:
-        return True
-
-    @property
-    def supports_image_urls(self) -> bool:
-        return True
-
-    @property
-    def supports_image_tool_message(self) -> bool:
-        return self.tools
-
-    @property
-    def supports_pdf_inputs(self) -> bool:
-        return self.tools
-
-    @property
-    def supports_pdf_tool_message(self) -> bool:
-        return self.tools
-
-    @property
-    def supports_audio_inputs(self) -> bool:
-        return self.protocol == "openai"
-
-    @property
-    def supports_anthropic_inputs(self) -> bool:
-        return self.tools
-
-    @property
-    def supports_model_override(self) -> bool:
-        return True
-
-    @property
-    def model_override_value(self) -> str:
-        return self.other
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        return {"prompt": "make it blue", "image": "img_3f9c2a"}
 
 
-class TestOverSocket(OverSocket):
-    @property
-    def supported_usage_metadata_details(self) -> dict:
-        return {"invoke": ["reasoning_output"], "stream": ["reasoning_output"]}
-
-    def invoke_with_reasoning_output(self, *, stream: bool = False):
-        model = self.chat_model_class(**self.chat_model_params, reasoning_effort="high")
-        question = "What is 12 * 13?"
-        if not stream:
-            return model.invoke(question)
-        whole = None
-        for chunk in model.stream(question):
-            whole = chunk if whole is None else whole + chunk
-        return whole
+class TestDrawing(Drawing, ToolsUnitTests):
+    pass
 
 
-class TestAnthropicOverSocket(OverSocket):
-    protocol = "anthropic"
+class TestDrawingOverSocket(Drawing, ToolsIntegrationTests):
+    pass
 
 
-class TestNativeOverSocket(OverSocket):
+class TestDrawingNatively(Drawing, ToolsIntegrationTests):
     protocol = "native"
-    tools = False
-
-    @property
-    def supports_image_urls(self) -> bool:
-        return False
 
 
-class TestAACFlowOverSocket(OverSocket):
-    served = "gpt-4o-mini"
-    other = "claude-sonnet-4-6"
-
-    @property
-    def at(self) -> dict[str, Any]:
-        return {
-            "provider": "aacflow",
-            "base_url": self.emulator.aacflow_url,
-            "api_key": self.emulator.aacflow_key,
-        }
+class TestChanging(Changing, ToolsUnitTests):
+    pass
 
 
-class TestAKAICoreOverSocket(OverSocket):
-    served = "openai/gpt-4o-mini"
-    other = "anthropic/claude-3-5-sonnet"
+class TestChangingOverSocket(Changing, ToolsIntegrationTests):
+    pass
 
-    @property
-    def at(self) -> dict[str, Any]:
-        return {
-            "provider": "ak_ai_core",
-            "base_url": self.emulator.ak_ai_core_url,
-            "api_key": self.emulator.ak_ai_core_key,
-        }
+
+class TestChangingNatively(Changing, ToolsIntegrationTests):
+    protocol = "native"

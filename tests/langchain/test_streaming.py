@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import operator
+from functools import reduce
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.output_parsers import StrOutputParser
 from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
 from langgraph.graph import START, MessagesState, StateGraph
 
-from tests.langchain.asking import Way, ask, model_at, pieces_of
-from tests.scenarios import TOOLS, chunk, replied, streamed, tokens
-from tests.script_server import Answer, ScriptServer, sse
+from tests.langchain.asking import WAYS, Way, ask, is_streamed, model_at, pieces_of
+from tests.scenarios import TOOLS, chunk, replied, reply, streamed, tokens
+from tests.script_server import Answer, ScriptServer, json_answer, sse
 from tests.subcases import subcases
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 
 STREAMED: tuple[Way, ...] = ("stream", "astream")
+in_both_versions = pytest.mark.parametrize("version", ["v0", "v1"])
 PARIS = '{"city": "Paris"}'
 
 
@@ -56,39 +57,17 @@ class Tokens(BaseCallbackHandler):
 
     def __init__(self) -> None:
         self.heard: list[str] = []
-        self.chunks: list[Any] = []
         self.ends: list[Any] = []
 
-    def on_llm_new_token(self, token: str, *, chunk: Any = None, **_: Any) -> None:
+    def on_llm_new_token(self, token: str, **_: Any) -> None:
         self.heard.append(token)
-        self.chunks.append(chunk)
 
     def on_llm_end(self, response: Any, **_: Any) -> None:
         self.ends.append(response)
 
 
-class AsyncTokens(AsyncCallbackHandler):
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    async def on_llm_new_token(self, token: str, **_: Any) -> None:
-        self.heard.append(token)
-
-
 def added(pieces: list[AIMessageChunk]) -> AIMessageChunk:
-    whole = pieces[0]
-    for piece in pieces[1:]:
-        whole = whole + piece
-    return whole
-
-
-def until_closed(server: ScriptServer) -> None:
-    tick = threading.Event()
-    for _ in range(300):
-        if not server.open_connections:
-            return
-        tick.wait(0.01)
-    pytest.fail(f"{server.open_connections} connections are still open")
+    return reduce(operator.add, pieces)
 
 
 def check_everything(blocks: list[dict[str, Any]]) -> None:
@@ -102,36 +81,29 @@ def check_everything(blocks: list[dict[str, Any]]) -> None:
 
 
 @subcases("way", STREAMED)
-def test_content_is_text_and_reasoning_stands_beside_it(server: ScriptServer, way: Way):
-    server.say(EVERYTHING)
+def test_the_sum_of_a_stream_has_each_block_once(server: ScriptServer, way: Way):
+    server.say(EVERYTHING, EVERYTHING)
     whole = ask(model_at(server).bind_tools(list(TOOLS)), way, "hi")
     assert whole.content == "I look."
     assert whole.additional_kwargs == {"reasoning_content": "hm, yes"}
     check_everything(whole.content_blocks)
+    whole = ask(model_at(server, output_version="v1").bind_tools(list(TOOLS)), way, "hi")
+    check_everything(whole.content_blocks)
+    assert [block["type"] for block in whole.content][:2] == ["reasoning", "text"]
+    assert [call["name"] for call in whole.tool_calls] == ["get_weather", "add"]
 
 
 @subcases("way", ["invoke", "ainvoke"])
 def test_a_blocking_answer_has_the_blocks_of_a_streamed_one(server: ScriptServer, way: Way):
     calls = [called("get_weather", PARIS, 0), called("add", '{"a": 1, "b": 2}', 1)]
-    answer = replied("I look.", reasoning_content="hm, yes", tool_calls=calls, finish="tool_calls")
-    server.say(answer, answer)
+    server.always = replied("I look.", reasoning_content="hm, yes", tool_calls=calls, finish="tool_calls")
     check_everything(ask(model_at(server).bind_tools(list(TOOLS)), way, "hi").content_blocks)
     as_blocks = ask(model_at(server, output_version="v1").bind_tools(list(TOOLS)), way, "hi")
     check_everything(as_blocks.content)
     check_everything(as_blocks.content_blocks)
 
 
-@subcases("way", STREAMED)
-def test_a_stream_of_standard_blocks_keeps_tool_calls_behind_text_apart(server: ScriptServer, way: Way):
-    server.say(EVERYTHING)
-    whole = ask(model_at(server, output_version="v1").bind_tools(list(TOOLS)), way, "hi")
-    check_everything(whole.content_blocks)
-    assert isinstance(whole.content, list)
-    assert [block["type"] for block in whole.content][:2] == ["reasoning", "text"]
-    assert [call["name"] for call in whole.tool_calls] == ["get_weather", "add"]
-
-
-@pytest.mark.parametrize("version", ["v0", "v1"])
+@in_both_versions
 @subcases("way", STREAMED)
 def test_chunks_hold_one_kind_of_block_each(server: ScriptServer, way: Way, version: str):
     server.say(EVERYTHING)
@@ -141,90 +113,66 @@ def test_chunks_hold_one_kind_of_block_each(server: ScriptServer, way: Way, vers
     assert kinds == ["reasoning", "reasoning", "text", "text", "tool_call_chunk", "tool_call_chunk", "tool_call_chunk"]
 
 
-@pytest.mark.parametrize("version", ["v0", "v1"])
+@in_both_versions
 @subcases("way", STREAMED)
-def test_metadata_and_usage_come_once(server: ScriptServer, way: Way, version: str):
+def test_metadata_and_usage_come_once_and_are_those_of_a_blocking_answer(server: ScriptServer, way: Way, version: str):
+    head = {"x_request_id": "req-1", "x_credits_used": "0.000123", "x_credits_remaining": "9.5"}
+    top = {"usage": tokens(5, 3), "system_fingerprint": "fp"}
     server.say(
+        json_answer(reply(top=top), **head),
         sse(
-            chunk("Hel", finish="stop", top={"usage": tokens(5, 1), "system_fingerprint": "fp"}),
-            chunk("lo", finish="stop", top={"usage": tokens(5, 3), "system_fingerprint": "fp"}),
+            chunk("Hel", finish="stop", top={**top, "usage": tokens(5, 1)}),
+            chunk("lo", finish="stop", top=top),
             chunk(finish="stop", top={"usage": tokens(5, 3)}),
             chunk(top={"choices": [], "usage": tokens(5, 3)}),
-        )
+            **head,
+        ),
     )
+    blocking = model_at(server, output_version=version).invoke("hi")
     pieces = pieces_of(model_at(server, output_version=version), way, "hi")
     assert [piece.usage_metadata is not None for piece in pieces] == [False] * (len(pieces) - 1) + [True]
     assert [piece.chunk_position for piece in pieces] == [None] * (len(pieces) - 1) + ["last"]
+    assert len({piece.id for piece in pieces}) == 1
     whole = added(pieces)
+    assert whole.response_metadata == blocking.response_metadata
+    assert whole.usage_metadata == blocking.usage_metadata
     metadata = whole.response_metadata
     assert (metadata["finish_reason"], metadata["model_name"]) == ("stop", "qwen3.6-35b")
     assert (metadata["id"], metadata["system_fingerprint"]) == ("chatcmpl-1", "fp")
-    assert metadata["model_provider"] == "aki"
+    assert (metadata["model_provider"], metadata["request_id"]) == ("aki", "req-1")
+    assert (metadata["credits_used"], metadata["credits_remaining"]) == (0.000123, 9.5)
     assert whole.usage_metadata["total_tokens"] == 8
-    assert len({piece.id for piece in pieces}) == 1
+    asked, streamed_one = (request.json for request in server.requests)
+    assert (streamed_one["stream"], streamed_one["stream_options"]) == (True, {"include_usage": True})
+    assert "stream_options" not in asked
+    assert not asked.get("stream")
 
 
-@subcases("way", STREAMED)
-def test_metadata_of_a_stream_are_those_of_a_blocking_answer(server: ScriptServer, way: Way):
-    head = {"x_request_id": "req-1", "x_credits_used": "0.000123", "x_credits_remaining": "9.5"}
-    body = replied()
-    server.say(
-        Answer(headers={**body.headers, **{k.replace("_", "-"): v for k, v in head.items()}}, chunks=body.chunks)
-    )
-    server.say(streamed("Hel", "lo", **head))
-    whole = model_at(server).invoke("hi")
-    streamed_whole = ask(model_at(server), way, "hi")
-    assert streamed_whole.response_metadata == whole.response_metadata
-    assert streamed_whole.usage_metadata == whole.usage_metadata
-    assert whole.response_metadata["request_id"] == "req-1"
-    assert whole.response_metadata["credits_used"] == 0.000123
-    assert whole.response_metadata["credits_remaining"] == 9.5
-
-
-def test_stream_asks_for_usage(server: ScriptServer):
-    server.say(streamed("Hello"), replied())
-    list(model_at(server).stream("hi"))
-    model_at(server).invoke("hi")
-    assert server.requests[0].json["stream"] is True
-    assert server.requests[0].json["stream_options"] == {"include_usage": True}
-    assert "stream_options" not in server.requests[1].json
-    assert not server.requests[1].json.get("stream")
-
-
-@pytest.mark.parametrize("version", ["v0", "v1"])
-def test_events_v3_are_valid_and_whole(server: ScriptServer, version: str):
-    server.say(EVERYTHING)
-    stream = model_at(server, output_version=version).bind_tools(list(TOOLS)).stream_events("hi", version="v3")
+@in_both_versions
+async def test_events_v3_are_valid_and_whole(server: ScriptServer, version: str):
+    server.always = EVERYTHING
+    ears = Tokens()
+    model = model_at(server, output_version=version, callbacks=[ears]).bind_tools(list(TOOLS))
+    stream = model.stream_events("hi", version="v3")
     assert isinstance(stream, ChatModelStream)
     assert_valid_event_stream(list(stream))
-    check_everything(stream.output.content_blocks)
-    assert stream.output.usage_metadata["total_tokens"] == 8
-    assert stream.output.response_metadata["finish_reason"] == "tool_calls"
-    assert stream.output.response_metadata["model_name"] == "qwen3.6-35b"
+    assert "".join(ears.heard) == "I look."
+    astream = await model.astream_events("hi", version="v3")
+    assert isinstance(astream, AsyncChatModelStream)
+    assert_valid_event_stream([event async for event in astream])
+    for output in (stream.output, await astream.output):
+        check_everything(output.content_blocks)
+        assert output.usage_metadata["total_tokens"] == 8
+        assert output.response_metadata["finish_reason"] == "tool_calls"
+        assert output.response_metadata["model_name"] == "qwen3.6-35b"
 
 
-@pytest.mark.parametrize("version", ["v0", "v1"])
-async def test_async_events_v3_are_valid_and_whole(server: ScriptServer, version: str):
-    server.say(EVERYTHING)
-    model = model_at(server, output_version=version).bind_tools(list(TOOLS))
-    stream = await model.astream_events("hi", version="v3")
-    assert isinstance(stream, AsyncChatModelStream)
-    assert_valid_event_stream([event async for event in stream])
-    output = await stream.output
-    check_everything(output.content_blocks)
-    assert output.usage_metadata["total_tokens"] == 8
-
-
-def test_events_v3_project_text_and_reasoning(server: ScriptServer):
-    server.say(THOUGHTFUL, THOUGHTFUL)
+def test_events_v3_project_text_reasoning_and_a_refusal(server: ScriptServer):
     model = model_at(server)
+    server.say(THOUGHTFUL, THOUGHTFUL, streamed(chunk(None, refusal="I cannot "), chunk(None, refusal="do that.")))
     assert "".join(model.stream_events("hi", version="v3").text) == "Hello"
     assert "".join(model.stream_events("hi", version="v3").reasoning) == "hm, yes"
-
-
-def test_events_v3_of_a_refusal_keep_its_words(server: ScriptServer):
-    server.say(streamed(chunk(None, refusal="I cannot "), chunk(None, refusal="do that.")))
-    stream = model_at(server).stream_events("hi", version="v3")
+    stream = model.stream_events("hi", version="v3")
     assert_valid_event_stream(list(stream))
     assert stream.output.additional_kwargs["refusal"] == "I cannot do that."
 
@@ -232,96 +180,51 @@ def test_events_v3_of_a_refusal_keep_its_words(server: ScriptServer):
 async def test_events_v2_tell_of_every_chunk(server: ScriptServer):
     server.say(THOUGHTFUL)
     events = [event async for event in model_at(server).astream_events("hi", version="v2")]
-    assert [event["event"] for event in events][:1] == ["on_chat_model_start"]
-    assert [event["event"] for event in events][-1] == "on_chat_model_end"
-    pieces = [event["data"]["chunk"] for event in events if event["event"] == "on_chat_model_stream"]
-    assert added(pieces).text == "Hello"
+    assert [events[0]["event"], events[-1]["event"]] == ["on_chat_model_start", "on_chat_model_end"]
+    whole = added([event["data"]["chunk"] for event in events if event["event"] == "on_chat_model_stream"])
+    assert (whole.text, whole.additional_kwargs["reasoning_content"]) == ("Hello", "hm, yes")
     assert events[-1]["data"]["output"].usage_metadata["total_tokens"] == 8
-    assert added(pieces).additional_kwargs["reasoning_content"] == "hm, yes"
 
 
-def test_a_handler_hears_each_token_once(server: ScriptServer):
-    ears = Tokens()
-    server.say(streamed("Hel", "lo"))
-    list(model_at(server).stream("hi", config={"callbacks": [ears]}))
-    assert "".join(ears.heard) == "Hello"
-    assert ears.heard.count("Hel") == 1
-    assert ears.ends[0].generations[0][0].message.usage_metadata["total_tokens"] == 8
-
-
-async def test_an_async_handler_hears_each_token_once(server: ScriptServer):
-    ears = AsyncTokens()
-    server.say(streamed("Hel", "lo"))
-    async for _ in model_at(server).astream("hi", config={"callbacks": [ears]}):
-        pass
-    assert "".join(ears.heard) == "Hello"
-
-
-def test_a_handler_hears_each_token_once_in_events_v3(server: ScriptServer):
-    ears = Tokens()
-    server.say(streamed("Hel", "lo"))
-    list(model_at(server).stream_events("hi", version="v3", config={"callbacks": [ears]}))
-    assert "".join(ears.heard) == "Hello"
-
-
-@subcases("way", ["invoke", "ainvoke"])
-def test_streaming_true_lets_invoke_stream(server: ScriptServer, way: Way):
+@subcases("way", WAYS)
+def test_a_handler_hears_each_token_once_also_of_an_invoke_that_streams(server: ScriptServer, way: Way):
     ears = Tokens()
     server.say(THOUGHTFUL)
     answer = ask(model_at(server, streaming=True, callbacks=[ears]), way, "hi")
     assert server.requests[0].json["stream"] is True
-    assert type(answer) is AIMessage
+    assert type(answer) is (AIMessageChunk if is_streamed(way) else AIMessage)
     assert (answer.text, answer.additional_kwargs["reasoning_content"]) == ("Hello", "hm, yes")
-    assert answer.usage_metadata["total_tokens"] == 8
     assert answer.response_metadata["finish_reason"] == "stop"
-    assert "".join(ears.heard) == "Hello"
+    assert list(filter(None, ears.heard)) == ["Hel", "lo"]
+    assert ears.ends[0].generations[0][0].message.usage_metadata["total_tokens"] == 8
 
 
-def test_stream_true_in_a_call_lets_invoke_stream(server: ScriptServer):
-    server.say(streamed("Hello"))
-    assert model_at(server).invoke("hi", stream=True).text == "Hello"
-    assert server.requests[0].json["stream"] is True
+def test_who_streams_and_who_asks_once_is_said_by_the_user(server: ScriptServer):
+    for fields, tools, way, call, streams in (
+        ({}, False, "invoke", {"stream": True}, True),
+        ({"disable_streaming": True}, False, "stream", {}, False),
+        ({"disable_streaming": True}, False, "astream", {}, False),
+        ({"disable_streaming": "tool_calling"}, True, "stream", {}, False),
+        ({"disable_streaming": "tool_calling"}, False, "stream", {}, True),
+    ):
+        server.say(streamed("Hello") if streams else replied())
+        model = model_at(server, **fields)
+        pieces = pieces_of(model.bind_tools(list(TOOLS)) if tools else model, way, "hi", **call)
+        assert added(pieces).text == "Hello"
+        assert bool(server.requests[-1].json.get("stream")) is streams
 
 
-@subcases("way", STREAMED)
-def test_disable_streaming_lets_stream_ask_once_for_all(server: ScriptServer, way: Way):
-    server.say(replied())
-    pieces = pieces_of(model_at(server, disable_streaming=True), way, "hi")
-    assert added(pieces).text == "Hello"
-    assert not server.requests[0].json.get("stream")
-
-
-def test_disable_streaming_for_tools_streams_without_tools(server: ScriptServer):
-    model = model_at(server, disable_streaming="tool_calling")
-    server.say(replied(), streamed("Hello"))
-    ask(model.bind_tools(list(TOOLS)), "stream", "hi")
-    ask(model, "stream", "hi")
-    assert [bool(request.json.get("stream")) for request in server.requests] == [False, True]
-
-
-def test_a_stream_that_is_left_early_frees_its_connection(server: ScriptServer):
-    server.say(Answer(headers={"content-type": "text/event-stream"}, chunks=streamed("Hel").chunks[:2], end="hang"))
+async def test_a_stream_that_is_left_early_frees_its_connection(server: ScriptServer):
+    server.always = Answer(headers={"content-type": "text/event-stream"}, chunks=streamed("Hel").chunks[:2], end="hang")
     stream = model_at(server).stream("hi")
     assert next(stream).text == "Hel"
     stream.close()
-    until_closed(server)
-
-
-async def test_an_async_stream_that_is_left_early_frees_its_connection(server: ScriptServer):
-    server.say(Answer(headers={"content-type": "text/event-stream"}, chunks=streamed("Hel").chunks[:2], end="hang"))
-    stream = model_at(server).astream("hi")
-    assert (await anext(stream)).text == "Hel"
-    await stream.aclose()
-    for _ in range(200):
-        if server.open_connections <= 1:  # the listing's may be kept alive
-            break
-        await asyncio.sleep(0.01)
-    assert server.open_connections <= 1
-
-
-def test_a_chain_streams_text(server: ScriptServer):
-    server.say(THOUGHTFUL)
-    assert "".join((model_at(server) | StrOutputParser()).stream("hi")) == "Hello"
+    astream = model_at(server).astream("hi")
+    assert (await anext(astream)).text == "Hel"
+    await astream.aclose()
+    async with asyncio.timeout(60):
+        while server.open_connections > 1:  # noqa: ASYNC110  the listing's may be kept alive
+            await asyncio.sleep(0.01)
 
 
 def graph_of(model: Any) -> Any:
@@ -331,16 +234,12 @@ def graph_of(model: Any) -> Any:
     return StateGraph(MessagesState).add_node(answer).add_edge(START, "answer").compile()
 
 
-def test_invoke_in_a_graph_streams_its_tokens_once(server: ScriptServer):
-    server.say(THOUGHTFUL)
+def test_invoke_in_a_graph_streams_its_tokens_once_and_events_v3(server: ScriptServer):
+    server.say(THOUGHTFUL, EVERYTHING)
     pieces = [piece for piece, _ in graph_of(model_at(server)).stream({"messages": "hi"}, stream_mode="messages")]
     assert [piece.text for piece in pieces if piece.text] == ["Hel", "lo"]
     assert added(pieces).usage_metadata["total_tokens"] == 8
     assert server.requests[0].json["stream"] is True
-
-
-def test_invoke_in_a_graph_streams_events_v3(server: ScriptServer):
-    server.say(EVERYTHING)
     run = graph_of(model_at(server).bind_tools(list(TOOLS))).stream_events({"messages": "hi"}, version="v3")
     (message,) = list(run.messages)
     check_everything(message.output.content_blocks)
@@ -352,10 +251,9 @@ async def test_an_agent_streams_tokens_and_steps(server: ScriptServer):
         """The weather in a city."""
         return f"sunny in {city}"
 
+    call = chunk(tool_calls=[called("get_weather", PARIS, 0)])
     server.say(
-        streamed(
-            chunk(reasoning_content="hm"), chunk(tool_calls=[called("get_weather", PARIS, 0)]), finish="tool_calls"
-        ),
+        streamed(chunk(reasoning_content="hm"), call, finish="tool_calls"),
         streamed("It is ", "sunny."),
     )
     agent = create_agent(model_at(server), tools=[get_weather])
@@ -365,7 +263,6 @@ async def test_an_agent_streams_tokens_and_steps(server: ScriptServer):
             steps.extend(item)
         elif isinstance(item[0], AIMessageChunk):
             text += item[0].text
-    assert text == "It is sunny."
-    assert steps == ["model", "tools", "model"]
+    assert (text, steps) == ("It is sunny.", ["model", "tools", "model"])
     assert server.requests[1].json["messages"][-1]["content"] == "sunny in Paris"
     assert server.requests[1].json["messages"][-2]["reasoning_content"] == "hm"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 from typing import Any
 
@@ -11,7 +10,6 @@ from langchain.agents import create_agent
 from langchain_core.load import dumps, loads
 from langchain_core.messages import (
     AIMessage,
-    BaseMessage,
     HumanMessage,
     ToolMessage,
     messages_from_dict,
@@ -21,7 +19,7 @@ from langchain_core.messages import (
 from aki_transport.emulator import Emulator
 from langchain_aki import ChatAKI
 from tests.anthropic_script import anthropic_url, said
-from tests.langchain.asking import WAYS, Way, ask
+from tests.langchain.asking import WAYS, Way, ask, is_streamed, pieces_of
 from tests.scenarios import KEY, MODEL, replied, streamed
 from tests.script_server import Request, ScriptServer
 from tests.subcases import subcases
@@ -64,45 +62,21 @@ def sent(server: ScriptServer, at: int = -1) -> list[dict[str, Any]]:
     return server.requests[at].json["messages"]
 
 
-# Through agents
-
-
+@subcases("way", WAYS)
 @pytest.mark.parametrize("version", ["v0", "v1"])
-@pytest.mark.parametrize("streaming", [False, True])
-@pytest.mark.parametrize("awaited", [False, True])
-def test_an_agent_gives_the_signed_thought_back_first(
-    fresh_emulator: Emulator, awaited: bool, streaming: bool, version: str
-):
-    model = model_on(fresh_emulator, streaming=streaming, output_version=version)
-    agent = create_agent(model, tools=[get_weather])
-    question = {"messages": [QUESTION]}
-    state = asyncio.run(agent.ainvoke(question)) if awaited else agent.invoke(question)
-    assert state["messages"][-1].text == "Sunny in Munich."
-    first, second = [seen.body for seen in fresh_emulator.requests if seen.path.endswith("/messages")]
-    assert bool(first.get("stream")) == bool(second.get("stream")) == streaming
-    _, asked, answered = second["messages"]
-    # The emulator refuses a thought whose signature is not its own.
-    assert [block["type"] for block in asked["content"]] == ["thinking", "tool_use"]
-    assert asked["content"][0]["signature"]
-    assert answered["content"][0]["type"] == "tool_result"
-
-
-@pytest.mark.parametrize("awaited", [False, True])
-def test_an_agent_that_streams_gives_the_signed_thought_back_first(fresh_emulator: Emulator, awaited: bool):
-    agent = create_agent(model_on(fresh_emulator), tools=[get_weather])
-    question = {"messages": [QUESTION]}
-
-    async def drained() -> None:
-        async for _ in agent.astream(question, stream_mode="messages"):
-            pass
-
-    if awaited:
-        asyncio.run(drained())
-    else:
-        assert list(agent.stream(question, stream_mode="messages"))
-    last = fresh_emulator.requests[-1].body
-    assert last["stream"] is True
-    assert last["messages"][1]["content"][0]["type"] == "thinking"
+def test_an_agent_gives_the_signed_thought_back_first(fresh_emulator: Emulator, version: str, way: Way):
+    agent = create_agent(model_on(fresh_emulator, output_version=version), tools=[get_weather])
+    pieces = pieces_of(agent, way, {"messages": [QUESTION]}, **({"stream_mode": "values"} if is_streamed(way) else {}))
+    assert pieces[-1]["messages"][-1].text == "Sunny in Munich."
+    pieces_of(agent, way, {"messages": [QUESTION]}, **({"stream_mode": "messages"} if is_streamed(way) else {}))
+    bodies = [seen.body for seen in fresh_emulator.requests if seen.path.endswith("/messages")]
+    assert [bool(body.get("stream")) for body in bodies[2:]] == [is_streamed(way)] * 2
+    for body in bodies[1::2]:
+        _, asked, answered = body["messages"]
+        # The emulator refuses a thought whose signature is not its own.
+        assert [block["type"] for block in asked["content"]] == ["thinking", "tool_use"]
+        assert asked["content"][0]["signature"]
+        assert answered["content"][0]["type"] == "tool_result"
 
 
 @subcases("way", WAYS)
@@ -144,20 +118,15 @@ def test_a_history_of_each_form_gives_its_thoughts_back(server: ScriptServer, fo
     assert sent(server)[1]["content"] == [THINKING, REDACTED, TEXT, USE]
 
 
-@pytest.mark.parametrize("form", HISTORIES)
-def test_a_turn_that_is_over_is_told_without_its_thoughts(server: ScriptServer, form: str):
+def test_a_turn_that_is_over_is_told_without_its_thoughts_unless_the_user_wants_them(server: ScriptServer):
     server.always = script
-    history = [QUESTION, HISTORIES[form], RESULT, AIMessage("It is sunny."), HumanMessage("And now?")]
-    model_at(server).invoke(history)
-    assert sent(server)[1]["content"] == [TEXT, USE]
-
-
-@pytest.mark.parametrize(("choice", "kept"), [("always", 2), ("tool_turns", 0), ("never", 0)])
-def test_the_user_says_whether_old_thoughts_go_back(server: ScriptServer, choice: Any, kept: int):
-    server.always = script
-    history = [QUESTION, HISTORIES["ours"], RESULT, AIMessage("It is sunny."), HumanMessage("And now?")]
-    model_at(server, send_reasoning=choice).invoke(history)
-    assert len(sent(server)[1]["content"]) == 2 + kept
+    over = [RESULT, AIMessage("It is sunny."), HumanMessage("And now?")]
+    for history in HISTORIES.values():
+        model_at(server).invoke([QUESTION, history, *over])
+        assert sent(server)[1]["content"] == [TEXT, USE]
+    for choice, kept in (("always", [THINKING, REDACTED]), ("tool_turns", []), ("never", [])):
+        model_at(server, send_reasoning=choice).invoke([QUESTION, HISTORIES["ours"], *over])
+        assert sent(server)[1]["content"] == [*kept, TEXT, USE]
 
 
 def test_a_thought_without_signature_is_not_sent_to_anthropics_protocol(server: ScriptServer):
@@ -190,8 +159,7 @@ KEPT = {
 def test_a_history_that_was_kept_has_its_thoughts(server: ScriptServer, how: str, way: Way):
     server.always = script
     model = model_at(server).bind_tools([get_weather])
-    history: list[BaseMessage] = KEPT[how]([QUESTION, ask(model, way, [QUESTION]), RESULT])
-    model.invoke(history)
+    model.invoke(KEPT[how]([QUESTION, ask(model, way, [QUESTION]), RESULT]))
     assert sent(server)[1]["content"] == [THINKING, REDACTED, TEXT, USE]
 
 
@@ -204,16 +172,11 @@ def test_openais_protocol_gets_the_history_without_signatures(server: ScriptServ
     server.always = lambda request: streamed("Sunny.") if request.json.get("stream") else replied("Sunny.")
     model = model_at(server, protocol="openai", base_url=server.openai_url)
     assert ask(model, way, [QUESTION, HISTORIES[form], RESULT]).text == "Sunny."
+    function = {"name": "get_weather", "arguments": '{"city": "Munich"}'}
     assert sent(server)[1] == {
         "role": "assistant",
         "content": "I look.",
-        "tool_calls": [
-            {
-                "id": "toolu_1",
-                "type": "function",
-                "function": {"name": "get_weather", "arguments": '{"city": "Munich"}'},
-            }
-        ],
+        "tool_calls": [{"id": "toolu_1", "type": "function", "function": function}],
         "reasoning_content": THINKING["thinking"],
     }
 
@@ -230,12 +193,9 @@ def test_the_native_protocol_gets_the_history_without_thoughts(fresh_emulator: E
     assert first.additional_kwargs["thinking_blocks"][0]["signature"] not in context
 
 
-# Beside thoughts: what a tool says when it failed
-
-
-@pytest.mark.parametrize("status", ["success", "error"])
-def test_a_tools_failure_is_marked(server: ScriptServer, status: Any):
+def test_a_tools_failure_is_marked(server: ScriptServer):
     server.always = script
-    result = ToolMessage("no such city", tool_call_id="toolu_1", status=status)
-    model_at(server).invoke([QUESTION, HISTORIES["ours"], result])
-    assert sent(server)[2]["content"][0].get("is_error", False) is (status == "error")
+    for status in ("success", "error"):
+        result = ToolMessage("no such city", tool_call_id="toolu_1", status=status)
+        model_at(server).invoke([QUESTION, HISTORIES["ours"], result])
+        assert sent(server)[2]["content"][0].get("is_error", False) is (status == "error")

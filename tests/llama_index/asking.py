@@ -1,9 +1,10 @@
-"""The ways to ask a model, and one comparison for all of them."""
+"""The ways to ask a model, what a server answers, and one comparison for all answers."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 import pytest
@@ -19,45 +20,113 @@ from llama_index.core.base.llms.types import (
 import aki_transport.errors as ours
 from aki_transport.emulator import Emulator
 from llama_index_aki import AKI
-from tests.scenarios import KEY, MODEL, Expect, Fails
-from tests.script_server import ScriptServer
+from tests.scenarios import KEY, MODEL, Expect, Fails, chunk, replied, tokens
+from tests.scenarios.table import ROLE
+from tests.script_server import Answer, Request, ScriptServer, json_answer, sse
 
 Way: TypeAlias = Literal["chat", "achat", "stream_chat", "astream_chat"]
 PromptWay: TypeAlias = Literal["complete", "acomplete", "stream_complete", "astream_complete"]
 WAYS: tuple[Way, ...] = ("chat", "achat", "stream_chat", "astream_chat")
 STREAMED: tuple[Way, ...] = ("stream_chat", "astream_chat")
 PROMPT_WAYS: tuple[PromptWay, ...] = ("complete", "acomplete", "stream_complete", "astream_complete")
+ALL_WAYS: tuple[Any, ...] = (*WAYS, *PROMPT_WAYS)
+# LlamaIndex's workflows look at every attribute of an agent, pydantic's old ones too.
+AGENT_WARNINGS = [
+    pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20"),
+    pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince211"),
+    pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning"),
+]
+BUSY = json_answer({"error": {"message": "busy", "code": None}}, 503)
+TOO_MANY = json_answer({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, 429)
+WRONG_KEY = json_answer({"error": {"message": f"wrong key {KEY}", "code": "invalid_api_key"}}, 401)
+LOST = Answer(end="reset")
 
 
-def model_at(server: ScriptServer, **given: Any) -> AKI:
-    return AKI(**{"model": MODEL, "base_url": server.openai_url, "api_key": KEY, **given})
+def call(name: str, arguments: Any, call_id: str | None = "call_1") -> dict[str, Any]:
+    """A tool call in a blocking answer."""
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def model_on(emulator: Emulator, **given: Any) -> AKI:
-    return AKI(**{"model": MODEL, "base_url": emulator.openai_url, "api_key": emulator.key, **given})
+def answer(
+    text: str | None,
+    *calls: dict[str, Any],
+    stream: Any,
+    finish: str | None = None,
+    usage: Any = tokens(),  # noqa: B008  never changed
+    headers: dict[str, str] | None = None,
+    **message: Any,
+) -> Answer:
+    """An answer, blocking or streamed in pieces; `message` are further fields of the message."""
+    finish = finish or ("tool_calls" if calls else "stop")
+    if not stream:
+        made = replied(
+            text, finish=finish, top={"usage": usage}, **({"tool_calls": list(calls)} if calls else {}), **message
+        )
+    else:
+        made = sse(
+            ROLE,
+            *([chunk(**message)] if message else []),
+            *(chunk(text[at : at + 5]) for at in range(0, len(text or ""), 5)),
+            *(chunk(tool_calls=[piece]) for index, each in enumerate(calls) for piece in _pieces(index, each)),
+            chunk(finish=finish),
+            *([chunk(top={"choices": [], "usage": usage})] if usage else []),
+        )
+    return replace(made, headers={**made.headers, **(headers or {})})
+
+
+def _pieces(index: int, entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """A call as it is streamed: its name, then its arguments in pieces."""
+    name, arguments = entry["function"]["name"], entry["function"]["arguments"]
+    texts = [arguments]
+    if isinstance(arguments, str):
+        texts = ["", *(arguments[at : at + 5] for at in range(0, len(arguments), 5))]
+    first, *rest = texts
+    head = {"index": index, **entry, "function": {"name": name, "arguments": first}}
+    return [head, *({"index": index, "function": {"arguments": text}} for text in rest)]
+
+
+def answering(text: str | None, *calls: dict[str, Any], **options: Any) -> Callable[[Request], Answer]:
+    """The same answer to each request, blocking or streamed as it asks."""
+    return lambda request: answer(text, *calls, stream=request.json.get("stream"), **options)
+
+
+def sent(server: ScriptServer, at: int = -1) -> dict[str, Any]:
+    """The body of the last request, or of another."""
+    return server.requests[at].json
+
+
+def model_at(server: ScriptServer, cls: Any = AKI, **given: Any) -> Any:
+    return cls(**{"model": MODEL, "base_url": server.openai_url, "api_key": KEY, **given})
+
+
+def model_on(emulator: Emulator, cls: Any = AKI, **given: Any) -> Any:
+    return cls(**{"model": MODEL, "base_url": emulator.openai_url, "api_key": emulator.key, **given})
 
 
 def is_streamed(way: Way | PromptWay) -> bool:
     return "stream" in way
 
 
-def items_of(llm: AKI, way: Way | PromptWay, question: str | Sequence[ChatMessage], **given: Any) -> list[Any]:
-    """What the model gives, one by one; a blocking answer is the one item."""
-    asked: Any = question
-    if way in WAYS and isinstance(question, str):
-        asked = [ChatMessage(content=question)]
+def results(method: Callable[..., Any], *args: Any, **kwargs: Any) -> list[Any]:
+    """What a method gives, one by one; LlamaIndex's async methods begin with an `a`."""
 
     async def awaited() -> list[Any]:
-        answer = await getattr(llm, way)(asked, **given)
-        return [item async for item in answer] if is_streamed(way) else [answer]
+        result = await method(*args, **kwargs)
+        return [item async for item in result] if hasattr(result, "__anext__") else [result]
 
-    if way.startswith("a"):
+    if method.__name__.startswith("a"):
         items = asyncio.run(awaited())
     else:
-        answer = getattr(llm, way)(asked, **given)
-        items = list(answer) if is_streamed(way) else [answer]
+        result = method(*args, **kwargs)
+        items = list(result) if hasattr(result, "__next__") else [result]
     assert items, "the stream gave nothing"
     return items
+
+
+def items_of(llm: AKI, way: Way | PromptWay, question: str | Sequence[ChatMessage], **given: Any) -> list[Any]:
+    """What the model gives, one by one; a blocking answer is the one item."""
+    is_text = way in WAYS and isinstance(question, str)
+    return results(getattr(llm, way), [ChatMessage(question)] if is_text else question, **given)
 
 
 def ask(llm: AKI, way: Way | PromptWay, question: str | Sequence[ChatMessage], **given: Any) -> Any:
@@ -65,7 +134,7 @@ def ask(llm: AKI, way: Way | PromptWay, question: str | Sequence[ChatMessage], *
     return items_of(llm, way, question, **given)[-1]
 
 
-def said_of(message: ChatMessage) -> tuple[str, str, list[ToolCallBlock]]:
+def contents_of(message: ChatMessage) -> tuple[str, str, list[ToolCallBlock]]:
     """Reasoning, text and calls of a message whose blocks stand in the right order, text and reasoning once."""
     kinds = [type(block) for block in message.blocks]
     order = [ThinkingBlock, TextBlock, ToolCallBlock]
@@ -83,8 +152,8 @@ def check_items(items: Sequence[ChatResponse]) -> None:
     for item in items:
         text += item.delta or ""
         reasoning += item.additional_kwargs.get("thinking_delta") or ""
-        thought, said, called = said_of(item.message)
-        assert (thought, said) == (reasoning, text)
+        thought, content, called = contents_of(item.message)
+        assert (thought, content) == (reasoning, text)
         assert len(called) >= len(calls)
         for before, now in zip(calls, called, strict=False):
             assert now.tool_call_id == (before.tool_call_id or now.tool_call_id)
@@ -97,7 +166,7 @@ def check_items(items: Sequence[ChatResponse]) -> None:
 
 def check_answer(llm: AKI, response: ChatResponse, expect: Expect) -> None:
     """The response holds what the row says, in LlamaIndex's places."""
-    reasoning, text, calls = said_of(response.message)
+    reasoning, text, calls = contents_of(response.message)
     known = response.additional_kwargs
     assert (reasoning, text) == (expect.reasoning, expect.text)
     assert response.message.role == "assistant"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +7,7 @@ from llama_index.core import Settings
 
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
+from tests.llama_index.asking import answering
 from tests.script_server import ScriptServer
 
 _FROM_OUTSIDE = ("AKI_API_KEY", "AKI_IO_API_KEY", "AACFLOW_API_KEY", "AK_AI_CORE_API_KEY")
@@ -15,7 +15,7 @@ _FROM_OUTSIDE = ("AKI_API_KEY", "AKI_IO_API_KEY", "AACFLOW_API_KEY", "AK_AI_CORE
 
 @pytest.fixture(autouse=True)
 def a_fresh_start(monkeypatch):
-    """No key from outside, no listing from an earlier test, nothing in the global settings, no event loop."""
+    """No key from outside, no listing from an earlier test, nothing in the global settings."""
     for name in _FROM_OUTSIDE:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(Settings, "_llm", None)
@@ -23,8 +23,6 @@ def a_fresh_start(monkeypatch):
     # LlamaIndex keeps the prompt helper of the first model, and packs every later prompt by its window.
     monkeypatch.setattr(Settings, "_prompt_helper", None)
     forget_listings()
-    # Else LlamaIndex's `asyncio_run` makes a loop in a sync program, and never closes it.
-    asyncio.set_event_loop(None)
 
 
 @pytest.fixture
@@ -35,7 +33,8 @@ def no_waiting(monkeypatch):
 
 @pytest.fixture
 def server() -> Iterator[ScriptServer]:
-    with ScriptServer() as server:
+    """A server that answers "Hello", unless a test has it answer something else."""
+    with ScriptServer(always=answering("Hello")) as server:
         yield server
 
 

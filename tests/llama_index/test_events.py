@@ -1,4 +1,4 @@
-"""What callbacks, token counters and instrumentation hear: each call once, the server's numbers, no key."""
+"""What callbacks, token counters and instrumentation get: each call once, the server's numbers, no key."""
 
 from __future__ import annotations
 
@@ -14,37 +14,46 @@ from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel
 
 import aki_transport.errors as ours
-from tests.llama_index.asking import PROMPT_WAYS, WAYS, ask, is_streamed, items_of, model_at
-from tests.scenarios import KEY, chunk, replied, streamed, tokens
-from tests.script_server import Answer, ScriptServer, json_answer, sse
+from llama_index_aki import AKI, AKICompletion
+from tests.llama_index.asking import (
+    ALL_WAYS,
+    PROMPT_WAYS,
+    WAYS,
+    WRONG_KEY,
+    answer,
+    answering,
+    ask,
+    call,
+    is_streamed,
+    items_of,
+    model_at,
+    model_on,
+    results,
+)
+from tests.scenarios import KEY, tokens
+from tests.scenarios.table import broken
+from tests.script_server import Answer, Request, ScriptServer
 from tests.subcases import subcases
 
-ALL: tuple[Any, ...] = (*WAYS, *PROMPT_WAYS)
 COUNTED = tokens(1234, 56)
-UNCOUNTED = {
-    False: replied("Hello", top={"usage": None}),
-    True: sse(chunk("Hello"), chunk(finish="stop")),
-}
-NOT_FOUND = json_answer({"error": {"message": "wrong key", "code": "invalid_api_key"}}, 401)
+HEADERS = {"x-secret": "not-for-events"}
+each_class = pytest.mark.parametrize("cls", [AKI, AKICompletion])
 
 
-def counted(*, stream: bool) -> Answer:
-    if not stream:
-        return replied("Hello", top={"usage": COUNTED})
-    return sse(chunk("Hel"), chunk("lo"), chunk(finish="stop"), chunk(top={"choices": [], "usage": COUNTED}))
-
-
-class Ears(BaseEventHandler):
-    """Keeps the names of LLM events, and the events."""
+class Events(BaseEventHandler):
+    """Keeps the events of instrumentation."""
 
     events: list[Any] = []  # noqa: RUF012  a field of pydantic's
 
     @classmethod
     def class_name(cls) -> str:
-        return "Ears"
+        return "Events"
 
     def handle(self, event: Any, **_: Any) -> None:
         self.events.append(event)
+
+    def reset(self) -> None:
+        self.events.clear()
 
     @property
     def names(self) -> list[str]:
@@ -52,16 +61,16 @@ class Ears(BaseEventHandler):
 
 
 @pytest.fixture
-def ears():
-    """What is heard at the root."""
+def told():
+    """What the root dispatcher tells."""
     root = get_dispatcher()
-    heard = Ears(events=[])
-    root.add_event_handler(heard)
-    yield heard
-    root.event_handlers.remove(heard)
+    handler = Events(events=[])
+    root.add_event_handler(handler)
+    yield handler
+    root.event_handlers.remove(handler)
 
 
-class Handler(BaseCallbackHandler):
+class Callbacks(BaseCallbackHandler):
     """Keeps starts and ends."""
 
     def __init__(self) -> None:
@@ -83,102 +92,109 @@ class Handler(BaseCallbackHandler):
         pass
 
 
+def counter_and_manager() -> tuple[TokenCountingHandler, CallbackManager]:
+    counter = TokenCountingHandler(tokenizer=lambda _: [0] * 7)
+    return counter, CallbackManager([counter])
+
+
 # Tokens
 
 
-@subcases("way", ALL)
-def test_a_token_counter_counts_what_the_server_counted(server: ScriptServer, way: Any):
-    server.say(counted(stream=is_streamed(way)))
-    counter = TokenCountingHandler(tokenizer=lambda _: [0] * 7)
-    ask(model_at(server, callback_manager=CallbackManager([counter])), way, "hi")
-    assert len(counter.llm_token_counts) == 1
-    assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (1234, 56)
-    assert counter.total_llm_token_count == 1290
-
-
-@subcases("way", ALL)
-def test_a_token_counter_estimates_where_the_server_did_not_count(server: ScriptServer, way: Any):
-    server.say(UNCOUNTED[is_streamed(way)])
-    counter = TokenCountingHandler(tokenizer=lambda _: [0] * 7)
-    ask(model_at(server, callback_manager=CallbackManager([counter])), way, "hi")
-    assert len(counter.llm_token_counts) == 1
-    assert counter.completion_llm_token_count == 7
+@each_class
+@subcases("way", ALL_WAYS)
+def test_a_token_counter_counts_what_the_server_counted_else_estimates(server: ScriptServer, cls: Any, way: Any):
+    for usage in (COUNTED, None):
+        server.always = answering("Hello", usage=usage)
+        counter, manager = counter_and_manager()
+        ask(model_at(server, cls, protocol="openai", callback_manager=manager), way, "hi")
+        assert len(counter.llm_token_counts) == 1
+        if usage is None:
+            assert counter.completion_llm_token_count == 7
+        else:
+            assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (1234, 56)
 
 
 @subcases("way", WAYS)
-def test_usage_that_came_with_each_chunk_is_counted_once(server: ScriptServer, way: Any):
-    if not is_streamed(way):
-        return
-    server.say(
-        sse(
-            chunk("Hel", top={"usage": tokens(1234, 1)}),
-            chunk("lo", top={"usage": tokens(1234, 30)}),
-            chunk(finish="stop", top={"usage": COUNTED}),
-        )
-    )
-    counter = TokenCountingHandler(tokenizer=lambda _: [0] * 7)
-    ask(model_at(server, callback_manager=CallbackManager([counter])), way, "hi")
-    assert counter.total_llm_token_count == 1290
-
-
-def test_calls_of_tools_are_counted_as_the_server_did(server: ScriptServer):
-    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    server.say(
-        sse(
-            chunk(tool_calls=[call], finish="tool_calls"),
-            chunk(top={"choices": [], "usage": COUNTED}),
-        )
-    )
-    counter = TokenCountingHandler(tokenizer=lambda _: [0] * 7)
+def test_calls_of_tools_are_counted_as_the_server_did(server: ScriptServer, way: Any):
+    server.always = answering(None, call("f", "{}"), usage=COUNTED)
+    counter, manager = counter_and_manager()
     tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
-    ask(model_at(server, callback_manager=CallbackManager([counter])), "astream_chat", "hi", tools=[tool])
+    ask(model_at(server, callback_manager=manager), way, "hi", tools=[tool])
     assert counter.total_llm_token_count == 1290
+
+
+@subcases("way", ALL_WAYS)
+def test_a_token_counter_counts_what_a_job_cost(fresh_emulator, way: Any):
+    counter, manager = counter_and_manager()
+    native = {"protocol": "native", "base_url": fresh_emulator.native_url, "callback_manager": manager}
+    last = ask(model_on(fresh_emulator, cls=AKICompletion, **native), way, "hi")
+    assert counter.total_llm_token_count == last.additional_kwargs["total_tokens"] > 0
 
 
 # Instrumentation
 
 
-@pytest.mark.parametrize("way", ALL)
-def test_a_call_is_told_of_once_from_start_to_end(server: ScriptServer, ears: Ears, way: Any):
-    server.say(counted(stream=is_streamed(way)))
-    items = items_of(model_at(server), way, "hi")
+@each_class
+@subcases("way", ALL_WAYS)
+def test_a_call_is_told_of_once_from_start_to_end_without_secrets(
+    server: ScriptServer, told: Events, cls: Any, way: Any
+):
+    server.always = answering("Hello", usage=COUNTED)
+    items = items_of(model_at(server, cls, protocol="openai", default_headers=HEADERS), way, "hi", temperature=0)
     kind = "LLMCompletion" if way in PROMPT_WAYS else "LLMChat"
     between = [f"{kind}InProgressEvent"] * len(items) if is_streamed(way) else []
-    heard = [name for name in ears.names if name.startswith("LLM")]
-    assert heard == [f"{kind}StartEvent", *between, f"{kind}EndEvent"]
-    assert ears.names == heard
-    end = ears.events[-1]
+    assert told.names == [f"{kind}StartEvent", *between, f"{kind}EndEvent"]
+    start, *_, end = told.events
+    assert (start.model_dict["model_name"], start.additional_kwargs) == ("qwen3.6-35b", {"temperature": 0})
     assert end.response.additional_kwargs["total_tokens"] == 1290
     assert (end.response.message.content if kind == "LLMChat" else end.response.text) == "Hello"
+    texts = " ".join(event.model_dump_json() for event in told.events)
+    assert KEY not in texts
+    assert "not-for-events" not in texts
 
 
-@pytest.mark.parametrize("way", ALL)
-def test_events_name_the_model_and_hold_no_key(server: ScriptServer, ears: Ears, way: Any):
-    server.say(counted(stream=is_streamed(way)))
-    ask(model_at(server, default_headers={"x-secret": "not-for-events"}), way, "hi", temperature=0)
-    start = ears.events[0]
-    assert start.model_dict["model_name"] == "qwen3.6-35b"
-    assert start.additional_kwargs == {"temperature": 0}
-    told = " ".join(event.model_dump_json() for event in ears.events)
-    assert KEY not in told
-    assert "not-for-events" not in told
-
-
-@pytest.mark.parametrize("way", ["stream_chat", "astream_chat", "stream_complete", "astream_complete"])
-def test_a_stream_that_breaks_off_is_told_of_as_an_error(server: ScriptServer, ears: Ears, way: Any):
-    server.say(sse(chunk("Hel"), done=False, end="cut"))
+@subcases("way", [way for way in ALL_WAYS if is_streamed(way)])
+def test_a_stream_that_breaks_off_is_told_of_as_an_error(server: ScriptServer, told: Events, way: Any):
+    server.always = broken("Hel", end="cut")
     with pytest.raises(ours.StreamInterruptedError):
         ask(model_at(server), way, "hi")
-    errors = [event.exception for event in ears.events if type(event).__name__ == "ExceptionEvent"]
-    assert errors
-    assert {type(error) for error in errors} == {ours.StreamInterruptedError}
-    assert not [name for name in ears.names if name.endswith("EndEvent")]
+    errors = {type(event.exception) for event in told.events if type(event).__name__ == "ExceptionEvent"}
+    assert errors == {ours.StreamInterruptedError}
+    assert not [name for name in told.names if name.endswith("EndEvent")]
 
 
-@subcases("way", ALL)
+@pytest.mark.parametrize("how", ["structured_predict", "astructured_predict", "stream_structured_predict"])
+def test_a_structured_prediction_is_told_of_once_around_its_rounds(server: ScriptServer, told: Events, how: str):
+    class Joke(BaseModel):
+        setup: str
+
+    def respond(request: Request) -> Answer:
+        text = '{"setup": "Why?"}' if len(server.requests) == 2 else '{"other": 1}'
+        return answer(text, stream=request.json.get("stream"))
+
+    server.always = respond
+    handler = Callbacks()
+    llm = model_at(server, callback_manager=CallbackManager([handler]))
+    assert results(getattr(llm, how), Joke, PromptTemplate("A joke."))[-1] == Joke(setup="Why?")
+    names = [name for name in told.names if "Structured" in name]
+    assert (names[0], names[-1]) == ("LLMStructuredPredictStartEvent", "LLMStructuredPredictEndEvent")
+    assert names.count(names[0]) == names.count(names[-1]) == 1
+    assert told.names.count("LLMChatStartEvent") == told.names.count("LLMChatEndEvent") == 2
+    assert len(handler.ends) == 2
+
+
+def test_predict_is_told_of_once(server: ScriptServer, told: Events):
+    model_at(server).predict(PromptTemplate("hi {name}"), name="ann")
+    assert told.names == ["LLMPredictStartEvent", "LLMChatStartEvent", "LLMChatEndEvent", "LLMPredictEndEvent"]
+
+
+# Callbacks
+
+
+@subcases("way", ALL_WAYS)
 def test_an_error_ends_the_callbacks_event(server: ScriptServer, way: Any):
-    server.say(NOT_FOUND)
-    handler = Handler()
+    server.always = WRONG_KEY
+    handler = Callbacks()
     with pytest.raises(ours.AuthenticationError):
         ask(model_at(server, callback_manager=CallbackManager([handler])), way, "hi")
     # LlamaIndex tells of an error outside of a trace once more, as an event of its own.
@@ -187,10 +203,10 @@ def test_an_error_ends_the_callbacks_event(server: ScriptServer, way: Any):
     assert type(payload[EventPayload.EXCEPTION]) is ours.AuthenticationError
 
 
-@subcases("way", ALL)
-def test_a_callback_hears_each_call_once_and_no_key(server: ScriptServer, way: Any):
-    server.say(counted(stream=is_streamed(way)))
-    handler = Handler()
+@subcases("way", ALL_WAYS)
+def test_a_callback_gets_each_call_once_and_no_key(server: ScriptServer, way: Any):
+    server.always = answering("Hello", usage=COUNTED)
+    handler = Callbacks()
     ask(model_at(server, callback_manager=CallbackManager([handler])), way, "hi")
     ((started, start),) = handler.starts
     ((ended, end),) = handler.ends
@@ -201,45 +217,9 @@ def test_a_callback_hears_each_call_once_and_no_key(server: ScriptServer, way: A
     assert KEY not in f"{start} {end}"
 
 
-class Joke(BaseModel):
-    """A joke."""
-
-    setup: str
-
-
-@pytest.mark.parametrize("how", ["structured_predict", "astructured_predict", "stream_structured_predict"])
-async def test_a_structured_prediction_is_told_of_once_around_its_rounds(server: ScriptServer, ears: Ears, how: str):
-    def answer(request: Any) -> Answer:
-        said = '{"setup": "Why?"}' if len(server.requests) == 2 else '{"other": 1}'
-        return streamed(said) if request.json.get("stream") else replied(said)
-
-    server.always = answer
-    handler = Handler()
-    llm = model_at(server, callback_manager=CallbackManager([handler]))
-    prompt = PromptTemplate("A joke about {topic}.")
-    found = getattr(llm, how)(Joke, prompt, topic="cats")
-    found = await found if how.startswith("a") else found
-    found = list(found)[-1] if "stream" in how else found
-    assert found == Joke(setup="Why?")
-    names = [name for name in ears.names if "Structured" in name]
-    assert names[0] == "LLMStructuredPredictStartEvent"
-    assert names[-1] == "LLMStructuredPredictEndEvent"
-    assert names.count(names[0]) == names.count(names[-1]) == 1
-    assert ears.names.count("LLMChatStartEvent") == ears.names.count("LLMChatEndEvent") == 2
-    assert len(handler.ends) == 2
-    await llm.aclose()
-
-
-def test_predict_is_told_of_once(server: ScriptServer, ears: Ears):
-    server.say(counted(stream=False))
-    model_at(server).predict(PromptTemplate("hi {name}"), name="ann")
-    assert ears.names == ["LLMPredictStartEvent", "LLMChatStartEvent", "LLMChatEndEvent", "LLMPredictEndEvent"]
-
-
 def test_a_stream_that_is_left_early_ends_its_event(server: ScriptServer):
-    server.say(counted(stream=True))
-    handler = Handler()
-    stream = model_at(server, callback_manager=CallbackManager([handler])).stream_chat([ChatMessage(content="hi")])
+    handler = Callbacks()
+    stream = model_at(server, callback_manager=CallbackManager([handler])).stream_chat([ChatMessage("hi")])
     next(stream)
     stream.close()
     assert len(handler.ends) == 1

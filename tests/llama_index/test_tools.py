@@ -1,4 +1,4 @@
-"""Tools: how they are asked for, the calls that come back, and what becomes of broken ones."""
+"""Tools: how they are asked for, the calls that come back, and what becomes of calls with broken arguments."""
 
 from __future__ import annotations
 
@@ -7,15 +7,32 @@ import json
 from typing import Any
 
 import pytest
+from llama_index.core.agent.workflow import FunctionAgent, ReActAgent
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, TextBlock, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools import FunctionTool
 
 from llama_index_aki import AKI
-from tests.llama_index.asking import STREAMED, WAYS, Way, ask, is_streamed, items_of, model_at, model_on
-from tests.scenarios import chunk, replied, streamed
-from tests.script_server import Answer, ScriptServer
+from tests.llama_index.asking import (
+    AGENT_WARNINGS,
+    STREAMED,
+    WAYS,
+    Way,
+    answer,
+    answering,
+    ask,
+    call,
+    items_of,
+    model_at,
+    model_on,
+    results,
+    sent,
+)
+from tests.scenarios import streamed
+from tests.script_server import Answer, Request, ScriptServer
 from tests.subcases import subcases
+
+pytestmark = AGENT_WARNINGS
 
 
 def add(a: int, b: int) -> int:
@@ -33,204 +50,121 @@ def broken_tool() -> str:
     raise RuntimeError("out of order")
 
 
-ADD, WEATHER, BROKEN = (FunctionTool.from_defaults(fn=fn) for fn in (add, get_weather, broken_tool))
+ADD = FunctionTool.from_defaults(add, description="x" * 3000)
+WEATHER, BROKEN = map(FunctionTool.from_defaults, (get_weather, broken_tool))
 TOOLS = [ADD, WEATHER]
+WEATHER_TOOL = [WEATHER.metadata.to_openai_tool()]
 HI = ChatMessage(content="hi")
 SYSTEM = ChatMessage(role="system", content="be kind")
-WAYS_WITH_TOOLS = ("chat_with_tools", "achat_with_tools", "stream_chat_with_tools", "astream_chat_with_tools")
-
-
-def call(name: str, arguments: Any, call_id: str | None = "call_1") -> dict[str, Any]:
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def said(*calls: dict[str, Any], stream: bool, text: str | None = None, finish: str = "tool_calls") -> Answer:
-    """An answer with these calls, whole or streamed."""
-    if not stream:
-        return replied(text, tool_calls=list(calls), finish=finish)
-    events = [chunk(tool_calls=[{"index": index, **called}]) for index, called in enumerate(calls)]
-    return streamed(*([text] if text else []), *events, finish=finish)
-
-
-def sent(server: ScriptServer) -> dict[str, Any]:
-    return server.requests[-1].json
+SUM = call("add", '{"a": 1, "b": 2}')
+PARIS = call("get_weather", '{"city": "Paris"}', "call_2")
+NAMED = {"type": "function", "function": {"name": "add"}}
+every_way = subcases("way", [f"{way}_with_tools" for way in WAYS])
 
 
 def with_tools(llm: AKI, way: str, *tools: FunctionTool, **given: Any) -> ChatResponse:
-    """The last of what `way` gives."""
-
-    async def awaited() -> Any:
-        found = await getattr(llm, way)(list(tools), **given)
-        return [item async for item in found][-1] if "stream" in way else found
-
-    if way.startswith("a"):
-        return asyncio.run(awaited())
-    found = getattr(llm, way)(list(tools), **given)
-    return list(found)[-1] if "stream" in way else found
+    """The last of what a way gives for "hi"."""
+    return results(getattr(llm, way), list(tools), user_msg="hi", **given)[-1]
 
 
-def prepared(tools: Any = TOOLS, **given: Any) -> dict[str, Any]:
-    return AKI(model="qwen3.6-35b")._prepare_chat_with_tools(tools, **given)
-
-
-# Preparing
-
-
-def test_no_choice_is_made_where_none_was_asked_for():
-    found = prepared(user_msg="hi")
-    assert "tool_choice" not in found
-    assert [tool["function"]["name"] for tool in found["tools"]] == ["add", "get_weather"]
-    assert found["messages"] == [HI]
+# Asking
 
 
 @pytest.mark.parametrize(
     ("given", "choice"),
     [
+        ({}, None),
+        ({"tool_choice": None}, None),
+        ({"tool_choice": "auto"}, "auto"),
+        ({"tool_choice": "none"}, "none"),
+        ({"tool_choice": "required"}, "required"),
+        ({"tool_choice": "any"}, "required"),
+        ({"tool_choice": "add"}, NAMED),
+        ({"tool_choice": NAMED}, NAMED),
+        ({"tool_choice": {"type": "auto"}}, "auto"),
         ({"tool_required": True}, "required"),
         ({"tool_required": False}, None),
-        ({"tool_choice": "none", "tool_required": True}, "none"),
-        ({"tool_choice": "auto", "tool_required": True}, "auto"),
-        ({"tool_choice": "add", "tool_required": True}, "add"),
-        ({"tool_choice": "add"}, "add"),
-        ({"tool_choice": "required"}, "required"),
-        ({"tool_choice": None, "tool_required": True}, "required"),
+        ({"tool_required": True, "tool_choice": None}, "required"),
+        ({"tool_required": True, "tool_choice": "none"}, "none"),
+        ({"tool_required": True, "tool_choice": "add"}, NAMED),
     ],
+    ids=str,
 )
-def test_an_explicit_choice_wins_over_a_required_one(given: dict[str, Any], choice: Any):
-    assert prepared(user_msg="hi", **given).get("tool_choice") == choice
+@every_way
+def test_each_form_of_choice_is_sent_in_openais_form(server: ScriptServer, way: str, given: Any, choice: Any):
+    with_tools(model_at(server), way, *TOOLS, **given)
+    assert sent(server).get("tool_choice") == choice
 
 
-NAMED = {"type": "function", "function": {"name": "add"}}
+@every_way
+def test_tools_are_sent_with_all_of_their_descriptions_and_called(server: ScriptServer, way: str):
+    server.always = answering(None, SUM)
+    llm = model_at(server)
+    response = with_tools(llm, way, ADD, BROKEN, temperature=0)
+    adding, without_parameters = (tool["function"] for tool in sent(server)["tools"])
+    assert (adding["name"], adding["parameters"]["properties"].keys()) == ("add", {"a", "b"})
+    assert adding["description"].endswith("x" * 3000)
+    assert without_parameters["parameters"]["type"] == "object"
+    assert sent(server)["temperature"] == 0
+    (selection,) = llm.get_tool_calls_from_response(response)
+    assert selection == ToolSelection(tool_id="call_1", tool_name="add", tool_kwargs={"a": 1, "b": 2})
 
 
-@pytest.mark.parametrize(
-    ("choice", "on_the_wire"),
-    [
-        ("auto", "auto"),
-        ("none", "none"),
-        ("required", "required"),
-        ("any", "required"),
-        ("add", NAMED),
-        (NAMED, NAMED),
-        ({"type": "auto"}, "auto"),
-        (None, None),
-    ],
-)
-@subcases("way", WAYS_WITH_TOOLS)
-def test_each_form_of_choice_is_said_in_openais_words(server: ScriptServer, way: str, choice: Any, on_the_wire: Any):
-    server.say(said(call("add", '{"a": 1, "b": 2}'), stream="stream" in way))
-    with_tools(model_at(server), way, *TOOLS, user_msg="hi", tool_choice=choice)
-    assert sent(server).get("tool_choice") == on_the_wire
-
-
-@subcases("way", WAYS_WITH_TOOLS)
-def test_a_required_tool_is_said_to_be(server: ScriptServer, way: str):
-    server.say(said(call("add", '{"a": 1, "b": 2}'), stream="stream" in way))
-    response = with_tools(model_at(server), way, ADD, user_msg="hi", tool_required=True)
-    assert sent(server)["tool_choice"] == "required"
-    assert [tool["function"]["name"] for tool in sent(server)["tools"]] == ["add"]
-    assert sent(server)["tools"][0]["function"]["parameters"]["properties"].keys() == {"a", "b"}
-    (found,) = AKI(model="qwen3.6-35b").get_tool_calls_from_response(response)
-    assert found == ToolSelection(tool_id="call_1", tool_name="add", tool_kwargs={"a": 1, "b": 2})
-
-
-@subcases("way", WAYS_WITH_TOOLS)
+@every_way
 def test_without_tools_nothing_of_them_is_sent(server: ScriptServer, way: str):
-    server.say(streamed("Hello") if "stream" in way else replied())
-    given = {"user_msg": "hi", "tool_required": True, "tool_choice": "add", "allow_parallel_tool_calls": True}
-    response = with_tools(model_at(server), way, **given)
-    assert response.message.content == "Hello"
+    given = {"tool_required": True, "tool_choice": "add", "allow_parallel_tool_calls": True}
+    assert with_tools(model_at(server), way, **given).message.content == "Hello"
     assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(sent(server))
 
 
-def test_without_tools_there_is_nothing_of_them():
-    assert set(prepared([], user_msg="hi", tool_required=True, tool_choice="add")) == {"messages"}
-
-
-def test_other_arguments_are_passed_on():
-    assert prepared(user_msg="hi", temperature=0, seed=7) | {"tools": None, "messages": None} == {
-        "temperature": 0,
-        "seed": 7,
-        "parallel_tool_calls": False,
-        "tools": None,
-        "messages": None,
-    }
-
-
-@pytest.mark.parametrize("user_msg", ["hi", HI, None])
-@pytest.mark.parametrize("history", [None, [], [SYSTEM]])
-def test_the_question_stands_behind_the_history_which_is_not_changed(user_msg: Any, history: Any):
-    before = list(history or [])
-    found = prepared(user_msg=user_msg, chat_history=history)
-    assert found["messages"] == [*before, *([] if user_msg is None else [HI])]
-    assert list(history or []) == before
-    assert found["messages"] is not history
-
-
-def test_a_question_without_characters_is_a_question():
-    assert prepared(user_msg="")["messages"] == [ChatMessage(content="")]
-
-
-def test_chat_with_tools_does_not_change_the_history(server: ScriptServer):
-    server.say(said(call("add", '{"a": 1, "b": 2}'), stream=False))
+def test_the_question_stands_behind_the_history_which_is_not_changed(server: ScriptServer):
+    llm = model_at(server)
+    for history in (None, [], [SYSTEM]):
+        for question in ("hi", HI, None, ""):
+            before = list(history or [])
+            prepared = llm._prepare_chat_with_tools(TOOLS, user_msg=question, chat_history=history)
+            asked = [] if question is None else [ChatMessage(content="") if question == "" else HI]
+            assert prepared["messages"] == [*before, *asked]
+            assert list(history or []) == before
     history = [SYSTEM]
-    model_at(server).chat_with_tools(TOOLS, user_msg="hi", chat_history=history)
+    llm.chat_with_tools(TOOLS, user_msg="hi", chat_history=history)
     assert history == [SYSTEM]
     assert [message["role"] for message in sent(server)["messages"]] == ["system", "user"]
 
 
-def test_a_long_description_is_sent_whole(server: ScriptServer):
-    server.say(replied())
-    tool = FunctionTool.from_defaults(fn=add, description="x" * 3000)
-    model_at(server).chat_with_tools([tool], user_msg="hi")
-    assert sent(server)["tools"][0]["function"]["description"].endswith("x" * 3000)
-
-
-def test_a_tool_without_parameters_is_called(server: ScriptServer):
-    server.say(said(call("broken_tool", ""), stream=False))
-    response = model_at(server).chat_with_tools([BROKEN], user_msg="hi")
-    (found,) = model_at(server).get_tool_calls_from_response(response)
-    assert found.tool_kwargs == {}
-    assert sent(server)["tools"][0]["function"]["parameters"]["type"] == "object"
-
-
-# Several calls
-
-TWO = (call("add", '{"a": 1, "b": 2}'), call("get_weather", '{"city": "Paris"}', "call_2"))
-
-
-@subcases("way", WAYS_WITH_TOOLS)
-def test_several_calls_are_given_where_they_are_allowed(server: ScriptServer, way: str):
-    server.say(said(*TWO, stream="stream" in way, text="I look."))
+@pytest.mark.parametrize("parallel", [False, True])
+@every_way
+def test_calls_after_the_first_are_dropped_unless_several_are_allowed(server: ScriptServer, way: str, parallel: bool):
+    server.always = answering("I look.", SUM, PARIS)
     llm = model_at(server)
-    response = with_tools(llm, way, *TOOLS, user_msg="hi", allow_parallel_tool_calls=True)
-    assert [found.tool_id for found in llm.get_tool_calls_from_response(response)] == ["call_1", "call_2"]
+    if parallel:
+        response = with_tools(llm, way, *TOOLS, allow_parallel_tool_calls=True)
+    else:
+        with pytest.warns(UserWarning, match="get_weather is not called"):
+            response = with_tools(llm, way, *TOOLS, allow_parallel_tool_calls=False)
+    assert sent(server).get("parallel_tool_calls") == (None if parallel else False)
+    ids = [selection.tool_id for selection in llm.get_tool_calls_from_response(response)]
+    assert ids == ["call_1", "call_2"][: 2 if parallel else 1]
     assert response.message.content == "I look."
+    assert len(response.message.blocks) == 1 + len(ids)
 
 
-@subcases("way", ["chat_with_tools", "achat_with_tools"])
-def test_the_first_call_is_kept_where_only_one_is_allowed(server: ScriptServer, way: str):
-    server.say(said(*TWO, stream=False, text="I look."))
-    llm = model_at(server)
-    with pytest.warns(UserWarning, match="is not called"):
-        response = with_tools(llm, way, *TOOLS, user_msg="hi", allow_parallel_tool_calls=False)
-    assert sent(server)["parallel_tool_calls"] is False
-    (found,) = llm.get_tool_calls_from_response(response)
-    assert (found.tool_id, found.tool_name) == ("call_1", "add")
-    assert response.message.content == "I look."
-    assert len(response.message.blocks) == 2
+@every_way
+def test_the_emulators_calls_are_the_same_in_every_way(fresh_emulator, way: str):
+    llm = model_on(fresh_emulator)
+    question = {"chat_history": [ChatMessage("What is the weather in Paris?")], "tool_required": True}
+    response = results(getattr(llm, way), [WEATHER], **question)[-1]
+    (selection,) = llm.get_tool_calls_from_response(response)
+    assert (selection.tool_name, selection.tool_kwargs) == ("get_weather", {"city": "Paris"})
+    json.dumps(response.raw)
 
 
 # Reading calls
 
 
-def a_response(*blocks: Any, **known: Any) -> ChatResponse:
-    return ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, blocks=list(blocks)), additional_kwargs=known)
-
-
-def selected(*kwargs: Any, **known: Any) -> list[ToolSelection]:
-    blocks = [ToolCallBlock(tool_call_id=f"c{n}", tool_name="f", tool_kwargs=given) for n, given in enumerate(kwargs)]
-    return AKI(model="qwen3.6-35b").get_tool_calls_from_response(a_response(*blocks, **known))
+def a_response(*blocks: Any, **details: Any) -> ChatResponse:
+    message = ChatMessage(role=MessageRole.ASSISTANT, blocks=list(blocks))
+    return ChatResponse(message=message, additional_kwargs=details)
 
 
 def test_no_call_is_an_error_unless_it_is_not():
@@ -242,149 +176,202 @@ def test_no_call_is_an_error_unless_it_is_not():
 
 
 @pytest.mark.parametrize(
-    ("given", "read"),
+    ("arguments", "complete", "parsed"),
     [
-        ({"a": 1}, {"a": 1}),
-        ({}, {}),
-        ('{"a": 1}', {"a": 1}),
-        ('{"a": 1, "b": "Par', {"a": 1, "b": "Par"}),
-        ('{"a": [1, 2', {"a": [1, 2]}),
-        ('{"a', {}),
-        ("", {}),
-        ("null", {}),
-        ("[1]", {}),
-        ("nonsense", {}),
+        ({"a": 1}, False, {"a": 1}),
+        ({}, False, {}),
+        ('{"a": 1}', False, {"a": 1}),
+        ('{"a": 1, "b": "Par', False, {"a": 1, "b": "Par"}),
+        ('{"a": [1, 2', False, {"a": [1, 2]}),
+        ('{"a', False, {}),
+        ("", False, {}),
+        ("null", False, {}),
+        ("[1]", False, {}),
+        ("nonsense", False, {}),
+        ('{"a": 1}', True, {"a": 1}),
+        ('{"a": 1', True, None),
+        ("[1]", True, None),
+        ("nonsense", True, None),
+        ('"text"', True, None),
     ],
+    ids=str,
 )
-def test_arguments_are_read_as_far_as_they_go(given: Any, read: dict[str, Any]):
-    (found,) = selected(given)
-    assert found.tool_kwargs == read
+def test_arguments_are_read_as_far_as_they_go_and_must_be_an_object_in_the_end(
+    arguments: Any, complete: bool, parsed: dict[str, Any] | None
+):
+    block = ToolCallBlock(tool_call_id="c", tool_name="f", tool_kwargs=arguments)
+    response = a_response(block, **({"finish_reason": "tool_calls"} if complete else {}))
+    (selection,) = AKI(model="qwen3.6-35b").get_tool_calls_from_response(response)
+    assert (selection.tool_id, selection.tool_kwargs) == ("c", parsed or {})
+    if parsed is None:
+        assert selection.tool_name.startswith("f (not called: the arguments of f are")
+    else:
+        assert selection.tool_name == "f"
 
 
-@pytest.mark.parametrize("given", ['{"a": 1', "[1]", "nonsense", '"text"'])
-def test_arguments_of_a_whole_answer_that_are_no_object_select_no_tool(given: str):
-    (found,) = selected(given, finish_reason="tool_calls")
-    assert (found.tool_id, found.tool_kwargs) == ("c0", {})
-    assert found.tool_name.startswith("f (not called: the arguments of f are")
-
-
-def test_a_call_of_another_integration_is_read():
-    (found,) = selected('{"a": 1}')
-    assert found == ToolSelection(tool_id="c0", tool_name="f", tool_kwargs={"a": 1})
-
-
-def test_whole_arguments_as_text_in_a_whole_answer_are_read():
-    (found,) = selected('{"a": 1}', finish_reason="tool_calls")
-    assert found.tool_kwargs == {"a": 1}
-
-
-CUT = {
-    "behind_the_name": "",
-    "amid": '{"city": "Par',
-    "behind_the_brace": "{",
-}
-
-
-@pytest.mark.parametrize("how", CUT)
+@pytest.mark.parametrize("arguments", ["", '{"city": "Par', "{"])
 @subcases("way", WAYS)
-def test_a_call_that_was_cut_at_max_tokens_is_not_made(server: ScriptServer, way: Way, how: str):
-    server.say(said(call("get_weather", CUT[how]), stream=is_streamed(way), finish="length"))
+def test_a_call_that_was_cut_at_max_tokens_is_not_made(server: ScriptServer, way: Way, arguments: str):
+    server.always = answering(None, call("get_weather", arguments), finish="length")
     llm = model_at(server)
-    response = ask(llm, way, "hi", tools=[WEATHER.metadata.to_openai_tool()])
+    response = ask(llm, way, "hi", tools=WEATHER_TOOL)
     assert response.additional_kwargs["finish_reason"] == "length"
     (selection,) = llm.get_tool_calls_from_response(response)
-    assert (selection.tool_name.split(" ")[:2], selection.tool_kwargs) == (["get_weather", "(not"], {})
+    assert selection.tool_name.startswith("get_weather (not called")
+    assert "max_tokens" in selection.tool_name
+    assert selection.tool_kwargs == {}
     assert len(server.requests) == 1
 
 
-def test_the_error_of_a_call_that_was_cut_says_what_cut_it(server: ScriptServer):
-    server.say(said(call("get_weather", '{"city": "Par'), stream=False, finish="length"))
-    llm = model_at(server)
-    response = ask(llm, "chat", "hi", tools=[WEATHER.metadata.to_openai_tool()])
-    assert "max_tokens" in llm.get_tool_calls_from_response(response)[0].tool_name
-
-
 @subcases("way", WAYS)
-def test_a_whole_call_before_one_that_was_cut_is_there_to_see(server: ScriptServer, way: Way):
-    server.say(
-        said(
-            call("add", '{"a": 1, "b": 2}'),
-            call("get_weather", "", "call_2"),
-            stream=is_streamed(way),
-            finish="length",
-        )
-    )
-    response = ask(model_at(server), way, "hi", tools=[WEATHER.metadata.to_openai_tool()])
+def test_a_complete_call_before_one_that_was_cut_is_there_to_see(server: ScriptServer, way: Way):
+    server.always = answering(None, SUM, call("get_weather", "", "call_2"), finish="length")
+    response = ask(model_at(server), way, "hi", tools=WEATHER_TOOL)
     kwargs = [block.tool_kwargs for block in response.message.blocks if isinstance(block, ToolCallBlock)]
     assert kwargs == [{"a": 1, "b": 2}, ""]
 
 
 @subcases("way", WAYS)
-@pytest.mark.parametrize("arguments", ["", None, "{}", {}])
-def test_a_call_without_arguments_is_a_call_where_the_answer_was_not_cut(
-    server: ScriptServer, way: Way, arguments: Any
-):
-    server.say(said(call("get_weather", arguments), stream=is_streamed(way)))
+def test_a_call_without_arguments_is_a_call_where_the_answer_was_not_cut(server: ScriptServer, way: Way):
     llm = model_at(server)
-    response = ask(llm, way, "hi", tools=[WEATHER.metadata.to_openai_tool()])
-    assert llm.get_tool_calls_from_response(response)[0].tool_kwargs == {}
+    for arguments in ("", None, "{}", {}):
+        server.always = answering(None, call("get_weather", arguments))
+        response = ask(llm, way, "hi", tools=WEATHER_TOOL)
+        assert llm.get_tool_calls_from_response(response)[0].tool_kwargs == {}
 
 
 @subcases("way", STREAMED)
 def test_a_call_that_was_cut_gives_what_there_is_until_the_answers_end(server: ScriptServer, way: Way):
-    server.say(said(call("get_weather", '{"city": "Par'), stream=True, finish="length"))
+    server.always = answering(None, call("get_weather", '{"city": "Par'), finish="length")
     llm = model_at(server)
-    items = items_of(llm, way, "hi", tools=[WEATHER.metadata.to_openai_tool()])
-    found = [llm.get_tool_calls_from_response(item, error_on_no_tool_call=False) for item in items[:-1]]
-    assert [calls[0].tool_kwargs for calls in found if calls][-1] == {"city": "Par"}
+    items = items_of(llm, way, "hi", tools=WEATHER_TOOL)
+    selections = [llm.get_tool_calls_from_response(item, error_on_no_tool_call=False) for item in items[:-1]]
+    assert [each[0].tool_kwargs for each in selections if each][-1] == {"city": "Par"}
 
 
 # Predict and call
 
-
-@pytest.mark.parametrize("how", ["predict_and_call", "apredict_and_call"])
-def test_a_tool_is_chosen_and_called(server: ScriptServer, how: str):
-    server.say(said(call("add", '{"a": 1, "b": 2}'), stream=False))
-    found = getattr(model_at(server), how)(TOOLS, user_msg="1 + 2?")
-    answer = asyncio.run(_awaited(found)) if how.startswith("a") else found
-    assert answer.response == "3"
-    assert [(source.tool_name, source.raw_input["kwargs"]) for source in answer.sources] == [("add", {"a": 1, "b": 2})]
+BOTH = subcases("how", ["predict_and_call", "apredict_and_call"])
 
 
-async def _awaited(found: Any) -> Any:
-    return await found
+def called(server: ScriptServer, how: str, *tools: FunctionTool, **given: Any) -> Any:
+    return results(getattr(model_at(server), how), list(tools), user_msg="hi", **given)[0]
 
 
-def test_several_tools_are_called_where_that_is_allowed(server: ScriptServer):
-    server.say(said(*TWO, stream=False))
-    answer = model_at(server).predict_and_call(TOOLS, user_msg="hi", allow_parallel_tool_calls=True)
-    assert answer.response == "3\n\nsunny in Paris"
+@BOTH
+def test_tools_are_chosen_and_called(server: ScriptServer, how: str):
+    server.always = answering(None, SUM)
+    response = called(server, how, *TOOLS)
+    assert response.response == "3"
+    assert [(each.tool_name, each.raw_input["kwargs"]) for each in response.sources] == [("add", {"a": 1, "b": 2})]
+    server.always = answering(None, SUM, PARIS)
+    assert called(server, how, *TOOLS, allow_parallel_tool_calls=True).response == "3\n\nsunny in Paris"
 
 
-def test_no_call_is_an_error_of_predict_and_call_or_its_text(server: ScriptServer):
-    server.say(replied(), replied())
+@BOTH
+def test_no_call_is_an_error_of_predict_and_call_or_its_text(server: ScriptServer, how: str):
     with pytest.raises(ValueError, match="no tool"):
-        model_at(server).predict_and_call(TOOLS, user_msg="hi")
-    assert model_at(server).predict_and_call(TOOLS, user_msg="hi", error_on_no_tool_call=False).response == "Hello"
+        called(server, how, *TOOLS)
+    assert called(server, how, *TOOLS, error_on_no_tool_call=False).response == "Hello"
 
 
-def test_a_tools_error_is_its_result_or_an_error(server: ScriptServer):
-    server.say(*(said(call("broken_tool", "{}"), stream=False) for _ in range(2)))
-    answer = model_at(server).predict_and_call([BROKEN], user_msg="hi")
-    assert "out of order" in answer.response
+@BOTH
+def test_a_tools_error_is_its_result_or_an_error(server: ScriptServer, how: str):
+    server.always = answering(None, call("broken_tool", "{}"))
+    assert "out of order" in called(server, how, BROKEN).response
     with pytest.raises(ValueError, match="out of order"):
-        model_at(server).predict_and_call([BROKEN], user_msg="hi", error_on_tool_error=True)
+        called(server, how, BROKEN, error_on_tool_error=True)
 
 
-def test_the_emulator_calls_a_tool(fresh_emulator):
-    answer = model_on(fresh_emulator).predict_and_call([WEATHER], user_msg="What is the weather in Paris?")
-    assert answer.response == "sunny in Paris"
+# Broken arguments: no run ends, and no function of the user's is called
+
+UNUSABLE = {
+    "cut": ('{"city": "Ro', "tool_calls"),
+    "cut at max_tokens": ('{"city": "Ro', "length"),
+    "nothing at max_tokens": ("", "length"),
+    "a list": ('["Rome"]', "tool_calls"),
+    "a text": ("Rome", "tool_calls"),
+    "an object too many": ('{"city": "Rome"}{"city": "Paris"}', "tool_calls"),
+    "Python": ("{'city': 'Rome'}", "tool_calls"),
+}
 
 
-@subcases("way", WAYS_WITH_TOOLS)
-def test_the_emulators_calls_are_the_same_in_every_way(fresh_emulator, way: str):
-    llm = model_on(fresh_emulator)
-    response = with_tools(llm, way, WEATHER, user_msg="What is the weather in Paris?", tool_required=True)
-    (found,) = llm.get_tool_calls_from_response(response)
-    assert (found.tool_name, found.tool_kwargs) == ("get_weather", {"city": "Paris"})
-    json.dumps(response.raw)
+class Recorded:
+    """Two tools, of which one takes anything, and the calls of both."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+        def one(city: str) -> str:
+            self.calls.append(city)
+            return "made"
+
+        def anything(**kwargs: Any) -> str:
+            self.calls.append(kwargs)
+            return "made"
+
+        self.tools = {tool.metadata.name: tool for tool in map(FunctionTool.from_defaults, (one, anything))}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+@subcases("streaming", [True, False])
+def test_an_agent_goes_on_and_tells_the_model(server: ScriptServer, case: str, streaming: bool):
+    arguments, finish = UNUSABLE[case]
+
+    def respond(request: Request) -> Answer:
+        stream = request.json.get("stream")
+        if request.json["messages"][-1]["role"] == "tool":
+            return answer("It is done.", stream=stream)
+        return answer(None, call("anything", arguments), stream=stream, finish=finish)
+
+    server.always = respond
+    recorded = Recorded()
+    agent = FunctionAgent(llm=model_at(server), tools=[recorded.tools["anything"]], streaming=streaming)
+    assert run(agent) == "It is done."
+    assert recorded.calls == []
+    told = sent(server)["messages"][-1]
+    assert told["tool_call_id"] == "call_1"
+    assert "not called: the" in told["content"]
+    assert len(server.requests) == 2
+
+
+def run(agent: Any) -> str:
+    async def awaited() -> str:
+        return str(await agent.run("hi"))
+
+    return asyncio.run(awaited())
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+@BOTH
+def test_predict_and_call_gives_the_reason_as_the_output(server: ScriptServer, case: str, how: str):
+    arguments, finish = UNUSABLE[case]
+    recorded = Recorded()
+    for name, tool in recorded.tools.items():
+        server.always = answering(None, call(name, arguments), finish=finish)
+        for parallel in (False, True):
+            response = called(server, how, tool, allow_parallel_tool_calls=parallel)
+            assert "not called: the" in response.response
+            assert [output.is_error for output in response.sources] == [True]
+            with pytest.raises(ValueError, match="not called"):
+                called(server, how, tool, allow_parallel_tool_calls=parallel, error_on_tool_error=True)
+    assert recorded.calls == []
+
+
+@BOTH
+def test_the_calls_that_can_be_made_are_made(server: ScriptServer, how: str):
+    texts = ('{"city": "Rome"}', '{"city": "Pa', '{"city": "Oslo"}')
+    server.always = answering(None, *(call("one", text, f"c{index}") for index, text in enumerate(texts)))
+    recorded = Recorded()
+    response = called(server, how, recorded.tools["one"], allow_parallel_tool_calls=True)
+    assert recorded.calls == ["Rome", "Oslo"]
+    assert [output.is_error for output in response.sources] == [False, True, False]
+
+
+def test_a_react_agent_goes_on(server: ScriptServer):
+    server.say(streamed("Thought: I need the tool.\nAction: one\nAction Input: nonsense"))
+    server.always = streamed("Thought: I can answer now.\nAnswer: It is done.")
+    recorded = Recorded()
+    assert run(ReActAgent(llm=model_at(server), tools=[recorded.tools["one"]])) == "It is done."
+    assert len(server.requests) >= 2
+    assert recorded.calls == []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterator
+from functools import reduce
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -30,13 +32,14 @@ _budget = Budget(int(os.environ.get("AKI_RECORD_CALLS", "0")))
 
 
 @pytest.fixture(autouse=True)
-def pictures_from_here(monkeypatch):
-    """The suite downloads its pictures; here they are made."""
+def files_from_here(monkeypatch):
+    """The suite downloads pictures, PDFs and sound; here a picture stands for each, for nothing reads what it sends."""
 
     def get(url: str, **_: object) -> httpx.Response:
         return httpx.Response(200, content=a_png(), request=httpx.Request("GET", url))
 
     monkeypatch.setattr("langchain_tests.integration_tests.chat_models.httpx.get", get)
+    monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "tests")  # else it warns
     register_providers()
 
 
@@ -116,6 +119,7 @@ class Suite(ChatModelIntegrationTests):
     has_tool_calling = has_tool_choice = has_structured_output = supports_json_mode = True
     returns_usage_metadata = supports_model_override = True
     supports_image_inputs = supports_image_urls = supports_image_tool_message = supports_anthropic_inputs = True
+    supports_pdf_inputs = supports_pdf_tool_message = supports_audio_inputs = True
 
     @property
     def chat_model_params(self) -> dict:
@@ -127,6 +131,12 @@ class TestAkiOpenai(Suite):
     place = "aki/openai"
     served = "qwen3.6-35b"
     model_override_value = "gpt-oss-120b"
+    supported_usage_metadata_details: ClassVar[Any] = {"invoke": ["reasoning_output"], "stream": ["reasoning_output"]}
+
+    def invoke_with_reasoning_output(self, *, stream: bool = False) -> Any:
+        model = self.chat_model_class(**self.chat_model_params, reasoning_effort="high")
+        question = "What is 12 * 13?"
+        return reduce(operator.add, model.stream(question)) if stream else model.invoke(question)
 
 
 @pytest.mark.xdist_group("aki/anthropic")
@@ -134,6 +144,7 @@ class TestAkiAnthropic(Suite):
     place = "aki/anthropic"
     served = "qwen3.6-35b"
     model_override_value = "gpt-oss-120b"
+    supports_audio_inputs = False
 
 
 @pytest.mark.xdist_group("aki/native")
@@ -145,6 +156,7 @@ class TestAkiNative(Suite):
     told_to_emulator = {"x-emulator-fault": "fast"}  # noqa: RUF012  a constant
     has_tool_calling = has_tool_choice = False
     supports_image_urls = supports_image_tool_message = supports_anthropic_inputs = False
+    supports_pdf_inputs = supports_pdf_tool_message = supports_audio_inputs = False
 
 
 @pytest.mark.xdist_group("aacflow/openai")

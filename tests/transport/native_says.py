@@ -67,7 +67,7 @@ class Worker:
         looks: The bodies of the calls that ask for a state.
         cancels: The bodies of the calls that cancel.
         listings: The requests for the listing.
-        paths: The paths of all calls but the listing's.
+        requests: All calls but the listing's.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Worker:
         self.looks: list[dict[str, Any]] = []
         self.cancels: list[dict[str, Any]] = []
         self.listings: list[httpx.Request] = []
-        self.paths: list[str] = []
+        self.requests: list[httpx.Request] = []
         self._states = deque(states)
         self._start = deque(start)
         self._cancel = cancel
@@ -95,7 +95,7 @@ class Worker:
                 if self._endpoints is None
                 else httpx.Response(200, json={"success": True, "endpoints": list(self._endpoints)})
             )
-        self.paths.append(request.url.raw_path.decode())
+        self.requests.append(request)
         body = json.loads(request.content)
         if "/call/" in request.url.path:
             self.starts.append(body)
@@ -105,6 +105,10 @@ class Worker:
             return _said(self._cancel)
         self.looks.append(body)
         return _said(_next(self._states))
+
+    @property
+    def paths(self) -> list[str]:
+        return [request.url.raw_path.decode() for request in self.requests]
 
     def client(self, **fields: Any) -> Client:
         return Client(

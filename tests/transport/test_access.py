@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import html
-import json
 import logging
-import pickle
 import sys
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from aki_transport import (
     AKIError,
     APIStatusError,
     Client,
     ConfigurationError,
-    Provider,
-    Route,
     StreamInterruptedError,
     __version__,
 )
-from aki_transport.auth import is_loopback, secret_header_values
+from aki_transport.auth import secret_header_values
 from aki_transport.redaction import escape_control
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse, text_answer
-from tests.transport.asking import KEY, Clock, Way, client_for, in_every_chat, in_every_way, request_for
+from tests.transport.asking import (
+    KEY,
+    Clock,
+    Way,
+    client_for,
+    in_every_chat,
+    in_every_stream,
+    in_every_way,
+    request_for,
+)
 
 SECRET = "hunter2-the-passw0rd"
 
@@ -40,57 +44,21 @@ def good(way: Way) -> Answer:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://aki.io/v1",
-        "http://192.168.0.1/v1",
-        "http://0.0.0.0/v1",
-        "http://localhost.example.com/v1",
-        "http://127.0.0.1.example.com/v1",
-        "http://evillocalhost/v1",
-        "http://evil.localhost/v1",
-        "http://localhost../v1",
-        "http://128.1/v1",
-        "http://2130706432.example.com/v1",
-        "http://[::ffff:10.0.0.1]/v1",
-        "http://[::]/v1",
-        "http://[::2]/v1",
-        "ftp://aki.io/v1",
-        "file:///etc/passwd",
-        "aki.io/v1",
-        "//aki.io/v1",
-        "https://",
-        "https:///v1",
-        "https://aki.io/v1/chat/completions",
-        "https://aki.io/v1#x",
-        "https://aki.io/anthropic/v1/messages",
-        "https://aki.io/v1#",
-        "https://aki.io/\r\nx: y",
-        "https://aki.io /v1",
-        " https://aki.io/v1",
-        "https://aki.io:port/v1",
-        "https://aki.io:99999/v1",
-        "https://[::1/v1",
-        "https://gr\u00fc\u00dfe.de/v1",
+        *("http://aki.io/v1", "http://192.168.0.1/v1", "http://0.0.0.0/v1", "http://localhost.example.com/v1"),
+        *("http://127.0.0.1.example.com/v1", "http://evillocalhost/v1", "http://evil.localhost/v1"),
+        *("http://localhost../v1", "http://128.1/v1", "http://2130706432.example.com/v1", "http://[::]/v1"),
+        *("http://[::ffff:10.0.0.1]/v1", "http://[::2]/v1", "http://127.0.0.1./v1", "http://127.1.2.3.4/v1"),
+        *("ftp://aki.io/v1", "file:///etc/passwd", "aki.io/v1", "//aki.io/v1", "https://", "https:///v1"),
+        *("https://aki.io/v1/chat/completions", "https://aki.io/anthropic/v1/messages", "https://aki.io/v1#x"),
+        *("https://aki.io/v1#", "https://aki.io/\r\nx: y", "https://aki.io /v1", " https://aki.io/v1"),
+        *("https://aki.io:port/v1", "https://aki.io:99999/v1", "https://[::1/v1", "https://gr\u00fc\u00dfe.de/v1"),
+        *(f"https://me:{SECRET}@aki.io/v1", f"https://{SECRET}@aki.io/v1", f"http://me:{SECRET}@127.0.0.1/v1"),
+        *(f"https://me:{SECRET}@aki.io:port/v1", f"https://me:{SECRET}@aki.io:99999/v1"),
+        *(f"https://me:{SECRET}@[::1/v1", f"ftp://me:{SECRET}@aki.io/v1"),
     ],
 )
 def test_an_unsafe_url_is_refused_before_anything_is_sent(url: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"AKI\.IO: base_url"):
-        Client(base_url=url, api_key=KEY)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        f"https://me:{SECRET}@aki.io/v1",
-        f"https://{SECRET}@aki.io/v1",
-        f"http://me:{SECRET}@127.0.0.1/v1",
-        f"https://me:{SECRET}@aki.io:port/v1",
-        f"https://me:{SECRET}@aki.io:99999/v1",
-        f"https://me:{SECRET}@[::1/v1",
-        f"ftp://me:{SECRET}@aki.io/v1",
-    ],
-)
-def test_a_url_with_credentials_is_refused_without_showing_them(url: str) -> None:
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError, match=r"AKI\.IO: base_url") as caught:
         Client(base_url=url, api_key=KEY)
     assert SECRET not in str(caught.value)
 
@@ -98,21 +66,10 @@ def test_a_url_with_credentials_is_refused_without_showing_them(url: str) -> Non
 @pytest.mark.parametrize(
     "url",
     [
-        "https://aki.io/v1",
-        "https://aki.io/v1/",
-        "HTTPS://AKI.IO/v1",
-        "http://localhost/v1",
-        "http://localhost:1234",
-        "http://127.0.0.1:1/v1",
-        "http://127.9.9.9/v1",
-        "http://[::1]:80/v1",
-        "http://127.1/v1",
-        "http://0x7f000001/v1",
-        "http://2130706433/v1",
-        "http://[::ffff:127.0.0.1]:8000/v1",
-        "http://[0:0:0:0:0:0:0:1]/v1",
-        "http://LOCALHOST/v1",
-        "http://localhost./v1",
+        *("https://aki.io/v1", "https://aki.io/v1/", "HTTPS://AKI.IO/v1", "http://localhost/v1", "http://LOCALHOST/v1"),
+        *("http://localhost:1234", "http://localhost./v1", "http://127.0.0.1:1/v1", "http://127.9.9.9/v1"),
+        *("http://127.1/v1", "http://0x7f000001/v1", "http://2130706433/v1", "http://[::ffff:127.0.0.1]:8000/v1"),
+        *("http://[::1]:80/v1", "http://[0:0:0:0:0:0:0:1]/v1"),
     ],
 )
 def test_a_safe_url_is_taken(url: str) -> None:
@@ -155,20 +112,6 @@ def test_the_key_is_looked_for_in_order(way: Way, server: ScriptServer, monkeypa
     assert [request.headers["authorization"] for request in server.requests] == ["Bearer first", "Bearer explicit"]
 
 
-@in_every_way
-def test_without_a_key_the_variables_are_named(way: Way) -> None:
-    with pytest.raises(ConfigurationError, match="set AKI_API_KEY or AKI_IO_API_KEY or pass api_key="):
-        way.ask(Client())
-
-
-@in_every_way
-def test_a_provider_without_key_variables_takes_no_key(way: Way, server: ScriptServer) -> None:
-    server.say(good(way))
-    mine = Provider(name="mine", routes=(Route(protocol="openai", base_url=server.openai_url),))
-    way.ask(Client(mine))
-    assert "authorization" not in server.requests[0].headers
-
-
 @pytest.mark.parametrize("key", ["a\r\nx: y", "a\nb", "a b", "schl\u00fcssel", "a\0", "a\x7f"])
 def test_a_key_that_no_header_takes_is_refused_without_showing_it(key: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -184,14 +127,6 @@ def test_a_key_that_no_header_takes_is_refused_without_showing_it(key: str) -> N
 def test_headers_that_http_does_not_take_are_refused(headers: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="default_headers"):
         Client(default_headers=headers)
-
-
-@in_every_way
-def test_a_model_with_a_line_break_stays_in_the_body(way: Way, server: ScriptServer) -> None:
-    server.say(good(way))
-    way.ask(client_for(server, on_model_fallback="ignore", provider="aacflow"), request_for("a\r\nx-evil: 1"))
-    assert server.requests[0].json["model"] == "a\r\nx-evil: 1"
-    assert "x-evil" not in server.requests[0].headers
 
 
 @in_every_way
@@ -240,21 +175,8 @@ def test_exactly_these_headers_are_sent_whatever_the_environment_says(
 def test_a_key_of_another_vendor_is_none(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in OTHERS.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigurationError, match="no key"):
+    with pytest.raises(ConfigurationError, match="no key; set AKI_API_KEY or AKI_IO_API_KEY or pass api_key="):
         way.ask(Client())
-
-
-@pytest.mark.parametrize("host", ["LocalHost", "localhost.", "127.0.0.1", "127.1", "::1", "::ffff:127.0.0.1"])
-def test_this_machine_is_known_by_each_of_its_names(host: str) -> None:
-    assert is_loopback(host)
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["", ".", "xlocalhost", "a.localhost", "localhost.example.com", "10.0.0.1", "::", "127.0.0.1.", "1", "127.1.2.3.4"],
-)
-def test_no_other_host_is_this_machine(host: str) -> None:
-    assert not is_loopback(host)
 
 
 def test_the_secrets_in_headers_are_found_by_the_names_of_the_headers() -> None:
@@ -272,16 +194,6 @@ def test_the_secrets_in_headers_are_found_by_the_names_of_the_headers() -> None:
 # The key
 
 
-def failure(way: Way, client: Client) -> AKIError | None:
-    try:
-        way.ask(client)
-    except AKIError as error:
-        return error
-    except Warning:
-        return None
-    return None
-
-
 def no_secret(text: str) -> bool:
     """Neither the key nor enough of it to be of use."""
     return KEY not in text and KEY[:10] not in text
@@ -296,21 +208,18 @@ OTHER = "gateway&5ecret/of-the-te5ts"
     [
         json_answer({"error": {"message": f"denied for {OTHER} and {KEY}"}}, 403),
         text_answer(f"<p>denied for {html.escape(OTHER)}", 403, content_type="text/html"),
-        text_answer(f"?token={quote(OTHER, safe='')}", 403),
-        text_answer(
-            json.dumps({"echo": OTHER}).replace("/", "\\/").replace("&", "\\u0026"), 403, content_type="text/plain"
-        ),
         text_answer("x " * 2030 + OTHER, 403),
         text_answer(" " * 16370 + OTHER, 403),
     ],
-    ids=["plain", "html", "url", "json", "cut", "cut before"],
+    ids=["plain", "html", "cut", "cut before"],
 )
 @in_every_way
 def test_a_secret_of_own_headers_is_nowhere_in_an_error(way: Way, body: Answer, server: ScriptServer) -> None:
     server.always = body
     client = client_for(server, default_headers={"X-Gateway-Key": OTHER}, max_retries=0)
-    error = failure(way, client)
-    assert isinstance(error, APIStatusError)
+    with pytest.raises(APIStatusError) as caught:
+        way.ask(client)
+    error = caught.value
     for text in (str(error), repr(error), repr(error.__dict__), error.response.text):
         assert no_secret(text)
         assert OTHER[8:] not in html.unescape(unquote(text)).replace("\\", "")
@@ -318,24 +227,13 @@ def test_a_secret_of_own_headers_is_nowhere_in_an_error(way: Way, body: Answer, 
     assert "***" in repr(error.__dict__)
 
 
-@pytest.mark.parametrize("key", ["x", "test", "EMPTY", "none", "brown"])
-@in_every_way
-def test_a_placeholder_for_a_key_damages_no_text(way: Way, key: str, server: ScriptServer) -> None:
-    words = "none of the brown boxes in this test is EMPTY, said x"
-    server.always = json_answer({"error": {"message": words}}, 400)
-    error = failure(way, client_for(server, api_key=key))
-    assert words in str(error)
-
-
-@in_every_way
-def test_what_had_arrived_of_a_stream_stays_as_it_is(way: Way, server: ScriptServer) -> None:
-    if not way.streamed:
-        return
+@in_every_stream
+def test_what_had_arrived_of_a_stream_stays_as_it_is(stream_way: Way, server: ScriptServer) -> None:
     server.always = sse(chunk(f"the text with {KEY} in it"), done=False, end="cut")
-    error = failure(way, client_for(server, max_retries=0))
-    assert isinstance(error, StreamInterruptedError)
-    assert error.partial_text == f"the text with {KEY} in it"
-    assert KEY not in str(error)
+    with pytest.raises(StreamInterruptedError) as caught:
+        stream_way.ask(client_for(server, max_retries=0))
+    assert caught.value.partial_text == f"the text with {KEY} in it"
+    assert KEY not in str(caught.value)
 
 
 @in_every_way
@@ -346,7 +244,9 @@ def test_control_characters_of_a_server_reach_no_message_and_no_log(
     server.always = json_answer(
         {"error": {"message": "\x1b[2Jgone \u202etxt.exe", "code": "a\u2066b"}}, 400, x_request_id="r\x9b31m"
     )
-    error = failure(way, client_for(server, max_retries=0))
+    with pytest.raises(APIStatusError) as caught:
+        way.ask(client_for(server, max_retries=0))
+    error = caught.value
     assert r"\x1b[2Jgone \u202etxt.exe" in str(error)
     assert r"a\u2066b" in str(error)
     for text in (str(error), error.message, *(record.getMessage() for record in caplog.records)):
@@ -384,27 +284,6 @@ def test_the_key_is_in_no_local_of_a_call_that_is_under_way(way: Way, server: Sc
     with pytest.raises(AKIError):
         way.ask(client)
     assert seen == []
-
-
-@in_every_way
-def test_the_key_is_in_no_form_of_a_client(way: Way, server: ScriptServer) -> None:
-    server.say(good(way))
-    client = client_for(server)
-    way.ask(client)
-    for text in (repr(client), str(client), repr(vars(client)), repr(vars(client._transport)), repr(vars(client._key))):
-        assert KEY not in text
-    try:
-        pickled = pickle.dumps(client)
-    except TypeError:
-        return
-    assert KEY.encode() not in pickled
-
-
-@in_every_way
-def test_the_key_may_be_given_wrapped(way: Way, server: ScriptServer) -> None:
-    server.say(good(way))
-    way.ask(client_for(server, api_key=SecretStr(KEY)))
-    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
 
 
 @in_every_way

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import pickle
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,28 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aki_transport import (
-    AKIError,
     APIStatusError,
     AuthenticationError,
     BadRequestError,
     ContextOverflowError,
     InsufficientCreditsError,
     InvalidResponseError,
-    ModelFallbackError,
     NotFoundError,
     PermissionDeniedError,
-    Provider,
     RateLimitError,
-    Route,
     ServerError,
     ServiceUnavailableError,
     StreamInterruptedError,
 )
+from aki_transport.error_parsing import error_from_response
 from aki_transport.messages import ChatDelta, ChatReply, ReasoningBlock, ToolCall, Usage
 from aki_transport.transport import Payload
 from aki_transport.wire import anthropic
 from tests.growth import grows_with_its_size
-from tests.script_server import ScriptServer, sse
 from tests.transport.anthropic_says import (
     END,
     PING,
@@ -55,18 +50,15 @@ from tests.transport.anthropic_says import (
     written,
 )
 from tests.transport.asking import (
-    KEY,
     MODEL,
     Clock,
     Way,
     added_up,
-    client_for,
     in_every_chat,
     in_every_stream,
     in_every_way,
     request_for,
 )
-from tests.transport.test_decoding import cuts, located
 
 # Empty answers that reached max_tokens are among those that are drawn.
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelLimitWarning")
@@ -79,8 +71,8 @@ CALL = tool_use("toolu_1", "get_weather", {})
 CALLED = ToolCall("toolu_1", "get_weather", '{"city": "Paris"}')
 
 
-def decode(*payloads: Payload) -> list[ChatDelta]:
-    decoder = anthropic.decoder(request_for(), {}, on_model=lambda _: None)
+def decode(*payloads: Payload, **options: Any) -> list[ChatDelta]:
+    decoder = anthropic.decoder(request_for(), {}, on_model=lambda _: None, **options)
     deltas = [delta for payload in payloads if (delta := decoder.feed(payload)) is not None]
     return [*deltas, decoder.end()]
 
@@ -101,150 +93,84 @@ def bare(reply: ChatReply) -> ChatReply:
 # The same answer, whole and streamed
 
 
-@dataclass(frozen=True)
-class Oddity:
-    """Events between the beginning and the end of a stream, and what they are."""
-
-    name: str
-    events: tuple[dict[str, Any], ...]
-    text: str = ""
-    reasoning: str = ""
-    tool_calls: tuple[ToolCall, ...] = ()
-    reasoning_blocks: tuple[ReasoningBlock, ...] = ()
-    reason: Any = "end_turn"
-    finish: str | None = "stop"
-    expect: dict[str, Any] = field(default_factory=dict)
-
-
 def pieces(*arguments: str, index: Any = 0) -> tuple[dict[str, Any], ...]:
     return tuple(grow(index, "input_json", partial_json=piece) for piece in arguments)
 
 
-ODDITIES = (
-    Oddity("text", (begin(0, text("")), say("Hel"), PING, say("lo"), stop()), text="Hello"),
-    Oddity("text that comes with its block", (begin(0, text("Hel")), say("lo"), stop()), text="Hello"),
-    Oddity("text without a block", (say("Hel"), say("lo")), text="Hello"),
-    Oddity("text without any index", (begin(None, text("")), say("Hel", None), say("lo", None)), text="Hello"),
-    Oddity("text blocks without an end", (begin(0, text("Hel")), begin(1, text("lo"))), text="Hello"),
-    Oddity(
-        "two text blocks under one index",
-        (begin(0, text("")), say("Hel"), stop(), begin(0, text("")), say("lo"), stop()),
-        text="Hello",
-    ),
-    Oddity(
-        "unknown events, blocks and deltas",
-        (
+HELLO = {"text": "Hello"}
+ONE_CALL = {"tool_calls": (CALLED,)}
+WITH_INPUT = begin(0, {**CALL, "input": PARIS})
+# Events between the beginning and the end of a stream, and what the reply has of them.
+ODDITIES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
+    "text": ([begin(0, text("")), say("Hel"), PING, say("lo"), stop()], HELLO),
+    "text that comes with its block": ([begin(0, text("Hel")), say("lo"), stop()], HELLO),
+    "text without a block": ([say("Hel"), say("lo")], HELLO),
+    "text without any index": ([begin(None, text("")), say("Hel", None), say("lo", None)], HELLO),
+    "text blocks without an end": ([begin(0, text("Hel")), begin(1, text("lo"))], HELLO),
+    "two blocks of one index": ([*(begin(0, text("")), say("Hel"), stop()), begin(0, text("")), say("lo")], HELLO),
+    "unknown events, blocks and deltas": (
+        [
             {"type": "content_block_new"},
             begin(0, {"type": "web_search_tool_result", "content": [{"url": "https://a.example"}]}),
-            grow(0, "citations", citation={}),
-            stop(),
-            begin(1, text("")),
-            grow(1, "sparkle", text="no"),
-            say("Hello", 1),
-            stop(1),
-        ),
-        text="Hello",
+            *(grow(0, "citations", citation={}), stop(), begin(1, text(""))),
+            *(grow(1, "sparkle", text="no"), say("Hello", 1), stop(1)),
+        ],
+        HELLO,
     ),
-    Oddity(
-        "a tool that the service itself calls",
-        (
+    "a tool that the service itself calls": (
+        [
             begin(0, {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}),
-            *pieces('{"query": "Paris"}'),
-            stop(),
-            begin(1, text("Hello")),
-            stop(1),
-        ),
-        text="Hello",
+            *(*pieces('{"query": "Paris"}'), stop(), begin(1, text("Hello")), stop(1)),
+        ],
+        HELLO,
     ),
-    Oddity(
-        "arguments in pieces",
-        (begin(0, CALL), *pieces("", '{"city"', ': "Paris"}'), stop()),
-        tool_calls=(CALLED,),
-        reason="tool_use",
-        finish="tool_calls",
+    "arguments in pieces": ([begin(0, CALL), *pieces("", '{"city"', ': "Paris"}'), stop()], ONE_CALL),
+    "arguments at the start": ([WITH_INPUT, stop()], ONE_CALL),
+    "arguments at the start of a block without end": ([WITH_INPUT], ONE_CALL),
+    "arguments at the start and in pieces": ([WITH_INPUT, *pieces('{"city": "Paris"}'), stop()], ONE_CALL),
+    "arguments at the start and empty pieces": ([WITH_INPUT, *pieces("", ""), stop()], ONE_CALL),
+    "arguments at the start as text": ([begin(0, {**CALL, "input": '{"city": "Paris"}'}), stop()], ONE_CALL),
+    "no arguments": ([begin(0, CALL), *pieces(""), stop()], {"tool_calls": (replace(CALLED, arguments=""),)}),
+    "interleaved calls": (
+        [
+            *(begin(0, text("")), begin(1, CALL), begin(2, {**CALL, "id": "toolu_2"})),
+            *(*pieces('{"city":', index=2), say("Hello"), *pieces('{"city": ', index=1)),
+            *(*pieces(' "Rome"}', index=2), *pieces('"Paris"}', index=1), stop(2), stop(0), stop(1)),
+        ],
+        {**HELLO, "tool_calls": (CALLED, ToolCall("toolu_2", "get_weather", '{"city": "Rome"}'))},
     ),
-    Oddity("arguments at the start", (begin(0, {**CALL, "input": PARIS}), stop()), tool_calls=(CALLED,)),
-    Oddity(
-        "arguments at the start of a block without end", (begin(0, {**CALL, "input": PARIS}),), tool_calls=(CALLED,)
-    ),
-    Oddity(
-        "arguments at the start and in pieces",
-        (begin(0, {**CALL, "input": PARIS}), *pieces('{"city": "Paris"}'), stop()),
-        tool_calls=(CALLED,),
-    ),
-    Oddity(
-        "arguments at the start and empty pieces",
-        (begin(0, {**CALL, "input": PARIS}), *pieces("", ""), stop()),
-        tool_calls=(CALLED,),
-    ),
-    Oddity(
-        "arguments at the start as text",
-        (begin(0, {**CALL, "input": '{"city": "Paris"}'}), stop()),
-        tool_calls=(CALLED,),
-    ),
-    Oddity("no arguments", (begin(0, CALL), *pieces(""), stop()), tool_calls=(replace(CALLED, arguments=""),)),
-    Oddity(
-        "interleaved calls",
-        (
-            begin(0, text("")),
-            begin(1, CALL),
-            begin(2, {**CALL, "id": "toolu_2"}),
-            *pieces('{"city":', index=2),
-            say("Hello"),
-            *pieces('{"city": ', index=1),
-            *pieces(' "Rome"}', index=2),
-            *pieces('"Paris"}', index=1),
-            stop(2),
-            stop(0),
-            stop(1),
-        ),
-        text="Hello",
-        tool_calls=(CALLED, ToolCall("toolu_2", "get_weather", '{"city": "Rome"}')),
-    ),
-    Oddity(
-        "calls under one index",
-        (
+    "calls under one index": (
+        [
             *(begin(0, CALL), *pieces('{"city": "Paris"}'), stop()),
             *(begin(0, {**CALL, "id": "toolu_2"}), *pieces("{}"), stop()),
-        ),
-        tool_calls=(CALLED, ToolCall("toolu_2", "get_weather", "{}")),
+        ],
+        {"tool_calls": (CALLED, ToolCall("toolu_2", "get_weather", "{}"))},
     ),
-    Oddity(
-        "thinking, signed and redacted",
-        (
-            begin(0, thinking("")),
-            grow(0, "thinking", thinking="H"),
-            grow(0, "thinking", thinking="m."),
-            grow(0, "signature", signature="c2"),
-            grow(0, "signature", signature="ln"),
-            stop(),
-            begin(1, {"type": "redacted_thinking", "data": "ZGF0YQ=="}),
-            stop(1),
-            begin(2, thinking("Yes.", "b2s=")),
-            stop(2),
-            begin(3, thinking("unsigned")),
-            stop(3),
-            begin(4, text("Hello")),
-            stop(4),
-        ),
-        text="Hello",
-        reasoning="Hm.Yes.unsigned",
-        reasoning_blocks=(
-            ReasoningBlock(text="Hm.", signature="c2ln"),
-            ReasoningBlock(data="ZGF0YQ=="),
-            ReasoningBlock(text="Yes.", signature="b2s="),
-        ),
+    "thinking, signed and redacted": (
+        [
+            *(begin(0, thinking("")), grow(0, "thinking", thinking="H"), grow(0, "thinking", thinking="m.")),
+            *(grow(0, "signature", signature="c2"), grow(0, "signature", signature="ln"), stop()),
+            *(begin(1, {"type": "redacted_thinking", "data": "ZGF0YQ=="}), stop(1)),
+            *(begin(2, thinking("Yes.", "b2s=")), stop(2), begin(3, thinking("unsigned")), stop(3)),
+            *(begin(4, text("Hello")), stop(4)),
+        ],
+        {
+            **HELLO,
+            "reasoning": "Hm.Yes.unsigned",
+            "reasoning_blocks": (
+                ReasoningBlock(text="Hm.", signature="c2ln"),
+                ReasoningBlock(data="ZGF0YQ=="),
+                ReasoningBlock(text="Yes.", signature="b2s="),
+            ),
+        },
     ),
-    Oddity(
-        "reasoning within the text",
-        (begin(0, text("")), say("<thi"), say("nk>Hm</th"), say("ink>\n\nHello"), stop()),
-        text="Hello",
-        reasoning="Hm",
+    "reasoning within the text": (
+        [begin(0, text("")), say("<thi"), say("nk>Hm</th"), say("ink>\n\nHello"), stop()],
+        {**HELLO, "reasoning": "Hm"},
     ),
-    Oddity("an empty answer", (begin(0, text("")), stop())),
-    Oddity("no block at all", ()),
-    Oddity("no reason to end", (say("Hello"),), text="Hello", reason=None, finish=None),
-)
+    "an empty answer": ([begin(0, text("")), stop()], {}),
+    "no block at all": ([], {}),
+}
 _REASONS = {
     "stop_sequence": "stop",
     "pause_turn": "stop",
@@ -253,31 +179,18 @@ _REASONS = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
     "something_new": "something_new",
+    None: None,
 }
 
 
-@pytest.mark.parametrize("row", ODDITIES, ids=lambda row: row.name)
-@in_every_stream
-def test_each_oddity_of_a_stream_is_read(row: Oddity, stream_way: Way) -> None:
-    reply = stream_way.ask(hearing(written(streamed(*row.events, reason=row.reason))))
-    assert (reply.text, reply.reasoning, reply.tool_calls) == (row.text, row.reasoning, row.tool_calls)
-    assert (reply.reasoning_blocks, reply.finish_reason, reply.stop_reason) == (
-        row.reasoning_blocks,
-        row.finish,
-        row.reason,
-    )
+@pytest.mark.parametrize("row", ODDITIES)
+def test_each_oddity_of_a_stream_is_read(row: str) -> None:
+    events, fields = ODDITIES[row]
+    reply = follow(*streamed(*events))
+    expected = {"text": "", "reasoning": "", "tool_calls": (), "reasoning_blocks": (), **fields}
+    assert {name: getattr(reply, name) for name in expected} == expected
     assert reply.usage == Usage(input_tokens=5, output_tokens=3, total_tokens=8)
     assert (reply.model, reply.id) == (MODEL, "msg_1")
-
-
-@some
-@given(cut=cuts, newline=st.sampled_from(["\n", "\r\n", "\r"]))
-def test_any_split_of_a_stream_s_bytes_gives_the_same_answer(cut: list[int], newline: str) -> None:
-    for row in ODDITIES:
-        body = written(streamed(*row.events, reason=row.reason), newline)
-        with located((row.name,)):
-            whole = added_up(hearing(body).stream(request_for()))
-            assert added_up(hearing(body, cut).stream(request_for())) == whole
 
 
 words = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
@@ -337,24 +250,6 @@ def test_a_streamed_answer_is_the_blocking_one(both: tuple[dict[str, Any], list[
     assert bare(follow(*events)) == bare(read(body))
 
 
-@some
-@given(told(), cuts)
-def test_it_is_so_through_the_whole_client(both: tuple[dict[str, Any], list[dict[str, Any]]], cut: list[int]) -> None:
-    body, events = both
-    whole = hearing(body).chat(request_for())
-    assert bare(added_up(hearing(written(events), cut).stream(request_for()))) == bare(whole)
-    assert added_up(hearing(body).stream(request_for())) == whole
-
-
-@in_every_stream
-def test_a_stream_over_a_real_socket(stream_way: Way, server: ScriptServer) -> None:
-    events = [written([each]) for each in streamed(begin(0, text("")), say("Hel"), say("lö"), stop())]
-    server.say(sse(*events, done=False, request_id="req_1"))
-    client = client_for(server, protocol="anthropic", base_url=f"{server.url}/anthropic")
-    reply = stream_way.ask(client)
-    assert (reply.text, reply.request_id) == ("Hellö", "req_1")
-
-
 @in_every_stream
 def test_pieces_are_given_out_as_they_come(stream_way: Way) -> None:
     events = streamed(
@@ -366,14 +261,12 @@ def test_pieces_are_given_out_as_they_come(stream_way: Way) -> None:
 
 
 @pytest.mark.parametrize(("reason", "finish"), _REASONS.items())
-@in_every_way
-def test_each_reason_to_end_in_openai_s_word_and_the_protocol_s(way: Way, reason: str, finish: str) -> None:
-    said = written(streamed(say("Hello"), reason=reason)) if way.streamed else message(text("Hello"), stop=reason)
-    reply = way.ask(hearing(said))
-    assert (reply.finish_reason, reply.stop_reason) == (finish, reason)
-    assert bool(reply.refusal) == (reason == "refusal")
-    assert reply.raw["choices"][0]["finish_reason"] == finish
-    assert (reply.raw["model"], reply.raw["usage"]["prompt_tokens"]) == (MODEL, 5)
+def test_each_reason_to_end_in_openai_s_word_and_the_protocol_s(reason: str | None, finish: str | None) -> None:
+    for reply in (follow(*streamed(say("Hello"), reason=reason)), read(message(text("Hello"), stop=reason))):
+        assert (reply.finish_reason, reply.stop_reason) == (finish, reason)
+        assert bool(reply.refusal) == (reason == "refusal")
+        assert (reply.raw["model"], reply.raw["usage"]["prompt_tokens"]) == (MODEL, 5)
+        assert reply.raw["choices"][0]["finish_reason"] == finish
 
 
 @in_every_way
@@ -381,16 +274,14 @@ def test_the_stop_sequence_is_a_detail(way: Way) -> None:
     ended = {"stop": "stop_sequence", "stop_sequence": "END"}
     events = [start(), say("Hello"), close("stop_sequence", stop_sequence="END"), END]
     reply = way.ask(hearing(written(events) if way.streamed else message(text("Hello"), **ended)))
-    assert reply.details == {"stop_sequence": "END"}
+    assert (reply.text, reply.details) == ("Hello", {"stop_sequence": "END"})
 
 
-@in_every_way
-def test_a_call_without_an_id_gets_one(way: Way) -> None:
+def test_a_call_without_an_id_gets_one() -> None:
     block = {"type": "tool_use", "name": "add", "input": {"a": 1}}
-    said = written(streamed(begin(0, block), stop(), begin(1, block))) if way.streamed else message(block, block)
-    ids = [call.id for call in way.ask(hearing(said)).tool_calls]
-    assert len(set(ids)) == 2
-    assert "" not in ids
+    for reply in (follow(*streamed(begin(0, block), stop(), begin(1, block))), read(message(block, block))):
+        ids = {call.id for call in reply.tool_calls}
+        assert len(ids - {""}) == 2
 
 
 @pytest.mark.parametrize(
@@ -412,17 +303,8 @@ def test_a_call_without_an_id_gets_one(way: Way) -> None:
 )
 def test_usage_wherever_it_stands(opening: Any, closing: Any, usage: tuple[Any, ...] | None) -> None:
     found = follow(start(usage=opening), say("Hello"), {**close(), "usage": closing}, END).usage
-    assert (
-        None
-        if found is None
-        else (
-            found.input_tokens,
-            found.output_tokens,
-            found.total_tokens,
-            found.cached_tokens,
-            found.cache_creation_tokens,
-        )
-    ) == usage
+    names = ("input_tokens", "output_tokens", "total_tokens", "cached_tokens", "cache_creation_tokens")
+    assert (None if found is None else tuple(getattr(found, name) for name in names)) == usage
 
 
 # What is no answer
@@ -447,10 +329,9 @@ ALL = streamed(
 )
 
 
-@in_every_stream
-def test_arguments_without_a_call_are_no_answer(stream_way: Way) -> None:
+def test_arguments_without_a_call_are_no_answer() -> None:
     with pytest.raises(InvalidResponseError, match="without its beginning"):
-        stream_way.ask(hearing(written(streamed(*pieces("{}")))))
+        follow(*streamed(*pieces("{}")))
 
 
 @pytest.mark.parametrize(
@@ -482,11 +363,8 @@ def test_a_stream_without_its_end_is_an_error_with_the_text_so_far(events: list[
 
 
 @in_every_stream
-def test_a_stream_is_whole_once_it_says_why_it_ended(stream_way: Way, server: ScriptServer) -> None:
-    client = client_for(server, protocol="anthropic", base_url=f"{server.url}/anthropic")
-    for end in ("close", "cut", "reset"):
-        server.say(sse(*(written([each]) for each in ALL[:-1]), done=False, end=end))
-        assert stream_way.ask(client).text == "Hello"
+def test_a_stream_is_complete_once_it_says_why_it_ended(stream_way: Way) -> None:
+    assert stream_way.ask(hearing(written(ALL[:-1]))).text == "Hello"
 
 
 @in_every_stream
@@ -514,26 +392,17 @@ def error(kind: str, words: str = "No such luck.") -> dict[str, Any]:
     return {"type": "error", "error": {"type": kind, "message": words}, "request_id": "req_1"}
 
 
-@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(("kind", "status", "cls"), _KINDS)
-@in_every_way
-def test_each_type_of_error_as_a_status(way: Way, kind: str, status: int, cls: type[APIStatusError]) -> None:
-    client = answering(lambda _: httpx.Response(status, json=error(kind), headers={"request-id": "req_1"}))
-    with pytest.raises(cls, match=r"No such luck\.") as caught:
-        way.ask(client)
-    assert type(caught.value) is cls
-    found = (caught.value.status_code, caught.value.type, caught.value.request_id, caught.value.provider)
-    assert found == (status, kind, "req_1", "AKI.IO")
+def test_each_type_of_error_as_a_status_and_inside_an_answer(kind: str, status: int, cls: type[APIStatusError]) -> None:
+    def as_a_status() -> None:
+        raise error_from_response(
+            status, {"request-id": "req_1"}, json.dumps({**error(kind), "request_id": 1}).encode()
+        )
 
-
-@pytest.mark.usefixtures("clock")
-@pytest.mark.parametrize(("kind", "cls"), [(kind, cls) for kind, _, cls in _KINDS])
-@in_every_way
-def test_each_type_of_error_inside_an_answer(way: Way, kind: str, cls: type[APIStatusError]) -> None:
-    said = written([start(), say("Hel"), error(kind)]) if way.streamed else error(kind)
-    with pytest.raises(cls, match=r"No such luck\.") as caught:
-        way.ask(hearing(said))
-    assert (type(caught.value), caught.value.request_id) == (cls, "req_1")
+    for fails in (as_a_status, lambda: read(error(kind)), lambda: follow(start(), say("Hel"), error(kind))):
+        with pytest.raises(cls, match=r"No such luck\.") as caught:
+            fails()
+        assert (type(caught.value), caught.value.request_id, caught.value.type) == (cls, "req_1", kind)
 
 
 @pytest.mark.parametrize(
@@ -541,10 +410,8 @@ def test_each_type_of_error_inside_an_answer(way: Way, kind: str, cls: type[APIS
 )
 @in_every_stream
 def test_an_error_event_is_an_error_whatever_it_holds(data: str, stream_way: Way) -> None:
-    said = written([start(), say("Hel")]) + f"event: error\ndata: {data}\n\n".encode()
-    with pytest.raises(AKIError) as caught:
-        stream_way.ask(hearing(said))
-    assert isinstance(caught.value, APIStatusError | InvalidResponseError)
+    with pytest.raises((APIStatusError, InvalidResponseError)):
+        stream_way.ask(hearing(written([start(), say("Hel")]) + f"event: error\ndata: {data}\n\n".encode()))
 
 
 @pytest.mark.usefixtures("clock")
@@ -561,56 +428,17 @@ def test_an_overloaded_service_is_asked_again_before_it_has_said_anything(way: W
     assert (answers, len(clock.pauses)) == ([], 2 if way.streamed else 1)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "prompt is too long: 250000 tokens > 200000 maximum",
-        "input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000",
-    ],
-)
-@in_every_way
-def test_a_context_that_is_too_small_is_said_so(way: Way, words: str) -> None:
-    with pytest.raises(ContextOverflowError):
-        way.ask(answering(lambda _: httpx.Response(400, json=error("invalid_request_error", words))))
-
-
-@in_every_way
-def test_another_model_s_answer_is_not_given_out(way: Way) -> None:
-    other = "minimax-m2.5-230b"
-    said = written([start(model=other), say("Hello"), close(), END]) if way.streamed else message(model=other)
-    with pytest.raises(ModelFallbackError) as caught:
-        way.ask(hearing(said))
-    assert (caught.value.requested, caught.value.served) == (MODEL, other)
-
-
-@in_every_way
-def test_a_key_that_the_service_says_again_is_in_no_error(way: Way) -> None:
-    for said in (error("authentication_error", f"bad key {KEY}"), {"type": KEY}, {"type": "message", "content": KEY}):
-        with pytest.raises(AKIError) as caught:
-            way.ask(
-                hearing(
-                    written([said, {"type": "content_block_start", "content_block": KEY}]) if way.streamed else said
-                )
-            )
-        shown = (repr(caught.value), str(caught.value), repr(vars(caught.value)), repr(pickle.dumps(caught.value)))
-        assert not any(KEY in each for each in shown)
-
-
-NO_WORKER = Provider(
-    name="mine",
-    routes=(Route(protocol="anthropic", base_url="http://localhost:1", empty_is_failure=True),),
-)
-
-
-@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(("reason", "fails"), [("end_turn", True), ("max_tokens", True), ("refusal", False)])
-@in_every_way
-def test_an_empty_answer_is_a_failed_worker_where_the_route_says_so(way: Way, reason: str, fails: bool) -> None:
+def test_an_empty_answer_is_a_failed_worker_where_the_route_says_so(reason: str, fails: bool) -> None:
     usage = {"input_tokens": 5, "output_tokens": 0}
     events = [start(usage=usage), {**close(reason), "usage": usage}, END]
-    client = hearing(written(events) if way.streamed else message(stop=reason, usage=usage), provider=NO_WORKER)
-    if fails:
-        with pytest.raises(ServerError, match="failed worker"):
-            way.ask(client)
-    else:
-        assert way.ask(client).refusal
+    told: list[list[Payload]] = [
+        [Payload("message", json.dumps(event)) for event in events],
+        [Payload("body", json.dumps(message(stop=reason, usage=usage)).encode())],
+    ]
+    for payloads in told:
+        if fails:
+            with pytest.raises(ServerError, match="failed worker"):
+                decode(*payloads, empty_is_failure=True)
+        else:
+            assert added_up(decode(*payloads, empty_is_failure=True)).refusal

@@ -7,7 +7,6 @@ import json
 from itertools import pairwise
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,9 +26,9 @@ from aki_transport.messages import (
     ToolNamed,
 )
 from aki_transport.wire import anthropic
-from tests.script_server import ScriptServer, json_answer
-from tests.transport.anthropic_says import answering, message, streamed, text, written
-from tests.transport.asking import KEY, MODEL, Way, client_for, in_every_way, request_for
+from tests.script_server import ScriptServer, json_answer, sse
+from tests.transport.anthropic_says import message, streamed, text, written
+from tests.transport.asking import KEY, MODEL, Way, client_for, in_every_way
 
 USER = {"role": "user", "content": [text("hi")]}
 ADD = Tool(name="add", description="Adds.", parameters={"type": "object", "properties": {"a": {"type": "integer"}}})
@@ -56,119 +55,59 @@ def result(content: Any = "1", call_id: str = "toolu_1", **fields: Any) -> Messa
 
 
 @in_every_way
-def test_a_bare_request(way: Way) -> None:
-    seen: list[httpx.Request] = []
-
-    def respond(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
-        events = written(streamed())
-        return (
-            httpx.Response(200, headers={"content-type": "text/event-stream"}, content=events)
-            if way.streamed
-            else httpx.Response(200, json=message())
-        )
-
-    way.ask(answering(respond))
-    (request,) = seen
-    assert str(request.url) == "https://aki.io/anthropic/v1/messages"
-    assert json.loads(request.content) == {
-        "model": MODEL,
-        "max_tokens": 8192,
-        "messages": [USER],
-        **({"stream": True} if way.streamed else {}),
-    }
-    assert request.headers["x-api-key"] == KEY
-    assert request.headers["anthropic-version"] == "2023-06-01"
-    assert "authorization" not in request.headers
-
-
-@in_every_way
-def test_the_listing_is_asked_for_with_the_same_headers(way: Way, server: ScriptServer) -> None:
-    server.say(json_answer(message(text("Hello"))))
-    client = client_for(server, protocol="anthropic", base_url=f"{server.url}/anthropic")
-    assert way.ask(client).text == "Hello"
-    (listing,) = server.listings
-    assert (listing.path, listing.query) == ("/anthropic/v1/models", "")
-    assert listing.headers["x-api-key"] == KEY
-    assert listing.headers["anthropic-version"] == "2023-06-01"
-    assert "authorization" not in listing.headers
+def test_a_bare_request(way: Way, server: ScriptServer) -> None:
+    events = [written([each]) for each in streamed()]
+    server.say(sse(*events, done=False) if way.streamed else json_answer(message()))
+    way.ask(client_for(server, protocol="anthropic", base_url=server.anthropic_url))
+    (listing,), (request,) = server.listings, server.requests
+    assert (listing.path, listing.query, request.path) == ("/anthropic/v1/models", "", "/anthropic/v1/messages")
+    flag = {"stream": True} if way.streamed else {}
+    assert request.json == {"model": MODEL, "max_tokens": 8192, "messages": [USER], **flag}
+    for headers in (listing.headers, request.headers):
+        assert (headers["x-api-key"], headers["anthropic-version"]) == (KEY, "2023-06-01")
+        assert "authorization" not in headers
 
 
 def test_what_is_asked_for_is_sent_under_the_protocol_s_names() -> None:
-    asked = body_of(temperature=0, top_p=0.0, top_k=0, max_tokens=7, stop=("END", "\n"), extra_body={"metadata": {}})
-    assert asked == {
-        "model": MODEL,
-        "messages": [USER],
-        "temperature": 0,
-        "top_p": 0.0,
-        "top_k": 0,
-        "max_tokens": 7,
-        "stop_sequences": ["END", "\n"],
-        "metadata": {},
-    }
-
-
-def test_no_tokens_at_all_are_not_taken_for_none_given() -> None:
-    assert body_of(max_tokens=0)["max_tokens"] == 0
-
-
-def test_extra_body_has_the_last_word() -> None:
+    fields = {"temperature": 0, "top_p": 0.0, "top_k": 0, "max_tokens": 0}
+    asked = body_of(**fields, stop=("END", "\n"), extra_body={"metadata": {}})
+    assert asked == {"model": MODEL, "messages": [USER], **fields, "stop_sequences": ["END", "\n"], "metadata": {}}
     assert body_of(max_tokens=7, extra_body={"max_tokens": 9})["max_tokens"] == 9
 
 
+def system(content: Any) -> Message:
+    return Message(role="system", content=content)
+
+
+def model(text: str) -> Message:
+    return Message(role="assistant", content=text)
+
+
 def test_system_messages_stand_apart_wherever_they_were() -> None:
-    asked = body_of(
-        Message(role="system", content="Be brief."),
-        user("hi"),
-        Message(role="system", content=(Text("Be"), Text("kind."))),
-        Message(role="system", content=" \n"),
-        user("ho"),
-    )
+    asked = body_of(system("Be brief."), user("hi"), system((Text("Be"), Text("kind."))), system(" \n"), user("ho"))
     assert asked["system"] == "Be brief.\n\nBe\nkind."
     assert asked["messages"] == [{"role": "user", "content": [text("hi"), text("ho")]}]
-
-
-def test_no_blank_system_message_is_sent() -> None:
-    assert "system" not in body_of(Message(role="system", content=" "), user("hi"))
-
-
-def test_a_picture_in_a_system_message_is_refused() -> None:
+    assert "system" not in body_of(system(" "), user("hi"))
     with pytest.raises(ConfigurationError, match="system message"):
-        body_of(Message(role="system", content=(Image(url="https://a.example/b.png"),)), user("hi"))
-
-
-def test_turns_of_one_role_in_a_row_become_one() -> None:
-    assert turns_of(
-        user("a"), user("b"), Message(role="assistant", content="c"), Message(role="assistant", content="d"), user("e")
-    ) == [("user", [text("a"), text("b")]), ("assistant", [text("c"), text("d")]), ("user", [text("e")])]
-
-
-def test_the_request_itself_stays_as_it_was() -> None:
-    messages = (user("a"), user("b"), Message(role="assistant", content="c "))
-    request = ChatRequest(model=MODEL, messages=messages)
-    assert anthropic.chat(request, stream=False).body == anthropic.chat(request, stream=False).body
-    assert request.messages == messages
+        body_of(system((Image(url="https://a.example/b.png"),)), user("hi"))
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n\t ", "\u3000"])
-def test_blank_texts_are_left_out(blank: str) -> None:
-    assert turns_of(user(blank, "a", blank), Message(role="assistant", content=blank), user(blank)) == [
-        ("user", [text("a")])
+def test_turns_of_one_role_become_one_and_blank_ones_none(blank: str) -> None:
+    assert turns_of(user(blank, "a", blank), model(blank), user(blank)) == [("user", [text("a")])]
+    assert turns_of(user(" a "), user("b"), model(" c "), model("d"), user("e"), model(f"The answer:{blank}")) == [
+        ("user", [text(" a "), text("b")]),
+        ("assistant", [text(" c "), text("d")]),
+        ("user", [text("e")]),
+        ("assistant", [text("The answer:")]),  # what an answer shall begin with ends with no blank
     ]
 
 
-def test_what_an_answer_shall_begin_with_ends_with_no_blank() -> None:
-    assert turns_of(user("a"), Message(role="assistant", content="The answer: \n"))[-1] == (
-        "assistant",
-        [text("The answer:")],
-    )
-
-
-def test_blanks_within_the_conversation_are_kept() -> None:
-    assert turns_of(user(" a "), Message(role="assistant", content=" b "), user("c"))[:2] == [
-        ("user", [text(" a ")]),
-        ("assistant", [text(" b ")]),
-    ]
+def test_the_request_itself_stays_as_it_was() -> None:
+    messages = (user("a"), user("b"), model("c "))
+    request = ChatRequest(model=MODEL, messages=messages)
+    assert anthropic.chat(request, stream=False).body == anthropic.chat(request, stream=False).body
+    assert request.messages == messages
 
 
 # Tools
@@ -261,9 +200,6 @@ def test_tools_in_our_form_and_in_openai_s_and_in_the_service_s_own() -> None:
 def test_each_choice_of_a_tool(choice: Any, parallel: bool | None, said: dict[str, Any]) -> None:
     asked = body_of(tools=(ADD,), tool_choice=choice, parallel_tool_calls=parallel)
     assert asked["tool_choice"] == said
-
-
-def test_no_choice_without_tools() -> None:
     assert "tool_choice" not in body_of(tool_choice="required", parallel_tool_calls=False)
 
 
@@ -278,45 +214,29 @@ def test_no_choice_without_tools() -> None:
             {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": PIXEL}},
         ),
         (
-            Image(url=f"data:image/webp;base64,{PIXEL}"),
-            {"type": "image", "source": {"type": "base64", "media_type": "image/webp", "data": PIXEL}},
-        ),
-        (
             Image(url="https://a.example/b.png?x=;base64,y"),
             {"type": "image", "source": {"type": "url", "url": "https://a.example/b.png?x=;base64,y"}},
-        ),
-        (
-            File(base64="JVBERi0=", filename="a.pdf"),
-            {
-                "type": "document",
-                "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="},
-                "title": "a.pdf",
-            },
         ),
         (
             File(base64=base64.b64encode("Größe".encode()).decode(), mime_type="text/markdown"),
             {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Größe"}},
         ),
-        (File(file_id="file_1"), {"type": "document", "source": {"type": "file", "file_id": "file_1"}}),
     ],
 )
 def test_each_part_that_is_no_text(part: Part, block: dict[str, Any]) -> None:
     assert turns_of(user("see:", part)) == [("user", [text("see:"), block])]
 
 
-@pytest.mark.parametrize("data", ["x", "\u00e4", "YWJ"])
-def test_a_text_file_that_is_no_base64_is_refused(data: str) -> None:
-    with pytest.raises(ConfigurationError, match="base64"):
-        turns_of(user(File(base64=data, mime_type="text/plain", filename="a.txt")))
-
-
-@in_every_way
-def test_sound_is_refused_before_anything_is_sent(way: Way, server: ScriptServer) -> None:
-    client = client_for(server, protocol="anthropic", base_url=f"{server.url}/anthropic")
-    sound = ChatRequest(model=MODEL, messages=(user(Audio(base64="UklGRg==", format="wav")),))
-    with pytest.raises(ConfigurationError, match="no sound"):
-        way.ask(client, sound)
-    assert server.requests == []
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        *((File(base64=data, mime_type="text/plain", filename="a.txt"), "base64") for data in ("x", "\u00e4", "YWJ")),
+        (Audio(base64="UklGRg==", format="wav"), "no sound"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused(part: Part, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        turns_of(user(part))
 
 
 # Thinking
@@ -345,18 +265,12 @@ def test_every_budget_is_taken(effort: str, max_tokens: int) -> None:
     assert 1024 <= budget < max_tokens
 
 
-def test_no_effort_switches_thinking_off() -> None:
+def test_an_effort_is_none_or_a_known_one_with_room_for_it() -> None:
     assert body_of(reasoning_effort="none", max_tokens=5)["thinking"] == {"type": "disabled"}
     assert "thinking" not in body_of()
-
-
-@pytest.mark.parametrize("max_tokens", [0, 1, 1024])
-def test_an_effort_without_room_for_it_is_refused(max_tokens: int) -> None:
-    with pytest.raises(ConfigurationError, match="max_tokens above 1024"):
-        body_of(reasoning_effort="low", max_tokens=max_tokens)
-
-
-def test_an_unknown_effort_is_refused_with_those_there_are() -> None:
+    for max_tokens in (0, 1, 1024):
+        with pytest.raises(ConfigurationError, match="max_tokens above 1024"):
+            body_of(reasoning_effort="low", max_tokens=max_tokens)
     with pytest.raises(ConfigurationError, match="'none', 'minimal', 'low', 'medium', 'high'"):
         body_of(reasoning_effort="xhigh")
 
@@ -407,16 +321,3 @@ def test_roles_always_alternate_and_no_turn_is_empty(messages: list[Message]) ->
         assert blocks
         kinds = [block["type"] == "tool_result" for block in blocks]
         assert kinds == sorted(kinds, reverse=True)
-
-
-@in_every_way
-def test_a_request_s_tools_and_thinking_reach_the_service(way: Way) -> None:
-    seen: list[dict[str, Any]] = []
-
-    def respond(request: httpx.Request) -> httpx.Response:
-        seen.append(json.loads(request.content))
-        return httpx.Response(200, json=message(text("Hello")))
-
-    way.ask(answering(respond), request_for(tools=(ADD,), reasoning_effort="medium"))
-    assert seen[0]["thinking"] == {"type": "enabled", "budget_tokens": 4096}
-    assert seen[0]["tools"][0]["name"] == "add"

@@ -34,6 +34,7 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
     ("AuthenticationError", False): [
         (401, openai("Wrong key", "invalid_api_key", GENERAL)),
         (401, openai("Unauthorized", GENERAL)),
+        (401, {"error": "Unauthorized"}),  # vLLM
         (401, anthropic("authentication_error")),
         (400, openai("Key expired", "400", "expired_key")),  # LiteLLM
         (400, openai("API key not valid. Please pass a valid API key.", 400)),  # Gemini
@@ -65,6 +66,7 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
         (400, openai("gpt-9 is not a valid model ID", 400)),
         (404, {"error": {"type": "not_found_error", "message": "model: claude-x"}}),  # Anthropic
         (404, openai("Could not find model with id x", 404, "NotFoundError")),  # Ray Serve
+        (404, openai("The model `x` does not exist.", 404, "NotFoundError", param="model")),  # vLLM
         (400, {"error": "No models loaded. Please load one."}),  # LM Studio
         (400, openai("Gone", "model_decommissioned", GENERAL)),  # Groq
         (500, openai('model "x" not found', 500, "")),  # LocalAI
@@ -93,6 +95,8 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
         (409, {"error": "busy"}),
         (422, {"detail": [{"loc": ["body"], "msg": "field required"}]}),
         (413, "too big"),
+        (400, openai("At most 0 image(s) may be provided in one prompt.", 400, "BadRequestError")),  # vLLM
+        (422, {"detail": "Unexpected keys: {'top_k'}"}),  # transformers serve
         (400, {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Bad"}}),
         # what only sounds like an unknown model or a wrong key
         (400, openai("The model's tool 'f' was not found in the request")),
@@ -139,6 +143,7 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
     ("ServiceUnavailableError", True): [
         (503, {"description": "Timeout", "status": 503}),
         (503, {"error": "No active provider"}),
+        (503, openai("Server overloaded", None, "ServiceUnavailable")),  # vLLM
         (529, anthropic("overloaded_error")),
     ],
     ("APIStatusError", False): [(418, {"error": {"reason": "teapot"}}), (499, "")],

@@ -42,15 +42,10 @@ def test_a_picture_is_kept_under_its_id():
     assert repr(store) == f"ImageStore(1 of 100 images, {len(image.data)} of {256 * 2**20} bytes)"
 
 
-def test_the_oldest_pictures_give_way_to_new_ones():
-    store = ImageStore(max_items=3)
-    kept = [store.add(a_png(number, 1)).id for number in range(1, 6)]
-    assert [image_id in store for image_id in kept] == [False, False, True, True, True]
-
-
-def test_pictures_are_listed_from_the_oldest_to_the_newest():
+def test_the_oldest_pictures_give_way_to_new_ones_and_are_listed_first():
     store = ImageStore(max_items=3)
     kept = [store.add(a_png(number, 1)) for number in range(1, 6)]
+    assert [image.id in store for image in kept] == [False, False, True, True, True]
     assert list(store) == kept[2:]
 
 
@@ -59,11 +54,6 @@ def test_bytes_are_bounded_too():
     kept = [store.add(sized(1000)).id for _ in range(4)]
     assert [image_id in store for image_id in kept] == [False, False, True, True]
     assert "2000 of 2500 bytes" in repr(store)
-
-
-def test_a_picture_larger_than_the_store_is_refused():
-    with pytest.raises(ConfigurationError, match="3000 bytes, and the store holds 2500"):
-        ImageStore(max_bytes=2500).add(sized(3000))
 
 
 @pytest.mark.parametrize("bounds", [{"max_items": 0}, {"max_bytes": 0}])
@@ -192,16 +182,6 @@ def test_a_link_put_in_while_the_file_is_opened_is_not_followed(tmp_path, monkey
     assert (folder / swapped).is_symlink()
 
 
-@pytest.mark.parametrize("name", ["../allowed-too/cat.png", "{root}/allowed-too/cat.png", "../allowed.png"])
-def test_a_neighbour_whose_name_begins_alike_is_outside(tmp_path, name):
-    folder = allowed_folder(tmp_path)
-    (tmp_path / "allowed-too").mkdir()
-    for path in ("allowed-too/cat.png", "allowed.png"):
-        (tmp_path / path).write_bytes(a_png())
-    with pytest.raises(ConfigurationError, match="pass the ID"):
-        ImageStore(folder=folder).find(name.format(root=tmp_path))
-
-
 @pytest.mark.parametrize("name", ["pipe.png", "below", "gone.png", "out.png", "sparse.png"])
 def test_no_descriptor_stays_open(tmp_path, name):
     store = ImageStore(folder=allowed_folder(tmp_path))
@@ -328,9 +308,7 @@ def test_the_same_id_may_stand_in_two_scopes_and_stays_apart():
 
 def test_all_scopes_share_the_bounds_and_the_folder(tmp_path):
     store = ImageStore(max_items=2, folder=allowed_folder(tmp_path))
-    first = store.scope("anna").find("cat.png")
-    for name in ("bert", "carl"):
-        store.scope(name).find("cat.png")
+    first, *_ = (store.scope(name).find("cat.png") for name in ("anna", "bert", "carl"))
     assert first.id not in store.scope("anna")
     assert repr(store).startswith("ImageStore(2 of 2 images")
 

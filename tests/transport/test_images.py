@@ -21,7 +21,6 @@ from aki_transport.images.request import build_image_request, parse_size
 from tests.pictures import a_png
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
-SIZES = ((1, 1), (7, 13), (640, 3), (129, 257))
 
 
 def made_by_pil(form: str, size: tuple[int, int] = (8, 8), mode: str = "RGB") -> bytes:
@@ -35,31 +34,6 @@ def png_that_claims(width: int, height: int) -> bytes:
 
 
 # Reading
-
-
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("form", FORMATS)
-def test_type_and_size_are_read_from_the_bytes(form, size):
-    image = GeneratedImage.read(made_by_pil(form, size))
-    assert (image.mime_type, image.width, image.height) == (f"image/{form.lower()}", *size)
-
-
-@pytest.mark.parametrize("lossless", [True, False])
-def test_each_kind_of_webp_says_its_size(lossless):
-    for mode in ("RGB", "RGBA"):
-        buffer = io.BytesIO()
-        Image.new(mode, (300, 201), (1, 2, 3, 4)[: len(mode)]).save(buffer, "WEBP", lossless=lossless)
-        image = GeneratedImage.read(buffer.getvalue())
-        assert (image.width, image.height) == (300, 201)
-
-
-def test_a_photo_that_lies_on_its_side_says_the_size_that_is_stored():
-    turned = Image.Exif()
-    turned[0x0112] = 6
-    buffer = io.BytesIO()
-    Image.new("RGB", (30, 20)).save(buffer, "JPEG", exif=turned)
-    image = GeneratedImage.read(buffer.getvalue())
-    assert (image.width, image.height) == (30, 20)
 
 
 MODES = {"PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"), "JPEG": ("L", "RGB", "CMYK"), "GIF": ("L", "P", "RGB")}
@@ -87,20 +61,12 @@ def test_every_size_is_the_one_that_pillow_reads(data, form, width, height):
         assert read_header(buffer.getvalue()) == (f"image/{form.lower()}", *opened.size)
 
 
-def jpeg_after(segments: int, segment: bytes) -> bytes:
-    plain = made_by_pil("JPEG", (7, 9))
-    return plain[:2] + segment * segments + plain[2:]
-
-
 @pytest.mark.parametrize("segment", [b"\xff\xe0\0\2", b"\xff\xd0", b"\xff", b"\xff\xe1\x10\0" + bytes(0x1000 - 2)])
 def test_a_jpeg_has_its_size_behind_some_hundred_segments_but_not_behind_any_number(segment):
     """Long profiles have 255; millions of empty ones would take seconds."""
-    assert read_header(jpeg_after(300, segment)) == ("image/jpeg", 7, 9)
-    assert read_header(jpeg_after(5000, segment)) is None
-
-
-def test_a_segment_without_a_length_ends_the_search():
-    assert read_header(b"\xff\xd8\xff\xe0\0\0" * 1000) is None
+    plain = made_by_pil("JPEG", (7, 9))
+    assert read_header(plain[:2] + segment * 300 + plain[2:]) == ("image/jpeg", 7, 9)
+    assert read_header(plain[:2] + segment * 5000 + plain[2:]) is None
 
 
 @pytest.mark.parametrize(
@@ -111,6 +77,7 @@ def test_a_segment_without_a_length_ends_the_search():
         b"\x89PNG\r\n\x1a\n" + bytes(40),
         b"\xff\xd8\xff",
         b"\xff\xd8\xff" + bytes(6_000_000),
+        b"\xff\xd8\xff\xe0\0\0" * 1000,  # segments without a length
         b"GIF89a",
         b"RIFF\0\0\0\0WEBP",
         b"RIFF\0\0\0\0WAVEVP8X" + bytes(20),
@@ -179,10 +146,6 @@ def test_its_repr_holds_no_bytes_of_it():
     )
 
 
-def test_each_has_an_id_of_its_own():
-    assert len({GeneratedImage.read(a_png()).id for _ in range(50)}) == 50
-
-
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda image: pickle.loads(pickle.dumps(image))])  # noqa: S301
 def test_copies_and_pickles_are_the_same_picture(copied):
     image = GeneratedImage.read(a_png(), prompt="a cat", model="z-image-turbo", seed=1)
@@ -224,36 +187,35 @@ def test_a_pil_image_of_any_mode_is_taken(mode):
     assert as_image(Image.new(mode, (3, 4))).height == 4
 
 
-def test_a_pil_image_without_pixels_is_refused():
-    with pytest.raises(ConfigurationError, match="cannot be written as PNG"):
-        as_image(Image.new("RGB", (0, 4)))
-
-
-def test_several_are_taken_in_a_list_and_none_is_refused():
+def test_several_are_taken_in_a_list():
     assert len(as_images([a_png(), a_png()])) == 2
     assert len(as_images(a_png())) == len(as_images(memoryview(a_png()))) == 1
-    with pytest.raises(ConfigurationError, match="at least one"):
-        as_images([])
 
 
-@pytest.mark.parametrize("wrong", ["img_3f9c2a", "cat.png", 7, None, {"data": "text", "id": "img_1"}, object()])
-def test_what_is_no_picture_is_named_by_its_type(wrong):
-    with pytest.raises(
-        ConfigurationError, match=f"{type(wrong).__name__} is not an image; pass a GeneratedImage, bytes"
-    ):
+NO_IMAGE = "{} is not an image; pass a GeneratedImage, bytes"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ([], "at least one"),
+        (Image.new("RGB", (0, 4)), "cannot be written as PNG"),
+        *((text, NO_IMAGE.format("str")) for text in ("img_3f9c2a", "cat.png")),
+        (7, NO_IMAGE.format("int")),
+        (None, NO_IMAGE.format("NoneType")),
+        ({"data": "text", "id": "img_1"}, NO_IMAGE.format("dict")),
+        (object(), NO_IMAGE.format("object")),
+        (Path("nothing.png"), "cannot be read: No such file"),
+        (Path(), "is not a file"),
+        (Path("key.txt"), "^key.txt is not a PNG"),
+    ],
+    ids=str,
+)
+def test_what_is_no_picture_is_named_without_a_word_of_it(tmp_path, monkeypatch, wrong, words):
+    monkeypatch.chdir(tmp_path)
+    Path("key.txt").write_text("SECRET words")
+    with pytest.raises(ConfigurationError, match=words) as caught:
         as_images(wrong)
-
-
-@pytest.mark.parametrize(("name", "words"), [("nothing.png", "cannot be read: No such file"), (".", "is not a file")])
-def test_a_path_without_a_file_is_refused(tmp_path: Path, name, words):
-    with pytest.raises(ConfigurationError, match=words):
-        as_image(tmp_path / name)
-
-
-def test_a_file_that_is_no_picture_is_refused_without_a_word_of_it(tmp_path):
-    (tmp_path / "key.txt").write_text("SECRET words")
-    with pytest.raises(ConfigurationError, match=r"^key.txt is not a PNG") as caught:
-        as_image(tmp_path / "key.txt")
     assert "SECRET" not in str(caught.value)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 from aki_transport import (
     AKIError,
     APIStatusError,
-    APITimeoutError,
     AuthenticationError,
     BadRequestError,
     ContextOverflowError,
@@ -27,11 +25,11 @@ from aki_transport import (
     RateLimitError,
     ServerError,
     ServiceUnavailableError,
-    Timeout,
 )
 from aki_transport.messages import ChatDelta, ChatReply, Usage
 from aki_transport.transport import Payload
 from aki_transport.wire import native
+from tests.subcases import subcases
 from tests.transport.asking import KEY, Way, added_up, in_every_chat, in_every_stream, in_every_way, request_for
 from tests.transport.native_says import (
     CHAT,
@@ -47,6 +45,7 @@ from tests.transport.native_says import (
 
 more = settings(max_examples=30, deadline=None)
 some = settings(max_examples=25, deadline=None)
+in_both_modes = subcases("stream", [False, True])
 words = st.text("ab \n", max_size=8)
 
 
@@ -114,24 +113,17 @@ def test_any_texts_add_up_to_the_final_one_or_are_an_error(texts: list[str]) -> 
     assert reply.text.strip() == texts[-1].strip()
 
 
-@in_every_stream
-def test_text_is_given_out_once_two_looks_agree(stream_way: Way) -> None:
-    worker = Worker(working("Hel"), working("Hello w"), working("Hello"), working("Hello there"), done("Hello there!"))
-    deltas = stream_way.deltas(worker.client(), request_for(CHAT))
+def test_text_is_given_out_once_two_looks_agree() -> None:
+    looks = [working(text) for text in ("Hel", "Hello w", "Hello", "Hello there")]
+    deltas = decode(STARTED, *looks, done("Hello there!"))
     assert [delta.text for delta in deltas] == ["Hel", "lo", " there!", ""]
 
 
-@in_every_stream
-def test_what_was_given_out_twice_cannot_be_taken_back(stream_way: Way) -> None:
-    worker = Worker(working("Hello"), working("Hello"), done("Goodbye"))
-    with pytest.raises(InvalidResponseError, match=r"AKI\.IO: .*took back.*'Hello'"):
-        stream_way.ask(worker.client(), request_for(CHAT))
-
-
-@in_every_chat
-def test_nobody_who_waits_for_the_whole_answer_minds_what_came_before(chat_way: Way) -> None:
-    worker = Worker(working("Hello"), working("Hello"), working(["odd"]), done("Goodbye"))
-    assert chat_way.ask(worker.client(), request_for(CHAT)).text == "Goodbye"
+def test_what_was_given_out_twice_cannot_be_taken_back_but_where_nobody_reads_along() -> None:
+    states = (STARTED, working("Hello"), working("Hello"))
+    with pytest.raises(InvalidResponseError, match=r"took back.*'Hello'"):
+        decode(*states, done("Goodbye"))
+    assert added_up(decode(*states, working(["odd"]), done("Goodbye"), stream=False)).text == "Goodbye"
 
 
 @pytest.mark.parametrize(
@@ -146,9 +138,9 @@ def test_nobody_who_waits_for_the_whole_answer_minds_what_came_before(chat_way: 
         ({"success": True, "job_id": JOB}, done()),
     ],
 )
-@in_every_way
-def test_each_course_of_a_job_ends_with_its_answer(way: Way, states: tuple[Any, ...]) -> None:
-    reply = way.ask(Worker(*states).client(), request_for(CHAT))
+@in_both_modes
+def test_each_course_of_a_job_ends_with_its_answer(stream: bool, states: tuple[Any, ...]) -> None:
+    reply = added_up(decode(STARTED, *states, stream=stream))
     assert (reply.text, reply.id, reply.model, reply.finish_reason) == ("Hello", JOB, CHAT, "stop")
     assert reply.usage == Usage(input_tokens=5, output_tokens=3, total_tokens=8)
     assert reply.details == {"native_model_name": "Llama-3.1-8B", "total_duration": 1.5, "compute_duration": 1.0}
@@ -165,13 +157,6 @@ def test_a_service_that_answers_at_once_is_not_asked_again(way: Way) -> None:
 
 
 # Reasoning
-
-
-@pytest.mark.parametrize("final", ["<think>Hm</think>\n\nHello", {"thinking": "Hm", "content": "Hello"}])
-@in_every_way
-def test_reasoning_in_either_form(way: Way, final: Any) -> None:
-    reply = way.ask(Worker(done(final)).client(), request_for(CHAT))
-    assert (reply.text, reply.reasoning) == ("Hello", "Hm")
 
 
 @more
@@ -194,24 +179,25 @@ def test_the_form_of_an_object_grows_in_both_its_fields(thought: str, text: str,
     assert (reply.text, reply.reasoning) == (text, thought)
 
 
-@pytest.mark.parametrize("form", [{"content": ["Hello"]}, {"thinking": 1, "content": "Hello"}, ["Hello"], 7, True])
-@in_every_way
-def test_a_result_of_an_unknown_form_is_not_an_empty_answer(way: Way, form: Any) -> None:
-    with pytest.raises(InvalidResponseError, match="neither text nor an object"):
-        way.ask(Worker(done(form)).client(), request_for(CHAT))
-
-
-@pytest.mark.parametrize("form", [{"content": None}, {"thinking": None, "content": ""}, ""])
-@in_every_way
-def test_an_empty_result_is_an_empty_answer(way: Way, form: Any) -> None:
-    assert way.ask(Worker(done(form)).client(), request_for(CHAT)).text == ""
-
-
-@in_every_way
-def test_a_result_without_a_text_is_no_answer(way: Way) -> None:
-    for said in (done(None), {"success": True, "job_state": "done", "job_result": {"images": []}}):
-        with pytest.raises(InvalidResponseError, match="no text"):
-            way.ask(Worker(said).client(), request_for(CHAT))
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        *(
+            (form, "neither text nor an object")
+            for form in ({"content": ["a"]}, {"thinking": 1, "content": "a"}, ["a"])
+        ),
+        *((form, "neither text nor an object") for form in (7, True)),
+        (None, "no text"),
+        *((form, None) for form in ("", {"content": None}, {"thinking": None, "content": ""})),
+    ],
+)
+@in_both_modes
+def test_a_result_is_empty_only_where_its_text_is(stream: bool, form: Any, words: str | None) -> None:
+    if words is None:
+        assert added_up(decode(STARTED, done(form), stream=stream)).text == ""
+        return
+    with pytest.raises(InvalidResponseError, match=words):
+        decode(STARTED, done(form), stream=stream)
 
 
 # Stop words
@@ -264,9 +250,9 @@ def test_a_stop_word_in_the_answer_to_the_start_ends_the_job_too(stream_way: Way
     assert len(worker.cancels) == 1
 
 
-@in_every_way
-def test_a_stop_word_in_the_reasoning_stops_nothing(way: Way) -> None:
-    reply = way.ask(Worker(done("<think>END</think>Hello END")).client(), request_for(CHAT, stop=("END",)))
+@in_both_modes
+def test_a_stop_word_in_the_reasoning_stops_nothing(stream: bool) -> None:
+    reply = added_up(decode(STARTED, done("<think>END</think>Hello END"), stop=("END",), stream=stream))
     assert (reply.text, reply.reasoning) == ("Hello ", "END")
 
 
@@ -294,22 +280,15 @@ def test_stop_words_cut_a_blocking_answer_without_a_cancel(chat_way: Way) -> Non
         ({"num_generated_tokens": 10**400}, None),
     ],
 )
-@in_every_way
-def test_usage_from_what_there_is(way: Way, counts: dict[str, Any], usage: tuple[int, int] | None) -> None:
-    found = way.ask(Worker(done(**counts)).client(), request_for(CHAT)).usage
+def test_usage_from_what_there_is(counts: dict[str, Any], usage: tuple[int, int] | None) -> None:
+    found = added_up(decode(STARTED, done(**counts))).usage
     assert (None if found is None else (found.input_tokens, found.output_tokens)) == usage
 
 
 @pytest.mark.parametrize(("most", "finish"), [(None, "stop"), (4, "stop"), (3, "length"), (2, "length")])
-@in_every_way
-def test_an_answer_of_as_many_tokens_as_allowed_was_cut(way: Way, most: int | None, finish: str) -> None:
-    assert way.ask(Worker(done()).client(), request_for(CHAT, max_tokens=most)).finish_reason == finish
-
-
-@in_every_way
-def test_a_stop_word_is_the_reason_even_where_all_tokens_were_used(way: Way) -> None:
-    reply = way.ask(Worker(done()).client(), request_for(CHAT, max_tokens=3, stop=("lo",)))
-    assert (reply.text, reply.finish_reason) == ("Hel", "stop")
+def test_an_answer_of_as_many_tokens_as_allowed_was_cut(most: int | None, finish: str) -> None:
+    assert follow("Hello", max_tokens=most).finish_reason == finish
+    assert follow("Hello", max_tokens=most, stop=("lo",)).finish_reason == "stop"
 
 
 # Progress
@@ -336,12 +315,9 @@ def test_progress_is_told_whenever_it_has_changed(way: Way) -> None:
 
 
 @pytest.mark.parametrize("job_id", [None, "", 7, ["JID1"]])
-@in_every_way
-def test_a_start_without_a_job_is_no_answer(way: Way, job_id: Any) -> None:
-    worker = Worker(start=({"success": True, "job_id": job_id},))
+def test_a_start_without_a_job_is_no_answer(job_id: Any) -> None:
     with pytest.raises(InvalidResponseError, match="names no job"):
-        way.ask(worker.client(), request_for(CHAT))
-    assert (len(worker.starts), worker.looks) == (1, [])
+        decode({"success": True, "job_id": job_id})
 
 
 # Refusals and failures
@@ -375,10 +351,10 @@ def test_a_start_without_a_job_is_no_answer(way: Way, job_id: Any) -> None:
         (httpx.Response(200, json=[1]), InvalidResponseError, "list"),
     ],
 )
-@in_every_way
-def test_each_refusal_to_start(way: Way, answer: httpx.Response, cls: type[AKIError], words: str) -> None:
+@in_every_chat
+def test_each_refusal_to_start(chat_way: Way, answer: httpx.Response, cls: type[AKIError], words: str) -> None:
     with pytest.raises(cls) as caught:
-        way.ask(Worker(start=(answer,)).client(max_retries=0), request_for(CHAT))
+        chat_way.ask(Worker(start=(answer,)).client(max_retries=0), request_for(CHAT))
     assert type(caught.value) is cls
     assert words in str(caught.value)
     assert caught.value.provider == "AKI.IO"
@@ -411,37 +387,28 @@ def test_each_end_of_a_job_without_an_answer(way: Way, answer: httpx.Response, s
     assert worker.cancels == []
 
 
-@in_every_way
-def test_a_request_s_own_timeout_bounds_its_job(way: Way) -> None:
-    worker = Worker(working())
-    with pytest.raises(APITimeoutError, match="timeout= allows"):
-        way.ask(worker.client(), request_for(CHAT, timeout=Timeout(answer=0.2)))
-    assert len(worker.cancels) == 1
-
-
+STATE = {name: value for name, value in working("a secret").items() if name != "success"}
 OVERFLOW = "The context length 9000 is exceeding the maximum context length 8192"
 
 
 @pytest.mark.parametrize(
     "end", [working() | {"error": OVERFLOW}, done(error=[OVERFLOW]), {**done(), "error": OVERFLOW}]
 )
-@in_every_way
-def test_a_worker_s_overflow_is_one(way: Way, end: Any) -> None:
-    worker = Worker(working(), end)
+@in_both_modes
+def test_a_worker_s_overflow_is_one(stream: bool, end: Any) -> None:
     with pytest.raises(ContextOverflowError, match="9000"):
-        way.ask(worker.client(), request_for(CHAT))
-    assert worker.cancels == []
+        decode(STARTED, working(), end, stream=stream)
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        refused(400, None, **{name: value for name, value in working("a secret").items() if name != "success"}),
-        refused(200, None, **{name: value for name, value in working("a secret").items() if name != "success"}),
+        refused(400, None, **STATE),
+        refused(200, None, **STATE),
         refused(400, "Job lapsed!", job_state="lapsed", progress=working("a secret")["progress"]),
         refused(402, "no", progress=working("a secret")["progress"]),
         refused(500, {"message": "no"}, progress=working("a secret")["progress"]),
-        {name: value for name, value in working(7).items() if name != "job_id"},
+        {**working(7), "job_id": None},
         working([1]),
         working("a") | {"error": "no"},
         done(7),
@@ -471,10 +438,3 @@ def test_nothing_of_them_is_in_an_answer_either(way: Way) -> None:
         seen += way.deltas(client, request)
     for secret in (KEY, "worker#0", "auth_key"):
         assert secret not in repr(seen)
-
-
-def test_a_text_cut_into_pieces_of_any_kind_is_read_once() -> None:
-    """The bytes of all looks together are what a long answer costs; each look is read in one pass."""
-    text = "word " * 20_000
-    looks = [working(text[:end]) for _, end in pairwise(range(0, len(text) + 1, 5_000))]
-    assert added_up(decode(STARTED, *looks, done(text), stop=("never",))).text == text

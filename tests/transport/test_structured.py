@@ -1,277 +1,258 @@
-"""JSON of a schema from services that take the schema, only take tools, or take neither."""
+"""JSON of a schema from services that take the schema, only take tools, or take neither; what is remembered of that."""
 
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from aki_transport import AKIError, BadRequestError
+from aki_transport import AKIError
 from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, Message, Tool
+from aki_transport.prepare import adaptations
 from tests.scenarios import chunk, replied, streamed
-from tests.script_server import Answer, ScriptServer, json_answer
+from tests.script_server import Answer, Request, ScriptServer, json_answer
 from tests.transport.asking import MODEL, Way, client_for, in_every_stream, in_every_way, request_for
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
-WANTED = JsonSchema(name="answer", schema=SCHEMA)
 JSON = '{"a": 1}'
-REFUSALS = {
-    "format": "response_format is not supported by this model",
-    "schema": "Invalid parameter: 'json_schema'",
-    "tools": '"auto" tool choice requires --enable-auto-tool-choice',
-}
-
-
-def refused(words: str) -> Answer:
-    return json_answer({"error": {"message": words, "type": "invalid_request_error"}}, 400)
+OWN = Tool(name="look", parameters={"type": "object", "properties": {}})
+SCHEMA_FIRST: dict[str, Any] = {"structured_first": "json_schema"}
 
 
 def told(way: Way, text: str) -> Answer:
     return streamed(*[text[at : at + 3] for at in range(0, len(text), 3)]) if way.streamed else replied(text)
 
 
-def called(way: Way, arguments: str = JSON, *, text: str = "") -> Answer:
-    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "answer", "arguments": arguments}}
+def called(
+    way: Way, arguments: str = JSON, *, text: str = "", name: str = "answer", finish: str = "tool_calls"
+) -> Answer:
+    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
     if not way.streamed:
-        return replied(text, finish="tool_calls", tool_calls=[call])
-    first = {**call, "function": {"name": "answer", "arguments": ""}}
+        return replied(text, finish=finish, tool_calls=[call])
+    first = {**call, "function": {"name": name, "arguments": ""}}
     rest = [
         chunk(tool_calls=[{"index": 0, "function": {"arguments": arguments[at : at + 3]}}])
         for at in range(0, len(arguments), 3)
     ]
-    return streamed(*([text] if text else []), chunk(tool_calls=[first]), *rest, finish="tool_calls")
+    return streamed(*([text] if text else []), chunk(tool_calls=[first]), *rest, finish=finish)
 
 
-def asked(way: Way, server: ScriptServer, model: str = MODEL, **fields: Any) -> ChatReply:
-    return way.ask(client_for(server), wanted(model, **fields))
+def wanted(model: str = MODEL, schema: Any = SCHEMA, **fields: Any) -> ChatRequest:
+    return request_for(model, response_format=JsonSchema(name="answer", schema=schema), **fields)
 
 
-def wanted(model: str = MODEL, **fields: Any) -> ChatRequest:
-    return request_for(model, response_format=WANTED, **fields)
+def asked(way: Way, server: ScriptServer, *answers: Answer, **fields: Any) -> ChatReply:
+    server.say(*answers)
+    return way.ask(client_for(server), wanted(**fields))
 
 
-def how(body: dict[str, Any]) -> str:
-    """The way in which a request asked."""
-    if "response_format" in body:
+def method_of(request: Request) -> str:
+    if "response_format" in request.json:
         return "json_schema"
-    if body.get("tools"):
-        return "function_calling"
-    return "instruction"
+    return "function_calling" if request.json.get("tools") else "instruction"
 
 
-def ways_of(server: ScriptServer) -> list[str]:
-    return [how(request.json) for request in server.requests]
+def methods_of(server: ScriptServer) -> list[str]:
+    return [method_of(request) for request in server.requests]
 
 
-@pytest.fixture
-def server() -> Any:
-    """One that lets any model be any other, for the answers all carry one name."""
-    with ScriptServer() as server:
-        yield server
+def openai(message: str, **fields: Any) -> dict[str, Any]:
+    return {"error": {"message": message, "type": "invalid_request_error", **fields}}
+
+
+def fastapi(*loc: str, message: str = "Extra inputs are not permitted") -> dict[str, Any]:
+    return {"detail": [{"type": "extra_forbidden", "loc": ["body", *loc], "msg": message}]}
 
 
 @in_every_way
-def test_the_schema_is_sent_first_where_it_is_asked_for(way: Way, server: ScriptServer) -> None:
-    server.say(told(way, JSON))
-    assert json.loads(asked(way, server, structured_first="json_schema").text) == {"a": 1}
+def test_each_method_asks_in_its_way(way: Way, server: ScriptServer) -> None:
+    answer = asked(way, server, told(way, f"<think>Hm.</think>{JSON}"), structured_first="json_schema")
+    assert (answer.text, answer.reasoning) == (JSON, "Hm.")
     form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}
     assert server.requests[0].json["response_format"] == form
-
-
-@in_every_way
-def test_a_tool_is_forced_where_a_model_is_known_to_call_tools(way: Way, server: ScriptServer) -> None:
-    server.say(called(way))
-    answer = asked(way, server)
-    body = server.requests[0].json
+    answer = asked(way, server, called(way))
+    assert (answer.text, answer.tool_calls, answer.finish_reason) == (JSON, (), "stop")
+    body = server.requests[1].json
     assert body["tools"][0]["function"]["parameters"] == SCHEMA
     assert body["tool_choice"] == {"type": "function", "function": {"name": "answer"}}
     assert "response_format" not in body
-    assert (answer.text, answer.tool_calls, answer.finish_reason) == (JSON, (), "stop")
-
-
-@in_every_way
-def test_words_ask_where_nothing_else_is_taken(way: Way, server: ScriptServer) -> None:
-    server.say(told(way, JSON))
-    answer = asked(way, server, structured_first="instruction")
-    messages = server.requests[0].json["messages"]
-    assert [message["role"] for message in messages] == ["system", "user"]
-    assert json.dumps(SCHEMA) in messages[0]["content"]
-    assert json.loads(answer.text) == {"a": 1}
-
-
-@in_every_way
-def test_words_are_added_to_the_system_s(way: Way, server: ScriptServer) -> None:
     server.say(told(way, JSON))
     messages = (Message(role="system", content="Be kind."), Message(role="user", content="hi"))
-    request = ChatRequest(model=MODEL, messages=messages, response_format=WANTED, structured_first="instruction")
-    way.ask(client_for(server), request)
-    first, _ = server.requests[0].json["messages"]
+    request = replace(wanted(structured_first="instruction"), messages=messages)
+    assert way.ask(client_for(server), request).text == JSON
+    first, second = server.requests[2].json["messages"]
+    assert (first["role"], second["role"]) == ("system", "user")
     assert first["content"].startswith("Be kind.\n\n")
+    assert json.dumps(SCHEMA) in first["content"]
 
 
-@pytest.mark.parametrize("words", REFUSALS.values(), ids=REFUSALS)
+# Refusals and what is remembered of them
+
+# What the requests of three calls are, where a refusal concerns the service's method, or one schema or text.
+METHOD = ["json_schema", *["function_calling"] * 3]
+ONCE = ["json_schema", "function_calling"] * 3
+NO_FORMAT = openai("response_format is not supported by this model")
+REFUSALS: dict[str, tuple[int, Any, list[str]]] = {
+    "words": (400, NO_FORMAT, METHOD),
+    "words of a parameter": (400, openai("Invalid parameter: 'json_schema'"), METHOD),
+    "words of a mode": (400, openai("This model does not support structured outputs"), METHOD),
+    "the field in param": (400, openai("Not here.", param="response_format", code="unsupported_parameter"), METHOD),
+    "the field in loc": (422, fastapi("response_format"), METHOD),
+    "as a failure": (501, openai("JSON schema is not supported"), METHOD),
+    "a schema, by its path": (400, openai("Not good.", param="response_format.json_schema.schema"), ONCE),
+    "a schema, in loc": (422, fastapi("response_format", "json_schema", "schema", message="bad"), ONCE),
+    "a schema, by code": (400, openai("Not this one.", code="invalid_json_schema"), ONCE),
+    "a schema, in OpenAI's words": (
+        400,
+        openai("Invalid schema for response_format 'City': 'required' is missing.", param="response_format"),
+        ONCE,
+    ),
+    "a schema, in vLLM's words": (400, openai("Grammar error: Unimplemented keys: [uniqueItems]"), ONCE),
+    "one text": (400, openai("Failed to generate JSON.", code="json_validate_failed"), ONCE),
+}
+
+
+def refuse(way: Way, error: Any, status: int = 400) -> Any:
+    """Refuses the schema, and gives the object to every other request."""
+    return lambda request: json_answer(error, status) if method_of(request) == "json_schema" else told(way, JSON)
+
+
+@pytest.mark.parametrize("row", REFUSALS)
 @in_every_way
-def test_what_is_refused_is_asked_for_in_another_way_and_not_again(way: Way, words: str, server: ScriptServer) -> None:
-    server.say(refused(words), refused(words), told(way, JSON), told(way, JSON))
-    client = client_for(server)
-    assert json.loads(way.ask(client, wanted()).text) == {"a": 1}
-    assert ways_of(server) == ["function_calling", "json_schema", "instruction"]
-    way.ask(client, wanted())
-    assert ways_of(server)[3:] == ["instruction"]
+def test_a_method_is_remembered_and_a_schema_is_not(way: Way, row: str, server: ScriptServer) -> None:
+    status, error, expected = REFUSALS[row]
+    server.always = refuse(way, error, status)
+    for schema in (SCHEMA, {**SCHEMA, "title": "Other"}, SCHEMA):
+        assert way.ask(client_for(server), wanted(schema=schema, **SCHEMA_FIRST)).text == JSON
+    assert methods_of(server) == expected
 
 
 @in_every_way
-def test_what_one_model_refuses_another_is_asked_for(way: Way, server: ScriptServer) -> None:
-    client = client_for(server, on_model_fallback="ignore")
-    server.say(refused(REFUSALS["tools"]), told(way, JSON), called(way))
-    way.ask(client, wanted())
-    way.ask(client, wanted("gpt-oss-120b"))
-    assert ways_of(server) == ["function_calling", "json_schema", "function_calling"]
+def test_it_is_remembered_for_an_hour_for_one_model_by_all_clients(
+    way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(adaptations, "clock", lambda: now[0])
+    server.always = refuse(way, NO_FORMAT)
+
+    def methods(model: str = MODEL) -> list[str]:
+        server.requests.clear()
+        way.ask(client_for(server, on_model_fallback="ignore"), wanted(model, **SCHEMA_FIRST))
+        return methods_of(server)
+
+    both = ["json_schema", "function_calling"]
+    assert [methods(), methods(), methods("gpt-oss-120b")] == [both, ["function_calling"], both]
+    now[0] += adaptations.REMEMBERED_FOR
+    assert [methods(), methods()] == [both, ["function_calling"]]
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("status", "error"),
     [
-        json_answer({"error": {"message": "temperature is too large"}}, 400),
-        json_answer({"error": {"message": "prompt is too long for response_format"}}, 400),
-        json_answer({"error": {"message": "tools are not for you"}}, 403),
+        (400, openai("temperature is too large", param="temperature")),
+        (400, openai("prompt is too long for response_format")),
+        (403, openai("tools are not for you")),
+        (400, openai("An assistant message with 'tool_calls' must be followed by tool messages: tools not allowed")),
+        (400, openai("tools are not supported here", param="messages[1].tool_calls")),
+        (400, openai("Blocked by our policy: a tool or function of this kind is not allowed")),
+        (400, openai("The function of this weapon is not something we support.")),
     ],
 )
 @in_every_way
-def test_other_refusals_are_final(way: Way, answer: Answer, server: ScriptServer) -> None:
-    server.say(answer)
-    with pytest.raises(AKIError):
-        asked(way, server)
-    assert len(server.requests) == 1
+def test_what_concerns_a_text_is_raised_at_once_and_not_remembered(
+    way: Way, status: int, error: Any, server: ScriptServer
+) -> None:
+    for first in ("json_schema", "function_calling"):
+        server.requests.clear()
+        with pytest.raises(AKIError, match=re.escape(error["error"]["message"])):
+            asked(way, server, json_answer(error, status), structured_first=first)
+        asked(way, server, told(way, JSON), structured_first=first)
+        assert methods_of(server) == [first] * 2
 
 
+@pytest.mark.parametrize("words", ["response_format and tools are not supported", '"auto" tool choice requires --x'])
 @in_every_way
-def test_the_last_way_s_refusal_is_raised(way: Way, server: ScriptServer) -> None:
-    server.always = refused(REFUSALS["format"])
-    with pytest.raises(BadRequestError, match="response_format"):
-        asked(way, server)
-    assert ways_of(server) == ["function_calling", "json_schema", "instruction"]
+def test_the_last_refusal_is_raised_and_none_is_remembered(way: Way, words: str, server: ScriptServer) -> None:
+    methods = ["function_calling", "json_schema", "instruction"]
+    for _ in range(2):
+        with pytest.raises(AKIError, match=words):
+            asked(way, server, *[json_answer(openai(words), 400)] * 3)
+        assert methods_of(server) == methods
+        server.requests.clear()
+    asked(way, server, *[json_answer(openai(words), 400)] * 2, told(way, JSON))
+    asked(way, server, told(way, JSON))
+    assert methods_of(server) == [*methods, "instruction"]
 
 
 @in_every_way
 def test_a_service_that_takes_no_notice_is_asked_in_another_way(way: Way, server: ScriptServer) -> None:
-    server.say(told(way, "Sure, what about it?"), told(way, "I am well."), told(way, f"Here: {JSON}"))
-    answer = asked(way, server)
-    assert ways_of(server) == ["function_calling", "json_schema", "instruction"]
-    assert json.loads(answer.text) == {"a": 1}
+    methods = ["function_calling", "json_schema", "instruction"]
+    assert asked(way, server, told(way, "Sure, what?"), told(way, "Well."), told(way, f"Here: {JSON}")).text == JSON
+    assert methods_of(server) == methods
+    adaptations.forget_refusals()
+    assert asked(way, server, *[told(way, "I cannot say it in JSON.")] * 3).text == "I cannot say it in JSON."
+    assert methods_of(server) == methods * 2
 
 
+@pytest.mark.parametrize("between", [0, 3])
 @in_every_way
-def test_the_last_way_s_answer_is_given_as_it_is(way: Way, server: ScriptServer) -> None:
-    server.always = told(way, "I cannot say it in JSON.")
-    assert asked(way, server).text == "I cannot say it in JSON."
-    assert len(server.requests) == 3
+def test_a_method_is_given_up_where_it_was_ignored_twice_in_a_row(way: Way, between: int, server: ScriptServer) -> None:
+    both = ["json_schema", "function_calling"]
+    ignored = (told(way, "Sure!"), told(way, JSON))
+    for answers in (ignored, *[(told(way, JSON),)] * between, ignored, ignored if between else (told(way, JSON),)):
+        asked(way, server, *answers, **SCHEMA_FIRST)
+    methods = [*both, *["json_schema"] * between, *both, *(both if between else ["function_calling"])]
+    assert methods_of(server) == methods
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"```json\n{JSON}\n```",
-        f"```\n{JSON}\n```",
-        f"Here you are:\n```json\n{JSON}\n```\nAnything else?",
-        f"Here you are: {JSON}",
-        f"  \n{JSON}\n",
-        f"{JSON}\n\nI hope this helps.",
-        f"[Note] The answer is {JSON}",
-    ],
-)
-@pytest.mark.parametrize("first", ["json_schema", "instruction"])
-@in_every_way
-def test_json_among_other_words_is_found(way: Way, text: str, first: Any, server: ScriptServer) -> None:
-    server.say(told(way, text))
-    assert json.loads(asked(way, server, structured_first=first).text) == {"a": 1}
-    assert len(server.requests) == 1
+# Answers
 
 
 @in_every_stream
 def test_json_that_flows_is_given_as_it_comes(stream_way: Way, server: ScriptServer) -> None:
-    server.say(told(stream_way, JSON))
-    texts = [delta.text for delta in stream_way.deltas(client_for(server), wanted(structured_first="json_schema"))]
-    assert len([text for text in texts if text]) > 1
-    server.say(called(stream_way))
-    texts = [delta.text for delta in stream_way.deltas(client_for(server), wanted())]
-    assert len([text for text in texts if text]) > 1
-
-
-@pytest.mark.parametrize("words", ["I call it.", "{Well}, I call it: "])
-@in_every_way
-def test_words_beside_the_forced_call_are_left_out(way: Way, words: str, server: ScriptServer) -> None:
-    server.say(called(way, text=words))
-    assert asked(way, server).text == JSON
+    for answer, fields in ((told(stream_way, JSON), SCHEMA_FIRST), (called(stream_way), {})):
+        server.say(answer)
+        deltas = stream_way.deltas(client_for(server), wanted(**fields))
+        assert len([delta for delta in deltas if delta.text]) > 1
 
 
 @in_every_way
-def test_a_model_that_answers_in_text_although_a_tool_is_forced(way: Way, server: ScriptServer) -> None:
-    server.say(told(way, JSON))
-    assert asked(way, server).text == JSON
+def test_the_object_is_what_the_forced_call_says_or_else_the_text(way: Way, server: ScriptServer) -> None:
+    for answer, text in (
+        (called(way, text="I call it."), JSON),
+        (called(way, text="{Well}, I call it: "), JSON),
+        (told(way, JSON), JSON),
+        (called(way, ""), "{}"),
+        (called(way, "", finish="length"), ""),
+    ):
+        assert asked(way, server, answer).text == text
 
 
+@pytest.mark.parametrize("words", ["", "Let me look."])
 @in_every_way
-def test_a_call_without_arguments_is_an_empty_object(way: Way, server: ScriptServer) -> None:
-    server.say(called(way, ""))
-    assert asked(way, server).text == "{}"
-
-
-OWN = Tool(name="look", parameters={"type": "object", "properties": {}})
-
-
-@in_every_way
-def test_own_tools_are_not_hidden_by_a_forced_one(way: Way, server: ScriptServer) -> None:
-    server.say(told(way, JSON))
-    asked(way, server, tools=(OWN,))
+def test_own_tools_are_called_beside_a_schema(way: Way, words: str, server: ScriptServer) -> None:
+    answer = asked(way, server, called(way, "{}", name="look", text=words), tools=(OWN,))
+    assert (answer.text, [call.name for call in answer.tool_calls]) == (words, ["look"])
     body = server.requests[0].json
     assert [tool["function"]["name"] for tool in body["tools"]] == ["look"]
     assert "response_format" in body
 
 
-@pytest.mark.parametrize("words", ["", "Let me look."])
-@in_every_way
-def test_a_call_of_an_own_tool_comes_with_its_words(way: Way, words: str, server: ScriptServer) -> None:
-    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
-    if way.streamed:
-        server.say(streamed(*([words] if words else []), chunk(tool_calls=[call]), finish="tool_calls"))
-    else:
-        server.say(replied(words, finish="tool_calls", tool_calls=[call]))
-    answer = asked(way, server, tools=(OWN,))
-    assert (answer.text, [call.name for call in answer.tool_calls]) == (words, ["look"])
-
-
 @pytest.mark.parametrize("words", ["", "Sorry."])
 @in_every_way
 def test_a_refusal_is_given_as_it_is(way: Way, words: str, server: ScriptServer) -> None:
-    if way.streamed:
-        server.say(streamed(*([words] if words else []), chunk(refusal="I will not.")))
-    else:
-        server.say(replied(words or None, refusal="I will not."))
-    answer = asked(way, server, structured_first="json_schema")
+    refusal = {"refusal": "I will not."}
+    said = streamed(*([words] * bool(words)), chunk(**refusal)) if way.streamed else replied(words or None, **refusal)
+    answer = asked(way, server, said, **SCHEMA_FIRST)
     assert (answer.text, answer.refusal) == (words, "I will not.")
-    assert len(server.requests) == 1
-
-
-@in_every_way
-def test_reasoning_is_kept(way: Way, server: ScriptServer) -> None:
-    server.say(told(way, f"<think>Hm.</think>{JSON}"))
-    answer = asked(way, server, structured_first="json_schema")
-    assert (answer.text, answer.reasoning) == (JSON, "Hm.")
 
 
 @in_every_stream
 def test_a_stream_that_breaks_off_is_not_asked_for_in_another_way(stream_way: Way, server: ScriptServer) -> None:
-    server.say(Answer(headers={"content-type": "text/event-stream"}, chunks=told(stream_way, JSON).chunks[:2]))
+    said = Answer(headers={"content-type": "text/event-stream"}, chunks=told(stream_way, JSON).chunks[:2])
     with pytest.raises(AKIError):
-        asked(stream_way, server, structured_first="json_schema")
+        asked(stream_way, server, said, **SCHEMA_FIRST)
     assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize("finish", ["length", "tool_calls"])
-def test_a_call_that_was_cut_before_its_arguments_is_no_empty_object(finish: str, server: ScriptServer) -> None:
-    call = {"id": "call_1", "type": "function", "function": {"name": "answer", "arguments": ""}}
-    server.say(replied(None, finish=finish, tool_calls=[call]))
-    text = client_for(server).chat(wanted()).text
-    assert text == ("" if finish == "length" else "{}")

@@ -14,7 +14,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "aki_transport/redaction.py": (f"{_T}/test_redaction.py {_EDGES}", "tests/secrets/test_shown.py"),
     "aki_transport/error_parsing.py": (
         f"{_T}/test_errors.py {_EDGES}",
-        f"tests/test_captured_gateways.py tests/requests/test_refusals.py {_T}/test_error_pages.py",
+        f"tests/test_captured_gateways.py {_T}/test_adaptations.py {_T}/test_error_pages.py",
     ),
     "aki_transport/images/files.py": (f"{_T}/test_image_store.py {_EDGES}", "tests/langchain/test_image_tools.py"),
     "aki_transport/images/header.py": (f"{_T}/test_images.py",),
@@ -41,12 +41,12 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "aki_transport/models/resolver.py": (
         f"{_EDGES} {_T}/test_endpoints.py {_T}/test_anthropic_request.py",
-        f"tests/requests/test_own_bound.py tests/test_own_provider.py {_T}/test_validate_request.py",
+        f"{_T}/test_adaptations.py tests/test_own_provider.py {_T}/test_validate_request.py",
         f"{_T}/test_served_model.py {_T}/test_listing.py {_T}/test_calls.py",
     ),
-    "aki_transport/transport/network.py": (f"{_T}/test_unasked_bytes.py", f"{_T}/test_connections.py"),
+    "aki_transport/transport/network.py": (f"{_T}/test_connections.py",),
     "aki_transport/transport/proxies.py": (f"{_T}/test_proxies.py", "tests/secrets/test_shown.py"),
-    "aki_transport/transport/retry.py": (f"{_T}/test_retries.py", f"{_T}/test_bounds.py {_T}/test_image_calls.py"),
+    "aki_transport/transport/retry.py": (f"{_T}/test_retries.py", f"{_T}/test_jobs.py {_T}/test_oddities.py"),
     "aki_transport/transport/sse.py": (f"{_T}/test_sse.py", f"{_T}/test_bounds.py {_T}/test_decoding.py"),
 }
 """For each module groups of arguments for pytest, quick tests first: the files that reach its lines through the public
@@ -82,7 +82,7 @@ LISTED: tuple[Listed, ...] = (
         "aki_transport/prepare/chat.py",
         "[method if was_ignored else once]",
         "[method]",
-        "tests/requests/test_refused_methods.py",
+        f"{_T}/test_structured.py",
     ),
     Listed("aki_transport/models/resolver.py", 'len(text.encode("utf-8", "replace"))', "len(text)", _EDGES),
     Listed(

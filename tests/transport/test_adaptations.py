@@ -1,0 +1,342 @@
+"""What a service refuses is said otherwise, and remembered where it concerns the service; so is a bound of ours."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from aki_transport import AKIError, Client, ContextOverflowError, Provider, Route
+from aki_transport.messages import ChatRequest, Image, Message, Text, ToolCall
+from aki_transport.prepare import adaptations
+from tests.anthropic_script import said
+from tests.scenarios import replied, streamed
+from tests.script_server import Answer, Request, ScriptServer, json_answer
+from tests.transport.asking import Way, in_every_chat, in_every_way
+
+# The server names one model, whichever is asked for.
+pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
+
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+PROTOCOLS = ("openai", "anthropic")
+HI = (Message(role="user", content="hi"),)
+
+
+def refuse_if(condition: Callable[[dict[str, Any]], Any], error: Any, status: int = 400) -> Callable[[Request], Answer]:
+    """Answers; requests whose body meets the condition get this error."""
+
+    def respond(request: Request) -> Answer:
+        if condition(request.json):
+            return json_answer(error, status)
+        if request.path.endswith("/v1/messages"):
+            return said(request, {"type": "text", "text": "Hello"})
+        return streamed("Hello") if request.json.get("stream") else replied("Hello")
+
+    return respond
+
+
+def client_of(server: ScriptServer, protocol: str = "openai", **fields: Any) -> Client:
+    """A client of a service that documents a bound of 8192 tokens, or whose protocol requires one."""
+    routes = (
+        Route(protocol="openai", base_url=server.openai_url, default_max_tokens=8192),
+        Route(protocol="anthropic", base_url=server.anthropic_url, key_in="x-api-key"),
+    )
+    known = {"context_window": 200_000, "max_output": 64_000}
+    provider = Provider(name="mine", routes=routes)
+    return Client(**{"provider": provider, "protocol": protocol, "api_key": "k-test", **known, **fields})
+
+
+def request_of(messages: tuple[Message, ...] = HI, **fields: Any) -> ChatRequest:
+    return ChatRequest(**{"model": "m", "messages": messages, "send_reasoning": "tool_turns", **fields})
+
+
+def openai(message: str, **fields: Any) -> dict[str, Any]:
+    return {"error": {"message": message, "type": "invalid_request_error", **fields}}
+
+
+def fastapi(*loc: str, message: str = "Extra inputs are not permitted") -> dict[str, Any]:
+    return {"detail": [{"type": "extra_forbidden", "loc": list(loc), "msg": message}]}
+
+
+def roles(body: dict[str, Any]) -> list[str]:
+    return [message["role"] for message in body["messages"]]
+
+
+def in_order(body: dict[str, Any]) -> bool:
+    """What the templates of some models require."""
+    spoken = roles(body)[1:] if roles(body)[:1] == ["system"] else roles(body)
+    return "system" not in spoken and all(one != other for one, other in pairwise(spoken))
+
+
+def turn(*parts: Any) -> tuple[Message, ...]:
+    """A turn of tools with a thought."""
+    call = Message(role="assistant", reasoning="hm", tool_calls=(ToolCall("c1", "f", "{}"),))
+    return (*HI, call, Message(role="tool", content=(Text("found"), *parts), tool_call_id="c1"))
+
+
+PICTURES = turn(Image(url="data:image/png;base64,iVBORw0KGgo="))
+NAMED = (Message(role="user", content="hi", name="ann"),)
+MIXED = tuple(Message(role=role, content="a") for role in ("user", "system", "user", "user"))
+
+# What is asked, what the service refuses, in which words, and whether it is remembered.
+ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], list[tuple[int, dict[str, Any]]], bool]] = {
+    "token bound": (
+        request_of(max_tokens=9),
+        lambda body: "max_tokens" in body,
+        [
+            (400, openai("'max_tokens' is not supported with this model. Use another.", param="max_tokens")),
+            (400, openai("'max_tokens' is not supported, use max_completion_tokens")),
+            (422, fastapi("body", "max_tokens")),
+        ],
+        True,
+    ),
+    "name": (
+        request_of(NAMED),
+        lambda body: any("name" in message for message in body["messages"]),
+        [
+            (422, fastapi("body", "messages", "0", "user", "name")),
+            (400, openai("messages[0].name is not allowed")),
+            (400, openai("property 'name' is unsupported", param="messages.0.name")),
+        ],
+        True,
+    ),
+    "reasoning": (
+        request_of(turn(), tools=(TOOL,)),
+        lambda body: any("reasoning_content" in message for message in body["messages"]),
+        [
+            (422, fastapi("body", "messages", "1", "assistant", "reasoning_content")),
+            (400, openai("property 'reasoning_content' is unsupported", param="messages.1")),
+            (400, openai("Unknown field reasoning_content")),
+        ],
+        True,
+    ),
+    "nine characters": (
+        request_of(turn(), tools=(TOOL,)),
+        lambda body: any(len(call["id"]) != 9 for each in body["messages"] for call in each.get("tool_calls", ())),
+        [
+            (400, openai("Tool call id was c1 but must be a-z, A-Z, 0-9, with a length of 9.")),
+            (400, openai("Invalid 'messages[1].tool_calls[0].id': string too long. Expected maximum length 40.")),
+        ],
+        True,
+    ),
+    "pictures in results": (
+        request_of(PICTURES, tools=(TOOL,)),
+        lambda body: ("tool", "user") in pairwise(roles(body)),
+        [
+            (400, openai("Unexpected role 'user' after role 'tool'")),
+            (400, {"object": "error", "message": "Conversation: user message after a tool message", "code": 400}),
+        ],
+        True,
+    ),
+    "one call at a time": (
+        request_of(tools=(TOOL,), parallel_tool_calls=False),
+        lambda body: "parallel_tool_calls" in body,
+        [(400, openai("Unknown parameter: 'parallel_tool_calls'", param="parallel_tool_calls"))],
+        True,
+    ),
+    "forced tool": (
+        request_of(tools=(TOOL,), tool_choice="required"),
+        lambda body: body.get("tool_choice") not in (None, "auto"),
+        [
+            (400, openai("Thinking mode does not support this tool_choice")),
+            (400, openai("tool_choice must be auto", param="tool_choice")),
+        ],
+        False,
+    ),
+    "system first": (
+        request_of(MIXED),
+        lambda body: "system" in roles(body)[1:],
+        [
+            (400, openai("System message must be at the beginning.")),
+            (400, openai("Only one system message is allowed")),
+        ],
+        False,
+    ),
+    "no system role": (
+        request_of(MIXED),
+        lambda body: "system" in roles(body),
+        [
+            (400, openai("System role not supported")),
+            (400, openai("Only user, assistant and tool roles are supported, got system.")),
+            (400, openai("Developer instruction is not enabled for models/gemma-3-27b-it")),
+            (422, openai("messages.1.role: Input should be 'user' or 'assistant'")),
+        ],
+        False,
+    ),
+    "order of roles": (
+        request_of(MIXED),
+        lambda body: not in_order(body),
+        [
+            (400, openai("Conversation roles must alternate user/assistant/user/assistant/...")),
+            (400, openai("After the optional system message, conversation roles must alternate user and assistant")),
+        ],
+        False,
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*tool_choice")
+@pytest.mark.parametrize(
+    ("row", "status", "error"), [(row, *each) for row, (_, _, refusals, _) in ROWS.items() for each in refusals]
+)
+@in_every_way
+def test_a_refusal_is_followed_by_the_other_form(
+    way: Way, row: str, status: int, error: Any, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(adaptations, "clock", lambda: now[0])
+    request, is_refused, _, is_remembered = ROWS[row]
+    server.always = refuse_if(is_refused, error, status)
+    counts = []
+    for later in (0, 0, adaptations.REMEMBERED_FOR):
+        now[0] += later
+        server.requests.clear()
+        way.ask(client_of(server), request)
+        counts.append(len(server.requests))
+    first, again, in_an_hour = counts
+    assert first >= 2
+    assert (again, in_an_hour) == (1 if is_remembered else first, first)
+
+
+@pytest.mark.parametrize("words", ["the content is against our policy on names", "your prompt was blocked", "too high"])
+@in_every_way
+def test_a_refusal_of_something_else_is_raised_at_once(way: Way, words: str, server: ScriptServer) -> None:
+    server.always = refuse_if(lambda _: True, openai(words))
+    with pytest.raises(AKIError, match=words):
+        way.ask(client_of(server), request_of(NAMED))
+    assert len(server.requests) == 1
+
+
+@in_every_way
+def test_what_was_refused_in_both_forms_is_not_remembered(way: Way, server: ScriptServer) -> None:
+    server.always = refuse_if(lambda _: True, openai("Unsupported parameter", param="max_tokens"))
+    for _ in range(2):
+        with pytest.raises(AKIError):
+            way.ask(client_of(server), request_of(max_tokens=9))
+    assert ["max_tokens" in request.json for request in server.requests] == [True, False] * 2
+
+
+@in_every_way
+def test_a_forced_tool_that_is_refused_warns_once(way: Way, server: ScriptServer) -> None:
+    error = openai("Thinking may not be enabled when tool_choice forces tool use.")
+    server.always = refuse_if(lambda body: body["tool_choice"]["type"] != "auto", error)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        way.ask(client_of(server, "anthropic"), request_of(tools=(TOOL,), tool_choice="required"))
+    assert len([each for each in caught if "tool_choice='auto'" in str(each.message)]) == 1
+    assert [request.json["tool_choice"]["type"] for request in server.requests] == ["any", "auto"]
+
+
+# A bound of ours
+
+# Refusals of 8192 tokens, the bound that is sent for them where one is required, and whether that is remembered.
+BOUNDS: list[tuple[int, dict[str, Any], int, bool]] = [
+    (400, openai("max_tokens is too large: 8192. This model supports at most 4096 completion tokens"), 4096, True),
+    (400, openai("max_tokens: 8192 > 2048, which is the maximum allowed number of output tokens"), 2048, True),
+    (400, openai("Invalid max_tokens value, the valid range of max_tokens is [1, 1000]"), 4096, True),
+    (422, fastapi("body", "max_tokens", message="Input should be less than or equal to 3000"), 3000, True),
+    (400, openai("Too large.", param="max_tokens"), 4096, True),
+    (
+        400,
+        openai(
+            "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 1024"
+            " tokens and your request has 20 input tokens (8192 > 1024 - 20)."
+        ),
+        1004,
+        False,
+    ),
+    (
+        400,
+        openai(
+            "This model's maximum context length is 4097 tokens. However, you requested 9000 tokens (808 in the"
+            " messages, 8192 in the completion). Please reduce the length of the messages or completion."
+        ),
+        3289,
+        False,
+    ),
+    (
+        400,
+        openai("input length and `max_tokens` exceed context limit: 193000 + 8192 > 200000, decrease it"),
+        7000,
+        False,
+    ),
+    (
+        422,
+        {"error": "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 50 `inputs` tokens and 8192"},
+        4046,
+        False,
+    ),
+]
+
+
+def sent(server: ScriptServer) -> list[int | None]:
+    """The bounds that were sent since the last look."""
+    bounds = [request.json.get("max_tokens") for request in server.requests]
+    server.requests.clear()
+    return bounds
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(("status", "error", "room", "is_remembered"), BOUNDS)
+@in_every_way
+def test_a_refused_bound_of_ours_is_left_out_or_lowered(
+    way: Way,
+    protocol: str,
+    error: Any,
+    server: ScriptServer,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    status: int,
+    room: int,
+    is_remembered: bool,
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(adaptations, "clock", lambda: now[0])
+    server.always = refuse_if(lambda body: body.get("max_tokens") == 8192, error, status)
+    lowered = room if protocol == "anthropic" else None
+    for later, expected in (
+        (0, [8192, lowered]),
+        (0, [lowered] if is_remembered else [8192, lowered]),
+        (adaptations.REMEMBERED_FOR, [8192, lowered]),
+    ):
+        now[0] += later
+        way.ask(client_of(server, protocol), request_of())
+        assert sent(server) == expected
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@in_every_chat
+def test_the_users_own_bound_is_refused_as_it_is(chat_way: Way, protocol: str, server: ScriptServer) -> None:
+    for status, error, _, _ in BOUNDS:
+        server.say(json_answer(error, status))
+        with pytest.raises(AKIError):
+            chat_way.ask(client_of(server, protocol), request_of(max_tokens=8192))
+        assert sent(server) == [8192]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "input length and `max_tokens` exceed context limit: 210000 + 8192 > 200000",
+        "This model's maximum context length is 4097 tokens. However, your messages resulted in 9000 tokens.",
+        "prompt is too long: 210000 tokens > 200000 maximum",
+    ],
+)
+def test_a_prompt_that_is_too_long_by_itself_is_sent_once(words: str, protocol: str, server: ScriptServer) -> None:
+    server.always = json_answer(openai(words), 400)
+    with pytest.raises(ContextOverflowError):
+        client_of(server, protocol).chat(request_of())
+    assert sent(server) == [8192]
+
+
+def test_clients_of_one_service_share_what_was_refused_and_those_of_another_do_not(server: ScriptServer) -> None:
+    respond = refuse_if(lambda body: body.get("max_tokens") == 8192, openai("Too large.", param="max_tokens"))
+    server.always = respond
+    with ScriptServer(always=respond) as other:
+        for each, model in ((server, "m"), (server, "m"), (server, "another"), (other, "m")):
+            client_of(each).chat(request_of(model=model))
+        assert (sent(server), sent(other)) == ([8192, None, None, 8192, None], [8192, None])
