@@ -22,13 +22,7 @@ from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import Context, StartEvent, StopEvent, Workflow, step
 from pydantic import BaseModel
-from workflows.retry_policy import (
-    retry_if_exception,
-    retry_if_exception_type,
-    retry_policy,
-    stop_after_attempt,
-    wait_none,
-)
+from workflows.retry_policy import retry_if_exception, retry_policy, stop_after_attempt, wait_none
 
 import aki_transport.errors as ours
 from llama_index_aki import AKI
@@ -349,8 +343,10 @@ def may_pass(error: BaseException) -> bool:
     return isinstance(error, ours.AKIError) and error.is_retryable
 
 
-def asked_in_a_step(llm: AKI, how: str, retry: Any) -> str:
-    """The answer of a workflow whose step asks the model under this policy."""
+def asked_in_a_step(llm: AKI, how: str) -> str:
+    """The answer of a workflow whose step asks the model, three times at most."""
+
+    retry = retry_if_exception(may_pass)
 
     class OneStep(Workflow):
         @step(retry_policy=retry_policy(retry=retry, wait=wait_none(), stop=stop_after_attempt(3)))
@@ -386,30 +382,15 @@ FAILURES: dict[str, tuple[Answer, type[Exception], int]] = {
 def test_a_step_repeats_what_may_pass_and_raises_the_rest(server: ScriptServer, case: str, how: str):
     server.always, error, requests = FAILURES[case]
     with pytest.raises(error):
-        asked_in_a_step(model_at(server, max_retries=0), how, retry_if_exception(may_pass))
+        asked_in_a_step(model_at(server, max_retries=0), how)
     assert len(server.requests) == requests
 
 
 @pytest.mark.parametrize("how", HOW)
 def test_a_step_ends_with_the_answer(server: ScriptServer, how: str):
-    server.say(BUSY, LOST, answer("Hello", stream="stream" in how))
-    retry = retry_if_exception_type((ours.ServerError, ours.APIConnectionError))
-    assert asked_in_a_step(model_at(server, max_retries=0), how, retry) == "Hello"
+    server.say(BUSY, broken("Hel") if "stream" in how else LOST, answer("Hello", stream="stream" in how))
+    assert asked_in_a_step(model_at(server, max_retries=0), how) == "Hello"
     assert len(server.requests) == 3
-
-
-@pytest.mark.usefixtures("no_waiting")
-def test_a_steps_repetitions_and_the_models_own_multiply(server: ScriptServer):
-    server.always = BUSY
-    with pytest.raises(ours.ServiceUnavailableError):
-        asked_in_a_step(model_at(server, max_retries=1), "achat", retry_if_exception(may_pass))
-    assert len(server.requests) == 6
-
-
-def test_a_step_asks_anew_for_an_answer_whose_stream_broke(server: ScriptServer):
-    server.say(broken("Hel"), streamed("Hello"))
-    assert asked_in_a_step(model_at(server), "astream_chat", retry_if_exception(may_pass)) == "Hello"
-    assert len(server.requests) == 2
 
 
 # Agents when calls fail

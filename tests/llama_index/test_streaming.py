@@ -13,14 +13,12 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBloc
 
 from llama_index_aki import _convert_replies
 from tests.llama_index.asking import (
-    STREAMED,
     WAYS,
     Way,
     answering,
     ask,
     call,
     check_items,
-    contents_of,
     is_streamed,
     items_of,
     model_at,
@@ -58,29 +56,6 @@ def test_reasoning_text_and_calls_stand_in_their_blocks(server: ScriptServer, wa
     ]
     again = ChatResponse.model_validate_json(items[-1].model_dump_json())
     assert again.message == ChatMessage.model_validate(items[-1].message.model_dump()) == items[-1].message
-
-
-def test_a_stream_is_the_same_in_sync_and_async(server: ScriptServer):
-    sync, awaited = ([item.model_dump(exclude={"raw"}) for item in everything(server, way)] for way in STREAMED)
-    assert sync == awaited
-
-
-@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
-@subcases("way", STREAMED)
-def test_no_reasoning_is_lost_also_where_the_stream_begins_with_it(server: ScriptServer, way: Way, field: str):
-    server.always = sse(chunk(**{field: "R1"}), chunk(**{field: "R2"}), chunk("A"), chunk(finish="stop"))
-    items = items_of(model_at(server), way, "hi")
-    deltas = [item.additional_kwargs.get("thinking_delta") for item in items]
-    assert [delta for delta in deltas if delta] == ["R1", "R2"]
-    assert items[-1].message.blocks[0].content == "R1R2"
-
-
-@subcases("way", STREAMED)
-def test_reasoning_inside_the_text_is_reasoning(server: ScriptServer, way: Way):
-    server.always = streamed("<thi", "nk>R1", "R2</thi", "nk>\n\nA")
-    items = items_of(model_at(server), way, "hi")
-    check_items(items)
-    assert contents_of(items[-1].message)[:2] == ("R1R2", "A")
 
 
 @subcases("way", WAYS)
