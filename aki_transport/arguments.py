@@ -11,14 +11,14 @@ from aki_transport.errors import ConfigurationError
 from aki_transport.messages import JsonObject, JsonSchema, ResponseFormat, Tool, ToolChoice, ToolNamed
 
 ALIASES: Mapping[str, str] = {
-    **dict.fromkeys(("model_name",), "model"),
+    "model_name": "model",
     **dict.fromkeys(("openai_api_key", "anthropic_api_key"), "api_key"),
     **dict.fromkeys(("openai_api_base", "api_base", "anthropic_api_url"), "base_url"),
     **dict.fromkeys(("request_timeout", "default_request_timeout"), "timeout"),
     **dict.fromkeys(("max_completion_tokens", "max_tokens_to_sample"), "max_tokens"),
-    **dict.fromkeys(("stop_sequences",), "stop"),
+    "stop_sequences": "stop",
     **dict.fromkeys(("model_kwargs", "additional_kwargs"), "extra_body"),
-    **dict.fromkeys(("async_http_client",), "http_async_client"),
+    "async_http_client": "http_async_client",
 }
 """Names that users of other integrations write, and ours of the same meaning; taken everywhere."""
 
@@ -55,26 +55,24 @@ _HINTS: Mapping[str, str] = {
     **dict.fromkeys(("endpoint", "url", "host"), "use base_url="),
     **dict.fromkeys(("model_id", "deployment_name", "engine", "azure_deployment"), "use model="),
     **dict.fromkeys(("aki_api_key", "key", "token"), "use api_key="),
-    **dict.fromkeys(("stream_chunk_timeout",), "use timeout=Timeout(chunk=...)"),
     **dict.fromkeys(("max_new_tokens", "num_output", "max_gen_tokens"), "use max_tokens="),
     **dict.fromkeys(("headers", "extra_headers"), "use default_headers=, or extra_headers= in a call"),
-    **dict.fromkeys(("disable_parallel_tool_use",), "use parallel_tool_calls=False"),
-    **dict.fromkeys(
-        ("enable_thinking",), "use reasoning_effort='none', or chat_template_kwargs={...} at servers of one's own"
-    ),
-    **dict.fromkeys(("stream_options",), "nothing is needed: the usage of a stream is asked for"),
-    **dict.fromkeys(("effort",), "use reasoning_effort="),
     **dict.fromkeys(("retries", "num_retries"), "use max_retries="),
-    **dict.fromkeys(("max_input_tokens",), "use context_window="),
-    **dict.fromkeys(("max_output_tokens",), "use max_output= for the model's limit, max_tokens= for one answer's"),
-    **dict.fromkeys(("metadata",), "send it to the service with extra_body={'metadata': ...}"),
     **dict.fromkeys(("functions", "function_call"), "use tools= and tool_choice="),
     **dict.fromkeys(("streaming", "stream"), "call stream(), in LlamaIndex stream_chat()"),
-    **dict.fromkeys(("default_query",), "put the query into base_url="),
     **dict.fromkeys(("openai_proxy", "anthropic_proxy"), "set HTTPS_PROXY, or pass http_client="),
     **dict.fromkeys(("organization", "openai_organization"), "use default_headers={'OpenAI-Organization': ...}"),
-    **dict.fromkeys(("betas",), "use default_headers={'anthropic-beta': ...}"),
-    **dict.fromkeys(("tags",), "pass it in config= of the call"),
+    "betas": "use default_headers={'anthropic-beta': ...}",
+    "default_query": "put the query into base_url=",
+    "disable_parallel_tool_use": "use parallel_tool_calls=False",
+    "effort": "use reasoning_effort=",
+    "enable_thinking": "use reasoning_effort='none', or chat_template_kwargs={...} at servers of one's own",
+    "max_input_tokens": "use context_window=",
+    "max_output_tokens": "use max_output= for the model's limit, max_tokens= for one answer's",
+    "metadata": "send it to the service with extra_body={'metadata': ...}",
+    "stream_chunk_timeout": "use timeout=Timeout(chunk=...)",
+    "stream_options": "nothing is needed: the usage of a stream is asked for",
+    "tags": "pass it in config= of the call",
 }
 _VALUE_HINTS: Mapping[str, str] = {"model": "a model's ID; the command `aki models` lists them"}
 _FUNCTION_FIELDS = frozenset({"name", "description", "parameters", "strict"})
@@ -88,10 +86,7 @@ _DECLARATION_FIELDS = _FUNCTION_FIELDS | {
 def with_aliases(owner: str, arguments: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     """The arguments under our names, further request fields in `request_fields`, what is always so left out.
 
-    Args:
-        owner: What takes them, for messages.
-        arguments: The arguments as the user wrote them.
-        known: The names that the owner takes; a name that is among them is never an alias.
+    A name that is among those `known` to the owner is never an alias.
 
     Raises:
         ConfigurationError: An argument is unknown, or has a value that cannot be taken.
@@ -102,7 +97,10 @@ def with_aliases(owner: str, arguments: Mapping[str, Any], known: Collection[str
         if name in known:
             taken[name] = value
         elif name in ALIASES and ALIASES[name] in known:
-            _add_alias(taken, ALIASES[name], value, arguments)
+            if ALIASES[name] == "extra_body":
+                taken["extra_body"] = {**(value or {}), **(arguments.get("extra_body") or {})}
+            elif arguments.get(ALIASES[name]) is None:
+                taken[ALIASES[name]] = value
         elif name in REQUEST_FIELDS:
             fields[name] = value
         elif name == "is_function_calling_model" and "capabilities" in known:
@@ -114,13 +112,6 @@ def with_aliases(owner: str, arguments: Mapping[str, Any], known: Collection[str
     if fields:
         taken["request_fields"] = {name: value for name, value in fields.items() if value is not None}
     return taken
-
-
-def _add_alias(taken: dict[str, Any], name: str, value: Any, arguments: Mapping[str, Any]) -> None:
-    if name == "extra_body":
-        taken[name] = {**(value or {}), **(arguments.get(name) or {})}
-    elif arguments.get(name) is None:
-        taken[name] = value
 
 
 def unknown_argument(owner: str, name: str, value: Any = None) -> ConfigurationError:
@@ -136,16 +127,11 @@ def wrong_values(owner: str, error: ValidationError) -> str:
     problems: dict[str, str] = {}
     for each in error.errors(include_url=False, include_context=False, include_input=False):
         name = str(each["loc"][0]) if each["loc"] else ""
-        text = (
-            f"needs {name}=" if each["type"] == "missing" else f"{name}= {_lower(each['msg'].removeprefix('Input '))}"
-        )
+        message = each["msg"].removeprefix("Input ")
+        text = f"needs {name}=" if each["type"] == "missing" else f"{name}= {message[:1].lower()}{message[1:]}"
         hint = f" ({_VALUE_HINTS[name]})" if name in _VALUE_HINTS else ""
         problems.setdefault(name, text + hint)
     return f"{owner}: {'; '.join(problems.values())}."
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
 
 
 def as_tool_choice(choice: Any) -> ToolChoice | None:
@@ -178,9 +164,7 @@ def as_tool_choice(choice: Any) -> ToolChoice | None:
 def as_tool(tool: Any, *, strict: bool | None = None) -> Tool | Mapping[str, Any]:
     """A tool from OpenAI's or Anthropic's dict of a function; any other dict is returned as it is.
 
-    Args:
-        tool: The dict.
-        strict: Whether the arguments must follow the schema, if the dict does not state it.
+    `strict`, whether the arguments must follow the schema, counts if the dict does not state it.
     """
     match tool:
         case {"type": "function", "function": {"name": str(name)} as function}:
@@ -220,9 +204,7 @@ def is_schema(value: Mapping[str, Any]) -> bool:
 def as_response_format(value: Any, strict: bool | None) -> ResponseFormat | None:
     """A response format from OpenAI's dict for it, or from a JSON schema; other dicts are returned as they are.
 
-    Args:
-        value: The dict; None is no format.
-        strict: Whether the model must follow the schema exactly, if the dict does not state it.
+    `strict`, whether the model must follow the schema exactly, counts if the dict does not state it.
 
     Raises:
         ConfigurationError: It is not a dict.

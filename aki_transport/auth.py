@@ -49,14 +49,9 @@ def is_loopback(host: str) -> bool:
 def checked_base_url(url: str, *, title: str, allow_insecure: bool) -> str:
     """The URL without a trailing slash.
 
-    Args:
-        url: The base URL to check.
-        title: The provider's name, for messages.
-        allow_insecure: Whether plain http to other machines is allowed.
-
     Raises:
         ConfigurationError: It is not an http(s) URL, contains credentials or a fragment, ends in the path of a call, or
-            is plain http to another machine.
+            is plain http to another machine, unless `allow_insecure`.
     """
     if "@" in url:
         raise ConfigurationError(f"{title}: base_url must not contain credentials; pass api_key= instead.")
@@ -86,11 +81,7 @@ def checked_base_url(url: str, *, title: str, allow_insecure: bool) -> str:
 
 
 def checked_headers(headers: Mapping[str, str], *, title: str) -> dict[str, str]:
-    """The headers, names in lower case.
-
-    Raises:
-        ConfigurationError: HTTP does not allow a header's name or value.
-    """
+    """The headers, names in lower case; `ConfigurationError` if HTTP does not allow a name or value."""
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
             raise ConfigurationError(f"{title}: the header {name!r} in default_headers is not a valid HTTP header.")
@@ -98,11 +89,7 @@ def checked_headers(headers: Mapping[str, str], *, title: str) -> dict[str, str]
 
 
 def emulated(provider: Provider, route: Route, api_key: ApiKeySource) -> tuple[Route, ApiKeySource]:
-    """The route and the key of the emulator that `AKI_EMULATOR` names; without it, the arguments.
-
-    Raises:
-        ConfigurationError: `AKI_EMULATOR` is no URL of this machine.
-    """
+    """The route and the key of the emulator that `AKI_EMULATOR` names, on this machine; without it, the arguments."""
     root = os.environ.get(EMULATOR_VARIABLE, "").strip()
     if not root:
         return route, api_key
@@ -114,11 +101,7 @@ def emulated(provider: Provider, route: Route, api_key: ApiKeySource) -> tuple[R
 
 
 def secret_header_values(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """The tokens in headers whose name indicates a secret, e.g. `sk-4711` in `authorization: Bearer sk-4711`.
-
-    Args:
-        headers: Any headers, e.g. `default_headers`.
-    """
+    """The tokens in headers whose name indicates a secret, e.g. `sk-4711` in `authorization: Bearer sk-4711`."""
     tokens = (
         token
         for name, value in headers.items()
@@ -134,13 +117,7 @@ def secret_query_values(url: str) -> tuple[str, ...]:
 
 
 def shown_url(url: str) -> str:
-    """The URL for people and traces: without the secrets in its query.
-
-    Example:
-        >>> from aki_transport.auth import shown_url
-        >>> shown_url("https://gateway.example/v1?version=2&api-key=sk-47110815")
-        'https://gateway.example/v1?version=2&api-key=***'
-    """
+    """The URL for people and traces: without the secrets in its query."""
     return redact(url, secret_query_values(url))
 
 
@@ -180,8 +157,7 @@ class ApiKey:
         """The key; None if the provider needs none.
 
         Raises:
-            ConfigurationError: No key is set, it comes from the environment and the base URL is not the provider's, or
-                its function is async.
+            ConfigurationError: No key is set, its function is async, or it may not go to the base URL.
         """
         if self.function is not None:
             return self._from_function(self.function())
@@ -211,7 +187,6 @@ class ApiKey:
 
     def _from_environment(self) -> SecretStr:
         provider = self._provider
-        variables = " or ".join(provider.key_variables)
         for variable in provider.key_variables:
             key = _strip_key(os.environ.get(variable, ""), provider.title)
             if key is None:
@@ -223,9 +198,9 @@ class ApiKey:
                 )
             self.origin = variable
             return key
-        page = f" Keys are made at {provider.key_page}." if provider.key_page else ""
+        page = provider.key_page and f" Keys are made at {provider.key_page}."
         raise ConfigurationError(
-            f"{provider.title}: no key; set {variables} or pass api_key=.{page}"
+            f"{provider.title}: no key; set {' or '.join(provider.key_variables)} or pass api_key=.{page}"
             f" To try without one, run `aki emulator` and set {EMULATOR_VARIABLE} to its address."
         )
 

@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from io import TextIOWrapper
 from pathlib import Path
@@ -14,7 +15,7 @@ from platform import python_version
 from typing import Any
 
 from aki_transport._version import __version__
-from aki_transport.auth import EMULATOR_VARIABLE, KeyFunction, shown_url
+from aki_transport.auth import EMULATOR_VARIABLE, shown_url
 from aki_transport.client import Client
 from aki_transport.errors import AKIError, ConfigurationError
 from aki_transport.messages import ChatReply, ChatRequest, JobProgress, Message
@@ -31,11 +32,7 @@ _REPORT = Path("aki-live-check.md")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code.
-
-    Args:
-        argv: The arguments; those of the process by default.
-    """
+    """Run the command with these arguments, by default those of the process; its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows ASCII alone
@@ -112,13 +109,8 @@ def _client(arguments: argparse.Namespace, **options: Any) -> Client:
     if variable is not None:
         if not os.environ.get(variable, "").strip():
             raise ConfigurationError(f"the environment variable {variable} is not set.")
-        api_key = _key_from(variable)
+        api_key = partial(os.environ.__getitem__, variable)  # a function, so that no variable of a frame holds the key
     return Client(provider, arguments.protocol, base_url=arguments.base_url, api_key=api_key, **options)
-
-
-def _key_from(variable: str) -> KeyFunction:
-    """A function, so that no variable of a frame holds the key."""
-    return lambda: os.environ.get(variable, "")
 
 
 def _models(arguments: argparse.Namespace) -> int:
@@ -149,8 +141,8 @@ def _check(arguments: argparse.Namespace) -> int:
     from aki_transport.transport.raw import proxy_for  # noqa: PLC0415  httpx takes longer than all the rest
 
     with _client(arguments) as client:
-        emulator = os.environ.get(EMULATOR_VARIABLE, "").strip()
-        of_emulator = f" ({EMULATOR_VARIABLE} is set)" if emulator and not arguments.base_url else ""
+        is_emulated = os.environ.get(EMULATOR_VARIABLE, "").strip() and not arguments.base_url
+        of_emulator = f" ({EMULATOR_VARIABLE} is set)" if is_emulated else ""
         versions = ", ".join(filter(None, (f"Python {python_version()}", *map(_installed, ("httpx", *_FRAMEWORKS)))))
         _line("package", f"aki-integrations {__version__}; {versions}")
         _line("provider", f"{client.provider.title}, protocol {client.route.protocol}")
@@ -186,12 +178,7 @@ def _check_live(arguments: argparse.Namespace) -> int:
 
 
 def agree(cost: str, *, yes: bool) -> bool:
-    """Whether the user agrees to what calls cost.
-
-    Args:
-        cost: What they cost.
-        yes: Whether the user agreed beforehand.
-    """
+    """Whether the user agrees to what calls cost; with `yes`, beforehand."""
     _print(cost)
     if yes:
         return True

@@ -198,8 +198,7 @@ class Client:
     def _deltas(self, request: ChatRequest, *, stream: bool) -> Iterator[ChatDelta]:
         deadline = self._transport.deadline()
         if self._resolver.needs_listing(request.model):
-            wanted = self._resolver.wanted_id(request.model, self._listing.known)
-            self._listing.read(wanted=wanted, deadline=deadline)
+            self._listing.read(self._resolver.wanted_id(request.model, self._listing.known), deadline)
         prepared = self._prepare(request)
         while True:
             try:
@@ -216,8 +215,7 @@ class Client:
     async def _adeltas(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[ChatDelta, None]:
         deadline = self._transport.deadline()
         if self._resolver.needs_listing(request.model):
-            wanted = self._resolver.wanted_id(request.model, self._listing.known)
-            await self._listing.aread(wanted=wanted, deadline=deadline)
+            await self._listing.aread(self._resolver.wanted_id(request.model, self._listing.known), deadline)
         prepared = self._prepare(request)
         while True:
             try:
@@ -234,17 +232,17 @@ class Client:
             prepared.adapt(refusal)
 
     def generate_image(
-        self, prompt: str, *, model: str | None = "z-image-turbo", **options: Any
+        self, prompt: str, *, model: str | None = "z-image-turbo", on_progress: OnProgress | None = None, **options: Any
     ) -> list[GeneratedImage]:
         """New pictures. A call that may have been billed is never repeated.
 
         Args:
             prompt: What they shall show.
             model: The model that draws.
+            on_progress: Told how far a job is, instead of the client's own.
             **options: `n`: how many, 1 to 10; on the native protocol each is a job of its own. `size`: pixels, like
-                `"1024x1024"`, 128 to 2048 a side; the service may round it, and the pictures say their own.
-                `on_progress`: told how far a job is, instead of the client's own. On the native protocol `seed` (-1 for
-                any), `negative_prompt` and `steps`; `extra_body` anywhere.
+                `"1024x1024"`, 128 to 2048 a side; the service may round it, and the pictures say their own. On the
+                native protocol `seed` (-1 for any), `negative_prompt` and `steps`; `extra_body` anywhere.
 
         Raises:
             ConfigurationError: An option is out of its range, or the protocol does not know it.
@@ -255,13 +253,34 @@ class Client:
             >>> Client().generate_image("a red lighthouse on a hill", size="512x512")
             [GeneratedImage('img_...', 512x512, image/png, ... bytes, prompt='a red lighthouse on a hill')]
         """
-        return self._run_image_calls(prompt, model=model, **options)
+        from aki_transport.images.image import ImageList  # noqa: PLC0415
+
+        request = self._image_request(prompt, model=model, **options)
+        deadline = self._transport.deadline()
+        if self._resolver.needs_listing(request.model or "", for_images=True):
+            self._listing.read(self._resolver.wanted_id(request.model or "", self._listing.known), deadline)
+        images = ImageList()
+        for prepared in self._prepare_image_calls(request, on_progress):
+            results = self._transport.run(prepared.call(), prepared.decoder, deadline=deadline)
+            images += deque(results, maxlen=1).pop()
+        return images
 
     async def agenerate_image(
-        self, prompt: str, *, model: str | None = "z-image-turbo", **options: Any
+        self, prompt: str, *, model: str | None = "z-image-turbo", on_progress: OnProgress | None = None, **options: Any
     ) -> list[GeneratedImage]:
         """`generate_image`, async."""
-        return await self._arun_image_calls(prompt, model=model, **options)
+        from aki_transport.images.image import ImageList  # noqa: PLC0415
+
+        request = self._image_request(prompt, model=model, **options)
+        deadline = self._transport.deadline()
+        if self._resolver.needs_listing(request.model or "", for_images=True):
+            await self._listing.aread(self._resolver.wanted_id(request.model or "", self._listing.known), deadline)
+        images = ImageList()
+        for prepared in self._prepare_image_calls(request, on_progress):
+            results = self._transport.arun(prepared.call(), prepared.decoder, deadline=deadline)
+            async with aclosing(results):
+                images += [result async for result in results][-1]
+        return images
 
     def edit_image(self, prompt: str, images: Any, *, model: str | None = None, **options: Any) -> list[GeneratedImage]:
         """Pictures changed by words. A call that may have been billed is never repeated.
@@ -281,13 +300,13 @@ class Client:
             >>> client.edit_image("make the lighthouse blue", drawn)
             [GeneratedImage('img_...', 512x512, image/png, ... bytes, prompt='make the lighthouse blue')]
         """
-        return self._run_image_calls(prompt, images=images, model=model, **options)
+        return self.generate_image(prompt, model=model, images=images, **options)
 
     async def aedit_image(
         self, prompt: str, images: Any, *, model: str | None = None, **options: Any
     ) -> list[GeneratedImage]:
         """`edit_image`, async."""
-        return await self._arun_image_calls(prompt, images=images, model=model, **options)
+        return await self.agenerate_image(prompt, model=model, images=images, **options)
 
     def model_info(self, model: str) -> ModelInfo:
         """What is known of a model now. Never asks the service and never raises.
@@ -394,39 +413,6 @@ class Client:
             memory=self._memory,
             on_progress=self._on_progress,
         )
-
-    def _run_image_calls(
-        self, prompt: str, *, on_progress: OnProgress | None = None, **options: Any
-    ) -> list[GeneratedImage]:
-        from aki_transport.images.image import ImageList  # noqa: PLC0415
-
-        request = self._image_request(prompt, **options)
-        deadline = self._transport.deadline()
-        if self._resolver.needs_listing(request.model or "", for_images=True):
-            wanted = self._resolver.wanted_id(request.model or "", self._listing.known)
-            self._listing.read(wanted=wanted, deadline=deadline)
-        images = ImageList()
-        for prepared in self._prepare_image_calls(request, on_progress):
-            results = self._transport.run(prepared.call(), prepared.decoder, deadline=deadline)
-            images += deque(results, maxlen=1).pop()
-        return images
-
-    async def _arun_image_calls(
-        self, prompt: str, *, on_progress: OnProgress | None = None, **options: Any
-    ) -> list[GeneratedImage]:
-        from aki_transport.images.image import ImageList  # noqa: PLC0415
-
-        request = self._image_request(prompt, **options)
-        deadline = self._transport.deadline()
-        if self._resolver.needs_listing(request.model or "", for_images=True):
-            wanted = self._resolver.wanted_id(request.model or "", self._listing.known)
-            await self._listing.aread(wanted=wanted, deadline=deadline)
-        images = ImageList()
-        for prepared in self._prepare_image_calls(request, on_progress):
-            results = self._transport.arun(prepared.call(), prepared.decoder, deadline=deadline)
-            async with aclosing(results):
-                images += [result async for result in results][-1]
-        return images
 
     def _image_request(self, prompt: str, **options: Any) -> ImageRequest:
         from aki_transport.images.image import as_images  # noqa: PLC0415

@@ -47,49 +47,34 @@ _BY_STATUS: Mapping[int, type[APIStatusError]] = {
 
 # The services' own codes and types take precedence over the status. Sources: AKI.IO's page "OpenAI API Compatibility"
 # (invalid_api_key, request_failed), Anthropic's error types, the gateways' error tables, OpenAI's codes.
-_BY_CODE: Mapping[str, type[APIStatusError]] = {
-    "invalid_api_key": AuthenticationError,
-    "authentication_error": AuthenticationError,
-    "no_db_connection": AuthenticationError,  # LiteLLM without a database, asked with any key but its own
-    **dict.fromkeys(("auth_error", "expired_key", "token_not_found_in_db"), AuthenticationError),  # LiteLLM
-    "insufficient_credits": InsufficientCreditsError,
-    "insufficient_quota": InsufficientCreditsError,
-    "billing_error": InsufficientCreditsError,
-    "budget_exceeded": InsufficientCreditsError,  # LiteLLM
-    "permission_error": PermissionDeniedError,
-    **{f"{owner}_model_access_denied": PermissionDeniedError for owner in ("key", "user", "team", "org")},  # LiteLLM
-    "model_not_found": ModelNotFoundError,
-    "model_not_available": ModelNotFoundError,  # Together
-    "model_decommissioned": ModelNotFoundError,  # Groq
-    "invalid_model": ModelNotFoundError,  # Mistral, Perplexity
-    "DeploymentNotFound": ModelNotFoundError,  # Azure
-    "not_found_error": NotFoundError,
-    "request_failed": BadRequestError,
-    "context_length_exceeded": ContextOverflowError,
-    "request_too_large": ContextOverflowError,
-    "exceed_context_size_error": ContextOverflowError,  # llama.cpp
-    "rate_limit_exceeded": RateLimitError,
-    "rate_limit_error": RateLimitError,
-    "overloaded_error": ServiceUnavailableError,
-    "overloaded": ServiceUnavailableError,  # TGI, as the next two
-    "generation": ServerError,
-    "validation": BadRequestError,
-    "service_unavailable": ServiceUnavailableError,
-    "server_error": ServerError,
-    "internal_server_error": ServerError,
-    "api_error": ServerError,
-    "timeout_error": ServerError,
-    "invalid_request_error": BadRequestError,
+_CODES: Mapping[type[APIStatusError], tuple[str, ...]] = {
+    AuthenticationError: (
+        *("invalid_api_key", "authentication_error"),
+        # LiteLLM's; the first without a database, asked with any key but its own
+        *("no_db_connection", "auth_error", "expired_key", "token_not_found_in_db"),
+    ),
+    InsufficientCreditsError: ("insufficient_credits", "insufficient_quota", "billing_error", "budget_exceeded"),
+    PermissionDeniedError: (
+        "permission_error",
+        *(f"{owner}_model_access_denied" for owner in ("key", "user", "team", "org")),  # LiteLLM
+    ),
+    ModelNotFoundError: (
+        "model_not_found",
+        *("model_not_available", "model_decommissioned", "invalid_model"),  # Together; Groq; Mistral, Perplexity
+        "DeploymentNotFound",  # Azure
+    ),
+    NotFoundError: ("not_found_error",),
+    BadRequestError: ("request_failed", "invalid_request_error", "validation"),
+    ContextOverflowError: ("context_length_exceeded", "request_too_large", "exceed_context_size_error"),  # llama.cpp
+    RateLimitError: ("rate_limit_exceeded", "rate_limit_error"),
+    ServiceUnavailableError: ("overloaded_error", "overloaded", "service_unavailable"),
+    ServerError: ("generation", "server_error", "internal_server_error", "api_error", "timeout_error"),
 }
-_STATUS_OF: Mapping[type[APIStatusError], int] = {
-    AuthenticationError: 401,
-    InsufficientCreditsError: 402,
-    PermissionDeniedError: 403,
-    NotFoundError: 404,
+_BY_CODE = {code: cls for cls, codes in _CODES.items() for code in codes}
+_STATUS_OF = {
+    **{cls: status for status, cls in _BY_STATUS.items() if cls is not BadRequestError},
     ModelNotFoundError: 404,
-    RateLimitError: 429,
     ServerError: 500,
-    ServiceUnavailableError: 503,
 }
 # These codes and types are too general to overrule the status.
 _GENERIC = frozenset(
@@ -160,14 +145,7 @@ _HIDDEN = frozenset({"script", "style"})
 def error_from_response(
     status: int, headers: Mapping[str, str], body: bytes, *, retry_after: float | None = None
 ) -> APIStatusError:
-    """The exception for a response with an error status.
-
-    Args:
-        status: The HTTP status.
-        headers: The response's headers, names in lower case.
-        body: The response's body.
-        retry_after: Seconds to wait, as the response states them.
-    """
+    """The exception for a response with an error status, which asks to wait `retry_after` seconds."""
     try:
         parsed: Any = from_json(body)
     except ValueError:

@@ -77,10 +77,7 @@ class AKIError(Exception):
     def redact(self, secrets: Iterable[str]) -> None:
         """Replace each secret with `***` wherever the server repeated it, then shorten a long message.
 
-        What the model wrote (`partial_text`, `refusal`) stays as it is.
-
-        Args:
-            secrets: The key, and other secrets of the request. See `aki_transport.redaction.redact`.
+        What the model wrote (`partial_text`, `refusal`) stays as it is. See `aki_transport.redaction.redact`.
         """
         secrets = tuple(secrets)
         for name, value in self.__dict__.items():

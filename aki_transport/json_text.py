@@ -9,9 +9,7 @@ from pydantic_core import from_json
 
 from aki_transport.errors import InvalidResponseError
 
-MAX_SHOWN = 4096
-"""Characters of an answer that go into an error. Its message is shortened further once the key has been removed."""
-
+MAX_SHOWN = 4096  # characters of an answer that go into an error, which is shortened further once it is redacted
 _STRUCTURE = re.compile(r'[{}\[\]"]')
 _STRING_END = re.compile(r'["\\]')
 _BOM = b"\xef\xbb\xbf"

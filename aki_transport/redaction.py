@@ -6,11 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-MIN_SECRET = 8
-"""Characters. Shorter keys (`test`, `none`, `EMPTY`) are placeholders, and would be found inside of ordinary words."""
-
+MIN_SECRET = 8  # characters; shorter keys (`test`, `EMPTY`) are placeholders, and would be found in ordinary words
 MASK = "***"
-
 _ALPHANUMERIC = re.compile(r"[A-Za-z0-9]")  # no usual encoding changes these
 _ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
@@ -27,11 +24,7 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     """The text with `***` in place of each secret, and of each beginning of one that has 8 characters or more.
 
     Beginnings count because other code may have cut the text. A secret is also recognized JSON-escaped, HTML-escaped or
-    URL-encoded, and if one of these was applied twice.
-
-    Args:
-        text: Any text, e.g. a server's error message.
-        secrets: Keys and tokens; those under 8 characters are ignored.
+    URL-encoded, and if one of these was applied twice. Those under 8 characters are ignored.
 
     Example:
         >>> from aki_transport.redaction import redact

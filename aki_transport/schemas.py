@@ -7,9 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-MAX_NAME = 64
-"""Characters of a name of a tool or a schema, in OpenAI's protocol."""
-
+MAX_NAME = 64  # characters of a name of a tool or a schema, in OpenAI's protocol
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
 _LEGAL_NAME = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_NAME}}}")
 

@@ -17,7 +17,7 @@ from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel, Field, RootModel
 from typing_extensions import TypedDict
 
-from aki_transport import InvalidResponseError
+from aki_transport import InvalidResponseError, ModelRefusalError
 from aki_transport.json_answer import JsonAnswer
 from aki_transport.messages import ChatRequest, JsonSchema, Message
 from aki_transport.schemas import checked
@@ -237,6 +237,34 @@ def test_an_object_that_came_as_reasoning_is_the_answer(field: str, text: Any, s
                     server.reset()
                     assert predicted(server, City, stream=stream)[-1] == City(**ROME)
                     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("text", ['{"name": "Ro', '{"name": {"name": "x"}, "country": "', "I think that", "", R])
+@pytest.mark.parametrize(
+    ("protocol", "finish"),
+    [
+        *(("openai", finish) for finish in ("content_filter", "SAFETY", "sensitive")),
+        *(("anthropic", finish) for finish in ("refusal", "content_filtered")),
+    ],
+)
+def test_an_object_that_a_filter_cut_off_is_a_refusal_unless_it_is_complete(
+    protocol: str, finish: str, text: str
+) -> None:
+    def answer(request: Request) -> Answer:
+        if protocol == "anthropic":
+            return said(request, {"type": "text", "text": text}, stop=finish)
+        return streamed(text, finish=finish) if request.json.get("stream") else replied(text, finish=finish)
+
+    with ScriptServer(always=answer) as server:
+        for stream in (False, True):
+            for ask in (objects, predicted):
+                server.requests.clear()
+                if text == R and finish != "refusal":
+                    assert ask(server, City, stream=stream, protocol=protocol)[-1] == City(**ROME)
+                else:
+                    with pytest.raises(ModelRefusalError):
+                        ask(server, City, stream=stream, protocol=protocol)
+                assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("finish", ["length", "content_filter"])

@@ -34,15 +34,9 @@ def read_file(path: Path) -> bytes:
 
 
 def read_file_in(folder: Path, name: str) -> bytes | None:
-    """The bytes of a file in `folder` or below it. No symbolic link is followed.
+    """The bytes of a file in a resolved folder or below it; None if no such regular file is there.
 
-    Args:
-        folder: A folder, as `Path.resolve` gives it.
-        name: A path relative to it, or an absolute one; `..` is resolved in the text alone.
-
-    Returns:
-        None if there is no such regular file, if it is outside of the folder, or if itself or one of its folders is a
-        link.
+    No symbolic link is followed. `name` may be an absolute path; `..` in it is resolved in the text alone.
 
     Raises:
         ConfigurationError: It cannot be read, or is larger than 50 MB.

@@ -25,11 +25,7 @@ class ImageHeader(NamedTuple):
 
 
 def read_header(data: bytes) -> ImageHeader | None:
-    """The header of a PNG, JPEG, GIF or WebP file; None if the bytes are none of these.
-
-    Args:
-        data: The file's bytes, or enough of its beginning.
-    """
+    """The header of a PNG, JPEG, GIF or WebP file, from enough of its beginning; None if it is none of these."""
     try:
         if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR":
             return ImageHeader("image/png", *struct.unpack_from(">II", data, 16))

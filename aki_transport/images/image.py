@@ -187,8 +187,8 @@ def as_image(image: Any) -> GeneratedImage:
             # What a checkpoint of LangGraph makes of a GeneratedImage.
             fields = {name: image.get(name) for name in ("seed", "prompt", "model") if image.get(name) is not None}
             return replace(GeneratedImage.read(data, **fields), id=image_id)
-    if callable(getattr(image, "save", None)) and hasattr(image, "mode"):
-        return _from_pil(image)
+        case _ if callable(getattr(image, "save", None)) and hasattr(image, "mode"):
+            return _from_pil(image)
     raise ConfigurationError(
         f"{type(image).__name__} is not an image; pass a GeneratedImage, bytes, a pathlib.Path or a PIL image."
     )

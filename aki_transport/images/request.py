@@ -10,20 +10,11 @@ from aki_transport.arguments import unknown_argument
 from aki_transport.errors import ConfigurationError
 from aki_transport.images.image import GeneratedImage
 
-MIN_SIDE, MAX_SIDE = 128, 2048
-"""Pixels. Source: AKI.IO's documentation of its native API."""
-
-MAX_IMAGES = 10
-"""Images of one call."""
-
-MAX_IMAGES_PER_TOOL_CALL = 4
-"""Images that a chat model may request with one tool call; each is billed."""
-
-MAX_PROMPT = 8000
-"""Characters of a prompt that a chat model writes."""
-
-MAX_SOURCES = 16
-"""Images to be changed in one call. Source: OpenAI's documentation of its images API."""
+MIN_SIDE, MAX_SIDE = 128, 2048  # pixels; source: AKI.IO's documentation of its native API
+MAX_IMAGES = 10  # of one call
+MAX_IMAGES_PER_TOOL_CALL = 4  # that a chat model may request; each is billed
+MAX_PROMPT = 8000  # characters of a prompt that a chat model writes
+MAX_SOURCES = 16  # images to be changed in one call; source: OpenAI's documentation of its images API
 
 _NUMBERS = {"n": (1, MAX_IMAGES), "steps": (1, 1000), "seed": (-1, 2**32 - 1)}
 _OPTIONAL = ("seed", "negative_prompt", "steps", "extra_body")
@@ -61,9 +52,7 @@ def build_image_request(
     """
     for name in options:
         if name not in _OPTIONAL:
-            raise unknown_argument(
-                "A call for images", name, ("prompt", "model", "n", "size", "on_progress", *_OPTIONAL)
-            )
+            raise unknown_argument("A call for images", name)
     options["extra_body"] = {} if options.get("extra_body") is None else options["extra_body"]
     request = ImageRequest(prompt=prompt, model=model, n=n, size=parse_size(size), images=images, **options)
     if not isinstance(prompt, str) or not prompt.strip():

@@ -69,12 +69,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A model's limits in tokens, as the service lists them; 0 if it does not.
-
-    Args:
-        context_window: What prompt and output share.
-        max_output: What one answer can have.
-    """
+    """A model's limits in tokens, as the service lists them; 0 if it does not. See `ModelInfo`."""
 
     context_window: int = 0
     max_output: int = 0
@@ -101,11 +96,7 @@ _MAX_TOKENS = 1_000_000_000  # more is a placeholder for "unknown", such as the 
 
 
 def read_listing(body: str | bytes) -> Listing:
-    """The models in the answer to `GET /models`.
-
-    Raises:
-        InvalidResponseError: The answer is not a list of models.
-    """
+    """The models in the answer to `GET /models`; `InvalidResponseError` if it is not a list of models."""
     payload = parse_json(body, "the model listing")
     rows = payload.get("data") if isinstance(payload, dict) else payload
     if not isinstance(rows, list):
@@ -158,10 +149,8 @@ def load_table(section: str | None) -> Mapping[str, ModelInfo]:
 
 
 def _row(model: str, fields: Mapping[str, Any]) -> ModelInfo:
-    columns = {name: value for name, value in fields.items() if name not in ("source", "aliases")}
-    return ModelInfo(
-        id=model, aliases=tuple(fields.get("aliases", ())), source="table", output_source="table", **columns
-    )
+    aliases = tuple(fields.get("aliases", ()))
+    return ModelInfo(**{**fields, "id": model, "aliases": aliases, "source": "table", "output_source": "table"})
 
 
 def resolve(model: str, table: Mapping[str, ModelInfo], listing: Listing | None) -> str | None:

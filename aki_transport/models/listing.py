@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from aki_transport.auth import ApiKey
 from aki_transport.errors import (
@@ -33,30 +33,19 @@ from aki_transport.transport import Call, Payload, Sender
 
 log = logging.getLogger("aki_transport")
 
-LIFETIME = 3600.0
-"""Seconds for which a listing is used."""
-
-REREAD_AFTER = 60.0
-"""Seconds after which an ID that is missing, or a failure, is a reason to read it again."""
-
-MAX_WAIT = 5.0
-"""Seconds that reading it may hold a call up, in all."""
-
+LIFETIME = 3600.0  # seconds for which a listing is used
+REREAD_AFTER = 60.0  # seconds after which an ID that is missing, or a failure, is a reason to read it again
+MAX_WAIT = 5.0  # seconds that reading it may hold a call up, in all
 
 # A service that was not reached, or a key that was wrong.
 _PASSING = (APIConnectionError, AuthenticationError, PermissionDeniedError, RateLimitError, ServerError)
 
 
 class Listing:
-    """One service's models for one key, shared by every client that asks it; `known` is None until they were read.
+    """One service's models for one key, shared by every client that asks it; `known` is None until they were read."""
 
-    `protects` tells whether the service answers for unknown models with another one, so that a listing that cannot be
-    read is worth a warning.
-    """
-
-    def __init__(self, title: str, *, protects: bool) -> None:
-        self._title = title
-        self._protects = protects
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
         self._lock = threading.Lock()
         self.known: Models | None = None
         self._read_at = 0.0
@@ -66,19 +55,12 @@ class Listing:
         self._reading: Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def read(
-        self,
-        fetch: Callable[..., Models],
-        *,
-        wanted: str | None = None,
-        deadline: float | None = None,
-        force: bool = False,
-    ) -> None:
+    def read(self, fetch: Callable[..., Models], wanted: str | None, deadline: float | None, *, force: bool) -> None:
         """Read the models if nothing is known, it is old, or the ID `wanted` is missing; with `force` in any case.
 
         Raises only with `force`. `fetch` must be done at its own `deadline`: that of the call, or after `MAX_WAIT`.
         """
-        give_up = min(time.monotonic() + MAX_WAIT, deadline if deadline is not None else float("inf"))
+        give_up = _end_of_wait(deadline)
         while force or self._is_due(wanted):
             reading, is_ours = self._join_or_start(None)
             if is_ours:
@@ -96,18 +78,13 @@ class Listing:
             force = False
 
     async def aread(
-        self,
-        fetch: Callable[..., Awaitable[Models]],
-        *,
-        wanted: str | None = None,
-        deadline: float | None = None,
-        force: bool = False,
+        self, fetch: Callable[..., Awaitable[Models]], wanted: str | None, deadline: float | None, *, force: bool
     ) -> None:
         """`read`, async."""
         from aki_transport.transport.lifetime import running_loop  # noqa: PLC0415  httpx comes with the first call
 
         loop = running_loop()
-        give_up = min(time.monotonic() + MAX_WAIT, deadline if deadline is not None else float("inf"))
+        give_up = _end_of_wait(deadline)
         while force or self._is_due(wanted):
             reading, is_ours = self._join_or_start(loop)
             if is_ours:
@@ -123,11 +100,6 @@ class Listing:
             if force and self._error is not None:
                 raise self._error
             force = False
-
-    def forget_parent(self) -> None:
-        """In the child of a fork, where no other thread holds the lock or reads the listing."""
-        self._lock = threading.Lock()
-        self._reading = None
 
     def _is_due(self, wanted: str | None) -> bool:
         now = time.monotonic()
@@ -179,21 +151,23 @@ class Listing:
         first = self._failed_at is None
         self._failed_at = time.monotonic()
         self._error = error
-        if not self._protects:
+        if self._provider.fallback_model is None:
             # A service without a listing is asked once; one that was not reached may have been starting.
             self._retry_after = (
                 LIFETIME if isinstance(error, APITimeoutError) or not isinstance(error, _PASSING) else REREAD_AFTER
             )
-            log.debug("%s lists no models: %s", self._title, error)
+            log.debug("%s lists no models: %s", self._provider.title, error)
             return
         log.info("the model listing could not be read: %s", error)
         # A wrong key is reported by the call itself, and a test's mock without a listing is no failure.
         if first and isinstance(error, AKIError) and not isinstance(error, AuthenticationError | PermissionDeniedError):
-            warnings.warn(
-                f"{self._title}: the model listing could not be read, the built-in table serves instead. {error}",
-                UserWarning,
-                stacklevel=2,
-            )
+            problem = f"the model listing could not be read, the built-in table serves instead. {error}"
+            warnings.warn(f"{self._provider.title}: {problem}", UserWarning, stacklevel=2)
+
+
+def _end_of_wait(deadline: float | None) -> float:
+    wait = time.monotonic() + MAX_WAIT
+    return wait if deadline is None else min(wait, deadline)
 
 
 @dataclass(repr=False, eq=False, kw_only=True)
@@ -210,7 +184,6 @@ class ServiceListing:
     parse: Callable[[str | bytes], Models]
     transport: Sender
     is_read: bool
-    _shared: Listing | None = field(default=None, init=False)
 
     @property
     def known(self) -> Models | None:
@@ -220,15 +193,15 @@ class ServiceListing:
         except ConfigurationError:
             return None  # there is no key yet, so nothing can have been read with it
 
-    def read(self, *, wanted: str | None = None, deadline: float | None = None, force: bool = False) -> None:
+    def read(self, wanted: str | None = None, deadline: float | None = None, *, force: bool = False) -> None:
         """Read the models where that is due; see `Listing.read`."""
         if self.is_read or force:
-            self._listing().read(self._fetch, wanted=wanted, deadline=deadline, force=force)
+            self._listing().read(self._fetch, wanted, deadline, force=force)
 
-    async def aread(self, *, wanted: str | None = None, deadline: float | None = None, force: bool = False) -> None:
+    async def aread(self, wanted: str | None = None, deadline: float | None = None, *, force: bool = False) -> None:
         """`read`, async."""
         if self.is_read or force:
-            await self._listing().aread(self._afetch, wanted=wanted, deadline=deadline, force=force)
+            await self._listing().aread(self._afetch, wanted, deadline, force=force)
 
     def _fetch(self, *, deadline: float) -> Models:
         models: Models = self.transport.fetch(self.call, self._read_body, deadline=deadline)
@@ -256,42 +229,24 @@ class ServiceListing:
         return self.parse(body.data)
 
     def _listing(self) -> Listing:
-        if self._shared is None:
-            digest = self._key_digest()
-            with _lock:
-                name = (self.provider.name, self.base_url, digest)
-                self._shared = _listings.setdefault(
-                    name, Listing(self.provider.title, protects=self.provider.fallback_model is not None)
-                )
-        return self._shared
-
-    def _key_digest(self) -> str:
-        """What tells keys apart: a hash of the key, or which function returns it."""
+        """The listing for the key: which function returns it, or a hash of it."""
         if self.key.function is not None:
-            return f"function {id(self.key.function)}"
-        key = self.key()
-        return "" if key is None else hashlib.blake2b(key.get_secret_value().encode()).hexdigest()
+            digest = f"function {id(self.key.function)}"
+        else:
+            key = self.key()
+            digest = "" if key is None else hashlib.blake2b(key.get_secret_value().encode()).hexdigest()
+        # A dict does this in one step, so that two threads get the same one.
+        return _listings.setdefault((self.provider.name, self.base_url, digest), Listing(self.provider))
 
 
 _listings: dict[tuple[str, str, str], Listing] = {}
 """The listing of each provider, base URL and key in this process."""
 
-_lock = threading.Lock()
-
-
-def _forget_parent() -> None:
-    """In the child of a fork: take locks that no thread holds."""
-    global _lock  # noqa: PLW0603
-    _lock = threading.Lock()
-    for listing in _listings.values():
-        listing.forget_parent()
-
-
-if hasattr(os, "register_at_fork"):  # missing where there is no fork
-    os.register_at_fork(after_in_child=_forget_parent)
-
 
 def forget_listings() -> None:
     """Forget everything read, as if the process had just started."""
-    with _lock:
-        _listings.clear()
+    _listings.clear()
+
+
+if hasattr(os, "register_at_fork"):  # missing where there is no fork
+    os.register_at_fork(after_in_child=forget_listings)  # another thread may have been reading one

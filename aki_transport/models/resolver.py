@@ -42,10 +42,8 @@ CAPABILITIES = (*_REQUIRED_FIELDS, "reasoning")
 class ModelResolver:
     """Resolves model IDs. It is pure but for warnings: the listing is an argument.
 
-    If models are endpoints, the listing names endpoints. `requires_max_tokens` is a matter of the protocol,
-    `default_max_tokens` the documented one of the route; `is_own_host` tells whether the calls go to the host for which
-    it is documented. Limits are set by the user or None. `without_key` removes the
-    API key from a model name of the service before it is shown.
+    If models are endpoints, the listing names endpoints. `default_max_tokens` is the documented one of the route, and
+    `is_own_host` tells whether the calls go to the host for which it is documented. Limits are set by the user or None.
     """
 
     provider: Provider
@@ -62,7 +60,6 @@ class ModelResolver:
     without_key: Callable[[str], str]
     _infos: dict[str, tuple[catalog.Listing | None, ModelInfo]] = field(default_factory=dict, init=False)
     _warned: set[tuple[str, str]] = field(default_factory=set, init=False)
-    _same_model: set[tuple[str, str]] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self._table = catalog.load_table(self.provider.catalog)
@@ -73,10 +70,8 @@ class ModelResolver:
                 f"capabilities={dict(self.capabilities)!r} names {', '.join(sorted(map(repr, unknown)))};"
                 f" use {', '.join(map(repr, CAPABILITIES))}."
             )
-        self._overrides: dict[str, Any] = {
-            capability: False for capability, name in _REQUIRED_FIELDS.items() if name not in self.supported_fields
-        }
-        self._overrides = {**self.capabilities, **self._overrides}
+        lacking = {each: False for each, name in _REQUIRED_FIELDS.items() if name not in self.supported_fields}
+        self._overrides: dict[str, Any] = {**self.capabilities, **lacking}
 
     def info(self, model: str, listing: catalog.Listing | None) -> ModelInfo:
         """What is known of a model."""
@@ -136,12 +131,12 @@ class ModelResolver:
         fallback = self._fallback(listing)
         if resolved is not None or listing is None or fallback is None or self.on_unknown_model == "allow":
             return resolved or model
-        closest = catalog.closest(model, listing)
-        hint, listed = _describe_listing(closest, listing)
-        message = f"no model {model!r}.{hint} The service would let {fallback} answer in silence.{listed}"
+        problem = f"no model {model!r}. The service would let {fallback} answer in silence."
+        error = self._not_found(problem, model, listing)
         if self.on_unknown_model == "raise":
-            raise self._not_found(message, model, closest, listing)
-        self._warn_once(("unknown", model), message, ModelMismatchWarning)
+            error.add_hint("Nothing was sent.")
+            raise error
+        self._warn_once(("unknown", model), error.message, ModelMismatchWarning)
         return model
 
     def endpoint(self, model: str, listing: catalog.Listing | None, *, for_images: bool = False) -> str | None:
@@ -155,18 +150,21 @@ class ModelResolver:
         endpoint = catalog.find_endpoint(model, self._image_table if for_images else self._table, listing)
         if endpoint is not None:
             return endpoint
+        problem = f"no endpoint serves the model {model!r}."
         if listing is None:
-            message = f"no endpoint is known for the model {model!r}, and the list of endpoints could not be read."
-            raise self._not_found(message, model, (), {})
-        closest = catalog.closest(model, listing)
-        hint, listed = _describe_listing(closest, listing)
-        raise self._not_found(f"no endpoint serves the model {model!r}.{hint}{listed}", model, closest, listing)
+            problem = f"no endpoint is known for the model {model!r}, and the list of endpoints could not be read."
+        error = self._not_found(problem, model, listing or {})
+        error.add_hint("Nothing was sent.")
+        raise error
 
-    def _not_found(
-        self, message: str, model: str, closest: tuple[str, ...], listing: catalog.Listing
-    ) -> ModelNotFoundError:
+    def _not_found(self, problem: str, model: str, listing: catalog.Listing) -> ModelNotFoundError:
+        """The error with the closest IDs and the complete list."""
+        closest = catalog.closest(model, listing)
+        hint = f" Did you mean {' or '.join(map(repr, closest))}?" if closest else ""
+        shown = ", ".join(nsmallest(_MAX_LISTED, listing))
+        rest = f" and {len(listing) - _MAX_LISTED} more" if len(listing) > _MAX_LISTED else ""
         return ModelNotFoundError(
-            f"{message} Nothing was sent.",
+            f"{problem}{hint}{f' It lists: {shown}{rest}.' if listing else ''}",
             closest=closest,
             available=tuple(listing),
             provider=self.provider.title,
@@ -181,11 +179,8 @@ class ModelResolver:
         """
         if served == requested or self.on_model_fallback == "ignore":
             return
-        if (requested, served) in self._same_model:
-            return
         served = self.without_key(served)
         if catalog.same_model(requested, served, self._table):
-            self._same_model.add((requested, served))
             return
         message = f"{requested!r} was requested, but {served!r} answers"
         fallback = self.provider.fallback_model
@@ -248,11 +243,3 @@ def _estimated_tokens(request: ChatRequest) -> int:
     size += sum(len(to_json(tool, fallback=str)) for tool in request.tools)
     attachments = sum(not isinstance(part, Text) for part in parts)
     return size // _BYTES_PER_TOKEN + len(request.messages) * _TOKENS_PER_MESSAGE + attachments * _TOKENS_PER_IMAGE
-
-
-def _describe_listing(closest: tuple[str, ...], listing: catalog.Listing) -> tuple[str, str]:
-    """The part of a message that suggests IDs, and the part that lists them."""
-    hint = f" Did you mean {' or '.join(map(repr, closest))}?" if closest else ""
-    shown = ", ".join(nsmallest(_MAX_LISTED, listing))
-    rest = f" and {len(listing) - _MAX_LISTED} more" if len(listing) > _MAX_LISTED else ""
-    return hint, f" It lists: {shown}{rest}."

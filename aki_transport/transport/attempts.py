@@ -27,14 +27,10 @@ log = logging.getLogger("aki_transport")
 
 
 class Attempts:
-    """The attempts of one call.
+    """The attempts of one call, which must be over at its deadline.
 
-    Args:
-        transport: The transport's numbers.
-        call: What is sent.
-        deadline: When all of it must be over; None is no bound.
-        trusts_connections: Whether an exception that says "never sent" is believed. Those of the user's clients and of
-            aiohttp are not: some name a reset after sending like a failure to connect.
+    `trusts_connections` tells whether an exception that says "never sent" is believed. Those of the user's clients and
+    of aiohttp are not: some name a reset after sending like a failure to connect.
     """
 
     def __init__(self, transport: Sender, call: Call, deadline: float | None, *, trusts_connections: bool) -> None:
@@ -142,7 +138,7 @@ class Attempts:
         ):
             del cause
             # Without the frames below: their variables hold the service's answer, which may echo the key.
-            error = transport.with_context(error, self._headers, self.key, call.headers)
+            error = transport.with_context(error, call, self._headers, self.key)
             raise error.with_traceback(None)
         log.info(
             "%s %s failed with %s; attempt %d follows in %.1f s",

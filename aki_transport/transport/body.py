@@ -14,12 +14,8 @@ from aki_transport.transport.decoder import Payload
 from aki_transport.transport.failures import is_failed_call
 from aki_transport.transport.sse import EventDecoder
 
-MAX_BODY = 64 * 2**20
-"""Bytes of a body, and of a stream."""
-
-MAX_ERROR_BODY = 2**20
-"""Bytes of an error's body that are read."""
-
+MAX_BODY = 64 * 2**20  # bytes of a body, and of a stream
+MAX_ERROR_BODY = 2**20  # bytes of an error's body that are read
 _UNPACKED = 2**20  # bytes that are unpacked at a time
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 _ANY_HEADER = 47  # zlib: gzip or zlib, by the header
@@ -55,11 +51,9 @@ def _reading(response: httpx.Response) -> Iterator[None]:
 
 
 def payloads(response: httpx.Response, *, stream: bool) -> Iterator[Sequence[Payload]]:
-    """The body; or the events of a stream, together as they arrived.
+    """The body; or the events of a stream, if one was asked for, together as they arrived.
 
-    Args:
-        response: The answer.
-        stream: Whether a stream was asked for. Some services answer even then with one body.
+    Some services answer even then with one body.
     """
     if not (stream and _is_stream(response)):
         yield (Payload("body", read_body(response)),)

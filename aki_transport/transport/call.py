@@ -49,22 +49,20 @@ class Call:
 
 
 T = TypeVar("T")
-Read: TypeAlias = Callable[[Mapping[str, str], Payload], Any]
+Headers: TypeAlias = Mapping[str, str]
+Read: TypeAlias = Callable[[Headers, Payload], Any]
 """Makes a result of an answer's headers and body."""
-Start: TypeAlias = Callable[[Mapping[str, str]], Decoder[T]]
+Start: TypeAlias = Callable[[Headers], Decoder[T]]
 """Makes the decoder of an answer from its headers."""
 
 
 class Sender(Protocol):
-    """As much of the transport as those need whose calls it sends."""
+    """As much of `Transport` as those need whose calls it sends."""
 
     base_url: str
     timeout: Timeout
     max_retries: int
-
-    @property
-    def has_async_client(self) -> bool:
-        """Whether async calls go through a client of the user's."""
+    http_async_client: Any
 
     def fetch(self, call: Call, read: Read, *, deadline: float | None) -> Any:
         """Send, and give what `read` makes of the answer."""
@@ -72,13 +70,7 @@ class Sender(Protocol):
     def afetch(self, call: Call, read: Read, *, deadline: float | None) -> Awaitable[Any]:
         """`fetch`, async."""
 
-    def with_context(
-        self,
-        error: AKIError,
-        headers: Mapping[str, str] | None,
-        key: SecretStr | None = None,
-        call_headers: Mapping[str, str] | None = None,
-    ) -> AKIError:
+    def with_context(self, error: AKIError, call: Call, headers: Headers | None, key: SecretStr | None) -> AKIError:
         """The error with what the transport knows about its call."""
 
     def without_key(self, text: str) -> str:
@@ -99,11 +91,7 @@ class Job:
 
 
 class ListenerError(Exception):
-    """Carries what the user's own `on_progress` raised: it is no failure of a call.
-
-    Args:
-        error: What it raised.
-    """
+    """Carries what the user's own `on_progress` raised: it is no failure of a call."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(error)

@@ -73,11 +73,7 @@ _L = TypeVar("_L", _Lane, _AsyncLane)
 
 
 class _FreeLanes(Generic[_L]):
-    """The free connections of each origin, last in, first out.
-
-    Args:
-        make: Makes a connection to a URL.
-    """
+    """The free connections of each origin, last in, first out."""
 
     def __init__(self, make: Callable[[httpx.URL], _L]) -> None:
         self._make: Callable[[httpx.URL], _L] = make
@@ -136,12 +132,7 @@ def _no_connection(request: httpx.Request) -> httpx.PoolTimeout:
 
 
 class Connections(httpx.BaseTransport):
-    """Sends from any thread.
-
-    Args:
-        ssl_context: For https.
-        proxies: Which proxy an address is reached through.
-    """
+    """Sends from any thread."""
 
     def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies) -> None:
         self._free = _FreeLanes(partial(_Lane, ssl_context, proxies))

@@ -57,15 +57,7 @@ def forget_frames(error: BaseException) -> None:
 def describe_failure(
     cause: BaseException, *, answering: bool, streaming: bool, partial_text: str, base_url: str
 ) -> AKIError:
-    """Our error for an exception of the HTTP library.
-
-    Args:
-        cause: The exception.
-        answering: Whether the answer had begun to arrive.
-        streaming: Whether the answer is a stream.
-        partial_text: The text that had arrived.
-        base_url: Where the call went, for messages.
-    """
+    """Our error for an exception of the HTTP library; `answering` tells whether the answer had begun to arrive."""
     if isinstance(cause, AKIError):
         return cause
     text = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__

@@ -68,11 +68,7 @@ class Watch:
 
 
 class SyncBackend(httpcore.NetworkBackend):
-    """Opens the socket of one connection at a time.
-
-    Args:
-        watch: What the connection knows of its call.
-    """
+    """Opens the socket of one connection."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
@@ -155,11 +151,7 @@ class _SyncStream(httpcore.NetworkStream):
 
 
 class AsyncBackend(httpcore.AsyncNetworkBackend):
-    """Opens the socket of one connection at a time, on the running event loop, which bounds the call itself.
-
-    Args:
-        watch: What the connection knows of its call.
-    """
+    """Opens the socket of one connection, on the running event loop, which bounds the call itself."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch

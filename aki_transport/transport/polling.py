@@ -32,21 +32,11 @@ from aki_transport.transport.decoder import Payload
 
 log = logging.getLogger("aki_transport")
 
-FIRST_PAUSE = 0.05
-"""Seconds before the first poll; short jobs are done by then."""
-
-SHARE = 0.1
-"""Part of a job's age that passes between two polls, so that a job of any length is polled about as often."""
-
-LONGEST_PAUSE = 2.0
-"""Seconds between two polls, where only the result is waited for."""
-
-LONGEST_PAUSE_STREAMED = 0.4
-"""Seconds between two polls, where someone reads along."""
-
-LONGEST_OUTAGE = 60.0
-"""Seconds without an answered poll after which a job is given up."""
-
+FIRST_PAUSE = 0.05  # seconds before the first poll; short jobs are done by then
+SHARE = 0.1  # of a job's age passes between two polls, so that a job of any length is polled about as often
+LONGEST_PAUSE = 2.0  # seconds between two polls, where only the result is waited for
+LONGEST_PAUSE_STREAMED = 0.4  # and where someone reads along
+LONGEST_OUTAGE = 60.0  # seconds without an answered poll after which a job is given up
 _TO_CANCEL = 3.0  # seconds that canceling may take
 _TO_START = 3.0  # seconds that a start under way is still waited for when its caller has left
 
@@ -57,19 +47,13 @@ def pause(age: float, *, stream: bool) -> float:
 
 
 class _Job:
-    """One job from its start to its end, however it is waited for.
-
-    Args:
-        sender: Sends the single calls, with their repetitions.
-        call: Starts the job.
-        start: Makes the decoder from the headers of the answer that started the job.
-        deadline: When all of it must be done; None is no bound but the timeout's.
-    """
+    """One job from its start to its end, however it is waited for; see `follow_job`."""
 
     def __init__(self, sender: Sender, call: Call, start: Start[Any], deadline: float | None) -> None:
         bound = (call.timeout or sender.timeout).answer
         self._sender = sender
         self._start = start
+        self._call = call
         self._job: Any = call.job
         self._started_at = self._answered_at = time.monotonic()
         self._process = os.getpid()
@@ -106,7 +90,7 @@ class _Job:
             waited = f"after {now - self._started_at:.0f} s, which {self._bound}= allows"
             lost = "" if self._lost is None else f", and could not be polled at last ({self._lost.message})"
             message = f"the job was not done {waited}{lost}; it is canceled if the service can"
-            raise self._sender.with_context(APITimeoutError(message), None)
+            raise self._sender.with_context(APITimeoutError(message), self._call, None, None)
         return wait
 
     def note_lost_poll(self, error: APIConnectionError) -> None:
@@ -125,32 +109,30 @@ class _Job:
         context = {"provider": error.provider, "model": error.model, "request_id": error.request_id}
         return StreamInterruptedError(f"the job could not be polled ({error.message})", partial_text=text, **context)
 
-    def to_cancel(self, error: BaseException | None = None) -> dict[str, Any] | None:
-        """How to cancel the job, once; None if it is over, or was started by another process."""
+    def _call_to_cancel(self, error: BaseException | None) -> Call | None:
+        """The call that cancels the job, once; None if it is over, or was started by another process."""
         call, self._cancel = self._cancel, None
         is_over = isinstance(error, JobError | ContextOverflowError) or call is None or self.decoder.complete
-        if is_over or self._process != os.getpid() or sys.is_finalizing():
-            return None
-        return {"call": call, "read": _ignore, "deadline": time.monotonic() + _TO_CANCEL}
+        return None if is_over or self._process != os.getpid() or sys.is_finalizing() else call
 
     def cancel_now(self, error: BaseException | None = None) -> None:
         """Cancel the job if nobody did."""
         with _logged():
-            if how := self.to_cancel(error):
-                self._sender.fetch(**how)
+            if call := self._call_to_cancel(error):
+                self._sender.fetch(call, _ignore, deadline=time.monotonic() + _TO_CANCEL)
 
     async def acancel(self, error: BaseException | None = None) -> None:
         """`cancel_now`, async. A generator that is closed does not wait: its loop may be closing around it."""
-        if isinstance(error, GeneratorExit) and not self._sender.has_async_client:
+        if isinstance(error, GeneratorExit) and self._sender.http_async_client is None:
             threading.Thread(target=self.cancel_now, args=(error,)).start()
             return
         with _logged():
-            if how := self.to_cancel(error):
-                await self._sender.afetch(**how)
+            if call := self._call_to_cancel(error):
+                await self._sender.afetch(call, _ignore, deadline=time.monotonic() + _TO_CANCEL)
 
     def __del__(self) -> None:
         # The generator was collected, for instance with an event loop that was closed under it.
-        if self._cancel is not None and not self._sender.has_async_client and not sys.is_finalizing():
+        if self._cancel is not None and self._sender.http_async_client is None and not sys.is_finalizing():
             threading.Thread(target=self.cancel_now).start()
 
 
@@ -179,7 +161,7 @@ def follow_job(sender: Sender, call: Call, start: Start[T], *, deadline: float |
     """Start the job and give what the decoder makes of each of its states.
 
     Args:
-        sender: Sends the single calls, with their repetitions.
+        sender: Sends the single calls.
         call: Starts the job; never sent again once it may have been received.
         start: Makes the decoder from the headers of the answer that started the job.
         deadline: When all of it must be done; `Timeout.answer` bounds it in any case.

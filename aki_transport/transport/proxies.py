@@ -6,6 +6,7 @@ httpx reads the environment only for transports that it makes itself, and would 
 from __future__ import annotations
 
 from base64 import b64encode
+from contextlib import suppress
 from importlib.util import find_spec
 from urllib.parse import unquote
 from urllib.request import getproxies, proxy_bypass
@@ -57,20 +58,15 @@ def proxy_secrets() -> tuple[str, ...]:
 
 def _checked(scheme: str, address: str) -> httpx.Proxy:
     kind = address.partition("://")[0]
+    problem = ""
     if kind not in _SCHEMES:
-        raise ConfigurationError(
-            f"the environment names a {kind} proxy for {scheme!r}; use one of {', '.join(_SCHEMES)}."
-        )
-    if kind.startswith("socks") and find_spec("socksio") is None:
-        raise ConfigurationError(
-            f"the environment names a SOCKS proxy for {scheme!r}, which needs the package socksio: pip install socksio"
-        )
-    try:
-        proxy = httpx.Proxy(address)
-        is_address = bool(proxy.url.host) and (proxy.url.port is None or 0 < proxy.url.port < 2**16)
-    except (ValueError, httpx.InvalidURL):
-        is_address = False
-    if is_address:
-        return proxy
+        problem = f"is a {kind} proxy; use one of {', '.join(_SCHEMES)}."
+    elif kind.startswith("socks") and find_spec("socksio") is None:
+        problem = "is a SOCKS proxy, which needs the package socksio: pip install socksio"
+    else:
+        with suppress(ValueError, httpx.InvalidURL):
+            proxy = httpx.Proxy(address)
+            if proxy.url.host and (proxy.url.port is None or 0 < proxy.url.port < 2**16):
+                return proxy
     # Without the library's message, which would show a password with a / in it.
-    raise ConfigurationError(f"the environment's proxy for {scheme!r} is no address.")
+    raise ConfigurationError(f"the environment's proxy for {scheme!r} {problem or 'is no address.'}")

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
 
+import httpx
+
 from aki_transport.redaction import MASK
 from aki_transport.transport.body import read_body
 from aki_transport.transport.call import Timeout
@@ -29,16 +31,7 @@ class RawSender:
     """Sends over the connections that every client uses, so through the same proxies."""
 
     def send(self, method: str, url: str, **options: Any) -> RawResponse:
-        """One request, never repeated.
-
-        Args:
-            method: HTTP's.
-            url: The complete URL.
-            **options: `headers`, `params`, `json`, `data` and `files` of httpx.
-
-        Raises:
-            AKIError: No answer came, or it was larger than 64 MB.
-        """
+        """One request with options of httpx, never repeated; `AKIError` if no answer came, or too large a one."""
         client = thread_client(self)
         request = client.build_request(method, url, extensions={"timeout": _TIMEOUT}, **options)
         try:
@@ -67,8 +60,6 @@ def proxy_for(url: str) -> str | None:
     Raises:
         ConfigurationError: The environment names a proxy that cannot be used.
     """
-    import httpx  # noqa: PLC0415
-
     proxy = Proxies().proxy_for(httpx.URL(url))
     if proxy is None:
         return None

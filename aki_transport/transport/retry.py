@@ -17,28 +17,18 @@ from aki_transport.errors import (
     ServiceUnavailableError,
 )
 
-LONGEST_RETRY_AFTER = 60.0
-"""Seconds; a server that asks for more is not waited for."""
-
-SLOW_FAILURE = 30.0
-"""Seconds; a 5xx that comes later than this belongs to work that goes on and is billed (AKI.IO's 503 after 60 s)."""
-
-SLOW_START = 5.0
-"""Seconds; a 503 to the start of billed work that comes later than this does not prove that nothing was begun."""
-
+LONGEST_RETRY_AFTER = 60.0  # seconds; a server that asks for more is not waited for
+SLOW_FAILURE = 30.0  # seconds; a later 5xx belongs to work that goes on and is billed (AKI.IO's 503 after 60 s)
+SLOW_START = 5.0  # seconds; a later 503 to the start of billed work does not prove that nothing was begun
 _TIMED_OUT = re.compile(r"time[ds]?[ _-]?out|deadline", re.IGNORECASE)
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
 
 
 def may_repeat(error: AKIError, *, repeatable: bool, never_sent: bool, seconds: float) -> bool:
-    """Whether a call that failed before its first payload may be sent again.
+    """Whether a call that failed before its first payload, so many seconds after sending, may be sent again.
 
-    Args:
-        error: How it failed.
-        repeatable: Whether the call may be sent again although it may have been received.
-        never_sent: It provably never reached the service, or starts nothing there.
-        seconds: How long after sending it failed.
+    `repeatable` is one that may be even if it was received; `never_sent`, one that was not, or that starts nothing.
     """
     match error:
         case APIStatusError() if error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER:
@@ -63,12 +53,9 @@ def may_repeat(error: AKIError, *, repeatable: bool, never_sent: bool, seconds: 
 
 
 def pause_before(attempt: int, retry_after: float | None, dice: float) -> float:
-    """Seconds to wait before an attempt: what the server asks for, else full jitter under a doubling bound.
+    """Seconds to wait before a repetition, the first being 1: what the server asks for, else full jitter.
 
-    Args:
-        attempt: 1 for the first repetition.
-        retry_after: Seconds that the server asks for.
-        dice: Evenly spread between 0 and 1.
+    The bound under which `dice`, evenly spread between 0 and 1, chooses doubles with each.
     """
     if retry_after is not None:
         return retry_after
@@ -76,12 +63,7 @@ def pause_before(attempt: int, retry_after: float | None, dice: float) -> float:
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds to wait by `retry-after-ms` or `Retry-After` (seconds or an HTTP date); None if neither can be read.
-
-    Args:
-        headers: Names in lower case.
-        now: Seconds since the epoch.
-    """
+    """Seconds to wait by `retry-after-ms` or `Retry-After` (seconds or an HTTP date); None if neither can be read."""
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000

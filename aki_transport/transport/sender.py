@@ -26,7 +26,7 @@ from aki_transport.errors import AKIError, AuthenticationError, ConfigurationErr
 from aki_transport.redaction import escape_control, redact
 from aki_transport.transport.attempts import Attempts
 from aki_transport.transport.body import apayloads, aread_body, payloads, read_body
-from aki_transport.transport.call import Call, Read, Start, T, Timeout
+from aki_transport.transport.call import Call, Headers, Read, Start, T, Timeout
 from aki_transport.transport.decoder import Payload
 from aki_transport.transport.failures import forget_frames, is_failed_call
 from aki_transport.transport.lifetime import HttpEngine, arelease, loop_client, release, running_loop, thread_client
@@ -70,18 +70,13 @@ class Transport:
     http_async_client: httpx.AsyncClient | None = None
     http_engine: HttpEngine = "httpx"
 
-    @property
-    def has_async_client(self) -> bool:
-        """Whether async calls go through a client of the user's."""
-        return self.http_async_client is not None
-
     def run(self, call: Call, start: Start[T], *, deadline: float | None = None) -> Iterator[T]:
         """Send, and give what the decoder makes of each payload as it arrives; the last item is the complete answer.
 
         Args:
             call: What to send. One that starts a job is followed until the job is done.
-            start: Makes the decoder from the answer's headers, anew for each attempt.
-            deadline: When all of it with its repetitions must be done, by `deadline`.
+            start: Makes the decoder, anew for each attempt.
+            deadline: When all of it with its repetitions must be done.
 
         Raises:
             AKIError: The call failed; before the first payload only after its repetitions.
@@ -267,20 +262,14 @@ class Transport:
             message = str(error)
         raise ConfigurationError(f"the request cannot be written as JSON: {message}")
 
-    def with_context(
-        self,
-        error: AKIError,
-        headers: Mapping[str, str] | None,
-        key: SecretStr | None = None,
-        call_headers: Mapping[str, str] | None = None,
-    ) -> AKIError:
+    def with_context(self, error: AKIError, call: Call, headers: Headers | None, key: SecretStr | None) -> AKIError:
         """The error with provider and request ID, and without key and tokens should the service echo them."""
         # An error may pass here twice; the first time it has no provider yet.
         is_refused_key = isinstance(error, AuthenticationError) and error.provider is None
         error.provider = error.provider or self.title
         if error.request_id is None and headers is not None:
             error.request_id = request_id_of(headers)
-        error.redact((*self._secrets(key), *secret_header_values(call_headers or {})))
+        error.redact((*self._secrets(key), *secret_header_values(call.headers)))
         if is_refused_key:
             error.add_hint(self.key.hint)
         return error

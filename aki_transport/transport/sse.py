@@ -7,9 +7,7 @@ import codecs
 from aki_transport.errors import InvalidResponseError
 from aki_transport.transport.decoder import Payload
 
-MAX_EVENT = 16 * 2**20
-"""Characters that one event may have."""
-
+MAX_EVENT = 16 * 2**20  # characters that one event may have
 _SHOWN = 4096  # characters that an error is made of; its message keeps fewer
 
 

@@ -113,7 +113,7 @@ class AnswerDecoder:
         reply = self._reply()
         if self._finish is not None and self._finish.lower() in _FAILED and not self._is_stopped:
             raise ServerError(f"the model's answer ended with {self._finish!r}", status_code=500)
-        if self._empty_is_failure and _is_empty(reply):
+        if self._empty_is_failure and not self._is_stopped and _is_empty(reply):
             raise ServerError("the answer is empty, which is how a failed worker shows", status_code=500)
         self._warn_if_empty(reply)
         return ChatDelta(text, reasoning, refusal, calls, reply, reply.raw, self._held_content)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import operator
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
+from tests.scenarios import MODEL, chunk, reply
+from tests.scenarios.table import COUNT, STOP
 from tests.script_server import Answer, json_answer, sse
 
-MODEL = "qwen3.6-35b"
 QUESTION = "What is 6 * 7?"
 ANSWER = "6 * 7 = 42."
 
@@ -68,10 +71,7 @@ def _of_message(message: Any) -> Reply:
 
 
 def _of_chunks(chunks: list[Any]) -> Reply:
-    message = chunks[0]
-    for chunk in chunks[1:]:
-        message += chunk
-    return _of_message(message)
+    return _of_message(reduce(operator.add, chunks))
 
 
 def _of_response(response: Any) -> Reply:
@@ -79,41 +79,24 @@ def _of_response(response: Any) -> Reply:
 
 
 WAYS = [Way(cls, is_async, stream) for cls in (ChatAKI, AKI) for is_async in (False, True) for stream in (False, True)]
-ASYNC = [way for way in WAYS if way.is_async]
 
 LISTING = {"object": "list", "data": [{"id": MODEL, "object": "model", "max_model_len": 1000}]}
 
 
-def body(text: str) -> dict[str, Any]:
-    """A blocking answer over the OpenAI protocol."""
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "model": MODEL,
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 7, "completion_tokens": 8, "total_tokens": 15},
-    }
-
-
 def events(text: str) -> list[dict[str, Any]]:
-    """The same answer as events, a word in each."""
-    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": MODEL}
-    words = [word if word == text.split(" ", maxsplit=1)[0] else f" {word}" for word in text.split(" ")]
-    return [
-        *({**chunk, "choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]} for word in words),
-        {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
-        {**chunk, "choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 8, "total_tokens": 15}},
-    ]
+    """An answer as events, a word in each."""
+    first, *words = text.split(" ")
+    return [chunk(first), *(chunk(f" {word}") for word in words), STOP, COUNT]
 
 
 def answer(text: str, *, stream: bool) -> Answer:
     """The answer of a server that keeps its connections open."""
-    return sse(*events(text), end="keep-alive") if stream else json_answer(body(text), end="keep-alive")
+    return sse(*events(text), end="keep-alive") if stream else json_answer(reply(text), end="keep-alive")
 
 
 def mocked(text: str, *, stream: bool) -> dict[str, Any]:
     """The answer as the arguments of respx's, pytest-httpx's and httpx's own responses."""
     if not stream:
-        return {"json": body(text)}
+        return {"json": reply(text)}
     lines = "".join(f"data: {json.dumps(event)}\n\n" for event in events(text))
     return {"text": f"{lines}data: [DONE]\n\n", "headers": {"content-type": "text/event-stream"}}

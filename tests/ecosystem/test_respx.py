@@ -35,15 +35,6 @@ def test_a_mocked_listing_is_read_once(way: Way, server, chat):
     assert server.requests == server.listings == []
 
 
-@respx.mock(assert_all_called=False)
-def test_no_listing_is_read_where_that_is_switched_off(way: Way, server, chat, respx_mock):
-    listing = respx_mock.get(f"{server.openai_url}/models").respond(json=LISTING)
-    respx_mock.post(f"{server.openai_url}/chat/completions").mock(return_value=chat)
-    assert way.ask(base_url=server.openai_url, model_listing=False).text == "It is mocked."
-    assert not listing.called
-    assert server.listings == []
-
-
 @pytest.mark.block_network
 @respx.mock(base_url="https://aki.io/v1")
 def test_the_address_of_the_service_itself_is_mocked(way: Way, chat, respx_mock):

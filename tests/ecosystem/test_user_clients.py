@@ -12,10 +12,9 @@ import httpx
 import httpx2
 import pytest
 
-from aki_transport import APIConnectionError, APITimeoutError, StreamInterruptedError, Timeout
-from aki_transport.errors import ServerError
+from aki_transport import AKIError, APIConnectionError, APITimeoutError, StreamInterruptedError, Timeout
 from tests.ecosystem.calls import ANSWER, LISTING, WAYS, Reply, Way, answer, events, mocked
-from tests.script_server import Answer, sse, text_answer
+from tests.script_server import Answer, ScriptServer, sse, text_answer
 from tests.subcases import subcases
 
 pytestmark = pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
@@ -39,56 +38,43 @@ def ask(way: Way, library: ModuleType, transport: Callable[[], Any] | None = Non
 
 
 @in_every_way
-def test_a_call_is_answered(way: Way, library, server):
+def test_a_call_is_answered_after_our_repetition(way: Way, library, server):
+    server.say(text_answer("try again", 503, end="keep-alive"), answer(ANSWER, stream=way.stream))
     assert ask(way, library, base_url=server.openai_url).text == ANSWER
-    assert len(server.requests) == len(server.listings) == 1
+    assert (len(server.requests), len(server.listings)) == (2, 1)
     assert server.requests[0].headers["authorization"] == "Bearer sk-test"
 
 
-@in_every_way
-def test_a_refusal_is_repeated_by_us(way: Way, library, server):
-    server.say(text_answer("try again", 503, end="keep-alive"), answer(ANSWER, stream=way.stream))
-    assert ask(way, library, base_url=server.openai_url).text == ANSWER
-    assert len(server.requests) == 2
+def failure(library: ModuleType, way: Way, server: ScriptServer, answer: Answer, **options: Any) -> Any:
+    """The error of a call that this answer ends."""
+    server.always = answer
+    with pytest.raises(AKIError) as caught:
+        ask(way, library, **{"base_url": server.openai_url, "max_retries": 0, "model_listing": False, **options})
+    return caught.value
 
 
 @in_every_way
-def test_an_error_status_is_our_error(way: Way, library, server):
-    server.always = text_answer("out of order", 500, end="keep-alive", x_request_id="req_7")
-    with pytest.raises(ServerError, match="out of order") as caught:
-        ask(way, library, base_url=server.openai_url, max_retries=0, model_listing=False)
-    assert (caught.value.status_code, caught.value.request_id) == (500, "req_7")
-
-
-@in_every_way
-def test_a_refused_connection_is_our_error_and_keeps_none_of_the_library_s(way: Way, library):
-    with pytest.raises(APIConnectionError, match="cannot connect") as caught:
-        ask(way, library, base_url="http://127.0.0.1:9/v1", max_retries=0, model_listing=False)
-    error: BaseException | None = caught.value
-    while error is not None:
-        assert not type(error).__module__.startswith("http")
-        error = error.__cause__ or error.__context__
-
-
-@in_every_way
-def test_a_read_timeout_is_our_error(way: Way, library, server):
-    server.always = Answer(end="hang")
-    timeout = Timeout(answer=0.1, chunk=0.1)
-    with pytest.raises(APITimeoutError, match="ReadTimeout"):
-        ask(way, library, base_url=server.openai_url, timeout=timeout, max_retries=0, model_listing=False)
-
-
-@in_every_way
-def test_an_answer_that_breaks_off_is_our_error(way: Way, library, server):
-    if way.stream:
-        server.always = sse(*events(ANSWER)[:2], done=False, end="cut")
-        with pytest.raises(StreamInterruptedError) as caught:
-            ask(way, library, base_url=server.openai_url, max_retries=0, model_listing=False)
-        assert caught.value.partial_text == "6 *"
-        return
-    server.always = Answer(headers={"content-type": "application/json"}, chunks=(b'{"id":',), end="cut")
-    with pytest.raises(APIConnectionError, match="in the middle of the answer"):
-        ask(way, library, base_url=server.openai_url, max_retries=0, model_listing=False)
+def test_what_a_client_raises_is_our_error_and_keeps_none_of_the_library_s(way: Way, library, server):
+    error = failure(library, way, server, text_answer("out of order", 500, end="keep-alive", x_request_id="req_7"))
+    assert (type(error).__name__, error.status_code, error.request_id) == ("ServerError", 500, "req_7")
+    assert "out of order" in str(error)
+    cut = Answer(headers={"content-type": "application/json"}, chunks=(b'{"id":',), end="cut")
+    rows = [
+        (APIConnectionError, "cannot connect", Answer(), {"base_url": "http://127.0.0.1:9/v1"}),
+        (APITimeoutError, "ReadTimeout", Answer(end="hang"), {"timeout": Timeout(answer=0.1, chunk=0.1)}),
+        (StreamInterruptedError, "", sse(*events(ANSWER)[:2], done=False, end="cut"), {})
+        if way.stream
+        else (APIConnectionError, "in the middle of the answer", cut, {}),
+    ]
+    for kind, words, answered, options in rows:
+        error = failure(library, way, server, answered, **options)
+        assert isinstance(error, kind)
+        assert words in str(error)
+        assert getattr(error, "partial_text", "6 *") == "6 *"
+        inner: BaseException | None = error
+        while inner is not None:
+            assert not type(inner).__module__.startswith("http")
+            inner = inner.__cause__ or inner.__context__
 
 
 @in_every_way

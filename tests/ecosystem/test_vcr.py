@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 import vcr
 from pytest_recording import network
@@ -13,8 +10,7 @@ from vcr.errors import CannotOverwriteExistingCassetteException
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
 from langchain_aki import ChatAKI
-from tests.ecosystem.calls import ASYNC, MODEL, WAYS, Way, answer
-from tests.script_server import ScriptServer
+from tests.ecosystem.calls import WAYS, Way
 from tests.tools.recording import files, places
 
 every_way = pytest.mark.parametrize("way", WAYS, ids=str)
@@ -75,35 +71,20 @@ def test_the_markers_of_pytest_recording_replay(way: Way, vcr):
     assert vcr.all_played
 
 
-@pytest.fixture(scope="module")
-def opened() -> Iterator[tuple[Any, ScriptServer]]:
-    """A model with an open connection to this server, made before the network is blocked for a test."""
-    with ScriptServer(always=answer("not mocked", stream=False)) as server:
-        model = ChatAKI(model=MODEL, api_key="sk-test", base_url=server.openai_url)
-        model.invoke("?")
-        yield model, server
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_an_open_connection_is_no_way_out(server, is_async: bool, tmp_path):
+    way = Way(ChatAKI, is_async, stream=False)
 
+    async def call() -> None:
+        await way.acall(model) if is_async else way.call(model)
 
-@pytest.mark.vcr
-@pytest.mark.block_network
-@pytest.mark.parametrize("way", WAYS[:1], ids=str)
-def test_an_open_connection_is_no_way_out(opened, way: Way):
-    model, server = opened
-    assert (len(server.requests), server.open_connections) == (1, 1)
-    with pytest.raises(CannotOverwriteExistingCassetteException):
-        way.call(model)
-    assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize("way", ASYNC, ids=str)
-async def test_an_open_connection_of_a_loop_is_no_way_out(server, way: Way, tmp_path):
     model = way.make(base_url=server.openai_url)
-    await way.acall(model)
+    await call()
     assert server.open_connections == 1
     with (
         network.blocking_context(),
         vcr.use_cassette(str(tmp_path / "none.yaml"), record_mode="none"),
         pytest.raises(CannotOverwriteExistingCassetteException),
     ):
-        await way.acall(model)
+        await call()
     assert len(server.requests) == 1

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AnyMessage, HumanMessage
 from langchain_openai import ChatOpenAI
 from pydantic import TypeAdapter
 
 from langchain_aki import ChatAKI
+from tests.anthropic_script import said
 from tests.kept.answers_data import ServiceAnswer, read_answers
 from tests.langchain import asking as in_langchain
-from tests.script_server import Answer, ScriptServer, json_answer, sse
+from tests.scenarios import MODEL, replied, streamed
+from tests.script_server import Answer, Request, ScriptServer
 from tests.subcases import subcases
 
-MODEL = "qwen3.6-35b"
 KEY = "sk-1234567890"
 HISTORIES = json.loads((Path(__file__).parent / "histories.json").read_text("utf-8"))
 each_history = pytest.mark.parametrize("history", HISTORIES, ids=lambda history: history["name"])
@@ -35,29 +35,11 @@ def read(history: dict[str, Any]) -> list[Any]:
     return [*MESSAGES.validate_python(history["thread"]), HumanMessage("Go on.")]
 
 
-def said(protocol: str, *, streamed: bool) -> Answer:
-    """The answer "Yes." in the form of a protocol."""
-    if protocol == "openai":
-        head = {"id": "c1", "model": MODEL}
-        if streamed:
-            return sse({**head, "choices": [{"index": 0, "delta": {"content": "Yes."}, "finish_reason": "stop"}]})
-        return json_answer(
-            {
-                **head,
-                "choices": [{"index": 0, "message": {"role": "assistant", "content": "Yes."}, "finish_reason": "stop"}],
-            }
-        )
-    message = {"type": "message", "id": "m1", "model": MODEL, "role": "assistant", "stop_reason": "end_turn"}
-    if not streamed:
-        return json_answer({**message, "content": [{"type": "text", "text": "Yes."}], "usage": {}})
-    return sse(
-        {"type": "message_start", "message": message},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Yes."}},
-        {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
-        {"type": "message_stop"},
-        done=False,
-    )
+def yes(request: Request) -> Answer:
+    """The answer "Yes." in the form that the request asks for."""
+    if request.path.endswith("/messages"):
+        return said(request, {"type": "text", "text": "Yes."})
+    return streamed("Yes.") if request.json.get("stream") else replied("Yes.")
 
 
 def read_body(message: dict[str, Any]) -> tuple[str, list[tuple[str, Any]]]:
@@ -78,34 +60,17 @@ def read_body(message: dict[str, Any]) -> tuple[str, list[tuple[str, Any]]]:
 @each_history
 @subcases("way", in_langchain.WAYS)
 def test_a_thread_of_another_integration_goes_on(server: ScriptServer, way: in_langchain.Way, history: dict[str, Any]):
+    server.always = yes
     for protocol, base_url in (("openai", server.openai_url), ("anthropic", server.anthropic_url)):
-        for is_fallback in (False, True):
-            server.say(said(protocol, streamed=in_langchain.is_streamed(way)))
-            model: Any = ChatAKI(model=MODEL, base_url=base_url, protocol=protocol, api_key=KEY)
-            if is_fallback:
-                model = _Failing(responses=[]).with_fallbacks([model])
-            assert in_langchain.ask(model, way, read(history)).text == "Yes."
-            assistants = [each for each in server.requests[-1].json["messages"] if each["role"] == "assistant"]
-            has_call = any(each["type"] in ("tool", "function") for each in history["thread"])
-            calls = [("get_weather", {"city": "Rome"})] if has_call else []
-            if history["text"] or has_call:
-                assert [read_body(each) for each in assistants] == [(history["text"], calls)]
-            results = json.dumps(server.requests[-1].json["messages"])
-            assert results.count("Sunny.") == len(calls)
-
-
-class _Failing(FakeListChatModel):
-    """A model that never answers."""
-
-    def _call(self, *_: Any, **__: Any) -> str:
-        raise ConnectionError("no answer")
-
-    def _stream(self, *_: Any, **__: Any) -> Any:
-        raise ConnectionError("no answer")
-
-    async def _astream(self, *_: Any, **__: Any) -> Any:
-        raise ConnectionError("no answer")
-        yield
+        model = ChatAKI(model=MODEL, base_url=base_url, protocol=protocol, api_key=KEY)
+        assert in_langchain.ask(model, way, read(history)).text == "Yes."
+        messages = server.requests[-1].json["messages"]
+        has_call = any(each["type"] in ("tool", "function") for each in history["thread"])
+        calls = [("get_weather", {"city": "Rome"})] if has_call else []
+        if history["text"] or has_call:
+            assistants = [each for each in messages if each["role"] == "assistant"]
+            assert [read_body(each) for each in assistants] == [(history["text"], calls)]
+        assert json.dumps(messages).count("Sunny.") == len(calls)
 
 
 def test_histories_and_answers_are_read():
@@ -117,7 +82,7 @@ def test_histories_and_answers_are_read():
 @subcases("way", in_langchain.WAYS)
 def test_a_thread_of_ours_goes_on_with_chat_openai(server: ScriptServer, way: Any, answer: ServiceAnswer):
     for version in ("v0", "v1"):
-        server.say(answer.say(streamed=in_langchain.is_streamed(way)), said("openai", streamed=False))
+        server.say(answer.say(streamed=in_langchain.is_streamed(way)), yes)
         model = ChatAKI(**answer.model_fields(server), output_version=version)
         message = in_langchain.ask(model, way, "hi")
         results = [{"role": "tool", "content": "Sunny.", "tool_call_id": call["id"]} for call in message.tool_calls]

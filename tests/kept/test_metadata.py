@@ -11,17 +11,17 @@ from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackH
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import LLMResult
 from llama_index.core.callbacks.token_counting import get_tokens_from_response
-from llama_index.core.llms import ChatMessage
 
 from aki_transport import Provider
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
 from tests.langchain import asking as in_langchain
 from tests.llama_index import asking as in_llama_index
+from tests.scenarios import MODEL, chunk, replied, reply, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse
 from tests.subcases import subcases
 
-MODEL = "qwen3.6-35b"
+LLAMA_WAYS: tuple[Any, ...] = ("chat", "achat", "stream_chat", "astream_chat")
 KEY = "sk-1234567890"
 COUNTS = {"prompt_tokens": 50, "completion_tokens": 9, "total_tokens": 59}
 # The service's counts -> what LangChain's usage metadata says of them.
@@ -66,26 +66,21 @@ def llama_model(server: ScriptServer, **fields: Any) -> AKI:
     return AKI(**{"model": MODEL, "base_url": server.openai_url, "api_key": KEY, **fields})
 
 
-def one_answer(*, streamed: bool, usage: Any = None, choices: int = 1, **top: Any) -> Answer:
+def one_answer(*, is_stream: bool, usage: Any = None, choices: int = 1, **top: Any) -> Answer:
     """An answer with one or several choices, "Hello 0", "Hello 1" …"""
-    head = {"id": "c1", "model": MODEL, **top}
-    texts = [f"Hello {index}" for index in range(choices)]
-    if not streamed:
-        messages = [
-            {"index": index, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-            for index, text in enumerate(texts)
-        ]
-        return json_answer({**head, "choices": messages, "usage": usage})
+    whole = [reply(f"Hello {index}")["choices"][0] | {"index": index} for index in range(choices)]
+    if not is_stream:
+        return json_answer(reply(top={**top, "choices": whole, "usage": usage}))
     pieces = [{"index": index, "delta": {"content": piece}} for piece in ("Hel", "lo ") for index in range(choices)]
     pieces += [{"index": index, "delta": {"content": f"{index}"}, "finish_reason": "stop"} for index in range(choices)]
-    events = [{**head, "object": "chat.completion.chunk", "choices": [piece]} for piece in pieces]
-    return sse(*events, {**head, "choices": [], "usage": usage})
+    each = [chunk(top={**top, "choices": [piece]}) for piece in pieces]
+    return sse(*each, chunk(top={**top, "choices": [], "usage": usage}))
 
 
 @subcases("way", in_langchain.WAYS)
 def test_langchain_counts_by_all_names(server: ScriptServer, way: in_langchain.Way):
     for name, usage, input_details, output_details in USAGES:
-        server.say(one_answer(streamed=in_langchain.is_streamed(way), usage={**COUNTS, **usage}))
+        server.say(one_answer(is_stream=in_langchain.is_streamed(way), usage={**COUNTS, **usage}))
         message = in_langchain.ask(chat_model(server), way, "hi")
         expected: dict[str, Any] = {"input_tokens": 50, "output_tokens": 9, "total_tokens": 59}
         expected |= {"input_token_details": input_details} if input_details else {}
@@ -94,51 +89,42 @@ def test_langchain_counts_by_all_names(server: ScriptServer, way: in_langchain.W
         assert message.response_metadata["token_usage"] == {**COUNTS, **usage}, name
 
 
-@subcases("way", ("chat", "achat", "stream_chat", "astream_chat"))
+@subcases("way", LLAMA_WAYS)
 def test_llama_index_counts_by_all_names(server: ScriptServer, way: Any):
     for name, usage, input_details, output_details in USAGES:
-        server.say(one_answer(streamed=in_llama_index.is_streamed(way), usage={**COUNTS, **usage}))
+        server.say(one_answer(is_stream=in_llama_index.is_streamed(way), usage={**COUNTS, **usage}))
         response = in_llama_index.ask(llama_model(server), way, "hi")
         assert response.additional_kwargs.get("cached_tokens") == input_details.get("cache_read"), name
         assert response.additional_kwargs.get("reasoning_tokens") == output_details.get("reasoning"), name
         assert get_tokens_from_response(response) == (50, 9)
 
 
-def counts_elsewhere(place: str) -> Answer:
-    """A stream that has its counts in the choice, as Moonshot's, or in a field of the service, as Groq's."""
-    choice: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": "stop"}
-    last: dict[str, Any] = {"id": "c1", "model": MODEL, "choices": [choice]}
-    (choice if place == "choice" else last.setdefault("x_groq", {}))["usage"] = COUNTS
-    return sse({"id": "c1", "model": MODEL, "choices": [{"index": 0, "delta": {"content": "Hello"}}]}, last)
-
-
 def test_counts_are_read_in_the_choice_and_in_a_field_of_the_service(server: ScriptServer):
-    for place in ("choice", "service"):
-        for way in ("stream", "astream"):
-            server.say(counts_elsewhere(place))
+    choice = chunk(finish="stop")["choices"][0]
+    for last in (
+        chunk(top={"choices": [{**choice, "usage": COUNTS}]}),  # Moonshot's
+        chunk(finish="stop", top={"x_groq": {"usage": COUNTS}}),
+    ):
+        server.always = sse(chunk("Hello"), last)
+        for way in in_langchain.WAYS[2:]:
             counts = in_langchain.ask(chat_model(server), way, "hi").usage_metadata
-            assert counts == {"input_tokens": 50, "output_tokens": 9, "total_tokens": 59}, (place, way)
-        for way in ("stream_chat", "astream_chat"):
-            server.say(counts_elsewhere(place))
-            assert get_tokens_from_response(in_llama_index.ask(llama_model(server), way, "hi")) == (50, 9), (place, way)
+            assert counts == {"input_tokens": 50, "output_tokens": 9, "total_tokens": 59}
+        for llama_way in LLAMA_WAYS[2:]:
+            assert get_tokens_from_response(in_llama_index.ask(llama_model(server), llama_way, "hi")) == (50, 9)
 
 
-@subcases("way", ("chat", "achat", "stream_chat", "astream_chat"))
+@subcases("way", LLAMA_WAYS)
 def test_raw_answers_keys_and_attributes(server: ScriptServer, way: Any):
-    streamed = in_llama_index.is_streamed(way)
-    server.say(one_answer(streamed=streamed, usage={**COUNTS, "cost": 0.5}, provider="P"))
-    raw = in_llama_index.ask(llama_model(server), way, "hi").raw
+    is_stream = in_llama_index.is_streamed(way)
+    server.say(one_answer(is_stream=is_stream, usage={**COUNTS, "cost": 0.5}, provider="P"))
+    response = in_llama_index.ask(llama_model(server), way, "hi")
+    raw = response.raw
     for each in (raw, pickle.loads(pickle.dumps(raw)), copy.deepcopy(raw)):  # noqa: S301  its own dump
         assert each.usage.total_tokens == each["usage"]["total_tokens"] == 59
         assert each.choices[0].finish_reason == "stop"
         assert (each.provider, each.usage.cost) == ("P", 0.5)
         assert not hasattr(each, "no_such_field")
-
-
-def test_a_dump_of_a_response_is_plain(server: ScriptServer):
-    server.say(one_answer(streamed=False, usage=COUNTS))
-    dump = llama_model(server).chat([ChatMessage("hi")]).model_dump()
-    assert dump["raw"]["usage"] == COUNTS
+    assert type(response.model_dump()["raw"]["usage"]) is dict
 
 
 class Recorder(BaseCallbackHandler):
@@ -156,7 +142,7 @@ class Recorder(BaseCallbackHandler):
 
 
 def test_handlers_find_what_they_look_for(server: ScriptServer):
-    server.always = one_answer(streamed=False, usage={**COUNTS, "prompt_tokens_details": {"cached_tokens": 2}})
+    server.always = one_answer(is_stream=False, usage={**COUNTS, "prompt_tokens_details": {"cached_tokens": 2}})
     recorder, counter = Recorder(), UsageMetadataCallbackHandler()
     model = chat_model(server)
     model.batch(["hi", "you"], config={"callbacks": [recorder, counter]})
@@ -170,43 +156,31 @@ def test_handlers_find_what_they_look_for(server: ScriptServer):
     assert model.model_name == MODEL
 
 
-def test_a_batch_sums_its_counts(server: ScriptServer):
-    server.always = one_answer(streamed=False, usage=COUNTS)
-    messages: list[Any] = [[AIMessage("hi")], [AIMessage("you")]]
-    result = chat_model(server).generate(messages)
+def test_a_batch_sums_its_counts_and_has_each_choice_as_a_generation(server: ScriptServer):
+    server.always = one_answer(is_stream=False, usage=COUNTS, choices=3)
+    result = chat_model(server, n=3).generate([[AIMessage("hi")], [AIMessage("you")]])
     assert result.llm_output is not None
     assert result.llm_output["token_usage"] == {name: 2 * count for name, count in COUNTS.items()}
-
-
-@pytest.mark.parametrize("streamed", [False, True], ids=["blocking", "streamed"])
-def test_llama_index_handler_counts(server: ScriptServer, streamed: bool):
-    server.say(one_answer(streamed=streamed, usage=COUNTS))
-    response = in_llama_index.ask(llama_model(server), "stream_chat" if streamed else "chat", "hi")
-    assert get_tokens_from_response(response) == (50, 9)
+    for generations in result.generations:
+        assert [generation.text for generation in generations] == ["Hello 0", "Hello 1", "Hello 2"]
+        assert [bool(each.message.usage_metadata) for each in generations] == [True, False, False]  # type: ignore[union-attr]
 
 
 @subcases("way", in_langchain.WAYS)
 def test_every_choice_is_kept_in_langchain(server: ScriptServer, way: in_langchain.Way):
     for count in (2, 3):
-        streamed = in_langchain.is_streamed(way)
-        server.say(one_answer(streamed=streamed, usage=COUNTS, choices=count))
+        is_stream = in_langchain.is_streamed(way)
+        server.say(one_answer(is_stream=is_stream, usage=COUNTS, choices=count))
         message = in_langchain.ask(chat_model(server, n=count), way, "hi")
         assert message.content == "Hello 0"
-        if streamed:
+        if is_stream:
             others = message.response_metadata["choices"]
             assert [other["message"]["content"] for other in others] == [f"Hello {i}" for i in range(1, count)]
 
 
-def test_every_choice_is_a_generation(server: ScriptServer):
-    server.say(one_answer(streamed=False, usage=COUNTS, choices=3))
-    result = chat_model(server, n=3).generate([[AIMessage("hi")]])
-    assert [generation.text for generation in result.generations[0]] == ["Hello 0", "Hello 1", "Hello 2"]
-    assert [bool(each.message.usage_metadata) for each in result.generations[0]] == [True, False, False]  # type: ignore[union-attr]
-
-
-@subcases("way", ("chat", "achat", "stream_chat", "astream_chat"))
+@subcases("way", LLAMA_WAYS)
 def test_every_choice_is_kept_in_llama_index(server: ScriptServer, way: Any):
-    server.say(one_answer(streamed=in_llama_index.is_streamed(way), usage=COUNTS, choices=3))
+    server.say(one_answer(is_stream=in_llama_index.is_streamed(way), usage=COUNTS, choices=3))
     response = in_llama_index.ask(llama_model(server), way, "hi")
     assert response.message.content == "Hello 0"
     assert [choice.message.content for choice in response.raw.choices[1:]] == ["Hello 1", "Hello 2"]
@@ -218,17 +192,12 @@ CALL = {"index": 0, "id": "c1", "type": "function", "function": {"name": "add", 
 @pytest.mark.parametrize("name", ["anthropic", "openai", "bedrock_converse", "google_genai", "groq", "my_gateway"])
 @subcases("way", in_langchain.WAYS)
 def test_blocks_are_the_same_under_any_name(server: ScriptServer, way: in_langchain.Way, name: str):
-    streamed = in_langchain.is_streamed(way)
+    if in_langchain.is_streamed(way):
+        thought, call = chunk(reasoning_content="I think."), chunk(tool_calls=[CALL])
+        server.always = streamed(thought, "Hello", call, finish="tool_calls")
+    else:
+        server.always = replied("Hello", reasoning_content="I think.", tool_calls=[CALL], finish="tool_calls")
     for version in ("v0", "v1"):
-        message = {"reasoning_content": "I think.", "content": "Hello", "tool_calls": [CALL]}
-        head: dict[str, Any] = {"id": "c1", "model": MODEL}
-        if streamed:
-            pieces = [{key: value} for key, value in message.items()]
-            choices = [[{"index": 0, "delta": piece}] for piece in pieces]
-            choices.append([{"index": 0, "delta": {}, "finish_reason": "tool_calls"}])
-            server.say(sse(*({**head, "object": "chat.completion.chunk", "choices": each} for each in choices)))
-        else:
-            server.say(json_answer({**head, "choices": [{"message": message, "finish_reason": "tool_calls"}]}))
         provider = Provider(name=name, base_url=server.openai_url)
         model = ChatAKI(model=MODEL, provider=provider, api_key=KEY, output_version=version)
         blocks = in_langchain.ask(model, way, "hi").content_blocks

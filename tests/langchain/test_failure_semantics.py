@@ -186,33 +186,6 @@ def test_the_checkpoint_of_a_failed_run_holds_the_error_and_no_key(server: Scrip
     assert "bad key" in str(task.error)
 
 
-@subcases("way", WAYS)
-def test_a_run_whose_stream_broke_goes_on_with_the_whole_answer(server: ScriptServer, way: str):
-    weather = Weather()
-    server.say(calling, broken("It is "))
-    agent = create_agent(model_at(server), weather.tools, checkpointer=InMemorySaver())
-    heard: list[str] = []
-
-    async def hear(said: Any) -> None:
-        if way == "ainvoke":
-            async for message, _ in agent.astream(said, THREAD, stream_mode="messages"):
-                heard.append(message.text if message.type == "AIMessageChunk" else "")
-            return
-        for message, _ in agent.stream(said, THREAD, stream_mode="messages"):
-            heard.append(message.text if message.type == "AIMessageChunk" else "")
-
-    with pytest.raises(ours.StreamInterruptedError):
-        asyncio.run(hear({"messages": "hi"}))
-    assert "".join(heard) == "It is "
-    server.say(done)
-    heard.clear()
-    asyncio.run(hear(None))
-    assert "".join(heard) == "It is sunny."
-    assert agent.get_state(THREAD).values["messages"][-1].text == "It is sunny."
-    assert weather.asked == ["Leipzig"]
-    assert len(server.requests) == 3
-
-
 # A graph of one's own
 
 

@@ -1,15 +1,12 @@
-"""`with_fallbacks`, `with_retry` and `batch` when calls fail: who is asked, and exactly how often."""
+"""`with_fallbacks` and `with_retry` when calls fail: who is asked, and exactly how often."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from langchain_core import exceptions as lc
-from langchain_core.messages import AIMessage
-from pydantic import BaseModel
 
 import langchain_aki.errors as ours
 from tests.langchain.asking import WAYS, Way, ask, is_streamed, model_at, pieces_of
@@ -23,12 +20,6 @@ BUSY = json_answer({"error": {"message": "busy", "code": None}}, 503)
 TOO_MANY = json_answer({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, 429)
 WRONG_KEY = json_answer({"error": {"message": "bad key", "code": "invalid_api_key"}}, 401)
 MAY_PASS = (lc.ModelRateLimitError, lc.ModelAPIError, lc.ModelConnectionError, lc.ModelTimeoutError)
-
-
-class City(BaseModel):
-    """A city."""
-
-    name: str
 
 
 @pytest.fixture
@@ -127,44 +118,6 @@ def test_what_breaks_after_its_first_text_falls_back_only_as_a_whole_answer(
     assert (len(server.requests), len(second.requests)) == (1, 0 if is_streamed(way) else 1)
 
 
-@subcases("way", ["invoke", "ainvoke"])
-def test_an_object_that_never_fits_falls_back(server: ScriptServer, second: ScriptServer, way: Way):
-    server.always = replied('{"town": 1}')
-    second.always = replied('{"name": "Leipzig"}')
-    first, other = (model_at(each).with_structured_output(City, method="json_schema") for each in (server, second))
-    assert pieces_of(first.with_fallbacks([other]), way, "hi") == [City(name="Leipzig")]
-    assert len(second.requests) == 1
-
-
-def by_word(request: Request) -> Answer:
-    """Whoever says "key" has a wrong one; the word "busy" is answered by 503."""
-    said = request.json["messages"][-1]["content"]
-    return {"key": WRONG_KEY, "busy": BUSY}.get(said) or replied(said.upper())
-
-
-@subcases("how", ["batch", "abatch"])
-def test_a_batch_gives_answers_and_errors_in_the_order_asked_and_what_failed_falls_back(
-    server: ScriptServer, second: ScriptServer, how: str
-):
-    def batched(model: Any) -> list[Any]:
-        questions = ["a", "key", "b", "busy", "c"]
-        found = getattr(model, how)(questions, return_exceptions=True)
-        found = asyncio.run(found) if how == "abatch" else found
-        return [each.text if isinstance(each, AIMessage) else type(each) for each in found]
-
-    server.always = by_word
-    model = model_at(server, max_retries=0)
-    assert batched(model) == ["A", ours.AuthenticationError, "B", ours.ServiceUnavailableError, "C"]
-    assert len(server.requests) == 5
-    model = model.with_fallbacks([model_at(second)], exceptions_to_handle=MAY_PASS)
-    assert batched(model) == ["A", ours.AuthenticationError, "B", "second", "C"]
-    assert (len(server.requests), len(second.requests)) == (10, 1)
-
-
-def retrying(model: Any) -> Any:
-    return model.with_retry(retry_if_exception_type=MAY_PASS, stop_after_attempt=2, wait_exponential_jitter=False)
-
-
 @pytest.mark.usefixtures("no_waiting")
 @subcases("way", ["invoke", "ainvoke"])
 @pytest.mark.parametrize(
@@ -176,13 +129,9 @@ def test_with_retry_and_the_models_own_repetitions_multiply(
     server: ScriptServer, answer: Answer, own: int, requests: int, way: Way
 ):
     server.always = answer
+    model = model_at(server, max_retries=own).with_retry(
+        retry_if_exception_type=MAY_PASS, stop_after_attempt=2, wait_exponential_jitter=False
+    )
     with pytest.raises(ours.APIStatusError):
-        ask(retrying(model_at(server, max_retries=own)), way, "hi")
+        ask(model, way, "hi")
     assert len(server.requests) == requests
-
-
-@subcases("way", ["invoke", "ainvoke"])
-def test_with_retry_asks_anew_for_an_answer_whose_stream_broke(server: ScriptServer, way: Way):
-    server.say(broken("Hel"), streamed("Hello"))
-    assert ask(retrying(model_at(server, streaming=True)), way, "hi").text == "Hello"
-    assert len(server.requests) == 2

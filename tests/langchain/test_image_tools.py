@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import json
 import logging
 import pickle
 from collections.abc import Callable, Iterator
@@ -24,8 +23,6 @@ from aki_transport.emulator import Emulator
 from langchain_aki import AKIImageEditTool, AKIImageGenerationTool, ChatAKI
 from tests.pictures import a_png
 from tests.refused_images import HINTS, REFUSED, allowed_folder
-from tests.scenarios import replied
-from tests.script_server import ScriptServer
 from tests.subcases import subcases
 
 PROTOCOLS = ("openai", "native")
@@ -244,7 +241,6 @@ def test_a_missing_key_is_raised_and_not_told_to_the_model(protocol, invoke):
         ({"protocol": "anthropic"}, "makes no pictures; use protocol='openai' or protocol='native'"),
         ({"size": "64x64"}, "size='64x64' is out of range"),
         ({"seed": 7}, "takes no seed"),
-        ({"protocol": "native", "seed": -7}, "seed=-7 is out of range"),
         ({"stor": None}, "no argument 'stor'"),
         ({"provider": "nobody"}, "nobody"),
     ],
@@ -259,38 +255,25 @@ def test_what_no_call_can_be_made_with_is_refused_at_once(tool, wrong, words):
 # Scopes
 
 
-def test_each_thread_has_images_of_its_own(fresh_emulator, invoke):
+def test_any_value_of_the_config_gives_users_images_of_their_own(fresh_emulator, invoke):
     store = ImageStore()
-    draws, changes = both(fresh_emulator, "openai", store=store, scope="thread_id")
+    draws, changes = both(fresh_emulator, "openai", store=store, scope="user_id")
     agent = agent_with(fresh_emulator, draws, changes)
 
-    def told(question: str, thread: str) -> Any:
-        config = {"configurable": {"thread_id": thread}}
+    def told(question: str, user: Any) -> Any:
+        config = {"configurable": {"user_id": user, "thread_id": "1"}}
         return next(m for m in invoke(agent, {"messages": question}, config=config)["messages"] if m.type == "tool")
 
-    (image,) = told("Draw a red circle.", "1").artifact
+    (image,) = told("Draw a red circle.", "anna").artifact
     question = f"Edit the image {image.id}: make it sepia."
-    refused = told(question, "2")
+    refused = told(question, 7)
     assert refused.status == "error"
     assert "there is no image yet" in refused.content
-    assert told(question, "1").content.startswith(f"Made 1 image out of {image.id}: ")
-    assert (len(store.scope("1")), len(store.scope("2")), len(store)) == (2, 0, 0)
-
-
-def test_any_value_of_the_config_tells_users_apart_and_none_is_told_of_the_others(fresh_emulator, protocol, invoke):
-    draws, changes = both(fresh_emulator, protocol, scope="user_id")
-    images = {
-        user: invoke(
-            draws, call(draws, prompt="a cat"), config={"configurable": {"user_id": user, "thread_id": "1"}}
-        ).artifact[0]
-        for user in ("anna", 7)
-    }
-    config = {"configurable": {"user_id": "anna"}}
-    for wrong in (images[7].id, "img_0000000000000000"):
-        message = invoke(changes, call(changes, prompt="make it blue", image=wrong), config=config)
-        assert message.status == "error"
-        assert images["anna"].id in message.content
-        assert images[7].id not in message.content.replace(wrong, "")
+    (own,) = told("Draw a red circle.", 7).artifact
+    refused = told(question, 7)
+    assert own.id in refused.content
+    assert told(question, "anna").content.startswith(f"Made 1 image out of {image.id}: ")
+    assert (len(store.scope("anna")), len(store.scope("7")), len(store)) == (2, 1, 0)
 
 
 @pytest.mark.parametrize("config", [None, {}, {"configurable": {}}, {"configurable": {"thread_id": ""}}])
@@ -323,27 +306,6 @@ def test_an_agent_draws_a_picture_then_changes_it(fresh_emulator, protocol, invo
     said = said_to_models(fresh_emulator)
     assert "base64" not in said
     assert not any(image.to_base64()[:40] in said for image in (first, second))
-
-
-@subcases("attempt", ["/etc/hostname", "http://127.0.0.1/cat.png", "img_000000"])
-def test_a_refusal_reaches_the_model_and_the_agent_goes_on(invoke, fresh_emulator, attempt):
-    draws, changes = both(fresh_emulator, "openai")
-    known = draws.store.add(a_png(128, 128))
-
-    def asking(image: str, number: int) -> Any:
-        arguments = json.dumps({"prompt": "make it blue", "image": image})
-        function = {"name": "edit_image", "arguments": arguments}
-        return replied(None, tool_calls=[{"id": f"call_{number}", "type": "function", "function": function}])
-
-    with ScriptServer(asking(attempt, 1), asking(known.id, 2), replied("It is blue.")) as server:
-        model = ChatAKI(model="qwen3.6-35b", base_url=server.openai_url, api_key=KEY)
-        messages = invoke(create_agent(model, tools=[draws, changes]), {"messages": "make it blue"})["messages"]
-        refused = server.requests[1].json["messages"][-1]
-    assert refused["role"] == "tool"
-    assert "pass the ID" in refused["content"] or "pass an ID" in refused["content"]
-    assert [message.status for message in messages if message.type == "tool"] == ["error", "success"]
-    assert messages[-1].text == "It is blue."
-    assert images_asked_for(fresh_emulator) == 1
 
 
 async def test_a_job_is_a_custom_event_of_the_graphs_stream(fresh_emulator):

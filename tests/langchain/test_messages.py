@@ -295,38 +295,7 @@ def test_stop_is_a_list_or_nothing(server: ScriptServer, stop: Any, said: Any):
     assert sent(server).get("stop") == said
 
 
-def turn(*, reasoning: Any = "hm", text: str = "", call: Any = CALL) -> AIMessage:
-    return AIMessage(
-        text, tool_calls=[call] if call else [], additional_kwargs={"reasoning_content": reasoning} if reasoning else {}
-    )
-
-
 RESULT = ToolMessage("found", tool_call_id="call_1")
-OPEN = [HumanMessage("q"), turn(), RESULT]
-CLOSED = [HumanMessage("q"), turn(), RESULT, turn(text="a", call=None, reasoning="so"), HumanMessage("next")]
-
-
-@pytest.mark.parametrize(
-    ("given", "messages", "said"),
-    [
-        ({}, OPEN, ["hm"]),
-        ({}, CLOSED, []),
-        ({}, [*CLOSED, turn(reasoning="again"), RESULT], ["again"]),
-        ({}, [*OPEN, turn(reasoning="two"), RESULT], ["hm", "two"]),
-        ({"send_reasoning": "never"}, OPEN, []),
-        ({"send_reasoning": "always"}, CLOSED, ["hm", "so"]),
-        ({"provider": "aacflow"}, OPEN, ["hm"]),
-        ({"provider": "aacflow", "send_reasoning": "tool_turns"}, OPEN, ["hm"]),
-    ],
-    ids=["open", "closed", "open_behind_closed", "two_calls", "never", "always", "elsewhere", "elsewhere_asked"],
-)
-def test_reasoning_is_sent_back_in_open_tool_turns(
-    server: ScriptServer, given: dict[str, Any], messages: list[Any], said: list[str]
-):
-    server.say(replied())
-    model_at(server, **given).invoke(messages)
-    found = [message["reasoning_content"] for message in sent(server)["messages"] if "reasoning_content" in message]
-    assert found == said
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from functools import reduce
 from typing import Any
 
 import pytest
-from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -244,25 +243,3 @@ def test_invoke_in_a_graph_streams_its_tokens_once_and_events_v3(server: ScriptS
     (message,) = list(run.messages)
     check_everything(message.output.content_blocks)
     check_everything(run.output["messages"][-1].content_blocks)
-
-
-async def test_an_agent_streams_tokens_and_steps(server: ScriptServer):
-    def get_weather(city: str) -> str:
-        """The weather in a city."""
-        return f"sunny in {city}"
-
-    call = chunk(tool_calls=[called("get_weather", PARIS, 0)])
-    server.say(
-        streamed(chunk(reasoning_content="hm"), call, finish="tool_calls"),
-        streamed("It is ", "sunny."),
-    )
-    agent = create_agent(model_at(server), tools=[get_weather])
-    text, steps = "", []
-    async for mode, item in agent.astream({"messages": "hi"}, stream_mode=["messages", "updates"]):
-        if mode == "updates":
-            steps.extend(item)
-        elif isinstance(item[0], AIMessageChunk):
-            text += item[0].text
-    assert (text, steps) == ("It is sunny.", ["model", "tools", "model"])
-    assert server.requests[1].json["messages"][-1]["content"] == "sunny in Paris"
-    assert server.requests[1].json["messages"][-2]["reasoning_content"] == "hm"

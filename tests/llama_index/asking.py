@@ -134,7 +134,7 @@ def ask(llm: AKI, way: Way | PromptWay, question: str | Sequence[ChatMessage], *
     return items_of(llm, way, question, **given)[-1]
 
 
-def said_of(message: ChatMessage) -> tuple[str, str, list[ToolCallBlock]]:
+def contents_of(message: ChatMessage) -> tuple[str, str, list[ToolCallBlock]]:
     """Reasoning, text and calls of a message whose blocks stand in the right order, text and reasoning once."""
     kinds = [type(block) for block in message.blocks]
     order = [ThinkingBlock, TextBlock, ToolCallBlock]
@@ -152,8 +152,8 @@ def check_items(items: Sequence[ChatResponse]) -> None:
     for item in items:
         text += item.delta or ""
         reasoning += item.additional_kwargs.get("thinking_delta") or ""
-        thought, said, called = said_of(item.message)
-        assert (thought, said) == (reasoning, text)
+        thought, content, called = contents_of(item.message)
+        assert (thought, content) == (reasoning, text)
         assert len(called) >= len(calls)
         for before, now in zip(calls, called, strict=False):
             assert now.tool_call_id == (before.tool_call_id or now.tool_call_id)
@@ -166,7 +166,7 @@ def check_items(items: Sequence[ChatResponse]) -> None:
 
 def check_answer(llm: AKI, response: ChatResponse, expect: Expect) -> None:
     """The response holds what the row says, in LlamaIndex's places."""
-    reasoning, text, calls = said_of(response.message)
+    reasoning, text, calls = contents_of(response.message)
     known = response.additional_kwargs
     assert (reasoning, text) == (expect.reasoning, expect.text)
     assert response.message.role == "assistant"

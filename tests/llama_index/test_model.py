@@ -101,20 +101,15 @@ def test_limits_are_those_of_the_listing_once_it_was_read_and_the_users_own_win(
         assert model_at(server, max_tokens=500).metadata.num_output == 500
 
 
-@pytest.mark.parametrize("window", [None, 9000, 4096, 1024])
-def test_prompts_and_memory_get_sizes_that_leave_room(window: int | None):
-    llm = a_model(context_window=window)
-    helper = PromptHelper.from_llm_metadata(llm.metadata)
-    assert helper.num_output < helper.context_window
-    assert helper._get_available_context_size(100) > 100
-    assert 0 < ChatMemoryBuffer.from_defaults(llm=llm).token_limit < llm.metadata.context_window
-
-
-def test_a_small_window_of_the_service_leaves_room_for_the_prompt():
+def test_prompts_and_memory_get_sizes_that_leave_room():
     with ScriptServer(models=[{"id": MODEL, "max_model_len": 4096}]) as server:
-        llm = model_at(server)
-        llm.refresh_models()
-        assert PromptHelper.from_llm_metadata(llm.metadata)._get_available_context_size(100) > 100
+        of_the_service = model_at(server)
+        of_the_service.refresh_models()
+    for llm in (of_the_service, *(a_model(context_window=window) for window in (None, 9000, 4096, 1024))):
+        helper = PromptHelper.from_llm_metadata(llm.metadata)
+        assert helper.num_output < helper.context_window
+        assert helper._get_available_context_size(100) > 100
+        assert 0 < ChatMemoryBuffer.from_defaults(llm=llm).token_limit < llm.metadata.context_window
 
 
 def test_classes_have_their_kinds_and_names_and_the_familiar_import():

@@ -14,13 +14,12 @@ from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.response_synthesizers import ResponseMode
 from llama_index.core.schema import NodeWithScore, TextNode
-from llama_index.core.tools import QueryEngineTool
 from llama_index.retrievers.bm25 import BM25Retriever
 from pydantic import BaseModel
 
 import aki_transport.errors as ours
 from llama_index_aki import AKI, AKICompletion
-from tests.llama_index.asking import BUSY, WRONG_KEY, answering, call, model_at, model_on, results, sent
+from tests.llama_index.asking import BUSY, WRONG_KEY, answering, model_at, model_on, results, sent
 from tests.scenarios import replied, tokens
 from tests.scenarios.table import broken
 from tests.script_server import Answer, Request, ScriptServer
@@ -114,32 +113,11 @@ def test_a_query_may_answer_with_an_object(server: ScriptServer, retriever: BM25
     assert response.response == Opening(year=2019)
 
 
-def test_reasoning_is_no_part_of_an_answer(server: ScriptServer, retriever: BM25Retriever):
-    server.always = answering("In 2019.", reasoning_content="hm")
-    response: Any = engine(model_at(server), retriever, streaming=True).query(QUESTION)
-    assert "".join(response.response_gen) == "In 2019."
-
-
-def test_the_documents_are_in_the_question(server: ScriptServer, retriever: BM25Retriever):
-    engine(model_at(server, system_prompt="be kind"), retriever).query(QUESTION)
-    assert FACTS[0] in contents(server)
-    assert QUESTION in contents(server)
-    assert sent(server)["messages"][0] == {"role": "system", "content": "be kind"}
-
-
 def test_a_stream_that_breaks_off_reaches_the_caller(server: ScriptServer, retriever: BM25Retriever):
     server.always = broken("In ", end="cut")
     response: Any = engine(model_at(server), retriever, streaming=True).query(QUESTION)
     with pytest.raises(ours.StreamInterruptedError):
         list(response.response_gen)
-
-
-def test_a_query_engine_is_a_tool(server: ScriptServer, retriever: BM25Retriever):
-    wanted = call("facts", f'{{"input": "{QUESTION}"}}')
-    server.say(replied(None, tool_calls=[wanted], finish="tool_calls"), replied("In 2019."))
-    llm = model_at(server)
-    tool = QueryEngineTool.from_defaults(engine(llm, retriever), name="facts", description="Facts of the firm.")
-    assert llm.predict_and_call([tool], user_msg=QUESTION).response == "In 2019."
 
 
 def test_the_servers_counts_reach_a_query(server: ScriptServer, retriever: BM25Retriever):

@@ -1,179 +1,70 @@
-"""Streams: what each item holds, what the last one holds, what a chunk costs, and what is left when one ends."""
+"""Answers and streams: what each item and the last one hold, what a chunk costs, and what is left of one left early."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock, ThinkingBlock, ToolCallBlock
 
-from llama_index_aki import AKI, _convert_replies
-from tests.llama_index.asking import STREAMED, WAYS, Way, ask, check_items, is_streamed, items_of, model_at, said_of
+from llama_index_aki import _convert_replies
+from tests.llama_index.asking import (
+    WAYS,
+    Way,
+    answering,
+    ask,
+    call,
+    check_items,
+    is_streamed,
+    items_of,
+    model_at,
+    sent,
+)
 from tests.scenarios import TOOLS, chunk, replied, streamed, tokens
 from tests.script_server import Answer, ScriptServer, sse
 from tests.subcases import subcases
 
 HI = [ChatMessage(content="hi")]
 HANGING = Answer(headers={"content-type": "text/event-stream"}, chunks=streamed("Hel").chunks[:2], end="hang")
-NAMED = {"x_request_id": "req-1", "x_credits_used": "0.000123", "x_credits_remaining": "9.5"}
-
-
-def called(name: str, arguments: str, index: int) -> dict[str, Any]:
-    return {
-        "index": index,
-        "id": f"call_{index}",
-        "type": "function",
-        "function": {"name": name, "arguments": arguments},
-    }
-
-
-EVERYTHING = streamed(
-    chunk(reasoning_content="hm, "),
-    chunk("I ", reasoning_content="yes"),
-    "look.",
-    chunk(tool_calls=[called("get_weather", '{"city"', 0)]),
-    chunk(tool_calls=[{"index": 0, "function": {"arguments": ': "Paris"}'}}]),
-    chunk(tool_calls=[called("add", '{"a": 1, "b": 2}', 1)]),
-    finish="tool_calls",
-)
+HEADERS = {"x-request-id": "req-1", "x-credits-used": "0.000123", "x-credits-remaining": "9.5"}
 COUNTED = tokens(prompt_tokens_details={"cached_tokens": 4}, completion_tokens_details={"reasoning_tokens": 2})
+WEATHER, ADD = call("get_weather", '{"city": "Paris"}'), call("add", '{"a": 1, "b": 2}', "call_2")
+EVERYTHING = answering("I look.", WEATHER, ADD, reasoning_content="hm, yes", usage=COUNTED, headers=HEADERS)
 
 
-def dumped(response: ChatResponse) -> dict[str, Any]:
-    return response.model_dump(exclude={"raw"})
-
-
-def until_closed(server: ScriptServer, connections: int = 0) -> None:
-    tick = threading.Event()
-    for _ in range(300):
-        if server.open_connections <= connections:
-            return
-        tick.wait(0.01)
-    pytest.fail(f"{server.open_connections} connections are still open")
-
-
-async def until_closed_async(server: ScriptServer) -> None:
-    for _ in range(300):
-        if server.open_connections <= 1:  # the listing's may be kept alive
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail(f"{server.open_connections} connections are still open")
-
-
-def lines_of(items: list[ChatResponse]) -> list[tuple[Any, ...]]:
-    return [
-        (
-            item.delta,
-            item.additional_kwargs.get("thinking_delta"),
-            item.message.content,
-            [type(block) for block in item.message.blocks],
-            [block.tool_kwargs for block in item.message.blocks if isinstance(block, ToolCallBlock)],
-        )
-        for item in items
-    ]
-
-
-@subcases("way", STREAMED)
-def test_thoughts_text_and_calls_grow_in_their_blocks(server: ScriptServer, way: Way):
-    server.say(EVERYTHING)
-    items = items_of(model_at(server), way, "hi", tools=list(TOOLS))
-    check_items(items)
-    thought, text, calls = said_of(items[-1].message)
-    assert (thought, text) == ("hm, yes", "I look.")
-    assert [(call.tool_call_id, call.tool_name, call.tool_kwargs) for call in calls] == [
-        ("call_0", "get_weather", {"city": "Paris"}),
-        ("call_1", "add", {"a": 1, "b": 2}),
-    ]
-    assert [type(block) for block in items[-1].message.blocks] == [
-        ThinkingBlock,
-        TextBlock,
-        ToolCallBlock,
-        ToolCallBlock,
-    ]
-
-
-def test_a_stream_is_the_same_in_sync_and_async(server: ScriptServer):
-    server.say(EVERYTHING, EVERYTHING)
-    llm = model_at(server)
-    sync, awaited = (items_of(llm, way, "hi", tools=list(TOOLS)) for way in STREAMED)
-    assert lines_of(sync) == lines_of(awaited)
-    assert dumped(sync[-1]) == dumped(awaited[-1])
-
-
-@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
-@subcases("way", STREAMED)
-def test_no_thought_is_lost_also_where_the_stream_begins_with_it(server: ScriptServer, way: Way, field: str):
-    server.say(sse(chunk(**{field: "R1"}), chunk(**{field: "R2"}), chunk("A"), chunk(finish="stop")))
-    items = items_of(model_at(server), way, "hi")
-    deltas = [item.additional_kwargs.get("thinking_delta") for item in items]
-    assert [delta for delta in deltas if delta] == ["R1", "R2"]
-    assert items[-1].message.blocks[0].content == "R1R2"
-
-
-@subcases("way", STREAMED)
-def test_thoughts_inside_the_text_are_thoughts(server: ScriptServer, way: Way):
-    server.say(streamed("<thi", "nk>R1", "R2</thi", "nk>\n\nA"))
-    items = items_of(model_at(server), way, "hi")
-    check_items(items)
-    assert said_of(items[-1].message)[:2] == ("R1R2", "A")
+def everything(server: ScriptServer, way: Way) -> list[ChatResponse]:
+    """The items of an answer with reasoning, text and two calls."""
+    server.always = EVERYTHING
+    return items_of(model_at(server), way, "hi", tools=list(TOOLS))
 
 
 @subcases("way", WAYS)
-def test_the_number_of_thought_tokens_stands_at_the_thought(server: ScriptServer, way: Way):
-    server.say(
-        sse(
-            chunk(reasoning_content="hm"),
-            chunk("A"),
-            chunk(finish="stop"),
-            chunk(top={"choices": [], "usage": COUNTED}),
-        )
-        if is_streamed(way)
-        else replied("A", reasoning_content="hm", top={"usage": COUNTED})
-    )
-    thought = ask(model_at(server), way, "hi").message.blocks[0]
-    assert isinstance(thought, ThinkingBlock)
-    assert thought.num_tokens == 2
-
-
-@subcases("way", WAYS)
-def test_raw_of_the_last_item_is_a_dict_with_model_usage_and_finish_reason(server: ScriptServer, way: Way):
-    server.say(EVERYTHING if is_streamed(way) else replied("I look.", finish="tool_calls"))
-    raw = ask(model_at(server), way, "hi", tools=list(TOOLS)).raw
-    assert isinstance(raw, dict)
-    assert raw["model"] == "qwen3.6-35b"
-    assert dict(raw["usage"])["total_tokens"] == 8
-    assert raw["choices"][0]["finish_reason"] == "tool_calls"
-    json.dumps(raw)
-
-
-@subcases("way", STREAMED)
-def test_raw_of_the_last_item_is_whole_also_where_nothing_came_behind_the_finish_reason(server: ScriptServer, way: Way):
-    server.say(sse(chunk("Hello"), chunk(finish="stop")))
-    raw = ask(model_at(server), way, "hi").raw
-    assert raw["model"] == "qwen3.6-35b"
-    assert raw["choices"][0]["finish_reason"] == "stop"
+def test_reasoning_text_and_calls_stand_in_their_blocks(server: ScriptServer, way: Way):
+    items = everything(server, way)
+    if is_streamed(way):
+        check_items(items)
+    thought, *others = items[-1].message.blocks
+    assert thought == ThinkingBlock(content="hm, yes", num_tokens=2)
+    assert others == [
+        TextBlock(text="I look."),
+        ToolCallBlock(tool_call_id="call_1", tool_name="get_weather", tool_kwargs={"city": "Paris"}),
+        ToolCallBlock(tool_call_id="call_2", tool_name="add", tool_kwargs={"a": 1, "b": 2}),
+    ]
+    again = ChatResponse.model_validate_json(items[-1].model_dump_json())
+    assert again.message == ChatMessage.model_validate(items[-1].message.model_dump()) == items[-1].message
 
 
 @subcases("way", WAYS)
 def test_what_is_known_of_the_answer_has_its_names(server: ScriptServer, way: Way):
-    body = replied(top={"usage": COUNTED})
-    headers = {name.replace("_", "-"): value for name, value in NAMED.items()}
-    server.say(
-        sse(chunk("Hello"), chunk(finish="stop"), chunk(top={"choices": [], "usage": COUNTED}), **NAMED)
-        if is_streamed(way)
-        else Answer(headers={**body.headers, **headers}, chunks=body.chunks, chunked=False)
-    )
-    known = ask(model_at(server), way, "hi").additional_kwargs
-    assert known == {
+    assert everything(server, way)[-1].additional_kwargs == {
         "model_name": "qwen3.6-35b",
         "model_provider": "aki",
-        "finish_reason": "stop",
-        "stop_reason": "stop",
+        "finish_reason": "tool_calls",
+        "stop_reason": "tool_calls",
         "id": "chatcmpl-1",
         "request_id": "req-1",
         "credits_used": 0.000123,
@@ -189,86 +80,68 @@ def test_what_is_known_of_the_answer_has_its_names(server: ScriptServer, way: Wa
 
 
 @subcases("way", WAYS)
-def test_a_response_is_json_and_a_copy(server: ScriptServer, way: Way):
-    server.say(EVERYTHING if is_streamed(way) else replied("A", reasoning_content="hm"))
-    response = ask(model_at(server), way, "hi", tools=list(TOOLS))
-    again = ChatResponse.model_validate_json(response.model_dump_json())
-    assert again.message == response.message
-    assert ChatMessage.model_validate(response.message.model_dump()) == response.message
+def test_raw_of_the_last_item_is_a_dict_with_model_usage_and_finish_reason(server: ScriptServer, way: Way):
+    raw: Any = everything(server, way)[-1].raw
+    assert isinstance(raw, dict)
+    assert (raw["model"], dict(raw["usage"])["total_tokens"]) == ("qwen3.6-35b", 8)
+    assert raw["choices"][0]["finish_reason"] == "tool_calls"
+    json.dumps(raw)
+    if is_streamed(way):  # nothing behind the finish reason
+        server.always = sse(chunk("Hello"), chunk(finish="stop"))
+        raw = ask(model_at(server), way, "hi").raw
+        assert (raw["model"], raw["choices"][0]["finish_reason"]) == ("qwen3.6-35b", "stop")
 
 
-@subcases("way", STREAMED)
-def test_an_item_that_was_given_does_not_change_later(server: ScriptServer, way: Way):
-    server.say(EVERYTHING, EVERYTHING)
-    llm = model_at(server)
-
-    async def awaited() -> list[tuple[Any, Any]]:
-        return [(item, item.model_dump_json()) async for item in await llm.astream_chat(HI, tools=list(TOOLS))]
-
-    if way == "astream_chat":
-        kept = asyncio.run(awaited())
-    else:
-        kept = [(item, item.model_dump_json()) for item in llm.stream_chat(HI, tools=list(TOOLS))]
+def test_an_item_that_was_given_does_not_change_later(server: ScriptServer):
+    server.always = EVERYTHING
+    kept = [(item, item.model_dump_json()) for item in model_at(server).stream_chat(HI, tools=list(TOOLS))]
     assert kept
     assert [item.model_dump_json() for item, _ in kept] == [before for _, before in kept]
 
 
 def test_a_stream_asks_for_usage_and_a_blocking_call_does_not(server: ScriptServer):
-    server.say(streamed("Hello"), replied())
     llm = model_at(server)
     ask(llm, "stream_chat", "hi")
+    assert sent(server)["stream_options"] == {"include_usage": True}
     ask(llm, "chat", "hi")
-    assert server.requests[0].json["stream_options"] == {"include_usage": True}
-    assert "stream_options" not in server.requests[1].json
-    assert "stream" not in server.requests[1].json
+    assert not {"stream_options", "stream"} & set(sent(server))
 
 
 @subcases("way", WAYS)
 def test_probabilities_of_tokens_are_given(server: ScriptServer, way: Way):
-    said = {"content": [{"token": "Hi", "logprob": -0.5, "bytes": [72, 105], "top_logprobs": []}]}
-    choice = {"index": 0, "logprobs": said, "finish_reason": "stop"}
-    server.say(
+    logprobs = {"content": [{"token": "Hi", "logprob": -0.5, "bytes": [72, 105], "top_logprobs": []}]}
+    choice = {"index": 0, "logprobs": logprobs, "finish_reason": "stop"}
+    server.always = (
         sse(chunk(top={"choices": [{**choice, "delta": {"content": "Hi"}}]}))
         if is_streamed(way)
         else replied(top={"choices": [{**choice, "message": {"role": "assistant", "content": "Hi"}}]})
     )
-    (found,) = ask(model_at(server), way, "hi", extra_body={"logprobs": True}).logprobs
-    assert (found[0].token, found[0].logprob, found[0].bytes) == ("Hi", -0.5, [72, 105])
+    ((entry,),) = ask(model_at(server), way, "hi", extra_body={"logprobs": True}).logprobs
+    assert (entry.token, entry.logprob, entry.bytes) == ("Hi", -0.5, [72, 105])
 
 
 # Left early
 
 
-@pytest.mark.parametrize("how", ["stream_chat", "stream_complete"])
+@pytest.mark.parametrize("how", ["stream_chat", "stream_complete", "astream_chat", "astream_complete"])
 @pytest.mark.parametrize("end", ["close", "break"])
-def test_a_stream_that_is_left_early_frees_its_connection(server: ScriptServer, how: str, end: str):
-    server.say(HANGING)
-    llm = model_at(server)
-    stream = llm.stream_chat(HI) if how == "stream_chat" else llm.stream_complete("hi")
-    for item in stream:
-        assert item.delta == "Hel"
-        break
+async def test_a_stream_that_is_left_early_frees_its_connection(server: ScriptServer, how: str, end: str):
+    server.always = HANGING
+    llm = model_at(server, model_listing=False)
+    stream = getattr(llm, how)(HI if "chat" in how else "hi")
+    if how.startswith("a"):
+        stream = await stream
+        item = await anext(stream)
+    else:
+        item = await asyncio.to_thread(next, stream)
+    assert item.delta == "Hel"
     if end == "close":
-        stream.close()
+        await stream.aclose() if how.startswith("a") else stream.close()
     del stream
     gc.collect()
-    until_closed(server)
-
-
-@pytest.mark.parametrize("how", ["astream_chat", "astream_complete"])
-@pytest.mark.parametrize("end", ["close", "break"])
-async def test_an_async_stream_that_is_left_early_frees_its_connection(server: ScriptServer, how: str, end: str):
-    server.say(HANGING)
-    llm = model_at(server)
-    stream = await (llm.astream_chat(HI) if how == "astream_chat" else llm.astream_complete("hi"))
-    async for item in stream:
-        assert item.delta == "Hel"
-        break
-    if end == "close":
-        await stream.aclose()
-    del stream
-    gc.collect()
-    await until_closed_async(server)
+    async with asyncio.timeout(60):
+        while server.open_connections:  # noqa: ASYNC110  another thread closes them
+            await asyncio.sleep(0.01)
     await llm.aclose()
 
 
@@ -296,42 +169,24 @@ def characters_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return lengths
 
 
-def long_call(pieces: int, size: int) -> Answer:
-    """A call whose arguments come in that many pieces of that many characters."""
-    first = called("get_weather", '{"city": "', 0)
-    more = [chunk(tool_calls=[{"index": 0, "function": {"arguments": "x" * size}}]) for _ in range(pieces)]
-    last = chunk(tool_calls=[{"index": 0, "function": {"arguments": '"}'}}])
-    body = b"".join(streamed(chunk(tool_calls=[first]), *more, last, finish="tool_calls").chunks)
-    return Answer(headers={"content-type": "text/event-stream"}, chunks=(body,))
-
-
-def test_hundred_kilobytes_of_arguments_in_five_thousand_pieces_are_read_at_a_linear_cost(
-    server: ScriptServer, monkeypatch
-):
-    server.say(long_call(5000, 20))
+def test_long_arguments_in_many_pieces_are_read_at_a_linear_cost(server: ScriptServer, monkeypatch):
     lengths = characters_read(monkeypatch)
-    llm = model_at(server)
-    read_by_agents = 0
-    last = None
-    for item in llm.stream_chat(HI, tools=list(TOOLS)):
-        before = len(lengths)
-        llm.get_tool_calls_from_response(item, error_on_no_tool_call=False)
-        read_by_agents += len(lengths) - before
-        last = item
-    assert last.message.blocks[0].tool_kwargs == {"city": "x" * 100_000}
-    assert read_by_agents == 0
-    assert sum(lengths) <= 8 * 100_000
-    assert len(lengths) <= 100
-
-
-def test_the_characters_read_grow_with_the_arguments_and_not_with_their_square(server: ScriptServer, monkeypatch):
     counts = []
-    for pieces in (200, 2000):
-        lengths = characters_read(monkeypatch)
-        server.say(long_call(pieces, 10))
-        items_of(model_at(server), "stream_chat", "hi", tools=list(TOOLS))
+    for letters in (2_500, 25_000):
+        server.always = answering(None, call("get_weather", json.dumps({"city": "x" * letters})))
+        lengths.clear()
+        read_by_agents = 0
+        last: Any = None
+        llm = model_at(server)
+        for last in llm.stream_chat(HI, tools=list(TOOLS)):
+            before = len(lengths)
+            llm.get_tool_calls_from_response(last, error_on_no_tool_call=False)
+            read_by_agents += len(lengths) - before
+        assert last.message.blocks[0].tool_kwargs == {"city": "x" * letters}
+        assert read_by_agents == 0
+        assert sum(lengths) <= 8 * letters
+        assert len(lengths) <= 100
         counts.append(sum(lengths))
-        monkeypatch.undo()
     assert counts[1] <= 13 * counts[0]
 
 
@@ -346,7 +201,7 @@ def test_a_chunk_costs_one_message(server: ScriptServer, monkeypatch):
 
         return counting
 
-    server.say(streamed(*("x" for _ in range(300))))
+    server.always = streamed(*("x" for _ in range(300)))
     llm = model_at(server)
     for name in ("__init__", "__copy__", "model_construct"):
         monkeypatch.setattr(ChatMessage, name, counted(getattr(ChatMessage, name)))
@@ -356,15 +211,12 @@ def test_a_chunk_costs_one_message(server: ScriptServer, monkeypatch):
 
 
 def test_arguments_are_seen_while_they_grow(server: ScriptServer):
-    text = json.dumps({"city": "x" * 50, "days": [1, 2, 3], "note": "y" * 50})
-    pieces = [chunk(tool_calls=[{"index": 0, "function": {"arguments": letter}}]) for letter in text]
-    server.say(streamed(chunk(tool_calls=[called("get_weather", "", 0)]), *pieces, finish="tool_calls"))
-    llm: AKI = model_at(server)
-    seen = [
-        llm.get_tool_calls_from_response(item, error_on_no_tool_call=False)
-        for item in llm.stream_chat(HI, tools=list(TOOLS))
-    ]
-    lengths = [len(calls[0].tool_kwargs.get("city", "")) for calls in seen if calls]
+    arguments = {"city": "x" * 50, "days": [1, 2, 3], "note": "y" * 50}
+    server.always = answering(None, call("get_weather", json.dumps(arguments)))
+    llm = model_at(server)
+    items = llm.stream_chat(HI, tools=list(TOOLS))
+    selections = [llm.get_tool_calls_from_response(item, error_on_no_tool_call=False) for item in items]
+    lengths = [len(each[0].tool_kwargs.get("city", "")) for each in selections if each]
     assert lengths == sorted(lengths)
     assert len(set(lengths)) > 5
-    assert seen[-1][0].tool_kwargs == json.loads(text)
+    assert selections[-1][0].tool_kwargs == arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote_plus, urlencode
 
 import httpx
@@ -67,63 +67,49 @@ def test_a_cassette_holds_nothing_like_a_key(name):
     assert findings(files.read(name)) == []
 
 
-@subcases("key", KEYS)
-@pytest.mark.parametrize(
-    "plant",
-    [
-        lambda key: headed("request", "authorization", f"Bearer {key}"),
-        lambda key: headed("request", "x-something", key),
-        lambda key: headed("request", "cookie", f"session={key}"),
-        lambda key: headed("response", "set-cookie", f"session={key}; HttpOnly"),
-        lambda key: planted("request", "uri", f"https://aki.io/api/endpoints?key={key}"),
-        lambda key: planted("request", "uri", f"https://aki.io/api/endpoints?of={key}"),
-        lambda key: sent({"key": key}),
-        lambda key: sent({"deep": [{"down": {"client_session_auth_key": key}}]}),
-        lambda key: sent({"deep": [{"down": {"unsuspected": key}}]}),
-        lambda key: sent({"chat_context": json.dumps([{"role": "user", "auth_key": key}])}),
-        lambda key: form("prompt", f"my key is {key}"),
-        lambda key: answered(json.dumps({"progress": {"auth_key": key}})),
-        lambda key: answered('data: {"deep": {"token": "' + key + '"}}\n\n'),
-        lambda key: answered(f"<p>Key {key} is not valid</p>"),
-        lambda key: sent(urlencode({"prompt": "a lighthouse", "with": f"<{key}>"})),
-        lambda key: headed("request", "x-something", in_base64(key)),
-        lambda key: headed("request", "authorization", f"Basic {in_base64(f'me:{key}')}"),
-        lambda key: sent({"deep": [{"down": in_base64(f'{{"of": "{key}"}}')}]}),
-        lambda key: planted("request", "uri", f"https://aki.io/api/endpoints?of={quote_plus(in_base64(f'key={key}'))}"),
-        lambda key: form("prompt", in_base64(key, base64.urlsafe_b64encode)),
-    ],
-    ids=[
-        *("authorization", "header", "cookie", "set-cookie", "query", "other-query", "body", "deep-named", "deep"),
-        *("in-json-text", "form", "answer", "event", "page"),
-        *("urlencoded", "base64-header", "basic", "base64-deep", "base64-query", "base64-form"),
-    ],
-)
-def test_a_planted_key_is_found(plant, key):
-    assert findings(written(plant(key)))
+Plant: TypeAlias = Callable[[str], dict[str, Any]]
+_BASE = "https://aki.io/api/endpoints"
+# Where only what looks like a key is one.
+ANYWHERE: dict[str, Plant] = {
+    "header": lambda key: headed("request", "x-something", key),
+    "session": lambda key: headed("request", "cookie", f"session={key}"),
+    "set-session": lambda key: headed("response", "set-cookie", f"session={key}; HttpOnly"),
+    "other-query": lambda key: planted("request", "uri", f"{_BASE}?of={key}"),
+    "body": lambda key: sent({"key": key}),
+    "deep": lambda key: sent({"deep": [{"down": {"unsuspected": key}}]}),
+    "form": lambda key: form("prompt", f"my key is {key}"),
+    "answer": lambda key: answered(json.dumps({"progress": {"auth_key": key}})),
+    "event": lambda key: answered('data: {"deep": {"token": "' + key + '"}}\n\n'),
+    "page": lambda key: answered(f"<p>Key {key} is not valid</p>"),
+    "urlencoded": lambda key: sent(urlencode({"prompt": "a lighthouse", "with": f"<{key}>"})),
+    "base64-header": lambda key: headed("request", "x-something", in_base64(key)),
+    "basic": lambda key: headed("request", "authorization", f"Basic {in_base64(f'me:{key}')}"),
+    "base64-deep": lambda key: sent({"deep": [{"down": in_base64(f'{{"of": "{key}"}}')}]}),
+    "base64-query": lambda key: planted("request", "uri", f"{_BASE}?of={quote_plus(in_base64(f'key={key}'))}"),
+    "base64-form": lambda key: form("prompt", in_base64(key, base64.urlsafe_b64encode)),
+}
+# Where keys belong, so that any word is one.
+PLACES: dict[str, Plant] = {
+    "authorization": lambda key: headed("request", "authorization", f"Bearer {key}"),
+    "bare-authorization": lambda key: headed("request", "authorization", key),
+    "x-api-key": lambda key: headed("request", "x-api-key", key),
+    "cookie": lambda key: headed("request", "cookie", key),
+    "set-cookie": lambda key: headed("response", "set-cookie", key),
+    "query": lambda key: planted("request", "uri", f"{_BASE}?{urlencode({'key': key})}"),
+    "deep-named": lambda key: sent({"deep": [{"down": {"client_session_auth_key": key}}]}),
+    "in-json-text": lambda key: sent({"chat_context": json.dumps([{"role": "user", "auth_key": key}])}),
+    "form-field": lambda key: form("api_key", key),
+    "urlencoded-field": lambda key: sent(urlencode({"prompt": "a lighthouse", "api_key": key})),
+    "base64-field": lambda key: sent({"of": in_base64(json.dumps({"token": key}))}),
+    "page-of-headers": lambda key: answered(f"Set-Cookie: {key}\n"),
+}
 
 
-@pytest.mark.parametrize(
-    "plant",
-    [
-        lambda key: headed("request", "authorization", key),
-        lambda key: headed("request", "x-api-key", key),
-        lambda key: headed("request", "cookie", key),
-        lambda key: headed("response", "set-cookie", key),
-        lambda key: planted("request", "uri", f"https://aki.io/api/endpoints?{urlencode({'key': key})}"),
-        lambda key: sent({"deep": [{"down": {"client_session_auth_key": key}}]}),
-        lambda key: sent({"chat_context": json.dumps([{"role": "user", "auth_key": key}])}),
-        lambda key: form("api_key", key),
-        lambda key: sent(urlencode({"prompt": "a lighthouse", "api_key": key})),
-        lambda key: sent({"of": in_base64(json.dumps({"token": key}))}),
-        lambda key: answered(f"Set-Cookie: {key}\n"),
-    ],
-    ids=[
-        *("authorization", "x-api-key", "cookie", "set-cookie", "query", "deep", "in-json-text", "form"),
-        *("urlencoded", "base64", "page"),
-    ],
-)
-def test_a_key_that_looks_like_a_word_is_found_where_keys_belong(plant):
-    assert findings(written(plant("open, sesame/100%")))
+@pytest.mark.parametrize("place", [*ANYWHERE, *PLACES])
+def test_a_planted_key_is_found(place):
+    plant = {**ANYWHERE, **PLACES}[place]
+    for key in KEYS + (("open, sesame/100%",) if place in PLACES else ()):
+        assert findings(written(plant(key))), key
 
 
 def test_words_and_names_of_models_are_no_keys():

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import threading
 import warnings
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote
 
@@ -25,6 +23,8 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.span import SimpleSpan
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
+
+from tests.script_server import ScriptServer, json_answer
 
 KEY = "aki-pl4nted+k3y/7f3c9e21"
 
@@ -100,35 +100,19 @@ class _Payloads(BaseCallbackHandler):
 
 @dataclass(repr=False)  # it is a local of frames that are looked at
 class Evidence:
-    """What was left behind.
-
-    Attributes:
-        records: Of every logger, at DEBUG.
-        warned: Warnings.
-        errors: What was raised, with its traceback.
-        objects: Public objects that hold or have used a key that was passed.
-        of_environment: Those that read theirs from the environment.
-        posted: What was sent to LangSmith, as bytes.
-        runs: What LangChain's tracers were handed.
-        events: LlamaIndex's events and the arguments of its spans.
-        payloads: What LlamaIndex's callbacks were handed.
-        printed: stdout and stderr.
-        files: Names and texts of files that were written.
-        tracers: LangChain's callbacks, for whoever asks.
-        callbacks: LlamaIndex's.
-    """
+    """What was left behind."""
 
     records: list[logging.LogRecord] = field(default_factory=list)
     warned: list[warnings.WarningMessage] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
-    objects: dict[str, Any] = field(default_factory=dict)
+    objects: dict[str, Any] = field(default_factory=dict)  # public ones that hold or have used a key that was passed
     of_environment: dict[str, Any] = field(default_factory=dict)
-    posted: list[bytes] = field(default_factory=list)
+    posted: list[bytes] = field(default_factory=list)  # to LangSmith
     runs: list[Run] = field(default_factory=list)
-    events: list[Any] = field(default_factory=list)
+    events: list[Any] = field(default_factory=list)  # LlamaIndex's, with the arguments of its spans
     payloads: list[Any] = field(default_factory=list)
     printed: io.StringIO = field(default_factory=io.StringIO)
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)  # names and texts
     tracers: list[Any] = field(default_factory=list)
     callbacks: CallbackManager = field(default_factory=CallbackManager)
 
@@ -181,25 +165,10 @@ def _instrumented(found: list[Any]) -> Iterator[None]:
 @contextlib.contextmanager
 def _langsmith(found: list[bytes]) -> Iterator[LangSmith]:
     """LangSmith's own client, sending to this machine."""
-
-    class Takes(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            found.append(self.rfile.read(int(self.headers.get("content-length", 0))))
-            self.send_response(202)
-            self.end_headers()
-            self.wfile.write(b"{}")
-
-        do_GET = do_PATCH = do_POST  # noqa: N815  same
-
-        def log_message(self, *_: Any) -> None:
-            """Not on stderr, which is watched."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Takes) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_address[1]}"
-        client = LangSmith(api_url=address, api_key="ls", auto_batch_tracing=False, info={})
+    with ScriptServer(always=json_answer({}, 202)) as server:
+        client = LangSmith(api_url=server.url, api_key="ls", auto_batch_tracing=False, info={})
         try:
             yield client
         finally:
             client.cleanup()
-            server.shutdown()
+            found.extend(request.body for request in server.requests)

@@ -37,13 +37,7 @@ Texts = Iterator[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Place:
-    """A place.
-
-    Attributes:
-        name: What is printed.
-        texts: What stands there, each with where exactly.
-        leak: Brings a key there, in the way in which it would come.
-    """
+    """Where something may stand, and what brings a key there in the way in which it would come."""
 
     name: str
     texts: Callable[[Evidence], Texts]
@@ -54,16 +48,22 @@ class Place:
         return [where for where, text in self.texts(evidence) if in_text(text)]
 
 
+def _each(field: str, text: Callable[[Any], str]) -> Callable[[Evidence], Texts]:
+    """What is in this list of the evidence, or in this dict under its names."""
+
+    def texts(evidence: Evidence) -> Texts:
+        kept = getattr(evidence, field)
+        named = kept.items() if isinstance(kept, dict) else ((type(each).__name__, each) for each in kept)
+        return ((name, text(each)) for name, each in named)
+
+    return texts
+
+
 def _records(evidence: Evidence) -> Texts:
     for record in evidence.records:
         if record.name.startswith("httpcore."):
             continue  # they show the headers of answers, in which a service may echo the key; see SECURITY.md
         yield f"{record.name}: {record.msg}"[:80], f"{record.getMessage()} {record.args!r} {record.exc_text}"
-
-
-def _warned(evidence: Evidence) -> Texts:
-    for warning in evidence.warned:
-        yield warning.category.__name__, f"{warning.message} {warning.source!r}"
 
 
 def _errors(evidence: Evidence) -> Texts:
@@ -78,11 +78,6 @@ def _chain(evidence: Evidence) -> Iterator[BaseException]:
         while inner is not None:
             yield inner
             inner = inner.__cause__ or inner.__context__
-
-
-def _error_pickles(evidence: Evidence) -> Texts:
-    for error in evidence.errors:
-        yield type(error).__name__, pickle.dumps(error).decode("latin-1")
 
 
 def _responses(evidence: Evidence) -> Texts:
@@ -112,7 +107,7 @@ def _depth(error: BaseException) -> int:
 
 
 def _reprs(evidence: Evidence) -> Texts:
-    for name, value in {**evidence.objects, **evidence.of_environment}.items():
+    for name, value in _objects(evidence):
         inner = [repr(vars(value))] if hasattr(value, "__dict__") else []
         parts = [repr(vars(part)) for part in _parts(value)]
         yield name, " ".join([repr(value), str(value), f"{value}", *inner, *parts])
@@ -127,13 +122,8 @@ def _parts(value: Any) -> Iterator[Any]:
             yield from _parts(part)
 
 
-def _pickles(evidence: Evidence) -> Texts:
-    for name, value in evidence.of_environment.items():
-        yield name, pickle.dumps(value).decode("latin-1")
-
-
 def _dumps(evidence: Evidence) -> Texts:
-    for name, value in {**evidence.objects, **evidence.of_environment}.items():
+    for name, value in _objects(evidence):
         said = [dumps(value)]
         for method in ("to_dict", "to_json", "model_dump", "model_dump_json", "dict", "json"):
             ask = getattr(value, method, None)
@@ -144,35 +134,23 @@ def _dumps(evidence: Evidence) -> Texts:
         yield name, " ".join(said)
 
 
-def _posted(evidence: Evidence) -> Texts:
-    for number, body in enumerate(evidence.posted):
-        yield f"request {number}", body.decode("latin-1")
-
-
-def _runs(evidence: Evidence) -> Texts:
-    for run in evidence.runs:
-        yield run.name, f"{run!r} {as_json(vars(run))}"
-
-
 def _events(evidence: Evidence) -> Texts:
     for event in evidence.events:
         dumped = event.model_dump(mode="python") if hasattr(event, "model_dump") else event
         yield type(event).__name__, f"{event!r} {as_json(dumped)}"
 
 
-def _payloads(evidence: Evidence) -> Texts:
-    for kind, payload in evidence.payloads:
-        yield str(kind), as_json(payload)
-
-
-def _printed(evidence: Evidence) -> Texts:
-    yield "stdout and stderr", evidence.printed.getvalue()
-
-
 def _displays(evidence: Evidence) -> Texts:
-    formatter = DisplayFormatter()
-    for name, value in {**evidence.objects, **evidence.of_environment}.items():
-        yield name, as_json(formatter.format(value))
+    show = DisplayFormatter().format
+    return ((name, as_json(show(value))) for name, value in _objects(evidence))
+
+
+def _objects(evidence: Evidence) -> Iterator[tuple[str, Any]]:
+    yield from {**evidence.objects, **evidence.of_environment}.items()
+
+
+def _pickled(value: Any) -> str:
+    return pickle.dumps(value).decode("latin-1")
 
 
 def _cassettes(evidence: Evidence) -> Texts:
@@ -215,11 +193,15 @@ PLACES: tuple[Place, ...] = (
         _records,
         lambda _, key: logging.getLogger("urllib3.connectionpool").debug('"GET /api/endpoints?key=%s"', key),
     ),
-    Place("warnings", _warned, lambda _, key: warnings.warn(f"wrong key {key}", stacklevel=2)),
+    Place(
+        "warnings",
+        _each("warned", lambda each: f"{each.message} {each.source!r}"),
+        lambda _, key: warnings.warn(f"wrong key {key}", stacklevel=2),
+    ),
     Place("errors: text, repr, fields, causes", _errors, lambda e, key: e.errors.append(AKIError(f"wrong key {key}"))),
     Place(
         "errors, pickled",
-        _error_pickles,
+        _each("errors", _pickled),
         lambda e, key: e.errors.append(APIStatusError("no", status_code=400, body={"a": key})),
     ),
     Place(
@@ -236,7 +218,7 @@ PLACES: tuple[Place, ...] = (
     ),
     Place(
         "pickles of what read its key from the environment",
-        _pickles,
+        _each("of_environment", _pickled),
         lambda e, key: e.of_environment.update(leaky=ChatAKI(model="m", api_key=key)),
     ),
     Place(
@@ -244,15 +226,19 @@ PLACES: tuple[Place, ...] = (
         _dumps,
         lambda e, key: e.objects.update(leaky=AKI(model="m", extra_body={"key": key})),
     ),
-    Place("what is posted to LangSmith", _posted, _trace),
-    Place("LangChain's runs", _runs, _trace),
+    Place("what is posted to LangSmith", _each("posted", lambda body: body.decode("latin-1")), _trace),
+    Place("LangChain's runs", _each("runs", lambda run: f"{run!r} {as_json(vars(run))}"), _trace),
     Place("LlamaIndex's events and spans", _events, _emit),
     Place(
         "LlamaIndex's callback payloads",
-        _payloads,
+        _each("payloads", as_json),
         lambda e, key: e.callbacks.on_event_start(CBEventType.LLM, {"additional_kwargs": {"key": key}}),
     ),
-    Place("stdout and stderr", _printed, lambda _, key: sys.stdout.write(f"key={key}\n")),
+    Place(
+        "stdout and stderr",
+        lambda e: iter([("output", e.printed.getvalue())]),
+        lambda _, key: sys.stdout.write(f"key={key}\n"),
+    ),
     Place("what notebooks show of objects", _displays, lambda e, key: e.objects.update(leaky=_Shown(key))),
     Place("cassettes, recorded now and kept", _cassettes, lambda e, key: e.files.update(leaky=f"x-api-key: {key}")),
 )

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
-import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import vcr
-from langchain_core.messages import HumanMessage
-from llama_index.core.base.llms.types import ChatMessage
 
 from aki_transport import AKIError, Client, GeneratedImage, ImageStore
 from aki_transport.models.listing import forget_listings
@@ -29,11 +29,11 @@ from tests.tools.recording import scrub
 from tests.transport import anthropic_says, native_says
 from tests.transport.asking import MODEL, request_for
 
-PROTOCOLS = ("openai", "anthropic", "native")
+PATHS = {"openai": "v1", "anthropic": "anthropic", "native": "api"}
 MODELS = {"openai": MODEL, "anthropic": MODEL, "native": native_says.CHAT}
 
 
-def said_key(request: Request) -> str:
+def key_of(request: Request) -> str:
     """The key that the request carried, wherever that was."""
     headers, body = request.headers, request.json if isinstance(request.json, dict) else {}
     return headers.get("authorization", "").removeprefix("Bearer ") or headers.get("x-api-key") or body.get("key", "")
@@ -95,14 +95,14 @@ GOOD: Mapping[str, Callable[[str], Answer]] = {
 def use_all(evidence: Evidence) -> None:
     """Use it all, once."""
     forget_listings()
-    with ScriptServer() as server, _in_environment():
-        for protocol in PROTOCOLS:
-            server.always = lambda request, good=GOOD[protocol]: good(said_key(request))
+    with ScriptServer() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AKI_API_KEY", KEY)
+        for protocol in PATHS:
+            _answer(server, GOOD[protocol])
             for name, model in _models(server, protocol, evidence).items():
                 evidence.objects[f"{protocol} {name}"] = model
                 _call(evidence, model)
-            for name, answer in FAILURES.items():
-                server.always = lambda request, answer=answer: answer(said_key(request))
+            for name in FAILURES:
                 _fail(server, protocol, name, evidence)
             _without_key_argument(server, protocol, evidence)
         _list_nothing(server, evidence)
@@ -112,26 +112,26 @@ def use_all(evidence: Evidence) -> None:
     forget_listings()
 
 
+def _answer(server: ScriptServer, answer: Callable[[str], Answer]) -> None:
+    server.always = lambda request: answer(key_of(request))
+
+
 @contextmanager
-def _in_environment() -> Iterator[None]:
-    before = os.environ.get("AKI_API_KEY")
-    os.environ["AKI_API_KEY"] = KEY
+def _keeping(evidence: Evidence) -> Iterator[None]:
     try:
         yield
-    finally:
-        os.environ.pop("AKI_API_KEY")
-        if before is not None:
-            os.environ["AKI_API_KEY"] = before
+    except Exception as error:  # noqa: BLE001  whatever it is, it is looked at
+        evidence.errors.append(error)
 
 
-def _at(server: ScriptServer, protocol: str, **given: Any) -> dict[str, Any]:
-    path = {"openai": "v1", "anthropic": "anthropic", "native": "api"}[protocol]
-    options = {"protocol": protocol, "base_url": f"{server.url}/{path}", "api_key": KEY, "max_retries": 0}
-    return {**options, "timeout": 0.5, **given}
+def at(server: ScriptServer, protocol: str, **given: Any) -> dict[str, Any]:
+    """The arguments with which a class asks the server."""
+    base_url = f"{server.url}/{PATHS[protocol]}"
+    return {"protocol": protocol, "base_url": base_url, "api_key": KEY, "max_retries": 0, **given}
 
 
 def _models(server: ScriptServer, protocol: str, evidence: Evidence, **given: Any) -> dict[str, Any]:
-    options = {"model": MODELS[protocol], **_at(server, protocol, **given)}
+    options = {"model": MODELS[protocol], **at(server, protocol, **given)}
     return {
         "ChatAKI": ChatAKI(**options, callbacks=evidence.tracers),
         "AKILLM": AKILLM(**options, callbacks=evidence.tracers),
@@ -142,68 +142,48 @@ def _models(server: ScriptServer, protocol: str, evidence: Evidence, **given: An
 
 def _call(evidence: Evidence, model: Any, *, is_async: bool = False, streamed: bool = False) -> None:
     """One call; what it raises is kept."""
+    is_langchain = isinstance(model, ChatAKI | AKILLM)
+    names = ("stream", "invoke") if is_langchain else ("stream_complete", "complete")
+    name = names[0] if streamed else names[1]
 
-    async def awaited() -> None:
-        match model:
-            case ChatAKI() | AKILLM() if streamed:
-                await _heard(model.astream("hi"))
-            case ChatAKI() | AKILLM():
-                evidence.objects[f"{type(model).__name__} answer"] = await model.ainvoke("hi")
-            case AKI() if streamed:
-                await _heard(await model.astream_chat([ChatMessage(content="hi")]))
-            case _:
-                evidence.objects[f"{type(model).__name__} answer"] = await model.acomplete("hi")
+    async def awaited() -> Any:
+        result = getattr(model, f"a{name}")("hi")
+        result = await result if inspect.isawaitable(result) else result
+        if not streamed:
+            return result
+        async for piece in result:
+            del piece  # the model's own words may hold anything
+        return None
 
-    try:
-        if is_async:
-            asyncio.run(awaited(), debug=True)
-            return
-        match model:
-            case ChatAKI() | AKILLM() if streamed:
-                list(model.stream([HumanMessage("hi")] if isinstance(model, ChatAKI) else "hi"))
-            case ChatAKI() | AKILLM():
-                evidence.objects[f"{type(model).__name__} answer"] = model.invoke("hi")
-            case AKI() if streamed:
-                list(model.stream_chat([ChatMessage(content="hi")]))
-            case _:
-                evidence.objects[f"{type(model).__name__} answer"] = model.complete("hi")
-    except Exception as error:  # noqa: BLE001  whatever it is, it is looked at
-        evidence.errors.append(error)
-
-
-async def _heard(pieces: AsyncIterator[Any]) -> None:
-    async for piece in pieces:
-        del piece  # the model's own words may hold anything
+    with _keeping(evidence):
+        result = asyncio.run(awaited(), debug=True) if is_async else getattr(model, name)("hi")
+        if streamed and not is_async:
+            deque(result, maxlen=0)
+        elif not streamed:
+            evidence.objects[f"{type(model).__name__} answer"] = result
 
 
 def _fail(server: ScriptServer, protocol: str, name: str, evidence: Evidence) -> None:
     """Each failure in LangChain, LlamaIndex and bare; sync and async, blocking and streamed in turns."""
+    _answer(server, FAILURES[name])
     turn = list(FAILURES).index(name)
     slow = {"timeout": 0.1} if name == "silence" else {}
     fallback = "raise" if name == "fallback" else "warn"
     models = {} if name == OTHER_MODEL else _models(server, protocol, evidence, on_model_fallback=fallback, **slow)
     for number, model in enumerate(models.values()):
         if number % 2 == 0:
-            _call(
-                evidence,
-                model,
-                is_async=bool((turn + number) & 1),
-                streamed=name in ("event", "stream cut"),
-            )
-    client = Client(**_at(server, protocol, **slow))
-    try:
+            _call(evidence, model, is_async=bool((turn + number) & 1), streamed=name in ("event", "stream cut"))
+    client = Client(**at(server, protocol, **slow))
+    with _keeping(evidence):
         if turn & 1:
             asyncio.run(client.achat(request_for(MODELS[protocol])), debug=True)
         else:
-            for delta in client.stream(request_for(MODELS[protocol])):
-                del delta
-    except Exception as error:  # noqa: BLE001  same
-        evidence.errors.append(error)
+            deque(client.stream(request_for(MODELS[protocol])), maxlen=0)
     evidence.objects[f"{protocol} Client"] = client
 
 
 def _without_key_argument(server: ScriptServer, protocol: str, evidence: Evidence) -> None:
-    server.always = lambda request: GOOD[protocol](said_key(request))
+    _answer(server, GOOD[protocol])
     # Watched by nobody: what watches cannot be pickled.
     for name, model in _models(server, protocol, Evidence(), api_key=None).items():
         _call(evidence, model)
@@ -213,18 +193,18 @@ def _without_key_argument(server: ScriptServer, protocol: str, evidence: Evidenc
 
 def _list_nothing(server: ScriptServer, evidence: Evidence) -> None:
     forget_listings()
-    server.listing = lambda request: json_answer({"error": {"message": said_key(request)}}, 401)
-    _call(evidence, ChatAKI(model="no-such-model", **_at(server, "openai")))
+    server.listing = lambda request: json_answer({"error": {"message": key_of(request)}}, 401)
+    _call(evidence, ChatAKI(model="no-such-model", **at(server, "openai")))
     with suppress(AKIError):
-        Client(**_at(server, "openai")).refresh_models()
+        Client(**at(server, "openai")).refresh_models()
     server.listing = None
     forget_listings()
-    _call(evidence, ChatAKI(model="no-such-model", **_at(server, "openai")))
+    _call(evidence, ChatAKI(model="no-such-model", **at(server, "openai")))
 
 
 def _tools(server: ScriptServer, protocol: str, **given: Any) -> dict[str, Any]:
     store = ImageStore()
-    options = _at(server, protocol, **given)
+    options = at(server, protocol, **given)
     return {
         "generate": AKIImageGenerationTool(**options, store=store),
         "edit": AKIImageEditTool(**options, store=store),
@@ -239,47 +219,34 @@ def _draw(server: ScriptServer, evidence: Evidence) -> None:
         tools = _tools(server, protocol)
         evidence.objects |= {f"{protocol} {name}": tool for name, tool in tools.items()}
         for name in ("status 401", "header", "no JSON", "inner error", "native refusal", "native worker"):
-            server.always = lambda request, name=name: FAILURES[name](said_key(request))
-            for ask in (
-                lambda tools=tools: tools["generate"].invoke({"prompt": "a cat"}, {"callbacks": evidence.tracers}),
-                lambda tools=tools: tools["edit"].invoke({"prompt": "a hat", "image": tools["picture"].id}),
-                lambda tools=tools: tools["spec"].generate_image("a cat"),
-            ):
-                try:
-                    ask()
-                except Exception as error:  # noqa: BLE001  same
-                    evidence.errors.append(error)
+            _answer(server, FAILURES[name])
+            with _keeping(evidence):
+                tools["generate"].invoke({"prompt": "a cat"}, {"callbacks": evidence.tracers})
+            with _keeping(evidence):
+                tools["edit"].invoke({"prompt": "a hat", "image": tools["picture"].id})
+            with _keeping(evidence):
+                tools["spec"].generate_image("a cat")
 
 
 def _refuse(evidence: Evidence) -> None:
     """What is wrong before anything is sent."""
-    for cls in (Client, ChatAKI, AKILLM, AKI, AKICompletion):
-        for wrong in (
-            {"base_url": "http://aki.io/v1"},
-            {"default_headers": {"x": "a\nb"}},
-            {"protocol": "odd"},
-            {"api_base": "https://aki.io/v1"},
-        ):
-            options = {} if cls is Client else {"model": MODEL}
-            if cls is Client and "api_base" in wrong:
-                continue
-            try:
-                _make(cls, {**options, **wrong})
-            except Exception as error:  # noqa: BLE001  same
-                evidence.errors.append(error)
-
-
-def _make(cls: Any, options: dict[str, Any]) -> Any:
-    return cls(**options)
+    wrong = ({"base_url": "http://aki.io/v1"}, {"default_headers": {"x": "a\nb"}}, {"protocol": "odd"})
+    for given in (*wrong, {"api_base": "https://aki.io/v1"}):
+        for cls in (ChatAKI, AKILLM, AKI, AKICompletion):
+            with _keeping(evidence):
+                cls(**{"model": MODEL, **given})
+        if given in wrong:
+            with _keeping(evidence):
+                Client(**given)
 
 
 def _record(server: ScriptServer, evidence: Evidence) -> None:
     """A cassette of calls on every protocol."""
     with tempfile.TemporaryDirectory() as folder:
-        for protocol in PROTOCOLS:
+        for protocol in PATHS:
             path = Path(folder) / f"{protocol}.yaml"
             for name, answer in (("answer", GOOD[protocol]), ("refusal", FAILURES["status 401"])):
-                server.always = lambda request, answer=answer: answer(said_key(request))
+                _answer(server, answer)
                 # At INFO vcrpy shows in its log what it has not scrubbed yet.
                 logging.getLogger("vcr").setLevel(logging.WARNING)
                 with (
@@ -287,7 +254,7 @@ def _record(server: ScriptServer, evidence: Evidence) -> None:
                     httpx.Client() as mine,
                     suppress(AKIError),
                 ):
-                    client = Client(**_at(server, protocol, http_client=mine))
+                    client = Client(**at(server, protocol, http_client=mine))
                     client.chat(request_for(MODELS[protocol]))
                 evidence.files[f"cassette of the {protocol} {name}"] = path.read_text(encoding="utf-8")
 

@@ -26,10 +26,8 @@ from tests.ecosystem.calls import WAYS, Way
 from tests.scenarios import chunk
 from tests.script_server import Answer, Request, ScriptServer, json_answer, sse
 from tests.secrets.evidence import KEY, in_text
-from tests.secrets.surface import MODELS
+from tests.secrets.surface import MODELS, PATHS, at
 from tests.transport.native_says import STARTED, working
-
-PATHS = {"openai": "v1", "anthropic": "anthropic", "native": "api"}
 
 
 class SignalError(Exception):
@@ -103,21 +101,24 @@ def silent(request: Request, *, streamed: bool) -> Answer:
     return sse(chunk("Hel"), done=False, end="hang") if streamed and "chat" in request.path else Answer(end="hang")
 
 
-def interrupted_by_signal(way: Way, model: Any, server: ScriptServer, number: int) -> None:
+def on_signal(number: int) -> Callable[..., None]:
     """Call, and have the process get this signal once the service has got the call."""
 
-    def send() -> None:
-        while not server.requests:
-            threading.Event().wait(0.005)
-        threading.Event().wait(0.02)
-        os.kill(os.getpid(), number)
+    def end(way: Way, model: Any, server: ScriptServer) -> None:
+        def send() -> None:
+            while not server.requests:
+                threading.Event().wait(0.005)
+            threading.Event().wait(0.02)
+            os.kill(os.getpid(), number)
 
-    sender = threading.Thread(target=send)
-    sender.start()
-    try:
-        way.call(model)
-    finally:
-        sender.join()
+        sender = threading.Thread(target=send)
+        sender.start()
+        try:
+            way.call(model)
+        finally:
+            sender.join()
+
+    return end
 
 
 def interrupted_in_loop(leave: Callable[[Awaitable[Any]], Awaitable[Any]]) -> Callable[..., None]:
@@ -137,20 +138,17 @@ async def leave_after_timeout(call: Awaitable[Any]) -> Any:
         return await call
 
 
-def on_signal(number: int) -> Callable[[Way, Any, ScriptServer], None]:
-    return lambda way, model, server: interrupted_by_signal(way, model, server, number)
-
-
-def call_alone(way: Way, model: Any, _: ScriptServer) -> None:
-    way.call(model)
-
-
 # How a call ends, with what is raised, for which ways, and more arguments of the model.
 ENDINGS: dict[str, tuple[Callable[[Way, Any, ScriptServer], None], Any, bool, dict[str, Any]]] = {
     "cancel": (interrupted_in_loop(cancel), asyncio.CancelledError, True, {}),
     "wait_for": (interrupted_in_loop(lambda call: asyncio.wait_for(call, 0.1)), TimeoutError, True, {}),
     "asyncio.timeout": (interrupted_in_loop(leave_after_timeout), TimeoutError, True, {}),
-    "total_timeout": (call_alone, (APIConnectionError, StreamInterruptedError), False, {"total_timeout": 0.2}),
+    "total_timeout": (
+        lambda way, model, _: way.call(model),
+        (APIConnectionError, StreamInterruptedError),
+        False,
+        {"total_timeout": 0.2},
+    ),
     "KeyboardInterrupt": (on_signal(signal.SIGINT), KeyboardInterrupt, False, {}),
     "signal handler": (on_signal(signal.SIGUSR1), SignalError, False, {}),
 }
@@ -191,15 +189,7 @@ def test_a_call_that_is_left_shows_no_key(protocol: str, ending: str, subtests: 
     for way in (way for way in WAYS if way.is_async or not only_async):
         with subtests.test(way=str(way)), spans() as exporter, ScriptServer() as server:
             server.always = lambda request, streamed=way.stream: silent(request, streamed=streamed)
-            model = way.make(
-                model=MODELS[protocol],
-                protocol=protocol,
-                api_key=KEY,
-                base_url=f"{server.url}/{PATHS[protocol]}",
-                model_listing=False,
-                max_retries=0,
-                **options,
-            )
+            model = way.make(model=MODELS[protocol], **at(server, protocol, model_listing=False, **options))
             error = raised_by(end, way, model, server)
             assert isinstance(error, expected)
             texts = {observe.__name__: observe(error) for observe in OBSERVERS}

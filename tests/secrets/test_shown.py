@@ -20,12 +20,13 @@ from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
 from tests.ecosystem.calls import WAYS
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 from tests.secrets.evidence import KEY, in_text
-from tests.secrets.surface import MODELS
-from tests.secrets.test_interrupted import OBSERVERS, PATHS, raised_by
+from tests.secrets.surface import MODELS, PATHS, at
+from tests.secrets.test_interrupted import OBSERVERS, raised_by
 from tests.transport.raw_server import proxying, serving
 
 TOKEN = "tenant-t0ken-9f3c7e21"
 SIGNATURE = "s1gnature-71d0"  # in the query of a base URL
+HEADERS = {"X-Tenant-Token": TOKEN}
 
 
 def shown(error: BaseException) -> str:
@@ -42,17 +43,11 @@ def repeating(request: Request) -> Answer:
 
 @pytest.mark.parametrize("protocol", PATHS)
 def test_a_token_in_a_header_is_as_secret_as_the_key(protocol: str, subtests: pytest.Subtests) -> None:
-    headers = {"X-Tenant-Token": TOKEN}
     for way in WAYS:
         with subtests.test(way=str(way)), ScriptServer(always=repeating) as server:
-            model = way.make(
-                model=MODELS[protocol],
-                protocol=protocol,
-                api_key=KEY,
-                base_url=f"{server.url}/{PATHS[protocol]}?v=1&signature={SIGNATURE}",
-                model_listing=False,
-                default_headers=headers,
-            )
+            options = at(server, protocol, model_listing=False, default_headers=HEADERS)
+            options["base_url"] += f"?v=1&signature={SIGNATURE}"
+            model = way.make(model=MODELS[protocol], **options)
             error = raised_by(lambda way, model, _: way.call(model), way, model, server)
             assert isinstance(error, AKIError)
             assert "***" in str(error)
@@ -67,7 +62,7 @@ def without_arguments(error: BaseException) -> str:
 
 @pytest.mark.parametrize("protocol", PATHS)
 def test_a_token_in_a_header_of_one_call_is_as_secret_as_the_key(protocol: str) -> None:
-    options = {"extra_headers": {"X-Tenant-Token": TOKEN}}
+    options = {"extra_headers": HEADERS}
     calls: tuple[tuple[type, Callable[[Any], Any]], ...] = (
         (ChatAKI, lambda model: model.invoke("hi", **options)),
         (ChatAKI, lambda model: list(model.stream("hi", **options))),
@@ -75,11 +70,9 @@ def test_a_token_in_a_header_of_one_call_is_as_secret_as_the_key(protocol: str) 
         (AKI, lambda model: list(model.stream_complete("hi", **options))),
     )
     with ScriptServer(always=repeating) as server:
-        base_url = f"{server.url}/{PATHS[protocol]}"
         for cls, call in calls:
-            model = cls(model=MODELS[protocol], protocol=protocol, api_key=KEY, base_url=base_url, model_listing=False)
             with pytest.raises(AKIError) as caught:
-                call(model)
+                call(cls(model=MODELS[protocol], **at(server, protocol, model_listing=False)))
             assert "***" in str(caught.value)
             assert TOKEN not in without_arguments(caught.value)
 

@@ -7,7 +7,6 @@ import email.parser
 import email.policy
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +21,7 @@ from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
 from tests.pictures import a_png
 from tests.script_server import Request, ScriptServer, json_answer
 from tests.secrets.evidence import KEY
-from tests.secrets.surface import GOOD, MODELS
+from tests.secrets.surface import GOOD, MODELS, at
 from tests.subcases import subcases
 from tests.transport.asking import MODEL, WAYS, Way, request_for
 
@@ -36,13 +35,7 @@ NASTY = (
 )
 OWN = {"host", "accept", "accept-encoding", "authorization", "content-length", "content-type", "user-agent"}
 OTHER_FIELD = 'Content-Disposition: form-data; name="model"\r\n\r\nother'
-PATHS = {"openai": "/v1/chat/completions", "anthropic": "/anthropic/v1/messages", "native": "/api/call/"}
-
-
-def at(server: ScriptServer, protocol: str, **given: Any) -> dict[str, Any]:
-    base = {"openai": "v1", "anthropic": "anthropic", "native": "api"}[protocol]
-    options = {"protocol": protocol, "base_url": f"{server.url}/{base}", "api_key": KEY, "max_retries": 0}
-    return {**options, **given}
+CALLS = {"openai": "/v1/chat/completions", "anthropic": "/anthropic/v1/messages", "native": "/api/call/"}
 
 
 def only_request(server: ScriptServer) -> Request:
@@ -60,7 +53,7 @@ def test_a_prompt_stays_one_text(protocol: str, words: str, way: Way) -> None:
     with ScriptServer(always=GOOD[protocol](KEY)) as server:
         way.ask(Client(**at(server, protocol)), request_for(MODELS[protocol], words))
         request = only_request(server)
-    assert request.path.startswith(PATHS[protocol])
+    assert request.path.startswith(CALLS[protocol])
     said = request.json["chat_context"] if protocol == "native" else request.json["messages"]
     (message,) = json.loads(said) if isinstance(said, str) else said
     content = message["content"]
@@ -116,19 +109,12 @@ def test_an_edit_s_words_stay_one_field_of_its_form(kind: str, *, is_async: bool
     with ScriptServer(always=answer) as server:
         client = Client(**at(server, "openai"))
         with pytest.raises(AKIError):  # the answer's picture is none
-            _edit(client, words, picture, is_async=is_async)
+            asyncio.run(client.aedit_image(words, picture)) if is_async else client.edit_image(words, picture)
         request = only_request(server)
     fields = parts_of(request)
     assert list(fields) == ["prompt", "image"]
     assert fields["prompt"] == words.encode()
     assert fields["image"] == a_png()
-
-
-def _edit(client: Client, words: str, picture: Mapping[str, Any], *, is_async: bool) -> None:
-    if is_async:
-        asyncio.run(client.aedit_image(words, picture))
-    else:
-        client.edit_image(words, picture)
 
 
 def parts_of(request: Request) -> dict[str, bytes]:

@@ -198,7 +198,10 @@ def reset(connection: socket.socket) -> None:
 
 
 def proxying(
-    seen: list[bytes], answer: bytes = b"HTTP/1.1 200 Connected\r\nvia: me\r\n\r\n", slow: threading.Event | None = None
+    seen: list[bytes],
+    answer: bytes = b"HTTP/1.1 200 Connected\r\nvia: me\r\n\r\n",
+    slow: threading.Event | None = None,
+    plain: bytes = GOOD,
 ) -> Handler:
     """A proxy that answers plain calls itself, and tunnels to a port of this machine; slowly once that is set."""
 
@@ -216,7 +219,7 @@ def proxying(
         while request := read_request(connection):
             seen.append(request)
             if not request.startswith(b"CONNECT"):
-                connection.sendall(GOOD)
+                connection.sendall(plain)
                 continue
             connection.sendall(answer)
             if b" 200 " not in answer:

@@ -65,8 +65,8 @@ def no_waiting(monkeypatch):
 
 
 def client_on(emu: Emulator, protocol: str, fault: str = "", **fields: Any) -> Client:
-    url = emu.openai_url if protocol == "openai" else emu.native_url
     headers = {"x-emulator-fault": fault} if fault else None
+    url = getattr(emu, f"{protocol}_url")
     return Client(**{"protocol": protocol, "base_url": url, "api_key": emu.key, "default_headers": headers, **fields})
 
 
@@ -121,12 +121,6 @@ def test_several_pictures_are_made_into_one_on_the_openai_protocol(emu, draw):
     (call,) = started(emu, "openai")
     assert call.raw.count(b'name="image[]"') == 3
     assert all(source in call.raw for source in sources)
-
-
-def test_the_native_protocol_changes_one_picture_at_a_time(emu, draw):
-    with pytest.raises(ours.ConfigurationError, match="one picture at a time, not 2"):
-        draw(client_on(emu, "native"), "make it blue", [a_png(), a_png(2, 2)])
-    assert emu.requests == []
 
 
 @subcases("change", [False, True])
@@ -191,17 +185,19 @@ def test_a_wrong_argument_is_named_and_nothing_sent(emu, protocol, draw, row):
     assert emu.requests == []
 
 
-@pytest.mark.parametrize("given", [{"seed": 7}, {"steps": 5}, {"negative_prompt": "tree"}])
-def test_what_the_openai_protocol_cannot_say_is_refused(emu, draw, given):
-    with pytest.raises(ours.ConfigurationError, match=f"takes no {next(iter(given))} for pictures; it takes n, size"):
-        draw(client_on(emu, "openai"), **given)
-    assert emu.requests == []
-
-
-def test_the_anthropic_protocol_makes_no_pictures(emu, draw):
-    client = Client(protocol="anthropic", base_url=emu.anthropic_url, api_key=emu.key)
-    with pytest.raises(ours.ConfigurationError, match="makes no pictures; use protocol='openai' or protocol='native'"):
-        draw(client)
+@pytest.mark.parametrize(
+    ("protocol", "options", "words"),
+    [
+        ("openai", {"seed": 7}, "takes no seed for pictures; it takes n, size"),
+        ("openai", {"steps": 5}, "takes no steps for pictures; it takes n, size"),
+        ("openai", {"negative_prompt": "tree"}, "takes no negative_prompt for pictures; it takes n, size"),
+        ("native", {"images": [a_png(), a_png(2, 2)]}, "one picture at a time, not 2"),
+        ("anthropic", {}, "makes no pictures; use protocol='openai' or protocol='native'"),
+    ],
+)
+def test_what_a_protocol_cannot_say_is_refused(emu, draw, protocol, options, words):
+    with pytest.raises(ours.ConfigurationError, match=words):
+        draw(client_on(emu, protocol), **options)
     assert emu.requests == []
 
 
@@ -265,8 +261,8 @@ def test_a_refusal_is_a_typed_error(emu, protocol, draw, status, error):
     assert len(started(emu, protocol)) == 1
 
 
-@pytest.mark.parametrize("fault", ["job-fail", "lapse", "job-cancel", "lose-result"])
 @pytest.mark.usefixtures("no_waiting")
+@subcases("fault", ["job-fail", "lapse", "job-cancel", "lose-result"])
 def test_a_job_that_is_lost_is_not_started_again(emu, draw, fault):
     with pytest.raises(ours.JobError):
         draw(client_on(emu, "native", fault))
@@ -431,7 +427,7 @@ def test_fifty_pictures_are_drawn_at_the_same_time(emu, protocol):
 
 def measured(emu: Emulator, protocol: str, what: str) -> dict[str, int]:
     """Bytes that Python holds for it in a process of its own, where the emulator's do not count."""
-    url = emu.openai_url if protocol == "openai" else emu.native_url
+    url = getattr(emu, f"{protocol}_url")
     code = f"from tests.transport.images_measured import main; main({what!r}, {protocol!r}, {url!r}, {emu.key!r})"
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60, cwd=ROOT

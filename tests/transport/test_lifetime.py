@@ -207,13 +207,12 @@ client.chat(ASK)
 client.close()
 held, over = threading.Event(), threading.Event()
 def hold():
-    with lifetime._lock, listing._lock, next(iter(listing._listings.values()))._lock:
+    with lifetime._lock, next(iter(listing._listings.values()))._lock:
         held.set(); over.wait(20)
 threading.Thread(target=hold, daemon=True).start()
 held.wait()
 child = os.fork()
 if not child:
-    next(iter(listing._listings.values()))._read_at -= 4000
     print(client.chat(ASK).text, asyncio.run(client.achat(ASK)).text, flush=True)
     os._exit(0)
 give_up = time.monotonic() + 20

@@ -13,13 +13,10 @@ import pytest
 from aki_transport import APIConnectionError, Client, ConfigurationError
 from aki_transport.transport import lifetime
 from aki_transport.transport.failures import was_never_sent
-from tests.scenarios import replied
-from tests.script_server import ScriptServer
-from tests.transport.asking import KEY, Way, client_for, in_every_chat, in_every_way, patient
+from tests.transport.asking import KEY, Way, in_every_chat, in_every_way, patient
 from tests.transport.raw_server import (
     GOOD,
     HEAD,
-    Handler,
     answering,
     calling,
     dripping,
@@ -138,21 +135,8 @@ def own_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         lifetime._threads.client.close()
 
 
-def forwarding(target: ScriptServer, seen: list[bytes]) -> Handler:
-    """A proxy that sends every call to this server."""
-
-    def handle(connection: socket.socket, _: int) -> None:
-        while request := read_request(connection):
-            seen.append(request)
-            host, port = target.url.removeprefix("http://").split(":")
-            method, url, rest = request.split(b" ", 2)
-            with socket.create_connection((host, int(port))) as other:
-                other.sendall(b" ".join((method, b"/" + url.split(b"/", 3)[3], rest)))
-                while data := other.recv(65536):
-                    connection.sendall(data)
-            return
-
-    return handle
+_BODY = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}'
+REPLY = HEAD + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(_BODY) + _BODY
 
 
 @pytest.mark.usefixtures("own_client")
@@ -160,14 +144,14 @@ def forwarding(target: ScriptServer, seen: list[bytes]) -> Handler:
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
 @in_every_chat
 def test_proxies_of_the_environment_are_used(
-    chat_way: Way, variable: str, written: str, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
+    chat_way: Way, variable: str, written: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.always = replied()
     seen: list[bytes] = []
-    with serving(forwarding(server, seen)) as proxy:
+    with serving(proxying(seen, plain=REPLY)) as proxy:
         monkeypatch.setenv(variable, written.format(f"127.0.0.1:{proxy.port}"))
-        client = client_for(server, base_url="http://target.invalid/v1", allow_insecure=True, model_listing=False)
-        assert chat_way.ask(client).text == "Hello"
+        url = "http://target.invalid/v1"
+        client = Client(base_url=url, api_key=KEY, allow_insecure=True, model_listing=False)
+        assert chat_way.ask(client).text == "Hi"
     assert seen[0].startswith(b"POST http://target.invalid/v1/")
     assert (b"proxy-authorization: " in seen[0].lower()) == ("@" in written)
 
@@ -212,9 +196,7 @@ def test_this_machine_is_never_reached_through_a_proxy(
 ) -> None:
     seen: list[bytes] = []
     bound = "127.0.0.1" if host.lower() == "localhost" else host.strip("[]")
-    body = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}'
-    answer = HEAD + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
-    with serving(proxying(seen)) as proxy, serving(answering(answer, then=answer), host=bound) as place:
+    with serving(proxying(seen)) as proxy, serving(answering(REPLY, then=REPLY), host=bound) as place:
         monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{proxy.port}")
         client = Client(api_key=KEY, base_url=f"http://{host}:{place.port}/v1", model_listing=False)
         assert Way(streamed=False, is_async=is_async).ask(client).text == "Hi"

@@ -44,9 +44,9 @@ TESTS: dict[str, tuple[str, ...]] = {
         f"{_T}/test_adaptations.py tests/test_own_provider.py {_T}/test_validate_request.py",
         f"{_T}/test_served_model.py {_T}/test_listing.py {_T}/test_calls.py",
     ),
-    "aki_transport/transport/network.py": (f"{_T}/test_unasked_bytes.py", f"{_T}/test_connections.py"),
+    "aki_transport/transport/network.py": (f"{_T}/test_connections.py",),
     "aki_transport/transport/proxies.py": (f"{_T}/test_proxies.py", "tests/secrets/test_shown.py"),
-    "aki_transport/transport/retry.py": (f"{_T}/test_retries.py", f"{_T}/test_bounds.py {_T}/test_image_calls.py"),
+    "aki_transport/transport/retry.py": (f"{_T}/test_retries.py", f"{_T}/test_jobs.py {_T}/test_oddities.py"),
     "aki_transport/transport/sse.py": (f"{_T}/test_sse.py", f"{_T}/test_bounds.py {_T}/test_decoding.py"),
 }
 """For each module groups of arguments for pytest, quick tests first: the files that reach its lines through the public
