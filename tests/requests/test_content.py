@@ -35,111 +35,74 @@ URL = "https://example.com/a"
 SEARCH = {"type": "search_result", "source": URL, "title": "T", "content": [{"type": "text", "text": "x"}]}
 
 PNG_URL = "data:image/png;base64,aGk="
-PNG_SENT = (
-    {"type": "image_url", "image_url": {"url": PNG_URL}},
-    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}},
-)
+PDF_URL = "data:application/pdf;base64,aGk="
+MARKED = {"type": "text", "text": "x", **MARK}
+FILE_ID = {"type": "file", "file": {"file_id": "f-1"}}
+
+
+def media(kind: str, url: Any = URL, **more: Any) -> dict[str, Any]:
+    """A block in OpenAI's form."""
+    return {"type": f"{kind}_url", f"{kind}_url": {"url": url}, **more}
+
+
+def file(name: str, data: str = URL, **more: Any) -> dict[str, Any]:
+    return {"type": "file", "file": {"filename": name, "file_data": data}, **more}
+
+
+def sourced(kind: str, **more: Any) -> dict[str, Any]:
+    """A block in Anthropic's form: at a URL, by its ID, or with its data."""
+    source: dict[str, Any] = {"type": "url", "url": URL}
+    if "file_id" in more:
+        source = {"type": "file", "file_id": more.pop("file_id")}
+    if "media_type" in more:
+        source = {"type": "base64", "media_type": more.pop("media_type"), "data": "aGk="}
+    return {"type": kind, "source": source, **more}
+
+
+CITED = sourced("document", title="T", citations={"enabled": True})
+IMAGE_ID, DOCUMENT_ID = sourced("image", file_id="f-1"), sourced("document", file_id="f-1")
+PDF = sourced("document", media_type="application/pdf")
+PNG_SENT = (media("image", PNG_URL), sourced("image", media_type="image/png"))
+FILE = {"type": "file", "source_type": "base64", "data": "aGk=", "mime_type": "application/pdf"}
+PIXELS = {"type": "image_url", "image_url": {"url": URL, "format": "png"}, "min_pixels": 3136}
+HOLOGRAM = {"type": "hologram", "data": "x"}
+INPUT = {"type": "input_image", "image_url": URL, "detail": "low"}
+INPUT_SENT = {"type": "image_url", "image_url": {"url": URL, "detail": "low"}}
 
 # A user's block in LangChain, and what is sent for it on OpenAI's and Anthropic's wire; None: refused before sending.
 BLOCKS: dict[str, tuple[dict[str, Any], Any, Any]] = {
-    "text with a mark": (
-        {"type": "text", "text": "x", **MARK},
-        {"type": "text", "text": "x", **MARK},
-        {"type": "text", "text": "x", **MARK},
-    ),
-    "image with a mark": (
-        {"type": "image", "url": URL, **MARK},
-        {"type": "image_url", "image_url": {"url": URL}, **MARK},
-        {"type": "image", "source": {"type": "url", "url": URL}, **MARK},
-    ),
-    "mark in extras": (
-        {"type": "text", "text": "x", "extras": MARK},
-        {"type": "text", "text": "x", **MARK},
-        {"type": "text", "text": "x", **MARK},
-    ),
-    "video": ({"type": "video_url", "video_url": {"url": URL}}, {"type": "video_url", "video_url": {"url": URL}}, None),
-    "standard video": ({"type": "video", "url": URL}, {"type": "video_url", "video_url": {"url": URL}}, None),
-    "audio": ({"type": "audio_url", "audio_url": {"url": URL}}, {"type": "audio_url", "audio_url": {"url": URL}}, None),
+    "text with a mark": (MARKED, MARKED, MARKED),
+    "mark in extras": ({"type": "text", "text": "x", "extras": MARK}, MARKED, MARKED),
+    "image with a mark": ({"type": "image", "url": URL, **MARK}, media("image", **MARK), sourced("image", **MARK)),
+    "video": (media("video"), media("video"), None),
+    "standard video": ({"type": "video", "url": URL}, media("video"), None),
+    "audio": (media("audio"), media("audio"), None),
     "file by URL": (
         {"type": "file", "url": URL, "mime_type": "application/pdf"},
-        {"type": "file", "file": {"filename": "document", "file_data": URL}},
-        {"type": "document", "source": {"type": "url", "url": URL}},
+        file("document"),
+        sourced("document"),
     ),
-    "document by URL": (
-        {"type": "document", "source": {"type": "url", "url": URL}, "title": "T", "citations": {"enabled": True}},
-        {"type": "file", "file": {"filename": "T", "file_data": URL}, "citations": {"enabled": True}},
-        {"type": "document", "source": {"type": "url", "url": URL}, "title": "T", "citations": {"enabled": True}},
-    ),
-    "file URL in OpenAI's form": (
-        {"type": "file", "file": {"file_data": URL, "filename": "a.pdf"}},
-        {"type": "file", "file": {"filename": "a.pdf", "file_data": URL}},
-        {"type": "document", "source": {"type": "url", "url": URL}, "title": "a.pdf"},
-    ),
-    "file by ID": (
-        {"type": "file", "file_id": "f-1"},
-        {"type": "file", "file": {"file_id": "f-1"}},
-        {"type": "document", "source": {"type": "file", "file_id": "f-1"}},
-    ),
-    "image by ID": (
-        {"type": "image", "source": {"type": "file", "file_id": "f-1"}},
-        {"type": "file", "file": {"file_id": "f-1"}},
-        {"type": "image", "source": {"type": "file", "file_id": "f-1"}},
-    ),
+    "document by URL": (CITED, file("T", citations={"enabled": True}), CITED),
+    "file URL in OpenAI's form": (file("a.pdf"), file("a.pdf"), sourced("document", title="a.pdf")),
+    "file by ID": ({"type": "file", "file_id": "f-1"}, FILE_ID, DOCUMENT_ID),
+    "image by ID": (IMAGE_ID, FILE_ID, IMAGE_ID),
+    "sound by ID": ({"type": "audio", "file_id": "f-1"}, FILE_ID, None),
     "search result": (SEARCH, None, SEARCH),
-    "pixels": (
-        {"type": "image_url", "image_url": {"url": URL, "format": "png"}, "min_pixels": 3136},
-        {"type": "image_url", "image_url": {"url": URL, "format": "png"}, "min_pixels": 3136},
-        {"type": "image", "source": {"type": "url", "url": URL}, "min_pixels": 3136},
-    ),
-    "never heard of": (
-        {"type": "hologram", "data": "x"},
-        {"type": "hologram", "data": "x"},
-        {"type": "hologram", "data": "x"},
-    ),
-    "Gemini's": (
-        {"type": "media", "mime_type": "image/png", "data": "aGk="},
-        {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
-        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}},
-    ),
-    "of OpenAI's newer protocol": (
-        {"type": "input_image", "image_url": URL, "detail": "low"},
-        {"type": "image_url", "image_url": {"url": URL, "detail": "low"}},
-        {"type": "image", "source": {"type": "url", "url": URL}},
-    ),
-    "of OpenAI's newer protocol, by ID": (
-        {"type": "input_image", "file_id": "f-1"},
-        {"type": "file", "file": {"file_id": "f-1"}},
-        {"type": "image", "source": {"type": "file", "file_id": "f-1"}},
-    ),
+    "pixels": (PIXELS, PIXELS, sourced("image", min_pixels=3136)),
+    "never heard of": (HOLOGRAM, HOLOGRAM, HOLOGRAM),
+    "Gemini's": ({"type": "media", "mime_type": "image/png", "data": "aGk="}, *PNG_SENT),
+    "of OpenAI's newer protocol": (INPUT, INPUT_SENT, sourced("image")),
+    "of OpenAI's newer protocol, by ID": ({"type": "input_image", "file_id": "f-1"}, FILE_ID, IMAGE_ID),
     "of models' processors": ({"type": "image", "image": PNG_URL}, *PNG_SENT),
     "without a type": ({"image": PNG_URL}, *PNG_SENT),
     "a data URL as base64 text": ({"type": "image", "base64": PNG_URL, "mime_type": "image/png"}, *PNG_SENT),
     "bytes as base64 text": ({"type": "image", "base64": b"hi", "mime_type": "image/png"}, *PNG_SENT),
     "MCP's": ({"type": "image", "data": "aGk=", "mimeType": "image/png"}, *PNG_SENT),
-    "sound by ID": (
-        {"type": "audio", "file_id": "f-1"},
-        {"type": "file", "file": {"file_id": "f-1"}},
-        None,
-    ),
-    "file at a data URL": (
-        {"type": "file", "url": "data:application/pdf;base64,aGk="},
-        {"type": "file", "file": {"filename": "document", "file_data": "data:application/pdf;base64,aGk="}},
-        {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "aGk="}},
-    ),
+    "file at a data URL": ({"type": "file", "url": PDF_URL}, file("document", PDF_URL), PDF),
     "older file with its name in metadata": (
-        {
-            "type": "file",
-            "source_type": "base64",
-            "data": "aGk=",
-            "mime_type": "application/pdf",
-            "metadata": {"filename": "a.pdf"},
-        },
-        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,aGk="}},
-        {
-            "type": "document",
-            "source": {"type": "base64", "media_type": "application/pdf", "data": "aGk="},
-            "title": "a.pdf",
-        },
+        {**FILE, "metadata": {"filename": "a.pdf"}},
+        file("a.pdf", PDF_URL),
+        {**PDF, "title": "a.pdf"},
     ),
 }
 
@@ -196,8 +159,8 @@ def test_marks_stand_where_they_stood(subtests) -> None:
     with subtests.test("LlamaIndex, behind a call"):
         use = ToolCallBlock(tool_call_id="c1", tool_name="f", tool_kwargs={})
         answer_with_call = ChatMessage(role="assistant", blocks=[TextBlock(text="I look."), use, POINT])
-        found = ChatMessage(role="tool", content="x", additional_kwargs={"tool_call_id": "c1"})
-        body = bodies_by_every_way(aki, "anthropic", [ChatMessage("hi"), answer_with_call, found])
+        history = [ChatMessage("hi"), answer_with_call, result_of("x", tool_call_id="c1")]
+        body = bodies_by_every_way(aki, "anthropic", history)
         assert body["messages"][1]["content"] == [
             {"type": "text", "text": "I look."},
             {"type": "tool_use", "id": "c1", "name": "f", "input": {}, **mark},
@@ -241,61 +204,43 @@ def test_results_in_a_users_content_are_results_on_every_wire(subtests) -> None:
 CALL = {"id": "c1", "name": "f", "args": {"a": 1}, "type": "tool_call"}
 USE = {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}}
 RESULT = ToolMessage("found", tool_call_id="c1")
-# An answer of another maker with one call, and what stands behind it.
+LOOK = {"type": "text", "text": "I look."}
+OLDER = {"function_call": {"name": "f", "arguments": '{"a": 1}'}}
+
+
+def of(maker: str, *content: Any, **fields: Any) -> list[Any]:
+    """An answer of this maker with one call, and its result."""
+    return [AIMessage([*content], tool_calls=[CALL], response_metadata={"model_provider": maker}, **fields), RESULT]
+
+
 HISTORIES: dict[str, list[Any]] = {
-    "ChatAnthropic": [
-        AIMessage(
-            [
-                {"type": "thinking", "thinking": "hm", "signature": "sig"},
-                {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "q"}},
-                {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []},
-                {"type": "text", "text": "I look.", "citations": [{"type": "char_location"}]},
-                USE,
-            ],
-            tool_calls=[CALL],
-            response_metadata={"model_provider": "anthropic"},
-        ),
-        RESULT,
-    ],
-    "ChatOpenAI's Responses": [
-        AIMessage(
-            [
-                {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "zzz"},
-                {"type": "web_search_call", "id": "ws_1", "status": "completed"},
-                {"type": "text", "text": "I look.", "annotations": [{"type": "url_citation"}], "id": "msg_1"},
-                {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f", "arguments": '{"a": 1}'},
-            ],
-            tool_calls=[CALL],
-            response_metadata={"model_provider": "openai"},
-        ),
-        RESULT,
-    ],
-    "Gemini's": [
-        AIMessage(
-            [
-                {"type": "executable_code", "executable_code": "print(1)", "language": 1},
-                {"type": "code_execution_result", "code_execution_result": "1", "outcome": 1},
-                {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
-                {"type": "text", "text": "I look.", "extras": {"signature": "zzz"}},
-            ],
-            tool_calls=[CALL],
-            additional_kwargs={"__gemini_function_call_thought_signatures__": {"c1": "zzz"}},
-            response_metadata={"model_provider": "google_genai"},
-        ),
-        RESULT,
-    ],
-    "a call in a block alone": [AIMessage([{"type": "text", "text": "I look."}, USE]), RESULT],
-    "a standard call alone": [AIMessage([{"type": "text", "text": "I look."}, CALL]), RESULT],
-    "non-standard": [
-        AIMessage(
-            [{"type": "non_standard", "value": {"x": 1}}, {"type": "text", "text": "I look."}], tool_calls=[CALL]
-        ),
-        RESULT,
-    ],
-    "the older single call": [
-        AIMessage("I look.", additional_kwargs={"function_call": {"name": "f", "arguments": '{"a": 1}'}}),
-        FunctionMessage("found", name="f"),
-    ],
+    "ChatAnthropic": of(
+        "anthropic",
+        {"type": "thinking", "thinking": "hm", "signature": "sig"},
+        {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "q"}},
+        {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []},
+        {**LOOK, "citations": [{"type": "char_location"}]},
+        USE,
+    ),
+    "ChatOpenAI's Responses": of(
+        "openai",
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "zzz"},
+        {"type": "web_search_call", "id": "ws_1", "status": "completed"},
+        {**LOOK, "annotations": [{"type": "url_citation"}], "id": "msg_1"},
+        {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f", "arguments": '{"a": 1}'},
+    ),
+    "Gemini's": of(
+        "google_genai",
+        {"type": "executable_code", "executable_code": "print(1)", "language": 1},
+        {"type": "code_execution_result", "code_execution_result": "1", "outcome": 1},
+        media("image", PNG_URL),
+        {**LOOK, "extras": {"signature": "zzz"}},
+        additional_kwargs={"__gemini_function_call_thought_signatures__": {"c1": "zzz"}},
+    ),
+    "a call in a block alone": [AIMessage([LOOK, USE]), RESULT],
+    "a standard call alone": [AIMessage([LOOK, CALL]), RESULT],
+    "non-standard": [AIMessage([{"type": "non_standard", "value": {"x": 1}}, LOOK], tool_calls=[CALL]), RESULT],
+    "the older single call": [AIMessage("I look.", additional_kwargs=OLDER), FunctionMessage("found", name="f")],
 }
 
 
@@ -317,15 +262,17 @@ def test_another_makers_history_is_reduced_to_what_everyone_reads(subtests) -> N
             assert body["messages"][2]["content"][0]["tool_use_id"] == use["id"]
 
 
+def result_of(text: str, role: str = "tool", **fields: Any) -> ChatMessage:
+    """A result of a tool in LlamaIndex."""
+    return ChatMessage(role=role, content=text, additional_kwargs=fields)
+
+
 def conversation(framework: Any, *ids: str, arguments: Any = None) -> list[Any]:
     """Calls with these IDs, and their results."""
     kwargs = {} if arguments is None else arguments
     if framework is aki:
         calls = [ToolCallBlock(tool_call_id=each, tool_name="f", tool_kwargs=kwargs) for each in ids]
-        results = [
-            ChatMessage(role="tool", content=str(n), additional_kwargs={"tool_call_id": each})
-            for n, each in enumerate(ids)
-        ]
+        results = [result_of(str(n), tool_call_id=each) for n, each in enumerate(ids)]
         return [ChatMessage("hi"), ChatMessage(role="assistant", blocks=calls), *results]
     if isinstance(kwargs, str):
         broken = [{"id": each, "name": "f", "args": kwargs, "error": "x", "type": "invalid_tool_call"} for each in ids]
@@ -363,36 +310,20 @@ def test_ids_are_rewritten_in_pairs_where_the_wire_needs_it(subtests) -> None:
 
 
 def test_results_without_an_id_are_those_of_the_calls_in_order(subtests) -> None:
-    older = {"function_call": {"name": "f", "arguments": '{"a": 1}'}}
+
+    def answer_of(**fields: Any) -> ChatMessage:
+        return ChatMessage(role="assistant", additional_kwargs=fields)
+
+    two = conversation(aki, "c1", "c2", arguments={"a": 1})[1]
     rows: dict[str, list[ChatMessage]] = {
-        "the older single call": [
-            ChatMessage(role="assistant", content="I look.", additional_kwargs=older),
-            ChatMessage(role="function", content="0", additional_kwargs={"name": "f"}),
-        ],
-        "no IDs at the results": [
-            *conversation(aki, "c1", "c2", arguments={"a": 1})[1:2],
-            ChatMessage(role="tool", content="0"),
-            ChatMessage(role="tool", content="1"),
-        ],
-        "calls in Anthropic's form": [
-            ChatMessage(
-                role="assistant",
-                additional_kwargs={"tool_calls": [{"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}}]},
-            ),
-            ChatMessage(role="tool", content="0", additional_kwargs={"tool_call_id": "c1"}),
-        ],
+        "the older single call": [answer_of(**OLDER), result_of("0", role="function", name="f")],
+        "no IDs at the results": [two, result_of("0"), result_of("1")],
+        "calls in Anthropic's form": [answer_of(tool_calls=[USE]), result_of("0", tool_call_id="c1")],
         "the name as the ID of the result": [
-            ChatMessage(
-                role="assistant",
-                additional_kwargs={"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]},
-            ),
-            ChatMessage(role="tool", content="0", additional_kwargs={"tool_call_id": "f"}),
+            answer_of(tool_calls=[{"function": {"name": "f", "arguments": {"a": 1}}}]),
+            result_of("0", tool_call_id="f"),
         ],
-        "the second alone has one": [
-            *conversation(aki, "c1", "c2", arguments={"a": 1})[1:2],
-            ChatMessage(role="tool", content="1", additional_kwargs={"tool_call_id": "c2"}),
-            ChatMessage(role="tool", content="0"),
-        ],
+        "the second alone has one": [two, result_of("1", tool_call_id="c2"), result_of("0")],
     }
     for name, messages in rows.items():
         for protocol in ("openai", "anthropic"):
@@ -442,23 +373,10 @@ def test_text_is_one_string_joined_as_the_framework_joins(subtests) -> None:
 
 
 def test_a_name_is_left_out_of_tool_messages(subtests) -> None:
-    rows = [
-        (
-            chat_aki,
-            [
-                HumanMessage("hi", name="ann"),
-                *HISTORIES["a standard call alone"][:1],
-                ToolMessage("x", tool_call_id="c1", name="f"),
-            ],
-        ),
-        (
-            aki,
-            [
-                ChatMessage("hi", additional_kwargs={"name": "ann"}),
-                ChatMessage(role="tool", content="x", additional_kwargs={"tool_call_id": "c1", "name": "f"}),
-            ],
-        ),
-    ]
+    standard = HISTORIES["a standard call alone"][0]
+    ann, result = HumanMessage("hi", name="ann"), ToolMessage("x", tool_call_id="c1", name="f")
+    other = [ChatMessage("hi", additional_kwargs={"name": "ann"}), result_of("x", tool_call_id="c1", name="f")]
+    rows = [(chat_aki, [ann, standard, result]), (aki, other)]
     for framework, messages in rows:
         with subtests.test(framework.__name__):
             sent = bodies_by_every_way(framework, "openai", messages)["messages"]
@@ -480,18 +398,17 @@ def test_a_conversation_that_would_be_empty_is_a_user_turn_or_refused(subtests) 
             chat_aki(server, "anthropic").invoke(["hi", AIMessage("ho"), HumanMessage(" ")])
         assert not server.requests
     for framework in (chat_aki, aki):
-        for text in (" ", "", "\n"):
-            with subtests.test(text=text), ScriptServer(always=answer) as server:
+        for protocol, messages in (("openai", []), *(("anthropic", each) for each in ([], [" "], [""], ["\n"]))):
+            with subtests.test(protocol=protocol, messages=messages), ScriptServer(always=answer) as server:
                 with pytest.raises(ConfigurationError, match="empty"):
-                    ask(framework(server, "anthropic"), "blocking", [text])
+                    ask(framework(server, protocol), "blocking", messages)
                 assert not server.requests
 
 
 def test_a_local_path_is_no_url(subtests) -> None:
     paths = ("r.png", "/home/r.png", "C:\\r.png", "./a/r.png", "file:///home/r.png", "FILE://r.png")
-    blocks: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": path}} for path in paths]
+    blocks: list[dict[str, Any]] = [media("image", path) for path in (*paths, Path("r.png"))]
     blocks += [
-        {"type": "image_url", "image_url": {"url": Path("r.png")}},
         {"type": "image", "url": "r.png"},
         {"type": "file", "url": "a.pdf", "mime_type": "application/pdf"},
         {"type": "document", "source": {"type": "url", "url": "a.pdf"}},
@@ -540,23 +457,15 @@ def test_llama_index_blocks_without_data_and_of_earlier_answers(subtests) -> Non
             assert body["messages"][1] == {"role": "assistant", "content": content}
 
 
-def turn(framework: Any, provider: str | None, *behind: Any) -> list[Any]:
+def turn(framework: Any, provider: str | None, *behind: Any, **fields: Any) -> list[Any]:
     """A turn of tools with a thought, not closed by an answer without calls."""
+    maker = {} if provider is None else {"model_provider": provider}
     if framework is aki:
-        fields = {} if provider is None else {"model_provider": provider}
         blocks = [ThinkingBlock(content="hm"), ToolCallBlock(tool_call_id="c1", tool_name="f")]
-        result = ChatMessage(role="tool", content="found", additional_kwargs={"tool_call_id": "c1"})
-        return [
-            ChatMessage("hi"),
-            ChatMessage(role="assistant", blocks=blocks, additional_kwargs=fields),
-            result,
-            *behind,
-        ]
-    metadata = {} if provider is None else {"model_provider": provider}
-    thought = AIMessage(
-        "", tool_calls=[CALL], additional_kwargs={"reasoning_content": "hm"}, response_metadata=metadata
-    )
-    return ["hi", thought, RESULT, *behind]
+        thought = ChatMessage(role="assistant", blocks=blocks, additional_kwargs={**fields, **maker})
+        return [ChatMessage("hi"), thought, result_of("found", tool_call_id="c1"), *behind]
+    kwargs = {"reasoning_content": "hm", **fields}
+    return ["hi", AIMessage("", tool_calls=[CALL], additional_kwargs=kwargs, response_metadata=maker), RESULT, *behind]
 
 
 def test_thoughts_of_an_open_turn_go_back_to_their_maker_alone(subtests) -> None:
@@ -585,40 +494,11 @@ def test_thoughts_of_an_open_turn_go_back_to_their_maker_alone(subtests) -> None
 def test_opaque_state_goes_back_to_its_maker_alone(subtests) -> None:
     details = [{"type": "reasoning.encrypted", "data": "zzz"}]
     extras = {"c1": {"extra_content": {"google": {"thought_signature": "zzz"}}}}
-    fields = {
-        "reasoning_details": details,
-        "tool_call_extras": extras,
-        "reasoning_field": "reasoning",
-        "reasoning_content": "hm",
-    }
-    for provider in ("mine", "aki"):
-        rows = [
-            (
-                chat_aki,
-                [
-                    "hi",
-                    AIMessage(
-                        "", tool_calls=[CALL], additional_kwargs=fields, response_metadata={"model_provider": provider}
-                    ),
-                    RESULT,
-                ],
-            ),
-            (
-                aki,
-                [
-                    ChatMessage("hi"),
-                    ChatMessage(
-                        role="assistant",
-                        blocks=[ThinkingBlock(content="hm"), ToolCallBlock(tool_call_id="c1", tool_name="f")],
-                        additional_kwargs={**fields, "model_provider": provider},
-                    ),
-                    ChatMessage(role="tool", content="found", additional_kwargs={"tool_call_id": "c1"}),
-                ],
-            ),
-        ]
-        for framework, messages in rows:
+    fields = {"reasoning_details": details, "tool_call_extras": extras, "reasoning_field": "reasoning"}
+    for framework in (chat_aki, aki):
+        for provider in ("mine", "aki"):
             with subtests.test(framework.__name__, provider=provider):
-                message = bodies_by_every_way(framework, "openai", messages)["messages"][1]
+                message = bodies_by_every_way(framework, "openai", turn(framework, provider, **fields))["messages"][1]
                 if provider == "mine":
                     assert message["reasoning_details"] == details
                     assert message["reasoning"] == "hm"
