@@ -23,12 +23,13 @@ from llama_index.core.base.llms.types import (
 )
 
 from aki_transport import ConfigurationError
-from tests.requests.frameworks import aki, answer, ask, bodies_by_every_way, chat_aki
+from tests.requests.frameworks import Protocol, aki, answer, ask, bodies_by_every_way, chat_aki
 from tests.script_server import ScriptServer
 
 # The scripted server answers with the same model, whichever is asked for.
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
 
+PROTOCOLS: tuple[Protocol, ...] = ("openai", "anthropic")
 MARK = {"cache_control": {"type": "ephemeral"}}
 POINT = CachePoint(cache_control=CacheControl(type="ephemeral", ttl="1h"))
 URL = "https://example.com/a"
@@ -36,8 +37,11 @@ SEARCH = {"type": "search_result", "source": URL, "title": "T", "content": [{"ty
 
 PNG_URL = "data:image/png;base64,aGk="
 PDF_URL = "data:application/pdf;base64,aGk="
-MARKED = {"type": "text", "text": "x", **MARK}
 FILE_ID = {"type": "file", "file": {"file_id": "f-1"}}
+
+
+def text(words: str, **more: Any) -> dict[str, Any]:
+    return {"type": "text", "text": words, **more}
 
 
 def media(kind: str, url: Any = URL, **more: Any) -> dict[str, Any]:
@@ -59,6 +63,7 @@ def sourced(kind: str, **more: Any) -> dict[str, Any]:
     return {"type": kind, "source": source, **more}
 
 
+MARKED = text("x", **MARK)
 CITED = sourced("document", title="T", citations={"enabled": True})
 IMAGE_ID, DOCUMENT_ID = sourced("image", file_id="f-1"), sourced("document", file_id="f-1")
 PDF = sourced("document", media_type="application/pdf")
@@ -118,65 +123,62 @@ def test_a_block_is_sent_in_the_form_of_the_wire(subtests) -> None:
                     assert not server.requests
                     continue
                 body = bodies_by_every_way(chat_aki, protocol, messages)
-                assert body["messages"] == [{"role": "user", "content": [{"type": "text", "text": "see"}, expected]}]
+                assert body["messages"] == [{"role": "user", "content": [text("see"), expected]}]
+
+
+def contents_of(body: dict[str, Any]) -> list[Any]:
+    """What stands in the system prompt, if it stands apart, and in each message."""
+    return [*([body["system"]] if "system" in body else []), *(message["content"] for message in body["messages"])]
 
 
 def test_marks_stand_where_they_stood(subtests) -> None:
-    call = {"id": "c1", "name": "f", "args": {}}
     conversation = [
-        SystemMessage([{"type": "text", "text": "be kind", **MARK}]),
+        SystemMessage([text("be kind", **MARK)]),
         HumanMessage("hi"),
-        AIMessage([{"type": "text", "text": "I look.", **MARK}], tool_calls=[call]),
-        ToolMessage([{"type": "text", "text": "found", **MARK}], tool_call_id="c1"),
+        AIMessage([text("I look.", **MARK)], tool_calls=[{"id": "c1", "name": "f", "args": {}}]),
+        ToolMessage([text("found", **MARK)], tool_call_id="c1"),
     ]
     tool = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}, **MARK}
     with subtests.test("anthropic"):
         body = bodies_by_every_way(chat_aki, "anthropic", conversation, tools=[tool], **MARK)
-        assert body["system"] == [{"type": "text", "text": "be kind", **MARK}]
-        assert body["tools"] == [tool]
-        assert body["cache_control"] == MARK["cache_control"]
-        assert body["messages"][1]["content"][0] == {"type": "text", "text": "I look.", **MARK}
-        (result,) = body["messages"][2]["content"]
-        assert result["cache_control"] == MARK["cache_control"]
-        assert result["content"] == [{"type": "text", "text": "found"}]
+        system, _, (words, _), (result,) = contents_of(body)
+        assert (system, words) == ([text("be kind", **MARK)], text("I look.", **MARK))
+        assert result == {"type": "tool_result", "tool_use_id": "c1", "content": [text("found")], **MARK}
+        assert (body["tools"], body["cache_control"]) == ([tool], MARK["cache_control"])
     with subtests.test("openai"):
         body = bodies_by_every_way(chat_aki, "openai", conversation, tools=[tool], **MARK)
+        assert contents_of(body) == [
+            [text("be kind", **MARK)],
+            "hi",
+            *([text(each, **MARK)] for each in ("I look.", "found")),
+        ]
         assert body["cache_control"] == body["tools"][0]["cache_control"] == MARK["cache_control"]
-        for index, text in ((0, "be kind"), (2, "I look."), (3, "found")):
-            assert body["messages"][index]["content"] == [{"type": "text", "text": text, **MARK}]
     mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
     blocks = [
         ChatMessage(role="system", blocks=[TextBlock(text="be kind"), POINT]),
         ChatMessage(blocks=[TextBlock(text="a"), POINT, TextBlock(text="b")]),
     ]
-    with subtests.test("LlamaIndex, anthropic"):
-        body = bodies_by_every_way(aki, "anthropic", blocks)
-        assert body["system"] == [{"type": "text", "text": "be kind", **mark}]
-        assert body["messages"][0]["content"] == [{"type": "text", "text": "a", **mark}, {"type": "text", "text": "b"}]
-    with subtests.test("LlamaIndex, openai"):
-        body = bodies_by_every_way(aki, "openai", blocks)
-        assert body["messages"][0]["content"] == [{"type": "text", "text": "be kind", **mark}]
-    with subtests.test("LlamaIndex, behind a call"):
-        use = ToolCallBlock(tool_call_id="c1", tool_name="f", tool_kwargs={})
-        answer_with_call = ChatMessage(role="assistant", blocks=[TextBlock(text="I look."), use, POINT])
-        history = [ChatMessage("hi"), answer_with_call, result_of("x", tool_call_id="c1")]
-        body = bodies_by_every_way(aki, "anthropic", history)
-        assert body["messages"][1]["content"] == [
-            {"type": "text", "text": "I look."},
-            {"type": "tool_use", "id": "c1", "name": "f", "input": {}, **mark},
-        ]
-    with subtests.test("LlamaIndex, behind a video"):
-        body = bodies_by_every_way(aki, "openai", [ChatMessage(blocks=[VideoBlock(url=URL), POINT])])
-        assert body["messages"][0]["content"] == [{"type": "video_url", "video_url": {"url": URL}, **mark}]
+    use = ToolCallBlock(tool_call_id="c1", tool_name="f", tool_kwargs={})
+    called = ChatMessage(role="assistant", blocks=[TextBlock(text="I look."), use, POINT])
+    history = [ChatMessage("hi"), called, result_of("x", tool_call_id="c1")]
+    rows: list[tuple[Protocol, list[Any], int, Any]] = [
+        *((each, blocks, 0, [text("be kind", **mark)]) for each in PROTOCOLS),
+        *((each, blocks, 1, [text("a", **mark), text("b")]) for each in PROTOCOLS),
+        ("anthropic", history, 1, [text("I look."), {**USE, "input": {}, **mark}]),
+        ("openai", [ChatMessage(blocks=[VideoBlock(url=URL), POINT])], 0, [media("video", **mark)]),
+    ]
+    for protocol, messages, index, expected in rows:
+        with subtests.test(protocol, expected=expected):
+            assert contents_of(bodies_by_every_way(aki, protocol, messages))[index] == expected
 
 
 def test_marks_in_the_fields_of_a_message_and_on_its_calls_arrive(subtests) -> None:
-    sent = [{"type": "text", "text": "hi", **MARK}]
+    sent = [text("hi", **MARK)]
     for framework, message in (
         (chat_aki, HumanMessage("hi", additional_kwargs=MARK)),
         (aki, ChatMessage("hi", additional_kwargs=MARK)),
     ):
-        for protocol in ("openai", "anthropic"):
+        for protocol in PROTOCOLS:
             with subtests.test(framework.__name__, protocol=protocol):
                 body = bodies_by_every_way(framework, protocol, [message])
                 assert body["messages"] == [{"role": "user", "content": sent}]
@@ -189,8 +191,8 @@ def test_marks_in_the_fields_of_a_message_and_on_its_calls_arrive(subtests) -> N
 
 
 def test_results_in_a_users_content_are_results_on_every_wire(subtests) -> None:
-    result = {"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "found"}]}
-    for content, tail in (([result, {"type": "text", "text": "so?"}], ["so?"]), ([result], [])):
+    result = {"type": "tool_result", "tool_use_id": "c1", "content": [text("found")]}
+    for content, tail in (([result, text("so?")], ["so?"]), ([result], [])):
         history = ["hi", AIMessage([USE]), HumanMessage(content)]
         with subtests.test("openai", tail=tail):
             _, _, sent, *behind = bodies_by_every_way(chat_aki, "openai", history)["messages"]
@@ -198,13 +200,13 @@ def test_results_in_a_users_content_are_results_on_every_wire(subtests) -> None:
             assert [message["content"] for message in behind] == tail
         with subtests.test("anthropic", tail=tail):
             body = bodies_by_every_way(chat_aki, "anthropic", history)
-            assert body["messages"][2]["content"] == [result, *({"type": "text", "text": text} for text in tail)]
+            assert body["messages"][2]["content"] == [result, *map(text, tail)]
 
 
 CALL = {"id": "c1", "name": "f", "args": {"a": 1}, "type": "tool_call"}
 USE = {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}}
 RESULT = ToolMessage("found", tool_call_id="c1")
-LOOK = {"type": "text", "text": "I look."}
+LOOK = text("I look.")
 OLDER = {"function_call": {"name": "f", "arguments": '{"a": 1}'}}
 
 
@@ -256,9 +258,8 @@ def test_another_makers_history_is_reduced_to_what_everyone_reads(subtests) -> N
             assert result == {"role": "tool", "content": "found", "tool_call_id": call["id"]}
         with subtests.test(name, protocol="anthropic"):
             body = bodies_by_every_way(chat_aki, "anthropic", ["hi", *history])
-            text, use = body["messages"][1]["content"]
-            assert text == {"type": "text", "text": "I look."}
-            assert use == {**USE, "id": use["id"]}
+            words, use = body["messages"][1]["content"]
+            assert (words, use) == (LOOK, {**USE, "id": use["id"]})
             assert body["messages"][2]["content"][0]["tool_use_id"] == use["id"]
 
 
@@ -326,7 +327,7 @@ def test_results_without_an_id_are_those_of_the_calls_in_order(subtests) -> None
         "the second alone has one": [two, result_of("1", tool_call_id="c2"), result_of("0")],
     }
     for name, messages in rows.items():
-        for protocol in ("openai", "anthropic"):
+        for protocol in PROTOCOLS:
             with subtests.test(name, protocol=protocol):
                 _, assistant, *results = bodies_by_every_way(aki, protocol, [ChatMessage("hi"), *messages])["messages"]
                 if protocol == "openai":
@@ -391,7 +392,7 @@ def test_a_conversation_that_would_be_empty_is_a_user_turn_or_refused(subtests) 
     ):
         with subtests.test(framework.__name__):
             body = bodies_by_every_way(framework, "anthropic", [message])
-            assert body["messages"] == [{"role": "user", "content": [{"type": "text", "text": "be kind"}]}]
+            assert body["messages"] == [{"role": "user", "content": [text("be kind")]}]
             assert "system" not in body
     with subtests.test("a blank end"), ScriptServer(always=answer) as server:
         with pytest.raises(ConfigurationError, match="blank"):
@@ -426,21 +427,13 @@ def test_a_local_path_is_no_url(subtests) -> None:
     assert server.requests[0].json["messages"][0]["content"][0]["image_url"]["url"] == "gs://bucket/r.png"
 
 
-def test_llama_index_blocks_reach_both_wires(subtests) -> None:
-    rows = [
-        (DocumentBlock(url=URL, title="T"), {"type": "document", "source": {"type": "url", "url": URL}, "title": "T"}),
-        (VideoBlock(url=URL), None),
-    ]
-    for block, anthropic in rows:
-        with subtests.test(type(block).__name__):
-            messages = [ChatMessage(blocks=[TextBlock(text="see"), block])]
-            assert URL in str(bodies_by_every_way(aki, "openai", messages)["messages"])
-            if anthropic is None:
-                with ScriptServer(always=answer) as server, pytest.raises(ConfigurationError, match="cannot say"):
-                    aki(server, "anthropic").chat(messages)
-            else:
-                body = bodies_by_every_way(aki, "anthropic", messages)
-                assert body["messages"][0]["content"][1] == anthropic
+def test_llama_index_blocks_reach_both_wires() -> None:
+    document = [ChatMessage(blocks=[TextBlock(text="see"), DocumentBlock(url=URL, title="T")])]
+    assert URL in str(bodies_by_every_way(aki, "openai", document)["messages"])
+    body = bodies_by_every_way(aki, "anthropic", document)
+    assert body["messages"][0]["content"][1] == sourced("document", title="T")
+    with ScriptServer(always=answer) as server, pytest.raises(ConfigurationError, match="cannot say"):
+        aki(server, "anthropic").chat([ChatMessage(blocks=[VideoBlock(url=URL)])])
 
 
 def test_llama_index_blocks_without_data_and_of_earlier_answers(subtests) -> None:
@@ -451,7 +444,7 @@ def test_llama_index_blocks_without_data_and_of_earlier_answers(subtests) -> Non
             assert not server.requests
     source = CitationBlock(cited_content=TextBlock(text="c"), source=URL, title="T", additional_location_info={})
     shown = ChatMessage(role="assistant", blocks=[ImageBlock(url=URL), TextBlock(text="look"), source])
-    for protocol, content in (("openai", "look"), ("anthropic", [{"type": "text", "text": "look"}])):
+    for protocol, content in (("openai", "look"), ("anthropic", [text("look")])):
         with subtests.test("an earlier answer", protocol=protocol):
             body = bodies_by_every_way(aki, protocol, [ChatMessage("hi"), shown, ChatMessage("and?")])
             assert body["messages"][1] == {"role": "assistant", "content": content}
