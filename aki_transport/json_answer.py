@@ -7,6 +7,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from aki_transport.json_text import BracketScanner
@@ -87,16 +88,23 @@ class JsonAnswer:
             {'a': 2}
         """
         search = _Search(convert, frozenset(fields))
-        first_error: ValueError | None = None
-        for form in (search.as_it_is, search.unwrapped, search.decoded, search.any_form):
-            for candidate in reversed(self._candidates):
-                if candidate.is_repaired is not (form == search.any_form):
-                    continue
-                try:
-                    return form(candidate.value)
-                except ValueError as error:
-                    first_error = first_error or error
-        raise first_error or ValueError("there is no JSON")
+        return _first(
+            partial(form, candidate.value)
+            for form in (search.as_it_is, search.unwrapped, search.decoded, search.any_form)
+            for candidate in reversed(self._candidates)
+            if candidate.is_repaired is (form == search.any_form)
+        )
+
+
+def _first(attempts: Iterable[Callable[[], T]]) -> T:
+    """The first result; raises what the first attempt raised if there is none."""
+    first_error: ValueError | None = None
+    for attempt in attempts:
+        try:
+            return attempt()
+        except ValueError as error:
+            first_error = first_error or error
+    raise first_error or ValueError("there is no JSON")
 
 
 class _Search(Generic[T]):
@@ -123,13 +131,7 @@ class _Search(Generic[T]):
         return self._from_text(value) if isinstance(value, str) else self._inner(value, self._from_text, _MAX_DEPTH)
 
     def any_form(self, value: Any) -> T:
-        first_error: ValueError | None = None
-        for form in (self.as_it_is, self.unwrapped, self.decoded):
-            try:
-                return form(value)
-            except ValueError as error:
-                first_error = first_error or error
-        raise first_error or ValueError
+        return _first(partial(form, value) for form in (self.as_it_is, self.unwrapped, self.decoded))
 
     def _from_text(self, text: Any) -> T:
         if not isinstance(text, str):

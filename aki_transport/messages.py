@@ -184,7 +184,8 @@ class ChatRequest:
     prepared, are those that are left. `fields` are further fields of the body that are known by name, `extra_body`
     those that are not. `headers` and `timeout` are those of this one request. `max_tokens_field` is the protocol's name
     of that bound, and `own_bound` tells, where it is not the caller's, whether the protocol requires one.
-    `attachments_in_results` means that pictures of a tool's result stay in its message.
+    `attachments_in_results` means that pictures of a tool's result stay in its message, and `original_names` has the
+    names of tools that were reduced to what protocols take.
 
     `endpoint` is the endpoint of the model on protocols where each model is one. `raw_prompt` marks the messages as raw
     text to continue, for protocols that have a field for it.
@@ -214,6 +215,7 @@ class ChatRequest:
     max_tokens_field: str = "max_tokens"
     own_bound: Literal["optional", "required"] | None = None
     attachments_in_results: bool = False
+    original_names: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold tokens
@@ -289,6 +291,14 @@ def ordered_parts(text: str, parts: tuple[Part, ...]) -> tuple[Part, ...]:
     if not parts or "".join(part.text for part in parts if isinstance(part, Text)) == text:
         return parts
     return (Text(text), *(part for part in parts if not isinstance(part, Text)))
+
+
+def joined_parts(parts: list[Part], separator: str) -> str | tuple[Part, ...]:
+    """One string if all parts are text without further fields; empty texts are left out."""
+    texts = [part.text for part in parts if isinstance(part, Text) and not part.extra]
+    if len(texts) == len(parts):
+        return separator.join(filter(None, texts))
+    return tuple(part for part in parts if not isinstance(part, Text) or part.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

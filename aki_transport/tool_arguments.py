@@ -45,3 +45,8 @@ def _parse(call: ToolCall, *, is_cut: bool) -> ParsedCall:
     if not isinstance(arguments, dict):
         return ParsedCall(call, None, f"the arguments of {call.name} are no JSON object")
     return ParsedCall(call, arguments)
+
+
+def arguments_text(arguments: Any) -> str:
+    """Arguments as JSON text, which they may be already."""
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -19,7 +18,8 @@ from langchain_core.messages import (
 
 from aki_transport import reasoning as reasoning_format
 from aki_transport.message_fields import CALL_EXTRAS, REASONING_FIELD, maker_fields, marked
-from aki_transport.messages import Message, Part, RawBlock, Role, Text, ToolCall, cache_mark
+from aki_transport.messages import Message, Part, RawBlock, Role, Text, ToolCall, cache_mark, joined_parts
+from aki_transport.tool_arguments import arguments_text
 from langchain_aki._content_blocks import as_json_text, maker_block, read_block
 from langchain_aki.errors import ConfigurationError
 
@@ -116,7 +116,7 @@ def _convert_assistant_message(message: AIMessage) -> Message:
     blocks = [] if isinstance(message.content, str) else list(map(_unwrap_non_standard, message.content))
     reasoning = fields.get("reasoning_content") or "".join(_reasoning_texts(blocks))
     provider = message.response_metadata.get("model_provider")
-    content = message.content if isinstance(message.content, str) else _join(list(_answer_parts(blocks)))
+    content = message.content if isinstance(message.content, str) else joined_parts(list(_answer_parts(blocks)), "")
     return Message(
         role="assistant",
         content=marked(content or fields.get("refusal") or "", fields),
@@ -139,7 +139,7 @@ def _calls(message: AIMessage, blocks: list[Any]) -> Iterator[ToolCall]:
     }
     extras |= message.additional_kwargs.get(CALL_EXTRAS) or {}
     for call in message.tool_calls:
-        yield ToolCall(call["id"] or "", call["name"], _as_json(call["args"]), extras.get(call["id"], {}))
+        yield ToolCall(call["id"] or "", call["name"], arguments_text(call["args"]), extras.get(call["id"], {}))
     for broken in message.invalid_tool_calls:
         yield ToolCall(broken["id"] or "", broken["name"] or "", broken["args"] or "", extras.get(broken["id"], {}))
     if not message.tool_calls and not message.invalid_tool_calls:
@@ -152,15 +152,11 @@ def _calls_of_other_makers(function: Any, blocks: list[Any]) -> Iterator[ToolCal
         if isinstance(block, dict) and block.get("type") in _CALL_TYPES and block.get("name"):
             arguments: Any = next((block[name] for name in ("input", "args", "arguments") if block.get(name)), {})
             call_id = block.get("call_id") or block.get("id") or ""
-            yield ToolCall(str(call_id), block["name"], _as_json(arguments), cache_mark(block))
+            yield ToolCall(str(call_id), block["name"], arguments_text(arguments), cache_mark(block))
             function = None
     if isinstance(function, Mapping) and function.get("name"):
         # Its result is a FunctionMessage, which knows the name alone.
-        yield ToolCall(function["name"], function["name"], _as_json(function.get("arguments") or {}))
-
-
-def _as_json(arguments: Any) -> str:
-    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
+        yield ToolCall(function["name"], function["name"], arguments_text(function.get("arguments") or {}))
 
 
 def _reasoning_texts(blocks: list[Any]) -> Iterator[str]:
@@ -214,12 +210,4 @@ def _convert_content(content: str | list[str | dict[str, Any]], role: Role = "us
             is_data = role == "tool" and isinstance(part, RawBlock) and part.dialect is None
             parts.append(as_json_text(block) if is_data else part)
     # A user's text is joined as LangChain joins it; what tools return are items of a list.
-    return _join(parts, "" if role == "user" else "\n")
-
-
-def _join(parts: list[Part], separator: str = "") -> str | tuple[Part, ...]:
-    """One string if all parts are text without further fields; empty parts are left out."""
-    texts = [part.text for part in parts if isinstance(part, Text) and not part.extra]
-    if len(texts) == len(parts):
-        return separator.join(filter(None, texts))
-    return tuple(part for part in parts if not isinstance(part, Text) or part.text)
+    return joined_parts(parts, "" if role == "user" else "\n")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import json
+import re
 from collections.abc import Callable, Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from langchain_core.tools import BaseTool, create_schema_from_function
@@ -14,6 +17,8 @@ from aki_transport.arguments import SCHEMA_TYPES, as_response_format, as_tool, a
 from aki_transport.messages import JsonSchema, Tool, ToolNamed, cache_mark
 from aki_transport.schemas import object_schema, rooted_schema
 from langchain_aki.errors import ConfigurationError
+
+_REFERENCE = re.compile(r'"\$ref": "#/\$defs/([^"]*)"')
 
 
 def convert_tool(
@@ -102,32 +107,12 @@ def _recursive_schema(tool: Any) -> dict[str, Any] | None:
         return None
     schema: dict[str, Any] = source.model_json_schema()
     definitions = schema.get("$defs", {})
-    if not any(_reaches(name, name, definitions, set()) for name in definitions):
-        return None
-    schema = dict(rooted_schema(schema))
-    return {name: value for name, value in schema.items() if name not in ("title", "description")}
-
-
-def _reaches(goal: str, start: str, definitions: Mapping[str, Any], seen: set[str]) -> bool:
-    for name in _references(definitions.get(start)):
-        if name == goal:
-            return True
-        if name not in seen:
-            seen.add(name)
-            if _reaches(goal, name, definitions, seen):
-                return True
-    return False
-
-
-def _references(schema: Any) -> set[str]:
-    if isinstance(schema, Mapping):
-        own = {_target(schema["$ref"])} if isinstance(schema.get("$ref"), str) else set()
-        return own.union(*(_references(value) for value in schema.values()))
-    return set().union(*map(_references, schema)) if isinstance(schema, list) else set()
-
-
-def _target(reference: str) -> str:
-    return reference.rpartition("/")[2]
+    try:
+        TopologicalSorter({name: _REFERENCE.findall(json.dumps(each)) for name, each in definitions.items()}).prepare()
+    except CycleError:
+        schema = dict(rooted_schema(schema))
+        return {name: value for name, value in schema.items() if name not in ("title", "description")}
+    return None
 
 
 def convert_tool_choice(

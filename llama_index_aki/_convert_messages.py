@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import mimetypes
 from collections.abc import Callable, Mapping
@@ -38,9 +37,11 @@ from aki_transport.messages import (
     Role,
     Text,
     ToolCall,
+    joined_parts,
     with_fields,
 )
 from aki_transport.reasoning import from_blocks
+from aki_transport.tool_arguments import arguments_text
 from llama_index_aki._kept_blocks import read_content_parts
 
 log = logging.getLogger("aki_transport")
@@ -82,7 +83,7 @@ def convert_message(message: ChatMessage) -> Message:
                 thinking_blocks += [block] if role == "assistant" else []
             case ToolCallBlock(tool_call_id=call_id):
                 extra = call_extras.get(call_id, {})
-                calls.append(ToolCall(call_id or "", block.tool_name, _arguments_json(block.tool_kwargs), extra))
+                calls.append(ToolCall(call_id or "", block.tool_name, arguments_text(block.tool_kwargs), extra))
             case CachePoint():
                 _mark(calls if isinstance(previous, ToolCallBlock) else parts, block)
             case TextBlock() if role == "assistant":
@@ -100,7 +101,7 @@ def convert_message(message: ChatMessage) -> Message:
         parts = list(read_content_parts(fields[CONTENT_PARTS], text)) or parts
     return Message(
         role=role,
-        content=marked(_merge_parts(parts), fields),
+        content=marked(joined_parts(parts, "\n"), fields),
         name=fields.get("name"),
         reasoning="".join(block.content or "" for block in thinking_blocks),
         reasoning_blocks=from_blocks([_thinking_fields(block) for block in thinking_blocks if _is_block(block)]),
@@ -131,14 +132,6 @@ def _is_block(block: ThinkingBlock) -> bool:
 def _thinking_fields(block: ThinkingBlock) -> dict[str, Any]:
     """Anthropic's block. The type is added because other integrations store only the signature with the text."""
     return {"type": "thinking", "thinking": block.content or "", **block.additional_information}
-
-
-def _merge_parts(parts: list[Part]) -> str | tuple[Part, ...]:
-    """One string if all parts are text without further fields, joined as LlamaIndex joins; empty ones are left out."""
-    texts = [part.text for part in parts if isinstance(part, Text) and not part.extra]
-    if len(texts) == len(parts):
-        return "\n".join(filter(None, texts))
-    return tuple(part for part in parts if not isinstance(part, Text) or part.text)
 
 
 def _convert_block(block: ContentBlock) -> list[Part]:
@@ -212,10 +205,6 @@ def _convert_document(block: DocumentBlock) -> File:
     return File(base64=data, mime_type=mime_type, filename=block.title)
 
 
-def _arguments_json(arguments: Mapping[str, Any] | str) -> str:
-    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
-
-
 def _calls_of_other_makers(fields: Mapping[str, Any], extras: Mapping[str, Any]) -> list[ToolCall]:
     """The calls in the additional fields of a message without blocks for them."""
     entries = list(fields.get("tool_calls") or ())
@@ -234,4 +223,4 @@ def _convert_openai_tool_call(entry: Any, extras: Mapping[str, Any]) -> ToolCall
         return None
     call_id = call.get("id") or ""
     arguments = function.get("arguments") or function.get("input") or ""
-    return ToolCall(call_id, function["name"], _arguments_json(arguments), extras.get(call_id, {}))
+    return ToolCall(call_id, function["name"], arguments_text(arguments), extras.get(call_id, {}))

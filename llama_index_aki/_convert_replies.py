@@ -15,11 +15,12 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
+from llama_index.core.llms.llm import ToolSelection
 from pydantic import ValidationError
 from pydantic_core import from_json
 
 from aki_transport.message_fields import CONTENT_PARTS, message_fields, reply_metadata
-from aki_transport.messages import ChatDelta, ChatReply, ToolCallDelta
+from aki_transport.messages import ChatDelta, ChatReply, ToolCall, ToolCallDelta
 from aki_transport.reasoning import FIELD, to_blocks
 from aki_transport.tool_arguments import read_calls
 from llama_index_aki._kept_blocks import content_parts, kept_blocks
@@ -175,6 +176,23 @@ def parse_partial_arguments(text: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def select_tool(block: ToolCallBlock, finish_reason: str | None) -> ToolSelection:
+    """The selection that a call means; one of a complete answer, which has a finish reason, must have its arguments.
+
+    Where it has none that can be used, the selection is of a name that no tool has: agents answer that there is no such
+    tool, and so tell the model what was wrong, whatever arguments the tool would take.
+    """
+    call_id, name, arguments = block.tool_call_id or "", block.tool_name, block.tool_kwargs
+    if isinstance(arguments, str) and finish_reason is None:
+        arguments = parse_partial_arguments(arguments)
+    elif isinstance(arguments, str):
+        call = ToolCall(call_id, name, arguments)
+        ((_, parsed, error),) = read_calls(ChatReply(tool_calls=(call,), finish_reason=finish_reason))
+        name = name if parsed is not None else f"{name} (not called: {error})"
+        arguments = parsed or {}
+    return ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=arguments)
 
 
 def _content_blocks(thinking: list[ThinkingBlock], text: str, has_calls: bool) -> list[ContentBlock]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import Any, ClassVar, cast
@@ -15,25 +14,24 @@ from llama_index.core.base.llms.types import (
     MessageRole,
     ToolCallBlock,
 )
-from llama_index.core.chat_engine.types import AgentChatResponse
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.program.utils import FlexibleModel
 from llama_index.core.prompts import PromptTemplate
-from llama_index.core.tools.calling import acall_tool_with_selection, call_tool_with_selection
-from llama_index.core.tools.types import BaseTool, ToolOutput
+from llama_index.core.tools.types import BaseTool
 from llama_index.core.types import Model, PydanticProgramMode
 
+from aki_transport import InvalidResponseError
 from aki_transport.arguments import as_response_format
 from aki_transport.messages import ChatRequest
 from aki_transport.schemas import rooted_schema
 from aki_transport.settings import CHAT_FIELDS
 from llama_index_aki._base import LlamaIndexModel
 from llama_index_aki._convert_messages import convert_message
+from llama_index_aki._convert_replies import select_tool
 from llama_index_aki._structured import StructuredPrediction, add_call_from_text
-from llama_index_aki._tool_outputs import create_agent_response, output_without_call, select_tool
 
 dispatcher = get_dispatcher(__name__)
 
@@ -165,6 +163,7 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
 
         Raises:
             ValueError: There are none, unless `error_on_no_tool_call` is False.
+            InvalidResponseError: The arguments of a call cannot be used; with `error_on_no_tool_call` too.
 
         Example:
             >>> llm = AKI(model="qwen3.6-35b")
@@ -178,68 +177,11 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
         details = response.additional_kwargs
         # Only the last item of a stream has `model_name`; a service may omit `finish_reason`.
         finish_reason = details.get("finish_reason") or ("stop" if "model_name" in details else None)
-        return [select_tool(block, finish_reason) for block in blocks]
-
-    def predict_and_call(
-        self,
-        tools: Sequence[BaseTool],
-        user_msg: str | ChatMessage | None = None,
-        chat_history: list[ChatMessage] | None = None,
-        verbose: bool = False,
-        allow_parallel_tool_calls: bool = False,
-        error_on_no_tool_call: bool = True,
-        error_on_tool_error: bool = False,
-        **kwargs: Any,
-    ) -> AgentChatResponse:
-        """The outputs of the tools that the model calls; that of a call with unusable arguments says what was wrong.
-
-        Raises:
-            ValueError: No tool was called, unless `error_on_no_tool_call` is False; or a call failed, if
-                `error_on_tool_error` is True.
-
-        Example:
-            >>> from llama_index.core.tools import FunctionTool
-            >>> def weather(city: str) -> str:
-            ...     "The weather in a city."
-            ...     return f"Sunny in {city}."
-            >>> tool = FunctionTool.from_defaults(weather)
-            >>> AKI(model="qwen3.6-35b").predict_and_call([tool], user_msg="What is the weather in Munich?").response
-            'Sunny in Munich.'
-        """
-        kwargs |= {"user_msg": user_msg, "chat_history": chat_history, "verbose": verbose}
-        if not self.metadata.is_function_calling_model:
-            return super().predict_and_call(tools, **kwargs)
-        response = self.chat_with_tools(tools, allow_parallel_tool_calls=allow_parallel_tool_calls, **kwargs)
-        outputs = [
-            output_without_call(selection, tools) or call_tool_with_selection(selection, tools, verbose)
-            for selection in self.get_tool_calls_from_response(response, error_on_no_tool_call)
-        ]
-        return create_agent_response(response, outputs, error_on_tool_error=error_on_tool_error)
-
-    async def apredict_and_call(
-        self,
-        tools: Sequence[BaseTool],
-        user_msg: str | ChatMessage | None = None,
-        chat_history: list[ChatMessage] | None = None,
-        verbose: bool = False,
-        allow_parallel_tool_calls: bool = False,
-        error_on_no_tool_call: bool = True,
-        error_on_tool_error: bool = False,
-        **kwargs: Any,
-    ) -> AgentChatResponse:
-        """`predict_and_call`, async."""
-
-        async def output_of(selection: ToolSelection) -> ToolOutput:
-            without_call = output_without_call(selection, tools)
-            return without_call or await acall_tool_with_selection(selection, tools, verbose)
-
-        kwargs |= {"user_msg": user_msg, "chat_history": chat_history, "verbose": verbose}
-        if not self.metadata.is_function_calling_model:
-            return await super().apredict_and_call(tools, **kwargs)
-        response = await self.achat_with_tools(tools, allow_parallel_tool_calls=allow_parallel_tool_calls, **kwargs)
-        selections = self.get_tool_calls_from_response(response, error_on_no_tool_call)
-        outputs = list(await asyncio.gather(*map(output_of, selections)))
-        return create_agent_response(response, outputs, error_on_tool_error=error_on_tool_error)
+        selections = [select_tool(block, finish_reason) for block in blocks]
+        for block, selection in zip(blocks, selections, strict=True):
+            if error_on_no_tool_call and selection.tool_name != block.tool_name:
+                raise InvalidResponseError(f"the model called {selection.tool_name}")
+        return selections
 
     @dispatcher.span
     def structured_predict(

@@ -207,14 +207,12 @@ def describe(
     model = resolve(model, table, listing) or resolve(model, table, None) or model
     info = table.get(model) or ModelInfo(id=model)
     listed = _listed_limits(model, table, listing or {})
-    if listed.context_window:
-        info = replace(info, context_window=listed.context_window, source="service")
-    if listed.max_output:
-        info = replace(info, max_output=listed.max_output, output_source="service")
-    if context_window is not None:
-        info = replace(info, context_window=context_window, source="user")
+    if window := context_window or listed.context_window:
+        info = replace(info, context_window=window, source="user" if context_window else "service")
     if max_output is not None:
         return replace(info, max_output=max_output, output_source="user")
+    if listed.max_output:
+        info = replace(info, max_output=listed.max_output, output_source="service")
     return replace(info, max_output=min(info.max_output, info.context_window))
 
 

@@ -15,7 +15,6 @@ from aki_transport.models.resolver import ModelResolver
 from aki_transport.prepare import history, structured_output
 from aki_transport.prepare.adaptations import Change, Memory, adapted, as_remembered
 from aki_transport.prepare.structured_output import JsonDecoder, NoJsonError
-from aki_transport.prepare.tool_names import NameDecoder
 from aki_transport.providers import Route
 from aki_transport.transport import Call, Decoder
 from aki_transport.wire import Wire
@@ -57,7 +56,7 @@ class PreparedChat:
         self._tried: set[str] = set()
         self._to_remember: dict[str, Change] = {}
         bound = resolver.output_bound(request, info)
-        request, self._original_names = history.with_legal_names(request)
+        request = history.with_legal_names(request)
         request = replace(
             request,
             messages=history.with_readable_ids(history.reduced(request, resolver.provider.name), route.protocol),
@@ -105,8 +104,6 @@ class PreparedChat:
             holds_unopened_reasoning=self._may_think
             and (self._thinks or self._memory.change(self._request.model, _UNOPENED) is not None),
         )
-        if self._original_names:
-            inner = NameDecoder(inner, self._original_names)
         target, methods = self._request.response_format, self._request.structured_methods
         if not methods or not isinstance(target, JsonSchema | JsonObject):
             return inner

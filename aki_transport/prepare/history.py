@@ -120,8 +120,8 @@ def _name_of(tool: Mapping[str, Any]) -> Any:
     return (function if isinstance(function, Mapping) else tool).get("name")
 
 
-def with_legal_names(request: ChatRequest) -> tuple[ChatRequest, dict[str, str]]:
-    """The request with names of tools that protocols take, and the original of each name that was changed."""
+def with_legal_names(request: ChatRequest) -> ChatRequest:
+    """The request with names of tools that protocols take."""
     originals: dict[str, str] = {}
     names = [tool.name for tool in request.tools if isinstance(tool, Tool)]
     own = {_name_of(tool) for tool in request.tools if not isinstance(tool, Tool)}  # tools that the service runs
@@ -136,7 +136,7 @@ def with_legal_names(request: ChatRequest) -> tuple[ChatRequest, dict[str, str]]
         if new != name:
             originals[new] = name
     if not originals:
-        return request, originals
+        return request
     choice = request.tool_choice
     return replace(
         request,
@@ -149,7 +149,8 @@ def with_legal_names(request: ChatRequest) -> tuple[ChatRequest, dict[str, str]]
             )
             for message in request.messages
         ),
-    ), originals
+        original_names=originals,
+    )
 
 
 def with_system_first(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -80,7 +80,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
 
 def _number(text: str | None) -> float | None:
     try:
-        value = float(text) if text is not None else None
+        value = float(text or "")
     except ValueError:
         return None
-    return value if value is None or 0 <= value < float("inf") else None
+    return value if 0 <= value < float("inf") else None

@@ -285,24 +285,23 @@ class Transport:
         return (*of_headers, *proxy_secrets(), *(() if key is None else (key.get_secret_value(),)))
 
 
+@dataclass(repr=False)
 class _BodyDecoder:
     """Reads an answer that is one body, with a function."""
 
+    read: Read
+    headers: Headers
+    result: Any = None
     finished = complete = False
     text = ""
 
-    def __init__(self, read: Read, headers: Mapping[str, str]) -> None:
-        self._read = read
-        self._headers = headers
-        self._result: Any = None
-
     def feed(self, payload: Payload) -> None:
         """Read the body."""
-        self._result = self._read(self._headers, payload)
+        self.result = self.read(self.headers, payload)
 
     def end(self) -> Any:
         """The result."""
-        return self._result
+        return self.result
 
 
 def _key_header(key: SecretStr | None, key_in: str) -> dict[str, str]:

@@ -236,39 +236,19 @@ class AnthropicDecoder(AnswerDecoder):
 class _Block:
     """One content block while it grows; `position` counts tool calls."""
 
-    __slots__ = (
-        "arguments",
-        "data",
-        "has_pieces",
-        "id",
-        "input",
-        "is_call",
-        "is_ended",
-        "is_raw",
-        "name",
-        "pieces",
-        "position",
-        "signature",
-        "start",
-        "text_start",
-        "thinking",
-        "type",
-    )
-
     def __init__(self, start: Mapping[str, Any], position: int, *, text_start: int) -> None:
         self.start = start
-        self.is_ended = False
-        self.pieces: list[Mapping[str, Any]] = []
+        self.position = position
         self.text_start = text_start
         self.type = start.get("type")
         self.is_call = self.type == "tool_use"
         self.is_raw = self.type not in ("tool_use", "text", "thinking", "redacted_thinking", None)
-        self.position = position
+        self.is_ended = False
         self.id = text_or_none(start.get("id")) or (f"toolu_{uuid4().hex[:24]}" if self.is_call else "")
         self.name = text_or_none(start.get("name")) or ""
-        self.input = start.get("input")
         self.arguments = ArgumentsReader()
         self.has_pieces = False
+        self.pieces: list[Mapping[str, Any]] = []
         self.thinking: list[str] = []
         self.signature = [text_or_none(start.get("signature")) or ""]
         self.data = text_or_none(start.get("data")) if self.type == "redacted_thinking" else None
@@ -288,10 +268,11 @@ class _Block:
 
     def start_arguments(self) -> ToolCallDelta | None:
         """The arguments that came with the start of a tool call; None if pieces of arguments followed."""
-        if not self.is_call or self.has_pieces or not self.input:
+        value = self.start.get("input")
+        if not self.is_call or self.has_pieces or not value:
             return None
         self.has_pieces = True
-        arguments = self.input if isinstance(self.input, str) else json.dumps(self.input, ensure_ascii=False)
+        arguments = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return ToolCallDelta(self.position, arguments=self.arguments.feed(arguments))
 
     def rest(self) -> ToolCallDelta | None:

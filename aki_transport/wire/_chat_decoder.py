@@ -279,15 +279,15 @@ def _is_empty(reply: ChatReply) -> bool:
     return reply.usage is None or reply.usage.output_tokens == 0
 
 
-def tool_names(request: ChatRequest) -> frozenset[str]:
-    """The names of the functions that the request offers."""
-    names = set()
+def tool_names(request: ChatRequest) -> Mapping[str, str]:
+    """The names of the functions that the request offers, each with the name that its caller gave it."""
+    names = {}
     for tool in request.tools:
         if isinstance(tool, Tool):
-            names.add(tool.name)
+            names[tool.name] = tool.name
         elif isinstance(function := tool.get("function", tool), Mapping) and isinstance(function.get("name"), str):
-            names.add(function["name"])
-    return frozenset(names)
+            names[function["name"]] = function["name"]
+    return {**names, **request.original_names}
 
 
 def count_in(fields: Any, *names: str) -> int | None:

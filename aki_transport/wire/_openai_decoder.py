@@ -15,7 +15,6 @@ from aki_transport.wire._chat_decoder import AnswerDecoder, kept, read_usage, te
 from aki_transport.wire._pieces import merged_fields
 from aki_transport.wire._tool_calls import ToolCallReader
 
-_FIRST_INDEX = (None, 0, "0")
 # Fields that are read here; all others are kept as they are.
 _ANSWER_FIELDS = frozenset({"id", "object", "model", "choices", "usage", "system_fingerprint"})
 _CHOICE_FIELDS = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
@@ -41,6 +40,7 @@ class OpenAIDecoder(AnswerDecoder):
         self._choice_fields: dict[str, Any] = {}
         self._message_pieces: list[Mapping[str, Any]] = []
         self._reasoning_field: str | None = None
+        self._index: int | None = None
         self._others: dict[int, list[Mapping[str, Any]]] = {}
 
     def feed(self, payload: Payload) -> ChatDelta | None:
@@ -63,50 +63,24 @@ class OpenAIDecoder(AnswerDecoder):
             self.complete = True
         return None if choice is None else self._read_choice(choice, chunk, event)
 
-    def end(self) -> ChatDelta:
-        """The last delta: what was held back, and the complete reply."""
-        if self._choice or not self._others:
-            return super().end()
-        choice = self._merged_others()[0]  # the service counts from another number
-        del self._others[choice["index"]]
-        delta, last = self._read_choice(choice, {}, "body") or ChatDelta(), super().end()
-        return last._replace(
-            text=delta.text + last.text,
-            reasoning=delta.reasoning + last.reasoning,
-            refusal=delta.refusal + last.refusal,
-            tool_calls=delta.tool_calls + last.tool_calls,
-            parts=delta.parts + last.parts,
-        )
-
     def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
         return "", self._calls.end()
 
     def _first_choice(self, chunk: Mapping[str, Any], event: str) -> Mapping[str, Any] | None:
+        """The piece of the first choice; those of others, which `n` asks for, are collected."""
         choices = chunk.get("choices")
-        if choices and isinstance(choices, list):
-            choice = choices[0]
-            if not isinstance(choice, dict):
-                raise InvalidResponseError(f"a choice is {type(choice).__name__}, not an object")
-            if len(choices) == 1 and choice.get("index") in _FIRST_INDEX:
-                return choice
-            self._collect_others(choices)
-            for other in choices:
-                if isinstance(other, dict) and other.get("index") in _FIRST_INDEX:
-                    return other
-            if self._others:
-                return None
-        if event == "body":
+        pieces = [_with_index(*each) for each in enumerate(choices if isinstance(choices, list) else ())]
+        if self._index is None and pieces:
+            self._index = min(index for index, _ in pieces)
+        first = None
+        for index, choice in pieces:
+            if index != self._index:
+                self._others.setdefault(index, []).append(choice)
+            elif first is None:
+                first = choice
+        if event == "body" and first is None:
             raise InvalidResponseError(f"the answer has no choices: {str(chunk)[:MAX_SHOWN]}")
-        return None
-
-    def _collect_others(self, choices: list[Any]) -> None:
-        """The choices besides the first, which `n` asks for."""
-        for position, choice in enumerate(choices):
-            if isinstance(choice, dict):
-                index = choice.get("index")
-                index = position if index is None else int(index) if str(index).isdecimal() else 0
-                if index:
-                    self._others.setdefault(index, []).append(choice)
+        return first
 
     def _read_choice(self, choice: Mapping[str, Any], chunk: Mapping[str, Any], event: str) -> ChatDelta | None:
         self._choice = choice
@@ -243,14 +217,16 @@ class OpenAIDecoder(AnswerDecoder):
 
     def _raw(self) -> Mapping[str, Any]:
         """The last payload, with model, usage, finish reason and further choices of the payloads before it."""
-        choices = self._last.get("choices")
-        first = choices[0] if choices and isinstance(choices, list) else self._choice
-        if not isinstance(first, dict) or first.get("index") not in _FIRST_INDEX:
-            first = self._choice
-        first = {**first, "finish_reason": self._finish_reason()}
-        choices = [first, *self._merged_others()]
+        choices = [{**self._choice, "finish_reason": self._finish_reason()}, *self._merged_others()]
         usage = self._usage if self.complete else None
         return {**self._last, "model": self._served_model(), "usage": usage, "choices": choices}
+
+
+def _with_index(position: int, choice: Any) -> tuple[int, Mapping[str, Any]]:
+    if not isinstance(choice, dict):
+        raise InvalidResponseError(f"a choice is {type(choice).__name__}, not an object")
+    index = choice.get("index")
+    return position if index is None else int(index) if str(index).isdecimal() else 0, choice
 
 
 def _parts(content: Any) -> Iterator[Text | RawBlock | str]:

@@ -17,13 +17,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import BracketScanner
 from aki_transport.messages import ToolCall, ToolCallDelta
+from aki_transport.tool_arguments import arguments_text
 from aki_transport.wire._chat_decoder import kept, text_or_none
 
 _EMPTY = re.compile(r"\s*(?:\{\s*\}?\s*)?")
@@ -218,10 +220,10 @@ class ToolCallReader:
     """Assembles the tool calls of one answer.
 
     Args:
-        names: The names of the tools that were offered.
+        names: The names of the tools that were offered; see `offered_name`.
     """
 
-    def __init__(self, names: Collection[str] = ()) -> None:
+    def __init__(self, names: Mapping[str, str] = MappingProxyType({})) -> None:
         self._names = names
         self._calls: list[_Call] = []
         self._ids: set[str] = set()
@@ -269,8 +271,8 @@ class ToolCallReader:
         if name is not None:
             name = offered_name(name, self._names)
         arguments = function.get("arguments")
-        if not isinstance(arguments, str):
-            arguments = _arguments_text(function)
+        if not isinstance(arguments, str):  # some services send the object itself
+            arguments = arguments_text(next((v for name in _ARGUMENTS if (v := function.get(name)) is not None), ""))
         index = _index(piece.get("index"))
         call = None if blocking and name is not None else self._call_for(label, index, name, arguments, begun)
         if call is None:
@@ -366,16 +368,20 @@ def unique_id(label: str, used: set[str]) -> str:
     return unique
 
 
-def offered_name(name: str, names: Collection[str]) -> str:
+def offered_name(name: str, names: Mapping[str, str]) -> str:
     """The name of the one tool that was offered and that a model wrote with additions; else the name as it is.
 
     Models write their template's namespace before it, a number or special tokens behind it, or blanks around it.
+
+    Args:
+        name: What the model wrote.
+        names: The names that were offered, each with the one that the tool has for its caller.
     """
     if name in names or len(name) > _MAX_NAME:
-        return name
+        return names.get(name, name)
     matches = [
-        offered
-        for offered in names
+        own
+        for offered, own in names.items()
         if re.fullmatch(_ADDITIONS.format(re.escape(offered)), name, re.DOTALL | re.IGNORECASE)
     ]
     return matches[0] if len(matches) == 1 else name
@@ -390,9 +396,3 @@ def _index(value: Any) -> int | None:
         return int(value)
     is_number = isinstance(value, str) and value.isdecimal() and len(value) <= _MAX_INDEX_DIGITS
     return int(value) if is_number else None
-
-
-def _arguments_text(function: Mapping[str, Any]) -> str:
-    """Arguments as JSON text; some services send the object itself."""
-    arguments = next((value for name in _ARGUMENTS if (value := function.get(name)) is not None), "")
-    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)

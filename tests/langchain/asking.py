@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import operator
+from functools import reduce
 from typing import Any, Literal, TypeAlias
 
 import pytest
@@ -62,11 +64,7 @@ def is_streamed(way: Way) -> bool:
 
 def ask(model: Any, way: Way, question: Any) -> Any:
     """The whole answer; a stream's pieces are added up."""
-    pieces = pieces_of(model, way, question)
-    whole = pieces[0]
-    for piece in pieces[1:]:
-        whole = whole + piece
-    return whole
+    return reduce(operator.add, pieces_of(model, way, question))
 
 
 def pieces_of(model: Any, way: Way, question: Any, **given: Any) -> list[Any]:

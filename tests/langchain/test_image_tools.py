@@ -25,7 +25,6 @@ from tests.pictures import a_png
 from tests.refused_images import HINTS, REFUSED, allowed_folder
 from tests.subcases import subcases
 
-PROTOCOLS = ("openai", "native")
 KEY = "aki-5ecret-0f-the-te5ts"
 TASK = "Draw a red circle on a white background, then make the circle blue."
 
@@ -36,7 +35,7 @@ def emulator() -> Iterator[Emulator]:
         yield emulator
 
 
-@pytest.fixture(params=PROTOCOLS)
+@pytest.fixture(params=["openai", "native"])
 def protocol(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -85,7 +84,8 @@ def agent_with(emulator: Emulator, *tools: Any, **given: Any) -> Any:
 
 
 def test_the_schemas_say_what_to_pass_with_limits_and_defaults():
-    drawing, changing = (convert_to_openai_tool(tool)["function"] for tool in both_unconnected())
+    tools = AKIImageGenerationTool(api_key=KEY), AKIImageEditTool(api_key=KEY)
+    drawing, changing = (convert_to_openai_tool(tool)["function"] for tool in tools)
     assert drawing["name"] == "generate_image"
     fields = drawing["parameters"]["properties"]
     assert drawing["parameters"]["required"] == ["prompt"]
@@ -98,10 +98,6 @@ def test_the_schemas_say_what_to_pass_with_limits_and_defaults():
     assert changing["parameters"]["required"] == ["prompt", "image"]
     assert changing["parameters"]["properties"]["image"]["type"] == "string"
     assert "img_3f9c2a" in changing["parameters"]["properties"]["image"]["description"]
-
-
-def both_unconnected() -> tuple[AKIImageGenerationTool, AKIImageEditTool]:
-    return AKIImageGenerationTool(api_key=KEY), AKIImageEditTool(api_key=KEY)
 
 
 def test_a_picture_is_named_to_the_model_and_given_to_the_code(fresh_emulator, protocol, invoke):

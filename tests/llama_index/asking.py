@@ -181,7 +181,7 @@ def check_answer(llm: AKI, response: ChatResponse, expect: Expect) -> None:
         found = [call.tool_call_id for call in whole]
         assert [want or got for want, got in zip(expect.tool_ids, found, strict=True)] == found
     if broken:
-        selections = llm.get_tool_calls_from_response(response)
+        selections = llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)
         assert len([each for each in selections if "(not called: " in each.tool_name]) == len(broken)
     else:
         selected = llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)

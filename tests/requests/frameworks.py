@@ -13,13 +13,12 @@ from langchain_aki import ChatAKI
 from llama_index_aki import AKI
 from tests.anthropic_script import said
 from tests.scenarios import replied, streamed
-from tests.script_server import Answer, Request, ScriptServer, json_answer
+from tests.script_server import Answer, Request, ScriptServer
 
 Protocol: TypeAlias = Literal["openai", "anthropic"]
 WAYS = ("blocking", "async", "stream", "async stream")
 BOTH_HALVES = ("blocking", "async stream")
 """Sync and async, blocking and streamed, once each: for what no pair of them decides."""
-Respond: TypeAlias = Callable[[Request], Answer]
 
 
 def answer(request: Request) -> Answer:
@@ -27,11 +26,6 @@ def answer(request: Request) -> Answer:
     if request.path.endswith("/v1/messages"):
         return said(request, {"type": "text", "text": "Hello"})
     return streamed("Hello", model="m") if request.json.get("stream") else replied("Hello", model="m")
-
-
-def refuse_if(condition: Callable[[dict[str, Any]], Any], error: dict[str, Any], status: int = 400) -> Respond:
-    """Answers; requests whose body meets the condition get this error."""
-    return lambda request: json_answer(error, status) if condition(request.json) else answer(request)
 
 
 def gateway(server: ScriptServer) -> Provider:

@@ -10,8 +10,7 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel, Field, RootModel, SecretStr
 
-from aki_transport import ConfigurationError, Timeout
-from aki_transport.models.listing import forget_listings
+from aki_transport import AKIError, ConfigurationError, Timeout
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
 from tests.requests.frameworks import WAYS, aki, answer, ask, bodies_by_every_way, chat_aki
@@ -84,20 +83,18 @@ def test_aliases_are_taken(subtests) -> None:
     assert not AKI(model="gpt-oss-120b", is_function_calling_model=False).metadata.is_function_calling_model
 
 
-def test_hints_come_from_a_table(subtests) -> None:
-    for framework in (ChatAKI, AKI):
-        for name, hint in (
-            ("stroe", None),
-            ("temprature", None),
-            ("headers", "extra_headers="),
-            ("num_retries", "max_retries="),
-            ("endpoint", "base_url="),
-            ("is_chat_model", "True"),
-        ):
-            with subtests.test(name, framework=framework.__name__):
-                with pytest.raises(ConfigurationError) as caught:
-                    framework(model="m", **{name: False})
-                assert hint in str(caught.value) if hint else "use" not in str(caught.value)
+@pytest.mark.parametrize("framework", [ChatAKI, AKI])
+def test_hints_come_from_a_table(framework: Any) -> None:
+    hints = {
+        "headers": "extra_headers=",
+        "num_retries": "max_retries=",
+        "endpoint": "base_url=",
+        "is_chat_model": "True",
+    }
+    for name in (*hints, "stroe", "temprature"):
+        with pytest.raises(ConfigurationError) as caught:
+            framework(model="m", **{name: False})
+        assert hints[name] in str(caught.value) if name in hints else "use" not in str(caught.value)
 
 
 def test_a_call_has_its_own_headers_and_timeout(subtests) -> None:
@@ -109,37 +106,40 @@ def test_a_call_has_its_own_headers_and_timeout(subtests) -> None:
                 (request,) = server.requests
                 assert (request.headers["x-a"], request.headers["x-b"], request.json["z"]) == ("1", "2", 1)
                 assert "timeout" not in request.json
-    assert chat_aki.__name__
     request = ChatAKI(model="m", api_key="k-test")._request([], None, {"timeout": 5})
     assert request.timeout == Timeout(connect=5, answer=5, chunk=5)
 
 
+def key_functions() -> tuple[Any, Any]:
+    """Two functions that give another key each time: one to call, one to await."""
+    keys = iter(f"token-{n:06}" for n in range(9))
+
+    async def awaited() -> str:
+        return next(keys)
+
+    return (lambda: next(keys)), awaited
+
+
 def test_a_key_may_be_a_function_asked_for_each_attempt(subtests) -> None:
+    refusal = json_answer({"error": {"message": "busy: token-000000"}}, 503, retry_after="0")
     for framework in (chat_aki, aki):
         for way in WAYS:
-            with subtests.test(framework.__name__, way=way):
-                forget_listings()
-                refusal = json_answer({"error": {"message": "busy: token-000000"}}, 503, retry_after="0")
-                with ScriptServer(refusal, always=answer) as server:
-                    model = framework(server, api_key=key_functions()[way.startswith("async")], model_listing=False)
-                    ask(model, way, ["hi"])
-                    seen = [request.headers["authorization"] for request in server.requests]
-                    assert seen == ["Bearer token-000000", "Bearer token-000001"]
+            with subtests.test(framework.__name__, way=way), ScriptServer(refusal, always=answer) as server:
+                key = key_functions()[way.startswith("async")]
+                model = framework(server, api_key=key, model_listing=False)
+                ask(model, way, ["hi"])
+                seen = [request.headers["authorization"] for request in server.requests]
+                assert seen == ["Bearer token-000000", "Bearer token-000001"]
                 assert "token-" not in repr(model)
-    with ScriptServer(always=answer) as server:
-
-        async def key() -> str:
-            return "token"
-
-        with pytest.raises(ConfigurationError, match="async"):
-            chat_aki(server, api_key=key).invoke("hi")
-        with pytest.raises(ConfigurationError, match="empty"):
-            chat_aki(server, api_key=lambda: "").invoke("hi")
-        echo = json_answer({"error": {"message": "bad key token-secret-1"}}, 401)
-        server.say(echo)
-        with pytest.raises(Exception, match="bad key") as caught:
-            chat_aki(server, api_key=lambda: "token-secret-1").invoke("hi")
-        assert "token-secret-1" not in str(caught.value)
+    with ScriptServer(always=json_answer({"error": {"message": "bad key token-secret-1"}}, 401)) as server:
+        for function, words in (
+            (key_functions()[1], "async"),
+            (lambda: "", "empty"),
+            (lambda: "token-secret-1", "bad"),
+        ):
+            with pytest.raises(AKIError, match=words) as caught:
+                chat_aki(server, api_key=function).invoke("hi")
+            assert "token-secret-1" not in str(caught.value)
 
 
 FOREIGN = [
@@ -164,27 +164,31 @@ def test_tools_that_are_no_functions_pass(subtests) -> None:
 
 def test_functions_in_any_dict_are_the_same_tool(subtests) -> None:
     schema = {"type": "object", "properties": {"a": {}}}
+    named = {"name": "f", "description": "d"}
     for form in (
-        {"type": "function", "name": "f", "description": "d", "parameters": schema},
-        {"name": "f", "description": "d", "parameters": schema},
-        {"name": "f", "description": "d", "inputSchema": schema, "title": "F", "annotations": {"readOnlyHint": True}},
-        {"name": "f", "description": "d", "input_schema": schema},
+        {"type": "function", **named, "parameters": schema},
+        {**named, "parameters": schema},
+        {**named, "inputSchema": schema, "title": "F", "annotations": {"readOnlyHint": True}},
+        {**named, "input_schema": schema},
     ):
         with subtests.test(form), ScriptServer(always=answer) as server:
             chat_aki(server).bind_tools([form]).invoke("hi")
             aki(server).chat([ChatMessage("hi")], tools=[form])
-            sent = {"type": "function", "function": {"name": "f", "description": "d", "parameters": schema}}
+            sent = {"type": "function", "function": {**named, "parameters": schema}}
             assert [request.json["tools"] for request in server.requests] == [[sent]] * 2
 
 
-def test_a_tool_that_is_no_function_can_be_chosen(subtests) -> None:
+def test_a_tool_that_is_no_function_can_be_chosen_and_extras_of_a_tool_stay(subtests) -> None:
     hosted = {"type": "web_search_preview"}
+    mark = {"cache_control": {"type": "ephemeral"}}
     for protocol in ("openai", "anthropic"):
         with subtests.test(protocol), ScriptServer(always=answer) as server:
             chat_aki(server, protocol).bind_tools([hosted], tool_choice="web_search_preview").invoke("hi")
             chat_aki(server, protocol).bind_tools([hosted], tool_choice=hosted).invoke("hi")
             aki(server, protocol).chat([ChatMessage("hi")], tools=[hosted], tool_choice=hosted)
             assert [request.json["tool_choice"] for request in server.requests] == [hosted] * 3
+            chat_aki(server, protocol).bind_tools([tool(extras=mark)(grow)]).invoke("hi")
+            assert server.requests[3].json["tools"][0]["cache_control"] == mark["cache_control"]
 
 
 class Node(BaseModel):
@@ -223,16 +227,6 @@ def grow(tree: Node) -> str:
     return tree.name
 
 
-def key_functions() -> tuple[Any, Any]:
-    """Two functions that give another key each time: one to call, one to await."""
-    keys = iter(f"token-{n:06}" for n in range(9))
-
-    async def awaited() -> str:
-        return next(keys)
-
-    return (lambda: next(keys)), awaited
-
-
 T = TypeVar("T")
 
 
@@ -262,45 +256,19 @@ def test_schemas_of_tools_are_whole_and_strict_ones_legal(subtests) -> None:
         parameters = server.requests[1].json["tools"][0]["function"]["parameters"]
         assert (parameters["type"], parameters["required"]) == ("object", ["name"])
     for protocol in ("openai", "anthropic"):
-        with subtests.test("strict, one of several", protocol=protocol), ScriptServer(always=answer) as server:
-            chat_aki(server, protocol).bind_tools([Choice], strict=True).invoke("hi")
-            (sent,) = server.requests[0].json["tools"]
-            sent = sent.get("function", sent)
-            schema = sent.get("parameters") or sent["input_schema"]
-            assert "oneOf" not in str(schema)
-            assert "discriminator" not in str(schema)
-            assert [each["properties"]["kind"]["const"] for each in schema["properties"]["one"]["anyOf"]] == ["a", "b"]
         with subtests.test("strict", protocol=protocol), ScriptServer(always=answer) as server:
-            chat_aki(server, protocol).bind_tools([Answer[int]], strict=True).invoke("hi")
-            (sent,) = server.requests[0].json["tools"]
-            sent = sent.get("function", sent)
-            schema = sent.get("parameters") or sent["input_schema"]
-            assert sent["strict"] is True
-            assert sent["name"] == "Answer_int"
-            assert schema["additionalProperties"] is False
-            assert schema["required"] == ["value", "note"]
-            assert "default" not in str(schema)
-        with subtests.test("a free object stays free", protocol=protocol), ScriptServer(always=answer) as server:
-            chat_aki(server, protocol).bind_tools([Answer[dict[str, int]]], strict=True).invoke("hi")
-            (sent,) = server.requests[0].json["tools"]
-            sent = sent.get("function", sent)
-            schema = sent.get("parameters") or sent["input_schema"]
-            assert schema["properties"]["value"]["additionalProperties"] == {"type": "integer"}
-            assert schema["additionalProperties"] is False
-
-
-def test_extras_of_a_tool_stay(subtests) -> None:
-    mark = {"cache_control": {"type": "ephemeral"}}
-
-    @tool(extras=mark)
-    def look(at: str) -> str:
-        """Look."""
-        return at
-
-    for protocol in ("openai", "anthropic"):
-        with subtests.test(protocol), ScriptServer(always=answer) as server:
-            chat_aki(server, protocol).bind_tools([look]).invoke("hi")
-            assert server.requests[0].json["tools"][0]["cache_control"] == mark["cache_control"]
+            tools = [Choice, Answer[int], Answer[dict[str, int]]]
+            chat_aki(server, protocol).bind_tools(tools, strict=True).invoke("hi")
+            sent = [each.get("function", each) for each in server.requests[0].json["tools"]]
+            one_of, plain, free = (each.get("parameters") or each["input_schema"] for each in sent)
+            assert "oneOf" not in str(one_of)
+            assert "discriminator" not in str(one_of)
+            assert [each["properties"]["kind"]["const"] for each in one_of["properties"]["one"]["anyOf"]] == ["a", "b"]
+            assert (sent[1]["strict"], sent[1]["name"]) == (True, "Answer_int")
+            assert (plain["additionalProperties"], plain["required"]) == (False, ["value", "note"])
+            assert "default" not in str(plain)
+            assert free["properties"]["value"]["additionalProperties"] == {"type": "integer"}
+            assert free["additionalProperties"] is False
 
 
 def test_schemas_of_answers_are_taken_in_any_form(subtests) -> None:
@@ -359,35 +327,23 @@ def test_names_and_roots_are_made_legal_and_back_again(subtests) -> None:
 
 
 def test_choices_of_tools_are_passed(subtests) -> None:
-    allowed = {
-        "type": "allowed_tools",
-        "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "f"}}]},
-    }
+    function = {"type": "function", "function": {"name": "f"}}
+    allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [function]}}
     other = {"type": "function", "function": {"name": "g", "parameters": {"type": "object", "properties": {}}}}
+    one = {"type": "auto", "disable_parallel_tool_use": True}
     for framework in (chat_aki, aki):
         with subtests.test(framework.__name__):
             body = bodies_by_every_way(framework, "openai", ["hi"], tools=[FUNCTION, other], tool_choice=allowed)
             assert body["tool_choice"] == allowed
             body = bodies_by_every_way(framework, "anthropic", ["hi"], tools=[FUNCTION, other], tool_choice=allowed)
-            assert body["tool_choice"] == {"type": "any"}
-            assert [each["name"] for each in body["tools"]] == ["f"]
-            one = {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
-            body = bodies_by_every_way(framework, "anthropic", ["hi"], tools=[FUNCTION], **one)
-            assert body["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+            assert (body["tool_choice"], [each["name"] for each in body["tools"]]) == ({"type": "any"}, ["f"])
+            body = bodies_by_every_way(framework, "anthropic", ["hi"], tools=[FUNCTION], tool_choice=one)
+            assert body["tool_choice"] == one
             body = bodies_by_every_way(framework, "openai", ["hi"], tools=[FUNCTION], parallel_tool_calls=False)
             assert body["parallel_tool_calls"] is False
-    body = bodies_by_every_way(
-        aki, "openai", ["hi"], tools=[FUNCTION], tool_required=True, allow_parallel_tool_calls=False
-    )
+    kwargs = {"tool_required": True, "allow_parallel_tool_calls": False}
+    body = bodies_by_every_way(aki, "openai", ["hi"], tools=[FUNCTION], **kwargs)
     assert (body["tool_choice"], body["parallel_tool_calls"]) == ("required", False)
-
-
-def test_zero_is_sent(subtests) -> None:
-    for framework in (chat_aki, aki):
-        with subtests.test(framework.__name__):
-            zeros = {"temperature": 0, "top_p": 0, "seed": 0, "presence_penalty": 0, "frequency_penalty": 0}
-            body = bodies_by_every_way(framework, "openai", ["hi"], fields=zeros)
-            assert body == {**body, **zeros}
 
 
 def test_base_urls_as_people_copy_them(subtests) -> None:

@@ -23,123 +23,91 @@ from llama_index.core.base.llms.types import (
 )
 
 from aki_transport import ConfigurationError
-from tests.requests.frameworks import aki, answer, ask, bodies_by_every_way, chat_aki
+from tests.requests.frameworks import Protocol, aki, answer, ask, bodies_by_every_way, chat_aki
 from tests.script_server import ScriptServer
 
 # The scripted server answers with the same model, whichever is asked for.
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
 
+PROTOCOLS: tuple[Protocol, ...] = ("openai", "anthropic")
 MARK = {"cache_control": {"type": "ephemeral"}}
 POINT = CachePoint(cache_control=CacheControl(type="ephemeral", ttl="1h"))
 URL = "https://example.com/a"
 SEARCH = {"type": "search_result", "source": URL, "title": "T", "content": [{"type": "text", "text": "x"}]}
 
 PNG_URL = "data:image/png;base64,aGk="
-PNG_SENT = (
-    {"type": "image_url", "image_url": {"url": PNG_URL}},
-    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}},
-)
+PDF_URL = "data:application/pdf;base64,aGk="
+FILE_ID = {"type": "file", "file": {"file_id": "f-1"}}
+
+
+def text(words: str, **more: Any) -> dict[str, Any]:
+    return {"type": "text", "text": words, **more}
+
+
+def media(kind: str, url: Any = URL, **more: Any) -> dict[str, Any]:
+    """A block in OpenAI's form."""
+    return {"type": f"{kind}_url", f"{kind}_url": {"url": url}, **more}
+
+
+def file(name: str, data: str = URL, **more: Any) -> dict[str, Any]:
+    return {"type": "file", "file": {"filename": name, "file_data": data}, **more}
+
+
+def sourced(kind: str, **more: Any) -> dict[str, Any]:
+    """A block in Anthropic's form: at a URL, by its ID, or with its data."""
+    source: dict[str, Any] = {"type": "url", "url": URL}
+    if "file_id" in more:
+        source = {"type": "file", "file_id": more.pop("file_id")}
+    if "media_type" in more:
+        source = {"type": "base64", "media_type": more.pop("media_type"), "data": "aGk="}
+    return {"type": kind, "source": source, **more}
+
+
+MARKED = text("x", **MARK)
+CITED = sourced("document", title="T", citations={"enabled": True})
+IMAGE_ID, DOCUMENT_ID = sourced("image", file_id="f-1"), sourced("document", file_id="f-1")
+PDF = sourced("document", media_type="application/pdf")
+PNG_SENT = (media("image", PNG_URL), sourced("image", media_type="image/png"))
+FILE = {"type": "file", "source_type": "base64", "data": "aGk=", "mime_type": "application/pdf"}
+PIXELS = {"type": "image_url", "image_url": {"url": URL, "format": "png"}, "min_pixels": 3136}
+HOLOGRAM = {"type": "hologram", "data": "x"}
+INPUT = {"type": "input_image", "image_url": URL, "detail": "low"}
+INPUT_SENT = {"type": "image_url", "image_url": {"url": URL, "detail": "low"}}
 
 # A user's block in LangChain, and what is sent for it on OpenAI's and Anthropic's wire; None: refused before sending.
 BLOCKS: dict[str, tuple[dict[str, Any], Any, Any]] = {
-    "text with a mark": (
-        {"type": "text", "text": "x", **MARK},
-        {"type": "text", "text": "x", **MARK},
-        {"type": "text", "text": "x", **MARK},
-    ),
-    "image with a mark": (
-        {"type": "image", "url": URL, **MARK},
-        {"type": "image_url", "image_url": {"url": URL}, **MARK},
-        {"type": "image", "source": {"type": "url", "url": URL}, **MARK},
-    ),
-    "mark in extras": (
-        {"type": "text", "text": "x", "extras": MARK},
-        {"type": "text", "text": "x", **MARK},
-        {"type": "text", "text": "x", **MARK},
-    ),
-    "video": ({"type": "video_url", "video_url": {"url": URL}}, {"type": "video_url", "video_url": {"url": URL}}, None),
-    "standard video": ({"type": "video", "url": URL}, {"type": "video_url", "video_url": {"url": URL}}, None),
-    "audio": ({"type": "audio_url", "audio_url": {"url": URL}}, {"type": "audio_url", "audio_url": {"url": URL}}, None),
+    "text with a mark": (MARKED, MARKED, MARKED),
+    "mark in extras": ({"type": "text", "text": "x", "extras": MARK}, MARKED, MARKED),
+    "image with a mark": ({"type": "image", "url": URL, **MARK}, media("image", **MARK), sourced("image", **MARK)),
+    "video": (media("video"), media("video"), None),
+    "standard video": ({"type": "video", "url": URL}, media("video"), None),
+    "audio": (media("audio"), media("audio"), None),
     "file by URL": (
         {"type": "file", "url": URL, "mime_type": "application/pdf"},
-        {"type": "file", "file": {"filename": "document", "file_data": URL}},
-        {"type": "document", "source": {"type": "url", "url": URL}},
+        file("document"),
+        sourced("document"),
     ),
-    "document by URL": (
-        {"type": "document", "source": {"type": "url", "url": URL}, "title": "T", "citations": {"enabled": True}},
-        {"type": "file", "file": {"filename": "T", "file_data": URL}, "citations": {"enabled": True}},
-        {"type": "document", "source": {"type": "url", "url": URL}, "title": "T", "citations": {"enabled": True}},
-    ),
-    "file URL in OpenAI's form": (
-        {"type": "file", "file": {"file_data": URL, "filename": "a.pdf"}},
-        {"type": "file", "file": {"filename": "a.pdf", "file_data": URL}},
-        {"type": "document", "source": {"type": "url", "url": URL}, "title": "a.pdf"},
-    ),
-    "file by ID": (
-        {"type": "file", "file_id": "f-1"},
-        {"type": "file", "file": {"file_id": "f-1"}},
-        {"type": "document", "source": {"type": "file", "file_id": "f-1"}},
-    ),
-    "image by ID": (
-        {"type": "image", "source": {"type": "file", "file_id": "f-1"}},
-        {"type": "file", "file": {"file_id": "f-1"}},
-        {"type": "image", "source": {"type": "file", "file_id": "f-1"}},
-    ),
+    "document by URL": (CITED, file("T", citations={"enabled": True}), CITED),
+    "file URL in OpenAI's form": (file("a.pdf"), file("a.pdf"), sourced("document", title="a.pdf")),
+    "file by ID": ({"type": "file", "file_id": "f-1"}, FILE_ID, DOCUMENT_ID),
+    "image by ID": (IMAGE_ID, FILE_ID, IMAGE_ID),
+    "sound by ID": ({"type": "audio", "file_id": "f-1"}, FILE_ID, None),
     "search result": (SEARCH, None, SEARCH),
-    "pixels": (
-        {"type": "image_url", "image_url": {"url": URL, "format": "png"}, "min_pixels": 3136},
-        {"type": "image_url", "image_url": {"url": URL, "format": "png"}, "min_pixels": 3136},
-        {"type": "image", "source": {"type": "url", "url": URL}, "min_pixels": 3136},
-    ),
-    "never heard of": (
-        {"type": "hologram", "data": "x"},
-        {"type": "hologram", "data": "x"},
-        {"type": "hologram", "data": "x"},
-    ),
-    "Gemini's": (
-        {"type": "media", "mime_type": "image/png", "data": "aGk="},
-        {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
-        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}},
-    ),
-    "of OpenAI's newer protocol": (
-        {"type": "input_image", "image_url": URL, "detail": "low"},
-        {"type": "image_url", "image_url": {"url": URL, "detail": "low"}},
-        {"type": "image", "source": {"type": "url", "url": URL}},
-    ),
-    "of OpenAI's newer protocol, by ID": (
-        {"type": "input_image", "file_id": "f-1"},
-        {"type": "file", "file": {"file_id": "f-1"}},
-        {"type": "image", "source": {"type": "file", "file_id": "f-1"}},
-    ),
+    "pixels": (PIXELS, PIXELS, sourced("image", min_pixels=3136)),
+    "never heard of": (HOLOGRAM, HOLOGRAM, HOLOGRAM),
+    "Gemini's": ({"type": "media", "mime_type": "image/png", "data": "aGk="}, *PNG_SENT),
+    "of OpenAI's newer protocol": (INPUT, INPUT_SENT, sourced("image")),
+    "of OpenAI's newer protocol, by ID": ({"type": "input_image", "file_id": "f-1"}, FILE_ID, IMAGE_ID),
     "of models' processors": ({"type": "image", "image": PNG_URL}, *PNG_SENT),
     "without a type": ({"image": PNG_URL}, *PNG_SENT),
     "a data URL as base64 text": ({"type": "image", "base64": PNG_URL, "mime_type": "image/png"}, *PNG_SENT),
     "bytes as base64 text": ({"type": "image", "base64": b"hi", "mime_type": "image/png"}, *PNG_SENT),
     "MCP's": ({"type": "image", "data": "aGk=", "mimeType": "image/png"}, *PNG_SENT),
-    "sound by ID": (
-        {"type": "audio", "file_id": "f-1"},
-        {"type": "file", "file": {"file_id": "f-1"}},
-        None,
-    ),
-    "file at a data URL": (
-        {"type": "file", "url": "data:application/pdf;base64,aGk="},
-        {"type": "file", "file": {"filename": "document", "file_data": "data:application/pdf;base64,aGk="}},
-        {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "aGk="}},
-    ),
+    "file at a data URL": ({"type": "file", "url": PDF_URL}, file("document", PDF_URL), PDF),
     "older file with its name in metadata": (
-        {
-            "type": "file",
-            "source_type": "base64",
-            "data": "aGk=",
-            "mime_type": "application/pdf",
-            "metadata": {"filename": "a.pdf"},
-        },
-        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,aGk="}},
-        {
-            "type": "document",
-            "source": {"type": "base64", "media_type": "application/pdf", "data": "aGk="},
-            "title": "a.pdf",
-        },
+        {**FILE, "metadata": {"filename": "a.pdf"}},
+        file("a.pdf", PDF_URL),
+        {**PDF, "title": "a.pdf"},
     ),
 }
 
@@ -155,65 +123,62 @@ def test_a_block_is_sent_in_the_form_of_the_wire(subtests) -> None:
                     assert not server.requests
                     continue
                 body = bodies_by_every_way(chat_aki, protocol, messages)
-                assert body["messages"] == [{"role": "user", "content": [{"type": "text", "text": "see"}, expected]}]
+                assert body["messages"] == [{"role": "user", "content": [text("see"), expected]}]
+
+
+def contents_of(body: dict[str, Any]) -> list[Any]:
+    """What stands in the system prompt, if it stands apart, and in each message."""
+    return [*([body["system"]] if "system" in body else []), *(message["content"] for message in body["messages"])]
 
 
 def test_marks_stand_where_they_stood(subtests) -> None:
-    call = {"id": "c1", "name": "f", "args": {}}
     conversation = [
-        SystemMessage([{"type": "text", "text": "be kind", **MARK}]),
+        SystemMessage([text("be kind", **MARK)]),
         HumanMessage("hi"),
-        AIMessage([{"type": "text", "text": "I look.", **MARK}], tool_calls=[call]),
-        ToolMessage([{"type": "text", "text": "found", **MARK}], tool_call_id="c1"),
+        AIMessage([text("I look.", **MARK)], tool_calls=[{"id": "c1", "name": "f", "args": {}}]),
+        ToolMessage([text("found", **MARK)], tool_call_id="c1"),
     ]
     tool = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}, **MARK}
     with subtests.test("anthropic"):
         body = bodies_by_every_way(chat_aki, "anthropic", conversation, tools=[tool], **MARK)
-        assert body["system"] == [{"type": "text", "text": "be kind", **MARK}]
-        assert body["tools"] == [tool]
-        assert body["cache_control"] == MARK["cache_control"]
-        assert body["messages"][1]["content"][0] == {"type": "text", "text": "I look.", **MARK}
-        (result,) = body["messages"][2]["content"]
-        assert result["cache_control"] == MARK["cache_control"]
-        assert result["content"] == [{"type": "text", "text": "found"}]
+        system, _, (words, _), (result,) = contents_of(body)
+        assert (system, words) == ([text("be kind", **MARK)], text("I look.", **MARK))
+        assert result == {"type": "tool_result", "tool_use_id": "c1", "content": [text("found")], **MARK}
+        assert (body["tools"], body["cache_control"]) == ([tool], MARK["cache_control"])
     with subtests.test("openai"):
         body = bodies_by_every_way(chat_aki, "openai", conversation, tools=[tool], **MARK)
+        assert contents_of(body) == [
+            [text("be kind", **MARK)],
+            "hi",
+            *([text(each, **MARK)] for each in ("I look.", "found")),
+        ]
         assert body["cache_control"] == body["tools"][0]["cache_control"] == MARK["cache_control"]
-        for index, text in ((0, "be kind"), (2, "I look."), (3, "found")):
-            assert body["messages"][index]["content"] == [{"type": "text", "text": text, **MARK}]
     mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
     blocks = [
         ChatMessage(role="system", blocks=[TextBlock(text="be kind"), POINT]),
         ChatMessage(blocks=[TextBlock(text="a"), POINT, TextBlock(text="b")]),
     ]
-    with subtests.test("LlamaIndex, anthropic"):
-        body = bodies_by_every_way(aki, "anthropic", blocks)
-        assert body["system"] == [{"type": "text", "text": "be kind", **mark}]
-        assert body["messages"][0]["content"] == [{"type": "text", "text": "a", **mark}, {"type": "text", "text": "b"}]
-    with subtests.test("LlamaIndex, openai"):
-        body = bodies_by_every_way(aki, "openai", blocks)
-        assert body["messages"][0]["content"] == [{"type": "text", "text": "be kind", **mark}]
-    with subtests.test("LlamaIndex, behind a call"):
-        use = ToolCallBlock(tool_call_id="c1", tool_name="f", tool_kwargs={})
-        answer_with_call = ChatMessage(role="assistant", blocks=[TextBlock(text="I look."), use, POINT])
-        found = ChatMessage(role="tool", content="x", additional_kwargs={"tool_call_id": "c1"})
-        body = bodies_by_every_way(aki, "anthropic", [ChatMessage("hi"), answer_with_call, found])
-        assert body["messages"][1]["content"] == [
-            {"type": "text", "text": "I look."},
-            {"type": "tool_use", "id": "c1", "name": "f", "input": {}, **mark},
-        ]
-    with subtests.test("LlamaIndex, behind a video"):
-        body = bodies_by_every_way(aki, "openai", [ChatMessage(blocks=[VideoBlock(url=URL), POINT])])
-        assert body["messages"][0]["content"] == [{"type": "video_url", "video_url": {"url": URL}, **mark}]
+    use = ToolCallBlock(tool_call_id="c1", tool_name="f", tool_kwargs={})
+    called = ChatMessage(role="assistant", blocks=[TextBlock(text="I look."), use, POINT])
+    history = [ChatMessage("hi"), called, result_of("x", tool_call_id="c1")]
+    rows: list[tuple[Protocol, list[Any], int, Any]] = [
+        *((each, blocks, 0, [text("be kind", **mark)]) for each in PROTOCOLS),
+        *((each, blocks, 1, [text("a", **mark), text("b")]) for each in PROTOCOLS),
+        ("anthropic", history, 1, [text("I look."), {**USE, "input": {}, **mark}]),
+        ("openai", [ChatMessage(blocks=[VideoBlock(url=URL), POINT])], 0, [media("video", **mark)]),
+    ]
+    for protocol, messages, index, expected in rows:
+        with subtests.test(protocol, expected=expected):
+            assert contents_of(bodies_by_every_way(aki, protocol, messages))[index] == expected
 
 
 def test_marks_in_the_fields_of_a_message_and_on_its_calls_arrive(subtests) -> None:
-    sent = [{"type": "text", "text": "hi", **MARK}]
+    sent = [text("hi", **MARK)]
     for framework, message in (
         (chat_aki, HumanMessage("hi", additional_kwargs=MARK)),
         (aki, ChatMessage("hi", additional_kwargs=MARK)),
     ):
-        for protocol in ("openai", "anthropic"):
+        for protocol in PROTOCOLS:
             with subtests.test(framework.__name__, protocol=protocol):
                 body = bodies_by_every_way(framework, protocol, [message])
                 assert body["messages"] == [{"role": "user", "content": sent}]
@@ -226,8 +191,8 @@ def test_marks_in_the_fields_of_a_message_and_on_its_calls_arrive(subtests) -> N
 
 
 def test_results_in_a_users_content_are_results_on_every_wire(subtests) -> None:
-    result = {"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "found"}]}
-    for content, tail in (([result, {"type": "text", "text": "so?"}], ["so?"]), ([result], [])):
+    result = {"type": "tool_result", "tool_use_id": "c1", "content": [text("found")]}
+    for content, tail in (([result, text("so?")], ["so?"]), ([result], [])):
         history = ["hi", AIMessage([USE]), HumanMessage(content)]
         with subtests.test("openai", tail=tail):
             _, _, sent, *behind = bodies_by_every_way(chat_aki, "openai", history)["messages"]
@@ -235,67 +200,49 @@ def test_results_in_a_users_content_are_results_on_every_wire(subtests) -> None:
             assert [message["content"] for message in behind] == tail
         with subtests.test("anthropic", tail=tail):
             body = bodies_by_every_way(chat_aki, "anthropic", history)
-            assert body["messages"][2]["content"] == [result, *({"type": "text", "text": text} for text in tail)]
+            assert body["messages"][2]["content"] == [result, *map(text, tail)]
 
 
 CALL = {"id": "c1", "name": "f", "args": {"a": 1}, "type": "tool_call"}
 USE = {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}}
 RESULT = ToolMessage("found", tool_call_id="c1")
-# An answer of another maker with one call, and what stands behind it.
+LOOK = text("I look.")
+OLDER = {"function_call": {"name": "f", "arguments": '{"a": 1}'}}
+
+
+def of(maker: str, *content: Any, **fields: Any) -> list[Any]:
+    """An answer of this maker with one call, and its result."""
+    return [AIMessage([*content], tool_calls=[CALL], response_metadata={"model_provider": maker}, **fields), RESULT]
+
+
 HISTORIES: dict[str, list[Any]] = {
-    "ChatAnthropic": [
-        AIMessage(
-            [
-                {"type": "thinking", "thinking": "hm", "signature": "sig"},
-                {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "q"}},
-                {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []},
-                {"type": "text", "text": "I look.", "citations": [{"type": "char_location"}]},
-                USE,
-            ],
-            tool_calls=[CALL],
-            response_metadata={"model_provider": "anthropic"},
-        ),
-        RESULT,
-    ],
-    "ChatOpenAI's Responses": [
-        AIMessage(
-            [
-                {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "zzz"},
-                {"type": "web_search_call", "id": "ws_1", "status": "completed"},
-                {"type": "text", "text": "I look.", "annotations": [{"type": "url_citation"}], "id": "msg_1"},
-                {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f", "arguments": '{"a": 1}'},
-            ],
-            tool_calls=[CALL],
-            response_metadata={"model_provider": "openai"},
-        ),
-        RESULT,
-    ],
-    "Gemini's": [
-        AIMessage(
-            [
-                {"type": "executable_code", "executable_code": "print(1)", "language": 1},
-                {"type": "code_execution_result", "code_execution_result": "1", "outcome": 1},
-                {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
-                {"type": "text", "text": "I look.", "extras": {"signature": "zzz"}},
-            ],
-            tool_calls=[CALL],
-            additional_kwargs={"__gemini_function_call_thought_signatures__": {"c1": "zzz"}},
-            response_metadata={"model_provider": "google_genai"},
-        ),
-        RESULT,
-    ],
-    "a call in a block alone": [AIMessage([{"type": "text", "text": "I look."}, USE]), RESULT],
-    "a standard call alone": [AIMessage([{"type": "text", "text": "I look."}, CALL]), RESULT],
-    "non-standard": [
-        AIMessage(
-            [{"type": "non_standard", "value": {"x": 1}}, {"type": "text", "text": "I look."}], tool_calls=[CALL]
-        ),
-        RESULT,
-    ],
-    "the older single call": [
-        AIMessage("I look.", additional_kwargs={"function_call": {"name": "f", "arguments": '{"a": 1}'}}),
-        FunctionMessage("found", name="f"),
-    ],
+    "ChatAnthropic": of(
+        "anthropic",
+        {"type": "thinking", "thinking": "hm", "signature": "sig"},
+        {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "q"}},
+        {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []},
+        {**LOOK, "citations": [{"type": "char_location"}]},
+        USE,
+    ),
+    "ChatOpenAI's Responses": of(
+        "openai",
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "zzz"},
+        {"type": "web_search_call", "id": "ws_1", "status": "completed"},
+        {**LOOK, "annotations": [{"type": "url_citation"}], "id": "msg_1"},
+        {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f", "arguments": '{"a": 1}'},
+    ),
+    "Gemini's": of(
+        "google_genai",
+        {"type": "executable_code", "executable_code": "print(1)", "language": 1},
+        {"type": "code_execution_result", "code_execution_result": "1", "outcome": 1},
+        media("image", PNG_URL),
+        {**LOOK, "extras": {"signature": "zzz"}},
+        additional_kwargs={"__gemini_function_call_thought_signatures__": {"c1": "zzz"}},
+    ),
+    "a call in a block alone": [AIMessage([LOOK, USE]), RESULT],
+    "a standard call alone": [AIMessage([LOOK, CALL]), RESULT],
+    "non-standard": [AIMessage([{"type": "non_standard", "value": {"x": 1}}, LOOK], tool_calls=[CALL]), RESULT],
+    "the older single call": [AIMessage("I look.", additional_kwargs=OLDER), FunctionMessage("found", name="f")],
 }
 
 
@@ -311,10 +258,14 @@ def test_another_makers_history_is_reduced_to_what_everyone_reads(subtests) -> N
             assert result == {"role": "tool", "content": "found", "tool_call_id": call["id"]}
         with subtests.test(name, protocol="anthropic"):
             body = bodies_by_every_way(chat_aki, "anthropic", ["hi", *history])
-            text, use = body["messages"][1]["content"]
-            assert text == {"type": "text", "text": "I look."}
-            assert use == {**USE, "id": use["id"]}
+            words, use = body["messages"][1]["content"]
+            assert (words, use) == (LOOK, {**USE, "id": use["id"]})
             assert body["messages"][2]["content"][0]["tool_use_id"] == use["id"]
+
+
+def result_of(text: str, role: str = "tool", **fields: Any) -> ChatMessage:
+    """A result of a tool in LlamaIndex."""
+    return ChatMessage(role=role, content=text, additional_kwargs=fields)
 
 
 def conversation(framework: Any, *ids: str, arguments: Any = None) -> list[Any]:
@@ -322,10 +273,7 @@ def conversation(framework: Any, *ids: str, arguments: Any = None) -> list[Any]:
     kwargs = {} if arguments is None else arguments
     if framework is aki:
         calls = [ToolCallBlock(tool_call_id=each, tool_name="f", tool_kwargs=kwargs) for each in ids]
-        results = [
-            ChatMessage(role="tool", content=str(n), additional_kwargs={"tool_call_id": each})
-            for n, each in enumerate(ids)
-        ]
+        results = [result_of(str(n), tool_call_id=each) for n, each in enumerate(ids)]
         return [ChatMessage("hi"), ChatMessage(role="assistant", blocks=calls), *results]
     if isinstance(kwargs, str):
         broken = [{"id": each, "name": "f", "args": kwargs, "error": "x", "type": "invalid_tool_call"} for each in ids]
@@ -363,39 +311,23 @@ def test_ids_are_rewritten_in_pairs_where_the_wire_needs_it(subtests) -> None:
 
 
 def test_results_without_an_id_are_those_of_the_calls_in_order(subtests) -> None:
-    older = {"function_call": {"name": "f", "arguments": '{"a": 1}'}}
+
+    def answer_of(**fields: Any) -> ChatMessage:
+        return ChatMessage(role="assistant", additional_kwargs=fields)
+
+    two = conversation(aki, "c1", "c2", arguments={"a": 1})[1]
     rows: dict[str, list[ChatMessage]] = {
-        "the older single call": [
-            ChatMessage(role="assistant", content="I look.", additional_kwargs=older),
-            ChatMessage(role="function", content="0", additional_kwargs={"name": "f"}),
-        ],
-        "no IDs at the results": [
-            *conversation(aki, "c1", "c2", arguments={"a": 1})[1:2],
-            ChatMessage(role="tool", content="0"),
-            ChatMessage(role="tool", content="1"),
-        ],
-        "calls in Anthropic's form": [
-            ChatMessage(
-                role="assistant",
-                additional_kwargs={"tool_calls": [{"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}}]},
-            ),
-            ChatMessage(role="tool", content="0", additional_kwargs={"tool_call_id": "c1"}),
-        ],
+        "the older single call": [answer_of(**OLDER), result_of("0", role="function", name="f")],
+        "no IDs at the results": [two, result_of("0"), result_of("1")],
+        "calls in Anthropic's form": [answer_of(tool_calls=[USE]), result_of("0", tool_call_id="c1")],
         "the name as the ID of the result": [
-            ChatMessage(
-                role="assistant",
-                additional_kwargs={"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]},
-            ),
-            ChatMessage(role="tool", content="0", additional_kwargs={"tool_call_id": "f"}),
+            answer_of(tool_calls=[{"function": {"name": "f", "arguments": {"a": 1}}}]),
+            result_of("0", tool_call_id="f"),
         ],
-        "the second alone has one": [
-            *conversation(aki, "c1", "c2", arguments={"a": 1})[1:2],
-            ChatMessage(role="tool", content="1", additional_kwargs={"tool_call_id": "c2"}),
-            ChatMessage(role="tool", content="0"),
-        ],
+        "the second alone has one": [two, result_of("1", tool_call_id="c2"), result_of("0")],
     }
     for name, messages in rows.items():
-        for protocol in ("openai", "anthropic"):
+        for protocol in PROTOCOLS:
             with subtests.test(name, protocol=protocol):
                 _, assistant, *results = bodies_by_every_way(aki, protocol, [ChatMessage("hi"), *messages])["messages"]
                 if protocol == "openai":
@@ -442,23 +374,10 @@ def test_text_is_one_string_joined_as_the_framework_joins(subtests) -> None:
 
 
 def test_a_name_is_left_out_of_tool_messages(subtests) -> None:
-    rows = [
-        (
-            chat_aki,
-            [
-                HumanMessage("hi", name="ann"),
-                *HISTORIES["a standard call alone"][:1],
-                ToolMessage("x", tool_call_id="c1", name="f"),
-            ],
-        ),
-        (
-            aki,
-            [
-                ChatMessage("hi", additional_kwargs={"name": "ann"}),
-                ChatMessage(role="tool", content="x", additional_kwargs={"tool_call_id": "c1", "name": "f"}),
-            ],
-        ),
-    ]
+    standard = HISTORIES["a standard call alone"][0]
+    ann, result = HumanMessage("hi", name="ann"), ToolMessage("x", tool_call_id="c1", name="f")
+    other = [ChatMessage("hi", additional_kwargs={"name": "ann"}), result_of("x", tool_call_id="c1", name="f")]
+    rows = [(chat_aki, [ann, standard, result]), (aki, other)]
     for framework, messages in rows:
         with subtests.test(framework.__name__):
             sent = bodies_by_every_way(framework, "openai", messages)["messages"]
@@ -473,25 +392,24 @@ def test_a_conversation_that_would_be_empty_is_a_user_turn_or_refused(subtests) 
     ):
         with subtests.test(framework.__name__):
             body = bodies_by_every_way(framework, "anthropic", [message])
-            assert body["messages"] == [{"role": "user", "content": [{"type": "text", "text": "be kind"}]}]
+            assert body["messages"] == [{"role": "user", "content": [text("be kind")]}]
             assert "system" not in body
     with subtests.test("a blank end"), ScriptServer(always=answer) as server:
         with pytest.raises(ConfigurationError, match="blank"):
             chat_aki(server, "anthropic").invoke(["hi", AIMessage("ho"), HumanMessage(" ")])
         assert not server.requests
     for framework in (chat_aki, aki):
-        for text in (" ", "", "\n"):
-            with subtests.test(text=text), ScriptServer(always=answer) as server:
+        for protocol, messages in (("openai", []), *(("anthropic", each) for each in ([], [" "], [""], ["\n"]))):
+            with subtests.test(protocol=protocol, messages=messages), ScriptServer(always=answer) as server:
                 with pytest.raises(ConfigurationError, match="empty"):
-                    ask(framework(server, "anthropic"), "blocking", [text])
+                    ask(framework(server, protocol), "blocking", messages)
                 assert not server.requests
 
 
 def test_a_local_path_is_no_url(subtests) -> None:
     paths = ("r.png", "/home/r.png", "C:\\r.png", "./a/r.png", "file:///home/r.png", "FILE://r.png")
-    blocks: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": path}} for path in paths]
+    blocks: list[dict[str, Any]] = [media("image", path) for path in (*paths, Path("r.png"))]
     blocks += [
-        {"type": "image_url", "image_url": {"url": Path("r.png")}},
         {"type": "image", "url": "r.png"},
         {"type": "file", "url": "a.pdf", "mime_type": "application/pdf"},
         {"type": "document", "source": {"type": "url", "url": "a.pdf"}},
@@ -509,21 +427,13 @@ def test_a_local_path_is_no_url(subtests) -> None:
     assert server.requests[0].json["messages"][0]["content"][0]["image_url"]["url"] == "gs://bucket/r.png"
 
 
-def test_llama_index_blocks_reach_both_wires(subtests) -> None:
-    rows = [
-        (DocumentBlock(url=URL, title="T"), {"type": "document", "source": {"type": "url", "url": URL}, "title": "T"}),
-        (VideoBlock(url=URL), None),
-    ]
-    for block, anthropic in rows:
-        with subtests.test(type(block).__name__):
-            messages = [ChatMessage(blocks=[TextBlock(text="see"), block])]
-            assert URL in str(bodies_by_every_way(aki, "openai", messages)["messages"])
-            if anthropic is None:
-                with ScriptServer(always=answer) as server, pytest.raises(ConfigurationError, match="cannot say"):
-                    aki(server, "anthropic").chat(messages)
-            else:
-                body = bodies_by_every_way(aki, "anthropic", messages)
-                assert body["messages"][0]["content"][1] == anthropic
+def test_llama_index_blocks_reach_both_wires() -> None:
+    document = [ChatMessage(blocks=[TextBlock(text="see"), DocumentBlock(url=URL, title="T")])]
+    assert URL in str(bodies_by_every_way(aki, "openai", document)["messages"])
+    body = bodies_by_every_way(aki, "anthropic", document)
+    assert body["messages"][0]["content"][1] == sourced("document", title="T")
+    with ScriptServer(always=answer) as server, pytest.raises(ConfigurationError, match="cannot say"):
+        aki(server, "anthropic").chat([ChatMessage(blocks=[VideoBlock(url=URL)])])
 
 
 def test_llama_index_blocks_without_data_and_of_earlier_answers(subtests) -> None:
@@ -534,29 +444,21 @@ def test_llama_index_blocks_without_data_and_of_earlier_answers(subtests) -> Non
             assert not server.requests
     source = CitationBlock(cited_content=TextBlock(text="c"), source=URL, title="T", additional_location_info={})
     shown = ChatMessage(role="assistant", blocks=[ImageBlock(url=URL), TextBlock(text="look"), source])
-    for protocol, content in (("openai", "look"), ("anthropic", [{"type": "text", "text": "look"}])):
+    for protocol, content in (("openai", "look"), ("anthropic", [text("look")])):
         with subtests.test("an earlier answer", protocol=protocol):
             body = bodies_by_every_way(aki, protocol, [ChatMessage("hi"), shown, ChatMessage("and?")])
             assert body["messages"][1] == {"role": "assistant", "content": content}
 
 
-def turn(framework: Any, provider: str | None, *behind: Any) -> list[Any]:
+def turn(framework: Any, provider: str | None, *behind: Any, **fields: Any) -> list[Any]:
     """A turn of tools with a thought, not closed by an answer without calls."""
+    maker = {} if provider is None else {"model_provider": provider}
     if framework is aki:
-        fields = {} if provider is None else {"model_provider": provider}
         blocks = [ThinkingBlock(content="hm"), ToolCallBlock(tool_call_id="c1", tool_name="f")]
-        result = ChatMessage(role="tool", content="found", additional_kwargs={"tool_call_id": "c1"})
-        return [
-            ChatMessage("hi"),
-            ChatMessage(role="assistant", blocks=blocks, additional_kwargs=fields),
-            result,
-            *behind,
-        ]
-    metadata = {} if provider is None else {"model_provider": provider}
-    thought = AIMessage(
-        "", tool_calls=[CALL], additional_kwargs={"reasoning_content": "hm"}, response_metadata=metadata
-    )
-    return ["hi", thought, RESULT, *behind]
+        thought = ChatMessage(role="assistant", blocks=blocks, additional_kwargs={**fields, **maker})
+        return [ChatMessage("hi"), thought, result_of("found", tool_call_id="c1"), *behind]
+    kwargs = {"reasoning_content": "hm", **fields}
+    return ["hi", AIMessage("", tool_calls=[CALL], additional_kwargs=kwargs, response_metadata=maker), RESULT, *behind]
 
 
 def test_thoughts_of_an_open_turn_go_back_to_their_maker_alone(subtests) -> None:
@@ -585,40 +487,11 @@ def test_thoughts_of_an_open_turn_go_back_to_their_maker_alone(subtests) -> None
 def test_opaque_state_goes_back_to_its_maker_alone(subtests) -> None:
     details = [{"type": "reasoning.encrypted", "data": "zzz"}]
     extras = {"c1": {"extra_content": {"google": {"thought_signature": "zzz"}}}}
-    fields = {
-        "reasoning_details": details,
-        "tool_call_extras": extras,
-        "reasoning_field": "reasoning",
-        "reasoning_content": "hm",
-    }
-    for provider in ("mine", "aki"):
-        rows = [
-            (
-                chat_aki,
-                [
-                    "hi",
-                    AIMessage(
-                        "", tool_calls=[CALL], additional_kwargs=fields, response_metadata={"model_provider": provider}
-                    ),
-                    RESULT,
-                ],
-            ),
-            (
-                aki,
-                [
-                    ChatMessage("hi"),
-                    ChatMessage(
-                        role="assistant",
-                        blocks=[ThinkingBlock(content="hm"), ToolCallBlock(tool_call_id="c1", tool_name="f")],
-                        additional_kwargs={**fields, "model_provider": provider},
-                    ),
-                    ChatMessage(role="tool", content="found", additional_kwargs={"tool_call_id": "c1"}),
-                ],
-            ),
-        ]
-        for framework, messages in rows:
+    fields = {"reasoning_details": details, "tool_call_extras": extras, "reasoning_field": "reasoning"}
+    for framework in (chat_aki, aki):
+        for provider in ("mine", "aki"):
             with subtests.test(framework.__name__, provider=provider):
-                message = bodies_by_every_way(framework, "openai", messages)["messages"][1]
+                message = bodies_by_every_way(framework, "openai", turn(framework, provider, **fields))["messages"][1]
                 if provider == "mine":
                     assert message["reasoning_details"] == details
                     assert message["reasoning"] == "hm"

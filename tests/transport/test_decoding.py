@@ -19,7 +19,6 @@ from aki_transport.transport.body import payloads
 from aki_transport.transport.decoder import Payload
 from aki_transport.wire import openai
 from aki_transport.wire._text_filters import ThinkSplitter
-from aki_transport.wire._tool_calls import ToolCallReader
 from tests.scenarios import SCENARIOS, chunk, reply
 from tests.script_server import Answer
 from tests.transport.asking import MODEL, added_up, request_for
@@ -128,16 +127,12 @@ def test_deep_arguments_are_kept_as_they_are(depth: int) -> None:
     deep = '{"a":' * depth + "1" + "}" * depth
     pieces = [
         chunk(tool_calls=[{"index": 0, "id": "call_1", "function": {"name": "add", "arguments": deep}}]),
-        chunk(tool_calls=[{"index": 0, "function": {"name": "add", "arguments": deep}}]),
-        LAST,
+        chunk(tool_calls=[{"index": 0, "function": {"arguments": deep}}]),
     ]
-    ours_or_a_reply(lambda: stream(*pieces))
-
-
-def test_arguments_with_a_huge_number_are_kept_as_they_are() -> None:
-    arguments = '{"a": ' + "9" * 5_000 + "}"
-    piece = chunk(tool_calls=[{"index": 0, "id": "call_1", "function": {"name": "add", "arguments": arguments}}])
-    assert stream(piece, LAST).tool_calls == (ToolCall("call_1", "add", arguments),)
+    ours_or_a_reply(lambda: stream(*pieces, LAST))
+    huge = '{"a": ' + "9" * 5_000 + "}"
+    piece = chunk(tool_calls=[{"index": 0, "id": "call_1", "function": {"name": "add", "arguments": huge}}])
+    assert stream(piece, LAST).tool_calls == (ToolCall("call_1", "add", huge),)
 
 
 # Streams in any pieces
@@ -245,21 +240,6 @@ def interleaved(draw: st.DrawFn) -> tuple[list[ToolCall], list[dict[str, Any]]]:
     while any(queues):
         order.append(draw(st.sampled_from([queue for queue in queues if queue])).pop(0))
     return calls, order
-
-
-@more
-@given(interleaved(), st.data())
-def test_any_interleaving_by_index_gives_the_calls(
-    drawn: tuple[list[ToolCall], list[dict[str, Any]]], data: st.DataObject
-) -> None:
-    calls, pieces = drawn
-    reader = ToolCallReader()
-    while pieces:
-        size = data.draw(st.integers(1, len(pieces)))
-        reader.feed(pieces[:size])
-        pieces = pieces[size:]
-    reader.end()
-    assert list(reader.calls()) == calls
 
 
 # Blocking and streamed

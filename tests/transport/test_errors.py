@@ -29,13 +29,12 @@ def anthropic(kind: str, message: str = "no") -> dict[str, Any]:
 
 
 GENERAL = "invalid_request_error"
-# The class and whether a request is repeated; status and body, as services have them.
+# The class and whether a request is repeated; status and body, as services have them. More are in `tests/scenarios`.
 ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
     ("AuthenticationError", False): [
         (401, openai("Wrong key", "invalid_api_key", GENERAL)),
         (401, openai("Unauthorized", GENERAL)),
         (401, {"error": "Unauthorized"}),  # vLLM
-        (401, anthropic("authentication_error")),
         (400, openai("Key expired", "400", "expired_key")),  # LiteLLM
         (400, openai("API key not valid. Please pass a valid API key.", 400)),  # Gemini
         (400, {"code": "invalid-argument", "error": "Incorrect API key provided: ab"}),  # xAI
@@ -43,19 +42,13 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
     ("InsufficientCreditsError", False): [
         (402, openai("Pay", "insufficient_credits", "insufficient_quota")),
         (402, openai("Insufficient Balance", GENERAL, "unknown_error")),  # DeepSeek
-        (402, {"error": "balance"}),
         (400, openai("Spent: 0.1 of 0.05", "400", "budget_exceeded")),  # LiteLLM
         (400, openai("Your credit balance is too low", None, GENERAL)),  # Anthropic
     ],
     ("PermissionDeniedError", False): [
-        (403, anthropic("permission_error")),
-        (403, {"error": "IP"}),
         (401, openai("Only a, not b", "401", "key_model_access_denied")),  # LiteLLM
     ],
     ("NotFoundError", False): [
-        (404, {"description": "No such URL", "status": 404}),
-        (404, {"error": "none"}),
-        (404, anthropic("not_found_error")),
         (404, openai("No endpoints found that support tool use", 404)),
         (404, openai("E", "request_failed")),  # the letter of a disabled endpoint, at AKI.IO
     ],
@@ -85,16 +78,8 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
         (422, {"detail": [{"loc": ["body", "model"], "msg": "Input should be 'a'"}]}),
     ],
     ("BadRequestError", False): [
-        (404, openai("Bad temperature", "request_failed")),
         (404, openai("Q", "request_failed")),
-        (400, {"description": "Malformed", "status": 400, "message": "Not JSON"}),
-        (405, {"description": "No GET", "status": 405, "message": ""}),
-        (400, anthropic(GENERAL, "x: y")),
         (400, {"success": False, "error": ["a: wrong", "b: wrong"]}),
-        (400, {"error": "bad"}),
-        (409, {"error": "busy"}),
-        (422, {"detail": [{"loc": ["body"], "msg": "field required"}]}),
-        (413, "too big"),
         (400, openai("At most 0 image(s) may be provided in one prompt.", 400, "BadRequestError")),  # vLLM
         (422, {"detail": "Unexpected keys: {'top_k'}"}),  # transformers serve
         (400, {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Bad"}}),
@@ -111,24 +96,18 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
         (400, [{"error": {"code": 400, "message": "The input token count (9) exceeds the maximum number of tokens"}}]),
         (500, "The context length 9000 is exceeding the maximum context length 8192"),  # AKI.IO's worker
         (400, openai("Provider returned error", 400, metadata={"raw": '{"message":"prompt is too long: 9 > 8"}'})),
-        (413, anthropic("request_too_large")),
     ],
     ("RateLimitError", True): [
-        (429, anthropic("rate_limit_error")),
         (429, openai("Slow down", "api_error")),
-        (429, {"error": "slow"}),
         (429, {"error": "Model is overloaded", "error_type": "overloaded"}),
         (429, {"detail": {"error": {"message": "Slow down", "code": "rate_limit_exceeded"}}}),
         (404, openai("J", "request_failed")),  # the letter of a full queue, at AKI.IO
     ],
     ("ServerError", True): [
-        (500, {"description": "It broke", "status": 500}),
-        (500, openai("Oops", None, "server_error")),
         (500, openai("J")),
         (500, openai("The model x is not available", 500, "")),
         (500, openai("Something broke", param="None")),
         (502, openai("upstream is not supported now")),
-        (502, "<html><head><title>Bad Gateway</title></head></html>"),
     ],
     ("ServerError", False): [
         (500, openai("no pictures here", "not_implemented")),
@@ -141,10 +120,7 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
         (500, {"detail": [{"loc": ["body", "logit_bias"], "msg": "Bad"}]}),
     ],
     ("ServiceUnavailableError", True): [
-        (503, {"description": "Timeout", "status": 503}),
-        (503, {"error": "No active provider"}),
         (503, openai("Server overloaded", None, "ServiceUnavailable")),  # vLLM
-        (529, anthropic("overloaded_error")),
     ],
     ("APIStatusError", False): [(418, {"error": {"reason": "teapot"}}), (499, "")],
 }

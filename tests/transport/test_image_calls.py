@@ -348,6 +348,14 @@ def test_an_error_inside_a_good_answer_is_that_error(draw):
         draw(client_at(server))
 
 
+@pytest.mark.parametrize("images", [None, a_png()], ids=["drawn", "changed"])
+def test_no_error_holds_the_key(protocol, draw, images):
+    refusal = json_answer({"error": f"the key {KEY} is wrong", "auth_key": KEY}, 400)
+    with ScriptServer(always=refusal) as server, pytest.raises(ours.BadRequestError) as caught:
+        draw(client_at(server, protocol), "a cat", images)
+    assert KEY not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
+
+
 # Progress
 
 

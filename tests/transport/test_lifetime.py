@@ -8,8 +8,8 @@ import json
 import os
 import subprocess
 import sys
-import textwrap
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -68,34 +68,27 @@ def open_sockets() -> int:
     return found
 
 
-def run_program(program: str, **environment: str) -> list[str]:
-    """The lines that a program of its own prints behind `PRELUDE`; nothing may stand on stderr."""
-    done = subprocess.run(  # noqa: S603  a program of this file
-        [sys.executable, "-X", "dev", "-W", "error", "-c", PRELUDE + textwrap.dedent(program)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "AKI_API_KEY": KEY, **environment},
-        check=False,
-    )
-    # Development mode also reports whatever takes a loop's thread for long, such as an import.
-    complaints = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
-    assert (done.returncode, complaints) == (0, []), done.stderr
-    return done.stdout.strip().splitlines()
-
-
 PRELUDE = """
-import asyncio, os, sys, threading, time, warnings
+import asyncio, gc, json, os, threading, time, warnings
 from aki_transport import Client
 from aki_transport.messages import ChatRequest, Message
+from aki_transport.models import listing
+from aki_transport.transport import lifetime
 warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
 def asking(text):
     return ChatRequest(model="qwen3.6-35b", messages=(Message(role="user", content=text),))
-ASK, HANG = asking("hi"), asking("hang")
+HANG = asking("hang")
 client = Client(base_url=os.environ["URL"])
-async def streamed(request=ASK):
-    return [d async for d in client.astream(request)][-1].reply.text
+async def streamed():
+    return [d async for d in client.astream(ASK)][-1].reply.text
+def ended(child):
+    give_up = time.monotonic() + 20
+    while time.monotonic() < give_up:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status == 0
+        time.sleep(0.01)
+    os.kill(child, 9)
 """
 
 
@@ -113,6 +106,14 @@ def test_ten_loops_make_ten_requests_and_leave_no_socket(way: Way, server: Count
     assert open_sockets() <= before
 
 
+FORK = """
+child = os.fork()
+assert client.chat(ASK).text == asyncio.run(client.achat(ASK)).text == asyncio.run(streamed()) == "Hello"
+if child:
+    assert ended(child)
+    assert client.chat(ASK).text == "Hello"
+"""
+# What programs do; each asks with its own name.
 USES = {
     "call": "client.chat(ASK)",
     "stream": "list(client.stream(ASK))",
@@ -137,8 +138,9 @@ async def abandon():
 asyncio.run(abandon())
 """,
     "tasks that are canceled at the end": """
+ASK = HANG
 async def leave():
-    tasks = [asyncio.create_task(client.achat(HANG)), asyncio.create_task(streamed(HANG))]
+    tasks = [asyncio.create_task(client.achat(HANG)), asyncio.create_task(streamed())]
     await asyncio.sleep(0.3)
 asyncio.run(leave())
 """,
@@ -149,7 +151,7 @@ for _ in range(5):
     loop.run_until_complete({ask})
     loop.close()
     del loop
-    import gc; gc.collect()
+    gc.collect()
 asyncio.run({ask})
 sockets = [f for f in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{{f}}")
            and os.readlink(f"/proc/self/fd/{{f}}").startswith("socket:")]
@@ -157,14 +159,51 @@ assert not sockets, sockets
 """
         for ask in ("client.achat(ASK)", "streamed()")
     },
+    "fork": FORK,
+    "fork after calls": f"client.chat(ASK); asyncio.run(client.achat(ASK)){FORK}",
+    "fork within a loop": """
+async def parent():
+    await client.achat(ASK)
+    child = os.fork()
+    if not child:
+        os._exit(client.chat(ASK).text != "Hello")
+    assert ended(child)
+    assert (await client.achat(ASK)).text == "Hello"
+asyncio.run(parent())
+""",
+    "fork while another thread holds every lock": """
+client.chat(ASK)
+client.close()
+held, over = threading.Event(), threading.Event()
+def hold():
+    with lifetime._lock, next(iter(listing._listings.values()))._lock:
+        held.set(); over.wait(30)
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+child = os.fork()
+if not child:
+    os._exit({client.chat(ASK).text, asyncio.run(client.achat(ASK)).text} != {"Hello"})
+assert ended(child)
+over.set()
+""",
+}
+REQUESTS = {
+    **dict.fromkeys(USES, 1),
+    **dict.fromkeys(("fork within a loop", "fork while another thread holds every lock", "mixed"), 3),
+    **dict.fromkeys(("closed in between", "async streams left"), 2),
+    **dict.fromkeys((name for name in USES if "without shutdown" in name), 6),
+    "ten loops": 10,
+    "fork": 7,
+    "fork after calls": 9,
+    "tasks that are canceled at the end": 0,
 }
 # Each use in a child, which ends as a program does; the imports are made once.
 CHILDREN = """
-import json
 uses = json.loads(os.environ["USES"])
 for name, use in uses.items():
     child = os.fork()
     if not child:
+        ASK = asking(name)
         break
     print(name, os.waitpid(child, 0)[1], flush=True)
 else:
@@ -173,72 +212,27 @@ exec(use)
 """
 
 
-def test_programs_end_without_a_word(server: ScriptServer) -> None:
-    server.always = lambda request: Answer(end="hang") if "hang" in str(request.json) else good(request)
-    lines = run_program(CHILDREN, URL=server.openai_url, USES=json.dumps(USES))
-    assert lines == [f"{name} 0" for name in USES]
+def test_programs_end_without_a_word_and_forks_work(server: Counting) -> None:
+    server.always = lambda request: Answer(end="hang") if question_of(request) == "hang" else good(request)
+    done = subprocess.run(  # noqa: S603  a program of this file
+        [sys.executable, "-X", "dev", "-W", "error", "-c", PRELUDE + CHILDREN],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "AKI_API_KEY": KEY, "URL": server.openai_url, "USES": json.dumps(USES)},
+        check=False,
+    )
+    # Development mode also reports whatever takes a loop's thread for long, such as an import.
+    complaints = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
+    assert (done.returncode, complaints) == (0, []), done.stderr
+    assert done.stdout.splitlines() == [f"{name} 0" for name in USES]
+    asked = Counter(map(question_of, server.requests))
+    assert {name: asked[name] for name in USES} == REQUESTS
 
 
-FORKED = """
-if {used}:
-    client.chat(ASK); asyncio.run(client.achat(ASK))
-child = os.fork()
-print(client.chat(ASK).text, asyncio.run(client.achat(ASK)).text, asyncio.run(streamed()), flush=True)
-if child:
-    _, status = os.waitpid(child, 0)
-    print(client.chat(ASK).text, status)
-"""
-IN_A_LOOP = """
-async def parent():
-    await client.achat(ASK)
-    child = os.fork()
-    if not child:
-        text = client.chat(ASK).text
-        os._exit(0 if text == "Hello" else 1)
-    _, status = os.waitpid(child, 0)
-    print(status, (await client.achat(ASK)).text)
-asyncio.run(parent())
-"""
-# Another thread holds every lock at the fork.
-LOCKED = """
-from aki_transport.models import listing
-from aki_transport.transport import lifetime
-client.chat(ASK)
-client.close()
-held, over = threading.Event(), threading.Event()
-def hold():
-    with lifetime._lock, next(iter(listing._listings.values()))._lock:
-        held.set(); over.wait(20)
-threading.Thread(target=hold, daemon=True).start()
-held.wait()
-child = os.fork()
-if not child:
-    print(client.chat(ASK).text, asyncio.run(client.achat(ASK)).text, flush=True)
-    os._exit(0)
-give_up = time.monotonic() + 20
-ended = 0
-while not ended and time.monotonic() < give_up:
-    ended, status = os.waitpid(child, os.WNOHANG); time.sleep(0.05)
-if not ended:
-    os.kill(child, 9)
-over.set()
-print(ended == child and status)
-"""
-
-
-@pytest.mark.parametrize(
-    ("program", "lines", "requests"),
-    [
-        (FORKED.format(used=True), ["Hello 0", "Hello Hello Hello", "Hello Hello Hello"], 9),
-        (FORKED.format(used=False), ["Hello 0", "Hello Hello Hello", "Hello Hello Hello"], 7),
-        (IN_A_LOOP, ["0 Hello"], 3),
-        (LOCKED, ["0", "Hello Hello"], 3),
-    ],
-    ids=["used before", "not used before", "within a loop", "locks held"],
-)
-def test_parent_and_child_of_a_fork_both_work(server: Counting, program: str, lines: list[str], requests: int) -> None:
-    assert sorted(run_program(program, URL=server.openai_url)) == lines
-    assert len(server.requests) == requests
+def question_of(request: Request) -> str:
+    return request.json["messages"][0]["content"]
 
 
 # Many at once

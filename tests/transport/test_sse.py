@@ -46,25 +46,6 @@ def events_by_the_witness(body: bytes) -> list[Payload]:
 texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\n"), max_size=20)
 
 
-@more
-@given(
-    st.lists(texts.filter(bool), min_size=1, max_size=6),
-    cuts,
-    st.sampled_from(["\n", "\r\n", "\r"]),
-    st.sampled_from(["data: ", "data:"]),
-    st.booleans(),
-)
-def test_any_split_of_the_bytes_gives_the_same_events(
-    data: list[str], cut: list[int], newline: str, prefix: str, bom: bool
-) -> None:
-    written = "".join(f": note\n{prefix}{each}{newline}{newline}" for each in data)
-    body = codecs.BOM_UTF8 * bom + written.encode()
-    complete = events(body, [])
-    assert events(body, cut) == complete
-    if prefix == "data: ":
-        assert [event.data for event in complete] == data
-
-
 plain = texts.map(lambda text: [f"data: {text}"])
 block = st.one_of(
     plain,

@@ -16,6 +16,7 @@ from aki_transport.wire._tool_calls import ArgumentsReader, ToolCallReader, offe
 
 EXAMPLES = int(os.environ.get("AKI_LONG_RUN", "100"))
 NAMES = ("get_weather", "add", "search")
+OFFERED = {name: name for name in NAMES}
 VALUES = st.dictionaries(st.text(max_size=4), st.text(max_size=6) | st.integers(-9, 9), min_size=1, max_size=3)
 CALLS = st.lists(st.tuples(st.sampled_from(NAMES), VALUES), min_size=1, max_size=3)
 
@@ -68,7 +69,7 @@ def mixtures(draw: st.DrawFn) -> tuple[list[tuple[str, dict[str, Any]]], list[li
 @given(mixtures())
 def test_calls_come_out_of_any_mixture(drawn: tuple[list[tuple[str, dict[str, Any]]], list[list[dict[str, Any]]]]):
     calls, payloads = drawn
-    reader = ToolCallReader(NAMES)
+    reader = ToolCallReader(OFFERED)
     deltas = [delta for payload in payloads for delta in reader.feed(payload)]
     deltas += reader.end()
     assert [(call.name, json.loads(call.arguments)) for call in reader.calls()] == calls
@@ -106,7 +107,7 @@ BLOCKING_FORMS = (
 def test_parallel_calls_of_a_blocking_answer_that_share_an_id_are_two():
     for form in BLOCKING_FORMS:
         for second in ("Rome", "Paris"):
-            reader = ToolCallReader(NAMES)
+            reader = ToolCallReader(OFFERED)
             entries = [
                 {"id": label, "index": index, "function": {"name": "get_weather", "arguments": {"city": city}}}
                 for (label, index), city in zip(form, ("Paris", second), strict=True)
@@ -142,7 +143,7 @@ def test_a_call_whose_pieces_belong_to_no_name_is_no_valid_call():
     ],
 )
 def test_a_name_with_additions_is_the_tool_that_was_offered(written: str, name: str):
-    assert offered_name(written, NAMES) == name
+    assert offered_name(written, OFFERED) == name
 
 
 def test_an_index_of_thousands_of_digits_is_no_index():

@@ -39,19 +39,22 @@ class Sent(Exception):  # noqa: N818  it is no error
     """Something was sent."""
 
 
-def asked(way: Way, protocol: str, **fields: Any) -> None:
+def client_of(protocol: str) -> Client:
     def respond(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
             return httpx.Response(200, json={"data": [{"id": MODEL}]})
         raise Sent
 
-    client = Client(
+    return Client(
         protocol=protocol,
         api_key=KEY,
         http_client=httpx.Client(transport=httpx.MockTransport(respond)),
         http_async_client=httpx.AsyncClient(transport=httpx.MockTransport(respond)),
     )
-    way.ask(client, request_for(MODELS[protocol], **fields))
+
+
+def asked(way: Way, protocol: str, **fields: Any) -> None:
+    way.ask(client_of(protocol), request_for(MODELS[protocol], **fields))
 
 
 @pytest.mark.parametrize("protocol", REFUSED)
@@ -104,3 +107,10 @@ def test_a_refusal_comes_before_the_model_is_looked_for(way: Way) -> None:
             Client(protocol="native", api_key=KEY, base_url="http://127.0.0.1:1/api"),
             ChatRequest(model="gpt-oss-120b", messages=request_for().messages, seed=1),
         )
+
+
+@pytest.mark.parametrize("protocol", REFUSED)
+@in_every_way
+def test_an_empty_conversation_is_refused(way: Way, protocol: str) -> None:
+    with pytest.raises(ConfigurationError, match="the conversation is empty"):
+        way.ask(client_of(protocol), ChatRequest(model=MODELS[protocol], messages=()))

@@ -1,7 +1,6 @@
 """`python -m tests.tools.mutants [MODULE …]`: changes a module in one place after the other, and runs its tests.
 
-Without modules: the listed changes, which once went unnoticed. `all`: every module of the table. A change that the
-quick tests of a module do not notice is shown to the slower ones.
+Without modules: the listed changes, which once went unnoticed. `all`: every module of the table.
 """
 
 from __future__ import annotations
@@ -11,17 +10,17 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.tools.mutants.operators import Mutation, mutations
-from tests.tools.mutants.table import EQUIVALENT, LISTED, TESTS
+from tests.tools.mutants.table import EQUIVALENT, LISTED, MODULES, TESTS
 from tests.tools.mutants.trial import ROOT, Trial
 
 
-def try_module(path: str, tests: Sequence[str], skip: int, sample: int, until: float) -> tuple[int, list[str]]:
+def try_module(path: str, trials: Trials, skip: int, sample: int, until: float) -> tuple[int, list[str]]:
     """How many changes were tried, and the names of those that no test noticed."""
     changes = list(mutations((ROOT / path).read_text()))[skip:]
     changes = changes[:: max(1, len(changes) // sample)][:sample] if sample else changes
-    trials: list[Trial] = []
     tried, survivors = 0, []
     reasons = EQUIVALENT.get(path, {})
     for mutation in changes:
@@ -29,24 +28,36 @@ def try_module(path: str, tests: Sequence[str], skip: int, sample: int, until: f
             sys.stderr.write(f"{path}: time is over; go on with --skip {skip + tried}\n")
             break
         tried += 1
-        if not _is_killed(path, tests, trials, mutation):
+        if not trials.is_killed(path, mutation):
             survivors.append(mutation.name)
             note = reasons.get(mutation.name)
             sys.stderr.write(f"{path}:{mutation.line}: {mutation.name}{f'  [{note}]' if note else ''}\n")
     return tried, survivors
 
 
-def _is_killed(path: str, tests: Sequence[str], trials: list[Trial], mutation: Mutation) -> bool:
-    """Whether one of the groups of tests notices the change; each is prepared when it is first needed."""
-    for number, group in enumerate(tests):
-        if number == len(trials):
-            trials.append(Trial(ROOT / path, shlex.split(group)))
-            failure = trials[number].prepare()
-            if failure is not None:
-                raise SystemExit(f"{path}: its tests fail without a change\n{failure}")
-        if trials[number].is_killed(mutation):
-            return True
-    return False
+class Trials:
+    """The tests of each package, prepared once for all its modules."""
+
+    def __init__(self, paths: Sequence[str], tests: str | None) -> None:
+        self._paths = paths
+        self._tests = tests
+        self._prepared: dict[str, Trial] = {}
+
+    def is_killed(self, path: str, mutation: Mutation) -> bool:
+        """Whether a test notices the change."""
+        package = Path(path).parts[0]
+        if package not in self._prepared:
+            paths = [ROOT / each for each in self._paths if Path(each).parts[0] == package]
+            self._prepared[package] = _prepare(self._tests or TESTS[package], paths)
+        return self._prepared[package].is_killed(ROOT / path, mutation)
+
+
+def _prepare(tests: str, paths: Sequence[Path]) -> Trial:
+    trial = Trial(shlex.split(tests), paths)
+    failure = trial.prepare()
+    if failure is not None:
+        raise SystemExit(f"{tests}: fails without a change\n{failure}")
+    return trial
 
 
 def try_listed() -> int:
@@ -56,11 +67,9 @@ def try_listed() -> int:
     for row in LISTED:
         text = (ROOT / row.path).read_text()
         mutation = Mutation(row.old, 0, text.replace(row.old, row.new))
-        trial = Trial(ROOT / row.path, shlex.split(row.tests))
-        failure = trial.prepare()
-        if text.count(row.old) != 1 or failure is not None:
-            raise SystemExit(f"{row.path}: {row.old!r} stands there {text.count(row.old)} times\n{failure or ''}")
-        killed = trial.is_killed(mutation)
+        if text.count(row.old) != 1:
+            raise SystemExit(f"{row.path}: {row.old!r} stands there {text.count(row.old)} times")
+        killed = _prepare(row.tests, [ROOT / row.path]).is_killed(ROOT / row.path, mutation)
         survived += not killed
         sys.stdout.write(f"| {row.path} | `{row.old}` | `{row.new}` | {'yes' if killed else '**no**'} |\n")
         sys.stdout.flush()
@@ -81,9 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     until = time.monotonic() + options.seconds
     unexplained = 0
     sys.stdout.write("| module | changes | noticed | equivalent | unnoticed |\n|---|---|---|---|---|\n")
-    for path in TESTS if options.modules == ["all"] else options.modules:
-        tests = (options.tests,) if options.tests else TESTS[path]
-        tried, survivors = try_module(path, tests, options.skip, options.sample, until)
+    paths = MODULES if options.modules == ["all"] else options.modules
+    trials = Trials(paths, options.tests)
+    for path in paths:
+        tried, survivors = try_module(path, trials, options.skip, options.sample, until)
         known = sum(name in EQUIVALENT.get(path, {}) for name in survivors)
         unexplained += len(survivors) - known
         row = (tried, tried - len(survivors), known, len(survivors) - known)

@@ -1,4 +1,4 @@
-"""Which tests belong to which module, changes that were tried by hand, and survivors that change nothing."""
+"""Which tests belong to which package, changes that were tried by hand, and survivors that change nothing."""
 
 from __future__ import annotations
 
@@ -8,49 +8,57 @@ _T = "tests/transport"
 
 _EDGES = "tests/test_edges.py"
 
-TESTS: dict[str, tuple[str, ...]] = {
-    "aki_transport/auth.py": (f"{_EDGES} {_T}/test_emulated.py {_T}/test_access.py", "tests/secrets/test_shown.py"),
-    "aki_transport/json_answer.py": ("tests/test_objects.py", f"{_T}/test_structured.py"),
-    "aki_transport/redaction.py": (f"{_T}/test_redaction.py {_EDGES}", "tests/secrets/test_shown.py"),
-    "aki_transport/error_parsing.py": (
-        f"{_T}/test_errors.py {_EDGES}",
-        f"tests/test_captured_gateways.py {_T}/test_adaptations.py {_T}/test_error_pages.py",
-    ),
-    "aki_transport/images/files.py": (f"{_T}/test_image_store.py {_EDGES}", "tests/langchain/test_image_tools.py"),
-    "aki_transport/images/header.py": (f"{_T}/test_images.py",),
-    "aki_transport/images/image.py": (
-        f"{_T}/test_images.py {_T}/test_image_store.py",
-        f"{_T}/test_image_calls.py tests/langchain/test_image_tools.py",
-    ),
-    "aki_transport/images/request.py": (
-        f"{_T}/test_images.py {_T}/test_image_store.py",
-        f"{_T}/test_image_calls.py tests/langchain/test_image_tools.py tests/llama_index/test_image_tools.py",
-    ),
-    "aki_transport/images/store.py": (
-        f"{_T}/test_image_store.py {_EDGES}",
-        "tests/langchain/test_image_tools.py tests/llama_index/test_image_tools.py",
-    ),
-    "aki_transport/models/catalog.py": (
-        f"{_T}/test_endpoints.py {_T}/test_native_request.py {_T}/test_anthropic_request.py",
-        f"{_T}/test_served_model.py tests/test_own_provider.py {_T}/test_listing.py {_T}/test_access.py",
-    ),
-    "aki_transport/models/listing.py": (
-        f"{_T}/test_endpoints.py {_T}/test_native_request.py",
-        f"tests/test_own_provider.py {_T}/test_listing.py {_T}/test_access.py",
-        f"tests/test_mistakes.py {_T}/test_proxies.py",
-    ),
-    "aki_transport/models/resolver.py": (
-        f"{_EDGES} {_T}/test_endpoints.py {_T}/test_anthropic_request.py",
-        f"{_T}/test_adaptations.py tests/test_own_provider.py {_T}/test_validate_request.py",
-        f"{_T}/test_served_model.py {_T}/test_listing.py {_T}/test_calls.py",
-    ),
-    "aki_transport/transport/network.py": (f"{_T}/test_connections.py",),
-    "aki_transport/transport/proxies.py": (f"{_T}/test_proxies.py", "tests/secrets/test_shown.py"),
-    "aki_transport/transport/retry.py": (f"{_T}/test_retries.py", f"{_T}/test_jobs.py {_T}/test_oddities.py"),
-    "aki_transport/transport/sse.py": (f"{_T}/test_sse.py", f"{_T}/test_bounds.py {_T}/test_decoding.py"),
+TESTS = {
+    "aki_transport": f"{_T} {_EDGES} tests/test_objects.py tests/test_own_provider.py tests/test_mistakes.py"
+    " tests/test_captured_gateways.py tests/secrets/test_shown.py tests/kept",
+    "langchain_aki": f"tests/langchain tests/kept {_EDGES}",
+    "llama_index_aki": f"tests/llama_index tests/kept {_EDGES}",
 }
-"""For each module groups of arguments for pytest, quick tests first: the files that reach its lines through the public
-classes. A module that is not here needs `--tests`."""
+"""For each package arguments for pytest: the tests that reach its modules through the public classes."""
+
+MODULES = (
+    *(
+        f"aki_transport/{name}.py"
+        for name in (
+            "auth",
+            "error_parsing",
+            "json_answer",
+            "redaction",
+            "images/files",
+            "images/header",
+            "images/image",
+            "images/request",
+            "images/store",
+            "models/catalog",
+            "models/listing",
+            "models/resolver",
+            "prepare/adaptations",
+            "prepare/chat",
+            "prepare/history",
+            "prepare/structured_output",
+            "transport/attempts",
+            "transport/network",
+            "transport/polling",
+            "transport/proxies",
+            "transport/retry",
+            "transport/sender",
+            "transport/sse",
+            "wire/_anthropic_decoder",
+            "wire/_chat_decoder",
+            "wire/_openai_decoder",
+            "wire/_tool_calls",
+            "wire/anthropic",
+            "wire/native",
+            "wire/openai",
+        )
+    ),
+    *(
+        f"{package}/{name}.py"
+        for package in ("langchain_aki", "llama_index_aki")
+        for name in ("_convert_messages", "_convert_replies", "_structured")
+    ),
+)
+"""The modules that `all` means."""
 
 
 @dataclass(frozen=True)

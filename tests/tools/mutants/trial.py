@@ -1,4 +1,4 @@
-"""Runs tests against a changed module, each change in a process of its own; the files on disk stay as they are.
+"""Runs tests against changed modules, each change in a process of its own; the files on disk stay as they are.
 
 A change is shown to those tests that reach its line, the quick ones first.
 """
@@ -31,6 +31,7 @@ from tests.tools.mutants.operators import Mutation
 ROOT = Path(__file__).parents[3]
 _MEMORY = 4 * 2**30  # bytes of address space, for changes that make a loop endless
 _LEAST_SECONDS = 30
+_LONGEST_SECONDS = 3600  # for all tests without a change
 _OPTIONS = ("-x", "-q", "--tb=line", "-W", "ignore", "--hypothesis-profile=mutants")
 settings.register_profile("mutants", max_examples=25, derandomize=True, database=None, deadline=None)
 
@@ -51,16 +52,15 @@ class _Changed(MetaPathFinder, SourceFileLoader):
 
 
 class _Reached:
-    """A plugin of pytest: which lines of the module each test reaches, and how long it takes."""
+    """A plugin of pytest: which lines of the modules each test reaches, and how long it takes."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = str(path)
-        self.lines: dict[str, set[int]] = defaultdict(set)
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self.lines: dict[str, dict[str, set[int]]] = {str(path): defaultdict(set) for path in paths}
         self.seconds: dict[str, float] = defaultdict(float)
-        self._now: set[int] = set()
+        self._test = ""
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._now = self.lines[nodeid]
+        self._test = nodeid
         threading.settrace(self._enter)
         sys.settrace(self._enter)
 
@@ -68,10 +68,10 @@ class _Reached:
         self.seconds[report.nodeid] += report.duration
 
     def _enter(self, frame: FrameType, *_: object) -> Callable[..., Any] | None:
-        return self._line(frame) if frame.f_code.co_filename == self._file else None
+        return self._line(frame) if frame.f_code.co_filename in self.lines else None
 
     def _line(self, frame: FrameType, *_: object) -> Callable[..., Any]:
-        self._now.add(frame.f_lineno)
+        self.lines[frame.f_code.co_filename][self._test].add(frame.f_lineno)
         return self._line
 
 
@@ -89,40 +89,41 @@ class _Chosen:
 
 
 class Trial:
-    """The tests of one module.
+    """A group of tests, and which of them reach which lines of some modules.
 
     Args:
-        path: The module.
         tests: Arguments for pytest.
+        paths: The modules.
     """
 
-    def __init__(self, path: Path, tests: Sequence[str]) -> None:
-        self._path = path
+    def __init__(self, tests: Sequence[str], paths: Sequence[Path]) -> None:
         self._tests = tuple(tests)
-        self._lines: dict[str, set[int]] = {}
+        self._paths = tuple(paths)
+        self._lines: dict[str, dict[str, set[int]]] = {}
         self._seconds: dict[str, float] = {}
 
     def prepare(self) -> str | None:
         """Run the tests without a change, and import what they need of others; what is wrong if they fail."""
         with tempfile.NamedTemporaryFile("r") as report:
-            outcome, output = self._run(None, self._tests, _Reached(self._path), 900, report.name)
+            outcome, output = self._run(None, self._tests, _Reached(self._paths), _LONGEST_SECONDS, report.name)
             if outcome:
                 return output
             names, lines, self._seconds = json.load(report)
-        self._lines = {name: set(reached) for name, reached in lines.items() if reached}
-        if not self._lines:
-            return f"{' '.join(self._tests)}: none of them reaches it"
+        self._lines = {path: {name: set(reached) for name, reached in of.items()} for path, of in lines.items()}
         for name in names:
             _import_if_possible(name)
-        chosen = self._by_seconds(self._lines)
-        outcome, output = self._run(None, _files(chosen), _Chosen(chosen), 900)  # their order must not matter
+        chosen = self._by_seconds({name for tests in self._lines.values() for name in tests})
+        outcome, output = self._run(None, _files(chosen), _Chosen(chosen), _LONGEST_SECONDS)  # any order must do
         return output if outcome else None
 
-    def is_killed(self, mutation: Mutation) -> bool:
+    def is_killed(self, path: Path, mutation: Mutation) -> bool:
         """Whether a test notices the change; taking ten times as long as without it counts as noticed."""
-        names = self._by_seconds([name for name, lines in self._lines.items() if mutation.line in lines] or self._lines)
+        reached = self._lines[str(path)]
+        names = self._by_seconds([name for name, lines in reached.items() if mutation.line in lines] or reached)
+        if not names:
+            return False
         seconds = int(_LEAST_SECONDS + 10 * sum(self._seconds[name] for name in names))
-        outcome, output = self._run(mutation, _files(names), _Chosen(names), seconds)
+        outcome, output = self._run((path, mutation), _files(names), _Chosen(names), seconds)
         if outcome in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR):
             raise RuntimeError(output)
         return outcome != pytest.ExitCode.OK
@@ -132,7 +133,7 @@ class Trial:
 
     def _run(
         self,
-        mutation: Mutation | None,
+        change: tuple[Path, Mutation] | None,
         tests: Sequence[str],
         plugin: _Reached | _Chosen,
         seconds: int,
@@ -141,7 +142,7 @@ class Trial:
         with tempfile.TemporaryFile() as output:
             child = os.fork()
             if child == 0:
-                self._run_in_child(mutation, tests, plugin, seconds, report, output.fileno())
+                self._run_in_child(change, tests, plugin, seconds, report, output.fileno())
             _, status = os.waitpid(child, 0)
             with suppress(ProcessLookupError):
                 os.killpg(child, signal.SIGKILL)  # what its tests had started
@@ -150,7 +151,7 @@ class Trial:
 
     def _run_in_child(
         self,
-        mutation: Mutation | None,
+        change: tuple[Path, Mutation] | None,
         tests: Sequence[str],
         plugin: _Reached | _Chosen,
         seconds: int,
@@ -165,12 +166,14 @@ class Trial:
             signal.alarm(seconds)  # its default ends the process
             resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
             sys.dont_write_bytecode = True
-            if mutation is not None:
-                sys.meta_path.insert(0, _Changed(self._path, mutation))
+            if change is not None:
+                sys.meta_path.insert(0, _Changed(*change))
             code = int(pytest.main([*tests, *_OPTIONS], plugins=[plugin]))
             if isinstance(plugin, _Reached):
                 sys.settrace(None)
-                lines = {name: list(reached) for name, reached in plugin.lines.items()}
+                lines = {
+                    path: {name: list(reached) for name, reached in of.items()} for path, of in plugin.lines.items()
+                }
                 others = [name for name in sys.modules if not _is_ours(name)]
                 Path(report).write_text(json.dumps([others, lines, plugin.seconds]))
         finally:
