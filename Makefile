@@ -44,9 +44,10 @@ docs: $(DOCS)/made  ## the documentation as a site in dist/site; a broken link i
 notebooks: $(VENV)/notebooks  ## run the notebooks on the local emulator and keep their outputs
 	@$(BIN)/python notebooks/run_notebooks.py
 
-# Four at once on any machine: most tests wait for something. With the variable set, each would rewrite all files.
+# Three at once on any machine: some tests wait, and each process imports both frameworks and collects all tests. With
+# the variable set, each would rewrite all files.
 test: $(VENV)/dev  ## all tests, offline
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 4 --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
 
 check: $(VENV)/dev  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
 from aki_transport.prepare.adaptations import forget_refusals
 from aki_transport.transport import polling
+from tests.script_server import ScriptServer
 
 # The same examples in each run: a new one must not stop work that has nothing to do with it.
 # `pytest --hypothesis-profile=random` draws new ones.
@@ -48,6 +49,13 @@ def a_job_without_connection_is_given_up_at_once() -> Iterator[None]:
 def nothing_was_refused() -> None:
     """Servers of other tests had the same ports."""
     forget_refusals()
+
+
+@pytest.fixture(scope="module")
+def scripted() -> Iterator[ScriptServer]:
+    """One server for all rows of a table: each says its script to it, and its listing is read once."""
+    with ScriptServer() as server:
+        yield server
 
 
 @contextmanager

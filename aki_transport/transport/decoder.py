@@ -41,11 +41,7 @@ class Decoder(Protocol[T_co]):
 
 
 class OuterDecoder:
-    """A decoder around another one, whose state it has.
-
-    Args:
-        inner: Reads the payloads.
-    """
+    """A decoder around another one, whose state it has."""
 
     def __init__(self, inner: Decoder[Any]) -> None:
         self._inner = inner

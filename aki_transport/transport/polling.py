@@ -160,11 +160,7 @@ def _cancel_all() -> None:
 def follow_job(sender: Sender, call: Call, start: Start[T], *, deadline: float | None) -> Iterator[T]:
     """Start the job and give what the decoder makes of each of its states.
 
-    Args:
-        sender: Sends the single calls.
-        call: Starts the job; never sent again once it may have been received.
-        start: Makes the decoder from the headers of the answer that started the job.
-        deadline: When all of it must be done; `Timeout.answer` bounds it in any case.
+    The start is never sent again once it may have been received. `Timeout.answer` bounds the job in any case.
 
     Raises:
         JobError: The job failed, lapsed or was canceled.

@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from functools import partial
@@ -42,27 +42,13 @@ _DRAIN = 0.25  # seconds for the bytes behind a stream's terminator, so that the
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Transport:
-    """Calls to one base URL.
+    """Calls to one base URL; see `Client` for the fields."""
 
-    Args:
-        title: The provider's name in messages.
-        base_url: Where paths start.
-        key: Returns the key at each attempt; None where the service takes none.
-        key_places: `"bearer"`, `"x-api-key"` or `"body"`; a second one is tried after a 401 of the first.
-        headers: Sent with every call.
-        timeout: Bounds on single waits.
-        total_timeout: Seconds for a whole call with its repetitions; None is no bound.
-        max_retries: Attempts after the first.
-        http_client: The user's own client, never closed here.
-        http_async_client: The user's own async client, never closed here.
-        http_engine: What carries async calls: `"httpx"` or `"aiohttp"`.
-    """
-
-    title: str
+    title: str  # the provider's, for messages
     base_url: str
     key: ApiKey
-    key_places: tuple[str, ...]
-    headers: Mapping[str, str]
+    key_places: tuple[str, ...]  # "bearer", "x-api-key" or "body"; a second one is tried after a 401 of the first
+    headers: Headers
     timeout: Timeout
     total_timeout: float | None = None
     max_retries: int = 2
@@ -147,19 +133,20 @@ class Transport:
                     response = await self._aopen(attempts)
                 try:
                     attempts.start(start)
-                    async with aclosing(apayloads(response, stream=call.stream)) as batches:
+                    batches = apayloads(response, stream=call.stream)
+                    if deadline is not None:
+                        batches = _until(attempts, batches)
+                    async with aclosing(batches):
                         try:
-                            while not attempts.decoder.finished:
-                                async with asyncio.timeout(attempts.remaining()):
-                                    batch = await anext(batches, None)
-                                if batch is None:
-                                    break
+                            async for batch in batches:
                                 for payload in batch:
                                     item = attempts.feed(payload)
                                     if item is not None:
                                         yield item
                                     if attempts.decoder.finished:
                                         break
+                                if attempts.decoder.finished:
+                                    break
                         except Exception as error:  # noqa: BLE001  judged there
                             attempts.raise_unless_complete(error)
                         yield attempts.end()
@@ -317,6 +304,18 @@ def _refusal(call: Call, response: httpx.Response, body: bytes) -> AKIError:
     wait = retry_after_seconds(response.headers, time.time())
     error = error_from_response(response.status_code, response.headers, body, retry_after=wait)
     return error if call.read_error is None else call.read_error(error)
+
+
+async def _until(attempts: Attempts, batches: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """The batches, each awaited no longer than the call's deadline allows."""
+    async with aclosing(batches):
+        while True:
+            try:
+                async with asyncio.timeout(attempts.remaining()):
+                    batch = await anext(batches)
+            except StopAsyncIteration:
+                return
+            yield batch
 
 
 def _check_open(client: Any) -> Any:

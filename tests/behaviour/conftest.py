@@ -29,7 +29,8 @@ def a_plain_start(monkeypatch, caplog):
     monkeypatch.setattr(retry, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(polling, "FIRST_PAUSE", 0.02)
     monkeypatch.setattr(polling, "_TO_START", 0.3)  # a start that takes a minute is not waited for here
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG, logger="aki_transport")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aki_transport.prepare.adaptations import forget_refusals
 from tests.langchain.asking import WAYS, is_streamed, model_at, outcome_of
 from tests.scenarios import ERRORS, SCENARIOS, TOOLS, Expect, Scenario
 from tests.script_server import ScriptServer
@@ -16,12 +17,15 @@ def _has_blocks(row: Scenario) -> bool:
     return row.tools or any(isinstance(each, Expect) and (each.reasoning or each.refusal) for each in outcomes)
 
 
-def _play(row: Scenario, subtests: pytest.Subtests, **given: object) -> None:
+def _play(row: Scenario, server: ScriptServer, subtests: pytest.Subtests, **given: object) -> None:
     ways = [way for way in WAYS if row.applies(streamed=is_streamed(way))]
     assert ways
     for way in ways:
         streamed = is_streamed(way)
-        with subtests.test(way), ScriptServer(*row.script(streamed=streamed)) as server:
+        with subtests.test(way):
+            forget_refusals()
+            server.reset()
+            server.say(*row.script(streamed=streamed))
             model = model_at(server, model=row.model, provider=row.provider, **given)
             asked = model.bind_tools(list(TOOLS)) if row.tools else model
             outcome_of(asked, way, row.ask, row.outcome(streamed=streamed))
@@ -30,11 +34,11 @@ def _play(row: Scenario, subtests: pytest.Subtests, **given: object) -> None:
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-def test_the_row_has_its_outcome(row: Scenario, subtests: pytest.Subtests):
-    _play(row, subtests)
+def test_the_row_has_its_outcome(row: Scenario, scripted: ScriptServer, subtests: pytest.Subtests):
+    _play(row, scripted, subtests)
 
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS if _has_blocks(row)])
-def test_the_row_has_its_outcome_as_standard_blocks(row: Scenario, subtests: pytest.Subtests):
-    _play(row, subtests, output_version="v1")
+def test_the_row_has_its_outcome_as_standard_blocks(row: Scenario, scripted: ScriptServer, subtests: pytest.Subtests):
+    _play(row, scripted, subtests, output_version="v1")

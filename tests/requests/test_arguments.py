@@ -83,20 +83,18 @@ def test_aliases_are_taken(subtests) -> None:
     assert not AKI(model="gpt-oss-120b", is_function_calling_model=False).metadata.is_function_calling_model
 
 
-def test_hints_come_from_a_table(subtests) -> None:
-    for framework in (ChatAKI, AKI):
-        for name, hint in (
-            ("stroe", None),
-            ("temprature", None),
-            ("headers", "extra_headers="),
-            ("num_retries", "max_retries="),
-            ("endpoint", "base_url="),
-            ("is_chat_model", "True"),
-        ):
-            with subtests.test(name, framework=framework.__name__):
-                with pytest.raises(ConfigurationError) as caught:
-                    framework(model="m", **{name: False})
-                assert hint in str(caught.value) if hint else "use" not in str(caught.value)
+@pytest.mark.parametrize("framework", [ChatAKI, AKI])
+def test_hints_come_from_a_table(framework: Any) -> None:
+    hints = {
+        "headers": "extra_headers=",
+        "num_retries": "max_retries=",
+        "endpoint": "base_url=",
+        "is_chat_model": "True",
+    }
+    for name in (*hints, "stroe", "temprature"):
+        with pytest.raises(ConfigurationError) as caught:
+            framework(model="m", **{name: False})
+        assert hints[name] in str(caught.value) if name in hints else "use" not in str(caught.value)
 
 
 def test_a_call_has_its_own_headers_and_timeout(subtests) -> None:

@@ -11,20 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aki_transport import (
-    APIStatusError,
-    AuthenticationError,
-    BadRequestError,
-    ContextOverflowError,
-    InsufficientCreditsError,
-    InvalidResponseError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-    ServerError,
-    ServiceUnavailableError,
-    StreamInterruptedError,
-)
+from aki_transport import errors
 from aki_transport.error_parsing import error_from_response
 from aki_transport.messages import ChatDelta, ChatReply, ReasoningBlock, ToolCall, Usage
 from aki_transport.transport import Payload
@@ -63,7 +50,6 @@ from tests.transport.asking import (
 # Empty answers that reached max_tokens are among those that are drawn.
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelLimitWarning")
 
-some = settings(max_examples=8, deadline=None)
 more = settings(max_examples=20, deadline=None)
 
 PARIS = {"city": "Paris"}
@@ -316,21 +302,14 @@ WHOLE = message(
 
 
 ALL = streamed(
-    begin(0, text("")),
-    say("Hello"),
-    stop(),
-    begin(1, thinking("")),
-    grow(1, "thinking", thinking="Hm"),
-    grow(1, "signature", signature="c2ln"),
-    stop(1),
-    begin(2, CALL),
-    *pieces("{}", index=2),
-    stop(2),
+    *(begin(0, text("")), say("Hello"), stop(), begin(1, thinking(""))),
+    *(grow(1, "thinking", thinking="Hm"), grow(1, "signature", signature="c2ln"), stop(1)),
+    *(begin(2, CALL), *pieces("{}", index=2), stop(2)),
 )
 
 
 def test_arguments_without_a_call_are_no_answer() -> None:
-    with pytest.raises(InvalidResponseError, match="without its beginning"):
+    with pytest.raises(errors.InvalidResponseError, match="without its beginning"):
         follow(*streamed(*pieces("{}")))
 
 
@@ -339,7 +318,7 @@ def test_arguments_without_a_call_are_no_answer() -> None:
 )
 @in_every_chat
 def test_a_body_that_is_no_message(chat_way: Way, body: dict[str, Any]) -> None:
-    with pytest.raises(InvalidResponseError, match=r"AKI\.IO: .*(is no message|has no content|content block)"):
+    with pytest.raises(errors.InvalidResponseError, match=r"AKI\.IO: .*(is no message|has no content|content block)"):
         chat_way.ask(hearing(body))
 
 
@@ -357,7 +336,7 @@ def test_the_work_of_reading_blocks_grows_with_their_number() -> None:
 @pytest.mark.parametrize("events", [ALL[:1], ALL[:3], ALL[:-2]])
 @in_every_stream
 def test_a_stream_without_its_end_is_an_error_with_the_text_so_far(events: list[Any], stream_way: Way) -> None:
-    with pytest.raises(StreamInterruptedError) as caught:
+    with pytest.raises(errors.StreamInterruptedError) as caught:
         stream_way.ask(hearing(written(events)), request_for())
     assert caught.value.partial_text == ("Hello" if len(events) > 2 else "")
 
@@ -376,15 +355,15 @@ def test_nothing_is_read_behind_the_end(stream_way: Way) -> None:
 # Errors
 
 _KINDS = [
-    ("invalid_request_error", 400, BadRequestError),
-    ("authentication_error", 401, AuthenticationError),
-    ("billing_error", 402, InsufficientCreditsError),
-    ("permission_error", 403, PermissionDeniedError),
-    ("not_found_error", 404, NotFoundError),
-    ("request_too_large", 413, ContextOverflowError),
-    ("rate_limit_error", 429, RateLimitError),
-    ("api_error", 500, ServerError),
-    ("overloaded_error", 529, ServiceUnavailableError),
+    ("invalid_request_error", 400, errors.BadRequestError),
+    ("authentication_error", 401, errors.AuthenticationError),
+    ("billing_error", 402, errors.InsufficientCreditsError),
+    ("permission_error", 403, errors.PermissionDeniedError),
+    ("not_found_error", 404, errors.NotFoundError),
+    ("request_too_large", 413, errors.ContextOverflowError),
+    ("rate_limit_error", 429, errors.RateLimitError),
+    ("api_error", 500, errors.ServerError),
+    ("overloaded_error", 529, errors.ServiceUnavailableError),
 ]
 
 
@@ -393,11 +372,12 @@ def error(kind: str, words: str = "No such luck.") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("kind", "status", "cls"), _KINDS)
-def test_each_type_of_error_as_a_status_and_inside_an_answer(kind: str, status: int, cls: type[APIStatusError]) -> None:
+def test_each_type_of_error_as_a_status_and_inside_an_answer(
+    kind: str, status: int, cls: type[errors.APIStatusError]
+) -> None:
     def as_a_status() -> None:
-        raise error_from_response(
-            status, {"request-id": "req_1"}, json.dumps({**error(kind), "request_id": 1}).encode()
-        )
+        body = json.dumps({**error(kind), "request_id": 1}).encode()
+        raise error_from_response(status, {"request-id": "req_1"}, body)
 
     for fails in (as_a_status, lambda: read(error(kind)), lambda: follow(start(), say("Hel"), error(kind))):
         with pytest.raises(cls, match=r"No such luck\.") as caught:
@@ -410,7 +390,7 @@ def test_each_type_of_error_as_a_status_and_inside_an_answer(kind: str, status: 
 )
 @in_every_stream
 def test_an_error_event_is_an_error_whatever_it_holds(data: str, stream_way: Way) -> None:
-    with pytest.raises((APIStatusError, InvalidResponseError)):
+    with pytest.raises((errors.APIStatusError, errors.InvalidResponseError)):
         stream_way.ask(hearing(written([start(), say("Hel")]) + f"event: error\ndata: {data}\n\n".encode()))
 
 
@@ -438,7 +418,7 @@ def test_an_empty_answer_is_a_failed_worker_where_the_route_says_so(reason: str,
     ]
     for payloads in told:
         if fails:
-            with pytest.raises(ServerError, match="failed worker"):
+            with pytest.raises(errors.ServerError, match="failed worker"):
                 decode(*payloads, empty_is_failure=True)
         else:
             assert added_up(decode(*payloads, empty_is_failure=True)).refusal

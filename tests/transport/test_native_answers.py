@@ -11,21 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aki_transport import (
-    AKIError,
-    APIStatusError,
-    AuthenticationError,
-    BadRequestError,
-    ContextOverflowError,
-    InvalidResponseError,
-    JobError,
-    JobProgress,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-    ServerError,
-    ServiceUnavailableError,
-)
+from aki_transport import JobProgress, errors
 from aki_transport.messages import ChatDelta, ChatReply, Usage
 from aki_transport.transport import Payload
 from aki_transport.wire import native
@@ -44,7 +30,6 @@ from tests.transport.native_says import (
 )
 
 more = settings(max_examples=30, deadline=None)
-some = settings(max_examples=25, deadline=None)
 in_both_modes = subcases("stream", [False, True])
 words = st.text("ab \n", max_size=8)
 
@@ -108,7 +93,7 @@ def test_an_end_that_is_taken_back_once_is_never_given_out(text: str, looks: lis
 def test_any_texts_add_up_to_the_final_one_or_are_an_error(texts: list[str]) -> None:
     try:
         reply = follow(*texts)
-    except InvalidResponseError:
+    except errors.InvalidResponseError:
         return
     assert reply.text.strip() == texts[-1].strip()
 
@@ -121,7 +106,7 @@ def test_text_is_given_out_once_two_looks_agree() -> None:
 
 def test_what_was_given_out_twice_cannot_be_taken_back_but_where_nobody_reads_along() -> None:
     states = (STARTED, working("Hello"), working("Hello"))
-    with pytest.raises(InvalidResponseError, match=r"took back.*'Hello'"):
+    with pytest.raises(errors.InvalidResponseError, match=r"took back.*'Hello'"):
         decode(*states, done("Goodbye"))
     assert added_up(decode(*states, working(["odd"]), done("Goodbye"), stream=False)).text == "Goodbye"
 
@@ -196,7 +181,7 @@ def test_a_result_is_empty_only_where_its_text_is(stream: bool, form: Any, words
     if words is None:
         assert added_up(decode(STARTED, done(form), stream=stream)).text == ""
         return
-    with pytest.raises(InvalidResponseError, match=words):
+    with pytest.raises(errors.InvalidResponseError, match=words):
         decode(STARTED, done(form), stream=stream)
 
 
@@ -288,7 +273,7 @@ def test_progress_is_told_whenever_it_has_changed(way: Way) -> None:
 
 @pytest.mark.parametrize("job_id", [None, "", 7, ["JID1"]])
 def test_a_start_without_a_job_is_no_answer(job_id: Any) -> None:
-    with pytest.raises(InvalidResponseError, match="names no job"):
+    with pytest.raises(errors.InvalidResponseError, match="names no job"):
         decode({"success": True, "job_id": job_id})
 
 
@@ -298,33 +283,37 @@ def test_a_start_without_a_job_is_no_answer(job_id: Any) -> None:
 @pytest.mark.parametrize(
     ("answer", "cls", "words"),
     [
-        (refused(401, ["API key not valid"]), AuthenticationError, "API key not valid"),
-        (refused(402, ["Client not authorized for this endpoint!"]), PermissionDeniedError, "not authorized"),
-        (refused(400, ["top_p too large", "top_k: no"]), BadRequestError, "top_p too large; top_k: no"),
-        (refused(400, "Job queue reached max length 1000!"), RateLimitError, "max length 1000"),
-        (refused(400, None, message="no words"), BadRequestError, "no words"),
-        (httpx.Response(400, text="Job queue reached max length 5!"), RateLimitError, "max length 5"),
+        (refused(401, ["API key not valid"]), errors.AuthenticationError, "API key not valid"),
+        (refused(402, ["Client not authorized for this endpoint!"]), errors.PermissionDeniedError, "not authorized"),
+        (refused(400, ["top_p too large", "top_k: no"]), errors.BadRequestError, "top_p too large; top_k: no"),
+        (refused(400, "Job queue reached max length 1000!"), errors.RateLimitError, "max length 1000"),
+        (refused(400, None, message="no words"), errors.BadRequestError, "no words"),
+        (httpx.Response(400, text="Job queue reached max length 5!"), errors.RateLimitError, "max length 5"),
         (
             httpx.Response(404, json={"description": "Not Found", "status": 404, "message": "no route"}),
-            NotFoundError,
+            errors.NotFoundError,
             "no route",
         ),
         (
             httpx.Response(402, json={"error": {"code": "model_not_found", "message": "no"}}),
-            PermissionDeniedError,
+            errors.PermissionDeniedError,
             "no",
         ),
-        (httpx.Response(500, text="<html><title>500 Oh</title></html>"), ServerError, "500 Oh"),
-        (httpx.Response(503, json={"message": "busy"}), ServiceUnavailableError, "busy"),
-        (httpx.Response(200, json={"success": False, "error": ["no"]}), APIStatusError, "no"),
-        (httpx.Response(200, json={"success": False}), APIStatusError, "no message but"),
-        (httpx.Response(200, json={"success": True, "job_id": JOB, "error": "worker broke"}), JobError, "worker broke"),
-        (httpx.Response(200, text="<html>"), InvalidResponseError, "not JSON"),
-        (httpx.Response(200, json=[1]), InvalidResponseError, "list"),
+        (httpx.Response(500, text="<html><title>500 Oh</title></html>"), errors.ServerError, "500 Oh"),
+        (httpx.Response(503, json={"message": "busy"}), errors.ServiceUnavailableError, "busy"),
+        (httpx.Response(200, json={"success": False, "error": ["no"]}), errors.APIStatusError, "no"),
+        (httpx.Response(200, json={"success": False}), errors.APIStatusError, "no message but"),
+        (
+            httpx.Response(200, json={"success": True, "job_id": JOB, "error": "worker broke"}),
+            errors.JobError,
+            "worker broke",
+        ),
+        (httpx.Response(200, text="<html>"), errors.InvalidResponseError, "not JSON"),
+        (httpx.Response(200, json=[1]), errors.InvalidResponseError, "list"),
     ],
 )
 @in_every_chat
-def test_each_refusal_to_start(chat_way: Way, answer: httpx.Response, cls: type[AKIError], words: str) -> None:
+def test_each_refusal_to_start(chat_way: Way, answer: httpx.Response, cls: type[errors.AKIError], words: str) -> None:
     with pytest.raises(cls) as caught:
         chat_way.ask(Worker(start=(answer,)).client(max_retries=0), request_for(CHAT))
     assert type(caught.value) is cls
@@ -352,7 +341,7 @@ def test_each_refusal_to_start(chat_way: Way, answer: httpx.Response, cls: type[
 @in_every_way
 def test_each_end_of_a_job_without_an_answer(way: Way, answer: httpx.Response, state: str, words: str) -> None:
     worker = Worker(working(), answer)
-    with pytest.raises(JobError) as caught:
+    with pytest.raises(errors.JobError) as caught:
         way.ask(worker.client(), request_for(CHAT))
     assert (caught.value.state, caught.value.job_id, caught.value.provider) == (state, JOB, "AKI.IO")
     assert words in str(caught.value)
@@ -368,7 +357,7 @@ OVERFLOW = "The context length 9000 is exceeding the maximum context length 8192
 )
 @in_both_modes
 def test_a_worker_s_overflow_is_one(stream: bool, end: Any) -> None:
-    with pytest.raises(ContextOverflowError, match="9000"):
+    with pytest.raises(errors.ContextOverflowError, match="9000"):
         decode(STARTED, working(), end, stream=stream)
 
 
@@ -389,11 +378,11 @@ def test_a_worker_s_overflow_is_one(stream: bool, end: Any) -> None:
 @in_every_way
 def test_nothing_of_the_service_s_own_fields_is_shown(way: Way, answer: Any) -> None:
     worker = Worker(answer, done([]))
-    with pytest.raises(AKIError) as caught:
+    with pytest.raises(errors.AKIError) as caught:
         way.ask(worker.client(max_retries=0), request_for(CHAT))
     error = caught.value
     shown = [repr(error), str(error), repr(vars(error)), repr(error.args), repr(pickle.dumps(error))]
-    if isinstance(error, APIStatusError):
+    if isinstance(error, errors.APIStatusError):
         shown.append(error.response.text)
     for secret in (KEY, "worker#0", "auth_key", "a secret"):
         assert not [each for each in shown if secret in each]

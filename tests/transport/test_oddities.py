@@ -10,6 +10,7 @@ import pytest
 
 from aki_transport import AKIError, APIStatusError, StreamInterruptedError, errors
 from aki_transport.messages import ChatReply, ToolCall
+from aki_transport.prepare.adaptations import forget_refusals
 from tests.scenarios import ERRORS, KEY, SCENARIOS, TOOLS, Expect, Fails, Scenario
 from tests.script_server import ScriptServer
 from tests.transport.asking import WAYS, Clock, Way, client_for, request_for
@@ -24,13 +25,17 @@ def asked(row: Scenario, way: Way, server: ScriptServer, **fields: Any) -> ChatR
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-def test_the_answer_or_the_error_is_the_row_s(row: Scenario, clock: Clock, subtests: pytest.Subtests) -> None:
+def test_the_answer_or_the_error_is_the_row_s(
+    row: Scenario, scripted: ScriptServer, clock: Clock, subtests: pytest.Subtests
+) -> None:
     ways = [way for way in WAYS if row.applies(streamed=way.streamed)]
     assert ways
     for way in ways:
-        with subtests.test(str(way)), ScriptServer() as server:
-            clock.pauses.clear()
-            check(row, way, server, clock)
+        with subtests.test(str(way)):
+            forget_refusals()
+            scripted.reset()
+            clock.reset()
+            check(row, way, scripted, clock)
 
 
 def check(row: Scenario, way: Way, server: ScriptServer, clock: Clock) -> None:
