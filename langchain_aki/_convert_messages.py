@@ -81,21 +81,14 @@ def _convert_message(message: BaseMessage) -> Message:
             return _convert_plain(message, "user")
         case SystemMessage():
             return _convert_plain(message, "system")
-        case ToolMessage():
+        case ToolMessage() | FunctionMessage():  # the older one knows the function's name alone
             return Message(
                 role="tool",
                 content=_convert_content(message.content, "tool"),
                 name=message.name,
-                tool_call_id=message.tool_call_id,
-                is_error=message.status == "error",
+                tool_call_id=getattr(message, "tool_call_id", message.name),
+                is_error=getattr(message, "status", "") == "error",
                 extra=cache_mark(message.additional_kwargs),
-            )
-        case FunctionMessage():
-            return Message(
-                role="tool",
-                content=_convert_content(message.content, "tool"),
-                name=message.name,
-                tool_call_id=message.name,
             )
         case ChatMessage() if message.role in _ROLES:
             return _convert_plain(message, _ROLES[message.role])

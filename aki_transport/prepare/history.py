@@ -6,7 +6,7 @@ import hashlib
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -196,9 +196,4 @@ def _joined(messages: list[Message], separator: str) -> str | tuple[Part, ...]:
     texts = [content for content in contents if isinstance(content, str)]
     if len(texts) == len(contents):
         return separator.join(texts)
-    return tuple(_flattened(messages))
-
-
-def _flattened(messages: list[Message]) -> Iterator[Part]:
-    for message in messages:
-        yield from message.parts
+    return tuple(part for message in messages for part in message.parts)

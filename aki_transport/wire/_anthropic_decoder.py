@@ -38,7 +38,6 @@ class AnthropicDecoder(AnswerDecoder):
     def __init__(self, request: ChatRequest, headers: Mapping[str, str], **options: Any) -> None:
         super().__init__(request, headers, **options)
         self._id: str | None = None
-        self._stop_sequence: str | None = None
         self._usage: dict[str, Any] = {}
         self._details: dict[str, Any] = {}
         self._last: Mapping[str, Any] = {}
@@ -82,11 +81,10 @@ class AnthropicDecoder(AnswerDecoder):
         return "The model refused to answer." if self._finish == "refusal" else ""
 
     def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
-        for block in self._blocks:
-            if not block.is_call and not block.is_ended and (delta := self._on_block_stop({}, block)):
-                self._held_content += delta.parts
-        calls = (call for block in self._blocks for call in (block.start_arguments(), block.rest()) if call is not None)
-        return self._refusal(), tuple(calls)
+        open_blocks = [block for block in self._blocks if block.is_call or not block.is_ended]
+        deltas = [delta for block in open_blocks if (delta := self._on_block_stop({}, block))]
+        self._held_content = tuple(part for delta in deltas for part in delta.parts)
+        return self._refusal(), tuple(call for delta in deltas for call in delta.tool_calls)
 
     def _on_message(self, message: Mapping[str, Any]) -> ChatDelta | None:
         """A blocking answer, decoded as the equivalent stream."""
@@ -122,7 +120,8 @@ class AnthropicDecoder(AnswerDecoder):
         self._details |= kept(delta, _ANSWER_FIELDS)
         if isinstance(delta.get("stop_reason"), str):
             self._finish = delta["stop_reason"]
-            self._stop_sequence = text_or_none(delta.get("stop_sequence"))
+            if isinstance(delta.get("stop_sequence"), str):
+                self._details["stop_sequence"] = delta["stop_sequence"]
             self.complete = True
 
     def _update_usage(self, usage: Any) -> None:
@@ -226,9 +225,7 @@ class AnthropicDecoder(AnswerDecoder):
             ),
             usage=usage,
             id=self._id,
-            details=self._details
-            if self._stop_sequence is None
-            else {**self._details, "stop_sequence": self._stop_sequence},
+            details=self._details,
             raw=self._with_openai_fields(self._last, usage, self._usage if self.complete else {}),
         )
 
@@ -274,8 +271,3 @@ class _Block:
         self.has_pieces = True
         arguments = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return ToolCallDelta(self.position, arguments=self.arguments.feed(arguments))
-
-    def rest(self) -> ToolCallDelta | None:
-        """The arguments that were held back."""
-        rest = self.arguments.end()
-        return ToolCallDelta(self.position, arguments=rest) if rest else None

@@ -139,7 +139,7 @@ class AnswerDecoder:
 
     def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
         """The refusal and the pieces of tool calls that are certain only at the end."""
-        raise NotImplementedError
+        return "", ()
 
     def _reply(self) -> ChatReply:
         raise NotImplementedError
@@ -177,7 +177,6 @@ class AnswerDecoder:
             self._model = model
 
     def _split(self, text: str) -> tuple[str, str]:
-        """Answer and reasoning of a piece of text."""
         if self._reasonings:  # the service tells them apart
             self._think.may_be_unopened = False
         return self._think.feed(text)
@@ -331,7 +330,6 @@ def read_usage(fields: Any, *, cached_are_apart: bool = False) -> Usage | None:
 
 
 def _usage_details(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The counts within the counts."""
     prompt = fields.get("prompt_tokens_details") or fields.get("input_tokens_details")
     completion = fields.get("completion_tokens_details") or fields.get("output_tokens_details")
     lifetimes = fields.get("cache_creation")

@@ -8,7 +8,7 @@ from typing import Any
 
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
-from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, ToolCallDelta, Usage
+from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Usage
 from aki_transport.transport import Payload
 from aki_transport.wire._chat_decoder import AnswerDecoder, count_in, number_in, text_or_none
 from aki_transport.wire._job import JobReader
@@ -43,9 +43,6 @@ class NativeDecoder(AnswerDecoder):
         if not self._stream or progress_data is None or progress_data.get("text") is None:
             return None
         return self._delta(_text_fields(progress_data["text"]), final=False)
-
-    def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
-        return "", ()
 
     def _delta(self, texts: Mapping[str, str], *, final: bool) -> ChatDelta | None:
         reasoning = self._new_text("thinking", texts["thinking"], final=final)
@@ -90,10 +87,7 @@ class NativeDecoder(AnswerDecoder):
         return self._build_reply(
             usage=usage,
             id=self._job.job_id or None,
-            details={
-                **({} if name is None else {"native_model_name": name}),
-                **durations,
-            },
+            details={**({} if name is None else {"native_model_name": name}), **durations},
             raw=self._with_openai_fields({**self._raw(), **counts, **durations, "text": self.text}, usage, counts),
         )
 

@@ -42,7 +42,6 @@ def merged_fields(pieces: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _entries(lists: list[list[Any]]) -> list[list[Any]]:
-    """The pieces of each entry."""
     entries: list[list[Any]] = []
     by_index: dict[tuple[int, str | None], list[Any]] = {}
     for piece in (piece for pieces in lists for piece in pieces):

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from aki_transport.errors import ConfigurationError
-from aki_transport.messages import ChatRequest, Dialect, File, Image, Part, RawBlock, Text, Tool, ToolCall
+from aki_transport.messages import ChatRequest, Dialect, File, Image, JsonSchema, Part, RawBlock, Text, Tool, ToolCall
 from aki_transport.schemas import rooted_schema, strict_schema
 
 log = logging.getLogger("aki_transport")
@@ -35,10 +35,10 @@ def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]
     return body
 
 
-def tool_schema(tool: Tool) -> Mapping[str, Any]:
-    """The schema of a tool's arguments, made legal where it is strict."""
-    schema = rooted_schema(tool.parameters or NO_PARAMETERS)
-    return strict_schema(schema) if tool.strict else schema
+def legal_schema(target: Tool | JsonSchema) -> Mapping[str, Any]:
+    """The schema of a tool's arguments or of an answer, made legal where it is strict."""
+    schema = rooted_schema(target.schema if isinstance(target, JsonSchema) else target.parameters or NO_PARAMETERS)
+    return strict_schema(schema) if target.strict else schema
 
 
 def arguments_object(call: ToolCall) -> dict[str, Any]:

@@ -26,10 +26,10 @@ from aki_transport.wire._anthropic_decoder import AnthropicDecoder
 from aki_transport.wire._request import (
     arguments_object,
     file_text,
+    legal_schema,
     reasoning_start,
     sendable_parts,
     set_fields,
-    tool_schema,
     with_extra,
 )
 
@@ -239,7 +239,7 @@ def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
     tool = as_tool(tool)
     if not isinstance(tool, Tool):
         return tool
-    declaration: dict[str, Any] = {"name": tool.name, "input_schema": tool_schema(tool)}
+    declaration: dict[str, Any] = {"name": tool.name, "input_schema": legal_schema(tool)}
     if tool.description:
         declaration["description"] = tool.description
     return with_extra({**declaration, **set_fields(tool, "strict")}, tool.extra)

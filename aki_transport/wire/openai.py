@@ -26,16 +26,16 @@ from aki_transport.messages import (
     ToolNamed,
 )
 from aki_transport.models.catalog import read_listing
-from aki_transport.schemas import legal_name, rooted_schema, strict_schema
+from aki_transport.schemas import legal_name
 from aki_transport.transport import Call
 from aki_transport.wire._openai_decoder import OpenAIDecoder
 from aki_transport.wire._request import (
     arguments_object,
     is_object,
+    legal_schema,
     reasoning_start,
     sendable_parts,
     set_fields,
-    tool_schema,
     with_extra,
 )
 
@@ -209,7 +209,7 @@ def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
         return tool
     function = {
         **set_fields(tool, "name", "description"),
-        "parameters": tool_schema(tool),
+        "parameters": legal_schema(tool),
         **set_fields(tool, "strict"),
     }
     return with_extra({"type": "function", "function": function}, tool.extra)
@@ -220,10 +220,8 @@ def _response_format(response_format: ResponseFormat) -> Mapping[str, Any]:
         case JsonObject():
             return {"type": "json_object"}
         case JsonSchema():
-            fields = set_fields(response_format, "name", "schema", "description", "strict")
-            schema = rooted_schema(response_format.schema)
-            schema = strict_schema(schema) if response_format.strict else schema
-            fields |= {"name": legal_name(response_format.name), "schema": schema}
-            return {"type": "json_schema", "json_schema": fields}
+            fields = {"name": legal_name(response_format.name), "schema": legal_schema(response_format)}
+            optional = set_fields(response_format, "description", "strict")
+            return {"type": "json_schema", "json_schema": {**fields, **optional}}
         case _:
             return response_format

@@ -142,7 +142,7 @@ def response(status: int, message: str = "no worker") -> httpx.Response:
         (response(504), ServerError, 0),
         (response(408), APIStatusError, 0),
         (response(503), ServerError, 60),
-        (response(503), ServerError, 6),
+        (response(503), ServerError, 5.5),
         (response(503, "timeout"), ServerError, 0),
         (response(503, "The job timed out."), ServerError, 0),
         (response(503, "upstream time-out"), ServerError, 0),
