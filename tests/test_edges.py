@@ -9,15 +9,14 @@ import pytest
 from llama_index.core.tools import FunctionTool
 
 from aki_transport import Client, ConfigurationError, ImageStore
-from aki_transport.auth import is_loopback, secret_header_values
-from aki_transport.error_parsing import error_from_response
-from aki_transport.errors import ContextOverflowError
+from aki_transport.auth import secret_header_values
 from aki_transport.messages import ChatRequest, Message
 from aki_transport.transport import connections
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
 from tests.ecosystem.calls import answer
 from tests.pictures import a_png
+from tests.scenarios import chunk
 from tests.script_server import ScriptServer, json_answer, sse
 from tests.transport import native_says
 
@@ -36,25 +35,6 @@ def test_a_sibling_folder_of_the_same_prefix_is_not_read(tmp_path: Path) -> None
     for name in ("../pictures-of-others/pictures-of-others.png", str(sibling / "pictures-of-others.png")):
         with pytest.raises(ConfigurationError, match="not an image ID"):
             store.find(name)
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("localhost", True),
-        ("LOCALHOST.", True),
-        ("evil-localhost", False),
-        ("evil.localhost", False),
-        ("localhost.evil", False),
-        ("127.9.9.9", True),
-        ("128.0.0.1", False),
-        ("::1", True),
-        ("::ffff:127.0.0.1", True),
-        ("::ffff:10.0.0.1", False),
-    ],
-)
-def test_only_this_machine_is_loopback(host: str, *, expected: bool) -> None:
-    assert is_loopback(host) is expected
 
 
 def test_values_of_eight_characters_are_secret() -> None:
@@ -77,33 +57,21 @@ def test_other_scripts_count_by_their_bytes(letter: str, monkeypatch: pytest.Mon
     assert other == 1024
 
 
-@pytest.mark.parametrize("status", [400, 404, 413, 422, 500])
-def test_an_overflow_is_told_with_any_of_its_statuses(status: int) -> None:
-    body = b'{"error": {"message": "the maximum context length is 4096 tokens"}}'
-    assert isinstance(error_from_response(status, {}, body), ContextOverflowError)
-
-
 def test_a_profile_tells_images_from_tools() -> None:
     model = ChatAKI(model="own", api_key=KEY, capabilities={"images": True, "tools": False})
     assert model.profile["image_inputs"] is True
     assert model.profile["tool_calling"] is False
 
 
-def test_the_last_item_of_a_stream_holds_its_new_text() -> None:
-    last = {"choices": [{"index": 0, "delta": {"content": " there"}, "finish_reason": "stop"}]}
-    first = {"choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}
-    with ScriptServer(always=sse(first, last)) as server:
-        model = AKI(model="qwen3.6-35b", api_key=KEY, base_url=server.openai_url, model_listing=False)
-        deltas = [response.delta for response in model.stream_complete("hi")]
-    assert "".join(deltas) == "Hello there"
-
-
-def test_the_only_item_of_a_job_that_is_done_at_once_holds_its_text() -> None:
-    with ScriptServer(always=json_answer(native_says.done("Hello there"))) as server:
-        options = {"protocol": "native", "base_url": f"{server.url}/api", "model_listing": False}
-        model = AKI(model=native_says.CHAT, api_key=KEY, **options)
-        deltas = [response.delta for response in model.stream_complete("hi")]
-    assert "".join(deltas) == "Hello there"
+def test_the_last_or_only_item_of_a_stream_holds_its_new_text() -> None:
+    first, last = chunk("Hello"), chunk(" there", finish="stop")
+    with ScriptServer(sse(first, last), json_answer(native_says.done("Hello there"))) as server:
+        for options in (
+            {"model": "qwen3.6-35b", "base_url": server.openai_url},
+            {"model": native_says.CHAT, "protocol": "native", "base_url": server.native_url},
+        ):
+            model = AKI(**options, api_key=KEY, model_listing=False)
+            assert "".join(response.delta for response in model.stream_complete("hi")) == "Hello there"
 
 
 def test_connections_are_kept_for_less_than_the_service_keeps_them() -> None:

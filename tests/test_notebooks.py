@@ -104,27 +104,21 @@ def test_the_notebooks_are_those_that_are_looked_at():
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_every_cell_ran_in_order(notebook):
+def test_every_cell_ran_in_order_without_an_error_or_a_warning(notebook):
     assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
     assert not [output for output in outputs(notebook) if output.output_type == "error"]
-
-
-@pytest.mark.parametrize(("name", "count"), PICTURES.items())
-def test_pictures_and_plots_are_in_the_outputs(notebook, count):
-    found = pictures(notebook)
-    assert len(found) == count
-    assert all(picture.startswith(b"\x89PNG\r\n\x1a\n") and len(picture) > 2000 for picture in found)
+    warned = [output.text for output in outputs(notebook) if output.get("name") == "stderr"]
+    assert [text for text in warned if BAR.sub("", text)] == []
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_the_outputs_are_said_to_come_from_the_emulator(notebook):
+def test_the_outputs_show_what_the_cells_are_for_and_that_the_emulator_answered(notebook, name):
+    found = pictures(notebook)
+    assert len(found) == PICTURES[name]
+    assert all(picture.startswith(b"\x89PNG\r\n\x1a\n") and len(picture) > 2000 for picture in found)
+    assert SHOWN[name] in "\n".join(output.get("text", "") for output in outputs(notebook))
     assert "come from the emulator" in notebook.cells[0].source
     assert outputs(notebook)[0].text.startswith("Answers come from the emulator on this machine")
-
-
-@pytest.mark.parametrize(("name", "text"), SHOWN.items())
-def test_the_outputs_show_what_the_cells_are_for(notebook, text):
-    assert text in "\n".join(output.get("text", "") for output in outputs(notebook))
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -139,12 +133,6 @@ def test_no_output_holds_a_key_or_a_path_of_the_machine(notebook):
     said = nbformat.writes(notebook)
     assert not [secret for secret in (*KEYS, "sk-not-a-real-one") if secret in said]
     assert not [path for path in PATHS if path in said]
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_nothing_warns(notebook):
-    warned = [output.text for output in outputs(notebook) if output.get("name") == "stderr"]
-    assert [text for text in warned if BAR.sub("", text)] == []
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -22,8 +22,8 @@ from aki_transport.json_answer import JsonAnswer
 from aki_transport.messages import ChatRequest, JsonSchema, Message
 from aki_transport.schemas import checked
 from tests.anthropic_script import said
-from tests.requests.frameworks import aki, chat_aki
-from tests.scenarios import chunk, replied, streamed
+from tests.requests.frameworks import aki, chat_aki, in_pieces
+from tests.scenarios import replied, streamed
 from tests.script_server import Answer, Request, ScriptServer
 from tests.transport.asking import in_every_way
 
@@ -130,20 +130,6 @@ NO_JSON: dict[str, str] = {
 }
 
 
-def respond(text: str | None, cut: int = 3, **message: Any) -> Callable[[Request], Answer]:
-    """The same text on any protocol, in pieces where it is streamed."""
-
-    def answer(request: Request) -> Answer:
-        if request.path.endswith("/v1/messages"):
-            return said(request, {"type": "text", "text": text})
-        if not request.json.get("stream"):
-            return replied(text, model="m", **message)
-        pieces = [text[at : at + cut] for at in range(0, len(text), cut)] if text else []
-        return streamed(*([chunk(**message, model="m")] if message else []), *pieces, model="m")
-
-    return answer
-
-
 def objects(server: ScriptServer, schema: Any, *, stream: bool, **how: Any) -> list[Any]:
     """What LangChain gives, one by one."""
     protocol = how.pop("protocol", "openai")
@@ -170,14 +156,14 @@ def placed(number: int, *methods: str | None) -> Iterator[tuple[str, Any, str | 
 
 @pytest.mark.parametrize("row", HELD)
 def test_the_object_that_fits_is_found(row: str, subtests) -> None:
-    with ScriptServer(always=respond(HELD[row])) as server:
+    with ScriptServer(always=in_pieces(HELD[row])) as server:
         for stream in (False, True):
             for kind, schema, method in placed([*HELD].index(row) + stream, *METHODS, "json_mode"):
                 with subtests.test(framework="LangChain", kind=kind, method=method, stream=stream):
                     server.reset()
                     is_bare = method == "json_mode" and kind != "class"  # no schema is given there
                     found = objects(server, schema, stream=stream, method=method)[-1]
-                    assert is_bare or (found.model_dump() if kind == "class" else _known(found)) == ROME
+                    assert is_bare or _known(found) == ROME
                     assert len(server.requests) == 1
             for protocol in ("openai", "anthropic"):
                 with subtests.test(framework="LlamaIndex", protocol=protocol, stream=stream):
@@ -185,9 +171,19 @@ def test_the_object_that_fits_is_found(row: str, subtests) -> None:
                     assert predicted(server, City, stream=stream, protocol=protocol)[-1] == City(**ROME)
                     assert objects(server, City, stream=stream, protocol=protocol)[-1] == City(**ROME)
                     assert len(server.requests) == 2
+        with subtests.test("wrong forms are not shown while it arrives"):
+            states = objects(server, JSON_CITY, stream=True)
+            assert all(next(iter(state)) in (*ROME, "note") for state in states)
+            raw: Any = None
+            for state in chat_aki(server).with_structured_output(JSON_CITY, include_raw=True).stream("Which city?"):
+                raw = state if raw is None else raw + state
+            assert (_known(raw["parsed"]), raw["parsing_error"]) == (ROME, None)
 
 
 def _known(value: Any) -> Any:
+    """What an object says of Rome: one of a class says nothing else."""
+    if isinstance(value, City):
+        return value.model_dump()
     assert type(value) is dict
     return {name: value[name] for name in ROME}
 
@@ -195,7 +191,7 @@ def _known(value: Any) -> Any:
 @pytest.mark.parametrize("row", [*NOT_HELD, *NO_JSON])
 def test_no_other_object_is_returned(row: str, subtests) -> None:
     rows = {**NOT_HELD, **NO_JSON}
-    with ScriptServer(always=respond(rows[row])) as server:
+    with ScriptServer(always=in_pieces(rows[row])) as server:
         for stream in (False, True):
             for kind, schema, method in placed([*rows].index(row) + stream, *METHODS):
                 with subtests.test(framework="LangChain", kind=kind, method=method, stream=stream):
@@ -224,7 +220,7 @@ def test_an_object_whose_fields_are_all_optional_is_not_made_of_anything(subtest
     }
     for text, expected in rows.items():
         for stream in (False, True):
-            with subtests.test(text, stream=stream), ScriptServer(always=respond(text)) as server:
+            with subtests.test(text, stream=stream), ScriptServer(always=in_pieces(text)) as server:
                 for ask in (objects, predicted):
                     if expected is not None:
                         assert ask(server, Names, stream=stream)[-1] == expected
@@ -237,13 +233,12 @@ def test_an_object_whose_fields_are_all_optional_is_not_made_of_anything(subtest
 @pytest.mark.parametrize("text", [None, "", "\n"])
 def test_an_object_that_came_as_reasoning_is_the_answer(field: str, text: Any, subtests) -> None:
     for number, reasoning in enumerate((R, f"I was asked for JSON. {OTHER}? No:\n{R}", f"```json\n{R}\n```")):
-        with ScriptServer(always=respond(text, **{field: reasoning})) as server:
+        with ScriptServer(always=in_pieces(text, **{field: reasoning})) as server:
             for stream in (False, True):
                 for kind, schema, method in placed(number + stream, *METHODS):
                     with subtests.test(reasoning=reasoning, kind=kind, method=method, stream=stream):
                         server.reset()
-                        found = objects(server, schema, stream=stream, method=method)[-1]
-                        assert (found.model_dump() if kind == "class" else found) == ROME
+                        assert _known(objects(server, schema, stream=stream, method=method)[-1]) == ROME
                         assert len(server.requests) == 1
                 with subtests.test(framework="LlamaIndex", reasoning=reasoning, stream=stream):
                     server.reset()
@@ -306,7 +301,7 @@ def test_an_object_in_reasoning_is_no_answer_where_the_answer_was_cut(finish: st
     ],
 )
 def test_a_root_that_is_no_object_is_wrapped_and_unwrapped(schema: Any, text: str, expected: Any) -> None:
-    with ScriptServer(always=respond(text)) as server:
+    with ScriptServer(always=in_pieces(text)) as server:
         for stream in (False, True):
             for method in (None, "function_calling"):
                 assert objects(server, schema, stream=stream, method=method)[-1] == expected
@@ -321,7 +316,7 @@ GROWING = json.dumps({"name": "Rome, the capital of Italy", "people": 3})
 
 @pytest.mark.parametrize("text", [GROWING, f"```json\n{GROWING}\n```", f"Here you are: {GROWING} Bye."])
 def test_an_object_is_seen_while_it_arrives(text: str) -> None:
-    with ScriptServer(always=respond(text)) as server:
+    with ScriptServer(always=in_pieces(text)) as server:
         found = objects(server, DictCity, stream=True)
         assert len(found) > 3
         for before, after in pairwise(found):
@@ -329,24 +324,12 @@ def test_an_object_is_seen_while_it_arrives(text: str) -> None:
         assert len(predicted(server, City, stream=True)) > 3
 
 
-@pytest.mark.parametrize("row", HELD)
-def test_the_last_state_of_a_stream_is_the_answer_and_wrong_forms_are_not_shown(row: str) -> None:
-    with ScriptServer(always=respond(HELD[row])) as server:
-        states = objects(server, JSON_CITY, stream=True)
-        assert all(next(iter(state)) in (*ROME, "note") for state in states)
-        whole: Any = None
-        for state in chat_aki(server).with_structured_output(JSON_CITY, include_raw=True).stream("Which city?"):
-            whole = state if whole is None else whole + state
-        assert _known(whole["parsed"]) == ROME
-        assert whole["parsing_error"] is None
-
-
 @in_every_way
 def test_the_text_of_the_transport_is_the_object_alone(way, server: ScriptServer) -> None:
     target = JsonSchema(name="city", schema=JSON_CITY)
     request = ChatRequest(model="m", messages=(Message(role="user", content="hi"),), response_format=target)
     for text in (f"Hm {{}}.</think> {R}", f'{{"output": {R}}}', json.dumps(R), f"```json\n{R}\n```", R):
-        server.always = respond(text)
+        server.always = in_pieces(text)
         assert json.loads(way.ask(chat_aki(server)._client, request).text) == ROME
 
 
@@ -366,14 +349,9 @@ _values = st.recursive(
 )
 _thoughts = st.sampled_from(
     [
-        "{}",
-        "<think>{}</think>",
-        "{}</think>",
-        "<thought>{}</thought>",
-        "<thinking>\n{}</thinking>",
-        "[THINK]{}[/THINK]",
+        *("{}", "<think>{}</think>", "{}</think>", "<thought>{}</thought>", "<thinking>\n{}</thinking>"),
+        *("[THINK]{}[/THINK]", "analysis{}assistantfinal"),
         "<|channel|>analysis<|message|>{}<|end|><|start|>assistant<|channel|>final<|message|>",
-        "analysis{}assistantfinal",
     ]
 )
 _forms = st.sampled_from(

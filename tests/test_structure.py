@@ -159,10 +159,6 @@ def test_no_package_imports_a_vendors_client_or_a_framework_that_is_not_its_own(
         assert "langchain" not in names or path.name == "registration.py", path
 
 
-def test_each_package_says_that_it_is_typed() -> None:
-    assert all((ROOT / package / "py.typed").exists() for package in PACKAGES)
-
-
 def test_aiohttp_is_imported_by_the_one_function_that_needs_it() -> None:
     path = Path("aki_transport/transport/lifetime.py")
     (function,) = (node for node in tree(path).body if getattr(node, "name", "") == "_aiohttp_transport")

@@ -10,26 +10,14 @@ from llama_index.core.base.llms.types import ThinkingBlock
 from aki_transport.prepare import adaptations
 from aki_transport.wire._text_filters import ThinkSplitter
 from llama_index_aki import AKI
-from tests.anthropic_script import said
-from tests.requests.frameworks import WAYS, aki, ask, chat_aki
-from tests.scenarios import chunk, replied, streamed
-from tests.script_server import Answer, Request, ScriptServer
+from tests.requests.frameworks import WAYS, aki, ask, chat_aki, in_pieces
+from tests.scenarios import chunk, streamed
+from tests.script_server import ScriptServer
 
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
 
 TEXT = "The user greets me.\n</think>\n\nHello"
 SPLIT = ("The user greets me.\n", "Hello")
-
-
-def answers(text: str, cut: int = 3) -> Any:
-    def respond(request: Request) -> Answer:
-        if request.path.endswith("/v1/messages"):
-            return said(request, {"type": "text", "text": text})
-        if not request.json.get("stream"):
-            return replied(text, model="m")
-        return streamed(*(text[at : at + cut] for at in range(0, len(text), cut)), model="m")
-
-    return respond
 
 
 def read(model: Any, way: str) -> tuple[str, str]:
@@ -54,7 +42,7 @@ def in_each_way(subtests: Any, text: str, is_split: Any, **fields: Any) -> None:
             for way in WAYS:
                 with subtests.test(framework=framework.__name__, protocol=protocol, way=way):
                     adaptations.forget_refusals()
-                    with ScriptServer(always=answers(text)) as server:
+                    with ScriptServer(always=in_pieces(text)) as server:
                         reasoning, answer = read(framework(server, protocol, **fields), way)
                     assert (reasoning, answer) == (SPLIT if is_split(way) else ("", text))
 
@@ -90,7 +78,7 @@ def test_what_a_model_did_once_is_known_in_its_next_stream() -> None:
     for framework in (chat_aki, aki):
         for first in WAYS:
             adaptations.forget_refusals()
-            with ScriptServer(always=answers(TEXT)) as server:
+            with ScriptServer(always=in_pieces(TEXT)) as server:
                 read(framework(server), first)
                 assert read(framework(server), "stream") == SPLIT
                 assert read(framework(server, model="other"), "stream") == ("", TEXT)
@@ -101,8 +89,7 @@ def test_a_stream_is_not_held_back_where_the_service_tells_reasoning_from_text()
     with ScriptServer(always=lambda _: pieces) as server:
         texts = [part.text for part in chat_aki(server, capabilities={"reasoning": True}).stream("hi")]
         assert [text for text in texts if text] == ["Hel", "lo"]
-    plain = answers("Hello")
-    with ScriptServer(always=plain) as server:
+    with ScriptServer(always=in_pieces("Hello")) as server:
         model = chat_aki(server, capabilities={"reasoning": True}, reasoning_effort="none")
         assert [part.text for part in model.stream("hi") if part.text] == ["Hel", "lo"]
 

@@ -8,6 +8,7 @@ from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
 from tests.behaviour import rows, rows_of_jobs
 from tests.behaviour.checks import check
+from tests.behaviour.faces import FACES
 from tests.behaviour.running import Run, runs, time_limits, try_out
 from tests.behaviour.table import Row
 
@@ -18,6 +19,9 @@ ROWS = (*rows.ROWS, *rows_of_jobs.ROWS)
 def test_a_behaviour_is_as_the_table_says(row: Row, emulator, caplog, subtests):
     cells = runs(row)
     assert cells
+    if not row.afresh:
+        for face in FACES:
+            face.learn(emulator)
     for run in cells:
         with subtests.test(str(run)):
             try:
@@ -32,8 +36,6 @@ def test_a_behaviour_is_as_the_table_says(row: Row, emulator, caplog, subtests):
 def _try(run: Run, emulator: Emulator, caplog: pytest.LogCaptureFixture, longer: int = 1) -> None:
     if run.row.afresh:
         forget_listings()
-    else:
-        run.face.learn(emulator)
     emulator.reset()
     caplog.clear()
     check(run, try_out(run, emulator, longer), emulator, caplog.text)

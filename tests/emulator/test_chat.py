@@ -29,8 +29,7 @@ def png(width, height):
 
 def test_the_same_request_brings_the_same_answer(client):
     first, second = (ask(client, "Tell me a joke about cats.", model="gpt-oss-120b") for _ in range(2))
-    assert first.choices == second.choices
-    assert first.id != second.id
+    assert (first.choices, first.id != second.id) == (second.choices, True)
 
 
 def test_an_unknown_model_is_answered_by_minimax_in_silence_and_an_older_id_under_the_main_one(client):
@@ -40,24 +39,18 @@ def test_an_unknown_model_is_answered_by_minimax_in_silence_and_an_older_id_unde
     assert ask(client, model="gemma4-chat-26b").model == "gemma4-26b"
 
 
-def test_text_ends_before_the_stop_word_and_at_the_limit(client):
-    answer = ask(client, "Count to 9", stop=["7", "5"])
-    assert answer.choices[0].message.content == "1, 2, 3, 4, "
-    assert answer.choices[0].finish_reason == "stop"
+def test_text_ends_before_the_stop_word_and_at_the_limit_toward_which_reasoning_counts(client):
+    answer = ask(client, "Count to 9", stop=["7", "5"]).choices[0]
+    assert (answer.message.content, answer.finish_reason) == ("1, 2, 3, 4, ", "stop")
     stopped = chunks(client, stop="3")
     assert "".join(chunk.choices[0].delta.content or "" for chunk in stopped) == "1, 2, "
     for name in ("max_tokens", "max_completion_tokens"):
         answer = ask(client, "Count to 9", **{name: 4})
-        assert answer.choices[0].message.content == "1, 2,"
-        assert answer.choices[0].finish_reason == "length"
+        assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == ("1, 2,", "length")
         assert answer.usage.completion_tokens == 4
     assert chunks(client, max_tokens=4)[-1].choices[0].finish_reason == "length"
-
-
-def test_reasoning_counts_toward_the_limit(client):
     answer = ask(client, model="qwen3.6-35b", max_tokens=3)
-    assert answer.choices[0].message.content == ""
-    assert answer.choices[0].finish_reason == "length"
+    assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == ("", "length")
     assert answer.usage.completion_tokens_details.reasoning_tokens == 3
 
 
@@ -175,11 +168,9 @@ def test_any_other_key_is_a_401(http):
 
 
 def test_more_than_the_window_is_refused_in_vllms_words(client):
-    with pytest.raises(openai.BadRequestError, match="maximum context length is 131072 tokens") as refused:
-        ask(client, max_tokens=131_072)
-    assert refused.value.code == "context_length_exceeded"
-    with pytest.raises(openai.BadRequestError, match="Please reduce the length of the messages"):
+    with pytest.raises(openai.BadRequestError, match="Please reduce the length of the messages") as refused:
         ask(client, "word " * 70_000, model="apertus-chat-70b")
+    assert refused.value.code == "context_length_exceeded"
 
 
 def test_the_listing_names_every_chat_model_and_few_windows(http):

@@ -39,7 +39,7 @@ def chat(emu, place, **options):
     provider, url, key, model = PLACES[place]
     protocol = place if provider == "aki" else "openai"
     where = {"base_url": getattr(emu, url), "api_key": getattr(emu, key)}
-    return ChatAKI(model=model, provider=provider, protocol=protocol, max_retries=0, **where, **options)
+    return ChatAKI(**{"model": model, "provider": provider, "protocol": protocol, "max_retries": 0, **where, **options})
 
 
 def whole(model, text="Which colour?", *, streamed=False):
@@ -49,29 +49,44 @@ def whole(model, text="Which colour?", *, streamed=False):
     return sum(rest, first)
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize("place", PLACES)
-def test_text_and_answers_come_in_their_order_and_then_it_answers_itself(emu, place, streamed):
-    emu.respond("Blue.", answer("Green.", reasoning="Grass is.", usage={"input_tokens": 3, "completion_tokens": 40}))
+in_both_ways = pytest.mark.parametrize("streamed", [False, True])
+at_every_place = pytest.mark.parametrize("place", PLACES)
+
+
+@in_both_ways
+@at_every_place
+def test_text_answers_and_errors_come_in_their_order_and_then_it_answers_itself(emu, place, streamed):
+    usage = {"input_tokens": 3, "completion_tokens": 40}
+    slow = http_error(429, "Slow down.", headers={"retry-after": "7"})
+    emu.respond("Blue.", answer("Green.", reasoning="Grass is.", usage=usage), slow, "Later.")
     model = chat(emu, place)
     assert whole(model, streamed=streamed).text == "Blue."
     second = whole(model, streamed=streamed)
     assert (second.text, second.additional_kwargs["reasoning_content"]) == ("Green.", "Grass is.")
     assert second.usage_metadata["output_tokens"] == 40
+    with pytest.raises(RateLimitError, match=r"Slow down\.") as caught:
+        whole(model, streamed=streamed)
+    assert caught.value.retry_after == 7
+    assert whole(model, streamed=streamed).text == "Later."
     assert emu.pending == ()
     assert whole(model, "What is 6 * 7?", streamed=streamed).text == "6 * 7 = 42."
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+@in_both_ways
 @pytest.mark.parametrize("place", WITH_TOOLS)
-def test_tool_calls_with_any_arguments(emu, place, streamed):
-    emu.respond(tool_call("weather", city=7), answer("Two.", tool_calls=[tool_call("a", name="x"), tool_call("b")]))
+def test_tool_calls_with_any_arguments_and_a_finish_reason_in_openais_words(emu, place, streamed):
+    emu.respond(
+        tool_call("weather", city=7),
+        answer("Two.", tool_calls=[tool_call("a", name="x"), tool_call("b")]),
+        answer("Half", finish_reason="length"),
+    )
     model = chat(emu, place).bind_tools([weather])
-    first, second = (whole(model, streamed=streamed) for _ in range(2))
+    first, second, third = (whole(model, streamed=streamed) for _ in range(3))
     assert [(call["name"], call["args"]) for call in first.tool_calls] == [("weather", {"city": 7})]
     assert first.response_metadata["finish_reason"] == "tool_calls"
     assert [(call["name"], call["args"]) for call in second.tool_calls] == [("a", {"name": "x"}), ("b", {})]
     assert second.text == "Two."
+    assert third.response_metadata["finish_reason"] == "length"
 
 
 def test_a_tool_call_where_there_are_no_tools_is_refused_in_words(emu):
@@ -81,7 +96,7 @@ def test_a_tool_call_where_there_are_no_tools_is_refused_in_words(emu):
 
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
-@pytest.mark.parametrize("place", PLACES)
+@at_every_place
 def test_an_object_comes_by_whichever_structured_way_is_asked(emu, place, method):
     if place == "native" and method != "json_mode":
         pytest.skip("the native interface has neither")
@@ -94,17 +109,6 @@ def test_an_object_among_several_tools_is_the_arguments_of_the_one_that_it_fits(
     emu.respond({"name": "Ulm", "country": "Germany"}, {"name": "Ulm"})
     model = chat(emu, "openai").bind_tools([City, weather], tool_choice="required")
     assert [model.invoke("Hello").tool_calls[0]["name"] for _ in range(2)] == ["City", "weather"]
-
-
-@pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize("place", PLACES)
-def test_an_error_comes_in_the_interfaces_own_form(emu, place, streamed):
-    emu.respond(http_error(429, "Slow down.", headers={"retry-after": "7"}), "Later.")
-    model = chat(emu, place)
-    with pytest.raises(RateLimitError, match=r"Slow down\.") as caught:
-        whole(model, streamed=streamed)
-    assert caught.value.retry_after == 7
-    assert whole(model, streamed=streamed).text == "Later."
 
 
 def test_an_error_for_several_requests_takes_our_retries_too(emu):
@@ -128,7 +132,7 @@ def test_an_error_without_a_number_lasts_until_the_reset(emu):
     assert chat(emu, "openai").invoke("What is 6 * 7?").text == "6 * 7 = 42."
 
 
-@pytest.mark.parametrize("place", PLACES)
+@at_every_place
 def test_a_function_answers_from_the_recorded_request(emu, place):
     def reply(request):
         return answer(f"{request.method} {len(json.dumps(request.body)) > 10}")
@@ -173,12 +177,6 @@ def test_what_is_no_item_is_refused_at_once(emu):
     assert emu.pending == ()
 
 
-def test_a_finish_reason_is_in_openais_words_everywhere(emu):
-    for place in WITH_TOOLS:
-        emu.respond(answer("Half", finish_reason="length"))
-        assert chat(emu, place).invoke("Hello").response_metadata["finish_reason"] == "length"
-
-
 async def test_the_other_framework_and_async(emu):
     emu.respond("Blue.", answer("", tool_calls=[tool_call("weather", city="Ulm")]), "Sunny.")
     llm = AKI(model="llama3-chat-8b", base_url=emu.openai_url, api_key=emu.key)
@@ -192,14 +190,10 @@ async def test_the_other_framework_and_async(emu):
 
 
 def test_any_model_name_is_served_under_that_name_only_if_asked(emu):
-    where = {"model": "my-own-model", "max_retries": 0}
     with Emulator(models="any") as any_model:
         for place in ("openai", "anthropic", "aacflow"):
-            provider, url, key, _ = PLACES[place]
-            protocol = place if provider == "aki" else "openai"
-            model = ChatAKI(provider=provider, protocol=protocol, base_url=getattr(any_model, url),
-                            api_key=getattr(any_model, key), **where)  # fmt: skip
             any_model.respond("Blue.")
+            model = chat(any_model, place, model="my-own-model")
             assert model.invoke("Hello").response_metadata["model_name"] == "my-own-model"
     with pytest.raises(ModelNotFoundError):
-        ChatAKI(base_url=emu.openai_url, api_key=emu.key, **where).invoke("Hello")
+        chat(emu, "openai", model="my-own-model").invoke("Hello")

@@ -90,13 +90,10 @@ def test_the_prompt_decides_which_tools_are_called_with_what(client, text, tools
     assert choice.finish_reason == ("tool_calls" if expected else "stop")
 
 
-def test_choice_required_brings_a_call_for_any_prompt(client):
+def test_choice_required_brings_a_call_for_any_prompt_and_no_arguments_are_an_empty_object(client):
     assert calls(ask(client, "Hello!", [MAGIC, WEATHER], tool_choice="required"))
     (call,) = calls(ask(client, "Using the tool, generate a Pirate greeting.", [GREETING], tool_choice="required"))
     assert call == ("greeting_generator", {"answer_style": "Pirate"})
-
-
-def test_a_tool_without_arguments_gets_an_empty_object(client):
     bare = {"type": "function", "function": {"name": "magic_function_no_args", "description": "Calculate magic."}}
     assert calls(ask(client, "What is magic_function_no_args()?", [bare])) == [("magic_function_no_args", {})]
 

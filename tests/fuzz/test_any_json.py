@@ -94,7 +94,7 @@ def test_any_json_in_any_place_of_an_answer(
 
 
 @pytest.mark.parametrize(("protocol", "stream"), VALID)
-@settings(max_examples=60, deadline=None)
+@some
 @given(value=anything)
 def test_any_json_in_each_place_that_a_decoder_reads(protocol: Protocol, value: Any, *, stream: bool) -> None:
     event = EVENTS[protocol][stream]

@@ -75,7 +75,7 @@ class Joke(BaseModel):
 JOKE = Joke(setup="Why?", punchline="Because.")
 TEXT = JOKE.model_dump_json()
 HALF = '{"setup": "Why?"}'
-PROMPT = PromptTemplate("Tell a joke about {topic}.")
+TEMPLATE = "Tell a joke about {topic}."
 
 
 def obedient(text: str, *refused: str) -> Callable[[Request], Answer]:
@@ -93,10 +93,11 @@ def obedient(text: str, *refused: str) -> Callable[[Request], Answer]:
     return respond
 
 
-def objects(llm: AKI, how: str, cls: type[BaseModel] = Joke, prompt: Any = PROMPT, **given: Any) -> list[Any]:
+def objects(llm: AKI, how: str, cls: type[BaseModel] = Joke, prompt: Any = None, **given: Any) -> list[Any]:
     """What comes, one by one; the last one is the object."""
     if how in PREDICT:
-        return results(getattr(llm, how), cls, prompt, topic="cats", **given)
+        # A new one each time: LlamaIndex's mode "llm" changes the prompt.
+        return results(getattr(llm, how), cls, prompt or PromptTemplate(TEMPLATE), topic="cats", **given)
     question = "A joke." if "complete" in how else [ChatMessage("A joke.")]
     return [item.raw for item in results(getattr(llm.as_structured_llm(cls), how), question)]
 
@@ -144,7 +145,7 @@ def test_the_question_is_sent_with_the_system_prompt_and_the_arguments(server: S
     server.always = answering(TEXT)
     arguments = {"temperature": 0, "max_tokens": 99}
     objects(model_at(server, system_prompt="be kind"), how, llm_kwargs=arguments)
-    template = ChatPromptTemplate.from_messages([("system", "be kind"), ("user", PROMPT.template)])
+    template = ChatPromptTemplate.from_messages([("system", "be kind"), ("user", TEMPLATE)])
     objects(model_at(server), how, prompt=template, llm_kwargs=arguments)
     messages = [
         {"role": "system", "content": "be kind"},

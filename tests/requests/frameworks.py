@@ -12,7 +12,7 @@ from aki_transport import Provider, Route
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
 from tests.anthropic_script import said
-from tests.scenarios import replied, streamed
+from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer
 
 Protocol: TypeAlias = Literal["openai", "anthropic"]
@@ -26,6 +26,20 @@ def answer(request: Request) -> Answer:
     if request.path.endswith("/v1/messages"):
         return said(request, {"type": "text", "text": "Hello"})
     return streamed("Hello", model="m") if request.json.get("stream") else replied("Hello", model="m")
+
+
+def in_pieces(text: str | None, cut: int = 3, **message: Any) -> Callable[[Request], Answer]:
+    """This text by any protocol, in pieces where it is streamed."""
+
+    def respond(request: Request) -> Answer:
+        if request.path.endswith("/v1/messages"):
+            return said(request, {"type": "text", "text": text})
+        if not request.json.get("stream"):
+            return replied(text, model="m", **message)
+        pieces = [text[at : at + cut] for at in range(0, len(text), cut)] if text else []
+        return streamed(*([chunk(**message, model="m")] if message else []), *pieces, model="m")
+
+    return respond
 
 
 def gateway(server: ScriptServer) -> Provider:

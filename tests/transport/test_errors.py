@@ -90,6 +90,7 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
         (400, openai("invalid token '<|x|>' in the prompt")),
     ],
     ("ContextOverflowError", False): [
+        (404, openai("the maximum context length is 4096 tokens")),
         (500, openai("This model's maximum context length is 4096 tokens. However, your messages have 5000")),
         (400, openai("the request is too big", None, "exceed_context_size_error", n_ctx=512)),  # llama.cpp
         (422, {"error": "Input validation error: `inputs` must have less than 1024 tokens. Given: 2000"}),  # TGI

@@ -191,8 +191,13 @@ def _is_ours(name: str) -> bool:
 
 
 def _import_if_possible(name: str) -> None:
-    """Import a module of others once for all children; those that cannot be imported alone are left to them."""
+    """Import a module of others once for all children; those that cannot be imported alone, or import ours, are left
+    to them."""
+    before = set(sys.modules)
     try:
         importlib.import_module(name)
     except Exception:  # noqa: BLE001  any module of any package
         sys.modules.pop(name, None)
+    if any(_is_ours(each) for each in sys.modules.keys() - before):
+        for each in sys.modules.keys() - before:
+            del sys.modules[each]
