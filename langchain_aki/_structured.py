@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
+from langchain_core.runnables.utils import AddableDict
 from langchain_core.utils.json import parse_partial_json
 
 from aki_transport.json_answer import JsonAnswer
@@ -73,13 +75,29 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         """`parse_result`, not in a thread as LangChain's own, because it does not wait for anything."""
         return self.parse_result(result, partial=partial)
 
-    def with_raw(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """The answer, which is under `raw`, with the object in it or the error in its place."""
+    def with_raw(self, chunks: Iterator[BaseMessage]) -> Iterator[AddableDict]:
+        """Each piece of the message as `raw`; at the end the object as `parsed`, or the `parsing_error`."""
+        pieces: list[Any] = []
+        for chunk in chunks:
+            pieces.append(chunk)
+            yield AddableDict(raw=chunk)
+        yield self._parsed_or_error(pieces)
+
+    async def awith_raw(self, chunks: AsyncIterator[BaseMessage]) -> AsyncIterator[AddableDict]:
+        """`with_raw`, async."""
+        pieces: list[Any] = []
+        async for chunk in chunks:
+            pieces.append(chunk)
+            yield AddableDict(raw=chunk)
+        yield self._parsed_or_error(pieces)
+
+    def _parsed_or_error(self, pieces: list[Any]) -> AddableDict:
+        first, *others = pieces
+        message = first + others if others else first
         try:
-            parsed = self.parse_result([ChatGeneration(message=answer["raw"])])
+            return AddableDict(parsed=self.parse_result([ChatGeneration(message=message)]), parsing_error=None)
         except (OutputParserException, ModelRefusalError) as error:
-            return {**answer, "parsed": None, "parsing_error": error}
-        return {**answer, "parsed": parsed, "parsing_error": None}
+            return AddableDict(parsed=None, parsing_error=error)
 
     def _convert(self, value: Any) -> Any:
         if self.schema_type is not None:

@@ -12,7 +12,7 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput, Mo
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel
+from langchain_core.runnables import Runnable, RunnableGenerator
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
@@ -175,7 +175,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
                 json_schema |= {name: value for name, value in optional.items() if value is not None}
                 response_format = {"type": "json_schema", "json_schema": json_schema}
                 bound = self.bind_tools(tools, response_format=response_format, structured_method=method, **kwargs)
-        return RunnableParallel(raw=bound) | RunnableLambda(parser.with_raw) if include_raw else bound | parser
+        return bound | (RunnableGenerator(parser.with_raw, parser.awith_raw) if include_raw else parser)
 
     def _generate(
         self,
