@@ -209,7 +209,6 @@ NO_IMAGE = "{} is not an image; pass a GeneratedImage, bytes"
         (Path(), "is not a file"),
         (Path("key.txt"), "^key.txt is not a PNG"),
     ],
-    ids=str,
 )
 def test_what_is_no_picture_is_named_without_a_word_of_it(tmp_path, monkeypatch, wrong, words):
     monkeypatch.chdir(tmp_path)
