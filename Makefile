@@ -45,9 +45,9 @@ notebooks: $(VENV)/notebooks  ## run the notebooks on the local emulator and kee
 	@$(BIN)/python notebooks/run_notebooks.py
 
 # Three at once on any machine: some tests wait, and each process imports both frameworks and collects all tests. With
-# the variable set, each would rewrite all files.
+# the variable set, each would rewrite all files. A file is one process's, for what its tests share is made once a file.
 test: $(VENV)/dev  ## all tests, offline
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 check: $(VENV)/dev  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -16,8 +16,6 @@ import pytest
 
 import aki_transport
 
-# What they share takes long to make: one process makes it.
-pytestmark = pytest.mark.xdist_group("wheel")
 
 ROOT = Path(aki_transport.__file__).parent.parent
 PACKAGES = ("aki_transport", "langchain_aki", "llama_index_aki")

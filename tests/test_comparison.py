@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.tools.comparison.clients import CLIENTS
 from tests.tools.comparison.lines import LINES
 from tests.tools.comparison.playing import played
-
-# What they share takes long to make: one process makes it.
-pytestmark = pytest.mark.xdist_group("comparison")
 
 ROOT = Path(__file__).parents[1]
 

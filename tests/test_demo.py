@@ -20,8 +20,6 @@ from langchain_aki import ChatAKI
 from llama_index_aki import AKI
 from tests.emulator.looking import opened, share
 
-# It takes seconds, and one process runs it for all.
-pytestmark = pytest.mark.xdist_group("demo")
 KEY = "sk-not-a-real-one"
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 

@@ -13,8 +13,6 @@ from nbclient import NotebookClient
 
 from aki_transport.emulator import Emulator
 
-# What they share takes long to make: one process makes it.
-pytestmark = pytest.mark.xdist_group("notebooks")
 
 ROOT = Path(__file__).parents[1]
 CELLS = (

@@ -17,8 +17,6 @@ from nbformat import NotebookNode
 
 from aki_transport.emulator import Emulator
 
-# What they share takes long to make: one process makes it.
-pytestmark = pytest.mark.xdist_group("notebooks")
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 PICTURES = {

@@ -18,8 +18,6 @@ from tests.lazily import lazily
 sys.path.append(str(Path(__file__).resolve().parents[1] / "notebooks"))
 rag_corpus, rag_index, rag_evaluation = map(lazily, ("rag_corpus", "rag_index", "rag_evaluation"))
 rag_langchain, rag_llama_index = map(lazily, ("rag_langchain", "rag_llama_index"))
-# LanceDB, which they import, takes seconds: one process imports it.
-pytestmark = pytest.mark.xdist_group("lancedb")
 
 FRAMEWORKS = ("LangChain", "LlamaIndex")
 

@@ -13,8 +13,6 @@ from tests.lazily import lazily
 from tests.pictures import a_png
 
 anthropic = lazily("anthropic")
-# Whoever imports it, it takes seconds: one process does.
-pytestmark = pytest.mark.xdist_group("anthropic")
 
 TEXT = "llama3-chat-8b"
 THINKS = "qwen3.6-35b"

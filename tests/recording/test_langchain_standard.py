@@ -126,7 +126,6 @@ class Suite(ChatModelIntegrationTests):
         return {"model": self.served, **self.connection}
 
 
-@pytest.mark.xdist_group("aki/openai")
 class TestAkiOpenai(Suite):
     place = "aki/openai"
     served = "qwen3.6-35b"
@@ -139,7 +138,6 @@ class TestAkiOpenai(Suite):
         return reduce(operator.add, model.stream(question)) if stream else model.invoke(question)
 
 
-@pytest.mark.xdist_group("aki/anthropic")
 class TestAkiAnthropic(Suite):
     place = "aki/anthropic"
     served = "qwen3.6-35b"
@@ -147,7 +145,6 @@ class TestAkiAnthropic(Suite):
     supports_audio_inputs = False
 
 
-@pytest.mark.xdist_group("aki/native")
 class TestAkiNative(Suite):
     place = "aki/native"
     served = "qwen3.6-35b"
@@ -159,14 +156,12 @@ class TestAkiNative(Suite):
     supports_pdf_inputs = supports_pdf_tool_message = supports_audio_inputs = False
 
 
-@pytest.mark.xdist_group("aacflow/openai")
 class TestAacflowOpenai(Suite):
     place = "aacflow/openai"
     served = "gpt-4o-mini"
     model_override_value = "claude-sonnet-4-6"
 
 
-@pytest.mark.xdist_group("ak_ai_core/openai")
 class TestAkAiCoreOpenai(Suite):
     place = "ak_ai_core/openai"
     served = "openai/gpt-4o-mini"

@@ -14,8 +14,6 @@ from tests.secrets.evidence import KEY, Evidence, gathering, in_text
 from tests.secrets.places import PLACES, Place
 from tests.secrets.surface import use_all
 
-# One use of everything takes long: one process makes it.
-pytestmark = pytest.mark.xdist_group("secrets")
 each_place = pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 
 # Bases that nothing is raised of, and what comes of a model's own words.
