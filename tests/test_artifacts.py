@@ -16,7 +16,6 @@ import pytest
 
 import aki_transport
 
-
 ROOT = Path(aki_transport.__file__).parent.parent
 PACKAGES = ("aki_transport", "langchain_aki", "llama_index_aki")
 # What the build places elsewhere: where it is in the wheel, and where in the tree.

@@ -13,7 +13,6 @@ from nbclient import NotebookClient
 
 from aki_transport.emulator import Emulator
 
-
 ROOT = Path(__file__).parents[1]
 CELLS = (
     "from aki_transport import Client\nfrom langchain_aki import AKIImageGenerationTool",

@@ -17,7 +17,6 @@ from nbformat import NotebookNode
 
 from aki_transport.emulator import Emulator
 
-
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 PICTURES = {
     "01_chat_langchain": 2,
