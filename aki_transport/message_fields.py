@@ -1,4 +1,4 @@
-"""What an answer holds besides its content: under which names frameworks keep it, and read it back from messages."""
+"""Fields of an answer besides its content: their names in the frameworks' messages, and how they are read from there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model is asked and what it answers, in the form of no interface; and how both are counted in tokens."""
+"""What a model is asked and what it answers, independent of an interface; and how both are counted in tokens."""
 
 import re
 from collections.abc import Iterator, Mapping

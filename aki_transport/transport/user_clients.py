@@ -1,4 +1,4 @@
-"""Objects of httpx, or of its fork httpx2, which this package never imports: told by the names of their classes."""
+"""Recognizes clients, timeouts and errors of httpx, or of its fork httpx2, that a user passes: by class name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adds up the fields of a streamed answer that have no name of ours, from the pieces in which they came."""
+"""Merges unknown fields of a streamed answer over its deltas."""
 
 from __future__ import annotations
 
