@@ -1,4 +1,4 @@
-"""Fields of an answer besides its content: their names in the frameworks' messages, and how they are read from there."""
+"""Fields of an answer besides its content: their names in the frameworks' messages, and how to read them from there."""
 
 from __future__ import annotations
 
