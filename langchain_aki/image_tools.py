@@ -114,7 +114,9 @@ class AKIImageGenerationTool(_ImageTool, defer_build=False):
     args_schema: ArgsSchema | None = GenerateImageInput
 
     model: str | None = "z-image-turbo"
+    """The model that generates images."""
     size: str | None = "1024x1024"
+    """Width and height in pixels, like `"1024x1024"`, if the call has none."""
 
 
 class AKIImageEditTool(_ImageTool, defer_build=False):

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 import aki_transport.emulator
 import langchain_aki.errors
@@ -107,3 +108,14 @@ def is_method_shown(cls: type, method: str) -> bool:
     """Whether its own docstring or that of its class has an example of it."""
     own, of_class = inspect.getdoc(getattr(cls, method)) or "", inspect.getdoc(cls) or ""
     return ">>> " in own or any(f".{method}(" in line for line in of_class.splitlines() if line.startswith("    >>> "))
+
+
+def test_every_field_of_a_model_or_tool_is_described():
+    for module in (langchain_aki, llama_index_aki):
+        for cls in (getattr(module, name) for name in module.__all__):
+            if isinstance(cls, type) and issubclass(cls, BaseModel):
+                models = [base for base in cls.__mro__[1:] if issubclass(base, BaseModel)]
+                theirs = {name for base in models if not base.__module__.startswith(OURS) for name in base.model_fields}
+                ours = {name: cls.model_fields[name] for name in cls.model_fields.keys() - theirs}
+                assert ours
+                assert (cls, [name for name, field in ours.items() if not field.description]) == (cls, [])
