@@ -220,3 +220,11 @@ def test_arguments_are_seen_while_they_grow(server: ScriptServer):
     assert lengths == sorted(lengths)
     assert len(set(lengths)) > 5
     assert selections[-1][0].tool_kwargs == arguments
+
+
+@subcases("way", [way for way in WAYS if is_streamed(way)])
+def test_text_that_was_held_back_is_in_the_last_delta(server: ScriptServer, way: Way):
+    server.always = streamed("Hello", " EN")
+    items = items_of(model_at(server, stop=["END"]), way, "hi")
+    assert [item.delta for item in items][-1] == "EN"
+    assert "".join(item.delta for item in items) == items[-1].message.content == "Hello EN"

@@ -85,7 +85,9 @@ LISTED: tuple[Listed, ...] = (
         "Path(os.path.normpath(folder / name).removeprefix(str(folder)).lstrip('/')).parts",
         _EDGES,
     ),
-    Listed("aki_transport/auth.py", '.lower() == "localhost"', '.lower().endswith("localhost")', _EDGES),
+    Listed(
+        "aki_transport/auth.py", '.lower() == "localhost"', '.lower().endswith("localhost")', f"{_T}/test_access.py"
+    ),
     Listed(
         "aki_transport/prepare/chat.py",
         "[method if was_ignored else once]",
@@ -99,9 +101,21 @@ LISTED: tuple[Listed, ...] = (
         '"image_tool_message"), info.tools)',
         _EDGES,
     ),
-    Listed("aki_transport/error_parsing.py", "{200, 400, 404, 413, 422, 500}", "{200, 400, 404, 413, 422}", _EDGES),
-    Listed("llama_index_aki/_convert_replies.py", "response.delta = text", 'response.delta = ""', _EDGES),
-    Listed("aki_transport/transport/connections.py", "KEEPALIVE = 10.0", "KEEPALIVE = 100.0", _EDGES),
+    Listed(
+        "aki_transport/error_parsing.py",
+        "{200, 400, 404, 413, 422, 500}",
+        "{200, 400, 404, 413, 422}",
+        f"{_T}/test_errors.py",
+    ),
+    Listed(
+        "llama_index_aki/_convert_replies.py",
+        "response.delta = text",
+        'response.delta = ""',
+        "tests/llama_index/test_streaming.py tests/llama_index/test_messages.py",
+    ),
+    Listed(
+        "aki_transport/transport/connections.py", "KEEPALIVE = 10.0", "KEEPALIVE = 100.0", f"{_T}/test_connections.py"
+    ),
     Listed(
         "llama_index_aki/llms.py",
         """            if not allow_parallel_tool_calls:

@@ -119,9 +119,8 @@ class Trial:
     def is_killed(self, path: Path, mutation: Mutation) -> bool:
         """Whether a test notices the change; taking ten times as long as without it counts as noticed."""
         reached = self._lines[str(path)]
-        names = self._by_seconds([name for name, lines in reached.items() if mutation.line in lines] or reached)
-        if not names:
-            return False
+        reaching = [name for name, lines in reached.items() if mutation.line in lines]
+        names = self._by_seconds(reaching or reached or self._seconds)  # a constant is read without its line
         seconds = int(_LEAST_SECONDS + 10 * sum(self._seconds[name] for name in names))
         outcome, output = self._run((path, mutation), _files(names), _Chosen(names), seconds)
         if outcome in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR):
