@@ -48,7 +48,7 @@ class Client:
             variables are read at the first use.
         base_url: Where the protocol's paths start, instead of the provider's own address.
         timeout: Seconds for any single wait, or a `Timeout`.
-        total_timeout: Seconds for a whole call with its repetitions.
+        total_timeout: Seconds for a complete call with its repetitions.
         max_retries: Attempts after the first.
         default_headers: Sent with every call.
         http_client: An `httpx.Client` of your own; never closed here.

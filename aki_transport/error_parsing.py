@@ -1,4 +1,4 @@
-"""Turns error responses of any of the services into exceptions."""
+"""Converts error responses of any of the services to exceptions."""
 
 from __future__ import annotations
 

@@ -22,15 +22,15 @@ from aki_transport.prepare.images import validate_request
 from aki_transport.settings import ConnectionSettings
 from aki_transport.wire import find_image_wire
 
+_Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
+
 
 class GenerateImageInput(BaseModel):
     """The arguments with which a model generates an image."""
 
-    prompt: str = Field(
-        min_length=1,
-        max_length=MAX_PROMPT,
+    prompt: _Prompt = Field(
         description="What the image must show: objects, colours, composition, style. The more details, the better it"
-        " fits.",
+        " fits."
     )
     size: str | None = Field(
         default=None,
@@ -49,11 +49,9 @@ class GenerateImageInput(BaseModel):
 class EditImageInput(BaseModel):
     """The arguments with which a model edits an image."""
 
-    prompt: str = Field(
-        min_length=1,
-        max_length=MAX_PROMPT,
+    prompt: _Prompt = Field(
         description="What to change in the image: colours, objects, style, background, angle. Say what must stay as it"
-        " is.",
+        " is."
     )
     # Code may pass images themselves; a model passes an ID.
     image: Annotated[Any, WithJsonSchema({"type": "string"})] = Field(

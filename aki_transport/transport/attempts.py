@@ -9,19 +9,17 @@ import logging
 import random
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
 
 from aki_transport.error_parsing import request_id_of
 from aki_transport.errors import APITimeoutError, ServerError, StreamInterruptedError
 from aki_transport.transport.call import Call, Sender, Start
+from aki_transport.transport.decoder import Payload
 from aki_transport.transport.failures import describe_failure, is_lost_connection, was_never_sent
 from aki_transport.transport.retry import may_repeat, pause_before
-
-if TYPE_CHECKING:
-    import httpx
-    from pydantic import SecretStr
-
-    from aki_transport.transport.decoder import Payload
 
 log = logging.getLogger("aki_transport")
 
@@ -49,7 +47,7 @@ class Attempts:
         self.has_ended = False
 
     def remaining(self) -> float | None:
-        """Seconds until the whole call's deadline."""
+        """Seconds until the call's deadline."""
         return None if self._deadline is None else self._deadline - time.monotonic()
 
     def check_time(self) -> None:

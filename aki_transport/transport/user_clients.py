@@ -1,8 +1,9 @@
-"""Recognizes clients, timeouts and errors of httpx, or of its fork httpx2, that a user passes: by class name."""
+"""Recognizes what a user passes of httpx, or of its fork httpx2, which this package never imports."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal
 
 from aki_transport.errors import ConfigurationError
@@ -33,7 +34,10 @@ def users_client(client: Any, kind: Literal["Client", "AsyncClient"], field: str
     Raises:
         ConfigurationError: It is something else.
     """
-    if client is None or class_of_library(client, {kind}):
+    # By what is used of it: a client of the user's may wrap another one.
+    send = getattr(client, "send", None)
+    is_client = callable(send) and callable(getattr(client, "build_request", None)) and hasattr(client, "is_closed")
+    if client is None or (is_client and iscoroutinefunction(send) == (kind == "AsyncClient")):
         return client
     passed = f"{type(client).__module__}.{type(client).__qualname__}"
     raise ConfigurationError(f"{field}= takes an httpx.{kind}, not {passed}.")

@@ -20,6 +20,7 @@ from aki_transport.messages import (
     ToolCall,
     ToolCallDelta,
 )
+from aki_transport.tool_arguments import arguments_text
 from aki_transport.transport import Payload
 from aki_transport.wire._chat_decoder import AnswerDecoder, kept, read_usage, text_or_none, tool_names
 from aki_transport.wire._pieces import merged_fields
@@ -269,5 +270,4 @@ class _Block:
         if not self.is_call or self.has_pieces or not value:
             return None
         self.has_pieces = True
-        arguments = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        return ToolCallDelta(self.position, arguments=self.arguments.feed(arguments))
+        return ToolCallDelta(self.position, arguments=self.arguments.feed(arguments_text(value)))
