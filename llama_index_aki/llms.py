@@ -292,6 +292,7 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
 
 def _openai_tool(tool: BaseTool) -> dict[str, Any]:
     converted = tool.metadata.to_openai_tool(skip_length_check=True)
+    converted["function"]["name"] = tool.metadata.get_name()  # by which agents look for it; LlamaIndex changes it there
     schema: dict[str, Any] = getattr(tool.metadata.fn_schema, "model_json_schema", dict)()
     if "$ref" in schema:  # a class that contains itself, whose root LlamaIndex leaves out
         converted["function"]["parameters"] = rooted_schema(schema)

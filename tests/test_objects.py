@@ -460,3 +460,12 @@ def test_a_long_text_is_read_in_steps_in_proportion_to_its_length(unit: str) -> 
 
     # Python 3.13 reads up to 10,000 levels at once, older ones 1,000: both lengths are beyond that.
     assert calls(96_000) < 4 * calls(32_000)
+
+
+def test_an_object_that_is_converted_counts_for_more_than_one_of_a_thought(subtests) -> None:
+    text = f'Perhaps {OTHER}, or not.</think>\n{{"city": {{"name": "Rome", "people": "3"}}}}'
+    with ScriptServer(always=in_pieces(text)) as server:
+        for stream in (False, True):
+            with subtests.test(stream=stream):
+                assert _known(objects(server, City, stream=stream, method="json_schema")[-1]) == ROME
+                assert predicted(server, City, stream=stream)[-1] == City(**ROME)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Container
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -97,7 +98,7 @@ class NoJsonError(AKIError):
 
 
 class JsonDecoder(OuterDecoder):
-    """Turns the answer to any method into JSON text of the value that fits the schema.
+    """Converts the answer to any method to JSON text of the value that fits the schema.
 
     Text before and behind the JSON is left out. In a stream, an object that begins with a field of the schema is
     returned while it arrives. If it turns out that another value is the answer, that one follows as a line of its own.
@@ -121,6 +122,7 @@ class JsonDecoder(OuterDecoder):
         schema: Any = target.schema if isinstance(target, JsonSchema) else {"type": "object"}
         self._check = checked(schema)
         self._fields = known_fields(schema)
+        self._required = frozenset(schema.get("required") or self._fields)
         self._by_tool = method == "function_calling"
         self._is_last = is_last
         self._is_streamed = stream
@@ -172,10 +174,24 @@ class JsonDecoder(OuterDecoder):
             self.has_answer = True
         if returned:
             before = JsonAnswer(returned).values
-            return "".join(f"\n{_dumps(value)}" for value in values if value not in before)
+            return "".join(f"\n{_dumps(self._inner_value(value))}" for value in values if value not in before)
         if not text and reply.tool_calls and not was_cut:
             return "{}"  # a call without arguments is an empty object, unless it was cut off before them
         return text if len(values) != 1 or _is_json_of(values[0], text) else _dumps(values[0])
+
+    def _inner_value(self, value: Any) -> Any:
+        """The object in `value` that has the fields: as it is, it would count for less than what was returned before.
+
+        Frameworks convert values, such as a number in a text, that do not fit the schema itself.
+        """
+        with suppress(ValueError):
+            return JsonAnswer(_dumps(value)).find(self._with_required, self._fields)
+        return value
+
+    def _with_required(self, value: Any) -> Any:
+        if isinstance(value, dict) and self._required and self._required <= value.keys():
+            return value
+        raise ValueError("fields are missing")
 
     def _as_json_text(self, delta: ChatDelta) -> ChatDelta:
         text = delta.text

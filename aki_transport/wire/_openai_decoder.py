@@ -13,7 +13,7 @@ from aki_transport.reasoning import FIELD, from_blocks
 from aki_transport.transport import Payload
 from aki_transport.wire._chat_decoder import AnswerDecoder, kept, read_usage, text_or_none, tool_names
 from aki_transport.wire._pieces import merged_fields
-from aki_transport.wire._tool_calls import ToolCallReader
+from aki_transport.wire._tool_calls import ToolCallReader, read_index
 
 # Fields that are read here; all others are kept as they are.
 _ANSWER_FIELDS = frozenset({"id", "object", "model", "choices", "usage", "system_fingerprint"})
@@ -225,8 +225,8 @@ class OpenAIDecoder(AnswerDecoder):
 def _with_index(position: int, choice: Any) -> tuple[int, Mapping[str, Any]]:
     if not isinstance(choice, dict):
         raise InvalidResponseError(f"a choice is {type(choice).__name__}, not an object")
-    index = choice.get("index")
-    return position if index is None else int(index) if str(index).isdecimal() else 0, choice
+    index = read_index(choice.get("index"))
+    return position if index is None else index, choice
 
 
 def _parts(content: Any) -> Iterator[Text | RawBlock | str]:

@@ -35,7 +35,7 @@ _SPECIAL_TOKENS = re.compile(
 )
 _MAX_EMPTY = 64  # characters of an empty object that are held back
 _MAX_NAME = 256  # characters of a name in which the name of a tool is looked for
-_MAX_INDEX_DIGITS = 9
+_MAX_INDEX_DIGITS = 18
 # What models write around a name: special tokens, the channel and the recipient, a namespace, a number, quotes.
 _ADDITIONS = (
     r"[\s`\"']*(?:<\|[^<>|]*\|>\w*\s*)?(?:(?:assistant|commentary|analysis)?\s*to=)?(?:[\w-]+[./:])*{}"
@@ -273,7 +273,7 @@ class ToolCallReader:
         arguments = function.get("arguments")
         if not isinstance(arguments, str):  # some services send the object itself
             arguments = arguments_text(next((v for name in _ARGUMENTS if (v := function.get(name)) is not None), ""))
-        index = _index(piece.get("index"))
+        index = read_index(piece.get("index"))
         call = None if blocking and name is not None else self._call_for(label, index, name, arguments, begun)
         if call is None:
             if not (name or label or arguments.strip()):
@@ -387,12 +387,9 @@ def offered_name(name: str, names: Mapping[str, str]) -> str:
     return matches[0] if len(matches) == 1 else name
 
 
-def _index(value: Any) -> int | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float) and value.is_integer():
+def read_index(value: Any) -> int | None:
+    """The number of a piece, whichever JSON type a service writes it in; None if it is no number of a usual size."""
+    if isinstance(value, str) and value.isdecimal() and len(value) <= _MAX_INDEX_DIGITS:
         return int(value)
-    is_number = isinstance(value, str) and value.isdecimal() and len(value) <= _MAX_INDEX_DIGITS
-    return int(value) if is_number else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if is_number and abs(value) < 10**_MAX_INDEX_DIGITS and value == int(value) else None

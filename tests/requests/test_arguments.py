@@ -324,6 +324,9 @@ def test_names_and_roots_are_made_legal_and_back_again(subtests) -> None:
             assert call["name"] == "Größe"
             body = server.requests[0].json
             assert body["tools"][0]["function"]["name"] == body["tool_choice"]["function"]["name"] == "Grosse"
+            measure = FunctionTool.from_defaults(lambda cm: f"{cm} cm", name="Größe", description="A size.")
+            assert aki(server).predict_and_call([measure], user_msg="hi").response == "1 cm"
+            assert server.requests[1].json["tools"][0]["function"]["name"] == "Grosse"
 
 
 def test_choices_of_tools_are_passed(subtests) -> None:

@@ -102,6 +102,33 @@ CHOICES = (
         expect=HELLO,
     ),
     Scenario(
+        name="choice-index-in-another-type",
+        why="Gateways without types write numbers as 1.0.",
+        blocking=json_answer(
+            {
+                **reply(),
+                "choices": [{**reply(text)["choices"][0], "index": n} for n, text in ((1.0, "Bye"), (0.0, "Hello"))],
+            }
+        ),
+        stream=streamed(
+            *(
+                chunk(top={"choices": [{"index": n, "delta": {"content": text}}]})
+                for n, text in ((0.0, "Hel"), (1.0, "Bye"))
+            ),
+            "lo",
+        ),
+        expect=HELLO,
+    ),
+    Scenario(
+        name="choice-index-of-thousands-of-digits",
+        why="Python refuses to read such a number, which is no reason to lose the answer.",
+        blocking=replied(top={"choices": [{**reply()["choices"][0], "index": "9" * 5000}]}),
+        stream=streamed(
+            *(chunk(top={"choices": [{"index": "9" * 5000, "delta": {"content": text}}]}) for text in ("Hel", "lo"))
+        ),
+        expect=HELLO,
+    ),
+    Scenario(
         name="empty-answer-of-a-filter",
         why="Seen at gateways: nothing is said because a filter stopped it, which is no failed worker.",
         blocking=replied("", finish="content_filter", top={"usage": _NOTHING}),
