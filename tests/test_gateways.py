@@ -88,7 +88,8 @@ def test_the_first_call_answers_and_the_limits_are_known_behind_it(name: str) ->
 @pytest.mark.parametrize(
     ("row", "limits"),
     [
-        ({"max_model_len": 1024}, (1024, 0)),
+        ({"max_model_len": 1, "max_output_tokens": 10**9}, (1, 10**9)),
+        ({"max_context_length": 8}, (8, 0)),
         ({"meta": {"n_ctx_train": 131072, "n_ctx": 4096}}, (4096, 0)),
         ({"meta": {"n_ctx_train": 131072}}, (0, 0)),
         (

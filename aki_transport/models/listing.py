@@ -70,7 +70,7 @@ class Listing:
             if self._is_read_by_this_loop():
                 return
             with suppress(FutureTimeoutError):
-                reading.result(timeout=max(give_up - time.monotonic(), 0))
+                reading.result(timeout=give_up - time.monotonic())
             if not reading.done():
                 return
             if force and self._error is not None:
@@ -93,7 +93,7 @@ class Listing:
                 return
             # Shielded: a waiter that is cancelled must not cancel the reading for all the others.
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(give_up - time.monotonic(), 0)):
+                async with asyncio.timeout(give_up - time.monotonic()):
                     await asyncio.shield(asyncio.wrap_future(reading))
             if not reading.done():
                 return

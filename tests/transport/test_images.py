@@ -103,6 +103,12 @@ def test_a_header_that_claims_too_many_pixels_is_refused(size):
         GeneratedImage.read(png_that_claims(*size))
 
 
+def test_the_largest_sizes_are_read():
+    assert GeneratedImage.read(png_that_claims(16384, 4096)).width == 16384
+    webp = b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + struct.pack("<HBHB", 1, 2, 3, 4)
+    assert read_header(webp) == ("image/webp", 2 + 2 * 65536, 4 + 4 * 65536)
+
+
 def test_a_picture_of_too_many_bytes_is_refused():
     with pytest.raises(ConfigurationError, match="50 MB; at most 50"):
         GeneratedImage.read(a_png().ljust(MAX_IMAGE_BYTES + 1, b"\0"))
@@ -277,6 +283,15 @@ def test_what_is_no_size_or_out_of_range_is_refused(size):
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [("n", 1), ("n", 10), ("seed", -1), ("seed", 2**32 - 1), ("steps", 1), ("steps", 1000), ("negative_prompt", "dogs")],
+)
+def test_the_bounds_themselves_are_taken(name, value):
+    assert getattr(build_image_request("a cat", model=None, **{name: value}), name) == value
+    assert len(build_image_request("a cat", model=None, images=(GeneratedImage.read(a_png()),) * 16).images) == 16
+
+
+@pytest.mark.parametrize(
     ("wrong", "words"),
     [
         ({"prompt": ""}, "prompt is empty"),
@@ -291,6 +306,7 @@ def test_what_is_no_size_or_out_of_range_is_refused(size):
         ({"seed": -2}, "seed=-2"),
         ({"seed": 2**32}, "seed="),
         ({"steps": 0}, "steps=0"),
+        ({"steps": 1001}, "steps=1001"),
         ({"negative_prompt": 7}, "negative_prompt=7 is not a str"),
         ({"extra_body": [1]}, "extra_body="),
         ({"model": 7}, "model=7"),

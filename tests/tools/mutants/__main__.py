@@ -28,10 +28,12 @@ def try_module(path: str, trials: Trials, skip: int, sample: int, until: float) 
             sys.stderr.write(f"{path}: time is over; go on with --skip {skip + tried}\n")
             break
         tried += 1
+        outcome = "noticed"
         if not trials.is_killed(path, mutation):
             survivors.append(mutation.name)
-            note = reasons.get(mutation.name)
-            sys.stderr.write(f"{path}:{mutation.line}: {mutation.name}{f'  [{note}]' if note else ''}\n")
+            outcome = f"equivalent: {reasons[mutation.name]}" if mutation.name in reasons else "NOT NOTICED"
+        sys.stderr.write(f"{path}:{mutation.line}: {mutation.name}  [{outcome}]\n")
+        sys.stderr.flush()
     return tried, survivors
 
 

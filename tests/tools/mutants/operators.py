@@ -85,6 +85,8 @@ def _walk(parent: ast.AST, scope: str) -> Iterator[tuple[ast.AST, ast.expr | ast
 def _is_left_alone(parent: ast.AST, field: str) -> bool:
     """Types, messages of errors and decorators: they say what is meant to people and tools."""
     match parent:
+        case ast.Call(func=ast.Name(id="TypeVar")) | ast.Subscript(value=ast.Name(id="Literal")):
+            return True
         case ast.AnnAssign() | ast.arg():
             return field == "annotation"
         case ast.FunctionDef() | ast.AsyncFunctionDef():
