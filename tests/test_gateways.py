@@ -149,9 +149,11 @@ def test_the_protocol_follows_the_url() -> None:
             assert cls(**at, protocol="openai").protocol == "openai"
 
 
-def test_a_service_without_a_listing_is_asked_for_it_once() -> None:
+def test_a_service_without_a_listing_is_asked_for_it_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "aki_transport")
     for status in (404, 405, 200, 501):
         forget_listings()
+        caplog.clear()
         with serve("vllm", listing=text_answer("<html>Not here</html>", status)) as server:
             for _ in range(3):
                 with warnings.catch_warnings():
@@ -159,6 +161,7 @@ def test_a_service_without_a_listing_is_asked_for_it_once() -> None:
                     model = ChatAKI(model=QWEN, provider=Provider(base_url=server.openai_url))
                     assert model.invoke("hi").text == "Hello"
             assert (len(server.listings), len(server.requests)) == (1, 3)
+        assert sum("could not be read" in message for message in caplog.messages) == 1
 
 
 @pytest.mark.parametrize(

@@ -151,14 +151,13 @@ class Listing:
         first = self._failed_at is None
         self._failed_at = time.monotonic()
         self._error = error
+        log.debug("the models of %s could not be read: %s", self._provider.title, error)
         if self._provider.fallback_model is None:
             # A service without a listing is asked once; one that was not reached may have been starting.
             self._retry_after = (
                 LIFETIME if isinstance(error, APITimeoutError) or not isinstance(error, _PASSING) else REREAD_AFTER
             )
-            log.debug("%s lists no models: %s", self._provider.title, error)
             return
-        log.info("the model listing could not be read: %s", error)
         # A wrong key is reported by the call itself, and a test's mock without a listing is no failure.
         if first and isinstance(error, AKIError) and not isinstance(error, AuthenticationError | PermissionDeniedError):
             problem = f"the model listing could not be read, the built-in table serves instead. {error}"

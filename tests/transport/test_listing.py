@@ -388,6 +388,10 @@ def test_a_refresh_reads_now_and_says_what_fails(server: ScriptServer) -> None:
     with pytest.warns(UserWarning, match="listing"), pytest.raises(ServerError, match="Broken"):
         client.refresh_models()
     assert [type(outcome) for outcome in run(refresh())] == [ServerError] * 3
+    with ThreadPoolExecutor(3) as threads:
+        assert [type(each.exception()) for each in [threads.submit(client.refresh_models) for _ in range(3)]] == [
+            ServerError
+        ] * 3
 
 
 def test_models_are_those_of_the_table_where_the_listing_fails(server: ScriptServer) -> None:

@@ -19,6 +19,10 @@ _ANTHROPIC = (
     " tests/test_gateways.py::test_the_bound_that_the_protocol_requires_leaves_room_for_the_prompt"
 )
 _NATIVE = f"{_T}/test_native_answers.py {_T}/test_native_request.py"
+_PREPARE = (
+    f"{_T}/test_adaptations.py {_T}/test_validate_request.py {_T}/test_structured.py tests/test_unopened_reasoning.py"
+    " tests/requests/test_content.py"
+)
 _IMAGES = f"{_T}/test_images.py {_T}/test_image_store.py {_EDGES}"
 _MODELS = f"{_T}/test_listing.py {_T}/test_served_model.py {_T}/test_endpoints.py tests/test_gateways.py {_EDGES}"
 _CALLS = f"{_T}/test_calls.py {_T}/test_retries.py {_T}/test_access.py {_T}/test_deadlines.py"
@@ -42,7 +46,7 @@ TESTS = {
             ("wire", _OPENAI, ("_openai_decoder", "_chat_decoder", "_tool_calls", "openai")),
             ("wire", _ANTHROPIC, ("_anthropic_decoder", "anthropic")),
             ("wire", _NATIVE, ("_native_decoder", "native")),
-            ("prepare", f"{_T}/test_adaptations.py {_T}/test_validate_request.py", ("adaptations", "chat", "history")),
+            ("prepare", _PREPARE, ("adaptations", "chat", "history")),
             ("prepare", f"{_T}/test_structured.py tests/test_objects.py", ("structured_output",)),
         )
         for name in names
@@ -175,6 +179,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     },
     "aki_transport/transport/connections.py": {
         "module: 1000 → 1001": "how many connections a process has at most is a matter of size alone",
+    },
+    "aki_transport/prepare/adaptations.py": {
+        "module: 3600.0 → 3601.0": "a second of an hour",
+        "_within: 0 → 1": "no service has room for one token and answers with it",
     },
     "aki_transport/wire/_anthropic_decoder.py": {
         "_Block.__init__: '' → 'X'": "the ID of a block that is no call is read nowhere",
