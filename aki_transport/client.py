@@ -342,12 +342,12 @@ class Client:
             >>> [info.source for info in Client().refresh_models() if info.id == "apertus-chat-70b"]
             ['service']
         """
-        self._listing.read(force=True)
+        self._listing.refresh()
         return self._resolver.all(self._listing.known)
 
     async def arefresh_models(self) -> tuple[ModelInfo, ...]:
         """`refresh_models`, async."""
-        await self._listing.aread(force=True)
+        await self._listing.arefresh()
         return self._resolver.all(self._listing.known)
 
     def key_origin(self) -> str | None:
