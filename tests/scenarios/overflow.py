@@ -14,11 +14,11 @@ _WITHOUT_OUR_BOUND = 2  # requests: the error names the bound of the output that
 def _overflow(
     server: str, status: int, message: str, *, code: Any = None, kind: str | None = None, requests: int = 1
 ) -> Scenario:
+    """A row with these words of this server."""
     body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
     said = code if isinstance(code, str) else None
     return refused(
         f"overflow-{server.lower().replace(' ', '-').replace('.', '-')}-{status}",
-        f"Seen at gateways: context-length errors in many words; {server}'s.",
         json_answer(body, status),
         "ContextOverflowError",
         message,
@@ -130,9 +130,9 @@ _WORDINGS = (
 )
 
 _ENVELOPES = (
+    # Seen at gateways: TGI's words, in its own envelope.
     refused(
         "overflow-tgi-422",
-        "Seen at gateways: TGI's words, in its own envelope.",
         json_answer(
             {
                 "error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. "
@@ -144,24 +144,24 @@ _ENVELOPES = (
         "ContextOverflowError",
         "must be <= 4096",
     ),
+    # Seen at gateways: in FastAPI's envelope.
     refused(
         "overflow-detail-413",
-        "Seen at gateways: in FastAPI's envelope.",
         json_answer({"detail": "Prompt length 40000 exceeds the maximum context length 32768"}, 413),
         "ContextOverflowError",
         "40000",
     ),
+    # AK AI CORE: in a text.
     refused(
         "overflow-text-400",
-        "AK AI CORE: in a text.",
         json_answer({"error": "context length exceeded: 140000 > 131072"}, 400),
         "ContextOverflowError",
         "140000 > 131072",
         provider="ak_ai_core",
     ),
+    # AKI.IO: AKI reports request failures as 404 `request_failed`; the words say which.
     refused(
         "overflow-request-failed-404",
-        "AKI.IO: AKI reports request failures as 404 `request_failed`; the words say which.",
         json_answer(
             {
                 "error": {
@@ -179,9 +179,9 @@ _ENVELOPES = (
 )
 
 _LOOKALIKES = (
+    # OpenAI's words for an output over the model's limit: no shorter conversation would help.
     refused(
         "too-much-output-400",
-        "OpenAI's words for an output over the model's limit: no shorter conversation would help.",
         json_answer(
             {
                 "error": {
@@ -199,9 +199,9 @@ _LOOKALIKES = (
         code="invalid_value",
         requests=_WITHOUT_OUR_BOUND,
     ),
+    # Groq's words for a rate limit in tokens: it sounds like the context window and is not.
     refused(
         "too-large-for-the-minute-429",
-        "Groq's words for a rate limit in tokens: it sounds like the context window and is not.",
         json_answer(
             {
                 "error": {
@@ -218,9 +218,9 @@ _LOOKALIKES = (
         code="rate_limit_exceeded",
         requests=3,
     ),
+    # An image over the limit is no conversation over the limit.
     refused(
         "image-too-large-400",
-        "An image over the limit is no conversation over the limit.",
         json_answer({"error": {"message": "image exceeds the maximum size of 5 MB", "code": "invalid_image"}}, 400),
         "BadRequestError",
         "maximum size of 5 MB",

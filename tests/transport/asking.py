@@ -15,7 +15,7 @@ import pytest
 from aki_transport import Client
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Message, ToolCall
 from aki_transport.models import listing
-from aki_transport.transport import attempts, sender
+from aki_transport.transport import attempts, polling, sender
 from tests.script_server import Answer, ScriptServer
 from tests.subcases import subcases
 
@@ -160,12 +160,11 @@ in_every_chat = subcases("chat_way", [way for way in WAYS if not way.streamed])
 
 
 class Clock:
-    """Stands in for the modules `time`, `asyncio` and `random` in the transport: no pause is slept, each is noted.
+    """Stands in for the modules `time`, `asyncio` and `random` in the transport: a pause moves it and takes no time.
 
     Attributes:
         pauses: Seconds of each pause that was asked for.
         passed: Seconds that are added to the true time.
-        dice: What the dice show.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +175,7 @@ class Clock:
         class Time:
             time = staticmethod(lambda: time.time() + clock.passed)
             monotonic = staticmethod(lambda: time.monotonic() + clock.passed)
-            sleep = staticmethod(clock.pauses.append)
+            sleep = staticmethod(clock.pause)
 
         class Asyncio:
             def __getattr__(self, name: str) -> Any:
@@ -184,18 +183,23 @@ class Clock:
 
             @staticmethod
             async def sleep(seconds: float) -> None:
-                clock.pauses.append(seconds)
+                clock.pause(seconds)
+                await asyncio.sleep(0)
 
         class Dice:
-            random = staticmethod(lambda: clock.dice)
+            random = staticmethod(lambda: 1.0)
 
-        for module in (sender, attempts, listing):
+        for module in (sender, attempts, listing, polling):
             monkeypatch.setattr(module, "time", Time)
-        monkeypatch.setattr(sender, "asyncio", Asyncio())
+        for module in (sender, polling):
+            monkeypatch.setattr(module, "asyncio", Asyncio())
         monkeypatch.setattr(attempts, "random", Dice)
 
     def reset(self) -> None:
         """No pause was asked for, and the time is the true one."""
         self.pauses.clear()
         self.passed = 0.0
-        self.dice = 1.0
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.passed += seconds

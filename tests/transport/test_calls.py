@@ -22,7 +22,7 @@ from aki_transport import (
     InvalidResponseError,
     Timeout,
 )
-from tests.scenarios import chunk, replied, split_everywhere, streamed
+from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, sse, text_answer
 from tests.transport.asking import (
     KEY,
@@ -66,14 +66,6 @@ def test_no_cookie_is_kept(way: Way, engine: str, server: ScriptServer) -> None:
         ask(client)
         ask(client)
     assert [request.headers.get("cookie") for request in server.requests] == [None, None]
-
-
-@pytest.mark.parametrize("size", [1, 3, 10**6])
-@in_every_way
-def test_gzip_is_read(way: Way, size: int, server: ScriptServer) -> None:
-    answer = streamed("Grü", "ße") if way.streamed else replied("Grüße")
-    server.say(Answer(**{**split_everywhere(answer, size).__dict__, "gzip": True, "chunked": True}))
-    assert way.ask(client_for(server)).text == "Grüße"
 
 
 @pytest.mark.usefixtures("clock")

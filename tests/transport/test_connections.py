@@ -118,16 +118,6 @@ def test_no_connection_stays_open_for_long_without_use(is_async: bool, monkeypat
         assert other.made == 2
 
 
-def test_an_answer_that_is_left_half_way_frees_its_connection(caller: Caller) -> None:
-    with serving(answering(CHUNKED + b"2\r\nok\r\n")) as place:
-        opened = caller.open(place.url)
-        assert next(opened) == b"ok"
-        opened.close()
-        caller.open(place.url).close()  # nothing of it is read
-        assert caller.fetch(place.url) == (200, b"ok")
-        until(lambda: place.open == 1)
-
-
 # Bytes that nobody asked for are never the next answer
 
 BAD = HEAD + b"content-length: 3\r\n\r\nbad"
@@ -189,8 +179,7 @@ def test_bytes_behind_an_answer_are_not_the_next_one_in_tls_or_a_tunnel(
 
 @pytest.mark.parametrize("tls", [False, True])
 @subcases(
-    "case",
-    product((GOOD, COMPLETE["chunks"][0]), (BAD, b"HTTP/1.1 408 Too slow\r\ncontent-length: 0\r\n\r\n", b"x")),
+    "case", product((GOOD, COMPLETE["chunks"][0]), (BAD, b"HTTP/1.1 408 Too slow\r\ncontent-length: 0\r\n\r\n", b"x"))
 )
 def test_a_connection_on_which_bytes_arrived_while_it_was_idle_is_not_used(
     caller: Caller, case: tuple[bytes, bytes], *, tls: bool
@@ -340,8 +329,7 @@ def never(connection: socket.socket, _: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("handle", "kind"),
-    [(resetting, httpx.ConnectError), (closing, httpx.ConnectError), (never, httpx.ConnectTimeout)],
+    ("handle", "kind"), [(resetting, httpx.ConnectError), (closing, httpx.ConnectError), (never, httpx.ConnectTimeout)]
 )
 def test_a_handshake_that_fails_is_never_sent(
     caller: Caller, handle: Handler, kind: type[httpx.TransportError]

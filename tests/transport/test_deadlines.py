@@ -23,15 +23,7 @@ from aki_transport import (
 from aki_transport.messages import JsonSchema
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse
-from tests.transport.asking import (
-    Way,
-    alive,
-    client_for,
-    in_every_stream,
-    in_every_way,
-    patient,
-    request_for,
-)
+from tests.transport.asking import Way, alive, client_for, in_every_stream, in_every_way, patient, request_for
 
 TOTAL = 0.3
 BOUND = 5.0  # half of what the slowest of these answers take, so that a busy machine may be late

@@ -46,7 +46,7 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
         (400, openai("Your credit balance is too low", None, GENERAL)),  # Anthropic
     ],
     ("PermissionDeniedError", False): [
-        (401, openai("Only a, not b", "401", "key_model_access_denied")),  # LiteLLM
+        (401, openai("Only a, not b", "401", "key_model_access_denied"))  # LiteLLM
     ],
     ("NotFoundError", False): [
         (404, openai("No endpoints found that support tool use", 404)),
@@ -121,7 +121,7 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
         (500, {"detail": [{"loc": ["body", "logit_bias"], "msg": "Bad"}]}),
     ],
     ("ServiceUnavailableError", True): [
-        (503, openai("Server overloaded", None, "ServiceUnavailable")),  # vLLM
+        (503, openai("Server overloaded", None, "ServiceUnavailable"))  # vLLM
     ],
     ("APIStatusError", False): [(418, {"error": {"reason": "teapot"}}), (499, "")],
 }

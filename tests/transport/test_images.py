@@ -256,8 +256,7 @@ def test_base64_and_data_urls_are_read_in_steps(monkeypatch, size, form):
 
 
 @pytest.mark.parametrize(
-    ("size", "pixels"),
-    [("1024x1024", (1024, 1024)), ("128X2048", (128, 2048)), ((300, 200), (300, 200)), (None, None)],
+    ("size", "pixels"), [("1024x1024", (1024, 1024)), ("128X2048", (128, 2048)), ((300, 200), (300, 200)), (None, None)]
 )
 def test_a_size_is_a_text_or_two_numbers(size, pixels):
     assert parse_size(size) == pixels

@@ -56,17 +56,6 @@ def slow_listing(server: ScriptServer, seconds: float) -> None:
     server.listing = replace(json_answer({"data": list(MODELS)}), delay=seconds)
 
 
-def test_the_listing_is_read_once_by_two_hundred_tasks(server: ScriptServer) -> None:
-    slow_listing(server, 0.2)
-
-    async def ask() -> set[str]:
-        clients = [client_for(server) for _ in range(200)]
-        return {answer.text for answer in await asyncio.gather(*(c.achat(request_for()) for c in clients))}
-
-    assert run(ask()) == {"Hello"}
-    assert (len(server.listings), len(server.requests)) == (1, 200)
-
-
 def test_the_listing_is_read_once_by_threads_and_tasks_together(server: ScriptServer) -> None:
     slow_listing(server, 0.2)
     client = client_for(server)
