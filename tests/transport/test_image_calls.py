@@ -172,9 +172,7 @@ def test_fields_of_ones_own_are_sent_in_json_and_in_a_form(emu, draw):
         ({"size": "64x64"}, "size='64x64' is out of range; each side must have 128 to 2048"),
         ({"n": "3"}, "n='3' is not an integer"),
         ({"api_key": "x"}, "no argument 'api_key'"),
-        ({"images": []}, "at least one"),
         ({"images": "img_3f9c2a"}, "str is not an image"),
-        ({"images": b"<html>"}, "not a PNG, JPEG, GIF or WebP"),
     ],
 )
 def test_a_wrong_argument_is_named_and_nothing_sent(emu, protocol, draw, row):
@@ -410,27 +408,15 @@ def test_several_listeners_are_told_in_order():
     assert combine_callbacks(None) is None
 
 
-# Many at a time, and large ones
+# Large ones
 
 
-def measured(emu: Emulator, protocol: str, what: str) -> dict[str, int]:
+def test_an_answer_of_20_mb_is_held_three_times_at_most(emu, protocol):
     """Bytes that Python holds for it in a process of its own, where the emulator's do not count."""
     url = getattr(emu, f"{protocol}_url")
-    code = f"from tests.transport.images_measured import main; main({what!r}, {protocol!r}, {url!r}, {emu.key!r})"
+    code = f"from tests.transport.images_measured import main; main({protocol!r}, {url!r}, {emu.key!r})"
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def test_an_answer_of_20_mb_is_held_three_times_at_most(emu, protocol):
-    found = measured(emu, protocol, "large")
-    assert max(found["sync"], found["async"]) < 3 * 20_000_000
-
-
-def test_memory_stays_within_the_store_and_what_is_in_flight(emu):
-    found = measured(emu, "openai", "many")
-    assert found["kept"] <= found["bound"]
-    assert found["held"] < found["bound"] + 2_000_000
-    assert found["peak"] < found["bound"] + 50 * 3 * 1_000_000
+    assert max(json.loads(done.stdout)) < 3 * 20_000_000

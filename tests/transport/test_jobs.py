@@ -43,30 +43,6 @@ from tests.transport.asking import (
 from tests.transport.native_says import CHAT, STARTED, Worker, done, refused, working
 
 
-def script(
-    server: ScriptServer, *states: Any, start: tuple[Any, ...] = (STARTED,)
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """Have a server on a real socket play a job; what it is asked: starts, looks and cancels."""
-    starts: list[dict[str, Any]] = []
-    looks: list[dict[str, Any]] = []
-    cancels: list[dict[str, Any]] = []
-
-    def answer(request: Request) -> Answer:
-        if "/call/" in request.path:
-            starts.append(request.json)
-            said = start[min(len(starts), len(start)) - 1]
-        elif request.json.get("cancel"):
-            cancels.append(request.json)
-            said = STARTED
-        else:
-            looks.append(request.json)
-            said = states[min(len(looks), len(states)) - 1]
-        return said if isinstance(said, Answer) else json_answer(said, end="keep-alive")
-
-    server.always = answer
-    return starts, looks, cancels
-
-
 def native(server: ScriptServer, **fields: Any) -> Client:
     return Client(protocol="native", base_url=f"{server.url}/api", **{"api_key": KEY, **fields})
 
@@ -245,10 +221,11 @@ def test_without_any_bound_a_job_may_take_a_day(chat_way: Way, clock: Clock) -> 
 @in_every_way
 def test_a_look_that_hangs_is_taken_again(way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_job, "_POLL_TIMEOUT", Timeout(answer=0.2))
-    starts, looks, cancels = script(server, Answer(end="hang"), done("Hello"))
+    server.say(json_answer(STARTED, end="keep-alive"), Answer(end="hang"), json_answer(done()))
     with patient(5):
         assert way.ask(native(server), request_for(CHAT)).text == "Hello"
-    assert (len(starts), len(looks), len(cancels)) == (1, 2, 0)
+    assert [request.path.split("/")[2] for request in server.requests] == ["call", "progress", "progress"]
+    assert "cancel" not in server.requests[-1].json
 
 
 @in_every_way

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from aki_transport.transport import connections, lifetime
+from aki_transport.transport import connections
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, sse
 from tests.subcases import subcases
 from tests.transport.asking import KEY, Way, alive, client_for, in_every_async_way, in_every_way, request_for, run, true
 from tests.transport.raw_server import until
 
+pytestmark = pytest.mark.usefixtures("own_client")  # what others left in the shared pool does not count
 ROOT = Path(__file__).parents[2]
 
 
@@ -45,15 +46,6 @@ def good(request: Request) -> Answer:
 def server() -> Iterator[Counting]:
     with Counting(always=good) as server:
         yield server
-
-
-@pytest.fixture(autouse=True)
-def own_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A thread pool of the test's own, so that what others left there does not count."""
-    monkeypatch.setattr(lifetime, "_threads", None)
-    yield
-    if lifetime._threads is not None:
-        lifetime._threads.client.close()
 
 
 def open_sockets() -> int:

@@ -53,13 +53,6 @@ def follow(*texts: Any, **fields: Any) -> ChatReply:
 
 
 @more
-@given(st.text(max_size=30), st.lists(st.integers(0, 30), max_size=8))
-def test_a_growing_text_is_given_out_in_full(text: str, cuts: list[int]) -> None:
-    text = text.replace("<", "")
-    assert follow(*(text[:cut] for cut in sorted(cuts)), text).text == text
-
-
-@more
 @given(words, st.lists(st.tuples(st.integers(0, 8), words), max_size=8))
 def test_an_end_that_is_taken_back_once_is_never_given_out(text: str, looks: list[tuple[int, str]]) -> None:
     """Between two looks that are right, one goes astray behind a part that is right."""
