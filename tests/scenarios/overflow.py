@@ -9,6 +9,8 @@ from tests.scenarios.table import Scenario
 from tests.script_server import json_answer
 
 _WITHOUT_OUR_BOUND = 2  # requests: the error names the bound of the output that we set, so it is left out once
+_OPENAI: dict[str, Any] = {"kind": "invalid_request_error", "code": "context_length_exceeded"}
+_VLLM: dict[str, Any] = {"kind": "BadRequestError", "code": 400}
 
 
 def _overflow(
@@ -33,31 +35,27 @@ _WORDINGS = (
         400,
         "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens. "
         "Please reduce the length of the messages.",
-        kind="invalid_request_error",
-        code="context_length_exceeded",
+        **_OPENAI,
     ),
     _overflow(
         "OpenAI Responses",
         400,
         "Your input exceeds the context window of this model. Please adjust your input and try again.",
-        kind="invalid_request_error",
-        code="context_length_exceeded",
+        **_OPENAI,
     ),
     _overflow(
         "vLLM",
         400,
         "This model's maximum context length is 32768 tokens. However, you requested 40960 tokens (32768 in the "
         "messages, 8192 in the completion). Please reduce the length of the messages or completion.",
-        kind="BadRequestError",
-        code=400,
+        **_VLLM,
     ),
     _overflow(
         "vLLM output",
         400,
         "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 32768 "
         "tokens and your request has 30000 input tokens (8192 > 32768 - 30000).",
-        kind="BadRequestError",
-        code=400,
+        **_VLLM,
         requests=_WITHOUT_OUR_BOUND,
     ),
     _overflow(
@@ -65,8 +63,7 @@ _WORDINGS = (
         400,
         "The decoder prompt (length 40000) is longer than the maximum model length of 32768. Make sure that "
         "`max_model_len` is no smaller than the number of text tokens.",
-        kind="BadRequestError",
-        code=400,
+        **_VLLM,
     ),
     _overflow(
         "llama.cpp",
@@ -76,11 +73,7 @@ _WORDINGS = (
         code=400,
     ),
     _overflow(
-        "SGLang",
-        400,
-        "The input (40000 tokens) is longer than the model's context length (32768 tokens).",
-        kind="BadRequestError",
-        code=400,
+        "SGLang", 400, "The input (40000 tokens) is longer than the model's context length (32768 tokens).", **_VLLM
     ),
     _overflow(
         "SGLang truncate",
@@ -108,13 +101,7 @@ _WORDINGS = (
         "(139000 of text input, 1000 in the output).",
         code=400,
     ),
-    _overflow(
-        "Groq",
-        413,
-        "Please reduce the length of the messages or completion.",
-        kind="invalid_request_error",
-        code="context_length_exceeded",
-    ),
+    _overflow("Groq", 413, "Please reduce the length of the messages or completion.", **_OPENAI),
     _overflow(
         "Cohere", 400, "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000"
     ),

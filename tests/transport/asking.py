@@ -15,8 +15,10 @@ import pytest
 from aki_transport import Client
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Message, ToolCall
 from aki_transport.models import listing
+from aki_transport.prepare import adaptations
 from aki_transport.transport import attempts, polling, sender
-from tests.script_server import Answer, ScriptServer
+from tests.scenarios.table import COUNT, chunk, replied
+from tests.script_server import Answer, Request, ScriptServer, sse
 from tests.subcases import subcases
 
 MODEL = "qwen3.6-35b"
@@ -30,6 +32,16 @@ def request_for(model: str = MODEL, text: str = "hi", **fields: Any) -> ChatRequ
 
 def client_for(server: ScriptServer, **fields: Any) -> Client:
     return Client(**{"api_key": KEY, "base_url": server.openai_url, **fields})
+
+
+def refusal(message: str, **fields: Any) -> dict[str, Any]:
+    """A refusal in OpenAI's envelope."""
+    return {"error": {"message": message, "type": "invalid_request_error", **fields}}
+
+
+def fastapi(*loc: str, message: str = "Extra inputs are not permitted") -> dict[str, Any]:
+    """A refusal of a field of the body in FastAPI's envelope."""
+    return {"detail": [{"type": "extra_forbidden", "loc": ["body", *loc], "msg": message}]}
 
 
 def alive(answer: Answer) -> Answer:
@@ -102,6 +114,14 @@ def added_up(deltas: Iterable[ChatDelta]) -> ChatReply:
         )
     assert [calls[position] for position in sorted(calls)] == [replace(call, extra={}) for call in reply.tool_calls]
     return reply
+
+
+def good(request: Request) -> Answer:
+    """The answer "Hello" by the model that is asked, on a connection that stays open."""
+    top = {"model": request.json["model"]}
+    if not request.json.get("stream"):
+        return alive(replied(top=top))
+    return alive(sse(*(chunk(text, top=top) for text in ("Hel", "lo")), chunk(finish="stop", top=top), COUNT))
 
 
 @dataclass(frozen=True)
@@ -194,6 +214,7 @@ class Clock:
         for module in (sender, polling):
             monkeypatch.setattr(module, "asyncio", Asyncio())
         monkeypatch.setattr(attempts, "random", Dice)
+        monkeypatch.setattr(adaptations, "clock", Time.monotonic)
 
     def reset(self) -> None:
         """No pause was asked for, and the time is the true one."""

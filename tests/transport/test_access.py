@@ -13,12 +13,13 @@ from aki_transport import AKIError, APIStatusError, Client, ConfigurationError, 
 from aki_transport.auth import secret_header_values
 from aki_transport.redaction import escape_control
 from tests.scenarios import chunk, replied, streamed
-from tests.script_server import Answer, ScriptServer, json_answer, sse, text_answer
+from tests.script_server import ScriptServer, json_answer, sse, text_answer
 from tests.transport.asking import (
     KEY,
     Clock,
     Way,
     client_for,
+    good,
     in_every_chat,
     in_every_stream,
     in_every_way,
@@ -26,10 +27,6 @@ from tests.transport.asking import (
 )
 
 SECRET = "hunter2-the-passw0rd"
-
-
-def good(way: Way) -> Answer:
-    return streamed("Hello") if way.streamed else replied()
 
 
 @pytest.mark.parametrize(
@@ -88,7 +85,7 @@ def test_a_key_from_the_environment_goes_to_loopback(
     way: Way, variable: str, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, f" {KEY}\n")
-    server.say(good(way))
+    server.say(good)
     way.ask(Client(base_url=server.openai_url))
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
 
@@ -97,7 +94,7 @@ def test_a_key_from_the_environment_goes_to_loopback(
 def test_the_key_is_looked_for_in_order(way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AKI_IO_API_KEY", "second")
     monkeypatch.setenv("AKI_API_KEY", "first")
-    server.always = good(way)
+    server.always = good
     way.ask(Client(base_url=server.openai_url))
     way.ask(Client(base_url=server.openai_url, api_key="explicit"))
     assert [request.headers["authorization"] for request in server.requests] == ["Bearer first", "Bearer explicit"]
@@ -122,7 +119,7 @@ def test_headers_that_http_does_not_take_are_refused(headers: dict[str, str]) ->
 
 @in_every_way
 def test_own_headers_are_sent_and_do_not_replace_the_key(way: Way, server: ScriptServer) -> None:
-    server.say(good(way))
+    server.say(good)
     way.ask(client_for(server, default_headers={"X-Mine": "1", "Authorization": "Bearer other"}))
     assert server.requests[0].headers["x-mine"] == "1"
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
@@ -149,7 +146,7 @@ def test_exactly_these_headers_are_sent_whatever_the_environment_says(
 ) -> None:
     for name, value in OTHERS.items():
         monkeypatch.setenv(name, value)
-    server.say(good(way))
+    server.say(good)
     way.ask(client_for(server))
     for request in (server.requests[0], server.listings[0]):
         own = {"host", "content-length", "connection"}

@@ -25,15 +25,14 @@ from aki_transport.messages import (
     ToolNamed,
 )
 from aki_transport.wire import openai
-from tests.scenarios import replied, streamed
 from tests.script_server import ScriptServer
-from tests.transport.asking import MODEL, Way, client_for, in_every_stream, in_every_way, request_for
+from tests.transport.asking import MODEL, Way, client_for, good, in_every_stream, in_every_way, request_for
 
 USER = {"role": "user", "content": "hi"}
 
 
 def sent(way: Way, server: ScriptServer, request: ChatRequest, **fields: Any) -> dict[str, Any]:
-    server.say(streamed("Hello") if way.streamed else replied())
+    server.say(good)
     way.ask(client_for(server, **{"on_model_fallback": "ignore", **fields}), request)
     return server.requests[-1].json
 
@@ -238,7 +237,7 @@ def test_what_the_user_gives_is_never_altered(way: Way, server: ScriptServer) ->
 
 @in_every_way
 def test_more_output_than_the_model_can_give_warns_once(way: Way, server: ScriptServer) -> None:
-    server.always = streamed("Hello") if way.streamed else replied()
+    server.always = good
     client = client_for(server)
     way.ask(client, request_for(max_tokens=32_768))
     server.requests.clear()

@@ -7,7 +7,6 @@ import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import product
 from types import SimpleNamespace
 from typing import Any
@@ -86,19 +85,6 @@ def test_a_connection_ends_with_its_answer(caller: Caller, answer: bytes, *, tls
         assert caller.fetch(place.url) == (int(answer[9:12]), answer.partition(b"\r\n\r\n")[2])
         assert caller.fetch(place.url) == (200, b"ok")
         assert place.made == 2
-
-
-def test_the_connection_that_was_free_last_is_used_first(is_async: bool) -> None:
-    def handle(connection: socket.socket, number: int) -> None:
-        while read_request(connection):
-            connection.sendall(HEAD + b"content-length: 1\r\n\r\n%d" % number)
-
-    with serving(handle) as place, calling(is_async=is_async) as caller:
-        opened = [caller.open(place.url) for _ in range(3)]
-        for number in (0, 2, 1):
-            assert b"".join(opened[number]) == b"%d" % (number + 1)
-            opened[number].close()
-        assert [caller.fetch(place.url)[1] for _ in range(3)] == [b"2"] * 3
 
 
 def test_no_connection_stays_open_for_long_without_use(is_async: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,22 +386,3 @@ def test_two_hundred_threads_share_a_few_connections(server: ScriptServer, monke
         with ThreadPoolExecutor(200) as threads:
             assert set().union(*threads.map(ask, range(200))) == {(200, b"ok")}
         assert server.open_connections <= 20
-
-
-def test_closing_disturbs_nobody(server: ScriptServer) -> None:
-    server.always = Answer(chunks=(b"o", b"k"), end="keep-alive")
-    with calling(is_async=False) as caller:
-        transport = caller.client._transport
-        done = threading.Event()
-
-        def close() -> None:
-            while not done.wait(0.001):
-                transport.close()
-
-        thread = threading.Thread(target=close)
-        thread.start()
-        with ThreadPoolExecutor(20) as threads:
-            assert set(threads.map(partial(caller.fetch, total=30), [server.url] * 300)) == {(200, b"ok")}
-        done.set()
-        thread.join()
-    until(lambda: server.open_connections == 0)

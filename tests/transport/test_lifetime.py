@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from aki_transport.transport import connections
-from tests.scenarios import chunk, replied, streamed
+from tests.scenarios import chunk
 from tests.script_server import Answer, Request, ScriptServer, sse
 from tests.subcases import subcases
-from tests.transport.asking import KEY, Way, alive, client_for, in_every_async_way, in_every_way, request_for, run, true
+from tests.transport.asking import KEY, Way, client_for, good, in_every_async_way, in_every_way, request_for, run, true
 from tests.transport.raw_server import until
 
 pytestmark = pytest.mark.usefixtures("own_client")  # what others left in the shared pool does not count
@@ -36,10 +36,6 @@ class Counting(ScriptServer):
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.made += 1
         super()._accept(reader, writer)
-
-
-def good(request: Request) -> Answer:
-    return alive(streamed("Hel", "lo") if request.json.get("stream") else replied())
 
 
 @pytest.fixture

@@ -22,13 +22,13 @@ from aki_transport import (
 )
 from aki_transport.models import listing as listing_module
 from aki_transport.models.listing import LIFETIME, MAX_WAIT, REREAD_AFTER
-from tests.script_server import MODELS, Answer, Request, ScriptServer, json_answer, sse, text_answer
+from tests.script_server import MODELS, Answer, ScriptServer, json_answer, text_answer
 from tests.transport.asking import (
     MODEL,
     Clock,
     Way,
-    alive,
     client_for,
+    good,
     in_every_chat,
     in_every_way,
     patient,
@@ -36,14 +36,6 @@ from tests.transport.asking import (
     run,
     true,
 )
-
-
-def good(request: Request) -> Answer:
-    """Whatever model is asked, it answers."""
-    model = request.json["model"]
-    if request.json.get("stream"):
-        return alive(sse({"model": model, "choices": [{"delta": {"content": "Hello"}, "finish_reason": "stop"}]}))
-    return alive(json_answer({"model": model, "choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}))
 
 
 @pytest.fixture
