@@ -17,7 +17,7 @@ from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Message, T
 from aki_transport.models import listing
 from aki_transport.prepare import adaptations
 from aki_transport.transport import attempts, polling, sender
-from tests.scenarios.table import COUNT, chunk, replied
+from tests.scenarios.table import chunk, replied, tokens
 from tests.script_server import Answer, Request, ScriptServer, sse
 from tests.subcases import subcases
 
@@ -121,7 +121,8 @@ def good(request: Request) -> Answer:
     top = {"model": request.json["model"]}
     if not request.json.get("stream"):
         return alive(replied(top=top))
-    return alive(sse(*(chunk(text, top=top) for text in ("Hel", "lo")), chunk(finish="stop", top=top), COUNT))
+    last = chunk(finish="stop", top={**top, "usage": tokens()})
+    return alive(sse(*(chunk(text, top=top) for text in ("Hel", "lo")), last))
 
 
 @dataclass(frozen=True)
