@@ -15,7 +15,7 @@ import pytest
 import aki_transport.errors as ours
 from aki_transport import Client, GeneratedImage, JobProgress
 from aki_transport.emulator import Emulator, RecordedRequest
-from aki_transport.images.progress import ProgressBar, combine_callbacks
+from aki_transport.images.progress import ProgressBar
 from tests.pictures import a_png
 from tests.script_server import Answer, ScriptServer, json_answer, text_answer
 from tests.subcases import subcases
@@ -397,15 +397,6 @@ def test_without_tqdm_a_bar_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     with pytest.raises(ours.ConfigurationError, match="pip install tqdm"):
         ProgressBar()
-
-
-def test_several_listeners_are_told_in_order():
-    told: list[int] = []
-    tell = combine_callbacks(None, lambda _: told.append(1), None, lambda _: told.append(2))
-    assert tell is not None
-    tell(JobProgress(job_id="a", state="done"))
-    assert told == [1, 2]
-    assert combine_callbacks(None) is None
 
 
 # Large ones
