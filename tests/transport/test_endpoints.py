@@ -13,14 +13,11 @@ from aki_transport import APIStatusError, AuthenticationError, InvalidResponseEr
 from aki_transport.models.catalog import find_endpoint, load_table
 from aki_transport.wire import native
 from tests.transport.asking import KEY, Way, in_every_way, request_for
-from tests.transport.native_says import JobClock, Worker, done
+from tests.transport.native_says import Worker, done
+
+pytestmark = pytest.mark.usefixtures("clock")
 
 TABLE = load_table("aki")
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> JobClock:
-    return JobClock(monkeypatch)
 
 
 @pytest.mark.parametrize(
