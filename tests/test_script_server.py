@@ -7,6 +7,7 @@ import pytest
 
 from aki_transport import errors
 from tests.scenarios import ERRORS, SCENARIOS, Expect, Fails, Scenario
+from tests.scenarios.table import SOURCES
 from tests.script_server import Answer, Request, ScriptServer
 from tests.subcases import subcases
 
@@ -34,6 +35,7 @@ def test_a_scenario_holds_together(row: Scenario) -> None:
     ways = [streamed for streamed in (False, True) if row.applies(streamed=streamed)]
     assert ways
     assert row.why.endswith(".")
+    assert SOURCES.search(row.why)
     for way in ways:
         assert len(row.script(streamed=way)) == row.attempts(streamed=way)
         match row.outcome(streamed=way):

@@ -36,7 +36,7 @@ CHOICES = (
     ),
     Scenario(
         name="choices-empty",
-        why="Seen at gateways: `choices` empty; in a stream there may be no other event.",
+        why="Azure OpenAI: `choices` empty, beside the filter's results; in a stream there may be no other event.",
         blocking=replied(top={"choices": []}),
         stream=sse(chunk(top={"choices": []}), chunk(top={"choices": []})),
         expect=_INVALID,
@@ -45,7 +45,7 @@ CHOICES = (
     ),
     Scenario(
         name="choices-null",
-        why="Seen at gateways: `choices` null.",
+        why="OpenRouter: `choices` null.",
         blocking=replied(top={"choices": None}),
         stream=sse(chunk(top={"choices": None}), chunk(top={"choices": None})),
         expect=_INVALID,
@@ -54,7 +54,7 @@ CHOICES = (
     ),
     Scenario(
         name="choices-missing",
-        why="Seen at gateways: no `choices` at all.",
+        why="OpenRouter: no `choices` at all.",
         blocking=replied(top={"choices": ABSENT}),
         stream=sse(chunk(top={"choices": ABSENT})),
         expect=_INVALID,
@@ -63,14 +63,14 @@ CHOICES = (
     ),
     Scenario(
         name="choices-empty-between",
-        why="Seen at gateways: events without choices between those that have some, as of a content filter.",
+        why="Azure OpenAI: events of its content filter without choices, between those that have some.",
         blocking=None,
         stream=streamed(chunk(top={"choices": []}), "Hel", chunk(top={"choices": None}), "lo"),
         expect=HELLO,
     ),
     Scenario(
         name="choices-beyond-the-first",
-        why="Gateways that ignore `n` may send a second choice.",
+        why="LiteLLM: a second choice, where its configuration sets `n`.",
         blocking=json_answer(
             {**reply(), "choices": [reply()["choices"][0], {**reply("Bye")["choices"][0], "index": 1}]}
         ),
@@ -79,7 +79,7 @@ CHOICES = (
     ),
     Scenario(
         name="choices-in-reverse-order",
-        why="The index says which choice is the first, not the place in the list.",
+        why="vLLM: with `n`, the index says which choice is the first, not the place in the list.",
         blocking=json_answer(
             {**reply(), "choices": [{**reply("Bye")["choices"][0], "index": 1}, reply()["choices"][0]]}
         ),
@@ -94,7 +94,7 @@ CHOICES = (
     ),
     Scenario(
         name="choice-without-index",
-        why="Small gateways leave the index of the only choice out.",
+        why="Any server: the index of the only choice is left out.",
         blocking=replied(
             top={"choices": [{"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}
         ),
@@ -103,7 +103,7 @@ CHOICES = (
     ),
     Scenario(
         name="choice-index-in-another-type",
-        why="Gateways without types write numbers as 1.0.",
+        why="Any server: languages with one kind of number write 1.0.",
         blocking=json_answer(
             {
                 **reply(),
@@ -121,7 +121,7 @@ CHOICES = (
     ),
     Scenario(
         name="choice-index-of-thousands-of-digits",
-        why="Python refuses to read such a number, which is no reason to lose the answer.",
+        why="Any server: Python refuses to read such a number, which is no reason to lose the answer.",
         blocking=replied(top={"choices": [{**reply()["choices"][0], "index": "9" * 5000}]}),
         stream=streamed(
             *(chunk(top={"choices": [{"index": "9" * 5000, "delta": {"content": text}}]}) for text in ("Hel", "lo"))
@@ -130,14 +130,14 @@ CHOICES = (
     ),
     Scenario(
         name="empty-answer-of-a-filter",
-        why="Seen at gateways: nothing is said because a filter stopped it, which is no failed worker.",
+        why="Gemini: nothing is said because a filter stopped it, which is no failed worker.",
         blocking=replied("", finish="content_filter", top={"usage": _NOTHING}),
         stream=sse(ROLE, chunk(finish="content_filter"), chunk(top={"choices": [], "usage": _NOTHING})),
         expect=Expect(text="", finish_reason="content_filter", usage=(5, 0, 5)),
     ),
     Scenario(
         name="message-null-without-an-end",
-        why="Seen at gateways: a whole body with neither message nor finish_reason; on AKI.IO a failed worker's.",
+        why="AKI.IO: a whole body with neither message nor finish_reason is a failed worker's.",
         blocking=json_answer({"model": "qwen3.6-35b", "choices": [{"index": 0, "message": None}]}),
         stream=None,
         expect=Fails(error="ServerError"),
@@ -145,7 +145,7 @@ CHOICES = (
     ),
     Scenario(
         name="choice-of-another-index-alone",
-        why="Gateways count the choices from 1.",
+        why="Any server: choices are counted from 1.",
         blocking=replied(
             "Hello", top={"choices": [{"index": 1, "message": {"content": "Hello"}, "finish_reason": "stop"}]}
         ),
@@ -176,7 +176,7 @@ CHOICES = (
     ),
     Scenario(
         name="empty-answer-with-tokens",
-        why="A stop sequence at once gives an empty text for which tokens were counted: an answer.",
+        why="vLLM: a stop sequence at once gives an empty text for which tokens were counted: an answer.",
         blocking=replied("", top={"usage": tokens(5, 1)}),
         stream=sse(ROLE, STOP, chunk(top={"choices": [], "usage": tokens(5, 1)})),
         expect=Expect(usage=(5, 1, 6)),
@@ -194,14 +194,14 @@ CHOICES = (
 CONTENT = (
     Scenario(
         name="content-null",
-        why="Seen at gateways: `content` null.",
+        why="OpenAI: `content` null.",
         blocking=replied(None),
         stream=streamed(chunk(None)),
         expect=Expect(),
     ),
     Scenario(
         name="content-null-between",
-        why="Seen at gateways: `content` null in events beside those with text.",
+        why="DeepSeek: `content` null in events beside those with text.",
         blocking=None,
         stream=sse(
             chunk(None, role="assistant"), chunk("Hel"), chunk(None), chunk("lo"), chunk(None, finish="stop"), COUNT
@@ -210,7 +210,7 @@ CONTENT = (
     ),
     Scenario(
         name="content-in-parts",
-        why="Seen at gateways: `content` as a list of parts.",
+        why="Mistral: `content` as a list of parts.",
         blocking=replied([{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]),
         stream=streamed(chunk([{"type": "text", "text": "Hel"}]), chunk([{"type": "text", "text": "lo"}])),
         expect=HELLO,
@@ -226,7 +226,7 @@ CONTENT = (
         for name, why, part, expect in (
             (
                 "reasoning",
-                "A part says by its type that its text is reasoning.",
+                "Databricks: a part says by its type that its text is reasoning.",
                 {"type": "reasoning", "text": "hm"},
                 Expect(reasoning="hm"),
             ),
@@ -246,7 +246,7 @@ CONTENT = (
     ),
     Scenario(
         name="message-in-place-of-delta",
-        why="Gateways that re-use the blocking shape send `message` in each event.",
+        why="Perplexity: `message` in each event of a stream.",
         blocking=None,
         stream=sse(
             *(chunk(top={"choices": [{"index": 0, "message": {"content": text}}]}) for text in ("Hel", "lo")),
@@ -257,7 +257,7 @@ CONTENT = (
     ),
     Scenario(
         name="delta-null",
-        why="The last event of some gateways has a finish reason and `delta` null.",
+        why="Any server: the last event has a finish reason and `delta` null.",
         blocking=None,
         stream=sse(
             chunk("Hello"), chunk(top={"choices": [{"index": 0, "delta": None, "finish_reason": "stop"}]}), COUNT
@@ -266,7 +266,7 @@ CONTENT = (
     ),
     Scenario(
         name="delta-missing",
-        why="The same without the field.",
+        why="Any server: the same without the field.",
         blocking=None,
         stream=sse(chunk("Hello"), chunk(top={"choices": [{"index": 0, "finish_reason": "stop"}]}), COUNT),
         expect=HELLO,
@@ -287,14 +287,14 @@ CONTENT = (
     ),
     Scenario(
         name="unknown-fields",
-        why="Seen at gateways: gateways add fields of their own at every level.",
+        why="OpenRouter, Groq: fields of their own at every level.",
         blocking=replied(x_extra={"a": [1]}, top={"x_gateway": {"region": "eu"}, "usage": tokens(cost="0.1", x=None)}),
         stream=streamed(chunk("Hello", x_extra={"a": [1]}, top={"x_gateway": {"region": "eu"}, "nonce": "abc"})),
         expect=HELLO,
     ),
     Scenario(
         name="fields-null",
-        why="Servers generated from a schema send every optional field as null, `error` among them.",
+        why="vLLM: every optional field is sent as null, here `error` among them.",
         blocking=replied(
             tool_calls=None,
             refusal=None,
@@ -316,7 +316,7 @@ CONTENT = (
     ),
     Scenario(
         name="refusal",
-        why="Seen at gateways: the refusal field.",
+        why="OpenAI: the refusal field.",
         blocking=replied(None, refusal="I can't help with that."),
         stream=streamed(chunk(refusal="I can't "), chunk(refusal="help with that.")),
         expect=Expect(refusal="I can't help with that."),
@@ -340,21 +340,21 @@ FINISH = (
     ),
     Scenario(
         name="finish-twice",
-        why="Gateways repeat the finish reason in the event that carries the usage.",
+        why="Any server: the finish reason again in the event that carries the usage.",
         blocking=None,
         stream=sse(chunk("Hello"), STOP, chunk(finish="stop", top={"usage": tokens()})),
         expect=HELLO,
     ),
     Scenario(
         name="finish-with-the-text",
-        why="The whole answer in a single event.",
+        why="Gemini: the whole answer in a single event.",
         blocking=None,
         stream=sse(chunk("Hello", role="assistant", finish="stop", top={"usage": tokens()})),
         expect=HELLO,
     ),
     Scenario(
         name="finish-empty-until-the-end",
-        why="Gateways send a finish reason of no characters in each event but the last.",
+        why="Any server: a finish reason of no characters in each event but the last.",
         blocking=None,
         stream=sse(chunk("Hel", finish=""), chunk("lo", finish=""), STOP, COUNT),
         expect=HELLO,
@@ -379,7 +379,7 @@ HEADERS = (
     ),
     Scenario(
         name="credits-unreadable",
-        why="Seen at gateways: a header that is no number must not cost the answer.",
+        why="AACFlow: a header that is no number must not cost the answer.",
         blocking=json_answer(reply(), x_credits_used="n/a", x_credits_remaining=""),
         stream=streamed("Hel", "lo", x_credits_used="n/a", x_credits_remaining=""),
         expect=HELLO,

@@ -40,32 +40,34 @@ def _stream(name: str, why: str, stream: Answer, expect: Expect | Fails, **more:
 COMPLETE = (
     _stream(
         "done-without-finish",
-        "Seen at gateways: no finish reason, but the terminator.",
+        "Any server: no finish reason, but the terminator.",
         sse(ROLE, chunk("Hello"), COUNT),
         replace(HELLO, finish_reason=None),
     ),
     _stream(
         "finish-without-done",
-        "Seen at gateways: no terminator, but a finish reason.",
+        "Any server: no terminator, but a finish reason.",
         sse(ROLE, chunk("Hello"), STOP, COUNT, done=False),
         HELLO,
     ),
     _stream(
         "cut-after-finish",
-        "Seen at gateways: the connection is lost behind the finish reason: the answer is complete.",
+        "Any server: the connection is lost behind the finish reason: the answer is complete.",
         sse(ROLE, chunk("Hello"), STOP, done=False, end="cut"),
         _UNCOUNTED,
     ),
     _stream(
         "reset-after-finish",
-        "The same by a reset.",
+        "Any server: the same by a reset.",
         sse(ROLE, chunk("Hello"), STOP, COUNT, done=False, end="reset"),
         HELLO,
     ),
-    _stream("reset-after-done", "A reset behind the terminator.", replace(HELLO_STREAM, end="reset"), HELLO),
+    _stream(
+        "reset-after-done", "Any server: a reset behind the terminator.", replace(HELLO_STREAM, end="reset"), HELLO
+    ),
     _stream(
         "hang-after-done",
-        "The server never closes; the terminator ends the stream.",
+        "Any server: the connection is never closed; the terminator ends the stream.",
         replace(HELLO_STREAM, end="hang"),
         HELLO,
     ),
@@ -74,7 +76,7 @@ COMPLETE = (
 INTERRUPTED = (
     _stream(
         "no-finish-no-done",
-        "Seen at gateways: neither; peers take it as complete.",
+        "Any server: neither; peers take it as complete.",
         broken("Hel", "lo"),
         _lost("Hello"),
     ),
@@ -82,26 +84,28 @@ INTERRUPTED = (
     _stream("reset-amid-text", "Our error tree: the same by a reset.", broken("Hel", end="reset"), _lost("Hel")),
     _stream(
         "cut-amid-event",
-        "The last event is cut; its half is not text.",
+        "Any server: the last event is cut; its half is not text.",
         sse(ROLE, chunk("Hel"), b'data: {"choices":[{"delta":{"content":"l', done=False, end="cut"),
         _lost("Hel"),
     ),
-    _stream("cut-after-role", "The first event was given: no second attempt.", broken(end="cut"), _lost("")),
+    _stream(
+        "cut-after-role", "Any server: the first event was given: no second attempt.", broken(end="cut"), _lost("")
+    ),
     _stream(
         "cut-amid-reasoning",
-        "Reasoning is not text.",
+        "Any server: reasoning is not text.",
         broken(chunk(reasoning_content="hm"), end="cut"),
         _lost(""),
     ),
     _stream(
         "cut-amid-thinking",
-        "Inline reasoning is not text either.",
+        "Any server: inline reasoning is not text either.",
         broken("<think>hm", end="cut"),
         _lost(""),
     ),
     _stream(
         "cut-amid-tool-call",
-        "Half a call is no call.",
+        "Any server: half a call is no call.",
         broken(
             chunk(tool_calls=[{"index": 0, "id": "call_1", "function": {"name": "add", "arguments": '{"a":'}}]),
             end="cut",
@@ -130,7 +134,9 @@ INTERRUPTED = (
         sse(ROLE, done=False),
         _lost(""),
     ),
-    _stream("no-event-at-all", "A stream of no bytes, ended in order.", sse(done=False), _lost(""), requests=3),
+    _stream(
+        "no-event-at-all", "Any server: a stream of no bytes, ended in order.", sse(done=False), _lost(""), requests=3
+    ),
     _stream(
         "done-alone",
         "AKI.IO's open-source server: a worker failure, here without any event.",
@@ -183,14 +189,14 @@ INTERRUPTED = (
 SOMETHING_ELSE = (
     Scenario(
         name="html-with-200",
-        why="Seen at gateways: HTML with any status, here a log-in page.",
+        why="Cloudflare Access, a company's proxy: HTML with any status, here a log-in page.",
         blocking=text_answer(_HTML, content_type="text/html"),
         stream=text_answer(_HTML, content_type="text/html"),
         expect=_INVALID,
     ),
     Scenario(
         name="html-as-json",
-        why="The same with a content type that lies.",
+        why="Any server: the same with a content type that lies.",
         blocking=text_answer(_HTML, content_type="application/json"),
         stream=text_answer(_HTML, content_type="application/json"),
         expect=_INVALID,
@@ -204,7 +210,7 @@ SOMETHING_ELSE = (
     ),
     Scenario(
         name="empty-body",
-        why="Seen at gateways: HTTP 200 and nothing.",
+        why="Any server: HTTP 200 and nothing.",
         blocking=text_answer("", content_type="application/json"),
         stream=None,
         expect=_INVALID,
@@ -245,19 +251,19 @@ SOMETHING_ELSE = (
     ),
     _stream(
         "whole-answer-to-a-streamed-request",
-        "Gateways that cannot stream a model ignore `stream`.",
+        "Any server: `stream` is ignored for a model that cannot.",
         HELLO_REPLY,
         HELLO,
     ),
     _stream(
         "whole-answer-as-one-event",
-        "The same, framed as a stream.",
+        "Any server: the same, framed as a stream.",
         sse(reply()),
         HELLO,
     ),
     _stream(
         "slow-in-pieces",
-        "Silence between events is no end.",
+        "Any server: silence between events is no end.",
         replace(streamed("Hel", "lo"), delay=0.01, chunk_delay=0.01),
         HELLO,
     ),

@@ -37,21 +37,21 @@ def _amid(name: str, why: str, error: Mapping[str, Any] | str | bytes, expect: F
 ERROR_FIRST = (
     _first(
         "error-rate-limit-code",
-        "Seen at gateways: HTTP 200 with an error object; the code says which.",
+        "OpenRouter: HTTP 200 with an error object; the code says which.",
         {"error": {"message": "Slow down, please", "type": "requests", "code": "rate_limit_exceeded"}},
         Fails(error="RateLimitError", code="rate_limit_exceeded", says=("Slow down, please",)),
         requests=3,
     ),
     _first(
         "error-status-as-code",
-        "Seen at gateways: the status as the error's code.",
+        "OpenRouter: the status as the error's code.",
         {"error": {"message": "Slow down, please", "code": 429}},
         Fails(error="RateLimitError", status=429, says=("Slow down, please",)),
         requests=3,
     ),
     _first(
         "error-status-as-text",
-        "Seen at gateways: the status as text.",
+        "LiteLLM: the status as text.",
         {"error": {"message": "Slow down, please", "code": "429"}},
         Fails(error="RateLimitError", status=429, says=("Slow down, please",)),
         requests=3,
@@ -65,7 +65,7 @@ ERROR_FIRST = (
     ),
     _first(
         "error-unavailable",
-        "Seen at gateways: 503 as the error's code.",
+        "OpenRouter: 503 as the error's code.",
         {"error": {"message": "No worker online", "code": 503}},
         Fails(error="ServiceUnavailableError", status=503, says=("No worker online",)),
         requests=3,
@@ -109,13 +109,13 @@ ERROR_FIRST = (
     ),
     _first(
         "error-overflow",
-        "Seen at gateways: a context-length error inside a good answer.",
+        "OpenRouter: a context-length error inside a good answer.",
         {"error": {"message": "This model's maximum context length is 8192 tokens.", "code": 400}},
         Fails(error="ContextOverflowError", says=("8192 tokens",)),
     ),
     _first(
         "error-in-a-message",
-        "Gateways put the error where the message would be.",
+        "OpenRouter: the error stands where the message would be.",
         reply("", error={"message": "Slow down, please", "code": 429}),
         Fails(error="RateLimitError", status=429, says=("Slow down, please",)),
         requests=3,
@@ -132,7 +132,7 @@ ERROR_FIRST = (
     ),
     _stream(
         "error-event-first",
-        "Seen at gateways: `event: error` as the first event.",
+        "Anthropic: `event: error` as the first event.",
         sse(
             b'event: error\ndata: {"error":{"message":"Overloaded","type":"overloaded_error","code":503}}\n\n',
             done=False,
@@ -142,19 +142,19 @@ ERROR_FIRST = (
     ),
     _stream(
         "error-event-bare",
-        "Seen at gateways: `event: error` with a bare message, ignored by peers.",
+        "Any server: `event: error` with a bare message, ignored by peers.",
         sse(b'event: error\ndata: {"message":"Worker died"}\n\n', done=False),
         Fails(error="APIStatusError", says=("Worker died",)),
     ),
     _stream(
         "error-event-text",
-        "Seen at gateways: `event: error` whose data is no JSON.",
+        "Any server: `event: error` whose data is no JSON.",
         sse(b"event: error\ndata: Worker died\n\n", done=False),
         Fails(error="APIStatusError", says=("Worker died",)),
     ),
     _stream(
         "error-as-json-to-a-stream",
-        "Seen at gateways: HTTP 200, `application/json`, an error in place of the stream.",
+        "OpenRouter: HTTP 200, `application/json`, an error in place of the stream.",
         json_answer({"error": {"message": "Wrong key", "code": "invalid_api_key"}}),
         Fails(error="AuthenticationError", says=("Wrong key",)),
     ),
@@ -163,7 +163,7 @@ ERROR_FIRST = (
 ERROR_AMID = (
     _amid(
         "error-amid-text",
-        "Seen at gateways: an error object inside a stream; Mistral's client returns the half text.",
+        "vLLM, LiteLLM: an error object inside a stream; Mistral's client returns the half text.",
         {"error": {"message": "Worker died", "type": "server_error", "code": 500}},
         Fails(error="ServerError", says=("Worker died",)),
     ),
@@ -181,7 +181,7 @@ ERROR_AMID = (
     ),
     _amid(
         "error-amid-text-event",
-        "Seen at gateways: `event: error` inside a stream.",
+        "Anthropic: `event: error` inside a stream.",
         b'event: error\ndata: {"message":"Worker died"}\n\n',
         Fails(error="APIStatusError", says=("Worker died",)),
     ),
@@ -193,7 +193,7 @@ ERROR_AMID = (
     ),
     _stream(
         "error-amid-text-then-done",
-        "The terminator behind the error does not make the answer complete.",
+        "vLLM: the terminator behind the error does not make the answer complete.",
         sse(ROLE, chunk("Hel"), {"error": {"message": "Worker died", "code": 500}}),
         Fails(error="ServerError", says=("Worker died",)),
     ),

@@ -18,7 +18,7 @@ def _overflow(
     said = code if isinstance(code, str) else None
     return refused(
         f"overflow-{server.lower().replace(' ', '-').replace('.', '-')}-{status}",
-        f"Seen at gateways: context-length errors in many words; {server}'s.",
+        f"{server}: its words for a context-length error.",
         json_answer(body, status),
         "ContextOverflowError",
         message,
@@ -126,13 +126,13 @@ _WORDINGS = (
         "length of only 4096 tokens, which is not enough.",
     ),
     _overflow("LiteLLM", 413, "ContextWindowExceededError: the request is larger than the model's context window"),
-    _overflow("proxy", 422, "The conversation is too long for this model's context window of 32768 tokens."),
+    _overflow("Any server", 422, "The conversation is too long for this model's context window of 32768 tokens."),
 )
 
 _ENVELOPES = (
     refused(
         "overflow-tgi-422",
-        "Seen at gateways: TGI's words, in its own envelope.",
+        "TGI: its words, in its own envelope.",
         json_answer(
             {
                 "error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. "
@@ -146,7 +146,7 @@ _ENVELOPES = (
     ),
     refused(
         "overflow-detail-413",
-        "Seen at gateways: in FastAPI's envelope.",
+        "FastAPI: in its envelope.",
         json_answer({"detail": "Prompt length 40000 exceeds the maximum context length 32768"}, 413),
         "ContextOverflowError",
         "40000",
@@ -220,7 +220,7 @@ _LOOKALIKES = (
     ),
     refused(
         "image-too-large-400",
-        "An image over the limit is no conversation over the limit.",
+        "OpenAI, Anthropic: an image over the limit is no conversation over the limit.",
         json_answer({"error": {"message": "image exceeds the maximum size of 5 MB", "code": "invalid_image"}}, 400),
         "BadRequestError",
         "maximum size of 5 MB",

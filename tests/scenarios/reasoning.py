@@ -19,14 +19,14 @@ def _inline(name: str, why: str, said: str, /, *pieces: str, **expect: Any) -> S
 ROWS = (
     Scenario(
         name="reasoning-content",
-        why="Seen at gateways: reasoning as `reasoning_content`.",
+        why="DeepSeek, vLLM, SGLang: reasoning as `reasoning_content`.",
         blocking=replied(reasoning_content="hm, yes"),
         stream=streamed(chunk(reasoning_content="hm, "), chunk(reasoning_content="yes"), "Hel", "lo"),
         expect=_THOUGHT,
     ),
     Scenario(
         name="reasoning-field",
-        why="Seen at gateways: reasoning as `reasoning`.",
+        why="OpenRouter, Groq, Ollama: reasoning as `reasoning`.",
         blocking=replied(reasoning="hm, yes"),
         stream=streamed(chunk(reasoning="hm, "), chunk(reasoning="yes"), "Hel", "lo"),
         expect=_THOUGHT,
@@ -44,7 +44,7 @@ ROWS = (
     ),
     Scenario(
         name="reasoning-in-both-fields",
-        why="Gateways in transition send the same words as `reasoning` and as `reasoning_content`.",
+        why="vLLM, LiteLLM in transition: the same words as `reasoning` and as `reasoning_content`.",
         blocking=replied(reasoning="hm, yes", reasoning_content="hm, yes"),
         stream=streamed(
             chunk(reasoning="hm, ", reasoning_content="hm, "), chunk(reasoning="yes", reasoning_content="yes"), "Hello"
@@ -60,21 +60,21 @@ ROWS = (
     ),
     Scenario(
         name="reasoning-and-text-in-one-event",
-        why="The event where reasoning ends may begin the text.",
+        why="SGLang: the event where reasoning ends may begin the text.",
         blocking=None,
         stream=streamed(chunk(reasoning_content="hm, "), chunk("Hel", reasoning_content="yes"), "lo"),
         expect=_THOUGHT,
     ),
     Scenario(
         name="reasoning-alone",
-        why="The maximum output is reached while the model still reasons.",
+        why="DeepSeek: the maximum output is reached while the model still reasons.",
         blocking=replied(None, reasoning_content="hm, yes", finish="length"),
         stream=streamed(chunk(reasoning_content="hm, "), chunk(reasoning_content="yes"), finish="length"),
         expect=Expect(warns="ModelLimitWarning", reasoning="hm, yes", finish_reason="length"),
     ),
     _inline(
         "think-inline",
-        "Seen at gateways: reasoning as inline `<think>`; the newlines behind it belong to neither.",
+        "Ollama, Together: reasoning as inline `<think>`; the newlines behind it belong to neither.",
         _INLINE,
         text="Hello",
         reasoning="hm, yes",
@@ -82,7 +82,7 @@ ROWS = (
     *(
         _inline(
             f"think-{name}",
-            "Templates of other makers write other tags.",
+            "Gemma's, Mistral's, ByteDance Seed's and Kimi's templates write other tags.",
             f"{opening}hm, yes{closing}\n\nHello",
             *(opening[:3], f"{opening[3:]}hm, ", f"yes{closing[:4]}", f"{closing[4:]}\n", "\nHel", "lo"),
             text="Hello",
@@ -97,7 +97,7 @@ ROWS = (
     ),
     _inline(
         "think-split",
-        "Seen at gateways: the tags are cut by the events' borders.",
+        "LM Studio, llama.cpp: an event for a token; the tags are cut by the events' borders.",
         _INLINE,
         *("<th", "ink>h", "m, yes<", "/thi", "nk", ">\n", "\nHel", "lo"),
         text="Hello",
@@ -105,7 +105,7 @@ ROWS = (
     ),
     _inline(
         "think-letter-by-letter",
-        "Seen at gateways: an event for each character.",
+        "Any server: an event for each character.",
         _INLINE,
         *_INLINE,
         text="Hello",
@@ -113,21 +113,21 @@ ROWS = (
     ),
     Scenario(
         name="think-byte-by-byte",
-        why="Seen at gateways: the same in pieces of a byte.",
+        why="Any server: the same in pieces of a byte.",
         blocking=split_everywhere(replied(_INLINE), 1),
         stream=split_everywhere(streamed(*_INLINE), 7),
         expect=_THOUGHT,
     ),
     _inline(
         "think-unclosed",
-        "The output ends before the tag is closed: all of it is reasoning.",
+        "Ollama at `num_predict`: the output ends before the tag is closed: all of it is reasoning.",
         "<think>hm, yes",
         *("<think>hm,", " yes"),
         reasoning="hm, yes",
     ),
     _inline(
         "think-unclosed-in-the-closing-tag",
-        "The output ends inside the closing tag: what is there is reasoning.",
+        "Ollama at `num_predict`: the output ends inside the closing tag: what is there is reasoning.",
         "<think>hm, yes</th",
         *("<think>hm, yes<", "/th"),
         reasoning="hm, yes</th",
@@ -135,35 +135,35 @@ ROWS = (
     _inline("think-empty", "Qwen's template without reasoning.", "<think></think>\n\nHello", text="Hello"),
     _inline(
         "think-inside-the-text",
-        "Only at the start of the text is the tag a tag.",
+        "Any server: only at the start of the text is the tag a tag.",
         "Write <think>x</think> so.",
         *("Write <thi", "nk>x</think> so."),
         text="Write <think>x</think> so.",
     ),
     _inline(
         "think-twice",
-        "Only the first block is reasoning.",
+        "Any server: only the first block is reasoning.",
         "<think>hm, yes</think>Hello <think>x</think>",
         text="Hello <think>x</think>",
         reasoning="hm, yes",
     ),
     _inline(
         "think-lookalike",
-        "A text that begins like the tag is held back and then given whole.",
+        "Any server: a text that begins like the tag is held back and then given whole.",
         "<thinking>Hello",
         *("<", "think", "ing>Hello"),
         text="<thinking>Hello",
     ),
     _inline(
         "think-begun-only",
-        "A text that ends where the tag might have begun is not lost.",
+        "Any server: a text that ends where the tag might have begun is not lost.",
         "<thi",
         *("<th", "i"),
         text="<thi",
     ),
     _inline(
         "think-smaller-than",
-        "A text that begins with the tag's first character.",
+        "Any server: a text that begins with the tag's first character.",
         "<b>Hello</b>",
         *("<", "b>Hello</b>"),
         text="<b>Hello</b>",

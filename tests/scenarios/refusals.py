@@ -251,40 +251,47 @@ ENVELOPES = (
     ),
     refused(
         "json-text",
-        "The body is a JSON string.",
+        "Any server: the body is a JSON string.",
         json_answer("Slow down, please", 429),
         "RateLimitError",
         "Slow down",
         requests=3,
     ),
-    refused("body-empty", "A bad status and nothing else.", text_answer("", 500), "ServerError", "500", requests=3),
+    refused(
+        "body-empty",
+        "Any server: a bad status and nothing else.",
+        text_answer("", 500),
+        "ServerError",
+        "500",
+        requests=3,
+    ),
     refused(
         "html-403",
-        "Seen at gateways: HTML with any status.",
+        "nginx, Cloudflare: HTML with any status.",
         page("403 Forbidden"),
         "PermissionDeniedError",
         "403 Forbidden",
     ),
     refused(
-        "html-404", "Seen at gateways: HTML with any status.", page("404 Not Found"), "NotFoundError", "404 Not Found"
+        "html-404", "nginx, Cloudflare: HTML with any status.", page("404 Not Found"), "NotFoundError", "404 Not Found"
     ),
     refused(
         "html-413",
-        "Seen at gateways: nginx refuses a body of too many bytes, which says nothing of the context window.",
+        "nginx: a body of too many bytes is refused, which says nothing of the context window.",
         page("413 Request Entity Too Large"),
         "BadRequestError",
         "413 Request Entity Too Large",
     ),
     refused(
         "html-500",
-        "Seen at gateways: HTML with any status.",
+        "nginx, Cloudflare: HTML with any status.",
         page("500 Internal Server Error"),
         "ServerError",
         requests=3,
     ),
     refused(
         "html-502",
-        "Seen at gateways: HTML with any status.",
+        "nginx, Cloudflare: HTML with any status.",
         page("502 Bad Gateway"),
         "ServerError",
         "502 Bad Gateway",
@@ -292,7 +299,7 @@ ENVELOPES = (
     ),
     refused(
         "html-503",
-        "Seen at gateways: HTML with any status.",
+        "nginx, Cloudflare: HTML with any status.",
         page("503 Service Temporarily Unavailable"),
         "ServiceUnavailableError",
         "503 Service Temporarily Unavailable",
@@ -300,7 +307,7 @@ ENVELOPES = (
     ),
     refused(
         "html-504",
-        "Seen at gateways: HTML with any status.",
+        "nginx, Cloudflare: HTML with any status.",
         page("504 Gateway Time-out"),
         "ServerError",
         "504 Gateway",

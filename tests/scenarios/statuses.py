@@ -127,13 +127,13 @@ STATUSES = (
 )
 
 RETRY_AFTER = (
-    _wait("seconds", "Seen at gateways: seconds.", 7.0, retry_after="7"),
-    _wait("fraction", "Seen at gateways: seconds with a fraction.", 0.5, retry_after="0.5"),
-    _wait("ms", "Seen at gateways: milliseconds.", 1.5, retry_after_ms="1500"),
+    _wait("seconds", "OpenAI, Anthropic: seconds.", 7.0, retry_after="7"),
+    _wait("fraction", "Any server: seconds with a fraction.", 0.5, retry_after="0.5"),
+    _wait("ms", "Azure OpenAI: milliseconds.", 1.5, retry_after_ms="1500"),
     _wait("both", "OpenAI sends both; milliseconds are finer.", 1.5, retry_after="2", retry_after_ms="1500"),
     _wait(
         "past-date",
-        "Seen at gateways: a date, here one that is over.",
+        "Any server: a date, here one that is over.",
         0.0,
         retry_after="Wed, 21 Oct 2015 07:28:00 GMT",
     ),
@@ -146,8 +146,8 @@ RETRY_AFTER = (
     ),
     _wait("minute", "Our rule on retries: 60 s are still waited.", 60.0, retry_after="60"),
     _wait("hour", "Our rule on retries: longer than 60 s is raised at once.", 3600.0, requests=1, retry_after="3600"),
-    _wait("unreadable", "A header that is neither is as good as none.", None, retry_after="soon"),
-    _wait("503", "A service that is away says when it is back.", 3.0, status=503, retry_after="3"),
+    _wait("unreadable", "Any server: a header that is neither is as good as none.", None, retry_after="soon"),
+    _wait("503", "Any server: a service that is away says when it is back.", 3.0, status=503, retry_after="3"),
 )
 
 ROWS = (*STATUSES, *RETRY_AFTER)

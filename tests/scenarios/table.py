@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,13 @@ MODEL = "qwen3.6-35b"
 FALLBACK = "minimax-m2.5-230b"
 PROVIDER = "aki"
 KEY = "aki-test"
+
+SOURCES = re.compile(
+    r"AKI\.IO|AACFlow|AK AI CORE|OpenAI|Azure|Anthropic|Bedrock|Gemini|Gemma|Google|Mistral|Groq|DeepSeek|OpenRouter"
+    r"|Perplexity|Together|Cohere|Databricks|Kimi|Qwen|vLLM|SGLang|TGI|llama[.-]cpp|Ollama|LM Studio|LiteLLM|FastAPI"
+    r"|nginx|Cloudflare|PHP|The SSE standard|JSON allows|Our (rule|error tree)|Any server"
+)
+"""What the reason of a row names: who shows it, a standard, our own rule, or "Any server" for a plain variation."""
 
 TOOLS: tuple[Mapping[str, Any], ...] = (
     {
@@ -96,7 +104,7 @@ class Scenario:
 
     Attributes:
         name: The test's ID.
-        why: One sentence with its source.
+        why: One sentence with its source; see `SOURCES`.
         blocking: What the server says to a blocking request; None where the row is about streams alone.
         stream: What it says to a streamed request.
         expect: What the caller gets.

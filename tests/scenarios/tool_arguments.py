@@ -12,7 +12,7 @@ _ANYWHERE: tuple[str, dict[str, str]] = ("get_weather", {})
 ROWS = (
     tool_row(
         "arguments-object",
-        "Seen at gateways: arguments as an object; peers raise a ValidationError.",
+        "Ollama: arguments as an object; peers raise a ValidationError.",
         IN_PARIS,
         tool_ids=("call_1",),
         blocking=asked(call("get_weather", {"city": "Paris"}, call_id="call_1")),
@@ -28,16 +28,16 @@ ROWS = (
             stream=asked_in([call("get_weather", arguments, index=0, call_id="call_1")]),
         )
         for name, why, arguments in (
-            ("empty", "Seen at gateways: arguments of no characters.", ""),
-            ("null", "Seen at gateways: arguments null.", None),
-            ("missing", "Seen at gateways: the field is left out.", ABSENT),
-            ("empty-object", "Seen at gateways: an object without members.", {}),
-            ("empty-json", "A function without parameters, called as documented.", "{}"),
+            ("empty", "OpenAI, DeepSeek: arguments of no characters.", ""),
+            ("null", "Any server: arguments null.", None),
+            ("missing", "Any server: the field is left out.", ABSENT),
+            ("empty-object", "Ollama: an object without members.", {}),
+            ("empty-json", "OpenAI: a function without parameters, called as documented.", "{}"),
         )
     ),
     tool_row(
         "arguments-null-then-pieces",
-        "Null in the first piece, the text in later ones.",
+        "SGLang: null in the first piece, the text in later ones.",
         IN_PARIS,
         tool_ids=("call_1",),
         stream=asked_in([call("get_weather", None, index=0, call_id="call_1")], [call(arguments=PARIS, index=0)]),
@@ -54,18 +54,26 @@ ROWS = (
             ),
         )
         for name, why, text in (
-            ("encoded-twice", "Parsers of servers encode what is JSON already.", json.dumps(PARIS)),
-            ("in-a-fence", "Models write a fence.", f"```json\n{PARIS}\n```"),
-            ("before-a-fence", "Models close a fence that they did not open.", f"{PARIS}\n```"),
-            ("before-mistral-tokens", "Templates leave their tokens behind.", f"{PARIS}[/TOOL_CALLS]"),
-            ("before-deepseek-tokens", "The same, with bars of another kind.", f"{PARIS}<\uff5ctool▁call▁end\uff5c>"),
-            ("null-then-pieces-of-blanks", "Blanks before the object.", f"  \n {PARIS}"),
+            ("encoded-twice", "vLLM's parsers, Zhipu: what is JSON already is encoded again.", json.dumps(PARIS)),
+            ("in-a-fence", "Any server: models write a fence.", f"```json\n{PARIS}\n```"),
+            ("before-a-fence", "Any server: models close a fence that they did not open.", f"{PARIS}\n```"),
+            (
+                "before-mistral-tokens",
+                "vLLM with Mistral's template: its tokens are left behind.",
+                f"{PARIS}[/TOOL_CALLS]",
+            ),
+            (
+                "before-deepseek-tokens",
+                "SGLang with DeepSeek's template: the same, with bars of another kind.",
+                f"{PARIS}<\uff5ctool▁call▁end\uff5c>",
+            ),
+            ("null-then-pieces-of-blanks", "Any server: blanks before the object.", f"  \n {PARIS}"),
         )
     ),
     *(
         tool_row(
             f"arguments-{name}",
-            "Gateways hand on the field's name that the model's template has.",
+            "Llama's templates say `parameters`, Anthropic `input`: the field's name is handed on.",
             IN_PARIS,
             tool_ids=("call_1",),
             blocking=asked({"id": "call_1", "function": {"name": "get_weather", name: value}}),
@@ -83,13 +91,13 @@ ROWS = (
             stream=asked_in([None, call("get_weather", arguments, index=0, call_id="call_1")]),
         )
         for name, why, arguments in (
-            ("empty-list", "PHP makes an empty list of an empty object.", []),
-            ("null-as-text", "Null that was encoded twice, behind an entry that is null itself.", "null"),
+            ("empty-list", "Gateways in PHP: an empty list is made of an empty object.", []),
+            ("null-as-text", "Any server: null that was encoded twice, behind an entry that is null itself.", "null"),
         )
     ),
     tool_row(
         "arguments-letter-by-letter",
-        "An event for each character.",
+        "Any server: an event for each character.",
         IN_PARIS,
         tool_ids=("call_1",),
         stream=asked_in(
@@ -98,7 +106,7 @@ ROWS = (
     ),
     tool_row(
         "arguments-escaped",
-        "Quotes, line ends and characters outside the first plane, cut inside an escape.",
+        "Any server: quotes, line ends and characters outside the first plane, cut inside an escape.",
         ("get_weather", {"city": 'Saint "Denis"\n🌍'}),
         blocking=asked(call("get_weather", r'{"city": "Saint \"Denis\"\n\ud83c\udf0d"}', call_id="call_1")),
         stream=asked_in(
@@ -108,7 +116,7 @@ ROWS = (
     ),
     tool_row(
         "arguments-invalid",
-        "What is no JSON is handed on as it came, not dropped.",
+        "Any server: what is no JSON is handed on as it came, not dropped.",
         invalid_tool_calls=(("get_weather", '{"city": Paris}'),),
         blocking=asked(call("get_weather", '{"city": Paris}', call_id="call_1")),
         stream=asked_in(
@@ -116,8 +124,18 @@ ROWS = (
         ),
     ),
     tool_row(
+        "arguments-of-a-custom-tool",
+        "OpenAI: a custom tool's input is any text.",
+        invalid_tool_calls=(("get_weather", "Paris, please"),),
+        blocking=asked({"id": "call_1", "type": "custom", "custom": {"name": "get_weather", "input": "Paris, please"}}),
+        stream=asked_in(
+            [{"index": 0, "id": "call_1", "type": "custom", "custom": {"name": "get_weather", "input": ""}}],
+            *([{"index": 0, "custom": {"input": piece}}] for piece in ("Paris, ", "please")),
+        ),
+    ),
+    tool_row(
         "arguments-invalid-beside-valid",
-        "The good call beside a bad one is kept.",
+        "Any server: the good call beside a bad one is kept.",
         ADDED,
         tool_ids=("call_2",),
         invalid_tool_calls=(("get_weather", "Paris"),),
@@ -128,14 +146,14 @@ ROWS = (
     ),
     tool_row(
         "arguments-list",
-        "JSON that is no object cannot be a function's arguments.",
+        "Any server: JSON that is no object cannot be a function's arguments.",
         invalid_tool_calls=(("get_weather", '["Paris"]'),),
         blocking=asked(call("get_weather", '["Paris"]', call_id="call_1")),
         stream=asked_in([call("get_weather", '["Paris"]', index=0, call_id="call_1")]),
     ),
     tool_row(
         "arguments-cut",
-        "The maximum output is reached inside the arguments.",
+        "OpenAI, vLLM: the maximum output is reached inside the arguments.",
         finish_reason="length",
         invalid_tool_calls=(("get_weather", '{"city": "Par'),),
         blocking=asked(call("get_weather", '{"city": "Par', call_id="call_1"), finish="length"),

@@ -84,7 +84,7 @@ ROWS = (
     ),
     tool_row(
         "calls-two",
-        "Parallel calls of two functions, one behind the other.",
+        "OpenAI: parallel calls of two functions, one behind the other.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -98,7 +98,7 @@ ROWS = (
     ),
     tool_row(
         "calls-two-in-one-event",
-        "Seen at gateways: several calls in one event; LlamaIndex reads the first only.",
+        "Mistral, Gemini: several calls in one event; LlamaIndex reads the first only.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -108,7 +108,7 @@ ROWS = (
     ),
     tool_row(
         "calls-two-in-one-event-then-pieces",
-        "Seen at gateways: several calls begin in one event, their arguments follow together.",
+        "Any server: several calls begin in one event, their arguments follow together.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -122,7 +122,7 @@ ROWS = (
     ),
     tool_row(
         "calls-of-the-same-function",
-        "Parallel calls of one function are as many calls.",
+        "OpenAI: parallel calls of one function are as many calls.",
         IN_PARIS,
         IN_ROME,
         tool_ids=("call_1", "call_2"),
@@ -134,7 +134,7 @@ ROWS = (
     ),
     tool_row(
         "calls-interleaved",
-        "Pieces of two calls in turn; LlamaIndex makes four calls of them.",
+        "Any server: pieces of two calls in turn; LlamaIndex makes four calls of them.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -147,7 +147,7 @@ ROWS = (
     ),
     tool_row(
         "call-behind-text",
-        "Text before the call.",
+        "DeepSeek, Qwen: text before the call.",
         IN_PARIS,
         text="Let me look.",
         blocking=asked(call("get_weather", PARIS, call_id="call_1"), text="Let me look."),
@@ -155,14 +155,14 @@ ROWS = (
     ),
     tool_row(
         "call-before-text",
-        "Text behind the call.",
+        "Any server: text behind the call.",
         IN_PARIS,
         text="Looking.",
         stream=asked_in([call("get_weather", PARIS, index=0, call_id="call_1")], "Looking."),
     ),
     tool_row(
         "call-behind-reasoning",
-        "A reasoning model's call.",
+        "DeepSeek: a reasoning model's call.",
         IN_PARIS,
         reasoning="hm, yes",
         blocking=asked(call("get_weather", PARIS, call_id="call_1"), reasoning_content="hm, yes"),
@@ -174,7 +174,7 @@ ROWS = (
     ),
     tool_row(
         "call-behind-thinking",
-        "The same with inline reasoning and no text.",
+        "Ollama, MiniMax: the same with inline reasoning and no text.",
         IN_PARIS,
         reasoning="hm, yes",
         blocking=asked(call("get_weather", PARIS, call_id="call_1"), text="<think>hm, yes</think>\n\n"),
@@ -182,7 +182,7 @@ ROWS = (
     ),
     tool_row(
         "call-in-the-last-event",
-        "Call and finish reason in one event.",
+        "Mistral, Gemini: call and finish reason in one event.",
         IN_PARIS,
         tool_ids=("call_1",),
         stream=sse(
@@ -193,7 +193,7 @@ ROWS = (
     ),
     tool_row(
         "call-in-a-message",
-        "Gateways that re-use the blocking shape send `message` in each event.",
+        "Perplexity: `message` in each event of a stream.",
         IN_PARIS,
         tool_ids=("call_1",),
         stream=streamed(
@@ -220,7 +220,7 @@ ROWS = (
     ),
     tool_row(
         "call-without-tokens",
-        "An answer with a call is not empty, whatever was counted.",
+        "AKI.IO: an answer with a call is not empty, whatever was counted.",
         IN_PARIS,
         usage=(5, 0, 5),
         blocking=asked(call("get_weather", PARIS, call_id="call_1"), top={"usage": tokens(5, 0)}),
@@ -231,7 +231,7 @@ ROWS = (
     ),
     tool_row(
         "calls-empty",
-        "An empty list, or null, is no call.",
+        "vLLM: an empty list, or null, is no call.",
         text="Hello",
         finish_reason="stop",
         blocking=replied(tool_calls=[]),
@@ -239,7 +239,7 @@ ROWS = (
     ),
     tool_row(
         "call-byte-by-byte",
-        "Seen at gateways: events split anywhere.",
+        "Any server: events split anywhere.",
         ("get_weather", {"city": "Zürich"}),
         tool_ids=("call_1",),
         blocking=split_everywhere(asked(call("get_weather", '{"city": "Zürich"}', call_id="call_1")), 1),

@@ -7,7 +7,7 @@ from tests.scenarios.tool_calls import ADDED, IN_PARIS, IN_ROME, PARIS, ROME, SU
 ROWS = (
     tool_row(
         "index-reused",
-        "Seen at gateways: the same index with a new ID is a new call, as Ollama-like gateways send.",
+        "Ollama: the same index with a new ID is a new call.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -17,7 +17,7 @@ ROWS = (
     ),
     tool_row(
         "index-reused-in-one-event",
-        "Seen at gateways: the same within one event.",
+        "Ollama: the same within one event.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -27,7 +27,7 @@ ROWS = (
     ),
     tool_row(
         "index-reused-then-pieces",
-        "Seen at gateways: pieces behind a reused index belong to the newer call.",
+        "Ollama-like gateways: pieces behind a reused index belong to the newer call.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -40,7 +40,7 @@ ROWS = (
     ),
     tool_row(
         "index-missing",
-        "Seen at gateways: no index; the ID tells the calls apart.",
+        "Gemini: no index; the ID tells the calls apart.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -52,7 +52,7 @@ ROWS = (
     ),
     tool_row(
         "index-missing-in-pieces",
-        "Seen at gateways: a piece with neither name nor index nor ID continues the last call.",
+        "Any server: a piece with neither name nor index nor ID continues the last call.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -66,7 +66,7 @@ ROWS = (
     ),
     tool_row(
         "index-null",
-        "Seen at gateways: the index is there and null.",
+        "Any server: the index is there and null.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -76,7 +76,7 @@ ROWS = (
     ),
     tool_row(
         "index-as-text",
-        "Older gateways send the index as text.",
+        "Any server: the index as text.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -88,7 +88,7 @@ ROWS = (
     ),
     tool_row(
         "index-as-float",
-        "Gateways in languages with one kind of number.",
+        "Any server: languages with one kind of number write 0.0.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -101,7 +101,7 @@ ROWS = (
     ),
     tool_row(
         "id-as-number",
-        "Gateways that count the calls, in the ID.",
+        "Any server: calls are counted, in the ID.",
         IN_PARIS,
         IN_ROME,
         tool_ids=("1", "2"),
@@ -114,7 +114,7 @@ ROWS = (
     ),
     tool_row(
         "index-of-pieces",
-        "A gateway that numbers the pieces, and gives each an ID.",
+        "Any server: pieces instead of calls are numbered, and each has an ID.",
         IN_PARIS,
         tool_ids=("call_1",),
         stream=asked_in(
@@ -125,7 +125,7 @@ ROWS = (
     ),
     tool_row(
         "id-new-and-name-in-each-piece",
-        "A gateway that makes each piece a call of its own; the index tells that it is one.",
+        "vLLM's older parsers: an ID for each piece; the index tells that it is one call.",
         IN_PARIS,
         tool_ids=("call_1",),
         stream=asked_in(
@@ -137,7 +137,7 @@ ROWS = (
     ),
     tool_row(
         "index-without-a-call",
-        "A last entry without a name or arguments is no call.",
+        "Any server: a last entry without a name or arguments is no call.",
         IN_PARIS,
         tool_ids=("call_1",),
         stream=asked_in(
@@ -146,7 +146,7 @@ ROWS = (
     ),
     tool_row(
         "index-from-one",
-        "Gateways count from 1, or leave numbers out.",
+        "LiteLLM before Anthropic: the index is that of the content block, so it begins at 1, or leaves numbers out.",
         IN_PARIS,
         ADDED,
         tool_ids=("call_1", "call_2"),
@@ -156,7 +156,7 @@ ROWS = (
     ),
     tool_row(
         "id-missing",
-        "Seen at gateways: no ID, so one is made up.",
+        "Gemini: no ID, so one is made up.",
         IN_PARIS,
         IN_ROME,
         tool_ids=(None, None),
@@ -169,7 +169,7 @@ ROWS = (
     ),
     tool_row(
         "id-null",
-        "Seen at gateways: the ID is there and null, or has no characters.",
+        "Gemini: the ID has no characters, or is null.",
         IN_PARIS,
         IN_ROME,
         tool_ids=(None, None),
@@ -180,7 +180,7 @@ ROWS = (
     ),
     tool_row(
         "id-repeated",
-        "Seen at gateways: name and ID in every piece; peers glue the name together.",
+        "Qwen's own service: name and ID in every piece; peers glue the name together.",
         IN_PARIS,
         tool_ids=("call_1",),
         stream=asked_in(
@@ -189,7 +189,7 @@ ROWS = (
     ),
     tool_row(
         "name-repeated",
-        "Seen at gateways: the name in every piece, the ID in the first.",
+        "Any server: the name in every piece, the ID in the first.",
         IN_PARIS,
         tool_ids=("call_1",),
         stream=asked_in(
@@ -198,8 +198,27 @@ ROWS = (
         ),
     ),
     tool_row(
+        "name-in-pieces",
+        "Any server: the name is split as the arguments are.",
+        IN_PARIS,
+        tool_ids=("call_1",),
+        stream=asked_in(
+            [call("get_", "", index=0, call_id="call_1")],
+            [call("wea", index=0), call("ther", PARIS, index=0, call_id="call_1")],
+        ),
+    ),
+    tool_row(
+        "name-so-far",
+        "Any server: each piece has all of the name so far.",
+        IN_PARIS,
+        tool_ids=("call_1",),
+        stream=asked_in(
+            [call("get_", call_id="call_1")], [call("get_weather", "", call_id="call_1")], [call(arguments=PARIS)]
+        ),
+    ),
+    tool_row(
         "id-and-name-empty-later",
-        "Gateways send ID and name without characters in later pieces.",
+        "Qwen's own service: ID and name without characters in later pieces.",
         IN_PARIS,
         tool_ids=("call_1",),
         stream=asked_in(
@@ -208,7 +227,7 @@ ROWS = (
     ),
     tool_row(
         "id-and-name-null-later",
-        "The same with null.",
+        "vLLM, SGLang: the same with null.",
         IN_PARIS,
         tool_ids=("call_1",),
         stream=asked_in(
@@ -218,7 +237,7 @@ ROWS = (
     ),
     tool_row(
         "id-and-index-missing",
-        "Seen at gateways: neither, in one event: each name is a call.",
+        "Any server: neither ID nor index, in one event: each name is a call.",
         IN_PARIS,
         IN_ROME,
         tool_ids=(None, None),
@@ -226,14 +245,14 @@ ROWS = (
     ),
     tool_row(
         "id-and-index-missing-in-pieces",
-        "Seen at gateways: neither; the nameless piece continues the last call.",
+        "Any server: neither; the nameless piece continues the last call.",
         IN_PARIS,
         tool_ids=(None,),
         stream=asked_in([call("get_weather", '{"city":')], [call(arguments=' "Paris"}')]),
     ),
     tool_row(
         "id-and-index-missing-in-two-events",
-        "Seen at gateways: neither; another name is another call.",
+        "Any server: neither; another name is another call.",
         IN_PARIS,
         ADDED,
         tool_ids=(None, None),

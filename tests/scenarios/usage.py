@@ -19,7 +19,7 @@ from tests.script_server import json_answer, sse
 ROWS = (
     Scenario(
         name="usage-cumulative",
-        why="Seen at gateways: usage on every event, cumulative; peers add it up.",
+        why="vLLM: with `continuous_usage_stats`, usage on every event, cumulative; peers add it up.",
         blocking=None,
         stream=sse(
             chunk("Hel", top={"usage": tokens(5, 1)}),
@@ -30,28 +30,28 @@ ROWS = (
     ),
     Scenario(
         name="usage-cumulative-then-again",
-        why="Seen at gateways: usage on every event and once more in a last one with empty choices.",
+        why="vLLM: the same, and once more in a last event with empty choices.",
         blocking=None,
         stream=sse(chunk("Hello", top={"usage": tokens(5, 2)}), chunk(finish="stop", top={"usage": tokens()}), COUNT),
         expect=HELLO,
     ),
     Scenario(
         name="usage-null-after-all",
-        why="A later null does not take back what was counted.",
+        why="Any server: a later null does not take back what was counted.",
         blocking=None,
         stream=sse(chunk("Hello", top={"usage": tokens()}), chunk(finish="stop", top={"usage": None})),
         expect=HELLO,
     ),
     Scenario(
         name="usage-with-choices-null",
-        why="Seen at gateways: the last event has the usage and `choices` null.",
+        why="Any server: the last event has the usage and `choices` null.",
         blocking=None,
         stream=sse(chunk("Hello"), STOP, chunk(top={"choices": None, "usage": tokens()})),
         expect=HELLO,
     ),
     Scenario(
         name="usage-null",
-        why="Seen at gateways: usage null throughout.",
+        why="OpenAI: usage null in each event, and here no other.",
         blocking=replied(top={"usage": None}),
         stream=sse(chunk("Hello", top={"usage": None}), chunk(finish="stop", top={"usage": None})),
         expect=replace(HELLO, usage=None),
@@ -65,7 +65,7 @@ ROWS = (
     ),
     Scenario(
         name="usage-without-total",
-        why="Gateways leave the sum to the reader.",
+        why="Anthropic, Ollama: no total; here a gateway passes the two counts on.",
         blocking=replied(top={"usage": tokens(total_tokens=ABSENT)}),
         stream=sse(chunk("Hello"), STOP, chunk(top={"choices": [], "usage": tokens(total_tokens=ABSENT)})),
         expect=HELLO,
@@ -97,7 +97,7 @@ ROWS = (
     *(
         Scenario(
             name=f"usage-of-{name}",
-            why="Gateways pass the counts on under the names that their source has.",
+            why="Gateways pass the counts of Anthropic, Bedrock, Gemini or a proxy on under the names that those have.",
             blocking=replied(top={"usage": usage}),
             stream=sse(chunk("Hello"), STOP, chunk(top={"choices": [], "usage": usage})),
             expect=replace(HELLO, cached_tokens=4),
@@ -107,14 +107,22 @@ ROWS = (
             ("bedrock", {"inputTokens": 5, "outputTokens": 3, "totalTokens": 8, "cacheReadInputTokens": 4}),
             ("gemini", {"promptTokenCount": 5, "candidatesTokenCount": 3, "cachedContentTokenCount": 4}),
             ("a-proxy", {**tokens(), "num_cached_tokens": 4}),
+            ("a-proxy-as-text", {"prompt_tokens": "5", "completion_tokens": "3", "cached_tokens": "4"}),
         )
     ),
     Scenario(
         name="usage-of-unknown-names",
-        why="Counts under names that nobody knows are no zeros.",
+        why="Any server: counts under names that nobody knows are no zeros.",
         blocking=replied(top={"usage": {"in": 5, "out": 3}}),
         stream=sse(chunk("Hello"), STOP, chunk(top={"choices": [], "usage": {"in": 5, "out": 3}})),
         expect=replace(HELLO, usage=None),
+    ),
+    Scenario(
+        name="usage-below-zero",
+        why="Any server: a count of -1 is one that is not known.",
+        blocking=replied(top={"usage": {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": -1}}),
+        stream=None,
+        expect=HELLO,
     ),
     Scenario(
         name="usage-details-null",
