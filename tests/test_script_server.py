@@ -16,8 +16,7 @@ from tests.subcases import subcases
 
 ROWS = (*SCENARIOS, *ERRORS)
 MODULES = sorted((Path(__file__).parent / "scenarios").glob("*.py"))
-# What the comment or the name of a row names: who shows it, a standard, our own rule, or that it is a plain variation of
-# the protocol.
+# What the comment of a row names: who shows it, a standard, our own rule, or "Any server" for a plain variation.
 SOURCES = re.compile(
     r"AKI\.IO|AACFlow|AK AI CORE|OpenAI|Azure|Anthropic|Bedrock|Gemini|Gemma|Google|Mistral|Groq|DeepSeek|OpenRouter"
     r"|Perplexity|Together|Cohere|Databricks|Kimi|Qwen|vLLM|SGLang|TGI|llama[.-]cpp|Ollama|LM.Studio|LiteLLM|FastAPI"
