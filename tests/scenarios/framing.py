@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 
@@ -113,6 +114,17 @@ ROWS = (
         replace(split_everywhere(streamed(_WORLD), 5), gzip=True),
         HELLO,
         expect_stream=Expect(text=_WORLD),
+    ),
+    # A long answer is unpacked in several steps.
+    Scenario("gzip-of-a-long-answer", replace(replied("x" * 2**21), gzip=True), None, Expect(text="x" * 2**21)),
+    # Some services pack each event by itself.
+    _stream(
+        "gzip-of-each-event",
+        replace(
+            HELLO_STREAM,
+            headers={**HELLO_STREAM.headers, "content-encoding": "gzip"},
+            chunks=(b"".join(map(gzip.compress, HELLO_STREAM.chunks)),),
+        ),
     ),
     # A proxy that buffers gives even a stream a content length.
     Scenario("content-length-for-all", HELLO_REPLY, replace(HELLO_STREAM, chunked=False), HELLO),
