@@ -26,8 +26,7 @@ from aki_transport.errors import (
     RateLimitError,
     ServerError,
 )
-from aki_transport.models.catalog import Limits
-from aki_transport.models.catalog import Listing as Models
+from aki_transport.models.catalog import Limits, Listing
 from aki_transport.providers import PROVIDERS, Provider
 from aki_transport.transport import Call, Payload, Sender
 
@@ -41,31 +40,30 @@ MAX_WAIT = 5.0  # seconds that reading it may hold a call up, in all
 _PASSING = (APIConnectionError, AuthenticationError, PermissionDeniedError, RateLimitError, ServerError)
 
 
-class Listing:
+class SharedListing:
     """One service's models for one key, shared by every client that asks it; `known` is None until they were read."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self._lock = threading.Lock()
-        self.known: Models | None = None
+        self.known: Listing | None = None
         self._read_at = 0.0
         self._failed_at: float | None = None
         self._retry_after = REREAD_AFTER
-        self._error: Exception | None = None
         self._reading: Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def read(self, fetch: Callable[..., Models], wanted: str | None, deadline: float | None, *, force: bool) -> None:
-        """Read the models if nothing is known, it is old, or the ID `wanted` is missing; with `force` in any case.
+    def read(self, fetch: Callable[[float], Listing], wanted: str | None, deadline: float | None) -> None:
+        """Read the models if nothing is known, it is old, or the ID `wanted` is missing; never raises.
 
-        Raises only with `force`. `fetch` must be done at its own `deadline`: that of the call, or after `MAX_WAIT`.
+        `fetch` must be done at the moment that it is told: the call's deadline, or after `MAX_WAIT`.
         """
-        give_up = _end_of_wait(deadline)
-        while force or self._is_due(wanted):
+        give_up = end_of_wait(deadline)
+        while self._is_due(wanted):
             reading, is_ours = self._join_or_start(None)
             if is_ours:
-                with self._our_reading(reading, force=force):
-                    self._keep(fetch(deadline=give_up))
+                with self._our_reading(reading):
+                    self.keep(fetch(give_up))
                 return
             if self._is_read_by_this_loop():
                 return
@@ -73,23 +71,20 @@ class Listing:
                 reading.result(timeout=give_up - time.monotonic())
             if not reading.done():
                 return
-            if force and self._error is not None:
-                raise self._error
-            force = False
 
     async def aread(
-        self, fetch: Callable[..., Awaitable[Models]], wanted: str | None, deadline: float | None, *, force: bool
+        self, fetch: Callable[[float], Awaitable[Listing]], wanted: str | None, deadline: float | None
     ) -> None:
         """`read`, async."""
         from aki_transport.transport.lifetime import running_loop  # noqa: PLC0415  httpx comes with the first call
 
         loop = running_loop()
-        give_up = _end_of_wait(deadline)
-        while force or self._is_due(wanted):
+        give_up = end_of_wait(deadline)
+        while self._is_due(wanted):
             reading, is_ours = self._join_or_start(loop)
             if is_ours:
-                with self._our_reading(reading, force=force):
-                    self._keep(await fetch(deadline=give_up))
+                with self._our_reading(reading):
+                    self.keep(await fetch(give_up))
                 return
             # Shielded: a waiter that is cancelled must not cancel the reading for all the others.
             with suppress(TimeoutError):
@@ -97,9 +92,6 @@ class Listing:
                     await asyncio.shield(asyncio.wrap_future(reading))
             if not reading.done():
                 return
-            if force and self._error is not None:
-                raise self._error
-            force = False
 
     def _is_due(self, wanted: str | None) -> bool:
         now = time.monotonic()
@@ -120,14 +112,12 @@ class Listing:
             return self._reading, True
 
     @contextmanager
-    def _our_reading(self, reading: Future[None], *, force: bool) -> Iterator[None]:
-        """Around a reading of ours: keeps its error, and lets all who wait for it go on."""
+    def _our_reading(self, reading: Future[None]) -> Iterator[None]:
+        """Around a reading of ours: notes its failure, and lets all who wait for it go on."""
         try:
             yield
-        except Exception as error:  # a test's mock may raise anything
+        except Exception as error:  # noqa: BLE001  a test's mock may raise anything
             self._note_failure(error)
-            if force:
-                raise
         finally:
             with self._lock:
                 self._reading = None
@@ -141,16 +131,15 @@ class Listing:
         except RuntimeError:
             return False
 
-    def _keep(self, models: Models) -> None:
+    def keep(self, models: Listing) -> None:
+        """Keep what was read now."""
         self.known = models
         self._read_at = time.monotonic()
         self._failed_at = None
-        self._error = None
 
     def _note_failure(self, error: Exception) -> None:
         first = self._failed_at is None
         self._failed_at = time.monotonic()
-        self._error = error
         log.debug("the models of %s could not be read: %s", self._provider.title, error)
         if self._provider.fallback_model is None:
             # A service without a listing is asked once; one that was not reached may have been starting.
@@ -164,7 +153,8 @@ class Listing:
             warnings.warn(f"{self._provider.title}: {problem}", UserWarning, stacklevel=2)
 
 
-def _end_of_wait(deadline: float | None) -> float:
+def end_of_wait(deadline: float | None = None) -> float:
+    """The moment at which a reading that begins now must be over."""
     wait = time.monotonic() + MAX_WAIT
     return wait if deadline is None else min(wait, deadline)
 
@@ -173,61 +163,69 @@ def _end_of_wait(deadline: float | None) -> float:
 class ServiceListing:
     """The listing of the service that one client talks to.
 
-    `call` asks for it and `parse` reads the answer; unless `is_read`, it is read only by force.
+    `call` asks for it and `parse` reads the answer; unless `is_read`, only `refresh` reads it.
     """
 
     provider: Provider
     base_url: str
     key: ApiKey
     call: Call
-    parse: Callable[[str | bytes], Models]
+    parse: Callable[[str | bytes], Listing]
     transport: Sender
     is_read: bool
 
     @property
-    def known(self) -> Models | None:
+    def known(self) -> Listing | None:
         """The models, if they were read; never asks the service."""
         try:
             return self._listing().known
         except ConfigurationError:
             return None  # there is no key yet, so nothing can have been read with it
 
-    def read(self, wanted: str | None = None, deadline: float | None = None, *, force: bool = False) -> None:
-        """Read the models where that is due; see `Listing.read`."""
-        if self.is_read or force:
-            self._listing().read(self._fetch, wanted, deadline, force=force)
+    def read(self, wanted: str | None = None, deadline: float | None = None) -> None:
+        """Read the models where that is due; see `SharedListing.read`."""
+        if self.is_read:
+            self._listing().read(self._fetch, wanted, deadline)
 
-    async def aread(self, wanted: str | None = None, deadline: float | None = None, *, force: bool = False) -> None:
+    async def aread(self, wanted: str | None = None, deadline: float | None = None) -> None:
         """`read`, async."""
-        if self.is_read or force:
-            await self._listing().aread(self._afetch, wanted, deadline, force=force)
+        if self.is_read:
+            await self._listing().aread(self._afetch, wanted, deadline)
 
-    def _fetch(self, *, deadline: float) -> Models:
-        models: Models = self.transport.fetch(self.call, self._read_body, deadline=deadline)
+    def refresh(self) -> None:
+        """Read the models now; raises `AKIError` if that fails."""
+        self._listing().keep(self._fetch(end_of_wait()))
+
+    async def arefresh(self) -> None:
+        """`refresh`, async."""
+        self._listing().keep(await self._afetch(end_of_wait()))
+
+    def _fetch(self, deadline: float) -> Listing:
+        models: Listing = self.transport.fetch(self.call, self._read_body, deadline=deadline)
         details = self._call_for_limits(models)
         if details is not None:
             with suppress(Exception):
                 return {**models, **self.transport.fetch(details, self._read_body, deadline=deadline)}
         return models
 
-    async def _afetch(self, *, deadline: float) -> Models:
-        models: Models = await self.transport.afetch(self.call, self._read_body, deadline=deadline)
+    async def _afetch(self, deadline: float) -> Listing:
+        models: Listing = await self.transport.afetch(self.call, self._read_body, deadline=deadline)
         details = self._call_for_limits(models)
         if details is not None:
             with suppress(Exception):
                 return {**models, **await self.transport.afetch(details, self._read_body, deadline=deadline)}
         return models
 
-    def _call_for_limits(self, models: Models) -> Call | None:
+    def _call_for_limits(self, models: Listing) -> Call | None:
         """The call that LiteLLM answers with its models' limits, for a user's own service whose listing has none."""
         is_told = self.provider in PROVIDERS.values() or any(limits != Limits() for limits in models.values())
         path = self.call.path.removesuffix("/models")
         return None if is_told or path == self.call.path else replace(self.call, path=f"{path}/model/info")
 
-    def _read_body(self, _: Mapping[str, str], body: Payload) -> Models:
+    def _read_body(self, _: Mapping[str, str], body: Payload) -> Listing:
         return self.parse(body.data)
 
-    def _listing(self) -> Listing:
+    def _listing(self) -> SharedListing:
         """The listing for the key: which function returns it, or a hash of it."""
         if self.key.function is not None:
             digest = f"function {id(self.key.function)}"
@@ -235,10 +233,10 @@ class ServiceListing:
             key = self.key()
             digest = "" if key is None else hashlib.blake2b(key.get_secret_value().encode()).hexdigest()
         # A dict does this in one step, so that two threads get the same one.
-        return _listings.setdefault((self.provider.name, self.base_url, digest), Listing(self.provider))
+        return _listings.setdefault((self.provider.name, self.base_url, digest), SharedListing(self.provider))
 
 
-_listings: dict[tuple[str, str, str], Listing] = {}
+_listings: dict[tuple[str, str, str], SharedListing] = {}
 """The listing of each provider, base URL and key in this process."""
 
 

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -38,6 +38,7 @@ _UNAUTHORIZED = 401
 _PLACE_THAT_WORKED: dict[str, str] = {}
 """Where the service at a base URL took the key, if not in the first place; servers make a model for each request."""
 _DRAIN = 0.25  # seconds for the bytes behind a stream's terminator, so that the connection can be used again
+_UNBOUNDED = nullcontext()  # a timer for each chunk takes time, and most calls have no deadline
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -133,20 +134,19 @@ class Transport:
                     response = await self._aopen(attempts)
                 try:
                     attempts.start(start)
-                    batches = apayloads(response, stream=call.stream)
-                    if deadline is not None:
-                        batches = _until(attempts, batches)
-                    async with aclosing(batches):
+                    async with aclosing(apayloads(response, stream=call.stream)) as batches:
                         try:
-                            async for batch in batches:
+                            while not attempts.decoder.finished:
+                                async with _UNBOUNDED if deadline is None else asyncio.timeout(attempts.remaining()):
+                                    batch = await anext(batches, None)
+                                if batch is None:
+                                    break
                                 for payload in batch:
                                     item = attempts.feed(payload)
                                     if item is not None:
                                         yield item
                                     if attempts.decoder.finished:
                                         break
-                                if attempts.decoder.finished:
-                                    break
                         except Exception as error:  # noqa: BLE001  judged there
                             attempts.raise_unless_complete(error)
                         yield attempts.end()
@@ -304,18 +304,6 @@ def _refusal(call: Call, response: httpx.Response, body: bytes) -> AKIError:
     wait = retry_after_seconds(response.headers, time.time())
     error = error_from_response(response.status_code, response.headers, body, retry_after=wait)
     return error if call.read_error is None else call.read_error(error)
-
-
-async def _until(attempts: Attempts, batches: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-    """The batches, each awaited no longer than the call's deadline allows."""
-    async with aclosing(batches):
-        while True:
-            try:
-                async with asyncio.timeout(attempts.remaining()):
-                    batch = await anext(batches)
-            except StopAsyncIteration:
-                return
-            yield batch
 
 
 def _check_open(client: Any) -> Any:
