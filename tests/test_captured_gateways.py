@@ -72,13 +72,6 @@ class Captured:
 SERVERS = {"llama.cpp": Captured("llama_cpp.json"), "litellm": Captured("litellm.json")}
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AKI_API_KEY", "AKI_IO_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    forget_listings()
-
-
 def provider(server: ScriptServer, kind: str) -> Provider:
     if kind == "chat":
         return Provider(base_url=server.openai_url)

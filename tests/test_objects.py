@@ -333,12 +333,6 @@ def test_the_text_of_the_transport_is_the_object_alone(way, server: ScriptServer
         assert json.loads(way.ask(chat_aki(server)._client, request).text) == ROME
 
 
-@pytest.fixture
-def server() -> Iterator[ScriptServer]:
-    with ScriptServer() as server:
-        yield server
-
-
 # Pure
 
 _words = st.text(st.sampled_from("abc .,\n!?-'"), max_size=20)
