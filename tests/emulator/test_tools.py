@@ -90,7 +90,7 @@ def done(name, arguments, result, number=1):
         (
             "Please edit the image img_c0ffee: make it sepia.",
             PICTURES,
-            [("edit_image", {"prompt": "make it sepia", "image": "img_c0ffee"})],
+            [("edit_image", {"prompt": "edit the image img_c0ffee: make it sepia", "image": "img_c0ffee"})],
         ),
         ("What is a circle?", PICTURES, []),
         ("Make the meeting shorter and add Anna.", PICTURES, []),
