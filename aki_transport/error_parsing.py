@@ -138,8 +138,9 @@ _MODEL_STATUSES = frozenset({400, 404, 422})
 _STATUS = re.compile(r"[45]\d\d")
 _REQUEST_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 # Possessive, for backtracking would make a page of unclosed tags quadratic.
-_TAG = re.compile(r"<(/?+)([a-zA-Z!?][a-zA-Z0-9]*+)[^<>]*+>")
-_HIDDEN = frozenset({"script", "style"})
+_TAG = re.compile(r"</?+[a-zA-Z!?][^<>]*+>")
+_TITLE = re.compile(r"<title\b[^<>]*+>([^<]*+)", re.IGNORECASE)
+_HIDDEN = re.compile(r"<(script|style)\b.*?(</\1[^<>]*+>?|\Z)", re.IGNORECASE | re.DOTALL)
 
 
 def error_from_response(
@@ -326,20 +327,5 @@ def _to_text(value: Any) -> str:
 
 def _strip_markup(text: str) -> str:
     """The title of an HTML page, else its text without tags, scripts and styles."""
-    parts, position, open_element = [], 0, ""
-    for tag in _TAG.finditer(text):
-        name, closing = tag[2].lower(), bool(tag[1])
-        if open_element:
-            if not closing or name != open_element:
-                continue
-            if name == "title":
-                return text[position : tag.start()]
-            open_element = ""
-        else:
-            parts.append(text[position : tag.start()])
-            if not closing and (name in _HIDDEN or name == "title"):
-                open_element = name
-        position = tag.end()
-    if open_element not in _HIDDEN:
-        parts.append(text[position:])
-    return " ".join(parts)
+    title = _TITLE.search(text)
+    return title[1] if title else _TAG.sub(" ", _HIDDEN.sub(" ", text))

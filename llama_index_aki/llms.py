@@ -59,11 +59,6 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
 
     _is_chat_model: ClassVar[bool] = True
 
-    @classmethod
-    def class_name(cls) -> str:
-        """The name of this class in dumps."""
-        return "AKI"
-
     def _completion_request(self, prompt: str, kwargs: dict[str, Any]) -> ChatRequest:
         return self._chat_request([ChatMessage(role=MessageRole.USER, content=prompt)], kwargs)
 

@@ -15,7 +15,7 @@ from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
 from aki_transport.prepare.adaptations import forget_refusals
-from aki_transport.transport import attempts, polling
+from aki_transport.transport import attempts, lifetime, polling
 from tests.script_server import ScriptServer
 
 # The same examples in each run: a new one must not stop work that has nothing to do with it.
@@ -78,6 +78,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[ScriptServer]:
+    """A server of the test's own."""
     with ScriptServer() as server:
         yield server
 
@@ -87,6 +88,15 @@ def scripted() -> Iterator[ScriptServer]:
     """One server for all rows of a table: each says its script to it, and its listing is read once."""
     with ScriptServer() as server:
         yield server
+
+
+@pytest.fixture
+def own_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A client of the test's own for threads, with its pool: it reads the environment when it is made."""
+    monkeypatch.setattr(lifetime, "_threads", None)
+    yield
+    if lifetime._threads is not None:
+        lifetime._threads.client.close()
 
 
 @contextmanager

@@ -35,8 +35,6 @@ from aki_transport.transport.proxies import proxy_secrets
 from aki_transport.transport.retry import retry_after_seconds
 
 _UNAUTHORIZED = 401
-_PLACE_THAT_WORKED: dict[str, str] = {}
-"""Where the service at a base URL took the key, if not in the first place; servers make a model for each request."""
 _DRAIN = 0.25  # seconds for the bytes behind a stream's terminator, so that the connection can be used again
 
 
@@ -133,20 +131,19 @@ class Transport:
                     response = await self._aopen(attempts)
                 try:
                     attempts.start(start)
-                    batches = apayloads(response, stream=call.stream)
-                    if deadline is not None:
-                        batches = _until(attempts, batches)
-                    async with aclosing(batches):
+                    async with aclosing(apayloads(response, stream=call.stream)) as batches:
                         try:
-                            async for batch in batches:
+                            while not attempts.decoder.finished:
+                                async with asyncio.timeout(attempts.remaining()):
+                                    batch = await anext(batches, None)
+                                if batch is None:
+                                    break
                                 for payload in batch:
                                     item = attempts.feed(payload)
                                     if item is not None:
                                         yield item
                                     if attempts.decoder.finished:
                                         break
-                                if attempts.decoder.finished:
-                                    break
                         except Exception as error:  # noqa: BLE001  judged there
                             attempts.raise_unless_complete(error)
                         yield attempts.end()
@@ -210,12 +207,12 @@ class Transport:
 
     def _places_of_key(self, key: SecretStr | None) -> tuple[str, ...]:
         """Where to send the key, one after the other."""
-        worked = self.key_places[0] if key is None else _PLACE_THAT_WORKED.get(self.base_url)
-        return self.key_places if worked is None else (worked,)
+        return self.key_places[:1] if key is None else self.key_places
 
     def _note_place(self, place: str) -> None:
-        if place != self.key_places[0]:  # a listing may need no key, and tells nothing of the first place
-            _PLACE_THAT_WORKED[self.base_url] = place
+        """Remember where the service took the key. A listing may need none, and tells nothing of the first place."""
+        if place != self.key_places[0]:
+            self.key_places = (place,)
 
     def _request(self, client: httpx.Client | httpx.AsyncClient, attempts: Attempts, key_in: str) -> httpx.Request:
         """One attempt. The key is unwrapped in its arguments alone, so that no local variable holds it."""
@@ -304,18 +301,6 @@ def _refusal(call: Call, response: httpx.Response, body: bytes) -> AKIError:
     wait = retry_after_seconds(response.headers, time.time())
     error = error_from_response(response.status_code, response.headers, body, retry_after=wait)
     return error if call.read_error is None else call.read_error(error)
-
-
-async def _until(attempts: Attempts, batches: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-    """The batches, each awaited no longer than the call's deadline allows."""
-    async with aclosing(batches):
-        while True:
-            try:
-                async with asyncio.timeout(attempts.remaining()):
-                    batch = await anext(batches)
-            except StopAsyncIteration:
-                return
-            yield batch
 
 
 def _check_open(client: Any) -> Any:

@@ -24,10 +24,6 @@ def openai(message: str, code: Any = None, kind: Any = None, **fields: Any) -> d
     return {"error": {"message": message, "type": kind, "param": None, "code": code, **fields}}
 
 
-def anthropic(kind: str, message: str = "no") -> dict[str, Any]:
-    return {"type": "error", "error": {"type": kind, "message": message}}
-
-
 GENERAL = "invalid_request_error"
 # The class and whether a request is repeated; status and body, as services have them. More are in `tests/scenarios`.
 ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
@@ -46,7 +42,7 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
         (400, openai("Your credit balance is too low", None, GENERAL)),  # Anthropic
     ],
     ("PermissionDeniedError", False): [
-        (401, openai("Only a, not b", "401", "key_model_access_denied")),  # LiteLLM
+        (401, openai("Only a, not b", "401", "key_model_access_denied"))  # LiteLLM
     ],
     ("NotFoundError", False): [
         (404, openai("No endpoints found that support tool use", 404)),
@@ -121,7 +117,7 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
         (500, {"detail": [{"loc": ["body", "logit_bias"], "msg": "Bad"}]}),
     ],
     ("ServiceUnavailableError", True): [
-        (503, openai("Server overloaded", None, "ServiceUnavailable")),  # vLLM
+        (503, openai("Server overloaded", None, "ServiceUnavailable"))  # vLLM
     ],
     ("APIStatusError", False): [(418, {"error": {"reason": "teapot"}}), (499, "")],
 }
@@ -144,14 +140,8 @@ def test_each_envelope_has_its_class_and_is_repeated_or_not(subtests: pytest.Sub
 @pytest.mark.parametrize(
     ("status", "body", "message"),
     [
-        (401, openai("Wrong key", "invalid_api_key", GENERAL), "Wrong key"),
-        (400, {"description": "Malformed", "status": 400, "message": "Not JSON"}, "Not JSON"),
         (405, {"description": "No GET", "status": 405, "message": ""}, "No GET"),
-        (400, anthropic(GENERAL, "x: y"), "x: y"),
-        (400, {"success": False, "error": ["a: wrong", "b: wrong"]}, "a: wrong; b: wrong"),
-        (400, {"error": "bad"}, "bad"),
         (422, {"detail": [{"loc": ["body"], "msg": "field required"}]}, "body: field required"),
-        (429, {"detail": {"error": {"message": "Slow down", "code": "rate_limit_exceeded"}}}, "Slow down"),
         (404, {"detail": {"error": "model_not_found", "message": "Not here"}}, "Not here"),
         (418, {"error": {"reason": "teapot"}}, "{'reason': 'teapot'}"),
         (499, "", "no message"),

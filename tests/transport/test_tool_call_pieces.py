@@ -97,11 +97,7 @@ def test_arguments_that_are_something_else_are_kept():
         assert "".join([*map(reader.feed, pieces), reader.end()]) == "".join(pieces)
 
 
-BLOCKING_FORMS = (
-    [("call_0", None), ("call_0", None)],
-    [("get_weather", 0), ("get_weather", 0)],
-    [("", 0), ("", 1)],
-)
+BLOCKING_FORMS = ([("call_0", None), ("call_0", None)], [("get_weather", 0), ("get_weather", 0)], [("", 0), ("", 1)])
 
 
 def test_parallel_calls_of_a_blocking_answer_that_share_an_id_are_two():
