@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
-from stat import S_ISREG
 
 from aki_transport.errors import ConfigurationError
 
 MAX_IMAGE_BYTES = 50 * 2**20
+
+# Windows has no O_NOFOLLOW, O_DIRECTORY and O_NONBLOCK; only Windows has O_BINARY.
+_FILE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a named pipe must not block
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 def read_file(path: Path) -> bytes:
@@ -18,7 +23,7 @@ def read_file(path: Path) -> bytes:
         ConfigurationError: It cannot be read, is not a regular file, or is larger than 50 MB.
     """
     try:
-        data = _read(path)
+        data = _read(os.open(path, _FILE), path.name)
     except OSError as error:
         message = f"{path.name} cannot be read: {error.strerror}."
     else:
@@ -36,25 +41,47 @@ def read_file_in(folder: Path, name: str) -> bytes | None:
     Raises:
         ConfigurationError: It cannot be read, or is larger than 50 MB.
     """
-    path = Path(os.path.normpath(folder / name))
     try:
-        return _read(path) if path.is_relative_to(folder) and path.resolve(strict=True) == path else None
+        parts = Path(os.path.normpath(folder / name)).relative_to(folder).parts
+        descriptor = _open_in(folder, parts)
+        return None if descriptor is None else _read(descriptor, parts[-1])
     except PermissionError as error:
-        message = f"{path.name} cannot be read: {error.strerror}."
-    except (OSError, ValueError, RuntimeError):  # no such file, no name that a file can have, links in a circle
+        message = f"{Path(name).name} cannot be read: {error.strerror}."
+    except (OSError, ValueError):
         return None
     raise ConfigurationError(message)
 
 
-def _read(path: Path) -> bytes | None:
-    """The bytes of a file; None if it is not a regular one, for a named pipe would block."""
-    status = path.stat()
-    if not S_ISREG(status.st_mode):
+def _open_in(folder: Path, parts: tuple[str, ...]) -> int | None:
+    """A descriptor of the file, opened folder by folder, so that no link can be put in between check and use."""
+    if not parts:
         return None
-    check_byte_size(path.name, status.st_size)
-    with path.open("rb") as file:
-        data = file.read(MAX_IMAGE_BYTES + 1)  # the file may have grown
-    check_byte_size(path.name, len(data))
+    if os.open not in os.supports_dir_fd:  # Windows: checked before it is opened, which is weaker
+        path = folder.joinpath(*parts)
+        return os.open(path, _FILE) if path.resolve(strict=True) == path else None
+    current = os.open(folder, _FOLDER)
+    try:
+        for part in parts[:-1]:
+            inner = os.open(part, _FOLDER | _NO_LINK, dir_fd=current)
+            os.close(current)
+            current = inner
+        return os.open(parts[-1], _FILE | _NO_LINK, dir_fd=current)
+    finally:
+        os.close(current)
+
+
+def _read(descriptor: int, name: str) -> bytes | None:
+    """The file's bytes; None if it is not a regular file. Closes the descriptor."""
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        check_byte_size(name, status.st_size)
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(MAX_IMAGE_BYTES + 1)  # the file may have grown
+    finally:
+        os.close(descriptor)
+    check_byte_size(name, len(data))
     return data
 
 

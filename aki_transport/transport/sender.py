@@ -35,6 +35,8 @@ from aki_transport.transport.proxies import proxy_secrets
 from aki_transport.transport.retry import retry_after_seconds
 
 _UNAUTHORIZED = 401
+_PLACE_THAT_WORKED: dict[str, str] = {}
+"""Where the service at a base URL took the key, if not in the first place; servers make a model for each request."""
 _DRAIN = 0.25  # seconds for the bytes behind a stream's terminator, so that the connection can be used again
 
 
@@ -207,12 +209,12 @@ class Transport:
 
     def _places_of_key(self, key: SecretStr | None) -> tuple[str, ...]:
         """Where to send the key, one after the other."""
-        return self.key_places[:1] if key is None else self.key_places
+        worked = self.key_places[0] if key is None else _PLACE_THAT_WORKED.get(self.base_url)
+        return self.key_places if worked is None else (worked,)
 
     def _note_place(self, place: str) -> None:
-        """Remember where the service took the key. A listing may need none, and tells nothing of the first place."""
-        if place != self.key_places[0]:
-            self.key_places = (place,)
+        if place != self.key_places[0]:  # a listing may need no key, and tells nothing of the first place
+            _PLACE_THAT_WORKED[self.base_url] = place
 
     def _request(self, client: httpx.Client | httpx.AsyncClient, attempts: Attempts, key_in: str) -> httpx.Request:
         """One attempt. The key is unwrapped in its arguments alone, so that no local variable holds it."""

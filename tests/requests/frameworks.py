@@ -29,16 +29,16 @@ def answer(request: Request) -> Answer:
     return streamed("Hello", model="m") if request.json.get("stream") else replied("Hello", model="m")
 
 
-def in_pieces(text: str | None, cut: int = 3, **message: Any) -> Callable[[Request], Answer]:
+def in_pieces(text: str | None, cut: int = 3, finish: str = "stop", **message: Any) -> Callable[[Request], Answer]:
     """This text by any protocol, in pieces where it is streamed."""
 
     def respond(request: Request) -> Answer:
         if request.path.endswith("/v1/messages"):
             return said(request, {"type": "text", "text": text})
         if not request.json.get("stream"):
-            return replied(text, model="m", **message)
+            return replied(text, finish=finish, model="m", **message)
         pieces = [text[at : at + cut] for at in range(0, len(text), cut)] if text else []
-        return streamed(*([chunk(**message, model="m")] if message else []), *pieces, model="m")
+        return streamed(*([chunk(**message, model="m")] if message else []), *pieces, finish=finish, model="m")
 
     return respond
 

@@ -33,7 +33,7 @@ _INVALID = Fails("InvalidResponseError")
 CHOICES = (
     # AKI.IO: an answer as documented, the measure for all other rows.
     Scenario("plain", HELLO_REPLY, HELLO_STREAM, HELLO),
-    # Seen at gateways: `choices` empty; in a stream there may be no other event.
+    # Azure OpenAI: `choices` empty, beside the filter's results; in a stream there may be no other event.
     Scenario(
         "choices-empty",
         replied(top={"choices": []}),
@@ -42,7 +42,7 @@ CHOICES = (
         expect_stream=Fails("ServerError"),
         requests_stream=3,
     ),
-    # Seen at gateways: `choices` null.
+    # OpenRouter: `choices` null.
     Scenario(
         "choices-null",
         replied(top={"choices": None}),
@@ -51,7 +51,7 @@ CHOICES = (
         expect_stream=Fails("ServerError"),
         requests_stream=3,
     ),
-    # Seen at gateways: no `choices` at all.
+    # OpenRouter: no `choices` at all.
     Scenario(
         "choices-missing",
         replied(top={"choices": ABSENT}),
@@ -60,30 +60,30 @@ CHOICES = (
         expect_stream=Fails("ServerError"),
         requests_stream=3,
     ),
-    # Seen at gateways: events without choices between those that have some, as of a content filter.
+    # Azure OpenAI: events of its content filter without choices, between those that have some.
     Scenario("choices-empty-between", None, streamed(choices(), "Hel", chunk(top={"choices": None}), "lo"), HELLO),
-    # Gateways that ignore `n` may send a second choice.
+    # LiteLLM: a second choice, where its configuration sets `n`.
     Scenario(
         "choices-beyond-the-first",
         json_answer({**reply(), "choices": [reply()["choices"][0], {**reply("Bye")["choices"][0], "index": 1}]}),
         streamed("Hel", choices({"index": 1, "delta": {"content": "Bye"}}), "lo"),
         HELLO,
     ),
-    # The index says which choice is the first, not the place in the list.
+    # vLLM: with `n`, the index says which choice is the first, not the place in the list.
     Scenario(
         "choices-in-reverse-order",
         json_answer({**reply(), "choices": [{**reply("Bye")["choices"][0], "index": 1}, reply()["choices"][0]]}),
         streamed(choices({"index": 1, "delta": {"content": "Bye"}}, {"index": 0, "delta": {"content": "Hello"}})),
         HELLO,
     ),
-    # Small gateways leave the index of the only choice out.
+    # Any server: the index of the only choice is left out.
     Scenario(
         "choice-without-index",
         replied(top={"choices": [{"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}),
         streamed(*(choices({"delta": {"content": text}}) for text in ("Hel", "lo"))),
         HELLO,
     ),
-    # Gateways without types write numbers as 1.0.
+    # Any server: languages with one kind of number write 1.0.
     Scenario(
         "choice-index-in-another-type",
         json_answer(
@@ -97,21 +97,21 @@ CHOICES = (
         ),
         HELLO,
     ),
-    # Python refuses to read such a number, which is no reason to lose the answer.
+    # Any server: Python refuses to read such a number, which is no reason to lose the answer.
     Scenario(
         "choice-index-of-thousands-of-digits",
         replied(top={"choices": [{**reply()["choices"][0], "index": "9" * 5000}]}),
         streamed(*(choices({"index": "9" * 5000, "delta": {"content": text}}) for text in ("Hel", "lo"))),
         HELLO,
     ),
-    # Seen at gateways: nothing is said because a filter stopped it, which is no failed worker.
+    # Gemini: nothing is said because a filter stopped it, which is no failed worker.
     Scenario(
         "empty-answer-of-a-filter",
         replied("", finish="content_filter", top={"usage": _NOTHING}),
         sse(ROLE, chunk(finish="content_filter"), counted(_NOTHING)),
         Expect(text="", finish_reason="content_filter", usage=(5, 0, 5)),
     ),
-    # Seen at gateways: a whole body with neither message nor finish_reason; on AKI.IO a failed worker's.
+    # AKI.IO: a whole body with neither message nor finish_reason is a failed worker's.
     Scenario(
         "message-null-without-an-end",
         json_answer({"model": "qwen3.6-35b", "choices": [{"index": 0, "message": None}]}),
@@ -119,7 +119,7 @@ CHOICES = (
         Fails("ServerError"),
         requests=3,
     ),
-    # Gateways count the choices from 1.
+    # Any server: choices are counted from 1.
     Scenario(
         "choice-of-another-index-alone",
         replied("Hello", top={"choices": [{"index": 1, "message": {"content": "Hello"}, "finish_reason": "stop"}]}),
@@ -142,7 +142,7 @@ CHOICES = (
         then=(HELLO_REPLY,),
         then_stream=(HELLO_STREAM,),
     ),
-    # A stop sequence at once gives an empty text for which tokens were counted: an answer.
+    # vLLM: a stop sequence at once gives an empty text for which tokens were counted: an answer.
     Scenario(
         "empty-answer-with-tokens",
         replied("", top={"usage": tokens(5, 1)}),
@@ -154,16 +154,16 @@ CHOICES = (
 )
 
 CONTENT = (
-    # Seen at gateways: `content` null.
+    # OpenAI: `content` null.
     Scenario("content-null", replied(None), streamed(chunk(None)), Expect()),
-    # Seen at gateways: `content` null in events beside those with text.
+    # DeepSeek: `content` null in events beside those with text.
     Scenario(
         "content-null-between",
         None,
         sse(chunk(None, role="assistant"), chunk("Hel"), chunk(None), chunk("lo"), chunk(None, finish="stop"), COUNT),
         HELLO,
     ),
-    # Seen at gateways: `content` as a list of parts.
+    # Mistral: `content` as a list of parts.
     Scenario(
         "content-in-parts",
         replied([{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]),
@@ -173,7 +173,7 @@ CONTENT = (
     *(
         Scenario(f"content-in-parts-{name}", replied([part]), streamed(chunk([part])), expect)
         for name, part, expect in (
-            # A part says by its type that its text is reasoning.
+            # Databricks: a part says by its type that its text is reasoning.
             ("reasoning", {"type": "reasoning", "text": "hm"}, Expect(reasoning="hm")),
             # OpenAI's assistants hold the text in an object.
             ("value", {"type": "text", "text": {"value": "Hello"}}, HELLO),
@@ -181,21 +181,21 @@ CONTENT = (
             ("refusal", {"type": "refusal", "refusal": "No."}, Expect(refusal="No.")),
         )
     ),
-    # Gateways that re-use the blocking shape send `message` in each event.
+    # Perplexity: `message` in each event of a stream.
     Scenario(
         "message-in-place-of-delta",
         None,
         sse(*(choices({"index": 0, "message": {"content": text}}) for text in ("Hel", "lo")), STOP, COUNT),
         HELLO,
     ),
-    # The last event of some gateways has a finish reason and `delta` null.
+    # Any server: the last event has a finish reason and `delta` null.
     Scenario(
         "delta-null",
         None,
         sse(chunk("Hello"), choices({"index": 0, "delta": None, "finish_reason": "stop"}), COUNT),
         HELLO,
     ),
-    # The same without the field.
+    # Any server: the same without the field.
     Scenario("delta-missing", None, sse(chunk("Hello"), choices({"index": 0, "finish_reason": "stop"}), COUNT), HELLO),
     # AKI.IO's open-source server: every event repeats the role.
     Scenario("role-in-every-event", None, streamed(*(chunk(text, role="assistant") for text in ("Hel", "lo"))), HELLO),
@@ -206,14 +206,14 @@ CONTENT = (
         streamed(chunk("Hel", top={"created": "1767225601", "id": None}), chunk("lo", top={"created": 1.5})),
         HELLO,
     ),
-    # Seen at gateways: gateways add fields of their own at every level.
+    # OpenRouter, Groq: fields of their own at every level.
     Scenario(
         "unknown-fields",
         replied(x_extra={"a": [1]}, top={"x_gateway": {"region": "eu"}, "usage": tokens(cost="0.1", x=None)}),
         streamed(chunk("Hello", x_extra={"a": [1]}, top={"x_gateway": {"region": "eu"}, "nonce": "abc"})),
         HELLO,
     ),
-    # Servers generated from a schema send every optional field as null, `error` among them.
+    # vLLM: every optional field is sent as null, here `error` among them.
     Scenario(
         "fields-null",
         replied(
@@ -235,7 +235,7 @@ CONTENT = (
         ),
         HELLO,
     ),
-    # Seen at gateways: the refusal field.
+    # OpenAI: the refusal field.
     Scenario(
         "refusal",
         replied(None, refusal="I can't help with that."),
@@ -259,16 +259,16 @@ FINISH = (
         streamed("Hel", finish="content_filter"),
         Expect(text="Hel", finish_reason="content_filter"),
     ),
-    # Gateways repeat the finish reason in the event that carries the usage.
+    # Any server: the finish reason again in the event that carries the usage.
     Scenario("finish-twice", None, sse(chunk("Hello"), STOP, chunk(finish="stop", top={"usage": tokens()})), HELLO),
-    # The whole answer in a single event.
+    # Gemini: the whole answer in a single event.
     Scenario(
         "finish-with-the-text",
         None,
         sse(chunk("Hello", role="assistant", finish="stop", top={"usage": tokens()})),
         HELLO,
     ),
-    # Gateways send a finish reason of no characters in each event but the last.
+    # Any server: a finish reason of no characters in each event but the last.
     Scenario(
         "finish-empty-until-the-end", None, sse(chunk("Hel", finish=""), chunk("lo", finish=""), STOP, COUNT), HELLO
     ),
@@ -290,7 +290,7 @@ HEADERS = (
         replace(HELLO, credits=(0.000125, 9.874)),
         provider="aacflow",
     ),
-    # Seen at gateways: a header that is no number must not cost the answer.
+    # AACFlow: a header that is no number must not cost the answer.
     Scenario(
         "credits-unreadable",
         json_answer(reply(), x_credits_used="n/a", x_credits_remaining=""),

@@ -38,40 +38,40 @@ def _stream(name: str, stream: Answer, expect: Expect | Fails, **more: Any) -> S
 
 
 COMPLETE = (
-    # Seen at gateways: no finish reason, but the terminator.
+    # Any server: no finish reason, but the terminator.
     _stream("done-without-finish", sse(ROLE, chunk("Hello"), COUNT), replace(HELLO, finish_reason=None)),
-    # Seen at gateways: no terminator, but a finish reason.
+    # Any server: no terminator, but a finish reason.
     _stream("finish-without-done", sse(ROLE, chunk("Hello"), STOP, COUNT, done=False), HELLO),
-    # Seen at gateways: the connection is lost behind the finish reason: the answer is complete.
+    # Any server: the connection is lost behind the finish reason: the answer is complete.
     _stream("cut-after-finish", sse(ROLE, chunk("Hello"), STOP, done=False, end="cut"), _UNCOUNTED),
-    # The same by a reset.
+    # Any server: the same by a reset.
     _stream("reset-after-finish", sse(ROLE, chunk("Hello"), STOP, COUNT, done=False, end="reset"), HELLO),
-    # A reset behind the terminator.
+    # Any server: a reset behind the terminator.
     _stream("reset-after-done", replace(HELLO_STREAM, end="reset"), HELLO),
-    # The server never closes; the terminator ends the stream.
+    # Any server: the connection is never closed; the terminator ends the stream.
     _stream("hang-after-done", replace(HELLO_STREAM, end="hang"), HELLO),
 )
 
 INTERRUPTED = (
-    # Seen at gateways: neither; peers take it as complete.
+    # Any server: neither; peers take it as complete.
     _stream("no-finish-no-done", broken("Hel", "lo"), _lost("Hello")),
     # Our error tree: the text so far is kept.
     _stream("cut-amid-text", broken("Hel", end="cut"), _lost("Hel")),
     # Our error tree: the same by a reset.
     _stream("reset-amid-text", broken("Hel", end="reset"), _lost("Hel")),
-    # The last event is cut; its half is not text.
+    # Any server: the last event is cut; its half is not text.
     _stream(
         "cut-amid-event",
         sse(ROLE, chunk("Hel"), b'data: {"choices":[{"delta":{"content":"l', done=False, end="cut"),
         _lost("Hel"),
     ),
-    # The first event was given: no second attempt.
+    # Any server: the first event was given: no second attempt.
     _stream("cut-after-role", broken(end="cut"), _lost("")),
-    # Reasoning is not text.
+    # Any server: reasoning is not text.
     _stream("cut-amid-reasoning", broken(chunk(reasoning_content="hm"), end="cut"), _lost("")),
-    # Inline reasoning is not text either.
+    # Any server: inline reasoning is not text either.
     _stream("cut-amid-thinking", broken("<think>hm", end="cut"), _lost("")),
-    # Half a call is no call.
+    # Any server: half a call is no call.
     _stream(
         "cut-amid-tool-call",
         broken(
@@ -93,7 +93,7 @@ INTERRUPTED = (
     ),
     # Our rule on retries: after the first event nothing is sent again, for it may have been billed.
     _stream("ended-after-the-role", sse(ROLE, done=False), _lost("")),
-    # A stream of no bytes, ended in order.
+    # Any server: a stream of no bytes, ended in order.
     _stream("no-event-at-all", sse(done=False), _lost(""), requests=3),
     # AKI.IO's open-source server: a worker failure, here without any event.
     _stream("done-alone", sse(), Fails("ServerError"), requests=3),
@@ -110,14 +110,14 @@ INTERRUPTED = (
 )
 
 SOMETHING_ELSE = (
-    # Seen at gateways: HTML with any status, here a log-in page.
+    # Cloudflare Access, a company's proxy: HTML with any status, here a log-in page.
     Scenario(
         "html-with-200",
         text_answer(_HTML, content_type="text/html"),
         text_answer(_HTML, content_type="text/html"),
         _INVALID,
     ),
-    # The same with a content type that lies.
+    # Any server: the same with a content type that lies.
     Scenario(
         "html-as-json",
         text_answer(_HTML, content_type="application/json"),
@@ -126,7 +126,7 @@ SOMETHING_ELSE = (
     ),
     # AKI.IO: sometimes `text/plain`.
     Scenario("text-with-200", text_answer("upstream connect error"), text_answer("upstream connect error"), _INVALID),
-    # Seen at gateways: HTTP 200 and nothing.
+    # Any server: HTTP 200 and nothing.
     Scenario("empty-body", text_answer("", content_type="application/json"), None, _INVALID),
     # Our error tree: bad JSON, in a body that is complete.
     Scenario(
@@ -143,11 +143,11 @@ SOMETHING_ELSE = (
     Scenario("json-null", json_answer(None), None, _INVALID),
     # Our error tree: not what the wire promises.
     Scenario("stream-to-a-blocking-request", HELLO_STREAM, None, _INVALID),
-    # Gateways that cannot stream a model ignore `stream`.
+    # Any server: `stream` is ignored for a model that cannot.
     _stream("whole-answer-to-a-streamed-request", HELLO_REPLY, HELLO),
-    # The same, framed as a stream.
+    # Any server: the same, framed as a stream.
     _stream("whole-answer-as-one-event", sse(reply()), HELLO),
-    # Silence between events is no end.
+    # Any server: silence between events is no end.
     _stream("slow-in-pieces", replace(streamed("Hel", "lo"), delay=0.01, chunk_delay=0.01), HELLO),
 )
 

@@ -32,15 +32,15 @@ def _stream(name: str, stream: Answer, *, text: str = "Hello") -> Scenario:
 
 
 ROWS = (
-    # Seen at gateways: comments, as OpenRouter sends while it waits.
+    # OpenRouter: comments while it waits.
     _stream(
         "sse-comments", sse(b": PROCESSING\n\n", ROLE, b":\n", chunk("Hel"), b": ping\n\n", chunk("lo"), STOP, COUNT)
     ),
-    # Seen at gateways: CRLF.
+    # llama-cpp-python, whose sse-starlette ends lines so: CRLF.
     _stream("sse-crlf", sse(*_EVENTS, newline="\r\n")),
     # The SSE standard's third line end: CR alone.
     _stream("sse-cr", sse(*_EVENTS, newline="\r")),
-    # Seen at gateways: `data:` without space.
+    # TGI: `data:` without space.
     _stream("sse-no-space", sse(*_EVENTS, prefix="data:")),
     # The SSE standard: an event's data in several lines.
     _stream("sse-data-in-lines", sse(_PRETTY, STOP, COUNT)),
@@ -52,44 +52,44 @@ ROWS = (
     ),
     # The SSE standard's default name, written out.
     _stream("sse-event-message", sse(*_EVENTS, prefix="event: message\ndata: ")),
-    # Anthropic-like gateways send ping events without choices; one peer crashes on them.
+    # Anthropic, behind a gateway: ping events without choices; one peer crashes on them.
     _stream(
         "sse-ping", sse(ROLE, chunk("Hel"), b'event: ping\ndata: {"type":"ping"}\n\n', "{}", chunk("lo"), STOP, COUNT)
     ),
-    # An event without data keeps the line open.
+    # Any server: an event without data keeps the line open.
     _stream("sse-empty-data", sse(ROLE, chunk("Hel"), "", chunk("lo"), STOP, COUNT)),
-    # More blank lines than needed.
+    # Any server: more blank lines than needed.
     _stream("sse-blank-lines", sse(b"\n\n", ROLE, b"\n", chunk("Hello"), b"\n\n", STOP, COUNT)),
-    # Seen at gateways: the last line is cut short.
+    # Any server: the last line is cut short.
     _stream("sse-done-without-blank-line", sse(*_EVENTS, b"data: [DONE]", done=False)),
-    # Seen at gateways: the stream ends with its last event's data line.
+    # Any server: the stream ends with its last event's data line.
     _stream(
         "sse-last-event-without-blank-line",
         sse(
             ROLE, chunk("Hello"), b"data: " + json.dumps({**STOP, "usage": COUNT["usage"]}).encode() + b"\n", done=False
         ),
     ),
-    # Space around the terminator.
+    # Any server: space around the terminator.
     _stream("sse-done-spaced", sse(*_EVENTS, "[DONE] ", done=False)),
-    # What follows `[DONE]` is not read.
+    # Any server: what follows `[DONE]` is not read.
     _stream("sse-after-done", sse(*_EVENTS, "[DONE]", chunk("Bye"), "{broken", done=False)),
-    # Gateways forget the content type.
+    # AKI.IO's open-source server, proxies: another content type.
     _stream("sse-other-content-type", replace(HELLO_STREAM, headers={"content-type": "text/plain"})),
-    # The content type with a parameter, in other case.
+    # Any server: the content type with a parameter, in other case.
     _stream("sse-charset", replace(HELLO_STREAM, headers={"content-type": "Text/Event-Stream; charset=UTF-8"})),
-    # Seen at gateways: every event in one piece.
+    # nginx with `proxy_buffering`: every event in one piece.
     _stream("sse-all-in-one-piece", replace(HELLO_STREAM, chunks=(b"".join(HELLO_STREAM.chunks),))),
     # JSON allows U+2028, U+2029 and U+0085 in a string; `str.splitlines` breaks there, SSE does not.
     _stream("line-separators-in-a-string", streamed(_SEPARATORS), text=_SEPARATORS),
-    # Seen at gateways: events split anywhere.
+    # Any server: events split anywhere.
     Scenario("bytes-one-by-one", split_everywhere(HELLO_REPLY, 1), split_everywhere(HELLO_STREAM, 1), HELLO),
-    # Seen at gateways: split between CR and LF.
+    # Any server: split between CR and LF.
     _stream("bytes-one-by-one-crlf", split_everywhere(sse(*_EVENTS, newline="\r\n"), 1)),
-    # Seen at gateways: split at other places.
+    # Any server: split at other places.
     _stream("bytes-three-by-three", split_everywhere(HELLO_STREAM, 3)),
-    # Seen at gateways: pieces with parts of several events.
+    # Any server: pieces with parts of several events.
     _stream("bytes-past-events", split_everywhere(HELLO_STREAM, 500)),
-    # Seen at gateways: UTF-8 split inside a character.
+    # Any server: UTF-8 split inside a character.
     Scenario(
         "utf-8-split",
         split_everywhere(replied(_WORLD), 1),
@@ -97,16 +97,16 @@ ROWS = (
         Expect(text=_WORLD),
         expect_stream=Expect(text=_WORLD + _WORLD[::-1]),
     ),
-    # JSON writes a character outside the first plane as two escapes.
+    # Any server: JSON writes a character outside the first plane as two escapes.
     Scenario(
         "surrogates-escaped",
         replace(HELLO_REPLY, chunks=(HELLO_REPLY.chunks[0].replace(b"Hello", rb"\ud83c\udf0d"),)),
         sse(ROLE, json.dumps(chunk("🌍")), STOP, COUNT),
         Expect(text="🌍"),
     ),
-    # Seen at gateways: gzip, flushed with each event.
+    # nginx, Cloudflare: gzip, flushed with each event.
     Scenario("gzip", replace(HELLO_REPLY, gzip=True), replace(HELLO_STREAM, gzip=True), HELLO),
-    # Seen at gateways: gzip, split anywhere.
+    # nginx, Cloudflare: gzip, split anywhere.
     Scenario(
         "gzip-in-small-pieces",
         replace(split_everywhere(HELLO_REPLY, 5), gzip=True, chunked=True),
@@ -114,14 +114,14 @@ ROWS = (
         HELLO,
         expect_stream=Expect(text=_WORLD),
     ),
-    # A proxy that buffers gives even a stream a content length.
+    # nginx, a proxy that buffers: even a stream has a content length.
     Scenario("content-length-for-all", HELLO_REPLY, replace(HELLO_STREAM, chunked=False), HELLO),
-    # A proxy that re-frames sends even a blocking answer chunked.
+    # nginx, a proxy that re-frames: even a blocking answer comes chunked.
     Scenario("chunked-for-all", replace(HELLO_REPLY, chunked=True), HELLO_STREAM, HELLO),
-    # The connection stays open behind a complete answer.
+    # Any server: the connection stays open behind a complete answer.
     Scenario("keep-alive", replace(HELLO_REPLY, end="keep-alive"), replace(HELLO_STREAM, end="keep-alive"), HELLO),
-    # A byte order mark before a blocking answer.
+    # Any server: a byte order mark before a blocking answer.
     Scenario("json-with-bom", replace(HELLO_REPLY, chunks=(b"\xef\xbb\xbf", *HELLO_REPLY.chunks)), None, HELLO),
-    # Gateways write blanks ahead of a slow blocking answer to keep the connection open.
+    # OpenRouter, DeepSeek: blanks ahead of a slow blocking answer keep the connection open.
     Scenario("json-behind-white-space", replace(HELLO_REPLY, chunks=(b"   \n\n  ", *HELLO_REPLY.chunks)), None, HELLO),
 )

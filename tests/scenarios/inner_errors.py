@@ -23,21 +23,21 @@ def _amid(name: str, error: Mapping[str, Any] | str | bytes, expect: Fails) -> S
 
 
 ERROR_FIRST = (
-    # Seen at gateways: HTTP 200 with an error object; the code says which.
+    # OpenRouter: HTTP 200 with an error object; the code says which.
     _first(
         "error-rate-limit-code",
         {"error": {"message": "Slow down, please", "type": "requests", "code": "rate_limit_exceeded"}},
         Fails("RateLimitError", code="rate_limit_exceeded", says=("Slow down, please",)),
         requests=3,
     ),
-    # Seen at gateways: the status as the error's code.
+    # OpenRouter: the status as the error's code.
     _first(
         "error-status-as-code",
         {"error": {"message": "Slow down, please", "code": 429}},
         Fails("RateLimitError", status=429, says=("Slow down, please",)),
         requests=3,
     ),
-    # Seen at gateways: the status as text.
+    # LiteLLM: the status as text.
     _first(
         "error-status-as-text",
         {"error": {"message": "Slow down, please", "code": "429"}},
@@ -51,7 +51,7 @@ ERROR_FIRST = (
         Fails("ServerError", says=("Worker died",)),
         requests=3,
     ),
-    # Seen at gateways: 503 as the error's code.
+    # OpenRouter: 503 as the error's code.
     _first(
         "error-unavailable",
         {"error": {"message": "No worker online", "code": 503}},
@@ -91,13 +91,13 @@ ERROR_FIRST = (
         Fails("ServiceUnavailableError", says=("Response Timeout",)),
         requests=3,
     ),
-    # Seen at gateways: a context-length error inside a good answer.
+    # OpenRouter: a context-length error inside a good answer.
     _first(
         "error-overflow",
         {"error": {"message": "This model's maximum context length is 8192 tokens.", "code": 400}},
         Fails("ContextOverflowError", says=("8192 tokens",)),
     ),
-    # Gateways put the error where the message would be.
+    # OpenRouter: the error stands where the message would be.
     _first(
         "error-in-a-message",
         reply("", error={"message": "Slow down, please", "code": 429}),
@@ -114,7 +114,7 @@ ERROR_FIRST = (
         then=(HELLO_REPLY,),
         then_stream=(HELLO_STREAM,),
     ),
-    # Seen at gateways: `event: error` as the first event.
+    # Anthropic: `event: error` as the first event.
     _stream(
         "error-event-first",
         sse(
@@ -124,19 +124,19 @@ ERROR_FIRST = (
         Fails("ServiceUnavailableError", says=("Overloaded",)),
         requests=3,
     ),
-    # Seen at gateways: `event: error` with a bare message, ignored by peers.
+    # Any server: `event: error` with a bare message, ignored by peers.
     _stream(
         "error-event-bare",
         sse(b'event: error\ndata: {"message":"Worker died"}\n\n', done=False),
         Fails("APIStatusError", says=("Worker died",)),
     ),
-    # Seen at gateways: `event: error` whose data is no JSON.
+    # Any server: `event: error` whose data is no JSON.
     _stream(
         "error-event-text",
         sse(b"event: error\ndata: Worker died\n\n", done=False),
         Fails("APIStatusError", says=("Worker died",)),
     ),
-    # Seen at gateways: HTTP 200, `application/json`, an error in place of the stream.
+    # OpenRouter: HTTP 200, `application/json`, an error in place of the stream.
     _stream(
         "error-as-json-to-a-stream",
         json_answer({"error": {"message": "Wrong key", "code": "invalid_api_key"}}),
@@ -145,7 +145,7 @@ ERROR_FIRST = (
 )
 
 ERROR_AMID = (
-    # Seen at gateways: an error object inside a stream; Mistral's client returns the half text.
+    # vLLM, LiteLLM: an error object inside a stream; Mistral's client returns the half text.
     _amid(
         "error-amid-text",
         {"error": {"message": "Worker died", "type": "server_error", "code": 500}},
@@ -161,7 +161,7 @@ ERROR_AMID = (
     _amid(
         "error-amid-text-as-text", {"error": "Something is odd"}, Fails("APIStatusError", says=("Something is odd",))
     ),
-    # Seen at gateways: `event: error` inside a stream.
+    # Anthropic: `event: error` inside a stream.
     _amid(
         "error-amid-text-event",
         b'event: error\ndata: {"message":"Worker died"}\n\n',
@@ -173,7 +173,7 @@ ERROR_AMID = (
         chunk("", finish="error", top={"error": {"message": "Provider disconnected", "code": "server_error"}}),
         Fails("ServerError", says=("Provider disconnected",)),
     ),
-    # The terminator behind the error does not make the answer complete.
+    # vLLM: the terminator behind the error does not make the answer complete.
     _stream(
         "error-amid-text-then-done",
         sse(ROLE, chunk("Hel"), {"error": {"message": "Worker died", "code": 500}}),

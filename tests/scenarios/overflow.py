@@ -113,11 +113,12 @@ _WORDINGS = (
         "length of only 4096 tokens, which is not enough.",
     ),
     _overflow("LiteLLM", 413, "ContextWindowExceededError: the request is larger than the model's context window"),
+    # Any server.
     _overflow("proxy", 422, "The conversation is too long for this model's context window of 32768 tokens."),
 )
 
 _ENVELOPES = (
-    # Seen at gateways: TGI's words, in its own envelope.
+    # TGI: its words, in its own envelope.
     refused(
         "overflow-tgi-422",
         json_answer(
@@ -131,7 +132,7 @@ _ENVELOPES = (
         "ContextOverflowError",
         "must be <= 4096",
     ),
-    # Seen at gateways: in FastAPI's envelope.
+    # FastAPI: in its envelope.
     refused(
         "overflow-detail-413",
         json_answer({"detail": "Prompt length 40000 exceeds the maximum context length 32768"}, 413),
@@ -205,7 +206,7 @@ _LOOKALIKES = (
         code="rate_limit_exceeded",
         requests=3,
     ),
-    # An image over the limit is no conversation over the limit.
+    # OpenAI, Anthropic: an image over the limit is no conversation over the limit.
     refused(
         "image-too-large-400",
         json_answer({"error": {"message": "image exceeds the maximum size of 5 MB", "code": "invalid_image"}}, 400),

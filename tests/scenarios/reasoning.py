@@ -15,14 +15,14 @@ def _inline(name: str, said: str, /, *pieces: str, **expect: Any) -> Scenario:
 
 
 ROWS = (
-    # Seen at gateways: reasoning as `reasoning_content`.
+    # DeepSeek, vLLM, SGLang: reasoning as `reasoning_content`.
     Scenario(
         "reasoning-content",
         replied(reasoning_content="hm, yes"),
         streamed(chunk(reasoning_content="hm, "), chunk(reasoning_content="yes"), "Hel", "lo"),
         _THOUGHT,
     ),
-    # Seen at gateways: reasoning as `reasoning`.
+    # OpenRouter, Groq, Ollama: reasoning as `reasoning`.
     Scenario(
         "reasoning-field",
         replied(reasoning="hm, yes"),
@@ -40,7 +40,7 @@ ROWS = (
         ),
         _THOUGHT,
     ),
-    # Gateways in transition send the same words as `reasoning` and as `reasoning_content`.
+    # vLLM, LiteLLM in transition: the same words as `reasoning` and as `reasoning_content`.
     Scenario(
         "reasoning-in-both-fields",
         replied(reasoning="hm, yes", reasoning_content="hm, yes"),
@@ -56,24 +56,24 @@ ROWS = (
         streamed(chunk(role="assistant", reasoning_content="hm, yes"), "Hello"),
         _THOUGHT,
     ),
-    # The event where reasoning ends may begin the text.
+    # SGLang: the event where reasoning ends may begin the text.
     Scenario(
         "reasoning-and-text-in-one-event",
         None,
         streamed(chunk(reasoning_content="hm, "), chunk("Hel", reasoning_content="yes"), "lo"),
         _THOUGHT,
     ),
-    # The maximum output is reached while the model still reasons.
+    # DeepSeek: the maximum output is reached while the model still reasons.
     Scenario(
         "reasoning-alone",
         replied(None, reasoning_content="hm, yes", finish="length"),
         streamed(chunk(reasoning_content="hm, "), chunk(reasoning_content="yes"), finish="length"),
         Expect(warns="ModelLimitWarning", reasoning="hm, yes", finish_reason="length"),
     ),
-    # Seen at gateways: reasoning as inline `<think>`; the newlines behind it belong to neither.
+    # Ollama, Together: reasoning as inline `<think>`; the newlines behind it belong to neither.
     _inline("think-inline", _INLINE, text="Hello", reasoning="hm, yes"),
     *(
-        # Templates of other makers write other tags.
+        # Gemma's, Mistral's, ByteDance Seed's and Kimi's templates write other tags.
         _inline(
             f"think-{name}",
             f"{opening}hm, yes{closing}\n\nHello",
@@ -88,7 +88,7 @@ ROWS = (
             ("kimi", "◁think▷", "◁/think▷"),
         )
     ),
-    # Seen at gateways: the tags are cut by the events' borders.
+    # LM Studio, llama.cpp: an event for a token; the tags are cut by the events' borders.
     _inline(
         "think-split",
         _INLINE,
@@ -96,38 +96,38 @@ ROWS = (
         text="Hello",
         reasoning="hm, yes",
     ),
-    # Seen at gateways: an event for each character.
+    # Any server: an event for each character.
     _inline("think-letter-by-letter", _INLINE, *_INLINE, text="Hello", reasoning="hm, yes"),
-    # Seen at gateways: the same in pieces of a byte.
+    # Any server: the same in pieces of a byte.
     Scenario(
         "think-byte-by-byte", split_everywhere(replied(_INLINE), 1), split_everywhere(streamed(*_INLINE), 7), _THOUGHT
     ),
-    # The output ends before the tag is closed: all of it is reasoning.
+    # Ollama at `num_predict`: the output ends before the tag is closed: all of it is reasoning.
     _inline("think-unclosed", "<think>hm, yes", *("<think>hm,", " yes"), reasoning="hm, yes"),
-    # The output ends inside the closing tag: what is there is reasoning.
+    # Ollama at `num_predict`: the output ends inside the closing tag: what is there is reasoning.
     _inline(
         "think-unclosed-in-the-closing-tag", "<think>hm, yes</th", *("<think>hm, yes<", "/th"), reasoning="hm, yes</th"
     ),
     # Qwen's template without reasoning.
     _inline("think-empty", "<think></think>\n\nHello", text="Hello"),
-    # Only at the start of the text is the tag a tag.
+    # Any server: only at the start of the text is the tag a tag.
     _inline(
         "think-inside-the-text",
         "Write <think>x</think> so.",
         *("Write <thi", "nk>x</think> so."),
         text="Write <think>x</think> so.",
     ),
-    # Only the first block is reasoning.
+    # Any server: only the first block is reasoning.
     _inline(
         "think-twice",
         "<think>hm, yes</think>Hello <think>x</think>",
         text="Hello <think>x</think>",
         reasoning="hm, yes",
     ),
-    # A text that begins like the tag is held back and then given whole.
+    # Any server: a text that begins like the tag is held back and then given whole.
     _inline("think-lookalike", "<thinking>Hello", *("<", "think", "ing>Hello"), text="<thinking>Hello"),
-    # A text that ends where the tag might have begun is not lost.
+    # Any server: a text that ends where the tag might have begun is not lost.
     _inline("think-begun-only", "<thi", *("<th", "i"), text="<thi"),
-    # A text that begins with the tag's first character.
+    # Any server: a text that begins with the tag's first character.
     _inline("think-smaller-than", "<b>Hello</b>", *("<", "b>Hello</b>"), text="<b>Hello</b>"),
 )

@@ -96,6 +96,7 @@ AKI = (
     refused(
         "500-text-plain", text_answer("Internal Server Error: worker 3", 500), "ServerError", "worker 3", requests=3
     ),
+    # AKI.IO: the same for a request that does not fit.
     refused(
         "400-text-plain", text_answer("messages: field required", 400), "BadRequestError", "messages: field required"
     ),
@@ -155,6 +156,7 @@ AACFLOW = (
     ),
 )
 
+# AK AI CORE: an error that is a text.
 AK_AI_CORE = tuple(
     refused(
         f"ak-ai-core-{status}",
@@ -228,18 +230,21 @@ ENVELOPES = (
         "PermissionDeniedError",
         "Blocked by moderation",
     ),
-    # The body is a JSON string.
+    # Any server: the body is a JSON string.
     refused("json-text", json_answer("Slow down, please", 429), "RateLimitError", "Slow down", requests=3),
-    # A bad status and nothing else.
+    # Any server: a bad status and nothing else.
     refused("body-empty", text_answer("", 500), "ServerError", "500", requests=3),
-    # Seen at gateways: HTML with any status.
+    # nginx, Cloudflare: HTML with any status.
     refused("html-403", page("403 Forbidden"), "PermissionDeniedError", "403 Forbidden"),
+    # nginx: no such route.
     refused("html-404", page("404 Not Found"), "NotFoundError", "404 Not Found"),
-    # Seen at gateways: nginx refuses a body of too many bytes, which says nothing of the context window.
+    # nginx: a body of too many bytes is refused, which says nothing of the context window.
     refused("html-413", page("413 Request Entity Too Large"), "BadRequestError", "413 Request Entity Too Large"),
-    # Seen at gateways: HTML with any status.
+    # nginx, Cloudflare: HTML with any status.
     refused("html-500", page("500 Internal Server Error"), "ServerError", requests=3),
+    # nginx: the server behind it is gone.
     refused("html-502", page("502 Bad Gateway"), "ServerError", "502 Bad Gateway", requests=3),
+    # nginx: the server behind it is away.
     refused(
         "html-503",
         page("503 Service Temporarily Unavailable"),
@@ -247,6 +252,7 @@ ENVELOPES = (
         "503 Service Temporarily Unavailable",
         requests=3,
     ),
+    # nginx: the server behind it is slow.
     refused("html-504", page("504 Gateway Time-out"), "ServerError", "504 Gateway", requests=3),
 )
 

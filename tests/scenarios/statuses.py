@@ -78,15 +78,15 @@ STATUSES = (
 )
 
 RETRY_AFTER = (
-    # Seen at gateways: seconds.
+    # OpenAI, Anthropic: seconds.
     _wait("seconds", 7.0, retry_after="7"),
-    # Seen at gateways: seconds with a fraction.
+    # Any server: seconds with a fraction.
     _wait("fraction", 0.5, retry_after="0.5"),
-    # Seen at gateways: milliseconds.
+    # Azure OpenAI: milliseconds.
     _wait("ms", 1.5, retry_after_ms="1500"),
     # OpenAI sends both; milliseconds are finer.
     _wait("both", 1.5, retry_after="2", retry_after_ms="1500"),
-    # Seen at gateways: a date, here one that is over.
+    # Any server: a date, here one that is over.
     _wait("past-date", 0.0, retry_after="Wed, 21 Oct 2015 07:28:00 GMT"),
     # Our rule on retries: longer than 60 s is raised at once, here as a date.
     _wait("far-date", None, requests=1, retry_after="Fri, 01 Jan 2100 00:00:00 GMT"),
@@ -94,9 +94,9 @@ RETRY_AFTER = (
     _wait("minute", 60.0, retry_after="60"),
     # Our rule on retries: longer than 60 s is raised at once.
     _wait("hour", 3600.0, requests=1, retry_after="3600"),
-    # A header that is neither is as good as none.
+    # Any server: a header that is neither is as good as none.
     _wait("unreadable", None, retry_after="soon"),
-    # A service that is away says when it is back.
+    # Any server: a service that is away says when it is back.
     _wait("503", 3.0, status=503, retry_after="3"),
 )
 

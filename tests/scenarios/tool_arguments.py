@@ -10,7 +10,7 @@ from tests.scenarios.tool_calls import ADDED, PARIS, SUM, adding, asked, asked_i
 _ANYWHERE: tuple[str, dict[str, str]] = ("get_weather", {})
 
 ROWS = (
-    # Seen at gateways: arguments as an object; peers raise a ValidationError.
+    # Ollama: arguments as an object; peers raise a ValidationError.
     one(
         "arguments-object", blocking=asked(weather({"city": "Paris"})), stream=asked_in([weather({"city": "Paris"}, 0)])
     ),
@@ -23,19 +23,19 @@ ROWS = (
             stream=asked_in([weather(arguments, 0)]),
         )
         for name, arguments in (
-            # Seen at gateways: arguments of no characters.
+            # OpenAI, DeepSeek: arguments of no characters.
             ("empty", ""),
-            # Seen at gateways: arguments null.
+            # Any server: arguments null.
             ("null", None),
-            # Seen at gateways: the field is left out.
+            # Any server: the field is left out.
             ("missing", ABSENT),
-            # Seen at gateways: an object without members.
+            # Ollama: an object without members.
             ("empty-object", {}),
-            # A function without parameters, called as documented.
+            # OpenAI: a function without parameters, called as documented.
             ("empty-json", "{}"),
         )
     ),
-    # Null in the first piece, the text in later ones.
+    # SGLang: null in the first piece, the text in later ones.
     one("arguments-null-then-pieces", stream=asked_in([weather(None, 0)], [more(PARIS, 0)])),
     *(
         one(
@@ -44,22 +44,22 @@ ROWS = (
             stream=asked_in([weather(text[:4], 0)], [more(text[4:], 0)]),
         )
         for name, text in (
-            # Parsers of servers encode what is JSON already.
+            # vLLM's parsers, Zhipu: what is JSON already is encoded again.
             ("encoded-twice", json.dumps(PARIS)),
-            # Models write a fence.
+            # Any server: models write a fence.
             ("in-a-fence", f"```json\n{PARIS}\n```"),
-            # Models close a fence that they did not open.
+            # Any server: models close a fence that they did not open.
             ("before-a-fence", f"{PARIS}\n```"),
-            # Templates leave their tokens behind.
+            # vLLM with Mistral's template: its tokens are left behind.
             ("before-mistral-tokens", f"{PARIS}[/TOOL_CALLS]"),
-            # The same, with bars of another kind.
+            # SGLang with DeepSeek's template: the same, with bars of another kind.
             ("before-deepseek-tokens", f"{PARIS}<\uff5ctool▁call▁end\uff5c>"),
-            # Blanks before the object.
+            # Any server: blanks before the object.
             ("null-then-pieces-of-blanks", f"  \n {PARIS}"),
         )
     ),
     *(
-        # Gateways hand on the field's name that the model's template has.
+        # Llama's templates say `parameters`, Anthropic `input`: the field's name is handed on.
         one(
             f"arguments-{name}",
             blocking=asked({"id": "call_1", "function": {"name": "get_weather", name: value}}),
@@ -76,29 +76,39 @@ ROWS = (
             stream=asked_in([None, weather(arguments, 0)]),
         )
         for name, arguments in (
-            # PHP makes an empty list of an empty object.
+            # Gateways in PHP: an empty list is made of an empty object.
             ("empty-list", []),
-            # Null that was encoded twice, behind an entry that is null itself.
+            # Any server: null that was encoded twice, behind an entry that is null itself.
             ("null-as-text", "null"),
         )
     ),
-    # An event for each character.
+    # Any server: an event for each character.
     one("arguments-letter-by-letter", stream=asked_in([weather("", 0)], *([more(c, 0)] for c in PARIS))),
-    # Quotes, line ends and characters outside the first plane, cut inside an escape.
+    # Any server: quotes, line ends and characters outside the first plane, cut inside an escape.
     tool_row(
         "arguments-escaped",
         ("get_weather", {"city": 'Saint "Denis"\n🌍'}),
         blocking=asked(weather(r'{"city": "Saint \"Denis\"\n\ud83c\udf0d"}')),
         stream=asked_in([weather(r'{"city": "Saint \"Denis\"\n\ud83c\ud', 0)], [more('f0d"}', 0)]),
     ),
-    # What is no JSON is handed on as it came, not dropped.
+    # Any server: what is no JSON is handed on as it came, not dropped.
     tool_row(
         "arguments-invalid",
         invalid_tool_calls=(("get_weather", '{"city": Paris}'),),
         blocking=asked(weather('{"city": Paris}')),
         stream=asked_in([weather('{"city":', 0)], [more(" Paris}", 0)]),
     ),
-    # The good call beside a bad one is kept.
+    # OpenAI: a custom tool's input is any text.
+    tool_row(
+        "arguments-of-a-custom-tool",
+        invalid_tool_calls=(("get_weather", "Paris, please"),),
+        blocking=asked({"id": "call_1", "type": "custom", "custom": {"name": "get_weather", "input": "Paris, please"}}),
+        stream=asked_in(
+            [{"index": 0, "id": "call_1", "type": "custom", "custom": {"name": "get_weather", "input": ""}}],
+            *([{"index": 0, "custom": {"input": piece}}] for piece in ("Paris, ", "please")),
+        ),
+    ),
+    # Any server: the good call beside a bad one is kept.
     tool_row(
         "arguments-invalid-beside-valid",
         ADDED,
@@ -107,14 +117,14 @@ ROWS = (
         blocking=asked(weather("Paris"), adding(SUM)),
         stream=asked_in([weather("Paris", 0)], [adding(SUM, 1)]),
     ),
-    # JSON that is no object cannot be a function's arguments.
+    # Any server: JSON that is no object cannot be a function's arguments.
     tool_row(
         "arguments-list",
         invalid_tool_calls=(("get_weather", '["Paris"]'),),
         blocking=asked(weather('["Paris"]')),
         stream=asked_in([weather('["Paris"]', 0)]),
     ),
-    # The maximum output is reached inside the arguments.
+    # OpenAI, vLLM: the maximum output is reached inside the arguments.
     tool_row(
         "arguments-cut",
         finish_reason="length",

@@ -93,20 +93,20 @@ ROWS = (
     tool_row("call-plain", IN_PARIS, tool_ids=("call_1",), blocking=_WHOLE, stream=_WHOLE_STREAM),
     # vLLM's and Ollama's shape: the whole call at once.
     one("call-in-one-event", stream=asked_in([weather(PARIS, 0)])),
-    # Parallel calls of two functions, one behind the other.
+    # OpenAI: parallel calls of two functions, one behind the other.
     two(
         "calls-two",
         blocking=asked(weather(PARIS), adding(SUM)),
         stream=asked_in([weather("", 0)], [more(PARIS, 0)], [adding("", 1)], [more(SUM, 1)]),
     ),
-    # Seen at gateways: several calls in one event; LlamaIndex reads the first only.
+    # Mistral, Gemini: several calls in one event; LlamaIndex reads the first only.
     two("calls-two-in-one-event", stream=asked_in([weather(PARIS, 0), adding(SUM, 1)])),
-    # Seen at gateways: several calls begin in one event, their arguments follow together.
+    # Any server: several calls begin in one event, their arguments follow together.
     two(
         "calls-two-in-one-event-then-pieces",
         stream=asked_in([weather('{"city":', 0), adding('{"a": 1,', 1)], [more(' "Paris"}', 0), more(' "b": 2}', 1)]),
     ),
-    # Parallel calls of one function are as many calls.
+    # OpenAI: parallel calls of one function are as many calls.
     tool_row(
         "calls-of-the-same-function",
         IN_PARIS,
@@ -115,14 +115,14 @@ ROWS = (
         blocking=asked(weather(PARIS), weather(ROME, call_id="call_2")),
         stream=asked_in([weather(PARIS, 0)], [weather(ROME, 1, call_id="call_2")]),
     ),
-    # Pieces of two calls in turn; LlamaIndex makes four calls of them.
+    # Any server: pieces of two calls in turn; LlamaIndex makes four calls of them.
     two(
         "calls-interleaved",
         stream=asked_in(
             [weather('{"city":', 0)], [adding('{"a": 1,', 1)], [more(' "Paris"}', 0)], [more(' "b": 2}', 1)]
         ),
     ),
-    # Text before the call.
+    # DeepSeek, Qwen: text before the call.
     tool_row(
         "call-behind-text",
         IN_PARIS,
@@ -130,9 +130,9 @@ ROWS = (
         blocking=asked(weather(PARIS), text="Let me look."),
         stream=asked_in("Let me ", "look.", [weather(PARIS, 0)]),
     ),
-    # Text behind the call.
+    # Any server: text behind the call.
     tool_row("call-before-text", IN_PARIS, text="Looking.", stream=asked_in([weather(PARIS, 0)], "Looking.")),
-    # A reasoning model's call.
+    # DeepSeek: a reasoning model's call.
     tool_row(
         "call-behind-reasoning",
         IN_PARIS,
@@ -140,7 +140,7 @@ ROWS = (
         blocking=asked(weather(PARIS), reasoning_content="hm, yes"),
         stream=streamed(chunk(reasoning_content="hm, yes"), chunk(tool_calls=[weather(PARIS, 0)]), finish="tool_calls"),
     ),
-    # The same with inline reasoning and no text.
+    # Ollama, MiniMax: the same with inline reasoning and no text.
     tool_row(
         "call-behind-thinking",
         IN_PARIS,
@@ -148,9 +148,9 @@ ROWS = (
         blocking=asked(weather(PARIS), text="<think>hm, yes</think>\n\n"),
         stream=asked_in("<think>hm, yes</th", "ink>\n", "\n", [weather(PARIS, 0)]),
     ),
-    # Call and finish reason in one event.
+    # Mistral, Gemini: call and finish reason in one event.
     one("call-in-the-last-event", stream=sse(ROLE, chunk(tool_calls=[weather(PARIS, 0)], finish="tool_calls"), COUNT)),
-    # Gateways that re-use the blocking shape send `message` in each event.
+    # Perplexity: `message` in each event of a stream.
     one(
         "call-in-a-message",
         stream=streamed(
@@ -165,7 +165,7 @@ ROWS = (
         blocking=asked(weather(PARIS), finish="stop"),
         stream=asked_in([weather(PARIS, 0)], finish="stop"),
     ),
-    # An answer with a call is not empty, whatever was counted.
+    # AKI.IO: an answer with a call is not empty, whatever was counted.
     tool_row(
         "call-without-tokens",
         IN_PARIS,
@@ -173,7 +173,7 @@ ROWS = (
         blocking=asked(weather(PARIS), top={"usage": tokens(5, 0)}),
         stream=sse(chunk(tool_calls=[weather(PARIS, 0)], finish="tool_calls"), counted(tokens(5, 0))),
     ),
-    # An empty list, or null, is no call.
+    # vLLM: an empty list, or null, is no call.
     tool_row(
         "calls-empty",
         text="Hello",
@@ -181,7 +181,7 @@ ROWS = (
         blocking=replied(tool_calls=[]),
         stream=streamed(chunk("Hel", tool_calls=[]), chunk("lo", tool_calls=None)),
     ),
-    # Seen at gateways: events split anywhere.
+    # Any server: events split anywhere.
     tool_row(
         "call-byte-by-byte",
         ("get_weather", {"city": "Zürich"}),

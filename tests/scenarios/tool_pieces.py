@@ -22,28 +22,28 @@ from tests.scenarios.tool_calls import (
 )
 
 ROWS = (
-    # Seen at gateways: the same index with a new ID is a new call, as Ollama-like gateways send.
+    # Ollama: the same index with a new ID is a new call.
     two("index-reused", stream=asked_in([weather(PARIS, 0)], [adding(SUM, 0)])),
-    # Seen at gateways: the same within one event.
+    # Ollama: the same within one event.
     two("index-reused-in-one-event", stream=asked_in([weather(PARIS, 0), adding(SUM, 0)])),
-    # Seen at gateways: pieces behind a reused index belong to the newer call.
+    # Ollama-like gateways: pieces behind a reused index belong to the newer call.
     two(
         "index-reused-then-pieces", stream=asked_in([weather("", 0)], [more(PARIS, 0)], [adding("", 0)], [more(SUM, 0)])
     ),
-    # Seen at gateways: no index; the ID tells the calls apart.
+    # Gemini: no index; the ID tells the calls apart.
     two("index-missing", stream=asked_in([weather('{"city":')], [more(' "Paris"}', call_id="call_1")], [adding(SUM)])),
-    # Seen at gateways: a piece with neither name nor index nor ID continues the last call.
+    # Any server: a piece with neither name nor index nor ID continues the last call.
     two(
         "index-missing-in-pieces",
         stream=asked_in([weather("")], [more('{"city":')], [more(' "Paris"}')], [adding("")], [more(SUM)]),
     ),
-    # Seen at gateways: the index is there and null.
+    # Any server: the index is there and null.
     two("index-null", stream=asked_in([weather(PARIS, None)], [adding(SUM, None)])),
-    # Older gateways send the index as text.
+    # Any server: the index as text.
     two("index-as-text", stream=asked_in([weather('{"city":', "0")], [more(' "Paris"}', "0")], [adding(SUM, "1")])),
-    # Gateways in languages with one kind of number.
+    # Any server: languages with one kind of number write 0.0.
     two("index-as-float", stream=asked_in([weather("", 0.0)], [adding("", 1.0)], [more(PARIS, 0.0)], [more(SUM, 1.0)])),
-    # Gateways that count the calls, in the ID.
+    # Any server: calls are counted, in the ID.
     tool_row(
         "id-as-number",
         IN_PARIS,
@@ -53,26 +53,26 @@ ROWS = (
             [weather("", call_id=1)], [weather("", call_id=2)], [more(PARIS, call_id=1)], [more(ROME, call_id=2)]
         ),
     ),
-    # A gateway that numbers the pieces, and gives each an ID.
+    # Any server: pieces instead of calls are numbered, and each has an ID.
     one(
         "index-of-pieces",
         stream=asked_in(
             [weather("", 0)], [more('{"city":', 1, call_id="call_2")], [more(' "Paris"}', 2, call_id="call_3")]
         ),
     ),
-    # A gateway that makes each piece a call of its own; the index tells that it is one.
+    # vLLM's older parsers: an ID for each piece; the index tells that it is one call.
     one(
         "id-new-and-name-in-each-piece",
         stream=asked_in(*([weather(piece, 0, call_id=f"call_{n}")] for n, piece in enumerate(("", "{", PARIS[1:]), 1))),
     ),
-    # A last entry without a name or arguments is no call.
+    # Any server: a last entry without a name or arguments is no call.
     one(
         "index-without-a-call",
         stream=asked_in([weather(PARIS, 0)], [call("", "", index=1, call_id="")], [{"index": 2}]),
     ),
-    # Gateways count from 1, or leave numbers out.
+    # LiteLLM before Anthropic: the index is that of the content block, so it begins at 1, or leaves numbers out.
     two("index-from-one", stream=asked_in([weather(PARIS, 1)], [adding(SUM, 3)])),
-    # Seen at gateways: no ID, so one is made up.
+    # Gemini: no ID, so one is made up.
     tool_row(
         "id-missing",
         IN_PARIS,
@@ -83,7 +83,7 @@ ROWS = (
             [weather('{"city":', 0, call_id=ABSENT)], [more(' "Paris"}', 0)], [weather(ROME, 1, call_id=ABSENT)]
         ),
     ),
-    # Seen at gateways: the ID is there and null, or has no characters.
+    # Gemini: the ID has no characters, or is null.
     tool_row(
         "id-null",
         IN_PARIS,
@@ -92,21 +92,33 @@ ROWS = (
         blocking=asked(weather(PARIS, call_id=None), weather(ROME, call_id="")),
         stream=asked_in([weather(PARIS, 0, call_id=None)], [weather(ROME, 1, call_id="")]),
     ),
-    # Seen at gateways: name and ID in every piece; peers glue the name together.
+    # Qwen's own service: name and ID in every piece; peers glue the name together.
     one("id-repeated", stream=asked_in(*([weather(piece, 0)] for piece in ("", '{"city":', ' "Paris"}')))),
-    # Seen at gateways: the name in every piece, the ID in the first.
+    # Any server: the name in every piece, the ID in the first.
     one("name-repeated", stream=asked_in([weather('{"city":', 0)], [weather(' "Paris"}', 0, call_id=None)])),
-    # Gateways send ID and name without characters in later pieces.
+    # Any server: the name is split as the arguments are.
+    one(
+        "name-in-pieces",
+        stream=asked_in(
+            [call("get_", "", index=0, call_id="call_1")], [call("wea", index=0), call("ther", PARIS, index=0)]
+        ),
+    ),
+    # Any server: each piece has all of the name so far.
+    one(
+        "name-so-far",
+        stream=asked_in([call("get_", call_id="call_1")], [weather("")], [more(PARIS)]),
+    ),
+    # Qwen's own service: ID and name without characters in later pieces.
     one(
         "id-and-name-empty-later",
         stream=asked_in([weather('{"city":', 0)], [call("", ' "Paris"}', index=0, call_id="")]),
     ),
-    # The same with null.
+    # vLLM, SGLang: the same with null.
     one(
         "id-and-name-null-later",
         stream=asked_in([weather('{"city":', 0)], [call(None, ' "Paris"}', index=0, call_id=None)]),
     ),
-    # Seen at gateways: neither, in one event: each name is a call.
+    # Any server: neither ID nor index, in one event: each name is a call.
     tool_row(
         "id-and-index-missing",
         IN_PARIS,
@@ -114,14 +126,14 @@ ROWS = (
         tool_ids=(None, None),
         stream=asked_in([weather(PARIS, call_id=ABSENT), weather(ROME, call_id=ABSENT)]),
     ),
-    # Seen at gateways: neither; the nameless piece continues the last call.
+    # Any server: neither; the nameless piece continues the last call.
     tool_row(
         "id-and-index-missing-in-pieces",
         IN_PARIS,
         tool_ids=(None,),
         stream=asked_in([weather('{"city":', call_id=ABSENT)], [more(' "Paris"}')]),
     ),
-    # Seen at gateways: neither; another name is another call.
+    # Any server: neither; another name is another call.
     tool_row(
         "id-and-index-missing-in-two-events",
         IN_PARIS,

@@ -8,7 +8,7 @@ from tests.scenarios.table import ABSENT, COUNT, HELLO, STOP, Scenario, chunk, c
 from tests.script_server import json_answer, sse
 
 ROWS = (
-    # Seen at gateways: usage on every event, cumulative; peers add it up.
+    # vLLM: with `continuous_usage_stats`, usage on every event, cumulative; peers add it up.
     Scenario(
         "usage-cumulative",
         None,
@@ -19,28 +19,28 @@ ROWS = (
         ),
         HELLO,
     ),
-    # Seen at gateways: usage on every event and once more in a last one with empty choices.
+    # vLLM: the same, and once more in a last event with empty choices.
     Scenario(
         "usage-cumulative-then-again",
         None,
         sse(chunk("Hello", top={"usage": tokens(5, 2)}), chunk(finish="stop", top={"usage": tokens()}), COUNT),
         HELLO,
     ),
-    # A later null does not take back what was counted.
+    # Any server: a later null does not take back what was counted.
     Scenario(
         "usage-null-after-all",
         None,
         sse(chunk("Hello", top={"usage": tokens()}), chunk(finish="stop", top={"usage": None})),
         HELLO,
     ),
-    # Seen at gateways: the last event has the usage and `choices` null.
+    # Any server: the last event has the usage and `choices` null.
     Scenario(
         "usage-with-choices-null",
         None,
         sse(chunk("Hello"), STOP, chunk(top={"choices": None, "usage": tokens()})),
         HELLO,
     ),
-    # Seen at gateways: usage null throughout.
+    # OpenAI: usage null in each event, and here no other.
     Scenario(
         "usage-null",
         replied(top={"usage": None}),
@@ -49,7 +49,7 @@ ROWS = (
     ),
     # AKI.IO's open-source server: no usage event, even when asked.
     Scenario("usage-missing", replied(top={"usage": ABSENT}), sse(chunk("Hello"), STOP), replace(HELLO, usage=None)),
-    # Gateways leave the sum to the reader.
+    # Anthropic, Ollama: no total; here a gateway passes the two counts on.
     Scenario(
         "usage-without-total",
         replied(top={"usage": tokens(total_tokens=ABSENT)}),
@@ -76,7 +76,7 @@ ROWS = (
         replace(HELLO, cached_tokens=4, reasoning_tokens=2),
     ),
     *(
-        # Gateways pass the counts on under the names that their source has.
+        # A gateway before Anthropic, Bedrock or Gemini, or a proxy, passes the counts on under the names of its source.
         Scenario(
             f"usage-of-{name}",
             replied(top={"usage": usage}),
@@ -88,14 +88,22 @@ ROWS = (
             ("bedrock", {"inputTokens": 5, "outputTokens": 3, "totalTokens": 8, "cacheReadInputTokens": 4}),
             ("gemini", {"promptTokenCount": 5, "candidatesTokenCount": 3, "cachedContentTokenCount": 4}),
             ("a-proxy", {**tokens(), "num_cached_tokens": 4}),
+            ("a-proxy-as-text", {"prompt_tokens": "5", "completion_tokens": "3", "cached_tokens": "4"}),
         )
     ),
-    # Counts under names that nobody knows are no zeros.
+    # Any server: counts under names that nobody knows are no zeros.
     Scenario(
         "usage-of-unknown-names",
         replied(top={"usage": {"in": 5, "out": 3}}),
         sse(chunk("Hello"), STOP, counted({"in": 5, "out": 3})),
         replace(HELLO, usage=None),
+    ),
+    # Any server: a count of -1 is one that is not known.
+    Scenario(
+        "usage-below-zero",
+        replied(top={"usage": {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": -1}}),
+        None,
+        HELLO,
     ),
     # vLLM sends the details as null where it does not count them.
     Scenario(

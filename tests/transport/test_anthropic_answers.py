@@ -103,6 +103,8 @@ ODDITIES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "arguments at the start of a block without end": ([WITH_INPUT], ONE_CALL),
     "arguments at the start and in pieces": ([WITH_INPUT, *pieces('{"city": "Paris"}'), stop()], ONE_CALL),
     "arguments at the start and empty pieces": ([WITH_INPUT, *pieces("", ""), stop()], ONE_CALL),
+    "arguments at the start and an empty object": ([WITH_INPUT, *pieces("", "{}"), stop()], ONE_CALL),
+    "arguments as an object": ([begin(0, CALL), grow(0, "input_json", partial_json=PARIS), stop()], ONE_CALL),
     "arguments at the start as text": ([begin(0, {**CALL, "input": '{"city": "Paris"}'}), stop()], ONE_CALL),
     "no arguments": ([begin(0, CALL), *pieces(""), stop()], {"tool_calls": (replace(CALLED, arguments=""),)}),
     "interleaved calls": (

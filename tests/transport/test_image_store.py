@@ -11,6 +11,7 @@ import threading
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,15 +147,39 @@ def test_the_folder_may_be_a_link_itself(tmp_path):
     assert ImageStore(folder=tmp_path / "link").find("cat.png").width == 8
 
 
+@pytest.mark.parametrize("descriptors", [True, False])
 @pytest.mark.parametrize("name", ["again.png", "linked/dog.png"])
-def test_no_link_in_the_folder_is_followed_not_even_to_its_own_files(tmp_path, name):
+def test_no_link_in_the_folder_is_followed_not_even_to_its_own_files(tmp_path, monkeypatch, name, descriptors):
     folder = allowed_folder(tmp_path)
     (folder / "again.png").symlink_to(folder / "cat.png")
     (folder / "linked").symlink_to(folder / "below")
+    if not descriptors:
+        monkeypatch.setattr(os, "supports_dir_fd", frozenset())
     store = ImageStore(folder=folder)
     with pytest.raises(ConfigurationError, match="pass the ID"):
         store.find(name)
     assert store.find("below/dog.png").width == 8
+
+
+@pytest.mark.parametrize(("name", "swapped"), [("cat.png", "cat.png"), ("below/dog.png", "below")])
+def test_a_link_put_in_while_the_file_is_opened_is_not_followed(tmp_path, monkeypatch, name, swapped):
+    folder = allowed_folder(tmp_path)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "dog.png").write_bytes(a_png(3, 3))
+    opened = os.open
+
+    def swap_first(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == swapped and not (folder / swapped).is_symlink():
+            (folder / swapped).rename(folder / "moved")
+            (folder / swapped).symlink_to(outside if swapped == "below" else outside / "dog.png")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", swap_first)
+    monkeypatch.setattr(os, "supports_dir_fd", {swap_first})
+    with pytest.raises(ConfigurationError, match="pass the ID"):
+        ImageStore(folder=folder).find(name)
+    assert (folder / swapped).is_symlink()
 
 
 @pytest.mark.parametrize("name", ["pipe.png", "below", "gone.png", "out.png", "sparse.png"])

@@ -103,6 +103,7 @@ REFUSALS: dict[str, tuple[int, Any, list[str]]] = {
     "words of a mode": (400, refusal("This model does not support structured outputs"), METHOD),
     "the field in param": (400, refusal("Not here.", param="response_format", code="unsupported_parameter"), METHOD),
     "the field in loc": (422, fastapi("response_format"), METHOD),
+    "as an endpoint that is not there": (404, refusal("No endpoints found that support response_format"), METHOD),
     "as a failure": (501, refusal("JSON schema is not supported"), METHOD),
     "a schema, by its path": (400, refusal("Not good.", param="response_format.json_schema.schema"), ONCE),
     "a schema, in loc": (422, fastapi("response_format", "json_schema", "schema", message="bad"), ONCE),
