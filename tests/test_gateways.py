@@ -43,13 +43,6 @@ GATEWAYS: dict[str, tuple[dict[str, Any], dict[str, Any] | None, tuple[int, int]
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AKI_API_KEY", "AKI_IO_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    forget_listings()
-
-
 def answers(model: str) -> Callable[[Request], Answer]:
     """What a server of this model answers to any request."""
     top = {"model": model}
@@ -242,12 +235,3 @@ def test_the_bound_that_the_protocol_requires_leaves_room_for_the_prompt() -> No
             message = Message(role="user", content=content)
             client.chat(ChatRequest(model=MODEL, messages=(message,), tools=tools))
             assert 5900 < server.requests[-1].json["max_tokens"] < 6000
-
-
-def test_a_404_tells_what_may_be_wrong_with_the_url() -> None:
-    for end, hint in (("", "under /v1"), ("/anthropic/v1", ""), ("/v1", "")):
-        with ScriptServer(always=json_answer({"detail": "Not Found"}, 404)) as server:
-            model = ChatAKI(model=MODEL, provider=Provider(base_url=f"{server.url}{end}"))
-            with pytest.raises(ours.NotFoundError) as caught:
-                model.invoke("hi")
-        assert ("Most services" in str(caught.value)) is bool(hint)

@@ -217,28 +217,6 @@ arguments = st.dictionaries(st.text(max_size=4), st.one_of(st.integers(), st.tex
 )
 
 
-@st.composite
-def interleaved(draw: st.DrawFn) -> tuple[list[ToolCall], list[dict[str, Any]]]:
-    """Calls, and their pieces in any order that keeps each call's own."""
-    names = draw(st.lists(st.sampled_from(["add", "get", "say"]), min_size=1, max_size=4))
-    calls = [ToolCall(f"id{n}", name, draw(arguments)) for n, name in enumerate(names)]
-    repeats_id, repeats_name = draw(st.booleans()), draw(st.booleans())
-    queues = []
-    for index, call in enumerate(calls):
-        at = sorted(draw(st.lists(st.integers(0, len(call.arguments)), max_size=3)))
-        edges = [0, *at, len(call.arguments)]
-        said = [call.arguments[a:b] for a, b in pairwise(edges)]
-        queue = [{"index": index, "id": call.id, "function": {"name": call.name, "arguments": ""}}]
-        for piece in said:
-            function = {"arguments": piece, **({"name": call.name} if repeats_name else {})}
-            queue.append({"index": index, "function": function, **({"id": call.id} if repeats_id else {})})
-        queues.append(queue)
-    order = [queue.pop(0) for queue in queues]  # they begin in their order
-    while any(queues):
-        order.append(draw(st.sampled_from([queue for queue in queues if queue])).pop(0))
-    return calls, order
-
-
 # Blocking and streamed
 
 
