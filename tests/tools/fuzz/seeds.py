@@ -11,7 +11,8 @@ from tests.scenarios import ERRORS as ERROR_ROWS
 from tests.scenarios import SCENARIOS, Scenario, chunk, reply, tokens
 from tests.script_server import MODELS
 from tests.transport import native_says
-from tests.transport.test_anthropic_answers import ALL, WHOLE
+from tests.transport.anthropic_says import message, text, thinking, tool_use
+from tests.transport.test_anthropic_answers import ALL
 from tests.transport.test_decoding import CALL
 
 _PICTURE = base64.b64encode(a_png()).decode()
@@ -63,7 +64,8 @@ OPENAI_STREAM = [
     [chunk(top={"choices": [CHOICE]}), chunk(top={"choices": [CHOICE]}), chunk(finish="stop"), "[DONE]"],
     *_streams(),
 ]
-ANTHROPIC = [[WHOLE]]
+_HIDDEN = {"type": "redacted_thinking", "data": "ZA=="}
+ANTHROPIC = [[message(text("Hello"), thinking("Hm", "c2ln"), _HIDDEN, tool_use("a", "add", {"city": "Paris"}))]]
 ANTHROPIC_STREAM = [ALL]
 NATIVE = [
     [native_says.STARTED, native_says.working("Hel"), native_says.working("Hello"), native_says.done("Hello")],
