@@ -80,7 +80,8 @@ def test_the_first_call_answers_and_the_limits_are_known_behind_it(name: str) ->
 @pytest.mark.parametrize(
     ("row", "limits"),
     [
-        ({"max_model_len": 1024}, (1024, 0)),
+        ({"max_model_len": 1, "max_output_tokens": 10**9}, (1, 10**9)),
+        ({"max_context_length": 8}, (8, 0)),
         ({"meta": {"n_ctx_train": 131072, "n_ctx": 4096}}, (4096, 0)),
         ({"meta": {"n_ctx_train": 131072}}, (0, 0)),
         (
@@ -140,9 +141,11 @@ def test_the_protocol_follows_the_url() -> None:
             assert cls(**at, protocol="openai").protocol == "openai"
 
 
-def test_a_service_without_a_listing_is_asked_for_it_once() -> None:
+def test_a_service_without_a_listing_is_asked_for_it_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "aki_transport")
     for status in (404, 405, 200, 501):
         forget_listings()
+        caplog.clear()
         with serve("vllm", listing=text_answer("<html>Not here</html>", status)) as server:
             for _ in range(3):
                 with warnings.catch_warnings():
@@ -150,6 +153,7 @@ def test_a_service_without_a_listing_is_asked_for_it_once() -> None:
                     model = ChatAKI(model=QWEN, provider=Provider(base_url=server.openai_url))
                     assert model.invoke("hi").text == "Hello"
             assert (len(server.listings), len(server.requests)) == (1, 3)
+        assert sum("could not be read" in message for message in caplog.messages) == 1
 
 
 @pytest.mark.parametrize(

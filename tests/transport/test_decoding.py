@@ -252,6 +252,16 @@ def test_a_stream_adds_up_to_the_blocking_reply(
         assert getattr(streamed, name) == getattr(blocking, name), name
 
 
+def test_sources_reasoning_and_fields_of_an_answer() -> None:
+    sources = [{"title": "Rome", "url": "https://example.org/rome"}]
+    content = ["Old", {"type": "image_url", "image_url": {"url": "data:,"}}]
+    top = {"search_results": sources, "citations": ["https://example.org/rome"]}
+    answer = read(reply(content, reasoning_content="Hm", top=top))
+    assert (answer.annotations, answer.reasoning, answer.text) == (tuple(sources), "Hm", "Old")
+    assert answer.details == {"created": 1767225600, **top}
+    assert read(reply(top={"citations": top["citations"]})).annotations == tuple(top["citations"])
+
+
 def test_raw_of_a_stream_is_completed() -> None:
     answer = stream(chunk("Hello"), chunk(finish="stop"), chunk(top={"choices": [], "usage": {"prompt_tokens": 1}}))
     assert answer.raw["model"] == MODEL
