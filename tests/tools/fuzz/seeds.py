@@ -13,7 +13,6 @@ from tests.script_server import MODELS
 from tests.transport import native_says
 from tests.transport.anthropic_says import message, text, thinking, tool_use
 from tests.transport.test_anthropic_answers import ALL
-from tests.transport.test_decoding import CALL
 
 _PICTURE = base64.b64encode(a_png()).decode()
 _LOGPROBS = {"content": [{"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": [{"token": "b"}]}]}
@@ -43,6 +42,7 @@ def _read(text: str | bytes) -> Any:
         return None
 
 
+CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
 _CALLS = [CALL, {**CALL, "id": "call_2", "index": 1}]
 _MESSAGE = {"reasoning": None, "reasoning_content": "Hm", "refusal": "", "function_call": CALL["function"]}
 _TOP = {
