@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 from llama_index.core.base.llms.types import (
@@ -69,6 +69,7 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
 
     def _chat_request(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatRequest:
         kwargs = {"strict": self.strict, **_with_openai_names(kwargs)}
+        kwargs["tools"] = list(map(_openai_tool, kwargs.get("tools") or ()))
         return self._create_request(
             tuple(map(convert_message, messages)),
             None,
@@ -290,7 +291,9 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
         return StructuredPrediction(output_cls, messages, llm_kwargs or {})
 
 
-def _openai_tool(tool: BaseTool) -> dict[str, Any]:
+def _openai_tool(tool: BaseTool | Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(tool, Mapping):
+        return tool
     converted = tool.metadata.to_openai_tool(skip_length_check=True)
     converted["function"]["name"] = tool.metadata.get_name()  # by which agents look for it; LlamaIndex changes it there
     schema: dict[str, Any] = getattr(tool.metadata.fn_schema, "model_json_schema", dict)()

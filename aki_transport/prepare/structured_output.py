@@ -29,6 +29,7 @@ from aki_transport.messages import (
 )
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.schemas import checked, known_fields, legal_name, object_schema
+from aki_transport.tool_arguments import arguments_text
 from aki_transport.transport import Decoder, OuterDecoder, Payload
 
 _FIRST_FIELD = re.compile(r'\{\s*"((?:[^"\\]|\\.)*)"\s*:', re.DOTALL)
@@ -174,10 +175,10 @@ class JsonDecoder(OuterDecoder):
             self.has_answer = True
         if returned:
             before = JsonAnswer(returned).values
-            return "".join(f"\n{_dumps(self._inner_value(value))}" for value in values if value not in before)
+            return "".join(f"\n{arguments_text(self._inner_value(value))}" for value in values if value not in before)
         if not text and reply.tool_calls and not was_cut:
             return "{}"  # a call without arguments is an empty object, unless it was cut off before them
-        return text if len(values) != 1 or _is_json_of(values[0], text) else _dumps(values[0])
+        return text if len(values) != 1 or _is_json_of(values[0], text) else arguments_text(values[0])
 
     def _inner_value(self, value: Any) -> Any:
         """The object in `value` that has the fields: as it is, it would count for less than what was returned before.
@@ -185,7 +186,7 @@ class JsonDecoder(OuterDecoder):
         Frameworks convert values, such as a number in a text, that do not fit the schema itself.
         """
         with suppress(ValueError):
-            return JsonAnswer(_dumps(value)).find(self._with_required, self._fields)
+            return JsonAnswer(arguments_text(value)).find(self._with_required, self._fields)
         return value
 
     def _with_required(self, value: Any) -> Any:
@@ -209,15 +210,6 @@ def _is_json_of(value: Any, text: str) -> bool:
         return bool(json.loads(text) == value)
     except (ValueError, RecursionError):
         return False
-
-
-def _dumps(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a pair of surrogates
-        return json.dumps(value)
-    return text
 
 
 class _JsonFilter:
