@@ -1,8 +1,5 @@
 """One transport for LangChain and LlamaIndex to AKI.IO, gateways and services that speak like them."""
 
-from typing import TYPE_CHECKING
-
-from aki_transport._lazy import lazy_attributes
 from aki_transport._version import __version__
 from aki_transport.client import Client
 from aki_transport.errors import (
@@ -29,14 +26,12 @@ from aki_transport.errors import (
     ServiceUnavailableError,
     StreamInterruptedError,
 )
+from aki_transport.images.image import GeneratedImage
+from aki_transport.images.store import ImageStore
 from aki_transport.messages import JobProgress
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.providers import PROVIDERS, Provider, Route
 from aki_transport.transport import Timeout
-
-if TYPE_CHECKING:
-    from aki_transport.images.image import GeneratedImage
-    from aki_transport.images.store import ImageStore
 
 __all__ = [
     "PROVIDERS",
@@ -72,8 +67,3 @@ __all__ = [
     "Timeout",
     "__version__",
 ]
-
-# Imported when first asked for: most programs make no pictures.
-_LAZY = {"GeneratedImage": "images.image", "ImageStore": "images.store"}
-
-__getattr__, __dir__ = lazy_attributes(__name__, _LAZY)

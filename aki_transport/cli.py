@@ -167,7 +167,7 @@ def _check_live(arguments: argparse.Namespace) -> int:
     from aki_transport import live_check  # noqa: PLC0415  for the few who ask
 
     is_answered = live_check.run(
-        live_check.all_questions(),
+        live_check.QUESTIONS,
         write=_print,
         agree=lambda cost: agree(cost, yes=arguments.yes),
         provider=arguments.provider,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from aki_transport._version import __version__
@@ -19,22 +19,19 @@ from aki_transport.auth import (
     shown_url,
 )
 from aki_transport.errors import APIStatusError, NotFoundError
+from aki_transport.images.image import GeneratedImage, ImageList, as_images
+from aki_transport.images.request import ImageRequest, build_image_request
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.models.listing import ServiceListing
 from aki_transport.models.resolver import ModelResolver, OnModelFallback, OnUnknownModel
 from aki_transport.prepare.adaptations import Memory
 from aki_transport.prepare.chat import PreparedChat, final_reply
+from aki_transport.prepare.images import PreparedImageCall, prepare_image_calls, validate_request
 from aki_transport.prepare.structured_output import NoJsonError
 from aki_transport.providers import DEFAULT_PROVIDER, Provider, base_url_hint, default_protocol, find_provider
 from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
 from aki_transport.wire import find_image_wire, find_wire
-
-# What pictures take beyond that is imported with the first of them: most clients make none.
-if TYPE_CHECKING:
-    from aki_transport.images.image import GeneratedImage
-    from aki_transport.images.request import ImageRequest
-    from aki_transport.prepare.images import PreparedImageCall
 
 
 class Client:
@@ -69,8 +66,10 @@ class Client:
 
     Example:
         >>> client = Client(api_key="...")
-        >>> client.model_info("qwen3.6-35b").context_window
-        262144
+        >>> client.model_info("qwen3.6-35b").context_window, client.planned_output("qwen3.6-35b")
+        (262144, 8192)
+        >>> client.key_origin()
+        'api_key='
         >>> client.close()
     """
 
@@ -253,8 +252,6 @@ class Client:
             >>> Client().generate_image("a red lighthouse on a hill", size="512x512")
             [GeneratedImage('img_...', 512x512, image/png, ... bytes, prompt='a red lighthouse on a hill')]
         """
-        from aki_transport.images.image import ImageList  # noqa: PLC0415
-
         request = self._image_request(prompt, model=model, **options)
         deadline = self._transport.deadline()
         if self._resolver.needs_listing(request.model or "", for_images=True):
@@ -269,8 +266,6 @@ class Client:
         self, prompt: str, *, model: str | None = "z-image-turbo", on_progress: OnProgress | None = None, **options: Any
     ) -> list[GeneratedImage]:
         """`generate_image`, async."""
-        from aki_transport.images.image import ImageList  # noqa: PLC0415
-
         request = self._image_request(prompt, model=model, **options)
         deadline = self._transport.deadline()
         if self._resolver.needs_listing(request.model or "", for_images=True):
@@ -309,12 +304,7 @@ class Client:
         return await self.agenerate_image(prompt, model=model, images=images, **options)
 
     def model_info(self, model: str) -> ModelInfo:
-        """What is known of a model now. Never asks the service and never raises.
-
-        Example:
-            >>> Client().model_info("openai/gpt-oss-120b").id
-            'gpt-oss-120b'
-        """
+        """What is known of a model now. Never asks the service and never raises."""
         return self._resolver.info(model, self._listing.known)
 
     def models(self) -> tuple[ModelInfo, ...]:
@@ -342,12 +332,12 @@ class Client:
             >>> [info.source for info in Client().refresh_models() if info.id == "apertus-chat-70b"]
             ['service']
         """
-        self._listing.read(force=True)
+        self._listing.refresh()
         return self._resolver.all(self._listing.known)
 
     async def arefresh_models(self) -> tuple[ModelInfo, ...]:
         """`refresh_models`, async."""
-        await self._listing.aread(force=True)
+        await self._listing.arefresh()
         return self._resolver.all(self._listing.known)
 
     def key_origin(self) -> str | None:
@@ -355,10 +345,6 @@ class Client:
 
         Raises:
             ConfigurationError: There is no key.
-
-        Example:
-            >>> Client(api_key="...").key_origin()
-            'api_key='
         """
         return self._key.origin if self._key.function or self._key() else None
 
@@ -395,12 +381,7 @@ class Client:
         return error
 
     def planned_output(self, model: str) -> int | None:
-        """The `max_tokens` that is sent with a prompt of usual length if the user sets none; None if none is sent.
-
-        Example:
-            >>> Client().planned_output("qwen3.6-35b")
-            8192
-        """
+        """The `max_tokens` that is sent with a prompt of usual length if the user sets none; None if none is sent."""
         return self._resolver.planned_output(self.model_info(model))
 
     def _prepare(self, request: ChatRequest) -> PreparedChat:
@@ -415,17 +396,11 @@ class Client:
         )
 
     def _image_request(self, prompt: str, **options: Any) -> ImageRequest:
-        from aki_transport.images.image import as_images  # noqa: PLC0415
-        from aki_transport.images.request import build_image_request  # noqa: PLC0415
-        from aki_transport.prepare.images import validate_request  # noqa: PLC0415
-
         if "images" in options:
             options["images"] = as_images(options["images"])
         request, protocol = build_image_request(prompt, **options), self.route.protocol
         return validate_request(request, find_image_wire(protocol), protocol=protocol)
 
     def _prepare_image_calls(self, request: ImageRequest, on_progress: OnProgress | None) -> list[PreparedImageCall]:
-        from aki_transport.prepare.images import prepare_image_calls  # noqa: PLC0415
-
         wire, listing = find_image_wire(self.route.protocol), self._listing.known
         return prepare_image_calls(request, wire, self._resolver, listing, on_progress=on_progress or self._on_progress)

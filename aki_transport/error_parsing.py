@@ -34,6 +34,8 @@ _MAX_PARSED = 16384  # characters of a message that are looked at; a page's titl
 _MAX_TEXT = 4096  # characters of a message without markup; errors.py shortens further, after it removed the key
 _MAX_ITEMS = 20  # of a list of messages
 _MAX_FIELD = 200  # characters of the name of a field
+_MAX_DEPTH = 6  # objects and lists around what an error says of a field
+_ENVELOPES = ("error", "message", "detail", "details", "errors", "fieldViolations")  # Mistral, FastAPI, Gemini
 
 _BY_STATUS: Mapping[int, type[APIStatusError]] = {
     **dict.fromkeys((400, 405, 409, 413, 422), BadRequestError),
@@ -83,9 +85,11 @@ _GENERIC = frozenset(
 
 # Messages of vLLM, llama.cpp, TGI, SGLang, LiteLLM, OpenAI, Anthropic and the services in providers.py.
 _OVERFLOW = re.compile(
-    r"""maximum\ context\ length | context[ _-]?(length|window|size)[^.]{0,60}(exceed|limit|too|smaller|only)
+    r"""maximum\ (context|prompt|input)\ length
+      | context[ _-]?(length|window|size)[^.]{0,60}(exceed|limit|too|smaller|only)
       | exceed\w{0,3}[^.]{0,80}\b(context|n_ctx|max_model_len|maximum\ (model|prompt|input|sequence)\ length)
-      | (prompt|input|message|conversation|request)s?\ (is|are|was|were)?\ ?too\ (long|large\ for)
+      | (prompt|input|message|conversation|request)s?(\ text)?\ (is|are|was|were)?\ ?too\ (long|large\ for)
+      | \bprompt\ (exceeds|超长) | input\ length\ should\ be | tokens\ in\ the\ (prompt|input|messages)\ exceed
       | too\ large\ to\ process
       | (longer|larger|greater)\ than\ the\ (maximum\ )?(model|context|prompt|input)
       | must\ have\ (less|fewer)\ than\ \d{1,9}\ tokens
@@ -95,14 +99,16 @@ _OVERFLOW = re.compile(
       | token\ (count|limit)[^.]{0,40}exceed | exceed\w{0,3}\ (the\ )?(model'?s?\ )?token\ limit""",
     re.IGNORECASE | re.VERBOSE,
 )
-# Messages of vLLM, LiteLLM, transformers, Ollama, OpenAI, DeepSeek, OpenRouter, Bedrock, Gemini, LM Studio, Ray Serve.
+# Messages of vLLM, LiteLLM, transformers, Ollama, OpenAI, DeepSeek, OpenRouter, Bedrock, Gemini, LM Studio, Ray Serve,
+# Cloudflare, Zhipu.
 # Between "model" and what is wrong stands at most its ID: "model output is invalid" tells of something else.
 _NO_MODEL = re.compile(
-    r"""\b(no\ such|unknown|unrecognized|invalid)\ model(\ (name|id|identifier|passed|specified)\b|\ ?[:='"`(.]|\Z)
+    r"""\bno\ such\ model\b
+      | \b(unknown|unrecognized|invalid)\ model(\ (name|id|identifier|passed|specified)\b|\ ?[:='"`(.]|\Z)
       | \bmodels?(\ (name|id|identifier))?[ :=]{0,3}
         (['"`][^'"`]{1,200}['"`]|(?=[^\s'"`]{0,99}[-\d/._:])[^\s'"`]{1,200})?,?\ ?
         (was\ |is\ |could\ |does\ |do\ )?(not\ (be\ )?(found|available|exist|accessible|deployed|loaded)
-        |doesn't\ exist|unknown|invalid|not\ a\ valid\ model)
+        |doesn't\ exist|unknown|invalid|not\ a\ valid\ model|not\ supported\.?\Z) | 模型不存在
       | is\ not\ a\ valid\ model | pinned\ to\ ['"`\w] | no\ models?\ (is\ |are\ )?loaded
       | could\ not\ find\ (the\ )?model\b | no\ endpoints\ found\ for\ [^\s/]{1,99}/ | llm\ provider\ not\ provided""",
     re.IGNORECASE | re.VERBOSE,
@@ -110,7 +116,9 @@ _NO_MODEL = re.compile(
 _NOT_LOADED = re.compile(r"loaded|available|accessible|deployed", re.IGNORECASE)
 # At 404 there is little else that could be missing. Anthropic names the model alone.
 _NO_MODEL_THERE = re.compile(
-    r"\bmodel\b.{0,80}(not (found|supported|available)|does ?n[o']t exist|unknown)|\Amodel: \S+\Z", re.IGNORECASE
+    r"\bmodel\b.{0,80}(not (found|supported|available)|does ?n[o']t exist|unknown)"
+    r"|\Amodel: \S+\Z|not found:? (the )?model\b",
+    re.IGNORECASE,
 )
 # Gemini and xAI answer a wrong key with 400.
 _WRONG_KEY = re.compile(
@@ -138,8 +146,9 @@ _MODEL_STATUSES = frozenset({400, 404, 422})
 _STATUS = re.compile(r"[45]\d\d")
 _REQUEST_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 # Possessive, for backtracking would make a page of unclosed tags quadratic.
-_TAG = re.compile(r"<(/?+)([a-zA-Z!?][a-zA-Z0-9]*+)[^<>]*+>")
-_HIDDEN = frozenset({"script", "style"})
+_TAG = re.compile(r"</?+[a-zA-Z!?][^<>]*+>")
+_TITLE = re.compile(r"<title\b[^<>]*+>([^<]*+)", re.IGNORECASE)
+_HIDDEN = re.compile(r"<(script|style)\b.*?(</\1[^<>]*+>?|\Z)", re.IGNORECASE | re.DOTALL)
 
 
 def error_from_response(
@@ -194,7 +203,7 @@ def _build(
 
 
 def refused_fields(error: APIStatusError) -> tuple[str, ...]:
-    """The fields of the request that an error names in `param` or `detail[].loc`, with dots between their parts."""
+    """The fields of the request that an error names in `param`, `field` or `loc`, with dots between their parts."""
     return _named_fields(error.body)
 
 
@@ -203,15 +212,15 @@ def _names_model(body: Any) -> bool:
     return {name.removeprefix("body.") for name in _named_fields(body)} == {"model"}
 
 
-def _named_fields(body: Any) -> tuple[str, ...]:
-    body = body if isinstance(body, Mapping) else {}
-    names: list[Any] = []
-    for fields in (body.get("error"), body):
-        if isinstance(fields, Mapping):
-            names.append(fields.get("param"))
-            details = fields.get("detail")
-            names += map(_location, details[:_MAX_ITEMS] if isinstance(details, list) else ())
-    return tuple(name[:_MAX_FIELD] for name in names if isinstance(name, str) and name not in ("", "None"))
+def _named_fields(body: Any, depth: int = _MAX_DEPTH) -> tuple[str, ...]:
+    if isinstance(body, list):
+        names, inner = [], body[:_MAX_ITEMS]
+    elif isinstance(body, Mapping):
+        names, inner = [body.get("param"), body.get("field"), _location(body)], [body.get(name) for name in _ENVELOPES]
+    else:
+        return ()
+    named = tuple(name[:_MAX_FIELD] for name in names if isinstance(name, str) and name not in ("", "None"))
+    return sum((_named_fields(each, depth - 1) for each in inner if depth), named)
 
 
 def _location(detail: Any) -> str:
@@ -288,7 +297,7 @@ def _parse_envelope(body: Any) -> tuple[str, str | None, str | None, int | None]
     named = None
     if isinstance(message, str) and message in _BY_CODE and fields.get("message"):
         named, message = message, None
-    for name in ("message", "description", "detail", "msg"):
+    for name in ("message", "description", "detail", "msg", "errors"):
         message = message or fields.get(name)
     match fields:
         case {"metadata": {"raw": str(raw)}}:  # OpenRouter: what the server behind it answered
@@ -326,20 +335,5 @@ def _to_text(value: Any) -> str:
 
 def _strip_markup(text: str) -> str:
     """The title of an HTML page, else its text without tags, scripts and styles."""
-    parts, position, open_element = [], 0, ""
-    for tag in _TAG.finditer(text):
-        name, closing = tag[2].lower(), bool(tag[1])
-        if open_element:
-            if not closing or name != open_element:
-                continue
-            if name == "title":
-                return text[position : tag.start()]
-            open_element = ""
-        else:
-            parts.append(text[position : tag.start()])
-            if not closing and (name in _HIDDEN or name == "title"):
-                open_element = name
-        position = tag.end()
-    if open_element not in _HIDDEN:
-        parts.append(text[position:])
-    return " ".join(parts)
+    title = _TITLE.search(text)
+    return title[1] if title else _TAG.sub(" ", _HIDDEN.sub(" ", text))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, ValidationError, WithJsonSchema, model_validator
 
-from aki_transport.images.progress import ProgressBar, combine_callbacks
+from aki_transport.images.progress import ProgressBar
 from aki_transport.images.request import (
     MAX_IMAGES_PER_TOOL_CALL,
     MAX_PROMPT,
@@ -17,7 +17,7 @@ from aki_transport.images.request import (
     build_image_request,
 )
 from aki_transport.images.store import ImageStore
-from aki_transport.messages import OnProgress
+from aki_transport.messages import JobProgress, OnProgress
 from aki_transport.prepare.images import validate_request
 from aki_transport.settings import ConnectionSettings
 from aki_transport.wire import find_image_wire
@@ -111,6 +111,12 @@ class ImageToolSettings(ConnectionSettings):
         return {"size": size, **{name: getattr(self, name) for name in names}}
 
     @contextmanager
-    def _progress_callback(self, name: str, *others: OnProgress | None) -> Iterator[OnProgress | None]:
+    def _progress_callback(self, name: str, *others: OnProgress | None) -> Iterator[OnProgress]:
         with ProgressBar(name) if self.progress else nullcontext() as bar:
-            yield combine_callbacks(self.on_progress, bar, *others)
+            callbacks = [callback for callback in (self.on_progress, bar, *others) if callback is not None]
+
+            def call_each(progress: JobProgress) -> None:
+                for callback in callbacks:
+                    callback(progress)
+
+            yield call_each

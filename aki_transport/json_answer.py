@@ -14,25 +14,32 @@ from aki_transport.json_text import BracketScanner
 
 T = TypeVar("T")
 
-_KINDS = r"(?i:(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad))"
-# Where reasoning begins and ends, and where JSON may begin. Without its beginning, all the text before its end is
+_KINDS = r"(?i:(?:seed:|ant)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis))"
+# Where reasoning begins and ends (also as Cohere, OpenThinker, Phi, Gemma, Apriel and Granite write it), and where JSON
+# may begin. Without its beginning, all the text before its end is
 # reasoning: templates of chat models put the opening tag into the prompt, and servers that leave out the special tokens
 # of the harmony format leave the words between them. Each branch begins with its own character, which makes it fast.
 _MARK = re.compile(
-    rf"<(?:/{_KINDS}>(?P<close>)|{_KINDS}>(?P<open>)|\|channel\|>final(?:<\|message\|>)?(?P<close_final>)"
-    r"|\|?channel\|?>(?:analysis|thought)(?P<open_channel>)|channel\|>(?P<end>)|\|[a-z_]+\|>(?:assistant)?(?P<token>))"
-    r'|\[(?:/THINK\](?P<close_bracket>)|THINK\](?P<open_bracket>)|(?=\s*(?:["{\[\d-]|true|false|null))(?P<json_list>))'
+    rf"<(?:\s?/\s?{_KINDS}\s?>(?P<close>)|\s?{_KINDS}\s?>(?P<open>)|\|channel\|>final(?:<\|message\|>)?(?P<close_final>)"
+    r"|\|?channel\|?>(?:analysis|thought)(?P<open_channel>)|channel\|>(?P<end>)"
+    rf"|\|(?:/|(?i:end_(?:of_)?)){_KINDS}\|>(?P<close_token>)|\|(?i:(?:start_|begin_(?:of_)?)?){_KINDS}\|>(?P<open_token>)"
+    r"|unused9(?:4>(?P<open_unused>)|5>(?P<close_unused>))|\|[A-Za-z_]+\|>(?:assistant)?(?P<token>))"
+    r'|\[(?:/THINK\](?P<close_bracket>)|THINK\](?P<open_bracket>)|(?=\s*(?:["{\[\d-]|true|false|null))(?P<json_list>)'
+    r"|BEGIN FINAL RESPONSE\](?P<close_begin>))"
+    r"|Here(?: i|')s my (?:response:(?P<close_here>)|thought process:(?P<open_here>))"
     r"|◁(?:/think▷(?P<close_triangle>)|think▷(?P<open_triangle>))"
-    r'|\{(?=\s*(?:["\']|[A-Za-z_]\w{0,63}\s{0,9}:))(?P<json_object>)|"(?=\s*[{\[])(?P<json_string>)'
+    r'|\{(?=\s*(?:["\'#/]|[A-Za-z_]\w{0,63}\s{0,9}:))(?P<json_object>)|"(?=\s*[{\[])(?P<json_string>)'
     r"|assistantfinal(?P<close_words>)"
 )
 # What models write in the place of JSON: objects as Python and JavaScript have them, with comments.
 _NEARLY_JSON = re.compile(
-    r"""(?P<kept>"(?:[^"\\]|\\.)*")|'(?P<text>(?:[^'\\]|\\.){0,4096})'|(?P<comment>//[^\n]*|/\*.{0,4096}?\*/)"""
-    r"""|(?P<key>[A-Za-z_]\w{0,63})(?=\s{0,9}:)|\b(?P<constant>None|True|False)\b""",
+    r"""(?P<kept>"(?:[^"\\]|\\.)*")|'(?P<text>(?:[^'\\]|\\.){0,4096})'|(?P<comment>(?://|\#)[^\n]*|/\*.{0,4096}?\*/)"""
+    r"""|(?P<key>[A-Za-z_]\w{0,63})(?=\s{0,9}:)|\b(?P<constant>None|True|False)\b"""
+    r"|(?P<blank>[\u00a0\u200b\u3000\ufeff]+)",
     re.DOTALL,
 )
 _LAST_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])', re.DOTALL)
+_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}|(?P<no_escape>))')
 _CONSTANTS = {"None": "null", "True": "true", "False": "false"}
 _MAX_CANDIDATES = 1000  # the last ones of a text
 _MAX_FAILURES = 1000  # each may take time in proportion to the length of the text
@@ -56,16 +63,16 @@ class JsonAnswer:
 
     Args:
         text: The text of the answer, perhaps with reasoning in it.
-        reasoning: The reasoning beside it.
+        reasoning: The reasoning beside it; None if the answer is none of the reasoning, as it was cut off.
 
     Attributes:
         values: The values outside of reasoning, in order.
     """
 
-    def __init__(self, text: str, reasoning: str = "") -> None:
+    def __init__(self, text: str, reasoning: str | None = "") -> None:
         answers, from_reasoning, has_words = _read(text)
         self.values: list[Any] = [candidate.value for candidate in answers]
-        if not answers and not has_words:  # some servers send the whole answer as reasoning
+        if not answers and not has_words and reasoning is not None:  # some servers send the whole answer as reasoning
             in_text, more, _ = _read(reasoning)
             answers = from_reasoning or [*more, *in_text]
         self._candidates = answers
@@ -273,7 +280,9 @@ def _as_json(match: re.Match[str]) -> str:
     match match.lastgroup:
         case "text":
             text = match["text"].replace("\\'", "'").replace('\\"', '"').replace('"', '\\"')
-            return f'"{text}"'
+            return _with_escapes(f'"{text}"')
+        case "kept":
+            return _with_escapes(match[0])
         case "comment":
             return ""
         case "key":
@@ -281,7 +290,12 @@ def _as_json(match: re.Match[str]) -> str:
         case "constant":
             return _CONSTANTS[match[0]]
         case _:
-            return match[0]
+            return " "
+
+
+def _with_escapes(text: str) -> str:
+    """A string in which a backslash that escapes nothing, as in regular expressions and TeX, stands for itself."""
+    return _ESCAPE.sub(lambda escape: escape[0] if escape["no_escape"] is None else "\\\\", text)
 
 
 def _is_json(value: Any) -> bool:

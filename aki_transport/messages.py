@@ -186,10 +186,11 @@ ResponseFormat: TypeAlias = JsonObject | JsonSchema | Mapping[str, Any]
 class ChatRequest:
     """One request to a model. Fields that are None or empty are not sent.
 
-    `structured_first` is the method to try first for a JSON schema; `structured_methods`, set while the request is
-    prepared, are those that are left. `fields` are further fields of the body that are known by name, `extra_body`
-    those that are not. `headers` and `timeout` are those of this one request. `max_tokens_field` is the protocol's name
-    of that bound, and `own_bound` tells, where it is not the caller's, whether the protocol requires one.
+    `structured_first` is the method to try first for a JSON schema; `structured_methods` are those that are left,
+    chosen while the request is prepared if it has none. `fields` are further fields of the body that are known by name,
+    `extra_body` those that are not. `headers` and `timeout` are those of this one request. `max_tokens_field` is the
+    protocol's name of that bound, and `own_bound` tells, where it is not the caller's, whether the protocol requires
+    one.
     `attachments_in_results` means that pictures of a tool's result stay in its message, and `original_names` has the
     names of tools that were reduced to what protocols take.
 
@@ -340,7 +341,7 @@ OnProgress: TypeAlias = Callable[[JobProgress], None]
 
 
 class ToolCallDelta(NamedTuple):
-    """The next piece of a tool call. `position` counts calls from 0; `id` and `name` come once each."""
+    """The next piece of a tool call. `position` counts calls from 0; `id` comes once, `name` most often too."""
 
     position: int
     id: str | None = None

@@ -49,9 +49,8 @@ class ConnectionSettings(BaseModel):
     """The service and the connection to it."""
 
     # Mixins are never instantiated, so their schema is not built, which would take 3 ms per class.
-    model_config = ConfigDict(
-        protected_namespaces=(), arbitrary_types_allowed=True, defer_build=True, use_attribute_docstrings=True
-    )
+    # Descriptions out of the docstrings would take a quarter of the import's time.
+    model_config = ConfigDict(protected_namespaces=(), arbitrary_types_allowed=True, defer_build=True)
 
     provider: str | Provider = DEFAULT_PROVIDER
     """A name in `aki_transport.PROVIDERS`, or a `Provider` of your own."""

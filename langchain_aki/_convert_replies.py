@@ -186,8 +186,8 @@ def _merge_by_position(calls: tuple[ToolCallDelta, ...]) -> tuple[ToolCallDelta,
     merged: dict[int, ToolCallDelta] = {}
     for call in calls:
         first = merged.get(call.position, ToolCallDelta(call.position))
-        arguments = first.arguments + call.arguments
-        merged[call.position] = ToolCallDelta(call.position, first.id or call.id, first.name or call.name, arguments)
+        name, arguments = (first.name or "") + (call.name or ""), first.arguments + call.arguments
+        merged[call.position] = ToolCallDelta(call.position, first.id or call.id, name or None, arguments)
     return tuple(merged.values())
 
 

@@ -46,18 +46,16 @@ class _ImageTool(LangChainConnection, ImageToolSettings, BaseTool):
     def _run(self, prompt: str, *, config: RunnableConfig, **arguments: Any) -> tuple[Content, list[GeneratedImage]]:
         store = self._store_of(config)
         options, sources = self._checked_options(prompt, store, arguments)
-        draw = self._client.edit_image if sources else self._client.generate_image
         with _tool_error(BadRequestError), self._progress_callback(self.name, _graph_writer(self.name)) as callback:
-            return self._result(draw(on_progress=callback, **options), store, sources)
+            return self._result(self._client.generate_image(on_progress=callback, **options), store, sources)
 
     async def _arun(
         self, prompt: str, *, config: RunnableConfig, **arguments: Any
     ) -> tuple[Content, list[GeneratedImage]]:
         store = self._store_of(config)
         options, sources = self._checked_options(prompt, store, arguments)
-        draw = self._client.aedit_image if sources else self._client.agenerate_image
         with _tool_error(BadRequestError), self._progress_callback(self.name, _graph_writer(self.name)) as callback:
-            return self._result(await draw(on_progress=callback, **options), store, sources)
+            return self._result(await self._client.agenerate_image(on_progress=callback, **options), store, sources)
 
     def _checked_options(
         self, prompt: str, store: ImageStore, arguments: dict[str, Any]

@@ -43,6 +43,11 @@ class LlamaIndexModel(ModelSettings, LLM):
 
     _is_chat_model: ClassVar[bool]
 
+    @classmethod
+    def class_name(cls) -> str:
+        """The name of this class in dumps."""
+        return cls.__name__
+
     # These two are not `abstractmethod`s, because LlamaIndex records a span for each implementation of one.
 
     def _chat_request(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatRequest:

@@ -150,7 +150,7 @@ class _CallAccumulator:
 
     def add(self, delta: ToolCallDelta) -> None:
         self._id = delta.id or self._id
-        self._name = delta.name or self._name
+        self._name += delta.name or ""
         if delta.arguments:
             self._json += delta.arguments
             if len(self._json) >= self._parsed_length * _PARSE_AGAIN_AT:

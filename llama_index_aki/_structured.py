@@ -72,7 +72,7 @@ class StructuredPrediction(Generic[Model]):
             refusal = details.get("refusal") or "content_filter"
             raise ModelRefusalError(f"the model refused: {refusal}", refusal=refusal, model=details.get("model_name"))
         was_cut = details.get("finish_reason") == "length"
-        answer = JsonAnswer(text, "" if was_cut else reasoning_text(response.message))
+        answer = JsonAnswer(text, None if was_cut else reasoning_text(response.message))
         try:
             self.result = answer.find(validated(self._cls), self._fields)
         except ValueError as error:
@@ -81,7 +81,7 @@ class StructuredPrediction(Generic[Model]):
                 problem = "the answer holds no JSON"
         else:
             return
-        if was_cut or self._round >= _MAX_ROUNDS:
+        if was_cut or self._round >= _MAX_ROUNDS or not answer.values:  # without JSON, every method was tried
             cut = "; it was cut at max_tokens" if was_cut else ""
             raise InvalidResponseError(
                 f"{problem}{cut}. The model said: {text[:500]!r}", model=details.get("model_name")
@@ -89,6 +89,7 @@ class StructuredPrediction(Generic[Model]):
         correction = (
             f"That cannot be used: {problem}. Answer again with one JSON object of the form asked for and nothing else."
         )
+        self.arguments["structured_methods"] = ("instruction",)  # with the schema, which the model may not have seen
         self.messages = [
             *self.messages,
             ChatMessage(role=MessageRole.ASSISTANT, content=text),

@@ -34,11 +34,6 @@ class AKICompletion(PromptSettings, LlamaIndexModel, defer_build=False):
 
     _is_chat_model: ClassVar[bool] = False
 
-    @classmethod
-    def class_name(cls) -> str:
-        """The name of this class in dumps."""
-        return "AKICompletion"
-
     def _chat_request(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatRequest:
         to_prompt = self.messages_to_prompt or messages_to_prompt
         return self._completion_request(to_prompt(messages), kwargs)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, cast
 
 from llama_index.core.base.llms.types import (
@@ -14,6 +15,7 @@ from llama_index.core.base.llms.types import (
     MessageRole,
     ToolCallBlock,
 )
+from llama_index.core.chat_engine.types import AgentChatResponse
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
 from llama_index.core.llms.function_calling import FunctionCallingLLM
@@ -59,11 +61,6 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
 
     _is_chat_model: ClassVar[bool] = True
 
-    @classmethod
-    def class_name(cls) -> str:
-        """The name of this class in dumps."""
-        return "AKI"
-
     def _completion_request(self, prompt: str, kwargs: dict[str, Any]) -> ChatRequest:
         return self._chat_request([ChatMessage(role=MessageRole.USER, content=prompt)], kwargs)
 
@@ -74,9 +71,10 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
             tuple(map(convert_message, messages)),
             None,
             kwargs,
-            CHAT_FIELDS | {"structured_first", "strict"},
+            CHAT_FIELDS | {"structured_first", "structured_methods", "strict"},
             response_format=as_response_format(kwargs.get("response_format"), kwargs.get("strict")),
             structured_first=kwargs.get("structured_first", "json_schema"),
+            structured_methods=kwargs.get("structured_methods", ()),
         )
 
     def _prepare_chat_with_tools(
@@ -153,6 +151,29 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
         responses = await super().astream_chat_with_tools(tools, *args, **kwargs)
         validate = self._validate_chat_with_tools_response
         return (validate(response, tools, allow_parallel_tool_calls) async for response in responses)
+
+    def predict_and_call(self, tools: Sequence[BaseTool], *args: Any, **kwargs: Any) -> AgentChatResponse:
+        """One question, and the result of the tool that the model calls.
+
+        Raises:
+            InvalidResponseError: The model called none of the tools, or its arguments cannot be used.
+
+        Example:
+            >>> from llama_index.core.tools import FunctionTool
+            >>> def weather(city: str) -> str:
+            ...     "The weather in a city."
+            ...     return f"Sunny in {city}."
+            >>> tool = FunctionTool.from_defaults(weather)
+            >>> AKI(model="qwen3.6-35b").predict_and_call([tool], "What is the weather in Munich?").response
+            'Sunny in Munich.'
+        """
+        with _explains_unknown_tools(tools):
+            return super().predict_and_call(tools, *args, **kwargs)
+
+    async def apredict_and_call(self, tools: Sequence[BaseTool], *args: Any, **kwargs: Any) -> AgentChatResponse:
+        """`predict_and_call`, async."""
+        with _explains_unknown_tools(tools):
+            return await super().apredict_and_call(tools, *args, **kwargs)
 
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **_: Any
@@ -289,6 +310,19 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
     ) -> StructuredPrediction[Model]:
         messages = self._extend_messages(prompt.format_messages(llm=self, **values))
         return StructuredPrediction(output_cls, messages, llm_kwargs or {})
+
+
+@contextmanager
+def _explains_unknown_tools(tools: Sequence[BaseTool]) -> Iterator[None]:
+    """LlamaIndex looks the tool up by its name, without a word on a name that is none."""
+    try:
+        yield
+    except KeyError as error:
+        (name,) = error.args
+        names = [tool.metadata.get_name() for tool in tools]
+        if not isinstance(name, str) or name in names:
+            raise
+        raise InvalidResponseError(f"the model called {name}; the tools are {', '.join(names)}") from None
 
 
 def _openai_tool(tool: BaseTool | Mapping[str, Any]) -> Mapping[str, Any]:

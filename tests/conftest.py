@@ -14,7 +14,7 @@ from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
 from aki_transport.prepare.adaptations import forget_refusals
-from aki_transport.transport import polling
+from aki_transport.transport import lifetime, polling
 from tests.script_server import ScriptServer
 
 # The same examples in each run: a new one must not stop work that has nothing to do with it.
@@ -51,11 +51,27 @@ def nothing_was_refused() -> None:
     forget_refusals()
 
 
+@pytest.fixture
+def server() -> Iterator[ScriptServer]:
+    """A server of the test's own."""
+    with ScriptServer() as server:
+        yield server
+
+
 @pytest.fixture(scope="module")
 def scripted() -> Iterator[ScriptServer]:
     """One server for all rows of a table: each says its script to it, and its listing is read once."""
     with ScriptServer() as server:
         yield server
+
+
+@pytest.fixture
+def own_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A client of the test's own for threads, with its pool: it reads the environment when it is made."""
+    monkeypatch.setattr(lifetime, "_threads", None)
+    yield
+    if lifetime._threads is not None:
+        lifetime._threads.client.close()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""llama.cpp's server and LiteLLM's proxy, played again byte for byte: `make interop` wrote down what they answered."""
+"""Real servers, played again byte for byte: `make interop` wrote down what they answered."""
 
 from __future__ import annotations
 
@@ -69,7 +69,11 @@ class Captured:
         return "".join(delta.get("content") or "" for delta in deltas)
 
 
-SERVERS = {"llama.cpp": Captured("llama_cpp.json"), "litellm": Captured("litellm.json")}
+SERVERS = {
+    "llama.cpp": Captured("llama_cpp.json"),
+    "litellm": Captured("litellm.json"),
+    "transformers serve": Captured("transformers_serve.json"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -89,22 +93,34 @@ def model_at(server: ScriptServer, captured: Captured, kind: str = "chat", cls: 
     return cls(**{"model": captured.model, "provider": provider(server, kind), "api_key": KEY, **fields})
 
 
-@pytest.mark.parametrize("name", SERVERS)
-@pytest.mark.parametrize("kind", ["chat", "messages"])
-def test_the_first_call_answers_and_the_limits_are_known_behind_it(name: str, kind: str) -> None:
+# Server, kind, the context window that it lists, and the requests that look for one.
+@pytest.mark.parametrize(
+    ("name", "kind", "window", "listed_by"),
+    [
+        ("llama.cpp", "chat", 4096, 1),
+        ("llama.cpp", "messages", 4096, 1),
+        ("litellm", "chat", 4096, 1),
+        ("litellm", "messages", 4096, 1),
+        ("transformers serve", "chat", None, 2),
+    ],
+)
+def test_the_first_call_answers_and_the_limits_are_known_behind_it(
+    name: str, kind: str, window: int | None, listed_by: int
+) -> None:
     captured = SERVERS[name]
     for cls, way in EVERY_WAY:
         forget_listings()
         with captured.served() as server:
             model = model_at(server, captured, kind, cls)
             assert text_of(model, way) == captured.text(kind, stream="stream" in way)
-            assert (len(server.listings), len(server.requests)) == (1, 1)
+            assert (len(server.listings), len(server.requests)) == (listed_by, 1)
+            assert ("max_tokens" in server.requests[0].json) is (kind == "messages")
         info = model.model_info()
-        assert (info.source, info.context_window) == ("service", 4096)
+        assert (info.source, info.context_window) == (("service", window) if window else ("default", 32768))
         if cls is ChatAKI:
-            assert model.profile["max_input_tokens"] == 4096
+            assert model.profile["max_input_tokens"] == info.context_window
         if cls is AKI:
-            assert model.metadata.context_window == 4096
+            assert model.metadata.context_window == info.context_window
 
 
 # Server, kind and name of an answer; the error that it is; whether the call is made again.
@@ -121,6 +137,7 @@ REFUSALS = [
     ("litellm", "chat", "ContextWindowExceededError", ours.ContextOverflowError),
     ("litellm", "chat", "InternalServerError", ours.ServerError),
     ("litellm", "messages", "unknown model", ours.ModelNotFoundError),
+    ("transformers serve", "chat", "unknown model", ours.ModelNotFoundError),
     ("litellm", "messages", "overflow", ours.ContextOverflowError),
 ]
 RETRIED = ("RateLimitError", "InternalServerError")
@@ -139,7 +156,7 @@ def test_refusals_are_typed_and_not_repeated_in_vain(
                 with pytest.raises(error) as caught:
                     text_of(model_at(server, captured, kind, cls, max_retries=retries), way)
                 assert len(server.requests) == 1
-            assert caught.value.request_id == headers.get("x-litellm-call-id")
+            assert caught.value.request_id == headers.get("x-litellm-call-id", headers.get("x-request-id"))
 
 
 def test_a_wrong_key_of_an_anthropic_route_is_tried_in_both_places() -> None:
@@ -179,7 +196,7 @@ class Person(BaseModel):
     is_member: bool
 
 
-@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize("name", ["llama.cpp", "litellm"])
 def test_calls_and_objects_are_read(name: str) -> None:
     captured = SERVERS[name]
     body = json.loads(captured.row("chat", "forced tool")["body"])
@@ -196,6 +213,16 @@ def test_calls_and_objects_are_read(name: str) -> None:
         value = model_at(server, captured).with_structured_output(Person, method="json_schema").invoke("hi")
     content = json.loads(captured.row("chat", "object")["body"])["choices"][0]["message"]["content"]
     assert value == Person.model_validate_json(content)
+
+
+def test_a_forced_tool_that_is_not_called_is_warned_of() -> None:
+    captured = SERVERS["transformers serve"]
+    for name in ("forced tool", "forced tool, streamed"):
+        with captured.served(name) as server:
+            model = model_at(server, captured).bind_tools([GetWeather], tool_choice="any")
+            with pytest.warns(UserWarning, match=r"was told to call a tool .* and called none"):
+                replies = [model.invoke("hi")] if name == "forced tool" else list(model.stream("hi"))
+            assert not any(reply.tool_calls for reply in replies)
 
 
 def test_an_openai_interface_whose_url_ends_like_the_native_one() -> None:

@@ -1,7 +1,7 @@
 """Gateways that a user names by a base URL alone: the first call answers, limits become known, refusals are typed.
 
-The forms are those of vLLM, an older LiteLLM, `transformers serve` and the open AKI server, after their documentation;
-`test_captured_gateways.py` plays what llama.cpp's server and LiteLLM's proxy answered.
+The forms are those of vLLM, an older LiteLLM and the open AKI server, after their documentation;
+`test_captured_gateways.py` plays what llama.cpp's server, LiteLLM's proxy and `transformers serve` answered.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ DEPLOYMENT = {
 GATEWAYS: dict[str, tuple[dict[str, Any], dict[str, Any] | None, tuple[int, int], int]] = {
     "vllm": ({"id": QWEN, "owned_by": "vllm", "root": QWEN, "parent": None, "max_model_len": 1024}, None, (1024, 0), 1),
     "litellm, whose listing tells no limits": ({"id": "my-gpt", "owned_by": "openai"}, DEPLOYMENT, (128000, 16384), 2),
-    "transformers serve": ({"id": QWEN, "owned_by": "Qwen"}, None, (0, 0), 2),
     "open AKI server": (
         {"id": "llama3-chat-8b", "created": "1767225600", "owned_by": "aki", "max_model_len": 0}, None, (0, 0), 2,
     ),

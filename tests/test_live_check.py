@@ -11,15 +11,15 @@ import pytest
 from aki_transport import PROVIDERS, live_check
 from aki_transport.cli import FAILED, MISUSED, main
 from aki_transport.emulator import Emulator
-from aki_transport.live_check import Budget, Finding, all_questions, ask_all, open_services
+from aki_transport.live_check import QUESTIONS, Budget, Finding, ask_all, open_services
 from aki_transport.transport.raw import RawSender
 from tests.tools.live.__main__ import main as make_live
-from tests.tools.live.frameworks import QUESTIONS
+from tests.tools.live.frameworks import QUESTIONS as FRAMEWORK_QUESTIONS
 from tests.tools.recording import places
 
 ROOT = Path(__file__).parents[1]
 KEYS = (Emulator.key, Emulator.aacflow_key, Emulator.ak_ai_core_key)
-EVERY_QUESTION = (*all_questions(), *QUESTIONS)
+EVERY_QUESTION = (*QUESTIONS, *FRAMEWORK_QUESTIONS)
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def test_the_emulator_answers_every_question_as_assumed(capsys):
 
 
 def test_every_interface_has_questions_whose_code_is_there():
-    assert {question.interface for question in all_questions()} == set(places.PLACES)
+    assert {question.interface for question in QUESTIONS} == set(places.PLACES)
     assert len({(question.interface, question.about) for question in EVERY_QUESTION}) == len(EVERY_QUESTION)
     named = {path for question in EVERY_QUESTION for path in question.code}
     assert {path for path in named if not (ROOT / path).is_file()} == set()
@@ -96,7 +96,7 @@ def test_with_a_key_the_services_that_it_opens_are_asked(as_if_live, monkeypatch
     monkeypatch.setattr("builtins.input", lambda _: "yes")
     assert main(["check", "--live", *options]) == 0
     printed, report = capsys.readouterr().out, Path("aki-live-check.md").read_text()
-    asked = [question for question in all_questions() if question.interface == "aacflow/openai"]
+    asked = [question for question in QUESTIONS if question.interface == "aacflow/openai"]
     assert f"The live service answered {len(asked)} of {len(asked)} questions" in printed
     assert 0 < len(as_if_live.requests) <= sum(question.calls for question in asked)
     assert as_if_live.aacflow_key not in printed + report
@@ -104,8 +104,8 @@ def test_with_a_key_the_services_that_it_opens_are_asked(as_if_live, monkeypatch
 
 @pytest.mark.usefixtures("emulator")
 def test_another_behaviour_is_shown_with_the_code_that_depends_on_it(capsys, monkeypatch):
-    question = replace(all_questions()[0], probe=lambda _: Finding(as_assumed=False, detail="an \x1b[2J answer"))
-    monkeypatch.setattr(live_check, "all_questions", lambda: (question,))
+    question = replace(QUESTIONS[0], probe=lambda _: Finding(as_assumed=False, detail="an \x1b[2J answer"))
+    monkeypatch.setattr(live_check, "QUESTIONS", (question,))
     assert main(["check", "--live"]) == 0
     printed = capsys.readouterr().out
     assert "OTHERWISE" in printed
@@ -113,7 +113,7 @@ def test_another_behaviour_is_shown_with_the_code_that_depends_on_it(capsys, mon
 
 
 def test_no_call_is_made_beyond_the_agreed_number(emulator):
-    questions = [question for question in all_questions() if question.interface == "ak_ai_core/openai"][:3]
+    questions = [question for question in QUESTIONS if question.interface == "ak_ai_core/openai"][:3]
     printed: list[str] = []
     results = ask_all(questions, open_services(Budget(2), provider="ak_ai_core"), printed.append)
     assert len(emulator.requests) == 2

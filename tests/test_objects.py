@@ -6,7 +6,8 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import pairwise
+from functools import partial
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -82,6 +83,9 @@ HELD: dict[str, str] = {
     f" to=functions.City <|constrain|>json<|message|>{R}<|call|>",
     "harmony without its tokens": f"analysisMaybe {OTHER}.assistantfinal{R}",
     "Gemma's channel": f"<|channel>thought\nMaybe {OTHER}.<channel|>{R}",
+    "Cohere's tokens": f"<|START_THINKING|>{OTHER}<|END_THINKING|><|START_RESPONSE|>{R}<|END_RESPONSE|>",
+    "OpenThinker's tokens": f"<|begin_of_thought|>{OTHER}<|end_of_thought|>{R}",
+    "Granite's words": f"Here is my thought process: {OTHER}\nHere is my response: {R}",
     "only a thought": f"<think>{R}",
     "only a thought, closed": f"<think>So: {OTHER}. No, {R}</think>",
     "words": f"[Note] As said in [1], {{it}} is {R}. See [2].",
@@ -109,6 +113,9 @@ HELD: dict[str, str] = {
     "a comma too many, in a fence": '```json\n{\n  "name": "Rome",\n  "people": 3,\n}\n```',
     "of Python": "{'name': 'Rome', 'people': 3, 'note': None, 'says': 'it\\'s \"x\"'}",
     "of JavaScript": '{\n  name: "Rome", // the city\n  people: 3, /* of 4 */\n}',
+    "of Python, with a comment": "{\n  # the city\n  'name': 'Rome', 'people': 3}",
+    "blanks that do not break": '{\u00a0"name":\u00a0"Rome",\u00a0"people": 3}',
+    "a backslash that escapes nothing": r'{"name": "Rome", "people": 3, "note": "\d \users \\ \n"}',
     "a comma within a text": '{"name": "Rome", "note": "a,}", "people": 3, }',
     "tags within a text": '{"note": "<think>x</think>", "name": "Rome", "people": 3}',
     "line breaks within a text": '{"note": "a\nb", "name": "Rome", "people": 3}',
@@ -275,12 +282,13 @@ def test_an_object_that_a_filter_cut_off_is_a_refusal_unless_it_is_complete(
 
 
 @pytest.mark.parametrize("finish", ["length", "content_filter"])
-def test_an_object_in_reasoning_is_no_answer_where_the_answer_was_cut(finish: str) -> None:
-    with ScriptServer(always=lambda _: replied(None, finish=finish, reasoning_content=R, model="m")) as server:
-        with pytest.raises(Exception, match=r"max_tokens|refused"):
-            objects(server, City, stream=False)
-        with pytest.raises(Exception, match=r"max_tokens|refused"):
-            predicted(server, City, stream=False)
+@pytest.mark.parametrize("text", [None, f"<think>{R}", f"{R} or so.</think>\n"])
+def test_an_object_in_reasoning_is_no_answer_where_the_answer_was_cut(finish: str, text: str | None) -> None:
+    for stream in (False, True):
+        with ScriptServer(always=in_pieces(text, finish=finish, reasoning_content="" if text else R)) as server:
+            for ask in (objects, predicted):
+                with pytest.raises(Exception, match=r"max_tokens|refused"):
+                    ask(server, City, stream=stream)
 
 
 @pytest.mark.parametrize(
@@ -333,12 +341,6 @@ def test_the_text_of_the_transport_is_the_object_alone(way, server: ScriptServer
         assert json.loads(way.ask(chat_aki(server)._client, request).text) == ROME
 
 
-@pytest.fixture
-def server() -> Iterator[ScriptServer]:
-    with ScriptServer() as server:
-        yield server
-
-
 # Pure
 
 _words = st.text(st.sampled_from("abc .,\n!?-'"), max_size=20)
@@ -350,7 +352,9 @@ _values = st.recursive(
 _thoughts = st.sampled_from(
     [
         *("{}", "<think>{}</think>", "{}</think>", "<thought>{}</thought>", "<thinking>\n{}</thinking>"),
-        *("[THINK]{}[/THINK]", "analysis{}assistantfinal"),
+        *("[THINK]{}[/THINK]", "analysis{}assistantfinal", "<analysis>{}</analysis>", "< think >{}</ think >"),
+        *("<|START_THINKING|>{}<|END_THINKING|>", "<unused94>thought{}<unused95>", "<|think|>{}<|/think|>"),
+        *("Here is my thought process: {}Here is my response:", "Hm. {}[BEGIN FINAL RESPONSE]"),
         "<|channel|>analysis<|message|>{}<|end|><|start|>assistant<|channel|>final<|message|>",
     ]
 )
@@ -462,10 +466,16 @@ def test_a_long_text_is_read_in_steps_in_proportion_to_its_length(unit: str) -> 
     assert calls(96_000) < 4 * calls(32_000)
 
 
-def test_an_object_that_is_converted_counts_for_more_than_one_of_a_thought(subtests) -> None:
-    text = f'Perhaps {OTHER}, or not.</think>\n{{"city": {{"name": "Rome", "people": "3"}}}}'
-    with ScriptServer(always=in_pieces(text)) as server:
-        for stream in (False, True):
-            with subtests.test(stream=stream):
-                assert _known(objects(server, City, stream=stream, method="json_schema")[-1]) == ROME
-                assert predicted(server, City, stream=stream)[-1] == City(**ROME)
+@pytest.mark.parametrize("answer", ['{"city": {"name": "Rome", "people": "3"}}', json.dumps({"output": R}), None])
+def test_an_object_of_a_thought_that_only_ends_is_none_of_the_answer(answer: str | None, subtests) -> None:
+    """Also where the object was returned before the thought ended, and the answer has to be unwrapped and converted."""
+    with ScriptServer(always=in_pieces(f"Perhaps {OTHER}, or not.</think>\n{answer or 'I do not know.'}")) as server:
+        for protocol, stream in product(("openai", "anthropic"), (False, True)):
+            asked = {method: partial(objects, method=method) for method in (*METHODS, "json_mode")}
+            for name, ask in {**asked, "LlamaIndex": predicted}.items():
+                with subtests.test(name, protocol=protocol, stream=stream):
+                    if answer is not None:
+                        assert ask(server, City, stream=stream, protocol=protocol)[-1] == City(**ROME)
+                        continue
+                    with pytest.raises((OutputParserException, InvalidResponseError)):
+                        ask(server, City, stream=stream, protocol=protocol)

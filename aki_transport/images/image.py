@@ -49,6 +49,10 @@ class GeneratedImage:
         (512, 'image/png')
         >>> image.save("lighthouse.png")
         PosixPath('lighthouse.png')
+        >>> image.to_data_url() == f"data:image/png;base64,{image.to_base64()}"
+        True
+        >>> GeneratedImage.read(image.data, prompt="a red lighthouse").height
+        512
     """
 
     data: bytes
@@ -68,11 +72,6 @@ class GeneratedImage:
 
         Raises:
             ConfigurationError: The bytes are not a PNG, JPEG, GIF or WebP file, or too large.
-
-        Example:
-            >>> (image,) = Client().generate_image("a red lighthouse", size="512x512")
-            >>> GeneratedImage.read(image.data, prompt="a red lighthouse").height
-            512
         """
         check_byte_size("the image", len(data))
         header = read_header(data)
@@ -101,21 +100,11 @@ class GeneratedImage:
         return path
 
     def to_base64(self) -> str:
-        """The bytes as base64 text.
-
-        Example:
-            >>> Client().generate_image("a red lighthouse")[0].to_base64()[:8]
-            'iVBORw0K'
-        """
+        """The bytes as base64 text."""
         return base64.b64encode(self.data).decode("ascii")
 
     def to_data_url(self) -> str:
-        """The image as a `data:` URL.
-
-        Example:
-            >>> Client().generate_image("a red lighthouse")[0].to_data_url()[:22]
-            'data:image/png;base64,'
-        """
+        """The image as a `data:` URL."""
         return f"data:{self.mime_type};base64,{self.to_base64()}"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any, Self
 
 from aki_transport.errors import ConfigurationError
@@ -63,16 +62,3 @@ class ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def combine_callbacks(*callbacks: Callable[[JobProgress], None] | None) -> Callable[[JobProgress], None] | None:
-    """One callback that calls each of `callbacks` that is not None; None if all are."""
-    active = [callback for callback in callbacks if callback is not None]
-    if not active:
-        return None
-
-    def call_each(progress: JobProgress) -> None:
-        for callback in active:
-            callback(progress)
-
-    return call_each

@@ -46,6 +46,8 @@ class ImageStore:
         True
         >>> store.get(image.id).model, store.find(image.id).model, len(store.find_all(f"{image.id}, {image.id}"))
         ('z-image-turbo', 'z-image-turbo', 2)
+        >>> store.scope("anna").add(image).id in store.scope("bert")
+        False
     """
 
     def __init__(self, max_items: int = 100, max_bytes: int = 256 * 2**20, folder: str | Path | None = None) -> None:
@@ -67,12 +69,6 @@ class ImageStore:
 
         Raises:
             ConfigurationError: The name is empty.
-
-        Example:
-            >>> store = ImageStore()
-            >>> (image,) = Client().generate_image("a red lighthouse")
-            >>> store.scope("anna").add(image).id in store.scope("bert")
-            False
         """
         if not isinstance(name, str) or not name:
             raise ConfigurationError(f"scope={name!r} does not identify a conversation; use a text that is not empty.")

@@ -1,33 +1,114 @@
-"""Questions that more than one interface is asked."""
+"""Questions to a service, and what their probes are made of: a request, and a look at its answer."""
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
-from aki_transport.live_check.questions import Finding
 from aki_transport.live_check.service import Service, ServiceAnswer
 
-OK = 200
-TOOL = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}},
-    "required": ["city"],
-}
-FUNCTION = {
-    "type": "function",
-    "function": {"name": "get_weather", "description": "The weather in a city.", "parameters": TOOL},
-}
-WEATHER = "What is the weather in Paris?"
-SCHEMA = {
-    "type": "json_schema",
-    "json_schema": {
-        "name": "City",
-        "schema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
-    },
-}
+_SHOWN = 70  # characters of a value in the table
+
+
+class Finding(NamedTuple):
+    """What a service did: whether it is as assumed, and what it was."""
+
+    as_assumed: bool
+    detail: str
+
+
+Probe: TypeAlias = Callable[[Service], Finding]
+Look: TypeAlias = Callable[[ServiceAnswer], Finding]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One assumption.
+
+    Args:
+        interface: The interface, as `provider/protocol`.
+        about: The topic, in a word or two.
+        assumed: What the service is assumed to do.
+        code: The files that depend on it.
+        probe: Asks the service.
+        calls: How many calls that takes at most.
+    """
+
+    interface: str
+    about: str
+    assumed: str
+    code: tuple[str, ...]
+    probe: Probe
+    calls: int = 1
+
+
+# Requests. What is None in `body` is left out; `options` are those of `Service.send`.
+
+
+def send(method: str, path: str, look: Look, **options: Any) -> Probe:
+    """Look at the answer to one request."""
+    return lambda service: look(service.send(method, path, **options))
+
+
+def chat(look: Look, body: Mapping[str, Any] | None = None, **options: Any) -> Probe:
+    """Look at the answer to a short chat with this in its body."""
+    return lambda service: look(service.chat(body, **options))
+
+
+def start(look: Look, body: Mapping[str, Any] | None = None, **options: Any) -> Probe:
+    """Look at the answer that starts a job of the native interface."""
+    return lambda service: look(service.start(body, **options))
+
+
+def job(look: Look, body: Mapping[str, Any] | None = None, **options: Any) -> Probe:
+    """Look at the last state of a job of the native interface, or at the refusal to start it."""
+
+    def probe(service: Service) -> Finding:
+        started = service.start(body, **options)
+        return look(service.poll_until_done(started)[-1] if started.status == 200 else started)
+
+    return probe
+
+
+# Looks.
+
+
+def answered(answer: ServiceAnswer) -> Finding:
+    """The request was taken."""
+    return Finding(answer.status == 200, "200, answered" if answer.status == 200 else answer.summary)
+
+
+def refused(*statuses: int, naming: str = "") -> Look:
+    """The request was refused with one of these statuses, and a text that has this in it."""
+    return lambda answer: Finding(answer.status in statuses and naming in answer.text, answer.summary)
+
+
+def value(
+    read: Sequence[str | int] | Callable[[ServiceAnswer], Any], expected: Any, *, status: int | None = 200
+) -> Look:
+    """A value of the answer is as expected.
+
+    Args:
+        read: The path to it in the body, or a function that makes it of the answer.
+        expected: The value, or a function that judges it; it gets None where there is no such value.
+        status: The answer's status; None for any.
+    """
+
+    def look(answer: ServiceAnswer) -> Finding:
+        shown = read(answer) if callable(read) else answer.at(*read)
+        is_expected = expected(shown) if callable(expected) else shown == expected
+        detail = answer.summary if shown is None else f"{answer.status}, {shown!r}"[:_SHOWN]
+        return Finding(bool(is_expected) and status in (None, answer.status), detail)
+
+    return look
+
+
+def has(*names: str) -> Callable[[Any], bool]:
+    """Judges whether a list or an object has all of these."""
+    return lambda names_or_fields: set(names) <= set(names_or_fields or ())
 
 
 def red_png(width: int, height: int) -> bytes:
@@ -41,116 +122,3 @@ def red_png(width: int, height: int) -> bytes:
             (b"IEND", b""),
         )
     )
-
-
-def text(answer: ServiceAnswer) -> str:
-    """The text of an answer in OpenAI's form."""
-    return str(answer.at("choices", 0, "message", "content") or "")
-
-
-def taken(more: Mapping[str, Any]) -> Callable[[Service], Finding]:
-    """A request with this in it is answered."""
-
-    def probe(service: Service) -> Finding:
-        answer = service.chat(more)
-        return Finding(answer.status == OK, answer.summary if answer.status != OK else "200, answered")
-
-    return probe
-
-
-def refused(more: Mapping[str, Any], *statuses: int) -> Callable[[Service], Finding]:
-    """A request with this in it is refused with one of these statuses."""
-
-    def probe(service: Service) -> Finding:
-        answer = service.chat(more)
-        return Finding(answer.status in statuses, answer.summary)
-
-    return probe
-
-
-def wrong_key(*path: str | int, code: str) -> Callable[[Service], Finding]:
-    """A wrong key is a 401 with this word at this place."""
-
-    def probe(service: Service) -> Finding:
-        answer = service.chat(key="wrong")
-        return Finding(answer.status == 401 and answer.at(*path) == code, answer.summary)
-
-    return probe
-
-
-def key_as(where: str) -> Callable[[Service], Finding]:
-    """The key is taken there."""
-
-    def probe(service: Service) -> Finding:
-        answer = service.chat(key_in=where)
-        return Finding(answer.status == OK, answer.summary if answer.status != OK else "200, answered")
-
-    return probe
-
-
-def stopped(service: Service) -> Finding:
-    """A stop word ends the answer and is not part of it."""
-    answer = service.chat({"stop": ["7"]})
-    return Finding(answer.status == OK and "6" in text(answer) and "7" not in text(answer), repr(text(answer))[:70])
-
-
-def cut(service: Service) -> Finding:
-    """An answer that is cut says so."""
-    answer = service.chat({"max_tokens": 5})
-    finish = answer.at("choices", 0, "finish_reason")
-    return Finding(
-        finish == "length", f"finish_reason {finish!r} after {answer.at('usage', 'completion_tokens')} tokens"
-    )
-
-
-def tools(service: Service) -> Finding:
-    """A tool that fits is asked for."""
-    answer = service.chat({"tools": [FUNCTION], "max_tokens": 200}, prompt=WEATHER)
-    call = answer.at("choices", 0, "message", "tool_calls", 0, "function")
-    return Finding(bool(call) and call.get("name") == "get_weather", f"tool_calls {call}" if call else answer.summary)
-
-
-def structured(service: Service) -> Finding:
-    """An answer fits the schema that was asked for."""
-    answer = service.chat({"response_format": SCHEMA, "max_tokens": 100}, prompt="Paris has 2 million people.")
-    content = text(answer)
-    return Finding(
-        '"name"' in content and content.strip().startswith("{"), repr(content)[:70] if content else answer.summary
-    )
-
-
-def stream_usage(service: Service) -> Finding:
-    """The last chunk of a stream has the usage, and no choices, if it is asked for."""
-    answer = service.chat({"stream": True, "stream_options": {"include_usage": True}})
-    with_usage = [number for number, event in enumerate(answer.events, 1) if event.get("usage")]
-    detail = f"in chunk {with_usage or 'none'} of {len(answer.events)}"
-    return Finding(with_usage == [len(answer.events)] and not answer.events[-1].get("choices"), detail)
-
-
-def roles(service: Service) -> Finding:
-    """Only the first chunk of a stream says the role."""
-    deltas = [choice["delta"] for event in service.chat({"stream": True}).events for choice in event.get("choices", [])]
-    times = sum("role" in delta for delta in deltas)
-    return Finding(times == 1, f"in {times} of {len(deltas)} chunks")
-
-
-def done(service: Service) -> Finding:
-    """A stream ends with [DONE]."""
-    last = service.chat({"stream": True}).text.rstrip().splitlines()[-1:]
-    return Finding(last == ["data: [DONE]"], repr(last[0])[:70] if last else "nothing came")
-
-
-def listing(service: Service) -> Finding:
-    """The listing is OpenAI's."""
-    answer = service.send("GET", "/models")
-    rows = answer.at("data") or []
-    return Finding(
-        answer.at("object") == "list" and bool(rows),
-        f"{len(rows)} models; fields {', '.join(rows[0])}" if rows else answer.summary,
-    )
-
-
-def listing_without_key(service: Service) -> Finding:
-    """The listing takes a key."""
-    answer = service.send("GET", "/models", key=None)
-    return Finding(answer.status == 401, answer.summary)

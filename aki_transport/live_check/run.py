@@ -9,32 +9,29 @@ from pathlib import Path
 
 from aki_transport.auth import EMULATOR_VARIABLE, ApiKey, emulated
 from aki_transport.errors import ConfigurationError
-from aki_transport.live_check.questions import Finding, Question
+from aki_transport.live_check.probes import Question
 from aki_transport.live_check.report import HEADER, as_markdown, table_row
 from aki_transport.live_check.service import Budget, Exchange, Service
 from aki_transport.providers import PROVIDERS
 
+_UNANSWERED = "NO ANSWER"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What came of a question: a finding, or the failure that kept it from being answered."""
+    """What came of a question.
+
+    Args:
+        question: The question.
+        mark: `as assumed`, `OTHERWISE` or `NO ANSWER`.
+        detail: What the service did, or why there is no answer.
+        exchanges: The requests and their answers.
+    """
 
     question: Question
-    finding: Finding | None
-    failure: str = ""
+    mark: str
+    detail: str
     exchanges: Sequence[Exchange] = ()
-
-    @property
-    def mark(self) -> str:
-        """The result in a word."""
-        if self.finding is None:
-            return "NO ANSWER"
-        return "as assumed" if self.finding.as_assumed else "OTHERWISE"
-
-    @property
-    def detail(self) -> str:
-        """What the service did."""
-        return self.failure if self.finding is None else self.finding.detail
 
 
 def open_services(budget: Budget, *, provider: str | None = None, protocol: str | None = None) -> dict[str, Service]:
@@ -70,19 +67,13 @@ def ask_all(
     for question in questions:
         service = services[question.interface]
         service.exchanges = []
-        finding, failure = None, ""
         try:
             finding = question.probe(service)
+            mark, detail = "as assumed" if finding.as_assumed else "OTHERWISE", finding.detail
         except Exception as error:  # noqa: BLE001  one question must not keep the others from being asked
-            failure = f"{type(error).__name__}: {error}"
-        if finding is not None:
-            finding = Finding(finding.as_assumed, service.without_key(finding.detail))
-        result = Result(
-            question=question,
-            finding=finding,
-            failure=service.without_key(failure),
-            exchanges=tuple(service.exchanges),
-        )
+            mark, detail = _UNANSWERED, f"{type(error).__name__}: {error}"
+        detail = service.without_key(detail)
+        result = Result(question=question, mark=mark, detail=detail, exchanges=tuple(service.exchanges))
         results.append(result)
         write(table_row(question.interface, question.about, question.assumed, result.mark, result.detail))
     return results
@@ -136,7 +127,7 @@ def run(
         write(
             f"The report is in {report}: what was sent and what came back, without keys. Please read it and send it in."
         )
-    return all(result.finding is not None for result in results)
+    return all(result.mark != _UNANSWERED for result in results)
 
 
 def _cost(asked: Sequence[Question], calls: int) -> str:
@@ -148,7 +139,7 @@ def _cost(asked: Sequence[Question], calls: int) -> str:
 
 
 def _sum_up(results: Sequence[Result], write: Callable[[str], object], *, is_live: bool) -> None:
-    answered = [result for result in results if result.finding is not None]
+    answered = [result for result in results if result.mark != _UNANSWERED]
     otherwise = [result for result in answered if result.mark == "OTHERWISE"]
     who = "The live service" if is_live else "The emulator"
     write(f"{who} answered {len(answered)} of {len(results)} questions.")

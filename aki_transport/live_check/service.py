@@ -16,15 +16,10 @@ from aki_transport.transport.raw import RawResponse, RawSender
 _SHOWN = 70  # characters of an answer in one line
 _KEPT = 1500  # characters of a body in the report
 _KEPT_HEADERS = ("content-type", "retry-after", "x-request-id", "request-id", "server")
-# A cheap model, and one that reasons.
-_MODELS: Mapping[str, Mapping[str, str]] = {
-    "aki": {"plain": "llama3-chat-8b", "thinking": "gpt-oss-120b"},
-    "aacflow": {"plain": "gpt-4o-mini"},
-    "ak_ai_core": {"plain": "openai/gpt-4o-mini"},
-}
-_KEY_IN = {"openai": "bearer", "anthropic": "x-api-key", "native": "body"}
+_MODELS = {"aki": "llama3-chat-8b", "aacflow": "gpt-4o-mini", "ak_ai_core": "openai/gpt-4o-mini"}  # cheap ones
+_KEY_IN = {"openai": "Bearer", "anthropic": "x-api-key", "native": "body"}
+_COUNT = "Count from 1 to 12."
 _UNFINISHED = ("queued", "processing")
-_OK = 200
 
 
 class OverBudgetError(Exception):
@@ -61,9 +56,10 @@ class Exchange:
 
 
 class ServiceAnswer:
-    """An answer: its status, headers, and body as JSON if it is any."""
+    """The answer at a path: its status, headers, and body as JSON if it is any."""
 
-    def __init__(self, raw: RawResponse) -> None:
+    def __init__(self, path: str, raw: RawResponse) -> None:
+        self.path = path
         self.status, self.headers, self.text = raw
         try:
             self.json: Any = json.loads(self.text)
@@ -108,7 +104,7 @@ class Service:
         self.base_url = base_url
         self.key = key
         self.budget = budget
-        self.models = _MODELS[self.provider]
+        self.model = _MODELS[self.provider]
         self.exchanges: list[Exchange] = []
         self._sender = RawSender()
 
@@ -121,56 +117,54 @@ class Service:
             method: HTTP's.
             path: What follows the interface's base URL.
             key: Another key than the right one; None for none.
-            key_in: Where it is sent, if not where this interface has it: `bearer`, `x-api-key` or `query`.
+            key_in: Where it is sent, if not where this interface has it: `Bearer`, `bearer`, `x-api-key`,
+                `body` or `query`.
             **more: `json`, `data`, `files`, `params`, `headers` of httpx.
         """
         self.budget.take(path)
         shown = json.dumps(more.get("json") or more.get("data") or {})[:_KEPT]
         secret = self.key if key == "" else SecretStr(key) if isinstance(key, str) else key
-        answer = ServiceAnswer(
-            self._sender.send(method, self.base_url + path, **_with_key(secret, key_in or _KEY_IN[self.protocol], more))
-        )
+        options = _with_key(secret, key_in or _KEY_IN[self.protocol], more)
+        answer = ServiceAnswer(path, self._sender.send(method, self.base_url + path, **options))
         headers = "".join(f"{name}: {answer.headers[name]}\n" for name in _KEPT_HEADERS if name in answer.headers)
         kept = f"{answer.status}\n{headers}\n{answer.text[:_KEPT]}"
         self.exchanges.append(Exchange(request=f"{method} {path}\n{shown}", answer=self.without_key(kept)))
         return answer
 
-    def chat(
-        self, more: Mapping[str, Any] | None = None, *, prompt: Any = "Count from 1 to 12.", **how: Any
-    ) -> ServiceAnswer:
+    def chat(self, more: Mapping[str, Any] | None = None, *, prompt: Any = _COUNT, **options: Any) -> ServiceAnswer:
         """A prompt with a short answer; what is None in `more` is left out."""
-        body = {
-            "model": self.models["plain"],
-            "messages": [{"role": "user", "content": prompt}],
-            "max_tokens": 60,
-            **(more or {}),
-        }
+        messages = [{"role": "user", "content": prompt}]
+        body = {"model": self.model, "messages": messages, "max_tokens": 60, **(more or {})}
         path = "/v1/messages" if self.protocol == "anthropic" else "/chat/completions"
-        return self.send("POST", path, json=_without_none(body), **how)
+        return self.send("POST", path, json=_without_none(body), **options)
 
-    def call(
-        self, more: Mapping[str, Any] | None = None, *, endpoint: str = "llama3_8b_chat", **how: Any
+    def start(
+        self,
+        more: Mapping[str, Any] | None = None,
+        *,
+        endpoint: str = "llama3_8b_chat",
+        prompt: str | None = _COUNT,
+        **options: Any,
     ) -> ServiceAnswer:
-        """A call of the native interface, which starts a job."""
-        messages = [{"role": "user", "content": "Count from 1 to 12."}]
-        body = {"chat_context": json.dumps(messages), "max_gen_tokens": 60, "wait_for_result": False, **(more or {})}
-        return self.send("POST", f"/call/{endpoint}", json=_without_none(body), **how)
+        """Start a job of the native interface, with the fields of a chat if there is a prompt."""
+        messages = [{"role": "user", "content": prompt}]
+        chat = {"chat_context": json.dumps(messages), "max_gen_tokens": 60} if prompt else {}
+        return self.send(
+            "POST", f"/call/{endpoint}", json={**chat, "wait_for_result": False, **(more or {})}, **options
+        )
 
-    def poll_until_done(
-        self, job: ServiceAnswer, *, endpoint: str = "llama3_8b_chat", most: int = 40, pause: float = 0.5
-    ) -> list[ServiceAnswer]:
+    def poll_until_done(self, job: ServiceAnswer, *, most: int = 40, pause: float = 0.5) -> list[ServiceAnswer]:
         """The states of a job until it is over."""
-        states: list[ServiceAnswer] = []
-        while len(states) < most:
-            states.append(self.poll(job, endpoint=endpoint))
-            if states[-1].status != _OK or states[-1].at("job_state") not in _UNFINISHED:
-                break
+        states = [self.poll(job)]
+        while states[-1].at("job_state") in _UNFINISHED and len(states) < most:
             self._sender.pause(pause)
+            states.append(self.poll(job))
         return states
 
-    def poll(self, job: ServiceAnswer, *, endpoint: str = "llama3_8b_chat", **more: Any) -> ServiceAnswer:
+    def poll(self, job: ServiceAnswer, **more: Any) -> ServiceAnswer:
         """The state of a job now."""
-        return self.send("POST", f"/progress/{endpoint}", json={"job_id": job.at("job_id"), **more})
+        path = job.path.replace("/call/", "/progress/")
+        return self.send("POST", path, json={"job_id": job.at("job_id"), **more})
 
     def without_key(self, text: str) -> str:
         """The text without the key, of any length, and with control characters escaped but for line breaks."""
@@ -188,8 +182,8 @@ def _with_key(key: SecretStr | None, key_in: str, options: Mapping[str, Any]) ->
     if key is None:
         return options
     match key_in:
-        case "bearer":
-            options["headers"]["authorization"] = f"Bearer {key.get_secret_value()}"
+        case "Bearer" | "bearer":
+            options["headers"]["authorization"] = f"{key_in} {key.get_secret_value()}"
         case "x-api-key":
             options["headers"]["x-api-key"] = key.get_secret_value()
         case "query":
@@ -197,7 +191,7 @@ def _with_key(key: SecretStr | None, key_in: str, options: Mapping[str, Any]) ->
         case "body":
             options["json"] = {**options.get("json", {}), "key": key.get_secret_value()}
         case _:
-            raise ConfigurationError(f"key_in={key_in!r} is none of bearer, x-api-key, query and body.")
+            raise ConfigurationError(f"key_in={key_in!r} is no place for a key.")
     return options
 
 

@@ -51,21 +51,20 @@ class Listing:
         self._read_at = 0.0
         self._failed_at: float | None = None
         self._retry_after = REREAD_AFTER
-        self._error: Exception | None = None
         self._reading: Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def read(self, fetch: Callable[..., Models], wanted: str | None, deadline: float | None, *, force: bool) -> None:
-        """Read the models if nothing is known, it is old, or the ID `wanted` is missing; with `force` in any case.
+    def read(self, fetch: Callable[[float], Models], wanted: str | None, deadline: float | None) -> None:
+        """Read the models if nothing is known, it is old, or the ID `wanted` is missing; never raises.
 
-        Raises only with `force`. `fetch` must be done at its own `deadline`: that of the call, or after `MAX_WAIT`.
+        `fetch` must be done at the moment that it is told: the call's deadline, or after `MAX_WAIT`.
         """
-        give_up = _end_of_wait(deadline)
-        while force or self._is_due(wanted):
+        give_up = end_of_wait(deadline)
+        while self._is_due(wanted):
             reading, is_ours = self._join_or_start(None)
             if is_ours:
-                with self._our_reading(reading, force=force):
-                    self._keep(fetch(deadline=give_up))
+                with self._our_reading(reading):
+                    self.keep(fetch(give_up))
                 return
             if self._is_read_by_this_loop():
                 return
@@ -73,23 +72,20 @@ class Listing:
                 reading.result(timeout=max(give_up - time.monotonic(), 0))
             if not reading.done():
                 return
-            if force and self._error is not None:
-                raise self._error
-            force = False
 
     async def aread(
-        self, fetch: Callable[..., Awaitable[Models]], wanted: str | None, deadline: float | None, *, force: bool
+        self, fetch: Callable[[float], Awaitable[Models]], wanted: str | None, deadline: float | None
     ) -> None:
         """`read`, async."""
         from aki_transport.transport.lifetime import running_loop  # noqa: PLC0415  httpx comes with the first call
 
         loop = running_loop()
-        give_up = _end_of_wait(deadline)
-        while force or self._is_due(wanted):
+        give_up = end_of_wait(deadline)
+        while self._is_due(wanted):
             reading, is_ours = self._join_or_start(loop)
             if is_ours:
-                with self._our_reading(reading, force=force):
-                    self._keep(await fetch(deadline=give_up))
+                with self._our_reading(reading):
+                    self.keep(await fetch(give_up))
                 return
             # Shielded: a waiter that is cancelled must not cancel the reading for all the others.
             with suppress(TimeoutError):
@@ -97,9 +93,6 @@ class Listing:
                     await asyncio.shield(asyncio.wrap_future(reading))
             if not reading.done():
                 return
-            if force and self._error is not None:
-                raise self._error
-            force = False
 
     def _is_due(self, wanted: str | None) -> bool:
         now = time.monotonic()
@@ -120,14 +113,12 @@ class Listing:
             return self._reading, True
 
     @contextmanager
-    def _our_reading(self, reading: Future[None], *, force: bool) -> Iterator[None]:
-        """Around a reading of ours: keeps its error, and lets all who wait for it go on."""
+    def _our_reading(self, reading: Future[None]) -> Iterator[None]:
+        """Around a reading of ours: notes its failure, and lets all who wait for it go on."""
         try:
             yield
-        except Exception as error:  # a test's mock may raise anything
+        except Exception as error:  # noqa: BLE001  a test's mock may raise anything
             self._note_failure(error)
-            if force:
-                raise
         finally:
             with self._lock:
                 self._reading = None
@@ -141,16 +132,15 @@ class Listing:
         except RuntimeError:
             return False
 
-    def _keep(self, models: Models) -> None:
+    def keep(self, models: Models) -> None:
+        """Keep what was read now."""
         self.known = models
         self._read_at = time.monotonic()
         self._failed_at = None
-        self._error = None
 
     def _note_failure(self, error: Exception) -> None:
         first = self._failed_at is None
         self._failed_at = time.monotonic()
-        self._error = error
         if self._provider.fallback_model is None:
             # A service without a listing is asked once; one that was not reached may have been starting.
             self._retry_after = (
@@ -165,7 +155,8 @@ class Listing:
             warnings.warn(f"{self._provider.title}: {problem}", UserWarning, stacklevel=2)
 
 
-def _end_of_wait(deadline: float | None) -> float:
+def end_of_wait(deadline: float | None = None) -> float:
+    """The moment at which a reading that begins now must be over."""
     wait = time.monotonic() + MAX_WAIT
     return wait if deadline is None else min(wait, deadline)
 
@@ -174,7 +165,7 @@ def _end_of_wait(deadline: float | None) -> float:
 class ServiceListing:
     """The listing of the service that one client talks to.
 
-    `call` asks for it and `parse` reads the answer; unless `is_read`, it is read only by force.
+    `call` asks for it and `parse` reads the answer; unless `is_read`, only `refresh` reads it.
     """
 
     provider: Provider
@@ -193,17 +184,25 @@ class ServiceListing:
         except ConfigurationError:
             return None  # there is no key yet, so nothing can have been read with it
 
-    def read(self, wanted: str | None = None, deadline: float | None = None, *, force: bool = False) -> None:
+    def read(self, wanted: str | None = None, deadline: float | None = None) -> None:
         """Read the models where that is due; see `Listing.read`."""
-        if self.is_read or force:
-            self._listing().read(self._fetch, wanted, deadline, force=force)
+        if self.is_read:
+            self._listing().read(self._fetch, wanted, deadline)
 
-    async def aread(self, wanted: str | None = None, deadline: float | None = None, *, force: bool = False) -> None:
+    async def aread(self, wanted: str | None = None, deadline: float | None = None) -> None:
         """`read`, async."""
-        if self.is_read or force:
-            await self._listing().aread(self._afetch, wanted, deadline, force=force)
+        if self.is_read:
+            await self._listing().aread(self._afetch, wanted, deadline)
 
-    def _fetch(self, *, deadline: float) -> Models:
+    def refresh(self) -> None:
+        """Read the models now; raises `AKIError` if that fails."""
+        self._listing().keep(self._fetch(end_of_wait()))
+
+    async def arefresh(self) -> None:
+        """`refresh`, async."""
+        self._listing().keep(await self._afetch(end_of_wait()))
+
+    def _fetch(self, deadline: float) -> Models:
         models: Models = self.transport.fetch(self.call, self._read_body, deadline=deadline)
         details = self._call_for_limits(models)
         if details is not None:
@@ -211,7 +210,7 @@ class ServiceListing:
                 return {**models, **self.transport.fetch(details, self._read_body, deadline=deadline)}
         return models
 
-    async def _afetch(self, *, deadline: float) -> Models:
+    async def _afetch(self, deadline: float) -> Models:
         models: Models = await self.transport.afetch(self.call, self._read_body, deadline=deadline)
         details = self._call_for_limits(models)
         if details is not None:

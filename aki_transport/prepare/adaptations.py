@@ -10,7 +10,7 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 from aki_transport.error_parsing import refused_fields
-from aki_transport.errors import APIStatusError, BadRequestError, ContextOverflowError
+from aki_transport.errors import APIStatusError, BadRequestError, ContextOverflowError, NotFoundError
 from aki_transport.messages import ChatRequest, Message, StructuredMethod, ToolNamed
 from aki_transport.prepare import history
 
@@ -117,7 +117,8 @@ def _named_bound(message: str) -> int | None:
 
 _PERMANENT = (500, 501)  # some servers answer so where a template or a grammar refuses
 _NOT_TAKEN = (
-    r"(not support|unsupport|unknown|unrecogni|unexpected|not permitted|not allowed|extra inputs|additional prop)"
+    r"(not support|unsupport|unknown|unrecogni|unexpected|not permitted|not allowed|extra inputs|additional prop"
+    r"|no endpoints found that)"  # OpenRouter, as 404
 )
 
 _OTHER_CAUSE = (  # the history, or the text, is refused
@@ -299,7 +300,9 @@ def adapted(
     request: ChatRequest, refusal: APIStatusError, tried: set[str]
 ) -> tuple[ChatRequest, Adaptation, Change] | None:
     """The request in another form that the refusal asks for, and the change; None if there is none."""
-    if not (isinstance(refusal, BadRequestError) or refusal.status_code in _PERMANENT):
+    if not (
+        isinstance(refusal, BadRequestError) or type(refusal) is NotFoundError or refusal.status_code in _PERMANENT
+    ):
         return None
     is_overflow = isinstance(refusal, ContextOverflowError)
     for row in TABLE:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Container
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -43,6 +42,8 @@ def candidate_methods(
     request: ChatRequest, info: ModelInfo, supported_fields: Container[str]
 ) -> tuple[StructuredMethod, ...]:
     """The methods for the request's schema, this model and protocol, best first; empty if the request has no schema."""
+    if request.structured_methods:
+        return request.structured_methods
     if isinstance(request.response_format, JsonObject):
         return () if "response_format" in supported_fields else ("instruction",)
     if not isinstance(request.response_format, JsonSchema):
@@ -102,7 +103,7 @@ class JsonDecoder(OuterDecoder):
     """Converts the answer to any method to JSON text of the value that fits the schema.
 
     Text before and behind the JSON is left out. In a stream, an object that begins with a field of the schema is
-    returned while it arrives. If it turns out that another value is the answer, that one follows as a line of its own.
+    returned while it arrives. If it turns out to be none of the answer, the rest of the text follows as it is.
     Text in which no value fits is returned as it is if the method is the last one.
 
     Attributes:
@@ -123,7 +124,6 @@ class JsonDecoder(OuterDecoder):
         schema: Any = target.schema if isinstance(target, JsonSchema) else {"type": "object"}
         self._check = checked(schema)
         self._fields = known_fields(schema)
-        self._required = frozenset(schema.get("required") or self._fields)
         self._by_tool = method == "function_calling"
         self._is_last = is_last
         self._is_streamed = stream
@@ -154,16 +154,16 @@ class JsonDecoder(OuterDecoder):
             rest = "" if returned else reply.text
             self.has_answer = True
         else:
-            was_cut = reply.refusal or reply.finish_reason in ("length", "content_filter")
-            rest = self._rest(reply, reply.text, "" if was_cut else reply.reasoning, returned)
+            rest = self._rest(reply, reply.text, reply.reasoning, returned)
         return delta._replace(text=delta.text + rest, reply=replace(reply, text=returned + rest))
 
     def _rest(self, reply: ChatReply, text: str, reasoning: str, returned: str) -> str:
         """What is still to be returned of an answer."""
         if reply.finish_reason == "content_filter" and not is_json(text):
-            return "" if returned else text  # an object within what a filter cut off is none of the answer
+            # An object within what a filter cut off is none of the answer.
+            return text.partition(returned)[2] if returned else text
         was_cut = reply.refusal or reply.finish_reason in ("length", "content_filter")
-        answer = JsonAnswer(text, reasoning)
+        answer = JsonAnswer(text, None if was_cut else reasoning)
         try:
             values = [answer.find(self._check, self._fields)]
         except ValueError:
@@ -175,24 +175,11 @@ class JsonDecoder(OuterDecoder):
             self.has_answer = True
         if returned:
             before = JsonAnswer(returned).values
-            return "".join(f"\n{arguments_text(self._inner_value(value))}" for value in values if value not in before)
+            is_thought = not self.has_answer and any(value not in answer.values for value in before)
+            return text.partition(returned)[2] if is_thought or any(value not in before for value in values) else ""
         if not text and reply.tool_calls and not was_cut:
             return "{}"  # a call without arguments is an empty object, unless it was cut off before them
         return text if len(values) != 1 or _is_json_of(values[0], text) else arguments_text(values[0])
-
-    def _inner_value(self, value: Any) -> Any:
-        """The object in `value` that has the fields: as it is, it would count for less than what was returned before.
-
-        Frameworks convert values, such as a number in a text, that do not fit the schema itself.
-        """
-        with suppress(ValueError):
-            return JsonAnswer(arguments_text(value)).find(self._with_required, self._fields)
-        return value
-
-    def _with_required(self, value: Any) -> Any:
-        if isinstance(value, dict) and self._required and self._required <= value.keys():
-            return value
-        raise ValueError("fields are missing")
 
     def _as_json_text(self, delta: ChatDelta) -> ChatDelta:
         text = delta.text

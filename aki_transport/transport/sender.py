@@ -133,20 +133,19 @@ class Transport:
                     response = await self._aopen(attempts)
                 try:
                     attempts.start(start)
-                    batches = apayloads(response, stream=call.stream)
-                    if deadline is not None:
-                        batches = _until(attempts, batches)
-                    async with aclosing(batches):
+                    async with aclosing(apayloads(response, stream=call.stream)) as batches:
                         try:
-                            async for batch in batches:
+                            while not attempts.decoder.finished:
+                                async with asyncio.timeout(attempts.remaining()):
+                                    batch = await anext(batches, None)
+                                if batch is None:
+                                    break
                                 for payload in batch:
                                     item = attempts.feed(payload)
                                     if item is not None:
                                         yield item
                                     if attempts.decoder.finished:
                                         break
-                                if attempts.decoder.finished:
-                                    break
                         except Exception as error:  # noqa: BLE001  judged there
                             attempts.raise_unless_complete(error)
                         yield attempts.end()
@@ -304,18 +303,6 @@ def _refusal(call: Call, response: httpx.Response, body: bytes) -> AKIError:
     wait = retry_after_seconds(response.headers, time.time())
     error = error_from_response(response.status_code, response.headers, body, retry_after=wait)
     return error if call.read_error is None else call.read_error(error)
-
-
-async def _until(attempts: Attempts, batches: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-    """The batches, each awaited no longer than the call's deadline allows."""
-    async with aclosing(batches):
-        while True:
-            try:
-                async with asyncio.timeout(attempts.remaining()):
-                    batch = await anext(batches)
-            except StopAsyncIteration:
-                return
-            yield batch
 
 
 def _check_open(client: Any) -> Any:

@@ -177,9 +177,8 @@ class AnthropicDecoder(AnswerDecoder):
                 block.pieces.append({"citations": [citation]})
             case {"type": "input_json_delta", "partial_json": str(piece)} if block.is_raw:
                 block.pieces.append({"partial_json": piece})
-            case {"type": "input_json_delta", "partial_json": str(piece)} if piece and block.is_call:
-                block.has_pieces = True
-                added = block.arguments.feed(piece)
+            case {"type": "input_json_delta", "partial_json": piece} if piece and block.is_call:
+                added = block.arguments.feed(arguments_text(piece))
                 call = ToolCallDelta(block.position, arguments=added)
                 return ChatDelta("", "", "", (call,), None, chunk) if added else None
             case {"type": "input_json_delta"} if not block.type:
@@ -245,7 +244,6 @@ class _Block:
         self.id = text_or_none(start.get("id")) or (f"toolu_{uuid4().hex[:24]}" if self.is_call else "")
         self.name = text_or_none(start.get("name")) or ""
         self.arguments = ArgumentsReader()
-        self.has_pieces = False
         self.pieces: list[Mapping[str, Any]] = []
         self.thinking: list[str] = []
         self.signature = [text_or_none(start.get("signature")) or ""]
@@ -265,9 +263,8 @@ class _Block:
         return fields
 
     def start_arguments(self) -> ToolCallDelta | None:
-        """The arguments that came with the start of a tool call; None if pieces of arguments followed."""
+        """The arguments that came with the start of a tool call; None if others followed."""
         value = self.start.get("input")
-        if not self.is_call or self.has_pieces or not value:
+        if not self.is_call or not self.arguments.is_empty or not value:
             return None
-        self.has_pieces = True
         return ToolCallDelta(self.position, arguments=self.arguments.feed(arguments_text(value)))

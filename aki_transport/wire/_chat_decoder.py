@@ -35,16 +35,20 @@ _CACHED = (
 _TOTALS = frozenset({"prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens"})
 _NOTHING: tuple[Any, ...] = ("", [], {})
 _LARGEST = sys.float_info.max  # integers in JSON may be larger
-# OpenAI's names for others' reasons to stop, in lower case: Anthropic, Bedrock, Gemini, Mistral, TGI, Zhipu.
+_MAX_DIGITS = 18  # of a number in a text
+# OpenAI's names for others' reasons to stop, in lower case: Anthropic, Bedrock, Cohere, Gemini, Mistral, TGI, Zhipu.
 _FINISH_REASONS: Mapping[str, str] = {
-    **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence", "pause_turn", "completed"), "stop"),
     **dict.fromkeys(
-        ("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"), "length"
+        ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "pause_turn", "completed", "complete"), "stop"
     ),
-    **dict.fromkeys(("tool_calls", "tool_use", "function_call"), "tool_calls"),
+    **dict.fromkeys(
+        ("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded", "error_limit"),
+        "length",
+    ),
+    **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call"), "tool_calls"),
     **dict.fromkeys(("content_filter", "content_filtered", "guardrail_intervened", "refusal"), "content_filter"),
     **dict.fromkeys(("safety", "prohibited_content", "blocklist", "recitation", "sensitive"), "content_filter"),
-    **dict.fromkeys(("spii", "image_safety", "moderation", "blocked"), "content_filter"),
+    **dict.fromkeys(("spii", "image_safety", "moderation", "blocked", "error_toxic"), "content_filter"),
 }
 # Answers that did not end but failed: OpenRouter and Mistral, DeepSeek, vLLM and SGLang, Zhipu, Gemini.
 _FAILED = frozenset(
@@ -290,17 +294,19 @@ def tool_names(request: ChatRequest) -> Mapping[str, str]:
 
 
 def count_in(fields: Any, *names: str) -> int | None:
-    """The first of these fields that is a finite number, as an integer."""
+    """The first of these fields that is a finite number, at least 0, as an integer."""
     number = number_in(fields, *names)
     return None if number is None else int(number)
 
 
 def number_in(fields: Any, *names: str) -> float | None:
-    """The first of these fields that is a finite number."""
+    """The first of these fields that is a finite number, at least 0."""
     if fields and isinstance(fields, dict):
         for name in names:
             value = fields.get(name)
-            if (type(value) is int or type(value) is float) and -_LARGEST <= value <= _LARGEST:
+            if isinstance(value, str) and value.isdecimal() and len(value) <= _MAX_DIGITS:
+                value = int(value)
+            if (type(value) is int or type(value) is float) and 0 <= value <= _LARGEST:
                 return float(value)
     return None
 

@@ -10,7 +10,8 @@ Evidence for which call a piece belongs to, strongest first:
 4. A new ID with a name begins a call; without one it only labels the next piece of a call that is not complete.
 5. A name, if the last call is complete, has another name, or began in the same payload.
 
-Text that cannot begin a JSON object always continues a call that is not complete.
+A name that continues that of a call without arguments to the name of a tool that was offered is a piece of it. Text
+that cannot begin a JSON object always continues a call that is not complete.
 """
 
 from __future__ import annotations
@@ -36,14 +37,15 @@ _SPECIAL_TOKENS = re.compile(
 _MAX_EMPTY = 64  # characters of an empty object that are held back
 _MAX_NAME = 256  # characters of a name in which the name of a tool is looked for
 _MAX_INDEX_DIGITS = 18
-# What models write around a name: special tokens, the channel and the recipient, a namespace, a number, quotes.
+# What models write around a name: special tokens, channel and recipient, a namespace, a number, brackets, quotes.
 _ADDITIONS = (
-    r"[\s`\"']*(?:<\|[^<>|]*\|>\w*\s*)?(?:(?:assistant|commentary|analysis)?\s*to=)?(?:[\w-]+[./:])*{}"
-    r"(?::\d*|\(\)|\s+json)?[\s`\"']*(?:<.*)?"
+    r"[\s`\"'(\[{{]*(?:(?:\w*\s*<\|[^<>|]*\|>)+\w*\s*)?(?:(?:assistant|commentary|analysis)?\s*to=|<?function=)?"
+    r"(?:[\w-]+(?:[./:]|::))*{}(?::\d*|\[\d*\]|\([^()]*\)|\s+json)?[\s`\"')\]}},>]*(?:<.*|```.*)?"
 )
 _JSON = json.JSONDecoder(strict=False)
 _ARGUMENTS = ("arguments", "parameters", "input")  # templates of models name them so, and some gateways leave it
-_STANDARD_FIELDS = frozenset({"index", "id", "type", "function", "name", *_ARGUMENTS})
+_KINDS = ("function", "custom")
+_STANDARD_FIELDS = frozenset({"index", "id", "type", "name", *_KINDS, *_ARGUMENTS})
 
 
 class ArgumentsReader:
@@ -177,7 +179,7 @@ def _object_in(text: str) -> str:
 
 
 class _Call:
-    __slots__ = ("arguments", "extra", "id", "label", "name", "position", "repeats_name")
+    __slots__ = ("arguments", "extra", "id", "label", "name", "position", "repeats_name", "returned_name")
 
     def __init__(self, position: int) -> None:
         self.repeats_name = False
@@ -185,8 +187,14 @@ class _Call:
         self.id: str | None = None
         self.label: str | None = None
         self.name: str | None = None
+        self.returned_name: str | None = None
         self.arguments = ArgumentsReader()
         self.extra: dict[str, Any] = {}
+
+    def new_name(self) -> str | None:
+        """What of the name was not returned before."""
+        new, self.returned_name = (self.name or "")[len(self.returned_name or "") :], self.name
+        return new or None
 
     @property
     def has_no_arguments(self) -> bool:
@@ -251,9 +259,9 @@ class ToolCallReader:
             new_id = None
             if call.id is None:
                 new_id = call.id = f"call_{uuid4().hex[:24]}"
-            rest = call.arguments.end()
-            if new_id is not None or rest:
-                yield ToolCallDelta(call.position, id=new_id, arguments=rest)
+            new_name, rest = call.new_name(), call.arguments.end()
+            if new_id is not None or new_name is not None or rest:
+                yield ToolCallDelta(call.position, new_id, new_name, rest)
 
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls, in the order in which they began."""
@@ -262,9 +270,7 @@ class ToolCallReader:
     def _feed_one(self, piece: Any, begun: set[int], *, blocking: bool) -> ToolCallDelta | None:
         if not isinstance(piece, dict):
             raise InvalidResponseError(f"a tool call is {type(piece).__name__}, not an object")
-        function = piece.get("function")
-        if not isinstance(function, dict):
-            function = piece
+        function = next((value for name in _KINDS if isinstance(value := piece.get(name), dict)), piece)
         label, name = piece.get("id"), text_or_none(function.get("name")) or None
         if label is not None:
             label = None if isinstance(label, dict | list) else str(label) or None
@@ -285,16 +291,18 @@ class ToolCallReader:
             call.label = label
             self._by_label[label] = call
             new_id = call.id = unique_id(label, self._ids)
-        new_name = name if call.name is None else None
-        if new_name is not None:
-            call.name = new_name
-        elif name is not None:
-            call.repeats_name = True
+        if name is not None:
+            more = name if call.name is None else self._rest_of_name(call, name)
+            call.name = (call.name or "") + (more or "")
+            call.repeats_name = call.repeats_name or not more
         if len(piece) > 2:  # noqa: PLR2004  most pieces have an index and a function
             call.extra.update(kept(piece, _STANDARD_FIELDS))
+            if "custom" in piece:
+                call.extra["type"] = "custom"
         if len(function) > 2 and function is not piece and (fields := kept(function, _STANDARD_FIELDS)):  # noqa: PLR2004
             call.extra["function"] = {**call.extra.get("function", {}), **fields}
         added = call.arguments.feed(arguments)
+        new_name = None if call.name == call.returned_name or self._may_be_continued(call) else call.new_name()
         if new_id is None and new_name is None and not added:
             return None
         return ToolCallDelta(call.position, new_id, new_name, added)
@@ -335,8 +343,28 @@ class ToolCallReader:
             return current
         if (is_new_label and current.name is not None) or (index is None and current.position in begun):
             return None
+        if self._rest_of_name(current, name) is not None:
+            return current
         is_certain = index is not None and label in (None, current.label)
         return None if current.is_another(name, arguments, is_certain=is_certain) else current
+
+    def _may_be_continued(self, call: _Call) -> bool:
+        """Whether a name is but the beginning of one that was offered, and no arguments show that it is all."""
+        names = self._names.values()
+        is_beginning = call.name not in names and any(name.startswith(call.name or "") for name in names)
+        return is_beginning and call.has_no_arguments
+
+    def _rest_of_name(self, call: _Call, name: str) -> str | None:
+        """What a piece adds to the name of a call, if that is then one that was offered, or the beginning of one.
+
+        The piece is the rest of the name, or all of it so far. None if it is none of it.
+        """
+        names = self._names.values()
+        if not call.name or not call.has_no_arguments or (name in names and call.name in names):
+            return None
+        longer = name if name in names else offered_name(call.name + name, self._names)
+        is_piece = longer.startswith(call.name) and any(offered.startswith(longer) for offered in names)
+        return longer[len(call.name) :] if is_piece else None
 
     def _call_without_index(self, labelled: _Call | None, index: int, name: str | None, arguments: str) -> _Call | None:
         """The call of a piece with an index that no call has yet, unless the piece begins one."""

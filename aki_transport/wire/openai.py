@@ -149,6 +149,8 @@ def _state(message: Message, send_reasoning: SendReasoning | None) -> Mapping[st
 
 
 def _tool_call(call: ToolCall) -> dict[str, Any]:
+    if call.extra.get("type") == "custom":  # its input is any text
+        return with_extra({"id": call.id, "custom": {"name": call.name, "input": call.arguments}}, call.extra)
     arguments = call.arguments if is_object(call) else json.dumps(arguments_object(call), ensure_ascii=False)
     function = {"name": call.name, "arguments": arguments}
     return with_extra({"id": call.id, "type": "function", "function": function}, call.extra)

@@ -10,7 +10,7 @@ from aki_transport import Client
 from aki_transport.emulator import Emulator
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Face:
     """One provider over one protocol.
 
@@ -69,50 +69,21 @@ _AKI = {
     "unknown": "no-such-model",
 }
 
+_GATEWAY = {"unknown": "no-such-model"}
+_CHAT = "/chat/completions"
+
 FACES = (
+    Face("aki", "openai", "openai_url", "key", _CHAT, _AKI, "events tools effort listed"),
+    Face("aki", "anthropic", "anthropic_url", "key", "/v1/messages", _AKI, "events tools effort listed"),
+    Face("aki", "native", "native_url", "key", "/call/", {k: v for k, v in _AKI.items() if k != "fallback"}, "jobs"),
     Face(
-        provider="aki",
-        protocol="openai",
-        url="openai_url",
-        key="key",
-        call="/chat/completions",
-        models=_AKI,
-        can="events tools effort listed",
+        *("aacflow", "openai", "aacflow_url", "aacflow_key", _CHAT),
+        {"plain": "gpt-4o-mini", **_GATEWAY},
+        "events tools credits",
     ),
     Face(
-        provider="aki",
-        protocol="anthropic",
-        url="anthropic_url",
-        key="key",
-        call="/v1/messages",
-        models=_AKI,
-        can="events tools effort listed",
-    ),
-    Face(
-        provider="aki",
-        protocol="native",
-        url="native_url",
-        key="key",
-        call="/call/",
-        models={name: model for name, model in _AKI.items() if name != "fallback"},
-        can="jobs",
-    ),
-    Face(
-        provider="aacflow",
-        protocol="openai",
-        url="aacflow_url",
-        key="aacflow_key",
-        call="/chat/completions",
-        models={"plain": "gpt-4o-mini", "unknown": "no-such-model"},
-        can="events tools credits",
-    ),
-    Face(
-        provider="ak_ai_core",
-        protocol="openai",
-        url="ak_ai_core_url",
-        key="ak_ai_core_key",
-        call="/chat/completions",
-        models={"plain": "openai/gpt-4o-mini", "unknown": "no-such-model"},
-        can="events tools",
+        *("ak_ai_core", "openai", "ak_ai_core_url", "ak_ai_core_key", _CHAT),
+        {"plain": "openai/gpt-4o-mini", **_GATEWAY},
+        "events tools",
     ),
 )

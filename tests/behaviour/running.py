@@ -18,12 +18,7 @@ from tests.behaviour.faces import FACES, Face
 from tests.behaviour.table import MODES, Left, Mode, Result, Row, of
 from tests.transport.asking import patient
 
-READERS: tuple[Reader, ...] = (
-    in_langchain.Chat(),
-    in_langchain.Raw(),
-    in_llama_index.Chat(),
-    in_llama_index.Raw(),
-)
+READERS: tuple[Reader, ...] = (in_langchain.Chat(), in_langchain.Raw(), in_llama_index.Chat(), in_llama_index.Raw())
 _SOON = 3.0  # seconds until what has to happen at once has happened
 _AT_LAST = 60.0  # the same on a machine that is ever so busy
 

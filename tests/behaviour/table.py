@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from aki_transport.messages import Message
@@ -65,7 +65,7 @@ class Expect:
     warns: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Fails:
     """An error.
 
@@ -82,6 +82,7 @@ class Fails:
     """
 
     error: str
+    _: KW_ONLY
     says: str = ""
     has: Mapping[str, Any] = field(default_factory=dict)
     part_of: str | None = None
@@ -110,7 +111,7 @@ class Left:
 Result: TypeAlias = Expect | Fails | Left
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One behaviour.
 
@@ -130,6 +131,7 @@ class Row:
 
     name: str
     result: Result | By[Result]
+    _: KW_ONLY
     asked: str | tuple[Message, ...] = "Count from 1 to 12."
     model: str = "plain"
     given: Mapping[str, Any] | By[Mapping[str, Any]] = field(default_factory=dict)

@@ -139,11 +139,7 @@ def too_large_an_event(answer: Answer) -> Answer:
 def too_large_a_body(answer: Answer) -> Answer:
     """A body of more than 4 MB, whatever was asked for."""
     return replace(
-        answer,
-        headers=_JSON,
-        chunks=(b'{"x":"', *(b"x" * (MB // 8),) * 33, b'"}'),
-        chunked=True,
-        end="close",
+        answer, headers=_JSON, chunks=(b'{"x":"', *(b"x" * (MB // 8),) * 33, b'"}'), chunked=True, end="close"
     )
 
 

@@ -24,34 +24,25 @@ STARTED_ALREADY = NotHere("whoever looks at a job has reached the service to sta
 
 def fails(error: str) -> By[Result]:
     """The error, at once; a job that was started is canceled."""
-    return By({"look": Fails(error=error, cancels=True), "": Fails(error=error)})
+    return By({"look": Fails(error, cancels=True), "": Fails(error)})
 
 
 def fails_at_last(error: str) -> By[Result]:
     """The error, after every repetition; but nothing that starts a job is sent again."""
     return By(
-        {
-            "start": Fails(error=error),
-            "look": Fails(error=error, requests=TRIES, cancels=True),
-            "": Fails(error=error, requests=TRIES),
-        }
+        {"start": Fails(error), "look": Fails(error, requests=TRIES, cancels=True), "": Fails(error, requests=TRIES)}
     )
 
 
 def fails_to_connect(error: str) -> By[Result]:
     """The error, after every repetition, for nothing can have been started."""
-    return By({"look": STARTED_ALREADY, "": Fails(error=error, requests=TRIES)})
+    return By({"look": STARTED_ALREADY, "": Fails(error, requests=TRIES)})
 
 
 def breaks_body(error: str, *, looks: int) -> By[Result]:
     """The error where the body is read as a whole; looking at a job may be repeated."""
     return By(
-        {
-            "start": Fails(error=error),
-            "look": Fails(error=error, requests=looks, cancels=True),
-            "stream": NO_BODY,
-            "": Fails(error=error),
-        }
+        {"start": Fails(error), "look": Fails(error, requests=looks, cancels=True), "stream": NO_BODY, "": Fails(error)}
     )
 
 
@@ -62,7 +53,7 @@ def breaks_stream(*, looks: int) -> By[Result]:
         {
             "blocking": NO_STREAM,
             "start": NO_EVENTS,
-            "look": Fails(error=error, requests=CUT_AT - 1 + looks, cancels=True, part_of=TEXT),
-            "": Fails(error=error, part_of=TEXT),
+            "look": Fails(error, requests=CUT_AT - 1 + looks, cancels=True, part_of=TEXT),
+            "": Fails(error, part_of=TEXT),
         }
     )

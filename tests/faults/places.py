@@ -8,6 +8,7 @@ from typing import Any
 from tests.behaviour.faces import FACES, Face
 from tests.scenarios import MODEL, replied, streamed
 from tests.script_server import Answer, Request, json_answer, sse
+from tests.transport import anthropic_says as claude
 from tests.transport.native_says import CHAT, ENDPOINT, STARTED, done, working
 
 PIECES = ("1, 2", ", 3", ", 4.")
@@ -101,23 +102,11 @@ def _openai(*, stream: bool, tools: bool) -> Answer:
 
 
 def _anthropic(*, stream: bool, tools: bool) -> Answer:
-    usage = {"input_tokens": 5, "output_tokens": 3}
-    head: dict[str, Any] = {"id": "msg_1", "type": "message", "role": "assistant", "model": MODEL, "usage": usage}
-    stop = "tool_use" if tools else "end_turn"
-    block = {"type": "tool_use", "id": "toolu_1", "name": "add", "input": {"a": 1}} if tools else {"type": "text"}
-    if not stream:
-        return json_answer({**head, "content": [block if tools else {**block, "text": TEXT}], "stop_reason": stop})
-    grows = {"input_json_delta": "partial_json", "text_delta": "text"}
-    kind = "input_json_delta" if tools else "text_delta"
-    return sse(
-        {"type": "message_start", "message": {**head, "content": []}},
-        {"type": "content_block_start", "index": 0, "content_block": {**block, "input": {}} if tools else block},
-        *(
-            {"type": "content_block_delta", "index": 0, "delta": {"type": kind, grows[kind]: piece}}
-            for piece in (('{"a": 1}',) if tools else PIECES)
-        ),
-        {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": stop}, "usage": usage},
-        {"type": "message_stop"},
-        done=False,
+    block = (
+        claude.tool_use("toolu_1", "add", {} if stream else {"a": 1}) if tools else claude.text("" if stream else TEXT)
     )
+    reason = "tool_use" if tools else "end_turn"
+    if not stream:
+        return json_answer(claude.message(block, stop=reason))
+    grown = [claude.grow(0, "input_json", partial_json='{"a": 1}')] if tools else map(claude.say, PIECES)
+    return sse(*claude.streamed(claude.begin(0, block), *grown, claude.stop(), reason=reason), done=False)

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from tests.behaviour.table import By, Expect, Fails
 from tests.faults import injected_faults as strikes
-from tests.faults.outcomes import (
-    GIVEN,
-    NO_EVENTS,
-    NO_STREAM,
-    NO_TEXT,
-    NO_TOOLS,
-    TRIES,
-    fails,
-    fails_at_last,
-)
+from tests.faults.outcomes import GIVEN, NO_EVENTS, NO_STREAM, NO_TEXT, NO_TOOLS, TRIES, fails, fails_at_last
 from tests.faults.places import LOOKS, TEXT
 from tests.faults.table import Fault
 
@@ -22,92 +13,84 @@ _IN_MEMORY = 14 * strikes.MB  # the body, once more as the text that is made of 
 
 ROWS = (
     Fault(
-        name="content length too long",
-        strike=strikes.too_long_a_length,
-        result=By(
+        "content length too long",
+        By(
             {
-                "start": Fails(error="APIConnectionError"),
-                "look": Fails(error="APIConnectionError", requests=TRIES, cancels=True),
+                "start": Fails("APIConnectionError"),
+                "look": Fails("APIConnectionError", requests=TRIES, cancels=True),
                 "stream": Expect(text=TEXT),
-                "": Fails(error="APIConnectionError"),
+                "": Fails("APIConnectionError"),
             }
         ),
+        strike=strikes.too_long_a_length,
     ),
     Fault(
-        name="content length too short",
-        strike=strikes.too_short_a_length,
-        result=By(
+        "content length too short",
+        By(
             {
-                "start": Fails(error="InvalidResponseError"),
-                "look": Fails(error="InvalidResponseError", cancels=True),
-                "stream": Fails(error="StreamInterruptedError", part_of=TEXT),
-                "": Fails(error="InvalidResponseError"),
+                "start": Fails("InvalidResponseError"),
+                "look": Fails("InvalidResponseError", cancels=True),
+                "stream": Fails("StreamInterruptedError", part_of=TEXT),
+                "": Fails("InvalidResponseError"),
             }
         ),
+        strike=strikes.too_short_a_length,
     ),
     Fault(
-        name="an answer behind the answer",
+        "an answer behind the answer",
+        By({"look": Expect(text=TEXT, requests=2 * LOOKS), "": Expect(text=TEXT, requests=2)}),
         strike=strikes.followed,
         asks=2,
-        result=By({"look": Expect(text=TEXT, requests=2 * LOOKS), "": Expect(text=TEXT, requests=2)}),
     ),
-    Fault(name="100 Continue", strike=strikes.continued, result=GIVEN),
-    Fault(name="1xx: hints", strike=strikes.hinted, result=GIVEN),
-    Fault(name="1xx: another protocol", strike=strikes.switching, result=fails_at_last("APIConnectionError")),
-    Fault(name="204", strike=strikes.without_content, result=fails("InvalidResponseError")),
-    Fault(name="redirect", strike=strikes.elsewhere, result=fails("APIStatusError")),
-    Fault(name="HTML error: 502", strike=strikes.page(502), result=fails_at_last("ServerError")),
+    Fault("100 Continue", GIVEN, strike=strikes.continued),
+    Fault("1xx: hints", GIVEN, strike=strikes.hinted),
+    Fault("1xx: another protocol", fails_at_last("APIConnectionError"), strike=strikes.switching),
+    Fault("204", fails("InvalidResponseError"), strike=strikes.without_content),
+    Fault("redirect", fails("APIStatusError"), strike=strikes.elsewhere),
+    Fault("HTML error: 502", fails_at_last("ServerError"), strike=strikes.page(502)),
     Fault(
-        name="HTML error: 503",
-        strike=strikes.page(503),
-        result=By(
+        "HTML error: 503",
+        By(
             {
-                "look": Fails(error="ServiceUnavailableError", requests=TRIES, cancels=True),
-                "": Fails(error="ServiceUnavailableError", requests=TRIES),
+                "look": Fails("ServiceUnavailableError", requests=TRIES, cancels=True),
+                "": Fails("ServiceUnavailableError", requests=TRIES),
             }
         ),
+        strike=strikes.page(503),
     ),
-    Fault(name="HTML in a good answer", strike=strikes.page(200), result=fails("InvalidResponseError")),
-    Fault(name="gzip bomb", strike=strikes.bomb, most=_IN_MEMORY, result=fails("InvalidResponseError")),
+    Fault("HTML in a good answer", fails("InvalidResponseError"), strike=strikes.page(200)),
+    Fault("gzip bomb", fails("InvalidResponseError"), strike=strikes.bomb, most=_IN_MEMORY),
+    Fault("gzip bomb in an error", fails("BadRequestError"), strike=strikes.bomb_in_an_error, most=_IN_MEMORY),
     Fault(
-        name="gzip bomb in an error", strike=strikes.bomb_in_an_error, most=_IN_MEMORY, result=fails("BadRequestError")
-    ),
-    Fault(
-        name="oversized event",
+        "oversized event",
+        By({"start": NO_EVENTS, "look": NO_EVENTS, "blocking": NO_STREAM, "": fails("InvalidResponseError")}),
         strike=strikes.too_large_an_event,
         most=_IN_MEMORY,
-        result=By({"start": NO_EVENTS, "look": NO_EVENTS, "blocking": NO_STREAM, "": fails("InvalidResponseError")}),
     ),
+    Fault("oversized body", fails("InvalidResponseError"), strike=strikes.too_large_a_body, most=_IN_MEMORY),
     Fault(
-        name="oversized body", strike=strikes.too_large_a_body, most=_IN_MEMORY, result=fails("InvalidResponseError")
-    ),
-    Fault(
-        name="invalid UTF-8",
-        strike=strikes.no_utf8,
-        result=By(
+        "invalid UTF-8",
+        By(
             {
                 "start": Expect(text=TEXT),
-                "look": Fails(error="InvalidResponseError", cancels=True),
+                "look": Fails("InvalidResponseError", cancels=True),
                 "stream": Expect(text=_REPLACED),
-                "": Fails(error="InvalidResponseError"),
+                "": Fails("InvalidResponseError"),
             }
         ),
+        strike=strikes.no_utf8,
     ),
-    Fault(name="invalid JSON", strike=strikes.no_json, result=fails("InvalidResponseError")),
-    Fault(name="NaN", strike=strikes.with_field(b"NaN"), result=GIVEN),
-    Fault(name="NaN for every count", strike=strikes.with_numbers(b"NaN"), result=GIVEN),
-    Fault(name="Infinity for every count", strike=strikes.with_numbers(b"-Infinity"), result=GIVEN),
+    Fault("invalid JSON", fails("InvalidResponseError"), strike=strikes.no_json),
+    Fault("NaN", GIVEN, strike=strikes.with_field(b"NaN")),
+    Fault("NaN for every count", GIVEN, strike=strikes.with_numbers(b"NaN")),
+    Fault("Infinity for every count", GIVEN, strike=strikes.with_numbers(b"-Infinity")),
+    Fault("deep nesting", fails("InvalidResponseError"), strike=strikes.with_field(strikes.NESTED)),
+    Fault("deep nesting in an error", fails("BadRequestError"), strike=strikes.nested_error),
     Fault(
-        name="deep nesting",
-        strike=strikes.with_field(strikes.NESTED),
-        result=fails("InvalidResponseError"),
-    ),
-    Fault(name="deep nesting in an error", strike=strikes.nested_error, result=fails("BadRequestError")),
-    Fault(
-        name="deep nesting in a tool's arguments",
+        "deep nesting in a tool's arguments",
+        By({"start": NO_TOOLS, "look": NO_TOOLS, "anthropic blocking": NO_TEXT, "": Expect(text="")}),
         strike=strikes.nested_arguments,
         tools=True,
-        result=By({"start": NO_TOOLS, "look": NO_TOOLS, "anthropic blocking": NO_TEXT, "": Expect(text="")}),
     ),
-    Fault(name="duplicate keys", strike=strikes.said_twice, result=GIVEN),
+    Fault("duplicate keys", GIVEN, strike=strikes.said_twice),
 )

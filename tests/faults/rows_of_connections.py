@@ -33,108 +33,98 @@ def _in_all(seconds: float) -> Mapping[str, Any]:
 
 
 ROWS = (
-    Fault(name="connect refused", outside="refusing", result=fails_to_connect("APIConnectionError")),
-    Fault(name="DNS failure", outside="unknown", result=fails_to_connect("APIConnectionError")),
-    Fault(name="TLS failure: no TLS there", outside="plain", result=fails_to_connect("APIConnectionError")),
-    Fault(name="TLS failure: unknown certificate", outside="stranger", result=fails_to_connect("APIConnectionError")),
+    Fault("connect refused", fails_to_connect("APIConnectionError"), outside="refusing"),
+    Fault("DNS failure", fails_to_connect("APIConnectionError"), outside="unknown"),
+    Fault("TLS failure: no TLS there", fails_to_connect("APIConnectionError"), outside="plain"),
+    Fault("TLS failure: unknown certificate", fails_to_connect("APIConnectionError"), outside="stranger"),
     Fault(
-        name="connect timeout",
+        "connect timeout",
+        fails_to_connect("APITimeoutError"),
         outside="full",
         patience=0.05,
         given=lambda seconds: {"timeout": Timeout(connect=seconds)},
-        result=fails_to_connect("APITimeoutError"),
     ),
-    Fault(name="slow headers", strike=strikes.late, result=GIVEN),
+    Fault("slow headers", GIVEN, strike=strikes.late),
+    Fault("headers too late", fails("APITimeoutError"), strike=strikes.silent, patience=0.15, given=_impatient),
     Fault(
-        name="headers too late",
-        strike=strikes.silent,
-        patience=0.15,
-        given=_impatient,
-        result=fails("APITimeoutError"),
+        "headers without end", fails("APITimeoutError"), strike=strikes.headers_without_end, patience=0.2, given=_in_all
     ),
+    Fault("slow chunks", GIVEN, strike=strikes.slow),
     Fault(
-        name="headers without end",
-        strike=strikes.headers_without_end,
-        patience=0.2,
-        given=_in_all,
-        result=fails("APITimeoutError"),
-    ),
-    Fault(name="slow chunks", strike=strikes.slow, result=GIVEN),
-    Fault(
-        name="chunks without end",
+        "chunks without end",
+        By(
+            {
+                "look stream": Fails("StreamInterruptedError", requests=LOOKS, cancels=True, part_of=TEXT),
+                "look": Fails("APITimeoutError", requests=LOOKS, cancels=True),
+                "start": Fails("APITimeoutError"),
+                "stream": Fails("StreamInterruptedError", part_of=TEXT),
+                "": Fails("APITimeoutError"),
+            }
+        ),
         strike=strikes.dripping,
         patience=0.25,
         given=_in_all,
         at=IN_THE_MIDDLE,
-        result=By(
-            {
-                "look stream": Fails(error="StreamInterruptedError", requests=LOOKS, cancels=True, part_of=TEXT),
-                "look": Fails(error="APITimeoutError", requests=LOOKS, cancels=True),
-                "start": Fails(error="APITimeoutError"),
-                "stream": Fails(error="StreamInterruptedError", part_of=TEXT),
-                "": Fails(error="APITimeoutError"),
-            }
-        ),
     ),
     Fault(
-        name="stall mid-body",
+        "stall mid-body",
+        breaks_body("APITimeoutError", looks=1),
         strike=strikes.stalled,
         patience=0.15,
         given=_impatient,
-        result=breaks_body("APITimeoutError", looks=1),
     ),
     Fault(
-        name="stall mid-stream",
+        "stall mid-stream",
+        breaks_stream(looks=1),
         strike=strikes.stalled,
         patience=0.15,
         given=_impatient,
         at=IN_THE_MIDDLE,
-        result=breaks_stream(looks=1),
     ),
-    Fault(name="reset before headers", strike=strikes.reset_at_once, result=fails_at_last("APIConnectionError")),
+    Fault("reset before headers", fails_at_last("APIConnectionError"), strike=strikes.reset_at_once),
     Fault(
-        name="reset before headers, once",
+        "reset before headers, once",
+        By({"start": Fails("APIConnectionError"), "": GIVEN_AT_LAST}),
         strike=strikes.reset_at_once,
         times=1,
-        result=By({"start": Fails(error="APIConnectionError"), "": GIVEN_AT_LAST}),
     ),
-    Fault(name="closed before headers", strike=strikes.closed_at_once, result=fails_at_last("APIConnectionError")),
+    Fault("closed before headers", fails_at_last("APIConnectionError"), strike=strikes.closed_at_once),
     Fault(
-        name="reset after headers",
-        strike=strikes.reset_after_headers,
-        result=By(
+        "reset after headers",
+        By(
             {
-                "start": Fails(error="APIConnectionError"),
-                "look": Fails(error="APIConnectionError", requests=TRIES, cancels=True),
-                "stream": Fails(error="APIConnectionError", requests=TRIES),
-                "": Fails(error="APIConnectionError"),
+                "start": Fails("APIConnectionError"),
+                "look": Fails("APIConnectionError", requests=TRIES, cancels=True),
+                "stream": Fails("APIConnectionError", requests=TRIES),
+                "": Fails("APIConnectionError"),
             }
         ),
+        strike=strikes.reset_after_headers,
     ),
-    Fault(name="reset mid-body", strike=strikes.reset, result=breaks_body("APIConnectionError", looks=TRIES)),
-    Fault(name="reset mid-stream", strike=strikes.reset, at=IN_THE_MIDDLE, result=breaks_stream(looks=TRIES)),
-    Fault(name="truncated body", strike=strikes.truncated, result=breaks_body("APIConnectionError", looks=TRIES)),
-    Fault(name="truncated stream", strike=strikes.truncated, at=IN_THE_MIDDLE, result=breaks_stream(looks=TRIES)),
+    Fault("reset mid-body", breaks_body("APIConnectionError", looks=TRIES), strike=strikes.reset),
+    Fault("reset mid-stream", breaks_stream(looks=TRIES), strike=strikes.reset, at=IN_THE_MIDDLE),
+    Fault("truncated body", breaks_body("APIConnectionError", looks=TRIES), strike=strikes.truncated),
+    Fault("truncated stream", breaks_stream(looks=TRIES), strike=strikes.truncated, at=IN_THE_MIDDLE),
     Fault(
-        name="keep-alive closed while we write",
+        "keep-alive closed while we write",
+        By(
+            {
+                "start": Fails("APIConnectionError", requests=2),
+                "look": Expect(text=TEXT, requests=2 * LOOKS + 1),
+                "": Expect(text=TEXT, requests=3),
+            }
+        ),
         hangs_up=True,
         asked=LONG,
         asks=2,
         at=By({"look": LOOKS + 1, "": 2}),
         times=1,
-        result=By(
-            {
-                "start": Fails(error="APIConnectionError", requests=2),
-                "look": Expect(text=TEXT, requests=2 * LOOKS + 1),
-                "": Expect(text=TEXT, requests=3),
-            }
-        ),
     ),
     Fault(
-        name="keep-alive closed while idle",
+        "keep-alive closed while idle",
+        By({"look": Expect(text=TEXT, requests=2 * LOOKS), "": Expect(text=TEXT, requests=2)}),
         strike=strikes.closed_after,
         asks=2,
         rests=True,
-        result=By({"look": Expect(text=TEXT, requests=2 * LOOKS), "": Expect(text=TEXT, requests=2)}),
     ),
 )

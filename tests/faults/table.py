@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeAlias
 
 from tests.behaviour.table import By, Expect, Fails
@@ -28,7 +28,7 @@ Result: TypeAlias = Expect | Fails | NotHere
 """`Expect.text` and `Fails.error` are looked at, with `part_of`; `requests` counts those that can be struck."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that goes wrong.
 
@@ -51,6 +51,7 @@ class Fault:
 
     name: str
     result: Result | By[Result]
+    _: KW_ONLY
     strike: Callable[[Answer], Answer] | None = None
     at: int | By[int] = 1
     times: int = MANY

@@ -24,12 +24,6 @@ in_llama_index_ways = subcases("way", ("chat", "achat", "stream_chat", "astream_
 TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}
 
 
-@pytest.fixture
-def server() -> Any:
-    with ScriptServer() as service:
-        yield service
-
-
 @each_answer
 @in_langchain_ways
 def test_langchain_keeps_all_of_an_answer(server: ScriptServer, way: in_langchain.Way, answer: ServiceAnswer):

@@ -25,12 +25,6 @@ each_history = pytest.mark.parametrize("history", HISTORIES, ids=lambda history:
 MESSAGES: TypeAdapter[list[AnyMessage]] = TypeAdapter(list[AnyMessage])
 
 
-@pytest.fixture
-def server() -> Any:
-    with ScriptServer() as service:
-        yield service
-
-
 def read(history: dict[str, Any]) -> list[Any]:
     return [*MESSAGES.validate_python(history["thread"]), HumanMessage("Go on.")]
 

@@ -52,12 +52,6 @@ USAGES: tuple[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]], ...] =
 )
 
 
-@pytest.fixture
-def server() -> Any:
-    with ScriptServer() as service:
-        yield service
-
-
 def chat_model(server: ScriptServer, **fields: Any) -> ChatAKI:
     return ChatAKI(**{"model": MODEL, "base_url": server.openai_url, "api_key": KEY, **fields})
 

@@ -6,7 +6,6 @@ import pytest
 
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
-from tests.script_server import ScriptServer
 
 _FROM_OUTSIDE = (
     "AKI_API_KEY",
@@ -31,12 +30,6 @@ def a_fresh_start(monkeypatch):
 def no_waiting(monkeypatch):
     """Repetitions follow at once."""
     monkeypatch.setattr("aki_transport.transport.attempts.pause_before", lambda *_: 0.0)
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptServer]:
-    with ScriptServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

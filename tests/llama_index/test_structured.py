@@ -197,12 +197,14 @@ def test_an_object_that_does_not_fit_is_corrected_in_one_round(server: ScriptSer
     assert (answered["role"], json.loads(answered["content"])) == ("assistant", {"setup": "Why?"})
     assert correction["role"] == "user"
     assert "punchline" in correction["content"]
+    assert "punchline" in sent(server)["messages"][0]["content"]  # the schema
+    assert method_of(server) == "words"
 
 
 CUT = '{"setup": "Why?", "punchline": "Bec'
-UNUSABLE: dict[str, tuple[Any, str, int | None]] = {
+UNUSABLE: dict[str, tuple[Any, str, int]] = {
     "never fits": (answering(HALF), "punchline", 2),
-    "no JSON": (answering("I would rather not."), "I would rather not", None),  # other methods are tried, too
+    "no JSON": (answering("I would rather not."), "I would rather not", 3),  # one for each method
     "a cut object": (answering(CUT, finish="length"), "max_tokens", 1),
     "cut words": (answering("Sure, here is", finish="length"), "max_tokens", 1),
     "cut reasoning": (answering(None, finish="length", reasoning_content="hm"), "max_tokens", 1),
@@ -219,7 +221,7 @@ def test_what_cannot_be_used_is_an_error_and_asked_for_again_once_unless_it_was_
     server.always, message, requests = UNUSABLE[case]
     with pytest.raises(ours.InvalidResponseError, match=message):
         objects(model_at(server), how)
-    assert requests in (None, len(server.requests))
+    assert len(server.requests) == requests
 
 
 # Failures

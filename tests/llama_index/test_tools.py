@@ -338,9 +338,17 @@ def test_predict_and_call_gives_the_reason_as_an_error(server: ScriptServer, cas
     recorded = Recorded()
     for name, tool in recorded.tools.items():
         server.always = answering(None, call(name, arguments), finish=finish)
-        with pytest.raises(InvalidResponseError, match="not called: the"):
-            called(server, how, tool)
+        for needs_call in (True, False):
+            with pytest.raises(InvalidResponseError, match="not called: the"):
+                called(server, how, tool, error_on_no_tool_call=needs_call)
     assert recorded.calls == []
+
+
+@BOTH
+def test_predict_and_call_names_the_tools_where_the_model_calls_another(server: ScriptServer, how: str):
+    server.always = answering(None, call("two", "{}"))
+    with pytest.raises(InvalidResponseError, match="called two; the tools are one, anything"):
+        called(server, how, *Recorded().tools.values())
 
 
 def test_the_calls_that_can_be_made_are_selected(server: ScriptServer):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -12,6 +11,8 @@ from aki_transport import Provider, Route
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
 from tests.anthropic_script import said
+from tests.langchain import asking as in_langchain
+from tests.llama_index import asking as in_llama_index
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer
 
@@ -28,16 +29,16 @@ def answer(request: Request) -> Answer:
     return streamed("Hello", model="m") if request.json.get("stream") else replied("Hello", model="m")
 
 
-def in_pieces(text: str | None, cut: int = 3, **message: Any) -> Callable[[Request], Answer]:
+def in_pieces(text: str | None, cut: int = 3, finish: str = "stop", **message: Any) -> Callable[[Request], Answer]:
     """This text by any protocol, in pieces where it is streamed."""
 
     def respond(request: Request) -> Answer:
         if request.path.endswith("/v1/messages"):
             return said(request, {"type": "text", "text": text})
         if not request.json.get("stream"):
-            return replied(text, model="m", **message)
+            return replied(text, finish=finish, model="m", **message)
         pieces = [text[at : at + cut] for at in range(0, len(text), cut)] if text else []
-        return streamed(*([chunk(**message, model="m")] if message else []), *pieces, model="m")
+        return streamed(*([chunk(**message, model="m")] if message else []), *pieces, finish=finish, model="m")
 
     return respond
 
@@ -61,35 +62,13 @@ def aki(server: ScriptServer, protocol: Protocol = "openai", **fields: Any) -> A
     return AKI(**{"model": "m", "provider": gateway(server), "protocol": protocol, "api_key": "k-test", **fields})
 
 
-def ask(model: Any, way: str, messages: Sequence[Any], **kwargs: Any) -> Any:
-    """Ask once."""
-    return (
-        _ask_llama_index(model, way, messages, kwargs) if isinstance(model, AKI) else _ask(model, way, messages, kwargs)
-    )
-
-
-def _ask(model: Any, way: str, messages: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    async def awaited() -> Any:
-        if way == "async":
-            return await model.ainvoke(messages, **kwargs)
-        return [chunk async for chunk in model.astream(messages, **kwargs)]
-
-    if way == "blocking":
-        return model.invoke(messages, **kwargs)
-    return list(model.stream(messages, **kwargs)) if way == "stream" else asyncio.run(awaited())
-
-
-def _ask_llama_index(model: AKI, way: str, messages: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+def ask(model: Any, way: str, messages: Sequence[Any], **kwargs: Any) -> list[Any]:
+    """What comes, one by one; a blocking answer is the one item."""
+    at = WAYS.index(way)
+    if not isinstance(model, AKI):
+        return in_langchain.pieces_of(model, in_langchain.WAYS[at], messages, **kwargs)
     messages = [ChatMessage(message) if isinstance(message, str) else message for message in messages]
-
-    async def awaited() -> Any:
-        if way == "async":
-            return await model.achat(messages, **kwargs)
-        return [item async for item in await model.astream_chat(messages, **kwargs)]
-
-    if way == "blocking":
-        return model.chat(messages, **kwargs)
-    return list(model.stream_chat(messages, **kwargs)) if way == "stream" else asyncio.run(awaited())
+    return in_llama_index.items_of(model, in_llama_index.WAYS[at], messages, **kwargs)
 
 
 def bodies_by_every_way(

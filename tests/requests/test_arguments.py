@@ -381,10 +381,7 @@ def test_names_and_roots_are_made_legal_and_back_again(subtests) -> None:
         ({"type": "object", "properties": {"n": {"type": "integer"}}}, '{"n": 3}', lambda found: found == {"n": 3}),
     ]
     for schema, text, fits in rows:
-        with (
-            subtests.test(str(schema)),
-            ScriptServer(always=lambda _, text=text: replied(text, model="m")) as server,
-        ):
+        with subtests.test(str(schema)), ScriptServer(always=lambda _, text=text: replied(text, model="m")) as server:
             assert fits(chat_aki(server).with_structured_output(schema).invoke("hi"))
             sent = server.requests[0].json["response_format"]["json_schema"]
             assert len(sent["name"]) <= 64

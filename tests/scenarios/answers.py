@@ -15,7 +15,9 @@ from tests.scenarios.table import (
     Expect,
     Fails,
     Scenario,
+    choices,
     chunk,
+    counted,
     replied,
     reply,
     streamed,
@@ -24,285 +26,204 @@ from tests.scenarios.table import (
 from tests.script_server import json_answer, sse
 
 _NOTHING = tokens(5, 0)
-_INVALID = Fails(error="InvalidResponseError")
+_NOTHING_REPLY = replied("", top={"usage": _NOTHING})
+_NOTHING_STREAM = sse(ROLE, STOP, counted(_NOTHING))
+_INVALID = Fails("InvalidResponseError")
 
 CHOICES = (
+    # AKI.IO: an answer as documented, the measure for all other rows.
+    Scenario("plain", HELLO_REPLY, HELLO_STREAM, HELLO),
+    # Azure OpenAI: `choices` empty, beside the filter's results; in a stream there may be no other event.
     Scenario(
-        name="plain",
-        why="AKI.IO: an answer as documented, the measure for all other rows.",
-        blocking=HELLO_REPLY,
-        stream=HELLO_STREAM,
-        expect=HELLO,
-    ),
-    Scenario(
-        name="choices-empty",
-        why="Seen at gateways: `choices` empty; in a stream there may be no other event.",
-        blocking=replied(top={"choices": []}),
-        stream=sse(chunk(top={"choices": []}), chunk(top={"choices": []})),
-        expect=_INVALID,
-        expect_stream=Fails(error="ServerError"),
+        "choices-empty",
+        replied(top={"choices": []}),
+        sse(choices(), choices()),
+        _INVALID,
+        expect_stream=Fails("ServerError"),
         requests_stream=3,
     ),
+    # OpenRouter: `choices` null.
     Scenario(
-        name="choices-null",
-        why="Seen at gateways: `choices` null.",
-        blocking=replied(top={"choices": None}),
-        stream=sse(chunk(top={"choices": None}), chunk(top={"choices": None})),
-        expect=_INVALID,
-        expect_stream=Fails(error="ServerError"),
+        "choices-null",
+        replied(top={"choices": None}),
+        sse(chunk(top={"choices": None}), chunk(top={"choices": None})),
+        _INVALID,
+        expect_stream=Fails("ServerError"),
         requests_stream=3,
     ),
+    # OpenRouter: no `choices` at all.
     Scenario(
-        name="choices-missing",
-        why="Seen at gateways: no `choices` at all.",
-        blocking=replied(top={"choices": ABSENT}),
-        stream=sse(chunk(top={"choices": ABSENT})),
-        expect=_INVALID,
-        expect_stream=Fails(error="ServerError"),
+        "choices-missing",
+        replied(top={"choices": ABSENT}),
+        sse(chunk(top={"choices": ABSENT})),
+        _INVALID,
+        expect_stream=Fails("ServerError"),
         requests_stream=3,
     ),
+    # Azure OpenAI: events of its content filter without choices, between those that have some.
+    Scenario("choices-empty-between", None, streamed(choices(), "Hel", chunk(top={"choices": None}), "lo"), HELLO),
+    # LiteLLM: a second choice, where its configuration sets `n`.
     Scenario(
-        name="choices-empty-between",
-        why="Seen at gateways: events without choices between those that have some, as of a content filter.",
-        blocking=None,
-        stream=streamed(chunk(top={"choices": []}), "Hel", chunk(top={"choices": None}), "lo"),
-        expect=HELLO,
+        "choices-beyond-the-first",
+        json_answer({**reply(), "choices": [reply()["choices"][0], {**reply("Bye")["choices"][0], "index": 1}]}),
+        streamed("Hel", choices({"index": 1, "delta": {"content": "Bye"}}), "lo"),
+        HELLO,
     ),
+    # vLLM: with `n`, the index says which choice is the first, not the place in the list.
     Scenario(
-        name="choices-beyond-the-first",
-        why="Gateways that ignore `n` may send a second choice.",
-        blocking=json_answer(
-            {**reply(), "choices": [reply()["choices"][0], {**reply("Bye")["choices"][0], "index": 1}]}
-        ),
-        stream=streamed("Hel", chunk(top={"choices": [{"index": 1, "delta": {"content": "Bye"}}]}), "lo"),
-        expect=HELLO,
+        "choices-in-reverse-order",
+        json_answer({**reply(), "choices": [{**reply("Bye")["choices"][0], "index": 1}, reply()["choices"][0]]}),
+        streamed(choices({"index": 1, "delta": {"content": "Bye"}}, {"index": 0, "delta": {"content": "Hello"}})),
+        HELLO,
     ),
+    # Any server: the index of the only choice is left out.
     Scenario(
-        name="choices-in-reverse-order",
-        why="The index says which choice is the first, not the place in the list.",
-        blocking=json_answer(
-            {**reply(), "choices": [{**reply("Bye")["choices"][0], "index": 1}, reply()["choices"][0]]}
-        ),
-        stream=streamed(
-            chunk(
-                top={
-                    "choices": [{"index": 1, "delta": {"content": "Bye"}}, {"index": 0, "delta": {"content": "Hello"}}]
-                }
-            )
-        ),
-        expect=HELLO,
+        "choice-without-index",
+        replied(top={"choices": [{"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}),
+        streamed(*(choices({"delta": {"content": text}}) for text in ("Hel", "lo"))),
+        HELLO,
     ),
+    # Any server: languages with one kind of number write 1.0.
     Scenario(
-        name="choice-without-index",
-        why="Small gateways leave the index of the only choice out.",
-        blocking=replied(
-            top={"choices": [{"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}
-        ),
-        stream=streamed(*(chunk(top={"choices": [{"delta": {"content": text}}]}) for text in ("Hel", "lo"))),
-        expect=HELLO,
-    ),
-    Scenario(
-        name="choice-index-in-another-type",
-        why="Gateways without types write numbers as 1.0.",
-        blocking=json_answer(
+        "choice-index-in-another-type",
+        json_answer(
             {
                 **reply(),
                 "choices": [{**reply(text)["choices"][0], "index": n} for n, text in ((1.0, "Bye"), (0.0, "Hello"))],
             }
         ),
-        stream=streamed(
-            *(
-                chunk(top={"choices": [{"index": n, "delta": {"content": text}}]})
-                for n, text in ((0.0, "Hel"), (1.0, "Bye"))
-            ),
-            "lo",
+        streamed(
+            *(choices({"index": n, "delta": {"content": text}}) for n, text in ((0.0, "Hel"), (1.0, "Bye"))), "lo"
         ),
-        expect=HELLO,
+        HELLO,
     ),
+    # Any server: Python refuses to read such a number, which is no reason to lose the answer.
     Scenario(
-        name="choice-index-of-thousands-of-digits",
-        why="Python refuses to read such a number, which is no reason to lose the answer.",
-        blocking=replied(top={"choices": [{**reply()["choices"][0], "index": "9" * 5000}]}),
-        stream=streamed(
-            *(chunk(top={"choices": [{"index": "9" * 5000, "delta": {"content": text}}]}) for text in ("Hel", "lo"))
-        ),
-        expect=HELLO,
+        "choice-index-of-thousands-of-digits",
+        replied(top={"choices": [{**reply()["choices"][0], "index": "9" * 5000}]}),
+        streamed(*(choices({"index": "9" * 5000, "delta": {"content": text}}) for text in ("Hel", "lo"))),
+        HELLO,
     ),
+    # Gemini: nothing is said because a filter stopped it, which is no failed worker.
     Scenario(
-        name="empty-answer-of-a-filter",
-        why="Seen at gateways: nothing is said because a filter stopped it, which is no failed worker.",
-        blocking=replied("", finish="content_filter", top={"usage": _NOTHING}),
-        stream=sse(ROLE, chunk(finish="content_filter"), chunk(top={"choices": [], "usage": _NOTHING})),
-        expect=Expect(text="", finish_reason="content_filter", usage=(5, 0, 5)),
+        "empty-answer-of-a-filter",
+        replied("", finish="content_filter", top={"usage": _NOTHING}),
+        sse(ROLE, chunk(finish="content_filter"), counted(_NOTHING)),
+        Expect(text="", finish_reason="content_filter", usage=(5, 0, 5)),
     ),
+    # AKI.IO: a whole body with neither message nor finish_reason is a failed worker's.
     Scenario(
-        name="message-null-without-an-end",
-        why="Seen at gateways: a whole body with neither message nor finish_reason; on AKI.IO a failed worker's.",
-        blocking=json_answer({"model": "qwen3.6-35b", "choices": [{"index": 0, "message": None}]}),
-        stream=None,
-        expect=Fails(error="ServerError"),
+        "message-null-without-an-end",
+        json_answer({"model": "qwen3.6-35b", "choices": [{"index": 0, "message": None}]}),
+        None,
+        Fails("ServerError"),
         requests=3,
     ),
+    # Any server: choices are counted from 1.
     Scenario(
-        name="choice-of-another-index-alone",
-        why="Gateways count the choices from 1.",
-        blocking=replied(
-            "Hello", top={"choices": [{"index": 1, "message": {"content": "Hello"}, "finish_reason": "stop"}]}
-        ),
-        stream=sse(
-            *(chunk(top={"choices": [{"index": 1, "delta": {"content": text}}]}) for text in ("Hel", "lo")),
-            chunk(top={"choices": [{"index": 1, "delta": {}, "finish_reason": "stop"}]}),
+        "choice-of-another-index-alone",
+        replied("Hello", top={"choices": [{"index": 1, "message": {"content": "Hello"}, "finish_reason": "stop"}]}),
+        sse(
+            *(choices({"index": 1, "delta": {"content": text}}) for text in ("Hel", "lo")),
+            choices({"index": 1, "delta": {}, "finish_reason": "stop"}),
             COUNT,
         ),
-        expect=HELLO,
+        HELLO,
     ),
+    # AKI.IO's open-source server: a worker failure looks like an empty 200 answer with 0 completion tokens.
+    Scenario("empty-answer", _NOTHING_REPLY, _NOTHING_STREAM, Fails("ServerError"), requests=3),
+    # Our error tree: the empty answer is retryable.
     Scenario(
-        name="empty-answer",
-        why="AKI.IO's open-source server: a worker failure looks like an empty 200 answer with 0 completion tokens.",
-        blocking=replied("", top={"usage": _NOTHING}),
-        stream=sse(ROLE, STOP, chunk(top={"choices": [], "usage": _NOTHING})),
-        expect=Fails(error="ServerError"),
-        requests=3,
-    ),
-    Scenario(
-        name="empty-answer-then-a-good-one",
-        why="Our error tree: the empty answer is retryable.",
-        blocking=replied("", top={"usage": _NOTHING}),
-        stream=sse(ROLE, STOP, chunk(top={"choices": [], "usage": _NOTHING})),
-        expect=HELLO,
+        "empty-answer-then-a-good-one",
+        _NOTHING_REPLY,
+        _NOTHING_STREAM,
+        HELLO,
         requests=2,
         then=(HELLO_REPLY,),
         then_stream=(HELLO_STREAM,),
     ),
+    # vLLM: a stop sequence at once gives an empty text for which tokens were counted: an answer.
     Scenario(
-        name="empty-answer-with-tokens",
-        why="A stop sequence at once gives an empty text for which tokens were counted: an answer.",
-        blocking=replied("", top={"usage": tokens(5, 1)}),
-        stream=sse(ROLE, STOP, chunk(top={"choices": [], "usage": tokens(5, 1)})),
-        expect=Expect(usage=(5, 1, 6)),
+        "empty-answer-with-tokens",
+        replied("", top={"usage": tokens(5, 1)}),
+        sse(ROLE, STOP, counted(tokens(5, 1))),
+        Expect(usage=(5, 1, 6)),
     ),
-    Scenario(
-        name="empty-answer-elsewhere",
-        why="Our error tree: only on AKI does an empty answer with 0 completion tokens mean a failed worker.",
-        blocking=replied("", top={"usage": _NOTHING}),
-        stream=sse(ROLE, STOP, chunk(top={"choices": [], "usage": _NOTHING})),
-        expect=Expect(usage=(5, 0, 5)),
-        provider="aacflow",
-    ),
+    # Our error tree: only on AKI does an empty answer with 0 completion tokens mean a failed worker.
+    Scenario("empty-answer-elsewhere", _NOTHING_REPLY, _NOTHING_STREAM, Expect(usage=(5, 0, 5)), provider="aacflow"),
 )
 
 CONTENT = (
+    # OpenAI: `content` null.
+    Scenario("content-null", replied(None), streamed(chunk(None)), Expect()),
+    # DeepSeek: `content` null in events beside those with text.
     Scenario(
-        name="content-null",
-        why="Seen at gateways: `content` null.",
-        blocking=replied(None),
-        stream=streamed(chunk(None)),
-        expect=Expect(),
+        "content-null-between",
+        None,
+        sse(chunk(None, role="assistant"), chunk("Hel"), chunk(None), chunk("lo"), chunk(None, finish="stop"), COUNT),
+        HELLO,
     ),
+    # Mistral: `content` as a list of parts.
     Scenario(
-        name="content-null-between",
-        why="Seen at gateways: `content` null in events beside those with text.",
-        blocking=None,
-        stream=sse(
-            chunk(None, role="assistant"), chunk("Hel"), chunk(None), chunk("lo"), chunk(None, finish="stop"), COUNT
-        ),
-        expect=HELLO,
-    ),
-    Scenario(
-        name="content-in-parts",
-        why="Seen at gateways: `content` as a list of parts.",
-        blocking=replied([{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]),
-        stream=streamed(chunk([{"type": "text", "text": "Hel"}]), chunk([{"type": "text", "text": "lo"}])),
-        expect=HELLO,
+        "content-in-parts",
+        replied([{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]),
+        streamed(chunk([{"type": "text", "text": "Hel"}]), chunk([{"type": "text", "text": "lo"}])),
+        HELLO,
     ),
     *(
-        Scenario(
-            name=f"content-in-parts-{name}",
-            why=why,
-            blocking=replied([part]),
-            stream=streamed(chunk([part])),
-            expect=expect,
-        )
-        for name, why, part, expect in (
-            (
-                "reasoning",
-                "A part says by its type that its text is reasoning.",
-                {"type": "reasoning", "text": "hm"},
-                Expect(reasoning="hm"),
-            ),
-            (
-                "value",
-                "OpenAI's assistants hold the text in an object.",
-                {"type": "text", "text": {"value": "Hello"}},
-                HELLO,
-            ),
-            (
-                "refusal",
-                "OpenAI's part that is a refusal.",
-                {"type": "refusal", "refusal": "No."},
-                Expect(refusal="No."),
-            ),
+        Scenario(f"content-in-parts-{name}", replied([part]), streamed(chunk([part])), expect)
+        for name, part, expect in (
+            # Databricks: a part says by its type that its text is reasoning.
+            ("reasoning", {"type": "reasoning", "text": "hm"}, Expect(reasoning="hm")),
+            # OpenAI's assistants hold the text in an object.
+            ("value", {"type": "text", "text": {"value": "Hello"}}, HELLO),
+            # OpenAI's part that is a refusal.
+            ("refusal", {"type": "refusal", "refusal": "No."}, Expect(refusal="No.")),
         )
     ),
+    # Perplexity: `message` in each event of a stream.
     Scenario(
-        name="message-in-place-of-delta",
-        why="Gateways that re-use the blocking shape send `message` in each event.",
-        blocking=None,
-        stream=sse(
-            *(chunk(top={"choices": [{"index": 0, "message": {"content": text}}]}) for text in ("Hel", "lo")),
-            STOP,
-            COUNT,
-        ),
-        expect=HELLO,
+        "message-in-place-of-delta",
+        None,
+        sse(*(choices({"index": 0, "message": {"content": text}}) for text in ("Hel", "lo")), STOP, COUNT),
+        HELLO,
     ),
+    # Any server: the last event has a finish reason and `delta` null.
     Scenario(
-        name="delta-null",
-        why="The last event of some gateways has a finish reason and `delta` null.",
-        blocking=None,
-        stream=sse(
-            chunk("Hello"), chunk(top={"choices": [{"index": 0, "delta": None, "finish_reason": "stop"}]}), COUNT
-        ),
-        expect=HELLO,
+        "delta-null",
+        None,
+        sse(chunk("Hello"), choices({"index": 0, "delta": None, "finish_reason": "stop"}), COUNT),
+        HELLO,
     ),
+    # Any server: the same without the field.
+    Scenario("delta-missing", None, sse(chunk("Hello"), choices({"index": 0, "finish_reason": "stop"}), COUNT), HELLO),
+    # AKI.IO's open-source server: every event repeats the role.
+    Scenario("role-in-every-event", None, streamed(*(chunk(text, role="assistant") for text in ("Hel", "lo"))), HELLO),
+    # AKI.IO's open-source server: `created` changes per event and may be a string.
     Scenario(
-        name="delta-missing",
-        why="The same without the field.",
-        blocking=None,
-        stream=sse(chunk("Hello"), chunk(top={"choices": [{"index": 0, "finish_reason": "stop"}]}), COUNT),
-        expect=HELLO,
+        "created-changes",
+        replied(top={"created": "2026-01-01", "id": None}),
+        streamed(chunk("Hel", top={"created": "1767225601", "id": None}), chunk("lo", top={"created": 1.5})),
+        HELLO,
     ),
+    # OpenRouter, Groq: fields of their own at every level.
     Scenario(
-        name="role-in-every-event",
-        why="AKI.IO's open-source server: every event repeats the role.",
-        blocking=None,
-        stream=streamed(*(chunk(text, role="assistant") for text in ("Hel", "lo"))),
-        expect=HELLO,
+        "unknown-fields",
+        replied(x_extra={"a": [1]}, top={"x_gateway": {"region": "eu"}, "usage": tokens(cost="0.1", x=None)}),
+        streamed(chunk("Hello", x_extra={"a": [1]}, top={"x_gateway": {"region": "eu"}, "nonce": "abc"})),
+        HELLO,
     ),
+    # vLLM: every optional field is sent as null, here `error` among them.
     Scenario(
-        name="created-changes",
-        why="AKI.IO's open-source server: `created` changes per event and may be a string.",
-        blocking=replied(top={"created": "2026-01-01", "id": None}),
-        stream=streamed(chunk("Hel", top={"created": "1767225601", "id": None}), chunk("lo", top={"created": 1.5})),
-        expect=HELLO,
-    ),
-    Scenario(
-        name="unknown-fields",
-        why="Seen at gateways: gateways add fields of their own at every level.",
-        blocking=replied(x_extra={"a": [1]}, top={"x_gateway": {"region": "eu"}, "usage": tokens(cost="0.1", x=None)}),
-        stream=streamed(chunk("Hello", x_extra={"a": [1]}, top={"x_gateway": {"region": "eu"}, "nonce": "abc"})),
-        expect=HELLO,
-    ),
-    Scenario(
-        name="fields-null",
-        why="Servers generated from a schema send every optional field as null, `error` among them.",
-        blocking=replied(
+        "fields-null",
+        replied(
             tool_calls=None,
             refusal=None,
             function_call=None,
             reasoning_content=None,
             top={"error": None, "service_tier": None},
         ),
-        stream=streamed(
+        streamed(
             chunk(
                 "Hello",
                 role=None,
@@ -312,77 +233,69 @@ CONTENT = (
                 top={"error": None, "usage": None},
             )
         ),
-        expect=HELLO,
+        HELLO,
     ),
+    # OpenAI: the refusal field.
     Scenario(
-        name="refusal",
-        why="Seen at gateways: the refusal field.",
-        blocking=replied(None, refusal="I can't help with that."),
-        stream=streamed(chunk(refusal="I can't "), chunk(refusal="help with that.")),
-        expect=Expect(refusal="I can't help with that."),
+        "refusal",
+        replied(None, refusal="I can't help with that."),
+        streamed(chunk(refusal="I can't "), chunk(refusal="help with that.")),
+        Expect(refusal="I can't help with that."),
     ),
 )
 
 FINISH = (
+    # AKI.IO: the maximum output was reached.
     Scenario(
-        name="finish-length",
-        why="AKI.IO: the maximum output was reached.",
-        blocking=replied(finish="length"),
-        stream=streamed("Hello", finish="length"),
-        expect=replace(HELLO, finish_reason="length"),
+        "finish-length",
+        replied(finish="length"),
+        streamed("Hello", finish="length"),
+        replace(HELLO, finish_reason="length"),
     ),
+    # OpenAI's words: the text was cut by a filter.
     Scenario(
-        name="finish-content-filter",
-        why="OpenAI's words: the text was cut by a filter.",
-        blocking=replied("Hel", finish="content_filter"),
-        stream=streamed("Hel", finish="content_filter"),
-        expect=Expect(text="Hel", finish_reason="content_filter"),
+        "finish-content-filter",
+        replied("Hel", finish="content_filter"),
+        streamed("Hel", finish="content_filter"),
+        Expect(text="Hel", finish_reason="content_filter"),
     ),
+    # Any server: the finish reason again in the event that carries the usage.
+    Scenario("finish-twice", None, sse(chunk("Hello"), STOP, chunk(finish="stop", top={"usage": tokens()})), HELLO),
+    # Gemini: the whole answer in a single event.
     Scenario(
-        name="finish-twice",
-        why="Gateways repeat the finish reason in the event that carries the usage.",
-        blocking=None,
-        stream=sse(chunk("Hello"), STOP, chunk(finish="stop", top={"usage": tokens()})),
-        expect=HELLO,
+        "finish-with-the-text",
+        None,
+        sse(chunk("Hello", role="assistant", finish="stop", top={"usage": tokens()})),
+        HELLO,
     ),
+    # Any server: a finish reason of no characters in each event but the last.
     Scenario(
-        name="finish-with-the-text",
-        why="The whole answer in a single event.",
-        blocking=None,
-        stream=sse(chunk("Hello", role="assistant", finish="stop", top={"usage": tokens()})),
-        expect=HELLO,
-    ),
-    Scenario(
-        name="finish-empty-until-the-end",
-        why="Gateways send a finish reason of no characters in each event but the last.",
-        blocking=None,
-        stream=sse(chunk("Hel", finish=""), chunk("lo", finish=""), STOP, COUNT),
-        expect=HELLO,
+        "finish-empty-until-the-end", None, sse(chunk("Hel", finish=""), chunk("lo", finish=""), STOP, COUNT), HELLO
     ),
 )
 
 HEADERS = (
+    # AACFlow: `X-Request-Id`.
     Scenario(
-        name="request-id",
-        why="AACFlow: `X-Request-Id`.",
-        blocking=json_answer(reply(), x_request_id="req-42"),
-        stream=streamed("Hel", "lo", x_request_id="req-42"),
-        expect=replace(HELLO, request_id="req-42"),
+        "request-id",
+        json_answer(reply(), x_request_id="req-42"),
+        streamed("Hel", "lo", x_request_id="req-42"),
+        replace(HELLO, request_id="req-42"),
     ),
+    # AACFlow: `X-Credits-Used` and `X-Credits-Remaining`, USD with 6 decimals.
     Scenario(
-        name="credits",
-        why="AACFlow: `X-Credits-Used` and `X-Credits-Remaining`, USD with 6 decimals.",
-        blocking=json_answer(reply(), x_credits_used="0.000125", x_credits_remaining="9.874000"),
-        stream=streamed("Hel", "lo", x_credits_used="0.000125", x_credits_remaining="9.874000"),
-        expect=replace(HELLO, credits=(0.000125, 9.874)),
+        "credits",
+        json_answer(reply(), x_credits_used="0.000125", x_credits_remaining="9.874000"),
+        streamed("Hel", "lo", x_credits_used="0.000125", x_credits_remaining="9.874000"),
+        replace(HELLO, credits=(0.000125, 9.874)),
         provider="aacflow",
     ),
+    # AACFlow: a header that is no number must not cost the answer.
     Scenario(
-        name="credits-unreadable",
-        why="Seen at gateways: a header that is no number must not cost the answer.",
-        blocking=json_answer(reply(), x_credits_used="n/a", x_credits_remaining=""),
-        stream=streamed("Hel", "lo", x_credits_used="n/a", x_credits_remaining=""),
-        expect=HELLO,
+        "credits-unreadable",
+        json_answer(reply(), x_credits_used="n/a", x_credits_remaining=""),
+        streamed("Hel", "lo", x_credits_used="n/a", x_credits_remaining=""),
+        HELLO,
         provider="aacflow",
     ),
 )

@@ -26,82 +26,54 @@ _HTML = "<html><head><title>Welcome</title></head><body>Please log in</body></ht
 _RESET = Answer(end="reset")
 _CUT = Answer(end="cut")
 _UNCOUNTED = replace(HELLO, usage=None)
-_INVALID = Fails(error="InvalidResponseError")
+_INVALID = Fails("InvalidResponseError")
 
 
 def _lost(partial: str) -> Fails:
-    return Fails(error="StreamInterruptedError", partial_text=partial)
+    return Fails("StreamInterruptedError", partial_text=partial)
 
 
-def _stream(name: str, why: str, stream: Answer, expect: Expect | Fails, **more: Any) -> Scenario:
-    return Scenario(name=name, why=why, blocking=None, stream=stream, expect=expect, **more)
+def _stream(name: str, stream: Answer, expect: Expect | Fails, **more: Any) -> Scenario:
+    return Scenario(name, None, stream, expect, **more)
 
 
 COMPLETE = (
-    _stream(
-        "done-without-finish",
-        "Seen at gateways: no finish reason, but the terminator.",
-        sse(ROLE, chunk("Hello"), COUNT),
-        replace(HELLO, finish_reason=None),
-    ),
-    _stream(
-        "finish-without-done",
-        "Seen at gateways: no terminator, but a finish reason.",
-        sse(ROLE, chunk("Hello"), STOP, COUNT, done=False),
-        HELLO,
-    ),
-    _stream(
-        "cut-after-finish",
-        "Seen at gateways: the connection is lost behind the finish reason: the answer is complete.",
-        sse(ROLE, chunk("Hello"), STOP, done=False, end="cut"),
-        _UNCOUNTED,
-    ),
-    _stream(
-        "reset-after-finish",
-        "The same by a reset.",
-        sse(ROLE, chunk("Hello"), STOP, COUNT, done=False, end="reset"),
-        HELLO,
-    ),
-    _stream("reset-after-done", "A reset behind the terminator.", replace(HELLO_STREAM, end="reset"), HELLO),
-    _stream(
-        "hang-after-done",
-        "The server never closes; the terminator ends the stream.",
-        replace(HELLO_STREAM, end="hang"),
-        HELLO,
-    ),
+    # Any server: no finish reason, but the terminator.
+    _stream("done-without-finish", sse(ROLE, chunk("Hello"), COUNT), replace(HELLO, finish_reason=None)),
+    # Any server: no terminator, but a finish reason.
+    _stream("finish-without-done", sse(ROLE, chunk("Hello"), STOP, COUNT, done=False), HELLO),
+    # Any server: the connection is lost behind the finish reason: the answer is complete.
+    _stream("cut-after-finish", sse(ROLE, chunk("Hello"), STOP, done=False, end="cut"), _UNCOUNTED),
+    # Any server: the same by a reset.
+    _stream("reset-after-finish", sse(ROLE, chunk("Hello"), STOP, COUNT, done=False, end="reset"), HELLO),
+    # Any server: a reset behind the terminator.
+    _stream("reset-after-done", replace(HELLO_STREAM, end="reset"), HELLO),
+    # Any server: the connection is never closed; the terminator ends the stream.
+    _stream("hang-after-done", replace(HELLO_STREAM, end="hang"), HELLO),
 )
 
 INTERRUPTED = (
-    _stream(
-        "no-finish-no-done",
-        "Seen at gateways: neither; peers take it as complete.",
-        broken("Hel", "lo"),
-        _lost("Hello"),
-    ),
-    _stream("cut-amid-text", "Our error tree: the text so far is kept.", broken("Hel", end="cut"), _lost("Hel")),
-    _stream("reset-amid-text", "Our error tree: the same by a reset.", broken("Hel", end="reset"), _lost("Hel")),
+    # Any server: neither; peers take it as complete.
+    _stream("no-finish-no-done", broken("Hel", "lo"), _lost("Hello")),
+    # Our error tree: the text so far is kept.
+    _stream("cut-amid-text", broken("Hel", end="cut"), _lost("Hel")),
+    # Our error tree: the same by a reset.
+    _stream("reset-amid-text", broken("Hel", end="reset"), _lost("Hel")),
+    # Any server: the last event is cut; its half is not text.
     _stream(
         "cut-amid-event",
-        "The last event is cut; its half is not text.",
         sse(ROLE, chunk("Hel"), b'data: {"choices":[{"delta":{"content":"l', done=False, end="cut"),
         _lost("Hel"),
     ),
-    _stream("cut-after-role", "The first event was given: no second attempt.", broken(end="cut"), _lost("")),
-    _stream(
-        "cut-amid-reasoning",
-        "Reasoning is not text.",
-        broken(chunk(reasoning_content="hm"), end="cut"),
-        _lost(""),
-    ),
-    _stream(
-        "cut-amid-thinking",
-        "Inline reasoning is not text either.",
-        broken("<think>hm", end="cut"),
-        _lost(""),
-    ),
+    # Any server: the first event was given: no second attempt.
+    _stream("cut-after-role", broken(end="cut"), _lost("")),
+    # Any server: reasoning is not text.
+    _stream("cut-amid-reasoning", broken(chunk(reasoning_content="hm"), end="cut"), _lost("")),
+    # Any server: inline reasoning is not text either.
+    _stream("cut-amid-thinking", broken("<think>hm", end="cut"), _lost("")),
+    # Any server: half a call is no call.
     _stream(
         "cut-amid-tool-call",
-        "Half a call is no call.",
         broken(
             chunk(tool_calls=[{"index": 0, "id": "call_1", "function": {"name": "add", "arguments": '{"a":'}}]),
             end="cut",
@@ -109,158 +81,74 @@ INTERRUPTED = (
         _lost(""),
         tools=True,
     ),
-    _stream(
-        "cut-before-any-event",
-        "Our error tree, §7: headers alone are no answer; a stream is retried until its first payload.",
-        sse(b"", done=False, end="cut"),
-        Fails(error="APIConnectionError"),
-        requests=3,
-    ),
+    # Our error tree, §7: headers alone are no answer; a stream is retried until its first payload.
+    _stream("cut-before-any-event", sse(b"", done=False, end="cut"), Fails("APIConnectionError"), requests=3),
+    # Our rule on retries: a stream is retried until its first payload.
     _stream(
         "cut-before-any-event-then-good",
-        "Our rule on retries: a stream is retried until its first payload.",
         sse(b": waiting\n\n", done=False, end="cut"),
         HELLO,
         requests=2,
         then=(HELLO_STREAM,),
     ),
-    _stream(
-        "ended-after-the-role",
-        "Our rule on retries: after the first event nothing is sent again, for it may have been billed.",
-        sse(ROLE, done=False),
-        _lost(""),
-    ),
-    _stream("no-event-at-all", "A stream of no bytes, ended in order.", sse(done=False), _lost(""), requests=3),
-    _stream(
-        "done-alone",
-        "AKI.IO's open-source server: a worker failure, here without any event.",
-        sse(),
-        Fails(error="ServerError"),
-        requests=3,
-    ),
-    Scenario(
-        name="reset-before-any-byte",
-        why="Our rule on retries: loss before the first byte of a chat answer is retried.",
-        blocking=_RESET,
-        stream=_RESET,
-        expect=Fails(error="APIConnectionError"),
-        requests=3,
-    ),
-    Scenario(
-        name="cut-before-any-byte",
-        why="Our rule on retries: the same where the server closes in order.",
-        blocking=_CUT,
-        stream=_CUT,
-        expect=Fails(error="APIConnectionError"),
-        requests=3,
-    ),
-    Scenario(
-        name="reset-then-good",
-        why="Our rule on retries: the second attempt's answer is the answer.",
-        blocking=_RESET,
-        stream=_RESET,
-        expect=HELLO,
-        requests=2,
-        then=(HELLO_REPLY,),
-        then_stream=(HELLO_STREAM,),
-    ),
-    Scenario(
-        name="body-cut",
-        why="Our rule on retries: an answer that has begun was billed; it is not asked for twice.",
-        blocking=replace(HELLO_REPLY, end="cut"),
-        stream=None,
-        expect=Fails(error="APIConnectionError"),
-    ),
-    Scenario(
-        name="body-reset",
-        why="Our rule on retries: the same by a reset.",
-        blocking=replace(HELLO_REPLY, end="reset", chunked=True),
-        stream=None,
-        expect=Fails(error="APIConnectionError"),
-    ),
+    # Our rule on retries: after the first event nothing is sent again, for it may have been billed.
+    _stream("ended-after-the-role", sse(ROLE, done=False), _lost("")),
+    # Any server: a stream of no bytes, ended in order.
+    _stream("no-event-at-all", sse(done=False), _lost(""), requests=3),
+    # AKI.IO's open-source server: a worker failure, here without any event.
+    _stream("done-alone", sse(), Fails("ServerError"), requests=3),
+    # Our rule on retries: loss before the first byte of a chat answer is retried.
+    Scenario("reset-before-any-byte", _RESET, _RESET, Fails("APIConnectionError"), requests=3),
+    # Our rule on retries: the same where the server closes in order.
+    Scenario("cut-before-any-byte", _CUT, _CUT, Fails("APIConnectionError"), requests=3),
+    # Our rule on retries: the second attempt's answer is the answer.
+    Scenario("reset-then-good", _RESET, _RESET, HELLO, requests=2, then=(HELLO_REPLY,), then_stream=(HELLO_STREAM,)),
+    # Our rule on retries: an answer that has begun was billed; it is not asked for twice.
+    Scenario("body-cut", replace(HELLO_REPLY, end="cut"), None, Fails("APIConnectionError")),
+    # Our rule on retries: the same by a reset.
+    Scenario("body-reset", replace(HELLO_REPLY, end="reset", chunked=True), None, Fails("APIConnectionError")),
 )
 
 SOMETHING_ELSE = (
+    # Cloudflare Access, a company's proxy: HTML with any status, here a log-in page.
     Scenario(
-        name="html-with-200",
-        why="Seen at gateways: HTML with any status, here a log-in page.",
-        blocking=text_answer(_HTML, content_type="text/html"),
-        stream=text_answer(_HTML, content_type="text/html"),
-        expect=_INVALID,
-    ),
-    Scenario(
-        name="html-as-json",
-        why="The same with a content type that lies.",
-        blocking=text_answer(_HTML, content_type="application/json"),
-        stream=text_answer(_HTML, content_type="application/json"),
-        expect=_INVALID,
-    ),
-    Scenario(
-        name="text-with-200",
-        why="AKI.IO: sometimes `text/plain`.",
-        blocking=text_answer("upstream connect error"),
-        stream=text_answer("upstream connect error"),
-        expect=_INVALID,
-    ),
-    Scenario(
-        name="empty-body",
-        why="Seen at gateways: HTTP 200 and nothing.",
-        blocking=text_answer("", content_type="application/json"),
-        stream=None,
-        expect=_INVALID,
-    ),
-    Scenario(
-        name="json-broken",
-        why="Our error tree: bad JSON, in a body that is complete.",
-        blocking=text_answer('{"choices": [{"index": 0, "mess', content_type="application/json"),
-        stream=sse('{"choices": [{"index": 0, "del'),
-        expect=_INVALID,
-    ),
-    _stream(
-        "json-broken-amid-text",
-        "Our error tree: bad JSON behind good events.",
-        sse(ROLE, chunk("Hel"), "{broken"),
+        "html-with-200",
+        text_answer(_HTML, content_type="text/html"),
+        text_answer(_HTML, content_type="text/html"),
         _INVALID,
     ),
+    # Any server: the same with a content type that lies.
     Scenario(
-        name="json-list",
-        why="Our error tree: JSON that is no object.",
-        blocking=json_answer([reply()]),
-        stream=sse("[1]"),
-        expect=_INVALID,
+        "html-as-json",
+        text_answer(_HTML, content_type="application/json"),
+        text_answer(_HTML, content_type="application/json"),
+        _INVALID,
     ),
+    # AKI.IO: sometimes `text/plain`.
+    Scenario("text-with-200", text_answer("upstream connect error"), text_answer("upstream connect error"), _INVALID),
+    # Any server: HTTP 200 and nothing.
+    Scenario("empty-body", text_answer("", content_type="application/json"), None, _INVALID),
+    # Our error tree: bad JSON, in a body that is complete.
     Scenario(
-        name="json-null",
-        why="Our error tree: JSON that is nothing.",
-        blocking=json_answer(None),
-        stream=None,
-        expect=_INVALID,
+        "json-broken",
+        text_answer('{"choices": [{"index": 0, "mess', content_type="application/json"),
+        sse('{"choices": [{"index": 0, "del'),
+        _INVALID,
     ),
-    Scenario(
-        name="stream-to-a-blocking-request",
-        why="Our error tree: not what the wire promises.",
-        blocking=HELLO_STREAM,
-        stream=None,
-        expect=_INVALID,
-    ),
-    _stream(
-        "whole-answer-to-a-streamed-request",
-        "Gateways that cannot stream a model ignore `stream`.",
-        HELLO_REPLY,
-        HELLO,
-    ),
-    _stream(
-        "whole-answer-as-one-event",
-        "The same, framed as a stream.",
-        sse(reply()),
-        HELLO,
-    ),
-    _stream(
-        "slow-in-pieces",
-        "Silence between events is no end.",
-        replace(streamed("Hel", "lo"), delay=0.01, chunk_delay=0.01),
-        HELLO,
-    ),
+    # Our error tree: bad JSON behind good events.
+    _stream("json-broken-amid-text", sse(ROLE, chunk("Hel"), "{broken"), _INVALID),
+    # Our error tree: JSON that is no object.
+    Scenario("json-list", json_answer([reply()]), sse("[1]"), _INVALID),
+    # Our error tree: JSON that is nothing.
+    Scenario("json-null", json_answer(None), None, _INVALID),
+    # Our error tree: not what the wire promises.
+    Scenario("stream-to-a-blocking-request", HELLO_STREAM, None, _INVALID),
+    # Any server: `stream` is ignored for a model that cannot.
+    _stream("whole-answer-to-a-streamed-request", HELLO_REPLY, HELLO),
+    # Any server: the same, framed as a stream.
+    _stream("whole-answer-as-one-event", sse(reply()), HELLO),
+    # Any server: silence between events is no end.
+    _stream("slow-in-pieces", replace(streamed("Hel", "lo"), delay=0.01, chunk_delay=0.01), HELLO),
 )
 
 ROWS = (*COMPLETE, *INTERRUPTED, *SOMETHING_ELSE)

@@ -27,166 +27,101 @@ _SEPARATORS = "a\u2028b\u2029c\u0085d"
 _PRETTY = "".join(f"data: {line}\n" for line in json.dumps(chunk("Hello"), indent=1).splitlines()).encode() + b"\n"
 
 
-def _stream(name: str, why: str, stream: Answer, *, text: str = "Hello") -> Scenario:
-    return Scenario(name=name, why=why, blocking=None, stream=stream, expect=replace(HELLO, text=text))
+def _stream(name: str, stream: Answer, *, text: str = "Hello") -> Scenario:
+    return Scenario(name, None, stream, replace(HELLO, text=text))
 
 
 ROWS = (
+    # OpenRouter: comments while it waits.
     _stream(
-        "sse-comments",
-        "Seen at gateways: comments, as OpenRouter sends while it waits.",
-        sse(b": PROCESSING\n\n", ROLE, b":\n", chunk("Hel"), b": ping\n\n", chunk("lo"), STOP, COUNT),
+        "sse-comments", sse(b": PROCESSING\n\n", ROLE, b":\n", chunk("Hel"), b": ping\n\n", chunk("lo"), STOP, COUNT)
     ),
-    _stream("sse-crlf", "Seen at gateways: CRLF.", sse(*_EVENTS, newline="\r\n")),
-    _stream("sse-cr", "The SSE standard's third line end: CR alone.", sse(*_EVENTS, newline="\r")),
-    _stream("sse-no-space", "Seen at gateways: `data:` without space.", sse(*_EVENTS, prefix="data:")),
-    _stream("sse-data-in-lines", "The SSE standard: an event's data in several lines.", sse(_PRETTY, STOP, COUNT)),
-    _stream("sse-bom", "The SSE standard: a byte order mark at the start.", sse(b"\xef\xbb\xbf", *_EVENTS)),
+    # llama-cpp-python, whose sse-starlette ends lines so: CRLF.
+    _stream("sse-crlf", sse(*_EVENTS, newline="\r\n")),
+    # The SSE standard's third line end: CR alone.
+    _stream("sse-cr", sse(*_EVENTS, newline="\r")),
+    # TGI: `data:` without space.
+    _stream("sse-no-space", sse(*_EVENTS, prefix="data:")),
+    # The SSE standard: an event's data in several lines.
+    _stream("sse-data-in-lines", sse(_PRETTY, STOP, COUNT)),
+    # The SSE standard: a byte order mark at the start.
+    _stream("sse-bom", sse(b"\xef\xbb\xbf", *_EVENTS)),
+    # The SSE standard: other fields, known and unknown.
     _stream(
-        "sse-id-and-retry",
-        "The SSE standard: other fields, known and unknown.",
-        sse(*(part for event in _EVENTS for part in (b"id: 7\nretry: 100\nx-field: y\n", event))),
+        "sse-id-and-retry", sse(*(part for event in _EVENTS for part in (b"id: 7\nretry: 100\nx-field: y\n", event)))
     ),
+    # The SSE standard's default name, written out.
+    _stream("sse-event-message", sse(*_EVENTS, prefix="event: message\ndata: ")),
+    # Anthropic, behind a gateway: ping events without choices; one peer crashes on them.
     _stream(
-        "sse-event-message",
-        "The SSE standard's default name, written out.",
-        sse(*_EVENTS, prefix="event: message\ndata: "),
+        "sse-ping", sse(ROLE, chunk("Hel"), b'event: ping\ndata: {"type":"ping"}\n\n', "{}", chunk("lo"), STOP, COUNT)
     ),
-    _stream(
-        "sse-ping",
-        "Anthropic-like gateways send ping events without choices; one peer crashes on them.",
-        sse(ROLE, chunk("Hel"), b'event: ping\ndata: {"type":"ping"}\n\n', "{}", chunk("lo"), STOP, COUNT),
-    ),
-    _stream(
-        "sse-empty-data",
-        "An event without data keeps the line open.",
-        sse(ROLE, chunk("Hel"), "", chunk("lo"), STOP, COUNT),
-    ),
-    _stream(
-        "sse-blank-lines",
-        "More blank lines than needed.",
-        sse(b"\n\n", ROLE, b"\n", chunk("Hello"), b"\n\n", STOP, COUNT),
-    ),
-    _stream(
-        "sse-done-without-blank-line",
-        "Seen at gateways: the last line is cut short.",
-        sse(*_EVENTS, b"data: [DONE]", done=False),
-    ),
+    # Any server: an event without data keeps the line open.
+    _stream("sse-empty-data", sse(ROLE, chunk("Hel"), "", chunk("lo"), STOP, COUNT)),
+    # Any server: more blank lines than needed.
+    _stream("sse-blank-lines", sse(b"\n\n", ROLE, b"\n", chunk("Hello"), b"\n\n", STOP, COUNT)),
+    # Any server: the last line is cut short.
+    _stream("sse-done-without-blank-line", sse(*_EVENTS, b"data: [DONE]", done=False)),
+    # Any server: the stream ends with its last event's data line.
     _stream(
         "sse-last-event-without-blank-line",
-        "Seen at gateways: the stream ends with its last event's data line.",
         sse(
             ROLE, chunk("Hello"), b"data: " + json.dumps({**STOP, "usage": COUNT["usage"]}).encode() + b"\n", done=False
         ),
     ),
-    _stream("sse-done-spaced", "Space around the terminator.", sse(*_EVENTS, "[DONE] ", done=False)),
-    _stream(
-        "sse-after-done",
-        "What follows `[DONE]` is not read.",
-        sse(*_EVENTS, "[DONE]", chunk("Bye"), "{broken", done=False),
-    ),
-    _stream(
-        "sse-other-content-type",
-        "Gateways forget the content type.",
-        replace(HELLO_STREAM, headers={"content-type": "text/plain"}),
-    ),
-    _stream(
-        "sse-charset",
-        "The content type with a parameter, in other case.",
-        replace(HELLO_STREAM, headers={"content-type": "Text/Event-Stream; charset=UTF-8"}),
-    ),
-    _stream(
-        "sse-all-in-one-piece",
-        "Seen at gateways: every event in one piece.",
-        replace(HELLO_STREAM, chunks=(b"".join(HELLO_STREAM.chunks),)),
-    ),
-    _stream(
-        "line-separators-in-a-string",
-        "JSON allows U+2028, U+2029 and U+0085 in a string; `str.splitlines` breaks there, SSE does not.",
-        streamed(_SEPARATORS),
-        text=_SEPARATORS,
-    ),
+    # Any server: space around the terminator.
+    _stream("sse-done-spaced", sse(*_EVENTS, "[DONE] ", done=False)),
+    # Any server: what follows `[DONE]` is not read.
+    _stream("sse-after-done", sse(*_EVENTS, "[DONE]", chunk("Bye"), "{broken", done=False)),
+    # AKI.IO's open-source server, proxies: another content type.
+    _stream("sse-other-content-type", replace(HELLO_STREAM, headers={"content-type": "text/plain"})),
+    # Any server: the content type with a parameter, in other case.
+    _stream("sse-charset", replace(HELLO_STREAM, headers={"content-type": "Text/Event-Stream; charset=UTF-8"})),
+    # nginx with `proxy_buffering`: every event in one piece.
+    _stream("sse-all-in-one-piece", replace(HELLO_STREAM, chunks=(b"".join(HELLO_STREAM.chunks),))),
+    # JSON allows U+2028, U+2029 and U+0085 in a string; `str.splitlines` breaks there, SSE does not.
+    _stream("line-separators-in-a-string", streamed(_SEPARATORS), text=_SEPARATORS),
+    # Any server: events split anywhere.
+    Scenario("bytes-one-by-one", split_everywhere(HELLO_REPLY, 1), split_everywhere(HELLO_STREAM, 1), HELLO),
+    # Any server: split between CR and LF.
+    _stream("bytes-one-by-one-crlf", split_everywhere(sse(*_EVENTS, newline="\r\n"), 1)),
+    # Any server: split at other places.
+    _stream("bytes-three-by-three", split_everywhere(HELLO_STREAM, 3)),
+    # Any server: pieces with parts of several events.
+    _stream("bytes-past-events", split_everywhere(HELLO_STREAM, 500)),
+    # Any server: UTF-8 split inside a character.
     Scenario(
-        name="bytes-one-by-one",
-        why="Seen at gateways: events split anywhere.",
-        blocking=split_everywhere(HELLO_REPLY, 1),
-        stream=split_everywhere(HELLO_STREAM, 1),
-        expect=HELLO,
-    ),
-    _stream(
-        "bytes-one-by-one-crlf",
-        "Seen at gateways: split between CR and LF.",
-        split_everywhere(sse(*_EVENTS, newline="\r\n"), 1),
-    ),
-    _stream("bytes-three-by-three", "Seen at gateways: split at other places.", split_everywhere(HELLO_STREAM, 3)),
-    _stream(
-        "bytes-past-events",
-        "Seen at gateways: pieces with parts of several events.",
-        split_everywhere(HELLO_STREAM, 500),
-    ),
-    Scenario(
-        name="utf-8-split",
-        why="Seen at gateways: UTF-8 split inside a character.",
-        blocking=split_everywhere(replied(_WORLD), 1),
-        stream=split_everywhere(streamed(_WORLD, _WORLD[::-1]), 1),
-        expect=Expect(text=_WORLD),
+        "utf-8-split",
+        split_everywhere(replied(_WORLD), 1),
+        split_everywhere(streamed(_WORLD, _WORLD[::-1]), 1),
+        Expect(text=_WORLD),
         expect_stream=Expect(text=_WORLD + _WORLD[::-1]),
     ),
+    # Any server: JSON writes a character outside the first plane as two escapes.
     Scenario(
-        name="surrogates-escaped",
-        why="JSON writes a character outside the first plane as two escapes.",
-        blocking=replace(HELLO_REPLY, chunks=(HELLO_REPLY.chunks[0].replace(b"Hello", rb"\ud83c\udf0d"),)),
-        stream=sse(ROLE, json.dumps(chunk("🌍")), STOP, COUNT),
-        expect=Expect(text="🌍"),
+        "surrogates-escaped",
+        replace(HELLO_REPLY, chunks=(HELLO_REPLY.chunks[0].replace(b"Hello", rb"\ud83c\udf0d"),)),
+        sse(ROLE, json.dumps(chunk("🌍")), STOP, COUNT),
+        Expect(text="🌍"),
     ),
+    # nginx, Cloudflare: gzip, flushed with each event.
+    Scenario("gzip", replace(HELLO_REPLY, gzip=True), replace(HELLO_STREAM, gzip=True), HELLO),
+    # nginx, Cloudflare: gzip, split anywhere.
     Scenario(
-        name="gzip",
-        why="Seen at gateways: gzip, flushed with each event.",
-        blocking=replace(HELLO_REPLY, gzip=True),
-        stream=replace(HELLO_STREAM, gzip=True),
-        expect=HELLO,
-    ),
-    Scenario(
-        name="gzip-in-small-pieces",
-        why="Seen at gateways: gzip, split anywhere.",
-        blocking=replace(split_everywhere(HELLO_REPLY, 5), gzip=True, chunked=True),
-        stream=replace(split_everywhere(streamed(_WORLD), 5), gzip=True),
-        expect=HELLO,
+        "gzip-in-small-pieces",
+        replace(split_everywhere(HELLO_REPLY, 5), gzip=True, chunked=True),
+        replace(split_everywhere(streamed(_WORLD), 5), gzip=True),
+        HELLO,
         expect_stream=Expect(text=_WORLD),
     ),
-    Scenario(
-        name="content-length-for-all",
-        why="A proxy that buffers gives even a stream a content length.",
-        blocking=HELLO_REPLY,
-        stream=replace(HELLO_STREAM, chunked=False),
-        expect=HELLO,
-    ),
-    Scenario(
-        name="chunked-for-all",
-        why="A proxy that re-frames sends even a blocking answer chunked.",
-        blocking=replace(HELLO_REPLY, chunked=True),
-        stream=HELLO_STREAM,
-        expect=HELLO,
-    ),
-    Scenario(
-        name="keep-alive",
-        why="The connection stays open behind a complete answer.",
-        blocking=replace(HELLO_REPLY, end="keep-alive"),
-        stream=replace(HELLO_STREAM, end="keep-alive"),
-        expect=HELLO,
-    ),
-    Scenario(
-        name="json-with-bom",
-        why="A byte order mark before a blocking answer.",
-        blocking=replace(HELLO_REPLY, chunks=(b"\xef\xbb\xbf", *HELLO_REPLY.chunks)),
-        stream=None,
-        expect=HELLO,
-    ),
-    Scenario(
-        name="json-behind-white-space",
-        why="Gateways write blanks ahead of a slow blocking answer to keep the connection open.",
-        blocking=replace(HELLO_REPLY, chunks=(b"   \n\n  ", *HELLO_REPLY.chunks)),
-        stream=None,
-        expect=HELLO,
-    ),
+    # nginx, a proxy that buffers: even a stream has a content length.
+    Scenario("content-length-for-all", HELLO_REPLY, replace(HELLO_STREAM, chunked=False), HELLO),
+    # nginx, a proxy that re-frames: even a blocking answer comes chunked.
+    Scenario("chunked-for-all", replace(HELLO_REPLY, chunked=True), HELLO_STREAM, HELLO),
+    # Any server: the connection stays open behind a complete answer.
+    Scenario("keep-alive", replace(HELLO_REPLY, end="keep-alive"), replace(HELLO_STREAM, end="keep-alive"), HELLO),
+    # Any server: a byte order mark before a blocking answer.
+    Scenario("json-with-bom", replace(HELLO_REPLY, chunks=(b"\xef\xbb\xbf", *HELLO_REPLY.chunks)), None, HELLO),
+    # OpenRouter, DeepSeek: blanks ahead of a slow blocking answer keep the connection open.
+    Scenario("json-behind-white-space", replace(HELLO_REPLY, chunks=(b"   \n\n  ", *HELLO_REPLY.chunks)), None, HELLO),
 )

@@ -5,92 +5,76 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.scenarios.table import (
-    HELLO,
-    HELLO_REPLY,
-    HELLO_STREAM,
-    ROLE,
-    Expect,
-    Fails,
-    Scenario,
-    chunk,
-    reply,
-)
+from tests.scenarios.table import HELLO, HELLO_REPLY, HELLO_STREAM, ROLE, Expect, Fails, Scenario, chunk, reply
 from tests.script_server import Answer, json_answer, sse
 
 
-def _stream(name: str, why: str, stream: Answer, expect: Expect | Fails, **more: Any) -> Scenario:
-    return Scenario(name=name, why=why, blocking=None, stream=stream, expect=expect, **more)
+def _stream(name: str, stream: Answer, expect: Expect | Fails, **more: Any) -> Scenario:
+    return Scenario(name, None, stream, expect, **more)
 
 
-def _first(name: str, why: str, error: Any, expect: Fails, *, requests: int = 1) -> Scenario:
+def _first(name: str, error: Any, expect: Fails, *, requests: int = 1) -> Scenario:
     """The error is a blocking answer's body with status 200, and a stream's first event."""
-    return Scenario(
-        name=name, why=why, blocking=json_answer(error), stream=sse(error), expect=expect, requests=requests
-    )
+    return Scenario(name, json_answer(error), sse(error), expect, requests=requests)
 
 
-def _amid(name: str, why: str, error: Mapping[str, Any] | str | bytes, expect: Fails) -> Scenario:
-    return _stream(name, why, sse(ROLE, chunk("Hel"), error, done=False), expect)
+def _amid(name: str, error: Mapping[str, Any] | str | bytes, expect: Fails) -> Scenario:
+    return _stream(name, sse(ROLE, chunk("Hel"), error, done=False), expect)
 
 
 ERROR_FIRST = (
+    # OpenRouter: HTTP 200 with an error object; the code says which.
     _first(
         "error-rate-limit-code",
-        "Seen at gateways: HTTP 200 with an error object; the code says which.",
         {"error": {"message": "Slow down, please", "type": "requests", "code": "rate_limit_exceeded"}},
-        Fails(error="RateLimitError", code="rate_limit_exceeded", says=("Slow down, please",)),
+        Fails("RateLimitError", code="rate_limit_exceeded", says=("Slow down, please",)),
         requests=3,
     ),
+    # OpenRouter: the status as the error's code.
     _first(
         "error-status-as-code",
-        "Seen at gateways: the status as the error's code.",
         {"error": {"message": "Slow down, please", "code": 429}},
-        Fails(error="RateLimitError", status=429, says=("Slow down, please",)),
+        Fails("RateLimitError", status=429, says=("Slow down, please",)),
         requests=3,
     ),
+    # LiteLLM: the status as text.
     _first(
         "error-status-as-text",
-        "Seen at gateways: the status as text.",
         {"error": {"message": "Slow down, please", "code": "429"}},
-        Fails(error="RateLimitError", status=429, says=("Slow down, please",)),
+        Fails("RateLimitError", status=429, says=("Slow down, please",)),
         requests=3,
     ),
+    # AACFlow: `server_error` is 500.
     _first(
         "error-server-type",
-        "AACFlow: `server_error` is 500.",
         {"error": {"message": "Worker died", "type": "server_error", "code": None}},
-        Fails(error="ServerError", says=("Worker died",)),
+        Fails("ServerError", says=("Worker died",)),
         requests=3,
     ),
+    # OpenRouter: 503 as the error's code.
     _first(
         "error-unavailable",
-        "Seen at gateways: 503 as the error's code.",
         {"error": {"message": "No worker online", "code": 503}},
-        Fails(error="ServiceUnavailableError", status=503, says=("No worker online",)),
+        Fails("ServiceUnavailableError", status=503, says=("No worker online",)),
         requests=3,
     ),
+    # AKI.IO: `invalid_api_key` is 401.
     _first(
         "error-bad-key",
-        "AKI.IO: `invalid_api_key` is 401.",
         {"error": {"message": "Wrong key", "type": "invalid_request_error", "param": None, "code": "invalid_api_key"}},
-        Fails(error="AuthenticationError", code="invalid_api_key", says=("Wrong key",)),
+        Fails("AuthenticationError", code="invalid_api_key", says=("Wrong key",)),
     ),
+    # AACFlow: `insufficient_credits` is 402.
     _first(
         "error-no-credits",
-        "AACFlow: `insufficient_credits` is 402.",
         {"error": {"message": "Top up", "type": "insufficient_quota", "code": "insufficient_credits"}},
-        Fails(error="InsufficientCreditsError", code="insufficient_credits", says=("Top up",)),
+        Fails("InsufficientCreditsError", code="insufficient_credits", says=("Top up",)),
     ),
-    _first(
-        "error-text",
-        "AK AI CORE: the error is a text; nothing says which.",
-        {"error": "Something is odd"},
-        Fails(error="APIStatusError", says=("Something is odd",)),
-    ),
+    # AK AI CORE: the error is a text; nothing says which.
+    _first("error-text", {"error": "Something is odd"}, Fails("APIStatusError", says=("Something is odd",))),
+    # vLLM's older envelope.
     _first(
         "error-vllm",
-        "vLLM's older envelope.",
         {
             "object": "error",
             "message": "top_p must be in (0, 1]",
@@ -98,110 +82,108 @@ ERROR_FIRST = (
             "param": None,
             "code": 400,
         },
-        Fails(error="BadRequestError", status=400, says=("top_p must be in (0, 1]",)),
+        Fails("BadRequestError", status=400, says=("top_p must be in (0, 1]",)),
     ),
+    # AKI.IO: the framework's envelope, here with HTTP 200.
     _first(
         "error-description",
-        "AKI.IO: the framework's envelope, here with HTTP 200.",
         {"description": "Service Unavailable", "status": 503, "message": "Response Timeout"},
-        Fails(error="ServiceUnavailableError", says=("Response Timeout",)),
+        Fails("ServiceUnavailableError", says=("Response Timeout",)),
         requests=3,
     ),
+    # OpenRouter: a context-length error inside a good answer.
     _first(
         "error-overflow",
-        "Seen at gateways: a context-length error inside a good answer.",
         {"error": {"message": "This model's maximum context length is 8192 tokens.", "code": 400}},
-        Fails(error="ContextOverflowError", says=("8192 tokens",)),
+        Fails("ContextOverflowError", says=("8192 tokens",)),
     ),
+    # OpenRouter: the error stands where the message would be.
     _first(
         "error-in-a-message",
-        "Gateways put the error where the message would be.",
         reply("", error={"message": "Slow down, please", "code": 429}),
-        Fails(error="RateLimitError", status=429, says=("Slow down, please",)),
+        Fails("RateLimitError", status=429, says=("Slow down, please",)),
         requests=3,
     ),
+    # Our rule on retries: a stream whose first event is a retryable error is asked again.
     Scenario(
-        name="error-then-good",
-        why="Our rule on retries: a stream whose first event is a retryable error is asked again.",
-        blocking=json_answer({"error": {"message": "busy", "code": 503}}),
-        stream=sse(b": waiting\n\n", {"error": {"message": "busy", "code": 503}}),
-        expect=HELLO,
+        "error-then-good",
+        json_answer({"error": {"message": "busy", "code": 503}}),
+        sse(b": waiting\n\n", {"error": {"message": "busy", "code": 503}}),
+        HELLO,
         requests=2,
         then=(HELLO_REPLY,),
         then_stream=(HELLO_STREAM,),
     ),
+    # Anthropic: `event: error` as the first event.
     _stream(
         "error-event-first",
-        "Seen at gateways: `event: error` as the first event.",
         sse(
             b'event: error\ndata: {"error":{"message":"Overloaded","type":"overloaded_error","code":503}}\n\n',
             done=False,
         ),
-        Fails(error="ServiceUnavailableError", says=("Overloaded",)),
+        Fails("ServiceUnavailableError", says=("Overloaded",)),
         requests=3,
     ),
+    # Any server: `event: error` with a bare message, ignored by peers.
     _stream(
         "error-event-bare",
-        "Seen at gateways: `event: error` with a bare message, ignored by peers.",
         sse(b'event: error\ndata: {"message":"Worker died"}\n\n', done=False),
-        Fails(error="APIStatusError", says=("Worker died",)),
+        Fails("APIStatusError", says=("Worker died",)),
     ),
+    # Any server: `event: error` whose data is no JSON.
     _stream(
         "error-event-text",
-        "Seen at gateways: `event: error` whose data is no JSON.",
         sse(b"event: error\ndata: Worker died\n\n", done=False),
-        Fails(error="APIStatusError", says=("Worker died",)),
+        Fails("APIStatusError", says=("Worker died",)),
     ),
+    # OpenRouter: HTTP 200, `application/json`, an error in place of the stream.
     _stream(
         "error-as-json-to-a-stream",
-        "Seen at gateways: HTTP 200, `application/json`, an error in place of the stream.",
         json_answer({"error": {"message": "Wrong key", "code": "invalid_api_key"}}),
-        Fails(error="AuthenticationError", says=("Wrong key",)),
+        Fails("AuthenticationError", says=("Wrong key",)),
     ),
 )
 
 ERROR_AMID = (
+    # vLLM, LiteLLM: an error object inside a stream; Mistral's client returns the half text.
     _amid(
         "error-amid-text",
-        "Seen at gateways: an error object inside a stream; Mistral's client returns the half text.",
         {"error": {"message": "Worker died", "type": "server_error", "code": 500}},
-        Fails(error="ServerError", says=("Worker died",)),
+        Fails("ServerError", says=("Worker died",)),
     ),
+    # Our rule on retries: retryable or not, nothing is retried after the first payload.
     _amid(
         "error-amid-text-rate-limit",
-        "Our rule on retries: retryable or not, nothing is retried after the first payload.",
         {"error": {"message": "Slow down, please", "code": "rate_limit_exceeded"}},
-        Fails(error="RateLimitError", says=("Slow down, please",)),
+        Fails("RateLimitError", says=("Slow down, please",)),
     ),
+    # AK AI CORE: the error is a text.
     _amid(
-        "error-amid-text-as-text",
-        "AK AI CORE: the error is a text.",
-        {"error": "Something is odd"},
-        Fails(error="APIStatusError", says=("Something is odd",)),
+        "error-amid-text-as-text", {"error": "Something is odd"}, Fails("APIStatusError", says=("Something is odd",))
     ),
+    # Anthropic: `event: error` inside a stream.
     _amid(
         "error-amid-text-event",
-        "Seen at gateways: `event: error` inside a stream.",
         b'event: error\ndata: {"message":"Worker died"}\n\n',
-        Fails(error="APIStatusError", says=("Worker died",)),
+        Fails("APIStatusError", says=("Worker died",)),
     ),
+    # OpenRouter's shape: the error stands beside choices whose finish reason is `error`.
     _amid(
         "error-amid-text-beside-choices",
-        "OpenRouter's shape: the error stands beside choices whose finish reason is `error`.",
         chunk("", finish="error", top={"error": {"message": "Provider disconnected", "code": "server_error"}}),
-        Fails(error="ServerError", says=("Provider disconnected",)),
+        Fails("ServerError", says=("Provider disconnected",)),
     ),
+    # vLLM: the terminator behind the error does not make the answer complete.
     _stream(
         "error-amid-text-then-done",
-        "The terminator behind the error does not make the answer complete.",
         sse(ROLE, chunk("Hel"), {"error": {"message": "Worker died", "code": 500}}),
-        Fails(error="ServerError", says=("Worker died",)),
+        Fails("ServerError", says=("Worker died",)),
     ),
+    # Our rule on retries: the role alone is a payload; no second attempt.
     _stream(
         "error-after-role",
-        "Our rule on retries: the role alone is a payload; no second attempt.",
         sse(ROLE, {"error": {"message": "Worker died", "code": 503}}),
-        Fails(error="ServiceUnavailableError", says=("Worker died",)),
+        Fails("ServiceUnavailableError", says=("Worker died",)),
     ),
 )
 

@@ -9,16 +9,18 @@ from tests.scenarios.table import Scenario
 from tests.script_server import json_answer
 
 _WITHOUT_OUR_BOUND = 2  # requests: the error names the bound of the output that we set, so it is left out once
+_OPENAI: dict[str, Any] = {"kind": "invalid_request_error", "code": "context_length_exceeded"}
+_VLLM: dict[str, Any] = {"kind": "BadRequestError", "code": 400}
 
 
 def _overflow(
     server: str, status: int, message: str, *, code: Any = None, kind: str | None = None, requests: int = 1
 ) -> Scenario:
+    """A row with these words of this server."""
     body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
     said = code if isinstance(code, str) else None
     return refused(
         f"overflow-{server.lower().replace(' ', '-').replace('.', '-')}-{status}",
-        f"Seen at gateways: context-length errors in many words; {server}'s.",
         json_answer(body, status),
         "ContextOverflowError",
         message,
@@ -33,31 +35,27 @@ _WORDINGS = (
         400,
         "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens. "
         "Please reduce the length of the messages.",
-        kind="invalid_request_error",
-        code="context_length_exceeded",
+        **_OPENAI,
     ),
     _overflow(
         "OpenAI Responses",
         400,
         "Your input exceeds the context window of this model. Please adjust your input and try again.",
-        kind="invalid_request_error",
-        code="context_length_exceeded",
+        **_OPENAI,
     ),
     _overflow(
         "vLLM",
         400,
         "This model's maximum context length is 32768 tokens. However, you requested 40960 tokens (32768 in the "
         "messages, 8192 in the completion). Please reduce the length of the messages or completion.",
-        kind="BadRequestError",
-        code=400,
+        **_VLLM,
     ),
     _overflow(
         "vLLM output",
         400,
         "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 32768 "
         "tokens and your request has 30000 input tokens (8192 > 32768 - 30000).",
-        kind="BadRequestError",
-        code=400,
+        **_VLLM,
         requests=_WITHOUT_OUR_BOUND,
     ),
     _overflow(
@@ -65,8 +63,7 @@ _WORDINGS = (
         400,
         "The decoder prompt (length 40000) is longer than the maximum model length of 32768. Make sure that "
         "`max_model_len` is no smaller than the number of text tokens.",
-        kind="BadRequestError",
-        code=400,
+        **_VLLM,
     ),
     _overflow(
         "llama.cpp",
@@ -76,11 +73,7 @@ _WORDINGS = (
         code=400,
     ),
     _overflow(
-        "SGLang",
-        400,
-        "The input (40000 tokens) is longer than the model's context length (32768 tokens).",
-        kind="BadRequestError",
-        code=400,
+        "SGLang", 400, "The input (40000 tokens) is longer than the model's context length (32768 tokens).", **_VLLM
     ),
     _overflow(
         "SGLang truncate",
@@ -108,13 +101,7 @@ _WORDINGS = (
         "(139000 of text input, 1000 in the output).",
         code=400,
     ),
-    _overflow(
-        "Groq",
-        413,
-        "Please reduce the length of the messages or completion.",
-        kind="invalid_request_error",
-        code="context_length_exceeded",
-    ),
+    _overflow("Groq", 413, "Please reduce the length of the messages or completion.", **_OPENAI),
     _overflow(
         "Cohere", 400, "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000"
     ),
@@ -126,13 +113,14 @@ _WORDINGS = (
         "length of only 4096 tokens, which is not enough.",
     ),
     _overflow("LiteLLM", 413, "ContextWindowExceededError: the request is larger than the model's context window"),
+    # Any server.
     _overflow("proxy", 422, "The conversation is too long for this model's context window of 32768 tokens."),
 )
 
 _ENVELOPES = (
+    # TGI: its words, in its own envelope.
     refused(
         "overflow-tgi-422",
-        "Seen at gateways: TGI's words, in its own envelope.",
         json_answer(
             {
                 "error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. "
@@ -144,24 +132,24 @@ _ENVELOPES = (
         "ContextOverflowError",
         "must be <= 4096",
     ),
+    # FastAPI: in its envelope.
     refused(
         "overflow-detail-413",
-        "Seen at gateways: in FastAPI's envelope.",
         json_answer({"detail": "Prompt length 40000 exceeds the maximum context length 32768"}, 413),
         "ContextOverflowError",
         "40000",
     ),
+    # AK AI CORE: in a text.
     refused(
         "overflow-text-400",
-        "AK AI CORE: in a text.",
         json_answer({"error": "context length exceeded: 140000 > 131072"}, 400),
         "ContextOverflowError",
         "140000 > 131072",
         provider="ak_ai_core",
     ),
+    # AKI.IO: AKI reports request failures as 404 `request_failed`; the words say which.
     refused(
         "overflow-request-failed-404",
-        "AKI.IO: AKI reports request failures as 404 `request_failed`; the words say which.",
         json_answer(
             {
                 "error": {
@@ -179,9 +167,9 @@ _ENVELOPES = (
 )
 
 _LOOKALIKES = (
+    # OpenAI's words for an output over the model's limit: no shorter conversation would help.
     refused(
         "too-much-output-400",
-        "OpenAI's words for an output over the model's limit: no shorter conversation would help.",
         json_answer(
             {
                 "error": {
@@ -199,9 +187,9 @@ _LOOKALIKES = (
         code="invalid_value",
         requests=_WITHOUT_OUR_BOUND,
     ),
+    # Groq's words for a rate limit in tokens: it sounds like the context window and is not.
     refused(
         "too-large-for-the-minute-429",
-        "Groq's words for a rate limit in tokens: it sounds like the context window and is not.",
         json_answer(
             {
                 "error": {
@@ -218,9 +206,9 @@ _LOOKALIKES = (
         code="rate_limit_exceeded",
         requests=3,
     ),
+    # OpenAI, Anthropic: an image over the limit is no conversation over the limit.
     refused(
         "image-too-large-400",
-        "An image over the limit is no conversation over the limit.",
         json_answer({"error": {"message": "image exceeds the maximum size of 5 MB", "code": "invalid_image"}}, 400),
         "BadRequestError",
         "maximum size of 5 MB",

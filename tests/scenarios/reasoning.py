@@ -10,79 +10,72 @@ _THOUGHT = Expect(text="Hello", reasoning="hm, yes")
 _INLINE = "<think>hm, yes</think>\n\nHello"
 
 
-def _inline(name: str, why: str, said: str, /, *pieces: str, **expect: Any) -> Scenario:
-    return Scenario(
-        name=name, why=why, blocking=replied(said), stream=streamed(*(pieces or (said,))), expect=Expect(**expect)
-    )
+def _inline(name: str, said: str, /, *pieces: str, **expect: Any) -> Scenario:
+    return Scenario(name, replied(said), streamed(*(pieces or (said,))), Expect(**expect))
 
 
 ROWS = (
+    # DeepSeek, vLLM, SGLang: reasoning as `reasoning_content`.
     Scenario(
-        name="reasoning-content",
-        why="Seen at gateways: reasoning as `reasoning_content`.",
-        blocking=replied(reasoning_content="hm, yes"),
-        stream=streamed(chunk(reasoning_content="hm, "), chunk(reasoning_content="yes"), "Hel", "lo"),
-        expect=_THOUGHT,
+        "reasoning-content",
+        replied(reasoning_content="hm, yes"),
+        streamed(chunk(reasoning_content="hm, "), chunk(reasoning_content="yes"), "Hel", "lo"),
+        _THOUGHT,
     ),
+    # OpenRouter, Groq, Ollama: reasoning as `reasoning`.
     Scenario(
-        name="reasoning-field",
-        why="Seen at gateways: reasoning as `reasoning`.",
-        blocking=replied(reasoning="hm, yes"),
-        stream=streamed(chunk(reasoning="hm, "), chunk(reasoning="yes"), "Hel", "lo"),
-        expect=_THOUGHT,
+        "reasoning-field",
+        replied(reasoning="hm, yes"),
+        streamed(chunk(reasoning="hm, "), chunk(reasoning="yes"), "Hel", "lo"),
+        _THOUGHT,
     ),
+    # DeepSeek's shape: both fields in each event, one of them null.
     Scenario(
-        name="reasoning-beside-null-content",
-        why="DeepSeek's shape: both fields in each event, one of them null.",
-        blocking=replied(reasoning_content="hm, yes"),
-        stream=streamed(
+        "reasoning-beside-null-content",
+        replied(reasoning_content="hm, yes"),
+        streamed(
             chunk(None, reasoning_content="hm, "),
             chunk(None, reasoning_content="yes"),
             chunk("Hello", reasoning_content=None),
         ),
-        expect=_THOUGHT,
+        _THOUGHT,
     ),
+    # vLLM, LiteLLM in transition: the same words as `reasoning` and as `reasoning_content`.
     Scenario(
-        name="reasoning-in-both-fields",
-        why="Gateways in transition send the same words as `reasoning` and as `reasoning_content`.",
-        blocking=replied(reasoning="hm, yes", reasoning_content="hm, yes"),
-        stream=streamed(
+        "reasoning-in-both-fields",
+        replied(reasoning="hm, yes", reasoning_content="hm, yes"),
+        streamed(
             chunk(reasoning="hm, ", reasoning_content="hm, "), chunk(reasoning="yes", reasoning_content="yes"), "Hello"
         ),
-        expect=_THOUGHT,
+        _THOUGHT,
     ),
+    # LlamaIndex's OpenAI class loses it in async streams.
     Scenario(
-        name="reasoning-in-the-first-event",
-        why="LlamaIndex's OpenAI class loses it in async streams.",
-        blocking=None,
-        stream=streamed(chunk(role="assistant", reasoning_content="hm, yes"), "Hello"),
-        expect=_THOUGHT,
+        "reasoning-in-the-first-event",
+        None,
+        streamed(chunk(role="assistant", reasoning_content="hm, yes"), "Hello"),
+        _THOUGHT,
     ),
+    # SGLang: the event where reasoning ends may begin the text.
     Scenario(
-        name="reasoning-and-text-in-one-event",
-        why="The event where reasoning ends may begin the text.",
-        blocking=None,
-        stream=streamed(chunk(reasoning_content="hm, "), chunk("Hel", reasoning_content="yes"), "lo"),
-        expect=_THOUGHT,
+        "reasoning-and-text-in-one-event",
+        None,
+        streamed(chunk(reasoning_content="hm, "), chunk("Hel", reasoning_content="yes"), "lo"),
+        _THOUGHT,
     ),
+    # DeepSeek: the maximum output is reached while the model still reasons.
     Scenario(
-        name="reasoning-alone",
-        why="The maximum output is reached while the model still reasons.",
-        blocking=replied(None, reasoning_content="hm, yes", finish="length"),
-        stream=streamed(chunk(reasoning_content="hm, "), chunk(reasoning_content="yes"), finish="length"),
-        expect=Expect(warns="ModelLimitWarning", reasoning="hm, yes", finish_reason="length"),
+        "reasoning-alone",
+        replied(None, reasoning_content="hm, yes", finish="length"),
+        streamed(chunk(reasoning_content="hm, "), chunk(reasoning_content="yes"), finish="length"),
+        Expect(warns="ModelLimitWarning", reasoning="hm, yes", finish_reason="length"),
     ),
-    _inline(
-        "think-inline",
-        "Seen at gateways: reasoning as inline `<think>`; the newlines behind it belong to neither.",
-        _INLINE,
-        text="Hello",
-        reasoning="hm, yes",
-    ),
+    # Ollama, Together: reasoning as inline `<think>`; the newlines behind it belong to neither.
+    _inline("think-inline", _INLINE, text="Hello", reasoning="hm, yes"),
     *(
+        # Gemma's, Mistral's, ByteDance Seed's and Kimi's templates write other tags.
         _inline(
             f"think-{name}",
-            "Templates of other makers write other tags.",
             f"{opening}hm, yes{closing}\n\nHello",
             *(opening[:3], f"{opening[3:]}hm, ", f"yes{closing[:4]}", f"{closing[4:]}\n", "\nHel", "lo"),
             text="Hello",
@@ -95,77 +88,46 @@ ROWS = (
             ("kimi", "◁think▷", "◁/think▷"),
         )
     ),
+    # LM Studio, llama.cpp: an event for a token; the tags are cut by the events' borders.
     _inline(
         "think-split",
-        "Seen at gateways: the tags are cut by the events' borders.",
         _INLINE,
         *("<th", "ink>h", "m, yes<", "/thi", "nk", ">\n", "\nHel", "lo"),
         text="Hello",
         reasoning="hm, yes",
     ),
-    _inline(
-        "think-letter-by-letter",
-        "Seen at gateways: an event for each character.",
-        _INLINE,
-        *_INLINE,
-        text="Hello",
-        reasoning="hm, yes",
-    ),
+    # Any server: an event for each character.
+    _inline("think-letter-by-letter", _INLINE, *_INLINE, text="Hello", reasoning="hm, yes"),
+    # Any server: the same in pieces of a byte.
     Scenario(
-        name="think-byte-by-byte",
-        why="Seen at gateways: the same in pieces of a byte.",
-        blocking=split_everywhere(replied(_INLINE), 1),
-        stream=split_everywhere(streamed(*_INLINE), 7),
-        expect=_THOUGHT,
+        "think-byte-by-byte", split_everywhere(replied(_INLINE), 1), split_everywhere(streamed(*_INLINE), 7), _THOUGHT
     ),
+    # Ollama at `num_predict`: the output ends before the tag is closed: all of it is reasoning.
+    _inline("think-unclosed", "<think>hm, yes", *("<think>hm,", " yes"), reasoning="hm, yes"),
+    # Ollama at `num_predict`: the output ends inside the closing tag: what is there is reasoning.
     _inline(
-        "think-unclosed",
-        "The output ends before the tag is closed: all of it is reasoning.",
-        "<think>hm, yes",
-        *("<think>hm,", " yes"),
-        reasoning="hm, yes",
+        "think-unclosed-in-the-closing-tag", "<think>hm, yes</th", *("<think>hm, yes<", "/th"), reasoning="hm, yes</th"
     ),
-    _inline(
-        "think-unclosed-in-the-closing-tag",
-        "The output ends inside the closing tag: what is there is reasoning.",
-        "<think>hm, yes</th",
-        *("<think>hm, yes<", "/th"),
-        reasoning="hm, yes</th",
-    ),
-    _inline("think-empty", "Qwen's template without reasoning.", "<think></think>\n\nHello", text="Hello"),
+    # Qwen's template without reasoning.
+    _inline("think-empty", "<think></think>\n\nHello", text="Hello"),
+    # Any server: only at the start of the text is the tag a tag.
     _inline(
         "think-inside-the-text",
-        "Only at the start of the text is the tag a tag.",
         "Write <think>x</think> so.",
         *("Write <thi", "nk>x</think> so."),
         text="Write <think>x</think> so.",
     ),
+    # Any server: only the first block is reasoning.
     _inline(
         "think-twice",
-        "Only the first block is reasoning.",
         "<think>hm, yes</think>Hello <think>x</think>",
         text="Hello <think>x</think>",
         reasoning="hm, yes",
     ),
-    _inline(
-        "think-lookalike",
-        "A text that begins like the tag is held back and then given whole.",
-        "<thinking>Hello",
-        *("<", "think", "ing>Hello"),
-        text="<thinking>Hello",
-    ),
-    _inline(
-        "think-begun-only",
-        "A text that ends where the tag might have begun is not lost.",
-        "<thi",
-        *("<th", "i"),
-        text="<thi",
-    ),
-    _inline(
-        "think-smaller-than",
-        "A text that begins with the tag's first character.",
-        "<b>Hello</b>",
-        *("<", "b>Hello</b>"),
-        text="<b>Hello</b>",
-    ),
+    # Any server: a text that begins like the tag is held back and then given whole.
+    _inline("think-lookalike", "<thinking>Hello", *("<", "think", "ing>Hello"), text="<thinking>Hello"),
+    # Any server: a text that ends where the tag might have begun is not lost.
+    _inline("think-begun-only", "<thi", *("<th", "i"), text="<thi"),
+    # Any server: a text that begins with the tag's first character.
+    _inline("think-smaller-than", "<b>Hello</b>", *("<", "b>Hello</b>"), text="<b>Hello</b>"),
 )

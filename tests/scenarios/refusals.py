@@ -11,20 +11,11 @@ _GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1>
 
 
 def refused(
-    name: str,
-    why: str,
-    answer: Answer,
-    error: str,
-    *says: str,
-    requests: int = 1,
-    provider: str = "aki",
-    **rest: Any,
+    name: str, answer: Answer, error: str, *says: str, requests: int = 1, provider: str = "aki", **rest: Any
 ) -> Scenario:
     """A row that fails with this error and the answer's status."""
-    fails = Fails(error=error, says=says, status=answer.status, **rest)
-    return Scenario(
-        name=name, why=why, blocking=answer, stream=answer, expect=fails, requests=requests, provider=provider
-    )
+    fails = Fails(error, says=says, status=answer.status, **rest)
+    return Scenario(name, answer, answer, fails, requests=requests, provider=provider)
 
 
 def page(title: str) -> Answer:
@@ -47,98 +38,91 @@ def worded(status: int, message: str) -> Answer:
 
 
 AKI = (
+    # AKI.IO: 401 `invalid_api_key`.
     refused(
         "401-invalid-api-key",
-        "AKI.IO: 401 `invalid_api_key`.",
         envelope(401, "Incorrect API key provided", "invalid_request_error", "invalid_api_key", x_request_id="req-7"),
         "AuthenticationError",
         "Incorrect API key provided",
         code="invalid_api_key",
         request_id="req-7",
     ),
+    # AKI.IO: request failures are 404 `request_failed`.
     refused(
         "404-request-failed",
-        "AKI.IO: request failures are 404 `request_failed`.",
         envelope(404, "temperature must be at most 1.0", "invalid_request_error", "request_failed"),
         "BadRequestError",
         "temperature must be at most 1.0",
         code="request_failed",
     ),
+    # AKI.IO: the framework's envelope, malformed request.
     refused(
         "400-description",
-        "AKI.IO: the framework's envelope, malformed request.",
         _framework(400, "Bad Request", "Failed when parsing body as json"),
         "BadRequestError",
         "Failed when parsing body as json",
     ),
+    # AKI.IO: the framework's envelope, no such route.
     refused(
         "404-description",
-        "AKI.IO: the framework's envelope, no such route.",
         _framework(404, "Not Found", "Requested URL /v1/chat/completions not found"),
         "NotFoundError",
         "Requested URL /v1/chat/completions not found",
     ),
+    # AKI.IO: the framework's envelope, wrong method.
     refused(
         "405-description",
-        "AKI.IO: the framework's envelope, wrong method.",
         _framework(405, "Method Not Allowed", "Method POST not allowed for URL /v1/chat/completions"),
         "BadRequestError",
         "Method POST not allowed",
     ),
+    # AKI.IO: the framework's envelope, a failure.
     refused(
         "500-description",
-        "AKI.IO: the framework's envelope, a failure.",
         _framework(500, "Internal Server Error", "The server encountered an internal error"),
         "ServerError",
         "The server encountered an internal error",
         requests=3,
     ),
+    # AKI.IO's open-source server: 60 s of silence become a 503; here it comes at once.
     refused(
         "503-description",
-        "AKI.IO's open-source server: 60 s of silence become a 503; here it comes at once.",
         _framework(503, "Service Unavailable", "Response Timeout"),
         "ServiceUnavailableError",
         "Response Timeout",
         requests=3,
     ),
+    # AKI.IO: sometimes `text/plain`.
     refused(
-        "500-text-plain",
-        "AKI.IO: sometimes `text/plain`.",
-        text_answer("Internal Server Error: worker 3", 500),
-        "ServerError",
-        "worker 3",
-        requests=3,
+        "500-text-plain", text_answer("Internal Server Error: worker 3", 500), "ServerError", "worker 3", requests=3
     ),
+    # AKI.IO: the same for a request that does not fit.
     refused(
-        "400-text-plain",
-        "AKI.IO: sometimes `text/plain`.",
-        text_answer("messages: field required", 400),
-        "BadRequestError",
-        "messages: field required",
+        "400-text-plain", text_answer("messages: field required", 400), "BadRequestError", "messages: field required"
     ),
 )
 
 AACFLOW = (
+    # AACFlow: 401 `invalid_request_error`/`invalid_api_key`.
     refused(
         "aacflow-401",
-        "AACFlow: 401 `invalid_request_error`/`invalid_api_key`.",
         json_answer({"error": {"message": "Bad key", "type": "invalid_request_error", "code": "invalid_api_key"}}, 401),
         "AuthenticationError",
         "Bad key",
         code="invalid_api_key",
         provider="aacflow",
     ),
+    # The status 400 at AACFlow.
     refused(
         "aacflow-400",
-        "AACFlow: 400.",
         json_answer({"error": {"message": "messages: too short", "type": "invalid_request_error", "code": None}}, 400),
         "BadRequestError",
         "messages: too short",
         provider="aacflow",
     ),
+    # AACFlow: 402 `insufficient_quota`/`insufficient_credits`.
     refused(
         "aacflow-402",
-        "AACFlow: 402 `insufficient_quota`/`insufficient_credits`.",
         json_answer(
             {"error": {"message": "Add credits", "type": "insufficient_quota", "code": "insufficient_credits"}},
             402,
@@ -150,9 +134,9 @@ AACFLOW = (
         request_id="req-8",
         provider="aacflow",
     ),
+    # AACFlow: 404 `model_not_found`.
     refused(
         "aacflow-404",
-        "AACFlow: 404 `model_not_found`.",
         json_answer(
             {"error": {"message": "No model 'x'", "type": "invalid_request_error", "code": "model_not_found"}}, 404
         ),
@@ -161,9 +145,9 @@ AACFLOW = (
         code="model_not_found",
         provider="aacflow",
     ),
+    # AACFlow: 500 `server_error`.
     refused(
         "aacflow-500",
-        "AACFlow: 500 `server_error`.",
         json_answer({"error": {"message": "Upstream broke", "type": "server_error", "code": "server_error"}}, 500),
         "ServerError",
         "Upstream broke",
@@ -172,10 +156,10 @@ AACFLOW = (
     ),
 )
 
+# AK AI CORE: an error that is a text.
 AK_AI_CORE = tuple(
     refused(
         f"ak-ai-core-{status}",
-        f'AK AI CORE: `{{"error": "text"}}` with {status}.',
         worded(status, message),
         error,
         message,
@@ -196,116 +180,80 @@ AK_AI_CORE = tuple(
 )
 
 ENVELOPES = (
+    # AKI.IO's native API: `error` may be a list.
     refused(
         "error-in-a-list",
-        "AKI.IO's native API: `error` may be a list.",
         json_answer({"success": False, "error": ["top_k out of range", "temperature out of range"]}, 400),
         "BadRequestError",
         "top_k out of range",
         "temperature out of range",
     ),
+    # AKI.IO's native API: `error` may be absent, with `message` in its place.
     refused(
         "message-alone",
-        "AKI.IO's native API: `error` may be absent, with `message` in its place.",
         json_answer({"success": False, "message": "chat_context is no JSON"}, 400),
         "BadRequestError",
         "chat_context is no JSON",
     ),
+    # FastAPI's envelope.
     refused(
-        "detail-text",
-        "FastAPI's envelope.",
-        json_answer({"detail": "Not authenticated"}, 403),
-        "PermissionDeniedError",
-        "Not authenticated",
+        "detail-text", json_answer({"detail": "Not authenticated"}, 403), "PermissionDeniedError", "Not authenticated"
     ),
+    # FastAPI's envelope for a request that does not fit the schema.
     refused(
         "detail-list",
-        "FastAPI's envelope for a request that does not fit the schema.",
         json_answer({"detail": [{"loc": ["body", "messages"], "msg": "Field required", "type": "missing"}]}, 422),
         "BadRequestError",
         "Field required",
     ),
+    # vLLM's older envelope: no `error`, the fields stand at the top.
     refused(
         "vllm-envelope",
-        "vLLM's older envelope: no `error`, the fields stand at the top.",
         json_answer(
             {"object": "error", "message": "n must be 1", "type": "BadRequestError", "param": None, "code": 400}, 400
         ),
         "BadRequestError",
         "n must be 1",
     ),
+    # AKI.IO's Anthropic API: Anthropic's envelope, with its own status for an overload.
     refused(
         "anthropic-envelope",
-        "AKI.IO's Anthropic API: Anthropic's envelope, with its own status for an overload.",
         json_answer({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, 529),
         "ServiceUnavailableError",
         "Overloaded",
         requests=3,
     ),
+    # OpenRouter's envelope: the status as code.
     refused(
         "code-as-number",
-        "OpenRouter's envelope: the status as code.",
         envelope(403, "Blocked by moderation", None, 403),
         "PermissionDeniedError",
         "Blocked by moderation",
     ),
-    refused(
-        "json-text",
-        "The body is a JSON string.",
-        json_answer("Slow down, please", 429),
-        "RateLimitError",
-        "Slow down",
-        requests=3,
-    ),
-    refused("body-empty", "A bad status and nothing else.", text_answer("", 500), "ServerError", "500", requests=3),
-    refused(
-        "html-403",
-        "Seen at gateways: HTML with any status.",
-        page("403 Forbidden"),
-        "PermissionDeniedError",
-        "403 Forbidden",
-    ),
-    refused(
-        "html-404", "Seen at gateways: HTML with any status.", page("404 Not Found"), "NotFoundError", "404 Not Found"
-    ),
-    refused(
-        "html-413",
-        "Seen at gateways: nginx refuses a body of too many bytes, which says nothing of the context window.",
-        page("413 Request Entity Too Large"),
-        "BadRequestError",
-        "413 Request Entity Too Large",
-    ),
-    refused(
-        "html-500",
-        "Seen at gateways: HTML with any status.",
-        page("500 Internal Server Error"),
-        "ServerError",
-        requests=3,
-    ),
-    refused(
-        "html-502",
-        "Seen at gateways: HTML with any status.",
-        page("502 Bad Gateway"),
-        "ServerError",
-        "502 Bad Gateway",
-        requests=3,
-    ),
+    # Any server: the body is a JSON string.
+    refused("json-text", json_answer("Slow down, please", 429), "RateLimitError", "Slow down", requests=3),
+    # Any server: a bad status and nothing else.
+    refused("body-empty", text_answer("", 500), "ServerError", "500", requests=3),
+    # nginx, Cloudflare: HTML with any status.
+    refused("html-403", page("403 Forbidden"), "PermissionDeniedError", "403 Forbidden"),
+    # nginx: no such route.
+    refused("html-404", page("404 Not Found"), "NotFoundError", "404 Not Found"),
+    # nginx: a body of too many bytes is refused, which says nothing of the context window.
+    refused("html-413", page("413 Request Entity Too Large"), "BadRequestError", "413 Request Entity Too Large"),
+    # nginx, Cloudflare: HTML with any status.
+    refused("html-500", page("500 Internal Server Error"), "ServerError", requests=3),
+    # nginx: the server behind it is gone.
+    refused("html-502", page("502 Bad Gateway"), "ServerError", "502 Bad Gateway", requests=3),
+    # nginx: the server behind it is away.
     refused(
         "html-503",
-        "Seen at gateways: HTML with any status.",
         page("503 Service Temporarily Unavailable"),
         "ServiceUnavailableError",
         "503 Service Temporarily Unavailable",
         requests=3,
     ),
-    refused(
-        "html-504",
-        "Seen at gateways: HTML with any status.",
-        page("504 Gateway Time-out"),
-        "ServerError",
-        "504 Gateway",
-        requests=3,
-    ),
+    # nginx: the server behind it is slow.
+    refused("html-504", page("504 Gateway Time-out"), "ServerError", "504 Gateway", requests=3),
 )
 
 ROWS = (*AKI, *AACFLOW, *AK_AI_CORE, *ENVELOPES)

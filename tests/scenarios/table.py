@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 from tests.script_server import Answer, End, json_answer, sse
@@ -72,7 +72,7 @@ class Expect:
     warns: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Fails:
     """The error that the caller must get; None means "not compared".
 
@@ -82,6 +82,7 @@ class Fails:
     """
 
     error: str
+    _: KW_ONLY
     status: int | None = None
     code: str | None = None
     says: tuple[str, ...] = ()
@@ -90,13 +91,12 @@ class Fails:
     request_id: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Scenario:
     """One oddity: what the server says, and what the caller must get.
 
     Attributes:
         name: The test's ID.
-        why: One sentence with its source.
         blocking: What the server says to a blocking request; None where the row is about streams alone.
         stream: What it says to a streamed request.
         expect: What the caller gets.
@@ -109,10 +109,10 @@ class Scenario:
     """
 
     name: str
-    why: str
     blocking: Answer | None
     stream: Answer | None
     expect: Expect | Fails
+    _: KW_ONLY
     expect_stream: Expect | Fails | None = None
     tools: bool = False
     requests: int = 1
@@ -188,9 +188,19 @@ def chunk(
     return _kept({**body, **(top or {})})
 
 
+def choices(*entries: Mapping[str, Any]) -> dict[str, Any]:
+    """An event with these choices."""
+    return chunk(top={"choices": list(entries)})
+
+
+def counted(usage: Any) -> dict[str, Any]:
+    """An event without choices that holds this usage."""
+    return chunk(top={"choices": [], "usage": usage})
+
+
 ROLE = chunk("", role="assistant")
 STOP = chunk(finish="stop")
-COUNT = chunk(top={"choices": [], "usage": tokens()})
+COUNT = counted(tokens())
 
 
 def replied(

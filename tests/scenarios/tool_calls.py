@@ -10,7 +10,9 @@ from tests.scenarios.table import (
     ROLE,
     Expect,
     Scenario,
+    choices,
     chunk,
+    counted,
     replied,
     split_everywhere,
     streamed,
@@ -36,6 +38,21 @@ def call(name: Any = ABSENT, arguments: Any = ABSENT, *, index: Any = ABSENT, ca
     return {field: value for field, value in entry.items() if value is not ABSENT}
 
 
+def weather(arguments: Any, index: Any = ABSENT, *, call_id: Any = "call_1") -> dict[str, Any]:
+    """A call of `get_weather`, or its first piece."""
+    return call("get_weather", arguments, index=index, call_id=call_id)
+
+
+def adding(arguments: Any, index: Any = ABSENT, *, call_id: Any = "call_2") -> dict[str, Any]:
+    """A call of `add`, or its first piece."""
+    return call("add", arguments, index=index, call_id=call_id)
+
+
+def more(arguments: str, index: Any = ABSENT, *, call_id: Any = ABSENT) -> dict[str, Any]:
+    """A later piece of a call."""
+    return call(arguments=arguments, index=index, call_id=call_id)
+
+
 def asked(*calls: dict[str, Any], text: Any = None, finish: str = "tool_calls", **message: Any) -> Answer:
     """A blocking answer with these calls."""
     return replied(text, finish=finish, tool_calls=list(calls), **message)
@@ -48,7 +65,6 @@ def asked_in(*events: list[dict[str, Any]] | str, finish: str | None = "tool_cal
 
 def tool_row(
     name: str,
-    why: str,
     *calls: tuple[str, dict[str, Any]],
     blocking: Answer | None = None,
     stream: Answer | None = None,
@@ -56,199 +72,121 @@ def tool_row(
 ) -> Scenario:
     """A row whose answer has these calls, asked with `TOOLS`."""
     wanted = Expect(tool_calls=calls, **{"finish_reason": "tool_calls", **expect})
-    return Scenario(name=name, why=why, blocking=blocking, stream=stream, expect=wanted, tools=True)
+    return Scenario(name, blocking, stream, wanted, tools=True)
 
 
-_WHOLE = asked(call("get_weather", PARIS, call_id="call_1"))
-_WHOLE_STREAM = asked_in(
-    [call("get_weather", "", index=0, call_id="call_1")],
-    [call(arguments='{"city":', index=0)],
-    [call(arguments=' "Paris"}', index=0)],
-)
+def one(name: str, *, blocking: Answer | None = None, stream: Answer) -> Scenario:
+    """A row whose answer has one call, with the ID that came first."""
+    return tool_row(name, IN_PARIS, tool_ids=("call_1",), blocking=blocking, stream=stream)
+
+
+def two(name: str, *, blocking: Answer | None = None, stream: Answer) -> Scenario:
+    """A row whose answer has a call of each function, with their IDs."""
+    return tool_row(name, IN_PARIS, ADDED, tool_ids=("call_1", "call_2"), blocking=blocking, stream=stream)
+
+
+_WHOLE = asked(weather(PARIS))
+_WHOLE_STREAM = asked_in([weather("", 0)], [more('{"city":', 0)], [more(' "Paris"}', 0)])
 
 ROWS = (
-    tool_row(
-        "call-plain",
-        "OpenAI's shape: name and ID first, then the arguments in pieces.",
-        IN_PARIS,
-        tool_ids=("call_1",),
-        blocking=_WHOLE,
-        stream=_WHOLE_STREAM,
-    ),
-    tool_row(
-        "call-in-one-event",
-        "vLLM's and Ollama's shape: the whole call at once.",
-        IN_PARIS,
-        tool_ids=("call_1",),
-        stream=asked_in([call("get_weather", PARIS, index=0, call_id="call_1")]),
-    ),
-    tool_row(
+    # OpenAI's shape: name and ID first, then the arguments in pieces.
+    tool_row("call-plain", IN_PARIS, tool_ids=("call_1",), blocking=_WHOLE, stream=_WHOLE_STREAM),
+    # vLLM's and Ollama's shape: the whole call at once.
+    one("call-in-one-event", stream=asked_in([weather(PARIS, 0)])),
+    # OpenAI: parallel calls of two functions, one behind the other.
+    two(
         "calls-two",
-        "Parallel calls of two functions, one behind the other.",
-        IN_PARIS,
-        ADDED,
-        tool_ids=("call_1", "call_2"),
-        blocking=asked(call("get_weather", PARIS, call_id="call_1"), call("add", SUM, call_id="call_2")),
-        stream=asked_in(
-            [call("get_weather", "", index=0, call_id="call_1")],
-            [call(arguments=PARIS, index=0)],
-            [call("add", "", index=1, call_id="call_2")],
-            [call(arguments=SUM, index=1)],
-        ),
+        blocking=asked(weather(PARIS), adding(SUM)),
+        stream=asked_in([weather("", 0)], [more(PARIS, 0)], [adding("", 1)], [more(SUM, 1)]),
     ),
-    tool_row(
-        "calls-two-in-one-event",
-        "Seen at gateways: several calls in one event; LlamaIndex reads the first only.",
-        IN_PARIS,
-        ADDED,
-        tool_ids=("call_1", "call_2"),
-        stream=asked_in(
-            [call("get_weather", PARIS, index=0, call_id="call_1"), call("add", SUM, index=1, call_id="call_2")]
-        ),
-    ),
-    tool_row(
+    # Mistral, Gemini: several calls in one event; LlamaIndex reads the first only.
+    two("calls-two-in-one-event", stream=asked_in([weather(PARIS, 0), adding(SUM, 1)])),
+    # Any server: several calls begin in one event, their arguments follow together.
+    two(
         "calls-two-in-one-event-then-pieces",
-        "Seen at gateways: several calls begin in one event, their arguments follow together.",
-        IN_PARIS,
-        ADDED,
-        tool_ids=("call_1", "call_2"),
-        stream=asked_in(
-            [
-                call("get_weather", '{"city":', index=0, call_id="call_1"),
-                call("add", '{"a": 1,', index=1, call_id="call_2"),
-            ],
-            [call(arguments=' "Paris"}', index=0), call(arguments=' "b": 2}', index=1)],
-        ),
+        stream=asked_in([weather('{"city":', 0), adding('{"a": 1,', 1)], [more(' "Paris"}', 0), more(' "b": 2}', 1)]),
     ),
+    # OpenAI: parallel calls of one function are as many calls.
     tool_row(
         "calls-of-the-same-function",
-        "Parallel calls of one function are as many calls.",
         IN_PARIS,
         IN_ROME,
         tool_ids=("call_1", "call_2"),
-        blocking=asked(call("get_weather", PARIS, call_id="call_1"), call("get_weather", ROME, call_id="call_2")),
-        stream=asked_in(
-            [call("get_weather", PARIS, index=0, call_id="call_1")],
-            [call("get_weather", ROME, index=1, call_id="call_2")],
-        ),
+        blocking=asked(weather(PARIS), weather(ROME, call_id="call_2")),
+        stream=asked_in([weather(PARIS, 0)], [weather(ROME, 1, call_id="call_2")]),
     ),
-    tool_row(
+    # Any server: pieces of two calls in turn; LlamaIndex makes four calls of them.
+    two(
         "calls-interleaved",
-        "Pieces of two calls in turn; LlamaIndex makes four calls of them.",
-        IN_PARIS,
-        ADDED,
-        tool_ids=("call_1", "call_2"),
         stream=asked_in(
-            [call("get_weather", '{"city":', index=0, call_id="call_1")],
-            [call("add", '{"a": 1,', index=1, call_id="call_2")],
-            [call(arguments=' "Paris"}', index=0)],
-            [call(arguments=' "b": 2}', index=1)],
+            [weather('{"city":', 0)], [adding('{"a": 1,', 1)], [more(' "Paris"}', 0)], [more(' "b": 2}', 1)]
         ),
     ),
+    # DeepSeek, Qwen: text before the call.
     tool_row(
         "call-behind-text",
-        "Text before the call.",
         IN_PARIS,
         text="Let me look.",
-        blocking=asked(call("get_weather", PARIS, call_id="call_1"), text="Let me look."),
-        stream=asked_in("Let me ", "look.", [call("get_weather", PARIS, index=0, call_id="call_1")]),
+        blocking=asked(weather(PARIS), text="Let me look."),
+        stream=asked_in("Let me ", "look.", [weather(PARIS, 0)]),
     ),
-    tool_row(
-        "call-before-text",
-        "Text behind the call.",
-        IN_PARIS,
-        text="Looking.",
-        stream=asked_in([call("get_weather", PARIS, index=0, call_id="call_1")], "Looking."),
-    ),
+    # Any server: text behind the call.
+    tool_row("call-before-text", IN_PARIS, text="Looking.", stream=asked_in([weather(PARIS, 0)], "Looking.")),
+    # DeepSeek: a reasoning model's call.
     tool_row(
         "call-behind-reasoning",
-        "A reasoning model's call.",
         IN_PARIS,
         reasoning="hm, yes",
-        blocking=asked(call("get_weather", PARIS, call_id="call_1"), reasoning_content="hm, yes"),
-        stream=streamed(
-            chunk(reasoning_content="hm, yes"),
-            chunk(tool_calls=[call("get_weather", PARIS, index=0, call_id="call_1")]),
-            finish="tool_calls",
-        ),
+        blocking=asked(weather(PARIS), reasoning_content="hm, yes"),
+        stream=streamed(chunk(reasoning_content="hm, yes"), chunk(tool_calls=[weather(PARIS, 0)]), finish="tool_calls"),
     ),
+    # Ollama, MiniMax: the same with inline reasoning and no text.
     tool_row(
         "call-behind-thinking",
-        "The same with inline reasoning and no text.",
         IN_PARIS,
         reasoning="hm, yes",
-        blocking=asked(call("get_weather", PARIS, call_id="call_1"), text="<think>hm, yes</think>\n\n"),
-        stream=asked_in("<think>hm, yes</th", "ink>\n", "\n", [call("get_weather", PARIS, index=0, call_id="call_1")]),
+        blocking=asked(weather(PARIS), text="<think>hm, yes</think>\n\n"),
+        stream=asked_in("<think>hm, yes</th", "ink>\n", "\n", [weather(PARIS, 0)]),
     ),
-    tool_row(
-        "call-in-the-last-event",
-        "Call and finish reason in one event.",
-        IN_PARIS,
-        tool_ids=("call_1",),
-        stream=sse(
-            ROLE,
-            chunk(tool_calls=[call("get_weather", PARIS, index=0, call_id="call_1")], finish="tool_calls"),
-            COUNT,
-        ),
-    ),
-    tool_row(
+    # Mistral, Gemini: call and finish reason in one event.
+    one("call-in-the-last-event", stream=sse(ROLE, chunk(tool_calls=[weather(PARIS, 0)], finish="tool_calls"), COUNT)),
+    # Perplexity: `message` in each event of a stream.
+    one(
         "call-in-a-message",
-        "Gateways that re-use the blocking shape send `message` in each event.",
-        IN_PARIS,
-        tool_ids=("call_1",),
         stream=streamed(
-            chunk(
-                top={
-                    "choices": [
-                        {
-                            "index": 0,
-                            "message": {"content": None, "tool_calls": [call("get_weather", PARIS, call_id="call_1")]},
-                        }
-                    ]
-                }
-            ),
-            finish="tool_calls",
+            choices({"index": 0, "message": {"content": None, "tool_calls": [weather(PARIS)]}}), finish="tool_calls"
         ),
     ),
+    # AKI.IO's open-source server: the finish reason is always `stop`.
     tool_row(
         "call-finished-with-stop",
-        "AKI.IO's open-source server: the finish reason is always `stop`.",
         IN_PARIS,
         finish_reason="stop",
-        blocking=asked(call("get_weather", PARIS, call_id="call_1"), finish="stop"),
-        stream=asked_in([call("get_weather", PARIS, index=0, call_id="call_1")], finish="stop"),
+        blocking=asked(weather(PARIS), finish="stop"),
+        stream=asked_in([weather(PARIS, 0)], finish="stop"),
     ),
+    # AKI.IO: an answer with a call is not empty, whatever was counted.
     tool_row(
         "call-without-tokens",
-        "An answer with a call is not empty, whatever was counted.",
         IN_PARIS,
         usage=(5, 0, 5),
-        blocking=asked(call("get_weather", PARIS, call_id="call_1"), top={"usage": tokens(5, 0)}),
-        stream=sse(
-            chunk(tool_calls=[call("get_weather", PARIS, index=0, call_id="call_1")], finish="tool_calls"),
-            chunk(top={"choices": [], "usage": tokens(5, 0)}),
-        ),
+        blocking=asked(weather(PARIS), top={"usage": tokens(5, 0)}),
+        stream=sse(chunk(tool_calls=[weather(PARIS, 0)], finish="tool_calls"), counted(tokens(5, 0))),
     ),
+    # vLLM: an empty list, or null, is no call.
     tool_row(
         "calls-empty",
-        "An empty list, or null, is no call.",
         text="Hello",
         finish_reason="stop",
         blocking=replied(tool_calls=[]),
         stream=streamed(chunk("Hel", tool_calls=[]), chunk("lo", tool_calls=None)),
     ),
+    # Any server: events split anywhere.
     tool_row(
         "call-byte-by-byte",
-        "Seen at gateways: events split anywhere.",
         ("get_weather", {"city": "Zürich"}),
         tool_ids=("call_1",),
-        blocking=split_everywhere(asked(call("get_weather", '{"city": "Zürich"}', call_id="call_1")), 1),
-        stream=split_everywhere(
-            asked_in(
-                [call("get_weather", "", index=0, call_id="call_1")],
-                *([call(arguments=c, index=0)] for c in '{"city": "Zürich"}'),
-            ),
-            1,
-        ),
+        blocking=split_everywhere(asked(weather('{"city": "Zürich"}')), 1),
+        stream=split_everywhere(asked_in([weather("", 0)], *([more(c, 0)] for c in '{"city": "Zürich"}')), 1),
     ),
 )

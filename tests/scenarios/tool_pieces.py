@@ -2,241 +2,143 @@
 
 from __future__ import annotations
 
-from tests.scenarios.tool_calls import ADDED, IN_PARIS, IN_ROME, PARIS, ROME, SUM, asked, asked_in, call, tool_row
+from tests.scenarios.table import ABSENT
+from tests.scenarios.tool_calls import (
+    ADDED,
+    IN_PARIS,
+    IN_ROME,
+    PARIS,
+    ROME,
+    SUM,
+    adding,
+    asked,
+    asked_in,
+    call,
+    more,
+    one,
+    tool_row,
+    two,
+    weather,
+)
 
 ROWS = (
-    tool_row(
-        "index-reused",
-        "Seen at gateways: the same index with a new ID is a new call, as Ollama-like gateways send.",
-        IN_PARIS,
-        ADDED,
-        tool_ids=("call_1", "call_2"),
-        stream=asked_in(
-            [call("get_weather", PARIS, index=0, call_id="call_1")], [call("add", SUM, index=0, call_id="call_2")]
-        ),
+    # Ollama: the same index with a new ID is a new call.
+    two("index-reused", stream=asked_in([weather(PARIS, 0)], [adding(SUM, 0)])),
+    # Ollama: the same within one event.
+    two("index-reused-in-one-event", stream=asked_in([weather(PARIS, 0), adding(SUM, 0)])),
+    # Ollama-like gateways: pieces behind a reused index belong to the newer call.
+    two(
+        "index-reused-then-pieces", stream=asked_in([weather("", 0)], [more(PARIS, 0)], [adding("", 0)], [more(SUM, 0)])
     ),
-    tool_row(
-        "index-reused-in-one-event",
-        "Seen at gateways: the same within one event.",
-        IN_PARIS,
-        ADDED,
-        tool_ids=("call_1", "call_2"),
-        stream=asked_in(
-            [call("get_weather", PARIS, index=0, call_id="call_1"), call("add", SUM, index=0, call_id="call_2")]
-        ),
-    ),
-    tool_row(
-        "index-reused-then-pieces",
-        "Seen at gateways: pieces behind a reused index belong to the newer call.",
-        IN_PARIS,
-        ADDED,
-        tool_ids=("call_1", "call_2"),
-        stream=asked_in(
-            [call("get_weather", "", index=0, call_id="call_1")],
-            [call(arguments=PARIS, index=0)],
-            [call("add", "", index=0, call_id="call_2")],
-            [call(arguments=SUM, index=0)],
-        ),
-    ),
-    tool_row(
-        "index-missing",
-        "Seen at gateways: no index; the ID tells the calls apart.",
-        IN_PARIS,
-        ADDED,
-        tool_ids=("call_1", "call_2"),
-        stream=asked_in(
-            [call("get_weather", '{"city":', call_id="call_1")],
-            [call(arguments=' "Paris"}', call_id="call_1")],
-            [call("add", SUM, call_id="call_2")],
-        ),
-    ),
-    tool_row(
+    # Gemini: no index; the ID tells the calls apart.
+    two("index-missing", stream=asked_in([weather('{"city":')], [more(' "Paris"}', call_id="call_1")], [adding(SUM)])),
+    # Any server: a piece with neither name nor index nor ID continues the last call.
+    two(
         "index-missing-in-pieces",
-        "Seen at gateways: a piece with neither name nor index nor ID continues the last call.",
-        IN_PARIS,
-        ADDED,
-        tool_ids=("call_1", "call_2"),
-        stream=asked_in(
-            [call("get_weather", "", call_id="call_1")],
-            [call(arguments='{"city":')],
-            [call(arguments=' "Paris"}')],
-            [call("add", "", call_id="call_2")],
-            [call(arguments=SUM)],
-        ),
+        stream=asked_in([weather("")], [more('{"city":')], [more(' "Paris"}')], [adding("")], [more(SUM)]),
     ),
-    tool_row(
-        "index-null",
-        "Seen at gateways: the index is there and null.",
-        IN_PARIS,
-        ADDED,
-        tool_ids=("call_1", "call_2"),
-        stream=asked_in(
-            [call("get_weather", PARIS, index=None, call_id="call_1")], [call("add", SUM, index=None, call_id="call_2")]
-        ),
-    ),
-    tool_row(
-        "index-as-text",
-        "Older gateways send the index as text.",
-        IN_PARIS,
-        ADDED,
-        tool_ids=("call_1", "call_2"),
-        stream=asked_in(
-            [call("get_weather", '{"city":', index="0", call_id="call_1")],
-            [call(arguments=' "Paris"}', index="0")],
-            [call("add", SUM, index="1", call_id="call_2")],
-        ),
-    ),
-    tool_row(
-        "index-as-float",
-        "Gateways in languages with one kind of number.",
-        IN_PARIS,
-        ADDED,
-        tool_ids=("call_1", "call_2"),
-        stream=asked_in(
-            [call("get_weather", "", index=0.0, call_id="call_1")],
-            [call("add", "", index=1.0, call_id="call_2")],
-            [call(arguments=PARIS, index=0.0)],
-            [call(arguments=SUM, index=1.0)],
-        ),
-    ),
+    # Any server: the index is there and null.
+    two("index-null", stream=asked_in([weather(PARIS, None)], [adding(SUM, None)])),
+    # Any server: the index as text.
+    two("index-as-text", stream=asked_in([weather('{"city":', "0")], [more(' "Paris"}', "0")], [adding(SUM, "1")])),
+    # Any server: languages with one kind of number write 0.0.
+    two("index-as-float", stream=asked_in([weather("", 0.0)], [adding("", 1.0)], [more(PARIS, 0.0)], [more(SUM, 1.0)])),
+    # Any server: calls are counted, in the ID.
     tool_row(
         "id-as-number",
-        "Gateways that count the calls, in the ID.",
         IN_PARIS,
         IN_ROME,
         tool_ids=("1", "2"),
         stream=asked_in(
-            [call("get_weather", "", call_id=1)],
-            [call("get_weather", "", call_id=2)],
-            [call(arguments=PARIS, call_id=1)],
-            [call(arguments=ROME, call_id=2)],
+            [weather("", call_id=1)], [weather("", call_id=2)], [more(PARIS, call_id=1)], [more(ROME, call_id=2)]
         ),
     ),
-    tool_row(
+    # Any server: pieces instead of calls are numbered, and each has an ID.
+    one(
         "index-of-pieces",
-        "A gateway that numbers the pieces, and gives each an ID.",
-        IN_PARIS,
-        tool_ids=("call_1",),
         stream=asked_in(
-            [call("get_weather", "", index=0, call_id="call_1")],
-            [call(arguments='{"city":', index=1, call_id="call_2")],
-            [call(arguments=' "Paris"}', index=2, call_id="call_3")],
+            [weather("", 0)], [more('{"city":', 1, call_id="call_2")], [more(' "Paris"}', 2, call_id="call_3")]
         ),
     ),
-    tool_row(
+    # vLLM's older parsers: an ID for each piece; the index tells that it is one call.
+    one(
         "id-new-and-name-in-each-piece",
-        "A gateway that makes each piece a call of its own; the index tells that it is one.",
-        IN_PARIS,
-        tool_ids=("call_1",),
-        stream=asked_in(
-            *(
-                [call("get_weather", piece, index=0, call_id=f"call_{n}")]
-                for n, piece in enumerate(("", "{", PARIS[1:]), 1)
-            )
-        ),
+        stream=asked_in(*([weather(piece, 0, call_id=f"call_{n}")] for n, piece in enumerate(("", "{", PARIS[1:]), 1))),
     ),
-    tool_row(
+    # Any server: a last entry without a name or arguments is no call.
+    one(
         "index-without-a-call",
-        "A last entry without a name or arguments is no call.",
-        IN_PARIS,
-        tool_ids=("call_1",),
-        stream=asked_in(
-            [call("get_weather", PARIS, index=0, call_id="call_1")], [call("", "", index=1, call_id="")], [{"index": 2}]
-        ),
+        stream=asked_in([weather(PARIS, 0)], [call("", "", index=1, call_id="")], [{"index": 2}]),
     ),
-    tool_row(
-        "index-from-one",
-        "Gateways count from 1, or leave numbers out.",
-        IN_PARIS,
-        ADDED,
-        tool_ids=("call_1", "call_2"),
-        stream=asked_in(
-            [call("get_weather", PARIS, index=1, call_id="call_1")], [call("add", SUM, index=3, call_id="call_2")]
-        ),
-    ),
+    # LiteLLM before Anthropic: the index is that of the content block, so it begins at 1, or leaves numbers out.
+    two("index-from-one", stream=asked_in([weather(PARIS, 1)], [adding(SUM, 3)])),
+    # Gemini: no ID, so one is made up.
     tool_row(
         "id-missing",
-        "Seen at gateways: no ID, so one is made up.",
         IN_PARIS,
         IN_ROME,
         tool_ids=(None, None),
-        blocking=asked(call("get_weather", PARIS), call("get_weather", ROME)),
+        blocking=asked(weather(PARIS, call_id=ABSENT), weather(ROME, call_id=ABSENT)),
         stream=asked_in(
-            [call("get_weather", '{"city":', index=0)],
-            [call(arguments=' "Paris"}', index=0)],
-            [call("get_weather", ROME, index=1)],
+            [weather('{"city":', 0, call_id=ABSENT)], [more(' "Paris"}', 0)], [weather(ROME, 1, call_id=ABSENT)]
         ),
     ),
+    # Gemini: the ID has no characters, or is null.
     tool_row(
         "id-null",
-        "Seen at gateways: the ID is there and null, or has no characters.",
         IN_PARIS,
         IN_ROME,
         tool_ids=(None, None),
-        blocking=asked(call("get_weather", PARIS, call_id=None), call("get_weather", ROME, call_id="")),
+        blocking=asked(weather(PARIS, call_id=None), weather(ROME, call_id="")),
+        stream=asked_in([weather(PARIS, 0, call_id=None)], [weather(ROME, 1, call_id="")]),
+    ),
+    # Qwen's own service: name and ID in every piece; peers glue the name together.
+    one("id-repeated", stream=asked_in(*([weather(piece, 0)] for piece in ("", '{"city":', ' "Paris"}')))),
+    # Any server: the name in every piece, the ID in the first.
+    one("name-repeated", stream=asked_in([weather('{"city":', 0)], [weather(' "Paris"}', 0, call_id=None)])),
+    # Any server: the name is split as the arguments are.
+    one(
+        "name-in-pieces",
         stream=asked_in(
-            [call("get_weather", PARIS, index=0, call_id=None)], [call("get_weather", ROME, index=1, call_id="")]
+            [call("get_", "", index=0, call_id="call_1")], [call("wea", index=0), call("ther", PARIS, index=0)]
         ),
     ),
-    tool_row(
-        "id-repeated",
-        "Seen at gateways: name and ID in every piece; peers glue the name together.",
-        IN_PARIS,
-        tool_ids=("call_1",),
-        stream=asked_in(
-            *([call("get_weather", piece, index=0, call_id="call_1")] for piece in ("", '{"city":', ' "Paris"}'))
-        ),
+    # Any server: each piece has all of the name so far.
+    one(
+        "name-so-far",
+        stream=asked_in([call("get_", call_id="call_1")], [weather("")], [more(PARIS)]),
     ),
-    tool_row(
-        "name-repeated",
-        "Seen at gateways: the name in every piece, the ID in the first.",
-        IN_PARIS,
-        tool_ids=("call_1",),
-        stream=asked_in(
-            [call("get_weather", '{"city":', index=0, call_id="call_1")],
-            [call("get_weather", ' "Paris"}', index=0, call_id=None)],
-        ),
-    ),
-    tool_row(
+    # Qwen's own service: ID and name without characters in later pieces.
+    one(
         "id-and-name-empty-later",
-        "Gateways send ID and name without characters in later pieces.",
-        IN_PARIS,
-        tool_ids=("call_1",),
-        stream=asked_in(
-            [call("get_weather", '{"city":', index=0, call_id="call_1")], [call("", ' "Paris"}', index=0, call_id="")]
-        ),
+        stream=asked_in([weather('{"city":', 0)], [call("", ' "Paris"}', index=0, call_id="")]),
     ),
-    tool_row(
+    # vLLM, SGLang: the same with null.
+    one(
         "id-and-name-null-later",
-        "The same with null.",
-        IN_PARIS,
-        tool_ids=("call_1",),
-        stream=asked_in(
-            [call("get_weather", '{"city":', index=0, call_id="call_1")],
-            [call(None, ' "Paris"}', index=0, call_id=None)],
-        ),
+        stream=asked_in([weather('{"city":', 0)], [call(None, ' "Paris"}', index=0, call_id=None)]),
     ),
+    # Any server: neither ID nor index, in one event: each name is a call.
     tool_row(
         "id-and-index-missing",
-        "Seen at gateways: neither, in one event: each name is a call.",
         IN_PARIS,
         IN_ROME,
         tool_ids=(None, None),
-        stream=asked_in([call("get_weather", PARIS), call("get_weather", ROME)]),
+        stream=asked_in([weather(PARIS, call_id=ABSENT), weather(ROME, call_id=ABSENT)]),
     ),
+    # Any server: neither; the nameless piece continues the last call.
     tool_row(
         "id-and-index-missing-in-pieces",
-        "Seen at gateways: neither; the nameless piece continues the last call.",
         IN_PARIS,
         tool_ids=(None,),
-        stream=asked_in([call("get_weather", '{"city":')], [call(arguments=' "Paris"}')]),
+        stream=asked_in([weather('{"city":', call_id=ABSENT)], [more(' "Paris"}')]),
     ),
+    # Any server: neither; another name is another call.
     tool_row(
         "id-and-index-missing-in-two-events",
-        "Seen at gateways: neither; another name is another call.",
         IN_PARIS,
         ADDED,
         tool_ids=(None, None),
-        stream=asked_in([call("get_weather", PARIS)], [call("add", SUM)]),
+        stream=asked_in([weather(PARIS, call_id=ABSENT)], [adding(SUM, call_id=ABSENT)]),
     ),
 )

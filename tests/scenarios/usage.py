@@ -4,132 +4,121 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.scenarios.table import (
-    ABSENT,
-    COUNT,
-    HELLO,
-    STOP,
-    Scenario,
-    chunk,
-    replied,
-    tokens,
-)
+from tests.scenarios.table import ABSENT, COUNT, HELLO, STOP, Scenario, chunk, counted, replied, tokens
 from tests.script_server import json_answer, sse
 
 ROWS = (
+    # vLLM: with `continuous_usage_stats`, usage on every event, cumulative; peers add it up.
     Scenario(
-        name="usage-cumulative",
-        why="Seen at gateways: usage on every event, cumulative; peers add it up.",
-        blocking=None,
-        stream=sse(
+        "usage-cumulative",
+        None,
+        sse(
             chunk("Hel", top={"usage": tokens(5, 1)}),
             chunk("lo", top={"usage": tokens(5, 2)}),
             chunk(finish="stop", top={"usage": tokens(5, 3)}),
         ),
-        expect=HELLO,
+        HELLO,
     ),
+    # vLLM: the same, and once more in a last event with empty choices.
     Scenario(
-        name="usage-cumulative-then-again",
-        why="Seen at gateways: usage on every event and once more in a last one with empty choices.",
-        blocking=None,
-        stream=sse(chunk("Hello", top={"usage": tokens(5, 2)}), chunk(finish="stop", top={"usage": tokens()}), COUNT),
-        expect=HELLO,
+        "usage-cumulative-then-again",
+        None,
+        sse(chunk("Hello", top={"usage": tokens(5, 2)}), chunk(finish="stop", top={"usage": tokens()}), COUNT),
+        HELLO,
     ),
+    # Any server: a later null does not take back what was counted.
     Scenario(
-        name="usage-null-after-all",
-        why="A later null does not take back what was counted.",
-        blocking=None,
-        stream=sse(chunk("Hello", top={"usage": tokens()}), chunk(finish="stop", top={"usage": None})),
-        expect=HELLO,
+        "usage-null-after-all",
+        None,
+        sse(chunk("Hello", top={"usage": tokens()}), chunk(finish="stop", top={"usage": None})),
+        HELLO,
     ),
+    # Any server: the last event has the usage and `choices` null.
     Scenario(
-        name="usage-with-choices-null",
-        why="Seen at gateways: the last event has the usage and `choices` null.",
-        blocking=None,
-        stream=sse(chunk("Hello"), STOP, chunk(top={"choices": None, "usage": tokens()})),
-        expect=HELLO,
+        "usage-with-choices-null",
+        None,
+        sse(chunk("Hello"), STOP, chunk(top={"choices": None, "usage": tokens()})),
+        HELLO,
     ),
+    # OpenAI: usage null in each event, and here no other.
     Scenario(
-        name="usage-null",
-        why="Seen at gateways: usage null throughout.",
-        blocking=replied(top={"usage": None}),
-        stream=sse(chunk("Hello", top={"usage": None}), chunk(finish="stop", top={"usage": None})),
-        expect=replace(HELLO, usage=None),
+        "usage-null",
+        replied(top={"usage": None}),
+        sse(chunk("Hello", top={"usage": None}), chunk(finish="stop", top={"usage": None})),
+        replace(HELLO, usage=None),
     ),
+    # AKI.IO's open-source server: no usage event, even when asked.
+    Scenario("usage-missing", replied(top={"usage": ABSENT}), sse(chunk("Hello"), STOP), replace(HELLO, usage=None)),
+    # Anthropic, Ollama: no total; here a gateway passes the two counts on.
     Scenario(
-        name="usage-missing",
-        why="AKI.IO's open-source server: no usage event, even when asked.",
-        blocking=replied(top={"usage": ABSENT}),
-        stream=sse(chunk("Hello"), STOP),
-        expect=replace(HELLO, usage=None),
+        "usage-without-total",
+        replied(top={"usage": tokens(total_tokens=ABSENT)}),
+        sse(chunk("Hello"), STOP, counted(tokens(total_tokens=ABSENT))),
+        HELLO,
     ),
+    # OpenAI's details: tokens from the cache and tokens of reasoning.
     Scenario(
-        name="usage-without-total",
-        why="Gateways leave the sum to the reader.",
-        blocking=replied(top={"usage": tokens(total_tokens=ABSENT)}),
-        stream=sse(chunk("Hello"), STOP, chunk(top={"choices": [], "usage": tokens(total_tokens=ABSENT)})),
-        expect=HELLO,
-    ),
-    Scenario(
-        name="usage-details",
-        why="OpenAI's details: tokens from the cache and tokens of reasoning.",
-        blocking=replied(
+        "usage-details",
+        replied(
             top={
                 "usage": tokens(
                     prompt_tokens_details={"cached_tokens": 4}, completion_tokens_details={"reasoning_tokens": 2}
                 )
             }
         ),
-        stream=sse(
+        sse(
             chunk("Hello"),
             STOP,
-            chunk(
-                top={
-                    "choices": [],
-                    "usage": tokens(
-                        prompt_tokens_details={"cached_tokens": 4}, completion_tokens_details={"reasoning_tokens": 2}
-                    ),
-                }
+            counted(
+                tokens(prompt_tokens_details={"cached_tokens": 4}, completion_tokens_details={"reasoning_tokens": 2})
             ),
         ),
-        expect=replace(HELLO, cached_tokens=4, reasoning_tokens=2),
+        replace(HELLO, cached_tokens=4, reasoning_tokens=2),
     ),
     *(
+        # A gateway before Anthropic, Bedrock or Gemini, or a proxy, passes the counts on under the names of its source.
         Scenario(
-            name=f"usage-of-{name}",
-            why="Gateways pass the counts on under the names that their source has.",
-            blocking=replied(top={"usage": usage}),
-            stream=sse(chunk("Hello"), STOP, chunk(top={"choices": [], "usage": usage})),
-            expect=replace(HELLO, cached_tokens=4),
+            f"usage-of-{name}",
+            replied(top={"usage": usage}),
+            sse(chunk("Hello"), STOP, counted(usage)),
+            replace(HELLO, cached_tokens=4),
         )
         for name, usage in (
             ("anthropic", {"input_tokens": 5, "output_tokens": 3, "cache_read_input_tokens": 4}),
             ("bedrock", {"inputTokens": 5, "outputTokens": 3, "totalTokens": 8, "cacheReadInputTokens": 4}),
             ("gemini", {"promptTokenCount": 5, "candidatesTokenCount": 3, "cachedContentTokenCount": 4}),
             ("a-proxy", {**tokens(), "num_cached_tokens": 4}),
+            ("a-proxy-as-text", {"prompt_tokens": "5", "completion_tokens": "3", "cached_tokens": "4"}),
         )
     ),
+    # Any server: counts under names that nobody knows are no zeros.
     Scenario(
-        name="usage-of-unknown-names",
-        why="Counts under names that nobody knows are no zeros.",
-        blocking=replied(top={"usage": {"in": 5, "out": 3}}),
-        stream=sse(chunk("Hello"), STOP, chunk(top={"choices": [], "usage": {"in": 5, "out": 3}})),
-        expect=replace(HELLO, usage=None),
+        "usage-of-unknown-names",
+        replied(top={"usage": {"in": 5, "out": 3}}),
+        sse(chunk("Hello"), STOP, counted({"in": 5, "out": 3})),
+        replace(HELLO, usage=None),
     ),
+    # Any server: a count of -1 is one that is not known.
     Scenario(
-        name="usage-details-null",
-        why="vLLM sends the details as null where it does not count them.",
-        blocking=replied(
+        "usage-below-zero",
+        replied(top={"usage": {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": -1}}),
+        None,
+        HELLO,
+    ),
+    # vLLM sends the details as null where it does not count them.
+    Scenario(
+        "usage-details-null",
+        replied(
             top={"usage": tokens(prompt_tokens_details=None, completion_tokens_details={"reasoning_tokens": None})}
         ),
-        stream=sse(chunk("Hello"), STOP, chunk(top={"choices": [], "usage": tokens(prompt_tokens_details=None)})),
-        expect=HELLO,
+        sse(chunk("Hello"), STOP, counted(tokens(prompt_tokens_details=None))),
+        HELLO,
     ),
+    # Our rule on answers: a server that does not know `stream_options` is asked again without it.
     Scenario(
-        name="stream-options-refused",
-        why="Our rule on answers: a server that does not know `stream_options` is asked again without it.",
-        blocking=None,
-        stream=json_answer(
+        "stream-options-refused",
+        None,
+        json_answer(
             {
                 "error": {
                     "message": "Unrecognized request argument supplied: stream_options",
@@ -138,7 +127,7 @@ ROWS = (
             },
             status=400,
         ),
-        expect=replace(HELLO, usage=None),
+        replace(HELLO, usage=None),
         requests=2,
         then=(sse(chunk("Hello"), STOP),),
     ),

@@ -6,7 +6,7 @@ import logging
 import traceback
 import warnings
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -78,15 +78,6 @@ def test_a_token_in_a_header_of_one_call_is_as_secret_as_the_key(protocol: str) 
 
 
 # Proxies
-
-
-@pytest.fixture
-def own_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A client of the test's own for threads: it reads the environment when it is made."""
-    monkeypatch.setattr(lifetime, "_threads", None)
-    yield
-    if lifetime._threads is not None:
-        lifetime._threads.client.close()
 
 
 PASSWORDS = ("hunter2", "p@ss:w/rd?#%41 é", "correct-horse-battery", "a'b\"c<d>&e")

@@ -15,8 +15,10 @@ import pytest
 from aki_transport import Client
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Message, ToolCall
 from aki_transport.models import listing
-from aki_transport.transport import attempts, sender
-from tests.script_server import Answer, ScriptServer
+from aki_transport.prepare import adaptations
+from aki_transport.transport import attempts, polling, sender
+from tests.scenarios.table import chunk, replied, tokens
+from tests.script_server import Answer, Request, ScriptServer, sse
 from tests.subcases import subcases
 
 MODEL = "qwen3.6-35b"
@@ -30,6 +32,16 @@ def request_for(model: str = MODEL, text: str = "hi", **fields: Any) -> ChatRequ
 
 def client_for(server: ScriptServer, **fields: Any) -> Client:
     return Client(**{"api_key": KEY, "base_url": server.openai_url, **fields})
+
+
+def refusal(message: str, **fields: Any) -> dict[str, Any]:
+    """A refusal in OpenAI's envelope."""
+    return {"error": {"message": message, "type": "invalid_request_error", **fields}}
+
+
+def fastapi(*loc: str, message: str = "Extra inputs are not permitted") -> dict[str, Any]:
+    """A refusal of a field of the body in FastAPI's envelope."""
+    return {"detail": [{"type": "extra_forbidden", "loc": ["body", *loc], "msg": message}]}
 
 
 def alive(answer: Answer) -> Answer:
@@ -104,6 +116,15 @@ def added_up(deltas: Iterable[ChatDelta]) -> ChatReply:
     return reply
 
 
+def good(request: Request) -> Answer:
+    """The answer "Hello" by the model that is asked, on a connection that stays open."""
+    top = {"model": request.json["model"]}
+    if not request.json.get("stream"):
+        return alive(replied(top=top))
+    last = chunk(finish="stop", top={**top, "usage": tokens()})
+    return alive(sse(*(chunk(text, top=top) for text in ("Hel", "lo")), last))
+
+
 @dataclass(frozen=True)
 class Way:
     """How a question is asked: blocking or streamed, sync or async."""
@@ -160,12 +181,11 @@ in_every_chat = subcases("chat_way", [way for way in WAYS if not way.streamed])
 
 
 class Clock:
-    """Stands in for the modules `time`, `asyncio` and `random` in the transport: no pause is slept, each is noted.
+    """Stands in for the modules `time`, `asyncio` and `random` in the transport: a pause moves it and takes no time.
 
     Attributes:
         pauses: Seconds of each pause that was asked for.
         passed: Seconds that are added to the true time.
-        dice: What the dice show.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +196,7 @@ class Clock:
         class Time:
             time = staticmethod(lambda: time.time() + clock.passed)
             monotonic = staticmethod(lambda: time.monotonic() + clock.passed)
-            sleep = staticmethod(clock.pauses.append)
+            sleep = staticmethod(clock.pause)
 
         class Asyncio:
             def __getattr__(self, name: str) -> Any:
@@ -184,18 +204,24 @@ class Clock:
 
             @staticmethod
             async def sleep(seconds: float) -> None:
-                clock.pauses.append(seconds)
+                clock.pause(seconds)
+                await asyncio.sleep(0)
 
         class Dice:
-            random = staticmethod(lambda: clock.dice)
+            random = staticmethod(lambda: 1.0)
 
-        for module in (sender, attempts, listing):
+        for module in (sender, attempts, listing, polling):
             monkeypatch.setattr(module, "time", Time)
-        monkeypatch.setattr(sender, "asyncio", Asyncio())
+        for module in (sender, polling):
+            monkeypatch.setattr(module, "asyncio", Asyncio())
         monkeypatch.setattr(attempts, "random", Dice)
+        monkeypatch.setattr(adaptations, "clock", Time.monotonic)
 
     def reset(self) -> None:
         """No pause was asked for, and the time is the true one."""
         self.pauses.clear()
         self.passed = 0.0
-        self.dice = 1.0
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.passed += seconds

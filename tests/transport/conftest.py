@@ -6,7 +6,6 @@ import pytest
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
 from aki_transport.transport import connections
-from tests.script_server import ScriptServer
 from tests.transport.asking import Clock
 from tests.transport.raw_server import Caller, calling
 
@@ -20,12 +19,6 @@ def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_OTHERS) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptServer]:
-    with ScriptServer() as server:
-        yield server
 
 
 @pytest.fixture

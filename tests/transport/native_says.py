@@ -1,19 +1,15 @@
-"""A service that plays jobs of the native API without a socket, and the clock by which they are watched."""
+"""A service that plays jobs of the native API without a socket."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import httpx
-import pytest
 
 from aki_transport import Client
-from aki_transport.transport import attempts, polling, sender
 from tests.transport.asking import KEY
 
 CHAT = "llama3-chat-8b"
@@ -132,49 +128,3 @@ def _said(state: State) -> httpx.Response:
             return httpx.Response(state.status_code, headers=state.headers, content=state.content)
         case _:
             return httpx.Response(200, json=state)
-
-
-class JobClock:
-    """Stands in for the modules `time`, `asyncio` and `random`: a pause moves the clock and takes no time.
-
-    Attributes:
-        pauses: Seconds of each pause.
-        passed: Seconds that have passed in them.
-    """
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.pauses: list[float] = []
-        self.reset()
-        clock = self
-
-        class Time:
-            time = staticmethod(lambda: time.time() + clock.passed)
-            monotonic = staticmethod(lambda: time.monotonic() + clock.passed)
-            sleep = staticmethod(clock.pause)
-
-        class Asyncio:
-            def __getattr__(self, name: str) -> Any:
-                return getattr(asyncio, name)
-
-            @staticmethod
-            async def sleep(seconds: float) -> None:
-                clock.pause(seconds)
-                await asyncio.sleep(0)
-
-        class Dice:
-            random = staticmethod(lambda: 1.0)
-
-        for module in (polling, sender, attempts):
-            monkeypatch.setattr(module, "time", Time)
-        for module in (polling, sender):
-            monkeypatch.setattr(module, "asyncio", Asyncio())
-        monkeypatch.setattr(attempts, "random", Dice)
-
-    def reset(self) -> None:
-        """No pause was made."""
-        self.pauses.clear()
-        self.passed = 0.0
-
-    def pause(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.passed += seconds

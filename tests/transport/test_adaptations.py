@@ -13,9 +13,8 @@ from aki_transport import AKIError, Client, ContextOverflowError, Provider, Rout
 from aki_transport.messages import ChatRequest, Image, Message, Text, ToolCall
 from aki_transport.prepare import adaptations
 from tests.anthropic_script import said
-from tests.scenarios import replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, json_answer
-from tests.transport.asking import Way, in_every_chat, in_every_way
+from tests.transport.asking import Clock, Way, fastapi, good, in_every_chat, in_every_way, refusal
 
 # The server names one model, whichever is asked for.
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
@@ -33,7 +32,7 @@ def refuse_if(condition: Callable[[dict[str, Any]], Any], error: Any, status: in
             return json_answer(error, status)
         if request.path.endswith("/v1/messages"):
             return said(request, {"type": "text", "text": "Hello"})
-        return streamed("Hello") if request.json.get("stream") else replied("Hello")
+        return good(request)
 
     return respond
 
@@ -51,14 +50,6 @@ def client_of(server: ScriptServer, protocol: str = "openai", **fields: Any) -> 
 
 def request_of(messages: tuple[Message, ...] = HI, **fields: Any) -> ChatRequest:
     return ChatRequest(**{"model": "m", "messages": messages, "send_reasoning": "tool_turns", **fields})
-
-
-def openai(message: str, **fields: Any) -> dict[str, Any]:
-    return {"error": {"message": message, "type": "invalid_request_error", **fields}}
-
-
-def fastapi(*loc: str, message: str = "Extra inputs are not permitted") -> dict[str, Any]:
-    return {"detail": [{"type": "extra_forbidden", "loc": list(loc), "msg": message}]}
 
 
 def roles(body: dict[str, Any]) -> list[str]:
@@ -87,9 +78,9 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], list[tuple[int, dict[st
         request_of(max_tokens=9),
         lambda body: "max_tokens" in body,
         [
-            (400, openai("'max_tokens' is not supported with this model. Use another.", param="max_tokens")),
-            (400, openai("'max_tokens' is not supported, use max_completion_tokens")),
-            (422, fastapi("body", "max_tokens")),
+            (400, refusal("'max_tokens' is not supported with this model. Use another.", param="max_tokens")),
+            (400, refusal("'max_tokens' is not supported, use max_completion_tokens")),
+            (422, fastapi("max_tokens")),
         ],
         True,
     ),
@@ -97,9 +88,9 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], list[tuple[int, dict[st
         request_of(NAMED),
         lambda body: any("name" in message for message in body["messages"]),
         [
-            (422, fastapi("body", "messages", "0", "user", "name")),
-            (400, openai("messages[0].name is not allowed")),
-            (400, openai("property 'name' is unsupported", param="messages.0.name")),
+            (422, fastapi("messages", "0", "user", "name")),
+            (400, refusal("messages[0].name is not allowed")),
+            (400, refusal("property 'name' is unsupported", param="messages.0.name")),
         ],
         True,
     ),
@@ -107,9 +98,9 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], list[tuple[int, dict[st
         request_of(turn(), tools=(TOOL,)),
         lambda body: any("reasoning_content" in message for message in body["messages"]),
         [
-            (422, fastapi("body", "messages", "1", "assistant", "reasoning_content")),
-            (400, openai("property 'reasoning_content' is unsupported", param="messages.1")),
-            (400, openai("Unknown field reasoning_content")),
+            (422, fastapi("messages", "1", "assistant", "reasoning_content")),
+            (400, refusal("property 'reasoning_content' is unsupported", param="messages.1")),
+            (400, refusal("Unknown field reasoning_content")),
         ],
         True,
     ),
@@ -117,8 +108,8 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], list[tuple[int, dict[st
         request_of(turn(), tools=(TOOL,)),
         lambda body: any(len(call["id"]) != 9 for each in body["messages"] for call in each.get("tool_calls", ())),
         [
-            (400, openai("Tool call id was c1 but must be a-z, A-Z, 0-9, with a length of 9.")),
-            (400, openai("Invalid 'messages[1].tool_calls[0].id': string too long. Expected maximum length 40.")),
+            (400, refusal("Tool call id was c1 but must be a-z, A-Z, 0-9, with a length of 9.")),
+            (400, refusal("Invalid 'messages[1].tool_calls[0].id': string too long. Expected maximum length 40.")),
         ],
         True,
     ),
@@ -126,7 +117,7 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], list[tuple[int, dict[st
         request_of(PICTURES, tools=(TOOL,)),
         lambda body: ("tool", "user") in pairwise(roles(body)),
         [
-            (400, openai("Unexpected role 'user' after role 'tool'")),
+            (400, refusal("Unexpected role 'user' after role 'tool'")),
             (400, {"object": "error", "message": "Conversation: user message after a tool message", "code": 400}),
         ],
         True,
@@ -134,15 +125,15 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], list[tuple[int, dict[st
     "one call at a time": (
         request_of(tools=(TOOL,), parallel_tool_calls=False),
         lambda body: "parallel_tool_calls" in body,
-        [(400, openai("Unknown parameter: 'parallel_tool_calls'", param="parallel_tool_calls"))],
+        [(400, refusal("Unknown parameter: 'parallel_tool_calls'", param="parallel_tool_calls"))],
         True,
     ),
     "forced tool": (
         request_of(tools=(TOOL,), tool_choice="required"),
         lambda body: body.get("tool_choice") not in (None, "auto"),
         [
-            (400, openai("Thinking mode does not support this tool_choice")),
-            (400, openai("tool_choice must be auto", param="tool_choice")),
+            (400, refusal("Thinking mode does not support this tool_choice")),
+            (400, refusal("tool_choice must be auto", param="tool_choice")),
         ],
         False,
     ),
@@ -150,8 +141,8 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], list[tuple[int, dict[st
         request_of(MIXED),
         lambda body: "system" in roles(body)[1:],
         [
-            (400, openai("System message must be at the beginning.")),
-            (400, openai("Only one system message is allowed")),
+            (400, refusal("System message must be at the beginning.")),
+            (400, refusal("Only one system message is allowed")),
         ],
         False,
     ),
@@ -159,10 +150,10 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], list[tuple[int, dict[st
         request_of(MIXED),
         lambda body: "system" in roles(body),
         [
-            (400, openai("System role not supported")),
-            (400, openai("Only user, assistant and tool roles are supported, got system.")),
-            (400, openai("Developer instruction is not enabled for models/gemma-3-27b-it")),
-            (422, openai("messages.1.role: Input should be 'user' or 'assistant'")),
+            (400, refusal("System role not supported")),
+            (400, refusal("Only user, assistant and tool roles are supported, got system.")),
+            (400, refusal("Developer instruction is not enabled for models/gemma-3-27b-it")),
+            (422, refusal("messages.1.role: Input should be 'user' or 'assistant'")),
         ],
         False,
     ),
@@ -170,8 +161,8 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], list[tuple[int, dict[st
         request_of(MIXED),
         lambda body: not in_order(body),
         [
-            (400, openai("Conversation roles must alternate user/assistant/user/assistant/...")),
-            (400, openai("After the optional system message, conversation roles must alternate user and assistant")),
+            (400, refusal("Conversation roles must alternate user/assistant/user/assistant/...")),
+            (400, refusal("After the optional system message, conversation roles must alternate user and assistant")),
         ],
         False,
     ),
@@ -184,15 +175,13 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], list[tuple[int, dict[st
 )
 @in_every_way
 def test_a_refusal_is_followed_by_the_other_form(
-    way: Way, row: str, status: int, error: Any, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
+    way: Way, row: str, status: int, error: Any, server: ScriptServer, clock: Clock
 ) -> None:
-    now = [1000.0]
-    monkeypatch.setattr(adaptations, "clock", lambda: now[0])
     request, is_refused, _, is_remembered = ROWS[row]
     server.always = refuse_if(is_refused, error, status)
     counts = []
     for later in (0, 0, adaptations.REMEMBERED_FOR):
-        now[0] += later
+        clock.passed += later
         server.requests.clear()
         way.ask(client_of(server), request)
         counts.append(len(server.requests))
@@ -204,7 +193,7 @@ def test_a_refusal_is_followed_by_the_other_form(
 @pytest.mark.parametrize("words", ["the content is against our policy on names", "your prompt was blocked", "too high"])
 @in_every_way
 def test_a_refusal_of_something_else_is_raised_at_once(way: Way, words: str, server: ScriptServer) -> None:
-    server.always = refuse_if(lambda _: True, openai(words))
+    server.always = refuse_if(lambda _: True, refusal(words))
     with pytest.raises(AKIError, match=words):
         way.ask(client_of(server), request_of(NAMED))
     assert len(server.requests) == 1
@@ -212,7 +201,7 @@ def test_a_refusal_of_something_else_is_raised_at_once(way: Way, words: str, ser
 
 @in_every_way
 def test_what_was_refused_in_both_forms_is_not_remembered(way: Way, server: ScriptServer) -> None:
-    server.always = refuse_if(lambda _: True, openai("Unsupported parameter", param="max_tokens"))
+    server.always = refuse_if(lambda _: True, refusal("Unsupported parameter", param="max_tokens"))
     for _ in range(2):
         with pytest.raises(AKIError):
             way.ask(client_of(server), request_of(max_tokens=9))
@@ -221,7 +210,7 @@ def test_what_was_refused_in_both_forms_is_not_remembered(way: Way, server: Scri
 
 @in_every_way
 def test_a_forced_tool_that_is_refused_warns_once(way: Way, server: ScriptServer) -> None:
-    error = openai("Thinking may not be enabled when tool_choice forces tool use.")
+    error = refusal("Thinking may not be enabled when tool_choice forces tool use.")
     server.always = refuse_if(lambda body: body["tool_choice"]["type"] != "auto", error)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -234,14 +223,14 @@ def test_a_forced_tool_that_is_refused_warns_once(way: Way, server: ScriptServer
 
 # Refusals of 8192 tokens, the bound that is sent for them where one is required, and whether that is remembered.
 BOUNDS: list[tuple[int, dict[str, Any], int, bool]] = [
-    (400, openai("max_tokens is too large: 8192. This model supports at most 4096 completion tokens"), 4096, True),
-    (400, openai("max_tokens: 8192 > 2048, which is the maximum allowed number of output tokens"), 2048, True),
-    (400, openai("Invalid max_tokens value, the valid range of max_tokens is [1, 1000]"), 4096, True),
-    (422, fastapi("body", "max_tokens", message="Input should be less than or equal to 3000"), 3000, True),
-    (400, openai("Too large.", param="max_tokens"), 4096, True),
+    (400, refusal("max_tokens is too large: 8192. This model supports at most 4096 completion tokens"), 4096, True),
+    (400, refusal("max_tokens: 8192 > 2048, which is the maximum allowed number of output tokens"), 2048, True),
+    (400, refusal("Invalid max_tokens value, the valid range of max_tokens is [1, 1000]"), 4096, True),
+    (422, fastapi("max_tokens", message="Input should be less than or equal to 3000"), 3000, True),
+    (400, refusal("Too large.", param="max_tokens"), 4096, True),
     (
         400,
-        openai(
+        refusal(
             "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 1024"
             " tokens and your request has 20 input tokens (8192 > 1024 - 20)."
         ),
@@ -250,7 +239,7 @@ BOUNDS: list[tuple[int, dict[str, Any], int, bool]] = [
     ),
     (
         400,
-        openai(
+        refusal(
             "This model's maximum context length is 4097 tokens. However, you requested 9000 tokens (808 in the"
             " messages, 8192 in the completion). Please reduce the length of the messages or completion."
         ),
@@ -259,7 +248,7 @@ BOUNDS: list[tuple[int, dict[str, Any], int, bool]] = [
     ),
     (
         400,
-        openai("input length and `max_tokens` exceed context limit: 193000 + 8192 > 200000, decrease it"),
+        refusal("input length and `max_tokens` exceed context limit: 193000 + 8192 > 200000, decrease it"),
         7000,
         False,
     ),
@@ -287,14 +276,12 @@ def test_a_refused_bound_of_ours_is_left_out_or_lowered(
     protocol: str,
     error: Any,
     server: ScriptServer,
-    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
     *,
     status: int,
     room: int,
     is_remembered: bool,
 ) -> None:
-    now = [1000.0]
-    monkeypatch.setattr(adaptations, "clock", lambda: now[0])
     server.always = refuse_if(lambda body: body.get("max_tokens") == 8192, error, status)
     lowered = room if protocol == "anthropic" else None
     for later, expected in (
@@ -302,7 +289,7 @@ def test_a_refused_bound_of_ours_is_left_out_or_lowered(
         (0, [lowered] if is_remembered else [8192, lowered]),
         (adaptations.REMEMBERED_FOR, [8192, lowered]),
     ):
-        now[0] += later
+        clock.passed += later
         way.ask(client_of(server, protocol), request_of())
         assert sent(server) == expected
 
@@ -327,14 +314,14 @@ def test_the_users_own_bound_is_refused_as_it_is(chat_way: Way, protocol: str, s
     ],
 )
 def test_a_prompt_that_is_too_long_by_itself_is_sent_once(words: str, protocol: str, server: ScriptServer) -> None:
-    server.always = json_answer(openai(words), 400)
+    server.always = json_answer(refusal(words), 400)
     with pytest.raises(ContextOverflowError):
         client_of(server, protocol).chat(request_of())
     assert sent(server) == [8192]
 
 
 def test_clients_of_one_service_share_what_was_refused_and_those_of_another_do_not(server: ScriptServer) -> None:
-    respond = refuse_if(lambda body: body.get("max_tokens") == 8192, openai("Too large.", param="max_tokens"))
+    respond = refuse_if(lambda body: body.get("max_tokens") == 8192, refusal("Too large.", param="max_tokens"))
     server.always = respond
     with ScriptServer(always=respond) as other:
         for each, model in ((server, "m"), (server, "m"), (server, "another"), (other, "m")):

@@ -115,9 +115,7 @@ def test_the_request_itself_stays_as_it_was() -> None:
 
 def test_results_of_tools_are_the_user_s_and_stand_first() -> None:
     called = Message(
-        role="assistant",
-        content="Let me see.",
-        tool_calls=(*CALLED.tool_calls, ToolCall("toolu_2", "add", "")),
+        role="assistant", content="Let me see.", tool_calls=(*CALLED.tool_calls, ToolCall("toolu_2", "add", ""))
     )
     found = turns_of(user("hi"), called, user("Hurry!"), result("1"), result("no", "toolu_2", is_error=True))
     assert found[1:] == [

@@ -7,7 +7,6 @@ import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import product
 from types import SimpleNamespace
 from typing import Any
@@ -88,19 +87,6 @@ def test_a_connection_ends_with_its_answer(caller: Caller, answer: bytes, *, tls
         assert place.made == 2
 
 
-def test_the_connection_that_was_free_last_is_used_first(is_async: bool) -> None:
-    def handle(connection: socket.socket, number: int) -> None:
-        while read_request(connection):
-            connection.sendall(HEAD + b"content-length: 1\r\n\r\n%d" % number)
-
-    with serving(handle) as place, calling(is_async=is_async) as caller:
-        opened = [caller.open(place.url) for _ in range(3)]
-        for number in (0, 2, 1):
-            assert b"".join(opened[number]) == b"%d" % (number + 1)
-            opened[number].close()
-        assert [caller.fetch(place.url)[1] for _ in range(3)] == [b"2"] * 3
-
-
 def test_no_connection_stays_open_for_long_without_use(is_async: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     passed = 0
     monkeypatch.setattr(connections, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + passed))
@@ -116,16 +102,6 @@ def test_no_connection_stays_open_for_long_without_use(is_async: bool, monkeypat
         passed = 30
         caller.fetch(other.url)
         assert other.made == 2
-
-
-def test_an_answer_that_is_left_half_way_frees_its_connection(caller: Caller) -> None:
-    with serving(answering(CHUNKED + b"2\r\nok\r\n")) as place:
-        opened = caller.open(place.url)
-        assert next(opened) == b"ok"
-        opened.close()
-        caller.open(place.url).close()  # nothing of it is read
-        assert caller.fetch(place.url) == (200, b"ok")
-        until(lambda: place.open == 1)
 
 
 # Bytes that nobody asked for are never the next answer
@@ -189,8 +165,7 @@ def test_bytes_behind_an_answer_are_not_the_next_one_in_tls_or_a_tunnel(
 
 @pytest.mark.parametrize("tls", [False, True])
 @subcases(
-    "case",
-    product((GOOD, COMPLETE["chunks"][0]), (BAD, b"HTTP/1.1 408 Too slow\r\ncontent-length: 0\r\n\r\n", b"x")),
+    "case", product((GOOD, COMPLETE["chunks"][0]), (BAD, b"HTTP/1.1 408 Too slow\r\ncontent-length: 0\r\n\r\n", b"x"))
 )
 def test_a_connection_on_which_bytes_arrived_while_it_was_idle_is_not_used(
     caller: Caller, case: tuple[bytes, bytes], *, tls: bool
@@ -340,8 +315,7 @@ def never(connection: socket.socket, _: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("handle", "kind"),
-    [(resetting, httpx.ConnectError), (closing, httpx.ConnectError), (never, httpx.ConnectTimeout)],
+    ("handle", "kind"), [(resetting, httpx.ConnectError), (closing, httpx.ConnectError), (never, httpx.ConnectTimeout)]
 )
 def test_a_handshake_that_fails_is_never_sent(
     caller: Caller, handle: Handler, kind: type[httpx.TransportError]
@@ -412,22 +386,3 @@ def test_two_hundred_threads_share_a_few_connections(server: ScriptServer, monke
         with ThreadPoolExecutor(200) as threads:
             assert set().union(*threads.map(ask, range(200))) == {(200, b"ok")}
         assert server.open_connections <= 20
-
-
-def test_closing_disturbs_nobody(server: ScriptServer) -> None:
-    server.always = Answer(chunks=(b"o", b"k"), end="keep-alive")
-    with calling(is_async=False) as caller:
-        transport = caller.client._transport
-        done = threading.Event()
-
-        def close() -> None:
-            while not done.wait(0.001):
-                transport.close()
-
-        thread = threading.Thread(target=close)
-        thread.start()
-        with ThreadPoolExecutor(20) as threads:
-            assert set(threads.map(partial(caller.fetch, total=30), [server.url] * 300)) == {(200, b"ok")}
-        done.set()
-        thread.join()
-    until(lambda: server.open_connections == 0)

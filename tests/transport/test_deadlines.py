@@ -23,15 +23,7 @@ from aki_transport import (
 from aki_transport.messages import JsonSchema
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse
-from tests.transport.asking import (
-    Way,
-    alive,
-    client_for,
-    in_every_stream,
-    in_every_way,
-    patient,
-    request_for,
-)
+from tests.transport.asking import Way, client_for, good, in_every_stream, in_every_way, patient, request_for
 
 TOTAL = 0.3
 BOUND = 5.0  # half of what the slowest of these answers take, so that a busy machine may be late
@@ -92,7 +84,7 @@ def test_attempts_share_it(way: Way, server: ScriptServer) -> None:
 @in_every_way
 def test_a_listing_that_hangs_counts_too(way: Way, server: ScriptServer) -> None:
     server.listing = Answer(end="hang")
-    server.always = streamed("Hello") if way.streamed else replied()
+    server.always = good
     with patient(BOUND), pytest.warns(UserWarning, match="listing"), pytest.raises(APITimeoutError):
         way.ask(client_for(server, total_timeout=TOTAL))
 
@@ -127,7 +119,7 @@ def test_what_drips_behind_the_end_of_a_stream_is_not_waited_for(stream_way: Way
 def test_time_is_kept_without_a_thread_for_each_call(
     way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch, total_timeout: float | None
 ) -> None:
-    server.always = alive(streamed("Hel", "lo")) if way.streamed else alive(replied())
+    server.always = good
     client = client_for(server, total_timeout=total_timeout)
     started: list[threading.Thread] = []
     start = threading.Thread.start

@@ -94,9 +94,6 @@ def placed(body: Any, path: tuple[Any, ...], value: Any) -> Any:
     return {**fields, first: placed(fields.get(first), tuple(rest), value)}
 
 
-CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
-
-
 @contextmanager
 def located(path: tuple[Any, ...]) -> Iterator[None]:
     """Say in which place it was that something failed."""

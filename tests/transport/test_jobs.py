@@ -31,46 +31,16 @@ from aki_transport.wire import _job
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 from tests.transport.asking import (
     KEY,
+    Clock,
     Way,
-    in_every_async_way,
     in_every_chat,
     in_every_stream,
     in_every_way,
     patient,
     request_for,
     run,
-    true,
 )
-from tests.transport.native_says import CHAT, JOB, STARTED, JobClock, Worker, done, refused, working
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> JobClock:
-    return JobClock(monkeypatch)
-
-
-def script(
-    server: ScriptServer, *states: Any, start: tuple[Any, ...] = (STARTED,)
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """Have a server on a real socket play a job; what it is asked: starts, looks and cancels."""
-    starts: list[dict[str, Any]] = []
-    looks: list[dict[str, Any]] = []
-    cancels: list[dict[str, Any]] = []
-
-    def answer(request: Request) -> Answer:
-        if "/call/" in request.path:
-            starts.append(request.json)
-            said = start[min(len(starts), len(start)) - 1]
-        elif request.json.get("cancel"):
-            cancels.append(request.json)
-            said = STARTED
-        else:
-            looks.append(request.json)
-            said = states[min(len(looks), len(states)) - 1]
-        return said if isinstance(said, Answer) else json_answer(said, end="keep-alive")
-
-    server.always = answer
-    return starts, looks, cancels
+from tests.transport.native_says import CHAT, STARTED, Worker, done, refused, working
 
 
 def native(server: ScriptServer, **fields: Any) -> Client:
@@ -88,7 +58,7 @@ def test_no_pause_is_none_and_none_is_long(age: float, stream: bool) -> None:
 
 @pytest.mark.parametrize(("seconds", "most"), [(1, 30), (10, 50), (100, 100), (590, 350)])
 @in_every_chat
-def test_a_long_job_is_looked_at_seldom(chat_way: Way, seconds: float, most: int, clock: JobClock) -> None:
+def test_a_long_job_is_looked_at_seldom(chat_way: Way, seconds: float, most: int, clock: Clock) -> None:
     worker = Worker(working())
     answer = worker.answer
 
@@ -104,7 +74,7 @@ def test_a_long_job_is_looked_at_seldom(chat_way: Way, seconds: float, most: int
 
 
 @in_every_stream
-def test_someone_who_reads_along_waits_less_for_each_piece(stream_way: Way, clock: JobClock) -> None:
+def test_someone_who_reads_along_waits_less_for_each_piece(stream_way: Way, clock: Clock) -> None:
     worker = Worker(*[working()] * 100, done())
     stream_way.ask(worker.client(), request_for(CHAT))
     assert max(clock.pauses) == LONGEST_PAUSE_STREAMED
@@ -114,7 +84,7 @@ def test_someone_who_reads_along_waits_less_for_each_piece(stream_way: Way, cloc
 # Started once
 
 
-def late(worker: Worker, clock: JobClock, seconds: float) -> None:
+def late(worker: Worker, clock: Clock, seconds: float) -> None:
     """Have so many seconds pass before each answer."""
     answer = worker.answer
 
@@ -153,31 +123,13 @@ def response(status: int, message: str = "no worker") -> httpx.Response:
 )
 @in_every_way
 def test_a_job_that_may_have_begun_is_not_started_again(
-    way: Way, failure: Any, cls: type[AKIError], seconds: float, clock: JobClock
+    way: Way, failure: Any, cls: type[AKIError], seconds: float, clock: Clock
 ) -> None:
     worker = Worker(done(), start=(failure, STARTED))
     late(worker, clock, seconds)
     with pytest.raises(cls):
         way.ask(worker.client(max_retries=5), request_for(CHAT))
     assert (len(worker.starts), worker.looks, clock.pauses) == (1, [], [])
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [
-        response(429),
-        refused(400, "Job queue reached max length 1000!"),
-        refused(200, "Job queue reached max length 1000!"),
-        response(503),
-    ],
-)
-@pytest.mark.usefixtures("clock")
-@in_every_way
-def test_a_job_that_never_began_is_started_again(way: Way, failure: Any) -> None:
-    worker = Worker(done(), start=(failure, failure, STARTED))
-    assert way.ask(worker.client(), request_for(CHAT)).text == "Hello"
-    assert len(worker.starts) == 3
-    assert len(worker.looks) == 1
 
 
 # Looks that fail
@@ -207,7 +159,7 @@ def test_a_look_that_fails_is_repeated(way: Way, failure: Any) -> None:
 )
 @in_every_way
 def test_a_job_is_polled_through_lost_connections(
-    way: Way, failure: Any, clock: JobClock, monkeypatch: pytest.MonkeyPatch
+    way: Way, failure: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(polling, "LONGEST_OUTAGE", 60.0)
     worker = Worker(working("Hel"), *[failure] * 40, working("Hello"), done())
@@ -235,7 +187,7 @@ def test_a_job_for_which_the_time_is_up_is_canceled(
     way: Way,
     states: tuple[Any, ...],
     bounds: dict[str, Any],
-    clock: JobClock,
+    clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     *,
     words: str,
@@ -258,7 +210,7 @@ def test_a_job_for_which_the_time_is_up_is_canceled(
 
 
 @in_every_chat
-def test_without_any_bound_a_job_may_take_a_day(chat_way: Way, clock: JobClock) -> None:
+def test_without_any_bound_a_job_may_take_a_day(chat_way: Way, clock: Clock) -> None:
     worker = Worker(*[working()] * 144, done())
     late(worker, clock, 600)
     client = worker.client(timeout=Timeout(connect=None, answer=None, chunk=None))
@@ -269,10 +221,11 @@ def test_without_any_bound_a_job_may_take_a_day(chat_way: Way, clock: JobClock) 
 @in_every_way
 def test_a_look_that_hangs_is_taken_again(way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_job, "_POLL_TIMEOUT", Timeout(answer=0.2))
-    starts, looks, cancels = script(server, Answer(end="hang"), done("Hello"))
+    server.say(json_answer(STARTED, end="keep-alive"), Answer(end="hang"), json_answer(done()))
     with patient(5):
         assert way.ask(native(server), request_for(CHAT)).text == "Hello"
-    assert (len(starts), len(looks), len(cancels)) == (1, 2, 0)
+    assert [request.path.split("/")[2] for request in server.requests] == ["call", "progress", "progress"]
+    assert "cancel" not in server.requests[-1].json
 
 
 @in_every_way
@@ -296,46 +249,6 @@ def test_a_cancel_that_hangs_holds_nobody_up_for_long(
 
 
 # Cancelling
-
-
-@pytest.mark.usefixtures("clock")
-@in_every_stream
-def test_whoever_stops_reading_cancels_the_job(stream_way: Way) -> None:
-    worker = Worker(*HEL, working("Hello w"), done())
-
-    async def stop() -> None:
-        deltas = worker.client().astream(request_for(CHAT))
-        assert (await anext(deltas)).text == "Hel"
-        assert worker.cancels == []
-        await deltas.aclose()
-
-    if stream_way.is_async:
-        run(stop())
-    else:
-        deltas = worker.client().stream(request_for(CHAT))
-        assert next(deltas).text == "Hel"
-        assert worker.cancels == []
-        deltas.close()
-    assert worker.cancels == [{"job_id": JOB, "cancel": True, "key": KEY}]
-    assert len(worker.starts) == 1
-
-
-@pytest.mark.parametrize("by", ["cancel", "timeout"])
-@in_every_async_way
-def test_a_task_that_is_canceled_cancels_its_job(way: Way, by: str, server: ScriptServer) -> None:
-    starts, looks, cancels = script(server, working())
-
-    async def give_up() -> None:
-        task = asyncio.create_task(way.aask(native(server), request_for(CHAT)))
-        await true(lambda: len(looks) >= 2)
-        if by == "timeout":
-            await asyncio.wait_for(task, 0.01)
-        task.cancel()
-        await task
-
-    with pytest.raises(asyncio.CancelledError if by == "cancel" else TimeoutError):
-        run(give_up())
-    assert (len(starts), [body["job_id"] for body in cancels]) == (1, [JOB])
 
 
 @pytest.mark.usefixtures("clock")

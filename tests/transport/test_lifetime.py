@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 
-from aki_transport.transport import connections, lifetime
-from tests.scenarios import chunk, replied, streamed
+from aki_transport.transport import connections
+from tests.scenarios import chunk
 from tests.script_server import Answer, Request, ScriptServer, sse
 from tests.subcases import subcases
-from tests.transport.asking import KEY, Way, alive, client_for, in_every_async_way, in_every_way, request_for, run, true
+from tests.transport.asking import KEY, Way, client_for, good, in_every_async_way, in_every_way, request_for, run, true
 from tests.transport.raw_server import until
 
+pytestmark = pytest.mark.usefixtures("own_client")  # what others left in the shared pool does not count
 ROOT = Path(__file__).parents[2]
 
 
@@ -39,23 +38,10 @@ class Counting(ScriptServer):
         super()._accept(reader, writer)
 
 
-def good(request: Request) -> Answer:
-    return alive(streamed("Hel", "lo") if request.json.get("stream") else replied())
-
-
 @pytest.fixture
 def server() -> Iterator[Counting]:
     with Counting(always=good) as server:
         yield server
-
-
-@pytest.fixture(autouse=True)
-def own_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A thread pool of the test's own, so that what others left there does not count."""
-    monkeypatch.setattr(lifetime, "_threads", None)
-    yield
-    if lifetime._threads is not None:
-        lifetime._threads.client.close()
 
 
 def open_sockets() -> int:
@@ -90,20 +76,6 @@ def ended(child):
         time.sleep(0.01)
     os.kill(child, 9)
 """
-
-
-@in_every_async_way
-def test_ten_loops_make_ten_requests_and_leave_no_socket(way: Way, server: Counting) -> None:
-    client = client_for(server)
-    way.ask(client)
-    server.requests.clear()
-    before = open_sockets()
-    for _ in range(10):
-        assert way.ask(client).text == "Hello"
-    gc.collect()
-    assert len(server.requests) == 10
-    until(lambda: server.open_connections == 0)
-    assert open_sockets() <= before
 
 
 FORK = """
@@ -238,30 +210,6 @@ def question_of(request: Request) -> str:
 # Many at once
 
 
-def test_fifty_threads_share_a_client(server: Counting) -> None:
-    client = client_for(server)
-    together = threading.Barrier(50)
-
-    def ask(number: int) -> str:
-        together.wait(10)
-        return Way(streamed=number % 2 == 0, is_async=number % 4 == 3).ask(client).text
-
-    with ThreadPoolExecutor(50) as threads:
-        assert set(threads.map(ask, range(50))) == {"Hello"}
-    assert (len(server.requests), len(server.listings)) == (50, 1)
-
-
-@in_every_async_way
-def test_two_hundred_tasks_share_a_client(way: Way, server: Counting) -> None:
-    client = client_for(server)
-
-    async def ask() -> set[str]:
-        return {reply.text for reply in await asyncio.gather(*(way.aask(client) for _ in range(200)))}
-
-    assert run(ask()) == {"Hello"}
-    assert (len(server.requests), len(server.listings)) == (200, 1)
-
-
 def test_an_event_loop_in_each_of_ten_threads(server: Counting) -> None:
     client = client_for(server)
 
@@ -272,19 +220,6 @@ def test_an_event_loop_in_each_of_ten_threads(server: Counting) -> None:
         assert set().union(*threads.map(ask, range(10))) == {"Hello"}
     assert len(server.requests) == 50
     until(lambda: server.open_connections <= 1)
-
-
-def test_a_stream_read_by_turns_with_calls(server: Counting) -> None:
-    async def deltas() -> AsyncIterator[str]:
-        client = client_for(server)
-        async for delta in client.astream(request_for()):
-            yield delta.text
-            await client.achat(request_for())
-
-    async def collect() -> list[str]:
-        return [text async for text in deltas()]
-
-    assert "".join(run(collect())) == "Hello"
 
 
 # Given back
@@ -437,23 +372,3 @@ def test_sockets_do_not_grow_with_clients(server: Counting) -> None:
         return open_sockets()
 
     assert run(ask()) <= before + 6  # the loop's own, and one connection
-
-
-@in_every_way
-def test_a_client_of_the_user_s_is_used_and_not_closed(way: Way, server: Counting) -> None:
-    async def ask() -> None:
-        async with httpx.AsyncClient(headers={"x-mine": "1"}, trust_env=False) as mine:
-            client = client_for(server, http_async_client=mine)
-            await way.aask(client)
-            await client.aclose()
-            assert not mine.is_closed
-
-    if way.is_async:
-        run(ask())
-    else:
-        with httpx.Client(headers={"x-mine": "1"}, trust_env=False) as mine:
-            client = client_for(server, http_client=mine)
-            way.ask(client)
-            client.close()
-            assert not mine.is_closed
-    assert server.requests[0].headers["x-mine"] == "1"

@@ -17,26 +17,13 @@ from aki_transport.transport import Payload
 from aki_transport.wire import native
 from tests.subcases import subcases
 from tests.transport.asking import KEY, Way, added_up, in_every_chat, in_every_stream, in_every_way, request_for
-from tests.transport.native_says import (
-    CHAT,
-    JOB,
-    STARTED,
-    JobClock,
-    Worker,
-    done,
-    refused,
-    result,
-    working,
-)
+from tests.transport.native_says import CHAT, JOB, STARTED, Worker, done, refused, result, working
+
+pytestmark = pytest.mark.usefixtures("clock")
 
 more = settings(max_examples=30, deadline=None)
 in_both_modes = subcases("stream", [False, True])
 words = st.text("ab \n", max_size=8)
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> JobClock:
-    return JobClock(monkeypatch)
 
 
 def decode(*states: Any, stream: bool = True, **fields: Any) -> list[ChatDelta]:
@@ -63,13 +50,6 @@ def follow(*texts: Any, **fields: Any) -> ChatReply:
 
 
 # Cumulative texts
-
-
-@more
-@given(st.text(max_size=30), st.lists(st.integers(0, 30), max_size=8))
-def test_a_growing_text_is_given_out_in_full(text: str, cuts: list[int]) -> None:
-    text = text.replace("<", "")
-    assert follow(*(text[:cut] for cut in sorted(cuts)), text).text == text
 
 
 @more
@@ -189,16 +169,6 @@ def test_a_result_is_empty_only_where_its_text_is(stream: bool, form: Any, words
 
 
 @in_every_stream
-def test_a_stop_word_ends_the_job(stream_way: Way) -> None:
-    worker = Worker(working("One. E"), working("One. END of"), working("One. END of it"), done())
-    reply = stream_way.ask(worker.client(), request_for(CHAT, stop=("END",)))
-    assert (reply.text, reply.finish_reason, reply.details["stop_sequence"]) == ("One. ", "stop", "END")
-    assert reply.usage is None
-    assert [body["job_id"] for body in worker.cancels] == [JOB]
-    assert len(worker.looks) == 3
-
-
-@in_every_stream
 def test_a_stop_word_in_the_answer_to_the_start_ends_the_job_too(stream_way: Way) -> None:
     looks = [working("a END"), working("a END")]
     worker = Worker(done(), start=(looks[0],))
@@ -210,15 +180,7 @@ def test_a_stop_word_in_the_answer_to_the_start_ends_the_job_too(stream_way: Way
 @in_both_modes
 def test_a_stop_word_in_the_reasoning_stops_nothing(stream: bool) -> None:
     reply = added_up(decode(STARTED, done("<think>END</think>Hello END"), stop=("END",), stream=stream))
-    assert (reply.text, reply.reasoning) == ("Hello ", "END")
-
-
-@in_every_chat
-def test_stop_words_cut_a_blocking_answer_without_a_cancel(chat_way: Way) -> None:
-    worker = Worker(working("One. END of"), done("One. END of it"))
-    reply = chat_way.ask(worker.client(), request_for(CHAT, stop=("END",)))
-    assert (reply.text, worker.cancels) == ("One. ", [])
-    assert reply.usage == Usage(input_tokens=5, output_tokens=3, total_tokens=8)
+    assert (reply.text, reply.reasoning, reply.details["stop_sequence"]) == ("Hello ", "END", "END")
 
 
 # Numbers
@@ -231,7 +193,8 @@ def test_stop_words_cut_a_blocking_answer_without_a_cancel(chat_way: Way) -> Non
         ({"prompt_length": None}, (5, 3)),
         ({"prompt_length": None, "current_context_length": None}, (0, 3)),
         ({"prompt_length": None, "current_context_length": 1}, (0, 3)),
-        ({"prompt_length": "5", "current_context_length": 10**400}, (0, 3)),
+        ({"prompt_length": "5", "current_context_length": 10**400}, (5, 3)),
+        ({"prompt_length": "many", "current_context_length": "9" * 400}, (0, 3)),
         ({"num_generated_tokens": None}, None),
         ({"num_generated_tokens": True}, None),
         ({"num_generated_tokens": 10**400}, None),
@@ -386,16 +349,3 @@ def test_nothing_of_the_service_s_own_fields_is_shown(way: Way, answer: Any) -> 
         shown.append(error.response.text)
     for secret in (KEY, "worker#0", "auth_key", "a secret"):
         assert not [each for each in shown if secret in each]
-
-
-@in_every_way
-def test_nothing_of_them_is_in_an_answer_either(way: Way) -> None:
-    seen: list[Any] = []
-    worker = Worker(working("Hel"), working("Hel"), done())
-    client = worker.client(on_progress=seen.append)
-    request = request_for(CHAT)
-    seen.append(way.ask(client, request))
-    if way.streamed:
-        seen += way.deltas(client, request)
-    for secret in (KEY, "worker#0", "auth_key"):
-        assert secret not in repr(seen)

@@ -11,14 +11,11 @@ from aki_transport import ConfigurationError
 from aki_transport.messages import Audio, ChatRequest, File, Image, Message, Part, ReasoningBlock, Text, ToolCall
 from aki_transport.wire import native
 from tests.transport.asking import KEY, Way, in_every_chat, in_every_way, request_for
-from tests.transport.native_says import CHAT, ENDPOINT, JOB, JobClock, Worker, done, working
+from tests.transport.native_says import CHAT, ENDPOINT, JOB, Worker, done, working
+
+pytestmark = pytest.mark.usefixtures("clock")
 
 DATA = "data:image/png;base64,iVBORw0="
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> JobClock:
-    return JobClock(monkeypatch)
 
 
 def body_of(*messages: Message, **fields: Any) -> dict[str, Any]:
@@ -101,14 +98,3 @@ def test_what_it_has_no_words_for_is_refused_before_a_job_is_started(
     with pytest.raises(ConfigurationError, match=words):
         chat_way.ask(worker.client(), ChatRequest(model=CHAT, messages=(message,)))
     assert worker.starts == []
-
-
-@pytest.mark.parametrize("endpoint", ["a/b", "a?key=1", "a#b", "a b", "../x"])
-@in_every_chat
-def test_an_endpoint_s_name_stays_one_part_of_the_address(chat_way: Way, endpoint: str) -> None:
-    worker = Worker(done(), endpoints=(endpoint,))
-    assert chat_way.ask(worker.client(), request_for(endpoint)).text == "Hello"
-    for path, begins in zip(worker.paths, ("/api/call/", "/api/progress/"), strict=True):
-        name = path.removeprefix(begins)
-        assert name != path
-        assert not set(name) & set("/?# ")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 
 import httpx
 import pytest
 
 from aki_transport import APIConnectionError, Client, ConfigurationError
-from aki_transport.transport import lifetime
 from aki_transport.transport.failures import was_never_sent
 from tests.transport.asking import KEY, Way, in_every_chat, in_every_way, patient
 from tests.transport.raw_server import (
@@ -124,15 +123,6 @@ def test_what_is_lost_behind_a_proxy_may_have_arrived(is_async: bool, lose: Call
 
 
 # Those of the environment
-
-
-@pytest.fixture
-def own_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A client of the test's own for threads: it reads the environment when it is made."""
-    monkeypatch.setattr(lifetime, "_threads", None)
-    yield
-    if lifetime._threads is not None:
-        lifetime._threads.client.close()
 
 
 _BODY = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}'

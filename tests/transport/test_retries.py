@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import time
 from typing import Any
 
 import pytest
@@ -81,28 +80,6 @@ def test_jitter_is_full_and_not_added_to_what_the_server_asks(attempt: int, seco
     assert 0 <= retry.pause_before(attempt, None, dice) <= min(8, 0.5 * 2.0 ** min(attempt - 1, 10))
     assert retry.pause_before(attempt, None, 0.0) == 0
     assert retry.pause_before(attempt, seconds, dice) == seconds
-
-
-_DATES = st.one_of(
-    st.datetimes().map(email.utils.format_datetime),
-    st.builds(
-        "{}, {:02} {} {} {:02}:{:02}:{:02} {}".format,
-        st.sampled_from(["Wed", "", "Xyz"]),
-        st.integers(0, 99),
-        st.sampled_from(["Jan", "Dez", "Dec"]),
-        st.one_of(st.integers(0, 10000), st.just(10**30)),
-        st.integers(0, 99),
-        st.integers(0, 99),
-        st.integers(0, 99),
-        st.sampled_from(["GMT", "-0000", "+9999", "+99999999", ""]),
-    ),
-)
-
-
-@given(st.one_of(st.text(), _DATES, st.floats().map(str), st.integers().map(str)), st.booleans())
-def test_any_retry_after_gives_seconds_or_nothing(value: str, ms: bool) -> None:
-    seconds = retry.retry_after_seconds({"retry-after-ms" if ms else "retry-after": value}, time.time())
-    assert seconds is None or 0 <= seconds < float("inf")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,17 @@ from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, Message, 
 from aki_transport.prepare import adaptations
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, json_answer
-from tests.transport.asking import MODEL, Way, client_for, in_every_stream, in_every_way, request_for
+from tests.transport.asking import (
+    MODEL,
+    Clock,
+    Way,
+    client_for,
+    fastapi,
+    in_every_stream,
+    in_every_way,
+    refusal,
+    request_for,
+)
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 JSON = '{"a": 1}'
@@ -59,14 +69,6 @@ def methods_of(server: ScriptServer) -> list[str]:
     return [method_of(request) for request in server.requests]
 
 
-def openai(message: str, **fields: Any) -> dict[str, Any]:
-    return {"error": {"message": message, "type": "invalid_request_error", **fields}}
-
-
-def fastapi(*loc: str, message: str = "Extra inputs are not permitted") -> dict[str, Any]:
-    return {"detail": [{"type": "extra_forbidden", "loc": ["body", *loc], "msg": message}]}
-
-
 @in_every_way
 def test_each_method_asks_in_its_way(way: Way, server: ScriptServer) -> None:
     answer = asked(way, server, told(way, f"<think>Hm.</think>{JSON}"), structured_first="json_schema")
@@ -94,24 +96,25 @@ def test_each_method_asks_in_its_way(way: Way, server: ScriptServer) -> None:
 # What the requests of three calls are, where a refusal concerns the service's method, or one schema or text.
 METHOD = ["json_schema", *["function_calling"] * 3]
 ONCE = ["json_schema", "function_calling"] * 3
-NO_FORMAT = openai("response_format is not supported by this model")
+NO_FORMAT = refusal("response_format is not supported by this model")
 REFUSALS: dict[str, tuple[int, Any, list[str]]] = {
     "words": (400, NO_FORMAT, METHOD),
-    "words of a parameter": (400, openai("Invalid parameter: 'json_schema'"), METHOD),
-    "words of a mode": (400, openai("This model does not support structured outputs"), METHOD),
-    "the field in param": (400, openai("Not here.", param="response_format", code="unsupported_parameter"), METHOD),
+    "words of a parameter": (400, refusal("Invalid parameter: 'json_schema'"), METHOD),
+    "words of a mode": (400, refusal("This model does not support structured outputs"), METHOD),
+    "the field in param": (400, refusal("Not here.", param="response_format", code="unsupported_parameter"), METHOD),
     "the field in loc": (422, fastapi("response_format"), METHOD),
-    "as a failure": (501, openai("JSON schema is not supported"), METHOD),
-    "a schema, by its path": (400, openai("Not good.", param="response_format.json_schema.schema"), ONCE),
+    "as an endpoint that is not there": (404, refusal("No endpoints found that support response_format"), METHOD),
+    "as a failure": (501, refusal("JSON schema is not supported"), METHOD),
+    "a schema, by its path": (400, refusal("Not good.", param="response_format.json_schema.schema"), ONCE),
     "a schema, in loc": (422, fastapi("response_format", "json_schema", "schema", message="bad"), ONCE),
-    "a schema, by code": (400, openai("Not this one.", code="invalid_json_schema"), ONCE),
+    "a schema, by code": (400, refusal("Not this one.", code="invalid_json_schema"), ONCE),
     "a schema, in OpenAI's words": (
         400,
-        openai("Invalid schema for response_format 'City': 'required' is missing.", param="response_format"),
+        refusal("Invalid schema for response_format 'City': 'required' is missing.", param="response_format"),
         ONCE,
     ),
-    "a schema, in vLLM's words": (400, openai("Grammar error: Unimplemented keys: [uniqueItems]"), ONCE),
-    "one text": (400, openai("Failed to generate JSON.", code="json_validate_failed"), ONCE),
+    "a schema, in vLLM's words": (400, refusal("Grammar error: Unimplemented keys: [uniqueItems]"), ONCE),
+    "one text": (400, refusal("Failed to generate JSON.", code="json_validate_failed"), ONCE),
 }
 
 
@@ -132,10 +135,8 @@ def test_a_method_is_remembered_and_a_schema_is_not(way: Way, row: str, server: 
 
 @in_every_way
 def test_it_is_remembered_for_an_hour_for_one_model_by_all_clients(
-    way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
+    way: Way, server: ScriptServer, clock: Clock
 ) -> None:
-    now = [1000.0]
-    monkeypatch.setattr(adaptations, "clock", lambda: now[0])
     server.always = refuse(way, NO_FORMAT)
 
     def methods(model: str = MODEL) -> list[str]:
@@ -145,20 +146,20 @@ def test_it_is_remembered_for_an_hour_for_one_model_by_all_clients(
 
     both = ["json_schema", "function_calling"]
     assert [methods(), methods(), methods("gpt-oss-120b")] == [both, ["function_calling"], both]
-    now[0] += adaptations.REMEMBERED_FOR
+    clock.passed += adaptations.REMEMBERED_FOR
     assert [methods(), methods()] == [both, ["function_calling"]]
 
 
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (400, openai("temperature is too large", param="temperature")),
-        (400, openai("prompt is too long for response_format")),
-        (403, openai("tools are not for you")),
-        (400, openai("An assistant message with 'tool_calls' must be followed by tool messages: tools not allowed")),
-        (400, openai("tools are not supported here", param="messages[1].tool_calls")),
-        (400, openai("Blocked by our policy: a tool or function of this kind is not allowed")),
-        (400, openai("The function of this weapon is not something we support.")),
+        (400, refusal("temperature is too large", param="temperature")),
+        (400, refusal("prompt is too long for response_format")),
+        (403, refusal("tools are not for you")),
+        (400, refusal("An assistant message with 'tool_calls' must be followed by tool messages: tools not allowed")),
+        (400, refusal("tools are not supported here", param="messages[1].tool_calls")),
+        (400, refusal("Blocked by our policy: a tool or function of this kind is not allowed")),
+        (400, refusal("The function of this weapon is not something we support.")),
     ],
 )
 @in_every_way
@@ -179,10 +180,10 @@ def test_the_last_refusal_is_raised_and_none_is_remembered(way: Way, words: str,
     methods = ["function_calling", "json_schema", "instruction"]
     for _ in range(2):
         with pytest.raises(AKIError, match=words):
-            asked(way, server, *[json_answer(openai(words), 400)] * 3)
+            asked(way, server, *[json_answer(refusal(words), 400)] * 3)
         assert methods_of(server) == methods
         server.requests.clear()
-    asked(way, server, *[json_answer(openai(words), 400)] * 2, told(way, JSON))
+    asked(way, server, *[json_answer(refusal(words), 400)] * 2, told(way, JSON))
     asked(way, server, told(way, JSON))
     assert methods_of(server) == [*methods, "instruction"]
 
@@ -244,8 +245,8 @@ def test_own_tools_are_called_beside_a_schema(way: Way, words: str, server: Scri
 @pytest.mark.parametrize("words", ["", "Sorry."])
 @in_every_way
 def test_a_refusal_is_given_as_it_is(way: Way, words: str, server: ScriptServer) -> None:
-    refusal = {"refusal": "I will not."}
-    said = streamed(*([words] * bool(words)), chunk(**refusal)) if way.streamed else replied(words or None, **refusal)
+    field = {"refusal": "I will not."}
+    said = streamed(*([words] * bool(words)), chunk(**field)) if way.streamed else replied(words or None, **field)
     answer = asked(way, server, said, **SCHEMA_FIRST)
     assert (answer.text, answer.refusal) == (words, "I will not.")
 

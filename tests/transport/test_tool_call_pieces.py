@@ -36,11 +36,15 @@ def mixtures(draw: st.DrawFn) -> tuple[list[tuple[str, dict[str, Any]]], list[li
     repeats_name = draw(st.booleans()) and (ids in ("own", "first only") or (numbering != "none" and ids[:3] != "new"))
     # Without index or ID, `{}` under the same name could be a repetition: no call without arguments is made of it.
     placeholder = draw(st.booleans()) and (numbering != "none" or ids == "own")
+    # A name in pieces, or again with each: only under one ID, or none.
+    is_cut = ids != "new in each piece" and not repeats_name
+    name_form = draw(st.sampled_from(["at once", "in pieces", "all so far"] if is_cut else ["at once"]))
     ending = draw(st.sampled_from(["", "again", "spaced", "tail", "{}", "<|im_end|>", "</tool_call>"]))
     payloads: list[list[dict[str, Any]]] = []
     for position, (name, arguments) in enumerate(calls):
         text = json.dumps(arguments)
-        pieces = [*(["{}"] if placeholder else [""]), *_split(draw, text)]
+        names = {"at once": [name], "in pieces": _split(draw, name), "all so far": [name[:2], name]}[name_form]
+        pieces = [*[None] * (len(names) - 1), *(["{}"] if placeholder else [""]), *_split(draw, text)]
         if ending:
             behind = {"again": text, "spaced": json.dumps(arguments, indent=1), "tail": text[-3:]}.get(ending, ending)
             # Only an index tells a repetition in pieces, under the same name or a new ID, from another call.
@@ -48,8 +52,8 @@ def mixtures(draw: st.DrawFn) -> tuple[list[tuple[str, dict[str, Any]]], list[li
             pieces += _split(draw, behind) if is_told else [behind]
         for number, piece in enumerate(pieces):
             entry: dict[str, Any] = {"function": {"arguments": piece}}
-            if number == 0 or repeats_name:
-                entry["function"]["name"] = name
+            if number < len(names) or repeats_name:
+                entry["function"]["name"] = names[number] if number < len(names) else name
             if numbering != "none":
                 entry["index"] = position if numbering == "index" else str(position)
             labels = {
@@ -77,6 +81,7 @@ def test_calls_come_out_of_any_mixture(drawn: tuple[list[tuple[str, dict[str, An
         own = [delta for delta in deltas if delta.position == reader.calls().index(call)]
         assert "".join(delta.arguments for delta in own) == call.arguments
         assert [delta.id for delta in own if delta.id] == [call.id]
+        assert "".join(delta.name or "" for delta in own) == call.name
     assert len({call.id for call in reader.calls()}) == len(calls)
 
 
@@ -97,11 +102,7 @@ def test_arguments_that_are_something_else_are_kept():
         assert "".join([*map(reader.feed, pieces), reader.end()]) == "".join(pieces)
 
 
-BLOCKING_FORMS = (
-    [("call_0", None), ("call_0", None)],
-    [("get_weather", 0), ("get_weather", 0)],
-    [("", 0), ("", 1)],
-)
+BLOCKING_FORMS = ([("call_0", None), ("call_0", None)], [("get_weather", 0), ("get_weather", 0)], [("", 0), ("", 1)])
 
 
 def test_parallel_calls_of_a_blocking_answer_that_share_an_id_are_two():
@@ -137,6 +138,12 @@ def test_a_call_whose_pieces_belong_to_no_name_is_no_valid_call():
         ("assistant to=functions.get_weather", "get_weather"),
         ("get_weather json", "get_weather"),
         ("`Get_Weather()`", "get_weather"),
+        ("default_api::get_weather", "get_weather"),
+        ("assistant<|channel|>commentary to=functions.get_weather", "get_weather"),
+        ("<function=get_weather>", "get_weather"),
+        ("{get_weather}", "get_weather"),
+        ("get_weather(city)", "get_weather"),
+        ("get_weather[0],", "get_weather"),
         ("get_weather_now", "get_weather_now"),
         ("delete get_weather", "delete get_weather"),
         ("", ""),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 import time
@@ -90,6 +91,10 @@ def _ask_with_template(path: Path, args: argparse.Namespace) -> Section:
 
 
 def _capture(running: Sequence[Server]) -> None:
+    if len(running) == 1:
+        (server,) = running
+        capture.capture(server, f"{re.sub(r'[^a-z0-9]+', '_', server.name.lower())}.json")
+        return
     llama, forwarding, mocking = running
     capture.capture(llama, "llama_cpp.json")
     capture.capture(forwarding, "litellm.json", failing_of=mocking)
@@ -112,7 +117,8 @@ def _outcome(feature: Feature, subject: Subject, *, verbose: bool) -> str:
 @contextmanager
 def _servers(args: argparse.Namespace) -> Iterator[list[Server]]:
     if args.url is not None:
-        yield [servers.at_url(args.url, args.model, os.environ.get("AKI_INTEROP_KEY"))]
+        key = os.environ.get("AKI_INTEROP_KEY")
+        yield [servers.at_url(args.url, args.model, key, name=args.name, version=args.version)]
         return
     install.CACHE.mkdir(parents=True, exist_ok=True)
     with servers.llama_cpp() as llama:
@@ -130,6 +136,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--url", help="the OpenAI-compatible base URL of a server that runs; its key: AKI_INTEROP_KEY")
     parser.add_argument("--model", help="the model to ask there; the first one that it lists if not given")
+    parser.add_argument("--name", help="what that server is, for the page; its URL if not given")
+    parser.add_argument("--version", default="unknown", help="its version, for the page")
     parser.add_argument("--write", action="store_true", help="write its section into docs/compatibility.md too")
     parser.add_argument("--capture", action="store_true", help="keep what the servers answer in tests/captured too")
     parser.add_argument(

@@ -48,6 +48,7 @@ def _questions(server: Server) -> Iterator[tuple[Any, ...]]:
     """Name, kind and body of each request, and the key where it is another one."""
     model = {"model": server.model}
     bounded = {**model, "max_tokens": 40}
+    longer = {**model, "max_tokens": 200}  # a random model that no grammar binds does not end by itself
     stream = {"stream": True, "stream_options": {"include_usage": True}}
     picture = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": PNG}}]}]
     forced = {"tools": [CALL_TOOL], "tool_choice": "required"}
@@ -56,14 +57,16 @@ def _questions(server: Server) -> Iterator[tuple[Any, ...]]:
     yield "limits", "model/info", None
     yield "answer", "chat", _chat(**bounded)
     yield "stream", "chat", _chat(**bounded, **stream)
-    yield "forced tool", "chat", _chat(**model, **forced)
-    yield "forced tool, streamed", "chat", _chat(**model, **forced, **stream)
-    yield "object", "chat", _chat(**model, response_format=schema)
+    yield "forced tool", "chat", _chat(**longer, **forced)
+    yield "forced tool, streamed", "chat", _chat(**longer, **forced, **stream)
+    yield "object", "chat", _chat(**longer, response_format=schema)
     yield "unknown model", "chat", _chat(model="no-such-model", max_tokens=40)
     yield "wrong key", "chat", _chat(**bounded), "sk-of-somebody-else"
     yield "no key", "chat", _chat(**bounded), None
     yield "overflow", "chat", _chat(**model, messages=[{"role": "user", "content": "how now " * WINDOW}])
     yield "picture", "chat", _chat(**bounded, messages=picture)
+    if server.anthropic_url is None:
+        return
     yield "answer", "messages", _chat(**bounded)
     yield "stream", "messages", _chat(**bounded, stream=True)
     yield "unknown model", "messages", _chat(model="no-such-model", max_tokens=40)

@@ -121,13 +121,13 @@ def litellm(behind: Server) -> Iterator[tuple[Server, Server]]:
     path.unlink()
 
 
-def at_url(url: str, model: str | None, key: str | None) -> Server:
+def at_url(url: str, model: str | None, key: str | None, *, name: str | None, version: str) -> Server:
     """A server that somebody started: vLLM, `transformers serve` or another one."""
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
     if model is None:
         answer = httpx.get(f"{url.rstrip('/')}/models", headers=headers, timeout=30)
         model = answer.raise_for_status().json()["data"][0]["id"]
-    return Server(name=url, version="unknown", url=url, model=model, key=key)
+    return Server(name=name or url, version=version, url=url, model=model, key=key)
 
 
 def _free_port() -> int:

@@ -14,8 +14,8 @@ from aki_transport.auth import EMULATOR_VARIABLE
 from aki_transport.cli import agree
 from aki_transport.emulator import Emulator
 from aki_transport.errors import ConfigurationError
-from aki_transport.live_check import all_questions, run
-from tests.tools.live.frameworks import QUESTIONS
+from aki_transport.live_check import QUESTIONS, run
+from tests.tools.live.frameworks import QUESTIONS as FRAMEWORK_QUESTIONS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with emulated() if arguments.emulator else _as_it_is():
             is_answered = run(
-                (*all_questions(), *QUESTIONS),
+                (*QUESTIONS, *FRAMEWORK_QUESTIONS),
                 write=print,
                 agree=partial(agree, yes=arguments.yes),
                 provider=arguments.provider,

@@ -37,7 +37,7 @@ def _arguments(service: Service) -> dict[str, Any]:
         "protocol": service.protocol,
         "base_url": service.base_url,
         "api_key": service.key,
-        "model": service.models["plain"],
+        "model": service.model,
         "max_tokens": 100,
         "max_retries": 0,
         "model_listing": False,
