@@ -248,16 +248,6 @@ def test_a_call_that_was_turned_away_is_sent_again(emu, protocol, draw, fault):
     assert len(emu.jobs) <= 1 or protocol == "openai"
 
 
-@pytest.mark.parametrize(
-    ("status", "error"), [(401, ours.AuthenticationError), (402, None), (400, ours.BadRequestError)]
-)
-def test_a_refusal_is_a_typed_error(emu, protocol, draw, status, error):
-    error = error or {"openai": ours.InsufficientCreditsError, "native": ours.PermissionDeniedError}[protocol]
-    with pytest.raises(error):
-        draw(client_on(emu, protocol, f"status={status}"))
-    assert len(started(emu, protocol)) == 1
-
-
 @pytest.mark.usefixtures("no_waiting")
 @subcases("fault", ["job-fail", "lapse", "job-cancel", "lose-result"])
 def test_a_job_that_is_lost_is_not_started_again(emu, draw, fault):
