@@ -68,7 +68,7 @@ class SharedListing:
             if self._is_read_by_this_loop():
                 return
             with suppress(FutureTimeoutError):
-                reading.result(timeout=max(give_up - time.monotonic(), 0))
+                reading.result(timeout=give_up - time.monotonic())
             if not reading.done():
                 return
 
@@ -88,7 +88,7 @@ class SharedListing:
                 return
             # Shielded: a waiter that is cancelled must not cancel the reading for all the others.
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(give_up - time.monotonic(), 0)):
+                async with asyncio.timeout(give_up - time.monotonic()):
                     await asyncio.shield(asyncio.wrap_future(reading))
             if not reading.done():
                 return
@@ -140,14 +140,13 @@ class SharedListing:
     def _note_failure(self, error: Exception) -> None:
         first = self._failed_at is None
         self._failed_at = time.monotonic()
+        log.debug("the models of %s could not be read: %s", self._provider.title, error)
         if self._provider.fallback_model is None:
             # A service without a listing is asked once; one that was not reached may have been starting.
             self._retry_after = (
                 LIFETIME if isinstance(error, APITimeoutError) or not isinstance(error, _PASSING) else REREAD_AFTER
             )
-            log.debug("%s lists no models: %s", self._provider.title, error)
             return
-        log.info("the model listing could not be read: %s", error)
         # A wrong key is reported by the call itself, and a test's mock without a listing is no failure.
         if first and isinstance(error, AKIError) and not isinstance(error, AuthenticationError | PermissionDeniedError):
             problem = f"the model listing could not be read, the built-in table serves instead. {error}"

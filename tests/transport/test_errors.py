@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from aki_transport import AKIError, APIStatusError, ContextOverflowError, errors
-from aki_transport.error_parsing import error_from_payload, error_from_response, refused_fields
+from aki_transport.error_parsing import error_from_payload, error_from_response, is_error, refused_fields
 from aki_transport.prepare.structured_output import NoJsonError
 from tests.script_server import Answer, ScriptServer, json_answer, text_answer
 from tests.subcases import subcases
@@ -174,6 +174,20 @@ def test_what_an_error_holds(way: Way, status: int, body: Any, requests: int, se
     assert error.__cause__ is None
     assert error.__context__ is None or error.__suppress_context__
     assert len(server.requests) == requests
+
+
+def test_an_error_in_a_good_answer_is_one_of_its_kind() -> None:
+    payloads: list[tuple[dict[str, Any], type[APIStatusError]]] = [
+        (openai("the maximum context length is 4096 tokens"), ContextOverflowError),
+        ({"object": "error", "message": "no", "code": 404}, errors.NotFoundError),
+        ({"status": 429, "description": "no"}, errors.RateLimitError),
+        ({"error": {"type": "rate_limit_error", "message": "no"}}, errors.RateLimitError),
+        ({"error": "no"}, APIStatusError),
+    ]
+    for payload, kind in payloads:
+        assert is_error(payload)
+        assert type(error_from_payload(payload)) is kind
+    assert not any(map(is_error, [{"status": 404, "choices": []}, {"status": "completed"}, {"object": "chat"}, {}]))
 
 
 def test_every_refused_field_is_read() -> None:
