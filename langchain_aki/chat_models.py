@@ -241,6 +241,9 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
                         yield chunk
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> ChatRequest:
+        tools = kwargs.get("tools") or ()
+        if not all(isinstance(tool, dict) for tool in tools):  # given without `bind_tools`
+            kwargs = {**kwargs, "tools": [convert_tool(tool, kwargs.get("strict")) for tool in tools]}
         return self._create_request(
             convert_messages(messages),
             stop,

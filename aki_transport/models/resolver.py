@@ -203,6 +203,8 @@ class ModelResolver:
                 message = f"max_tokens={requested} is more than the {info.max_output} that {info.id} is known to give."
                 self._warn_once(("limit", f"{info.id} {requested}"), message, ModelLimitWarning)
             return requested
+        if "max_completion_tokens" in request.extra_body:
+            return None  # the same bound under its other name
         bound = self._default_bound(info)
         room = info.context_window - _estimated_tokens(request)
         if bound is None or room >= bound:
