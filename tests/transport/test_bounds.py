@@ -8,17 +8,20 @@ import zlib
 from functools import cache
 from typing import Any
 
+import httpx
 import pytest
 
 from aki_transport import AKIError, InvalidResponseError
 from aki_transport.transport import body
 from aki_transport.transport import sse as sse_module
+from aki_transport.transport.decoder import Payload
 from aki_transport.transport.sse import EventDecoder
 from aki_transport.wire._tool_calls import ToolCallReader
 from tests.growth import grows_with_its_size
 from tests.scenarios import replied, streamed
 from tests.script_server import Answer, ScriptServer
 from tests.transport.asking import Way, client_for, in_every_stream, in_every_way
+from tests.transport.test_decoding import Pieces
 
 MB = 2**20
 
@@ -106,3 +109,13 @@ def test_an_encoding_that_was_not_asked_for_is_no_answer(way: Way, encoding: str
         assert way.ask(client_for(server, max_retries=0)).text == "Hello"
     except AKIError:
         assert encoding != "x-own"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", " GZIP", "deflate", ""])
+def test_a_body_is_one_payload_and_the_bounds_are_the_documented_ones(encoding: str) -> None:
+    plain = b'{"a": 1}'
+    packed = zlib.compress(plain) if encoding == "deflate" else gzip.compress(plain) if encoding else plain
+    headers = {"content-type": "application/json", "content-encoding": encoding}
+    response = httpx.Response(200, headers=headers, stream=Pieces(packed, [5]))
+    assert list(body.payloads(response, stream=True)) == [(Payload("body", plain),)]
+    assert (body.MAX_BODY, body.MAX_ERROR_BODY, sse_module.MAX_EVENT) == (64 * MB, MB, 16 * MB)

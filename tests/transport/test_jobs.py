@@ -292,11 +292,13 @@ def test_reading_the_last_piece_and_no_further_cancels_nothing() -> None:
     ],
 )
 @in_every_way
-def test_a_cancel_that_fails_hides_no_error(way: Way, answer: Any) -> None:
+def test_a_cancel_that_fails_hides_no_error(way: Way, answer: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "aki_transport")
     worker = Worker(httpx.Response(200, text="{"), cancel=answer)
     with pytest.raises(InvalidResponseError, match="not JSON"):
         way.ask(worker.client(), request_for(CHAT))
     assert len(worker.cancels) == 1
+    assert any("the job could not be canceled" in message for message in caplog.messages)
 
 
 def test_jobs_side_by_side_keep_their_own(server: ScriptServer) -> None:
