@@ -171,6 +171,7 @@ def test_what_an_error_holds(way: Way, status: int, body: Any, requests: int, se
     assert (error.status_code, error.request_id, error.retry_after, error.body) == (status, "req-1", 9, body)
     assert (error.code, error.type) == (("c", "t") if isinstance(body, dict) else (None, None))
     assert str(error) == f"AKI.IO answered {status}: {error.message}; retry after 9 s (request req-1)"
+    assert ("The key came from" in error.message) is (status == 401)
     assert error.__cause__ is None
     assert error.__context__ is None or error.__suppress_context__
     assert len(server.requests) == requests

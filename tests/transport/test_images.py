@@ -288,6 +288,7 @@ def test_what_is_no_size_or_out_of_range_is_refused(size):
 )
 def test_the_bounds_themselves_are_taken(name, value):
     assert getattr(build_image_request("a cat", model=None, **{name: value}), name) == value
+    assert build_image_request("a cat", model=None).n == 1
     assert len(build_image_request("a cat", model=None, images=(GeneratedImage.read(a_png()),) * 16).images) == 16
 
 

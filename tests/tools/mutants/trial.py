@@ -130,7 +130,7 @@ class Trial:
         """Whether a test notices the change; taking ten times as long as without it counts as noticed."""
         reached = self._lines[str(path)]
         reaching = [name for name, lines in reached.items() if mutation.statement in lines]
-        names = self._by_seconds(reaching or reached or self._seconds)  # a constant is read without its line
+        names = self._by_seconds(reaching or self._seconds)  # what runs at the import is used without its line
         owner = Counter(map(_file, names)).most_common(1)[0][0]  # most changes take no more than its tests
         first, rest = [name for name in names if _file(name) == owner], [name for name in names if _file(name) != owner]
         return self._fails((path, mutation), first) or (bool(rest) and self._fails((path, mutation), rest))
