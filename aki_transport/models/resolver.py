@@ -214,9 +214,9 @@ class ModelResolver:
     def planned_output(self, info: ModelInfo) -> int | None:
         """The tokens to plan for an answer if the prompt is not known yet; None if no bound is sent."""
         bound = self._default_bound(info)
-        return (
-            None if bound is None else min(bound, max(info.context_window // 4, _MIN_OUTPUT), info.context_window // 2)
-        )
+        if bound is None:
+            return None
+        return min(bound, max(info.context_window // 4, _MIN_OUTPUT), info.context_window // 2)
 
     def _default_bound(self, info: ModelInfo) -> int | None:
         """The `max_tokens` for a short prompt; None leaves it to the service."""
