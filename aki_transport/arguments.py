@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from aki_transport.errors import ConfigurationError
 from aki_transport.messages import JsonObject, JsonSchema, ResponseFormat, Tool, ToolChoice, ToolNamed
+from aki_transport.schemas import rooted_schema
 
 ALIASES: Mapping[str, str] = {
     "model_name": "model",
@@ -38,7 +39,8 @@ REQUEST_FIELDS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         (
             *("n", "logprobs", "top_logprobs", "logit_bias", "user", "verbosity", "prediction", "modalities", "audio"),
-            *("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "store", "web_search_options"),
+            *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "moderation", "safety_identifier"),
+            *("store", "web_search_options"),
             *("min_p", "top_a", "repetition_penalty", "length_penalty", "min_tokens", "ignore_eos", "best_of"),
             *("chat_template_kwargs", "include_reasoning", "reasoning", "plugins", "models", "route", "transforms"),
         ),
@@ -46,7 +48,11 @@ REQUEST_FIELDS: Mapping[str, frozenset[str]] = {
     ),
     **dict.fromkeys(("service_tier", "thinking", "cache_control"), _BOTH),
     **dict.fromkeys(
-        ("container", "context_management", "mcp_servers", "output_config", "inference_geo"), frozenset({"anthropic"})
+        (
+            *("container", "context_management", "mcp_servers", "output_config", "inference_geo", "speed"),
+            *("diagnostics", "user_profile_id", "workspace_id"),
+        ),
+        frozenset({"anthropic"}),
     ),
 }
 """Further fields of the request body by name, and the protocols that know each."""
@@ -63,7 +69,7 @@ _HINTS: Mapping[str, str] = {
     **dict.fromkeys(("openai_proxy", "anthropic_proxy"), "set HTTPS_PROXY, or pass http_client="),
     **dict.fromkeys(("organization", "openai_organization"), "use default_headers={'OpenAI-Organization': ...}"),
     "betas": "use default_headers={'anthropic-beta': ...}",
-    "default_query": "put the query into base_url=",
+    **dict.fromkeys(("default_query", "extra_query"), "put the query into base_url="),
     "disable_parallel_tool_use": "use parallel_tool_calls=False",
     "effort": "use reasoning_effort=",
     "enable_thinking": "use reasoning_effort='none', or chat_template_kwargs={...} at servers of one's own",
@@ -72,6 +78,7 @@ _HINTS: Mapping[str, str] = {
     "metadata": "send it to the service with extra_body={'metadata': ...}",
     "stream_chunk_timeout": "use timeout=Timeout(chunk=...)",
     "stream_options": "nothing is needed: the usage of a stream is asked for",
+    "system": "pass a system message",
     "tags": "pass it in config= of the call",
 }
 _VALUE_HINTS: Mapping[str, str] = {"model": "a model's ID; the command `aki models` lists them"}
@@ -93,12 +100,18 @@ def with_aliases(owner: str, arguments: Mapping[str, Any], known: Collection[str
     """
     taken: dict[str, Any] = {}
     fields: dict[str, Any] = dict(arguments.get("request_fields") or {})
-    for name, value in arguments.items():
+    for name, value in sorted(arguments.items(), key=lambda argument: argument[0] not in known):
         if name in known:
             taken[name] = value
         elif name in ALIASES and ALIASES[name] in known:
             if ALIASES[name] == "extra_body":
-                taken["extra_body"] = {**(value or {}), **(arguments.get("extra_body") or {})}
+                # The arguments of a call in OpenAI's library, of which two are no fields of the body.
+                body = dict(value or {})
+                headers = "extra_headers" if "extra_headers" in known else "default_headers"
+                for target, inner in ((headers, "extra_headers"), ("extra_body", "extra_body")):
+                    if inner in body:
+                        taken[target] = {**body.pop(inner), **(taken.get(target) or {})}
+                taken["extra_body"] = {**body, **(taken.get("extra_body") or {})}
             elif arguments.get(ALIASES[name]) is None:
                 taken[ALIASES[name]] = value
         elif name in REQUEST_FIELDS:
@@ -151,7 +164,7 @@ def as_tool_choice(choice: Any) -> ToolChoice | None:
             return "none"
         case {"type": "allowed_tools"}:
             return dict(choice)
-        case {"function": {"name": str(name)}} | {"name": str(name)} | {"custom": {"name": str(name)}} | str(name):
+        case {"function": {"name": str(name)}} | {"name": str(name)} | str(name):
             return ToolNamed(name)
         case {"type": "auto" | "any" | "required" | "none" as kind}:
             return as_tool_choice(kind)
@@ -228,6 +241,8 @@ def as_response_format(value: Any, strict: bool | None) -> ResponseFormat | None
             return _json_schema(
                 {"name": value.__name__, "description": value.__doc__}, value.model_json_schema(), strict
             )
+        case {"$ref": str()} if rooted_schema(value) is not value:
+            return as_response_format(rooted_schema(value), strict)
         case Mapping() if is_schema(value):
             return _json_schema({"name": value.get("title"), "description": value.get("description")}, value, strict)
         case Mapping():

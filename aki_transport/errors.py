@@ -26,6 +26,7 @@ All of them can be pickled and copied. They keep the server's own message and ne
 
 from __future__ import annotations
 
+import copyreg
 import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -105,14 +106,8 @@ class AKIError(Exception):
         return escape_control(f"{prefix}{self.message}{suffix}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self.args, self.__dict__.copy())
-
-
-def _restore(cls: type[AKIError], args: tuple[Any, ...], state: dict[str, Any]) -> AKIError:
-    error = cls.__new__(cls, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+        # Not by calling the class, as exceptions do: it takes more than `args`.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__.copy()  # type: ignore[attr-defined]
 
 
 class ConfigurationError(AKIError):

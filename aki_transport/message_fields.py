@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from aki_transport.messages import ChatReply, Part, Text, cache_mark, with_fields
+from aki_transport.messages import ChatReply, Message, cache_mark, with_fields
 from aki_transport.reasoning import FIELD, to_blocks
 
 CALL_EXTRAS = "tool_call_extras"
@@ -68,13 +69,16 @@ def read_source(source: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return known, fields
 
 
-def marked(content: str | tuple[Part, ...], fields: Mapping[str, Any]) -> str | tuple[Part, ...]:
-    """The content, its last part with the mark of caches that the additional fields of its message hold."""
+def marked(message: Message, fields: Mapping[str, Any]) -> Message:
+    """The message, its last part, or else its last call, with the mark of caches that its additional fields hold."""
     mark = cache_mark(fields)
-    if not mark or not content:
-        return content
-    *before, last = (Text(content),) if isinstance(content, str) else content
-    return (*before, with_fields(last, mark))
+    if mark and message.content:
+        *parts, last = message.parts
+        return replace(message, content=(*parts, with_fields(last, mark)))
+    if mark and message.tool_calls:
+        *calls, call = message.tool_calls
+        return replace(message, tool_calls=(*calls, replace(call, extra={**call.extra, **mark})))
+    return message
 
 
 def maker_fields(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from mimetypes import guess_type
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
@@ -54,6 +55,11 @@ class File:
     url: str | None = None
     text: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def media_type(self) -> str:
+        """The MIME type; what the name tells, or that of a PDF, if it is not known."""
+        return self.mime_type or guess_type(self.filename or "")[0] or "application/pdf"
 
 
 @dataclass(frozen=True, slots=True)

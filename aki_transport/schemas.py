@@ -98,10 +98,11 @@ def _closed(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     properties = schema.get("properties")
     if schema.get("type") != "object" and not isinstance(properties, Mapping):
         return schema
-    required = {"required": list(properties)} if isinstance(properties, Mapping) else {}
-    # A free-form object, with a schema for any other field, is left as it is: closed, it could only be empty.
+    if not isinstance(properties, Mapping):
+        return schema  # a free-form object, which could only be empty if it were closed
+    # So could one with a schema for any other field, if it has none of its own.
     closed = {} if isinstance(schema.get("additionalProperties"), Mapping) else {"additionalProperties": False}
-    return {**schema, **required, **closed}
+    return {**schema, "required": list(properties), **closed}
 
 
 _TYPES: Mapping[str, type[Any] | tuple[type[Any], ...]] = {

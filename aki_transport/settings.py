@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
-from typing import Any, ClassVar, Literal, Self
+from types import NoneType
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -98,19 +99,27 @@ class ConnectionSettings(BaseModel):
         if isinstance(data, Mapping):
             known = {field.alias for field in cls.model_fields.values() if field.alias} | set(cls.model_fields)
             data = with_aliases(cls.__name__, data, known)
+            data = {name: value for name, value in data.items() if value is not None or cls._takes_none(name)}
             if "request_fields" in data and "request_fields" not in known:
                 raise unknown_argument(cls.__name__, next(iter(data["request_fields"])))
             if isinstance(data.get("api_key"), str):
                 data["api_key"] = SecretStr(data["api_key"])
             provider, preferred = data.get("provider", DEFAULT_PROVIDER), cls.model_fields["protocol"].default
-            if "protocol" not in data and isinstance(provider, str | Provider):
-                protocol = default_protocol(provider, data.get("base_url"), preferred)
+            base_url = data.get("base_url")
+            if "protocol" not in data and isinstance(provider, str | Provider) and isinstance(base_url, str | None):
+                protocol = default_protocol(provider, base_url, preferred)
                 if protocol != preferred:
                     data = {**data, "protocol": protocol}
             timeout = data.get("timeout")
             if timeout is not None and not isinstance(timeout, int | float | Mapping):
                 return {**data, "timeout": as_timeout(timeout)}
         return data
+
+    @classmethod
+    def _takes_none(cls, name: str) -> bool:
+        """Whether None is a value of the field; to others it is the default, as in other integrations."""
+        field = cls.model_fields.get(name)
+        return field is None or field.annotation is None or NoneType in get_args(field.annotation)
 
     @model_validator(mode="wrap")
     @classmethod

@@ -48,5 +48,6 @@ def _parse(call: ToolCall, *, is_cut: bool) -> ParsedCall:
 
 
 def arguments_text(arguments: Any) -> str:
-    """Arguments as JSON text, which they may be already."""
-    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
+    """Arguments as JSON text, which they may be already; half a pair of surrogates as an escape."""
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages.content import KNOWN_BLOCK_TYPES
@@ -61,8 +62,8 @@ def read_block(block: Mapping[str, Any]) -> Part:
             return _file(file.get("file_data"), file.get("file_id"), file.get("filename"), extra)
         case {"type": "input_file"}:
             extra = _extra(block, "file_data", "file_url", *_SOURCE_FIELDS)
-            address = block.get("file_data") or block.get("file_url")
-            return _file(address, block.get("file_id"), block.get("filename"), extra)
+            document = _file(block.get("file_data"), block.get("file_id"), block.get("filename"), extra)
+            return replace(document, url=block.get("file_url") or document.url)
     media = _read_media(block)
     if media is None and not block.keys() - _BOOKKEEPING:
         raise ConfigurationError(f"a content block of type {block.get('type')!r} holds nothing that could be sent.")
@@ -113,7 +114,7 @@ def _read_media(block: Mapping[str, Any]) -> Part | None:
     extra = _extra(block, "source", "detail", *_SOURCE_FIELDS)
     if kind == "image" and (url or base64 or file_id):
         return Image(url, base64, mime_type, block.get("detail"), file_id, extra)
-    if kind in ("file", "document") and (url or base64 or file_id or source.get("text") is not None):
+    if kind in ("file", "document", "text-plain") and (url or base64 or file_id or source.get("text") is not None):
         title = extra.pop("title", None)
         return File(base64, mime_type, _filename(block) or title, file_id, url, source.get("text"), extra)
     if kind == "audio" and base64:

@@ -100,8 +100,8 @@ def _convert_message(message: BaseMessage) -> Message:
 
 
 def _convert_plain(message: BaseMessage, role: Role) -> Message:
-    content = marked(_convert_content(message.content, role), message.additional_kwargs)
-    return Message(role=role, content=content, name=message.name)
+    converted = Message(role=role, content=_convert_content(message.content, role), name=message.name)
+    return marked(converted, message.additional_kwargs)
 
 
 def _convert_assistant_message(message: AIMessage) -> Message:
@@ -110,9 +110,9 @@ def _convert_assistant_message(message: AIMessage) -> Message:
     reasoning = fields.get("reasoning_content") or "".join(_reasoning_texts(blocks))
     provider = message.response_metadata.get("model_provider")
     content = message.content if isinstance(message.content, str) else joined_parts(list(_answer_parts(blocks)), "")
-    return Message(
+    converted = Message(
         role="assistant",
-        content=marked(content or fields.get("refusal") or "", fields),
+        content=content or fields.get("refusal") or "",
         name=message.name,
         reasoning=reasoning if isinstance(reasoning, str) else "",
         reasoning_blocks=reasoning_format.from_blocks(fields.get(reasoning_format.FIELD) or message.content),
@@ -122,6 +122,7 @@ def _convert_assistant_message(message: AIMessage) -> Message:
         # What has no provider was not answered to us, and its additional fields are nobody's known form.
         extra={} if provider is None else maker_fields(fields),
     )
+    return marked(converted, fields)
 
 
 def _calls(message: AIMessage, blocks: list[Any]) -> Iterator[ToolCall]:
@@ -134,7 +135,8 @@ def _calls(message: AIMessage, blocks: list[Any]) -> Iterator[ToolCall]:
     for call in message.tool_calls:
         yield ToolCall(call["id"] or "", call["name"], arguments_text(call["args"]), extras.get(call["id"], {}))
     for broken in message.invalid_tool_calls:
-        yield ToolCall(broken["id"] or "", broken["name"] or "", broken["args"] or "", extras.get(broken["id"], {}))
+        text = arguments_text(broken["args"] or "")
+        yield ToolCall(broken["id"] or "", broken["name"] or "", text, extras.get(broken["id"], {}))
     if not message.tool_calls and not message.invalid_tool_calls:
         yield from _calls_of_other_makers(message.additional_kwargs.get("function_call"), blocks)
 

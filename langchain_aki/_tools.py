@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -49,8 +50,7 @@ def convert_schema(schema: Any, strict: bool | None) -> dict[str, Any]:
         if isinstance(form, JsonSchema):
             function = {"name": form.name, "parameters": object_schema(form.schema)}
             if form.schema is schema and function["parameters"] is schema:  # as LangChain's conversion has it
-                outer = ("title", "description")
-                function["parameters"] = {name: value for name, value in schema.items() if name not in outer}
+                function["parameters"] = _without_title(schema)
             return function if form.description is None else {**function, "description": form.description}
     converted = convert_tool(schema, strict).get("function")
     if not isinstance(converted, dict):
@@ -78,6 +78,7 @@ def _convert_dict(tool: Mapping[str, Any], strict: bool | None) -> dict[str, Any
             function["strict"] = strict
         fields = {name: value for name, value in known.extra.items() if name != "function"}
         return {**fields, "type": "function", "function": function}
+    tool = rooted_schema(tool) if "$ref" in tool else tool
     is_schema = str(tool.get("type")) in SCHEMA_TYPES or (tool.get("type") is None and {"name", "title"} & tool.keys())
     if is_schema or "toolSpec" in tool:
         return {**cache_mark(tool), **_as_openai_tool(dict(tool), strict)}
@@ -89,20 +90,29 @@ def _as_openai_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
     try:
         converted = convert_to_openai_tool(tool)
     except RecursionError:
-        converted = None
-    if converted is None:
+        problem = "it contains itself; use a pydantic class"
+    except (ValueError, TypeError, AttributeError) as error:
+        problem = str(error)
+    else:
+        problem = ""
+    if problem:
         name = getattr(tool, "__name__", repr(tool))
-        raise ConfigurationError(f"{name} contains itself, which LangChain cannot convert; use a pydantic class.")
+        raise ConfigurationError(f"{name:.100} cannot be converted to a tool or a schema: {problem}.")
     if strict is not None and "function" in converted:
         converted["function"]["strict"] = strict
     return converted
 
 
 def _recursive_schema(tool: Any) -> dict[str, Any] | None:
-    """The schema with its references, if a class in it contains itself: LangChain's form leaves such fields empty."""
-    source = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
-    if inspect.isfunction(source):
+    """The schema with its references, if a class in it contains itself: LangChain's form leaves such fields empty.
+
+    So is a schema that is a dict, as tools of MCP servers have.
+    """
+    source: Any = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
+    if any(is_kind(source) for is_kind in (inspect.isroutine, is_dataclass)):
         source = create_schema_from_function(source.__name__, source)
+    if isinstance(source, dict):
+        return _without_title(source)
     if not (isinstance(source, type) and is_basemodel_subclass(source) and hasattr(source, "model_json_schema")):
         return None
     schema: dict[str, Any] = source.model_json_schema()
@@ -110,9 +120,13 @@ def _recursive_schema(tool: Any) -> dict[str, Any] | None:
     try:
         TopologicalSorter({name: _REFERENCE.findall(json.dumps(each)) for name, each in definitions.items()}).prepare()
     except CycleError:
-        schema = dict(rooted_schema(schema))
-        return {name: value for name, value in schema.items() if name not in ("title", "description")}
+        return _without_title(schema)
     return None
+
+
+def _without_title(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an object without its name and description, which the tool has."""
+    return {name: value for name, value in rooted_schema(schema).items() if name not in ("title", "description")}
 
 
 def convert_tool_choice(
@@ -128,8 +142,8 @@ def convert_tool_choice(
         return dict(choice)
     if not isinstance(parsed, ToolNamed):
         return parsed if parsed is None or isinstance(parsed, str) else dict(parsed)
-    names = [tool["function"]["name"] for tool in tools if isinstance(tool.get("function"), Mapping)]
-    names += [tool["name"] for tool in tools if isinstance(tool.get("name"), str)]
+    nested = [tool.get("function") or tool.get("custom") or tool for tool in tools]
+    names = [each["name"] for each in nested if isinstance(each, Mapping) and isinstance(each.get("name"), str)]
     if parsed.name not in names and parsed.name in [tool.get("type") for tool in tools]:
         return {"type": parsed.name}  # a tool that the service runs, and that has no name
     if parsed.name not in names:

@@ -210,10 +210,9 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        as_blocks = self.output_version == "v1"
         with raises_langchain_errors():
             client, request = self._client, self._request(messages, stop, kwargs)
-            converter = DeltaConverter(client.provider.name, as_blocks=as_blocks)
+            converter = DeltaConverter(client.provider.name, as_blocks=self.output_version == "v1")
             for delta in client.stream(request):
                 if delta.reply is not None:
                     self._check_reply(client, request, delta.reply)
@@ -229,10 +228,9 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        as_blocks = self.output_version == "v1"
         with raises_langchain_errors():
             client, request = self._client, self._request(messages, stop, kwargs)
-            converter = DeltaConverter(client.provider.name, as_blocks=as_blocks)
+            converter = DeltaConverter(client.provider.name, as_blocks=self.output_version == "v1")
             async with aclosing(client.astream(request)) as deltas:
                 async for delta in deltas:
                     if delta.reply is not None:
@@ -243,6 +241,9 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
                         yield chunk
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> ChatRequest:
+        tools = kwargs.get("tools") or ()
+        if not all(isinstance(tool, dict) for tool in tools):  # given without `bind_tools`
+            kwargs = {**kwargs, "tools": [convert_tool(tool, kwargs.get("strict")) for tool in tools]}
         return self._create_request(
             convert_messages(messages),
             stop,

@@ -99,9 +99,9 @@ def convert_message(message: ChatMessage) -> Message:
     if provider is not None and CONTENT_PARTS in fields and not is_marked:
         text = "".join(part.text for part in parts if isinstance(part, Text))
         parts = list(read_content_parts(fields[CONTENT_PARTS], text)) or parts
-    return Message(
+    converted = Message(
         role=role,
-        content=marked(joined_parts(parts, "\n"), fields),
+        content=joined_parts(parts, "\n"),
         name=fields.get("name"),
         reasoning="".join(block.content or "" for block in thinking_blocks),
         reasoning_blocks=from_blocks([_thinking_fields(block) for block in thinking_blocks if _is_block(block)]),
@@ -112,6 +112,7 @@ def convert_message(message: ChatMessage) -> Message:
         reasoning_field=fields.get(REASONING_FIELD),
         extra={} if provider is None else maker_fields(fields),
     )
+    return marked(converted, fields)
 
 
 def _mark(items: list[Any], point: CachePoint) -> None:
@@ -126,7 +127,7 @@ def _mark(items: list[Any], point: CachePoint) -> None:
 
 def _is_block(block: ThinkingBlock) -> bool:
     """Whether the service sent it as a block of its own, which it wants back unchanged."""
-    return bool(block.additional_information)
+    return not block.additional_information.keys().isdisjoint(("signature", "data"))
 
 
 def _thinking_fields(block: ThinkingBlock) -> dict[str, Any]:
@@ -146,6 +147,10 @@ def _convert_block(block: ContentBlock) -> list[Part]:
             return [_convert_audio(block)]
         case VideoBlock():
             return [_convert_video(block)]
+        case CitableBlock() if all(isinstance(inner, TextBlock) for inner in block.content):
+            texts = [{"type": "text", "text": inner.text} for inner in block.content if isinstance(inner, TextBlock)]
+            fields = {"title": block.title, "source": block.source, "content": texts, "citations": {"enabled": True}}
+            return [RawBlock({"type": "search_result", **fields}, "anthropic")]
         case CitableBlock():
             return [
                 Text(f"{block.title} ({block.source}):"),
@@ -163,9 +168,7 @@ def _convert_block(block: ContentBlock) -> list[Part]:
 def _convert_image(block: ImageBlock) -> Image:
     if block.url is not None and block.image is None and block.path is None:
         return Image(url=str(block.url), detail=block.detail)
-    return Image(
-        base64=_data(block, block.resolve_image), mime_type=block.image_mimetype or "image/png", detail=block.detail
-    )
+    return Image(base64=_data(block, block.resolve_image), mime_type=block.image_mimetype, detail=block.detail)
 
 
 def _convert_audio(block: AudioBlock) -> Part:
@@ -216,11 +219,11 @@ def _calls_of_other_makers(fields: Mapping[str, Any], extras: Mapping[str, Any])
 
 
 def _convert_openai_tool_call(entry: Any, extras: Mapping[str, Any]) -> ToolCall | None:
-    """A call that another integration left in `additional_kwargs`: OpenAI's or Anthropic's dict, or an SDK's object."""
+    """A call that another integration left in `additional_kwargs`: a dict of one of the vendors, or an SDK's object."""
     call = entry if isinstance(entry, Mapping) else getattr(entry, "model_dump", dict)()
     function = call.get("function") or call
     if not function.get("name"):
         return None
-    call_id = call.get("id") or ""
-    arguments = function.get("arguments") or function.get("input") or ""
+    call_id = next((call[name] for name in ("id", "call_id", "toolUseId") if call.get(name)), "")
+    arguments = next((function[name] for name in ("arguments", "input", "args") if function.get(name)), "")
     return ToolCall(call_id, function["name"], arguments_text(arguments), extras.get(call_id, {}))

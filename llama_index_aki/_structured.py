@@ -109,9 +109,9 @@ def add_call_from_text(response: ChatResponse, tools: Sequence[BaseTool]) -> Non
         return
     answer: JsonAnswer | None = None
     for tool in tools:
-        cls: Any = tool.metadata.fn_schema
         if getattr(getattr(tool, "fn", None), "__module__", "") != get_function_tool.__module__:
             continue
+        cls: Any = tool.metadata.fn_schema
         answer = answer or JsonAnswer(response.message.content or "", reasoning_text(response.message))
         fields = known_fields(cls.model_json_schema()).union(cls.model_fields)
         with suppress(ValueError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, cast
 
@@ -66,6 +66,7 @@ class AKI(LlamaIndexModel, FunctionCallingLLM, defer_build=False):
 
     def _chat_request(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatRequest:
         kwargs = {"strict": self.strict, **_with_openai_names(kwargs)}
+        kwargs["tools"] = list(map(_openai_tool, kwargs.get("tools") or ()))
         return self._create_request(
             tuple(map(convert_message, messages)),
             None,
@@ -324,7 +325,9 @@ def _explains_unknown_tools(tools: Sequence[BaseTool]) -> Iterator[None]:
         raise InvalidResponseError(f"the model called {name}; the tools are {', '.join(names)}") from None
 
 
-def _openai_tool(tool: BaseTool) -> dict[str, Any]:
+def _openai_tool(tool: BaseTool | Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(tool, Mapping):
+        return tool
     converted = tool.metadata.to_openai_tool(skip_length_check=True)
     converted["function"]["name"] = tool.metadata.get_name()  # by which agents look for it; LlamaIndex changes it there
     schema: dict[str, Any] = getattr(tool.metadata.fn_schema, "model_json_schema", dict)()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
 from aki_transport.prepare.adaptations import forget_refusals
-from aki_transport.transport import lifetime, polling
+from aki_transport.transport import attempts, lifetime, polling
 from tests.script_server import ScriptServer
 
 # The same examples in each run: a new one must not stop work that has nothing to do with it.
@@ -26,6 +27,12 @@ settings.load_profile("repeatable")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A process that was started in the background inherits this, and so would the children that tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Keys and tracing of whoever runs the tests. The recorder needs them: it runs tests at the live services.
+if "AKI_RECORD" not in os.environ:
+    for name in [*os.environ]:
+        if name.startswith(("AKI_", "AACFLOW_", "AK_AI_CORE_", "OPENAI_", "LANGCHAIN_", "LANGSMITH_", "LC_OUTPUT_")):
+            del os.environ[name]
 
 # Else LlamaIndex's `asyncio_run` makes a loop in a sync program, and never closes it.
 asyncio.set_event_loop(None)
@@ -46,9 +53,27 @@ def a_job_without_connection_is_given_up_at_once() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_was_refused() -> None:
+def a_fresh_start() -> None:
     """Servers of other tests had the same ports."""
+    forget_listings()
     forget_refusals()
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repetitions follow at once."""
+    monkeypatch.setattr(attempts, "pause_before", lambda *_: 0.0)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any socket that would connect fails the test."""
+
+    def refuse(*args: object, **_: object) -> None:
+        pytest.fail(f"a socket was connected: {args}")
+
+    for name in ("socket.connect", "socket.connect_ex", "getaddrinfo"):
+        monkeypatch.setattr(f"socket.{name}", refuse)
 
 
 @pytest.fixture
@@ -91,16 +116,21 @@ def played(service: Emulator) -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def service_of_examples() -> Iterator[Emulator]:
-    """One emulator for all the examples of a file; nothing it was asked for lasts, but its record."""
-    with Emulator() as service:
-        yield service
+def emulator() -> Iterator[Emulator]:
+    """One for all tests of a file."""
+    with Emulator() as emulator:
+        yield emulator
 
 
 @pytest.fixture
-def at_the_emulator(service_of_examples: Emulator) -> Iterator[Emulator]:
+def fresh_emulator(emulator: Emulator) -> Emulator:
+    """The emulator, with nothing recorded."""
+    emulator.reset()
+    return emulator
+
+
+@pytest.fixture
+def at_the_emulator(fresh_emulator: Emulator) -> Iterator[Emulator]:
     """The services, as an example's reader has them: found by name, with their keys set."""
-    service_of_examples.reset()
-    forget_listings()
-    with played(service_of_examples):
-        yield service_of_examples
+    with played(fresh_emulator):
+        yield fresh_emulator

@@ -33,38 +33,26 @@ EXTRAS = {
 }
 
 
-def build(into: Path, *what: str) -> Path:
-    """What `uv build` makes of this, as a folder."""
-    uv = Path(sys.executable).with_name("uv")
-    command = [str(uv), "build", "--quiet", "--out-dir", str(into), *what]
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> tuple[set[str], dict[str, bytes]]:
+    """The names in the sdist, and the files of the wheel that is built of it."""
+    folder = tmp_path_factory.mktemp("built")
+    command = [str(Path(sys.executable).with_name("uv")), "build", "--quiet", "--out-dir", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=ROOT)  # noqa: S603
     assert done.returncode == 0, done.stderr
-    return into
-
-
-def files_of(wheel: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(wheel) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> dict[str, bytes]:
-    """The wheel that is built of the tree."""
-    (found,) = build(tmp_path_factory.mktemp("wheel"), "--wheel").glob("*.whl")
-    return files_of(found)
-
-
-@pytest.fixture(scope="module")
-def from_sdist(tmp_path_factory) -> tuple[list[str], dict[str, bytes]]:
-    """The names in the sdist, and the wheel that is built of it."""
-    made = build(tmp_path_factory.mktemp("sdist"))
-    (sdist,), (found,) = made.glob("*.tar.gz"), made.glob("*.whl")
+    (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
     with tarfile.open(sdist) as archive:
-        names = [member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()]
-    return names, files_of(found)
+        names = {member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()}
+    with zipfile.ZipFile(wheel) as archive:
+        return names, {name: archive.read(name) for name in archive.namelist()}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def wheel(built) -> dict[str, bytes]:
+    return built[1]
+
+
+@pytest.fixture
 def metadata(wheel: dict[str, bytes]) -> Message:
     return message_from_string(wheel[f"aki_integrations-{aki_transport.__version__}.dist-info/METADATA"].decode())
 
@@ -89,12 +77,8 @@ def test_the_wheel_holds_the_packages_the_shim_and_the_license_and_nothing_else(
     assert wheel[f"{info}/licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
 
 
-def test_the_sdist_builds_the_same_wheel(wheel: dict[str, bytes], from_sdist: tuple[list[str], dict[str, bytes]]):
-    assert from_sdist[1] == wheel
-
-
-def test_the_sdist_holds_what_its_tests_and_its_makefile_need(from_sdist: tuple[list[str], dict[str, bytes]]):
-    names = set(from_sdist[0])
+def test_the_sdist_holds_what_its_tests_and_its_makefile_need(built):
+    names = built[0]
     assert {"Makefile", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "tests/script_server.py"} < names
     assert {name.partition("/")[0] for name in names if "/" in name} == {
         *PACKAGES,

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aki_transport.emulator import Emulator
 from aki_transport.errors import AuthenticationError
 from notebooks.at_scale.__main__ import FRAMEWORKS, _parser
 from notebooks.at_scale.answering import Answering
@@ -19,17 +18,10 @@ from notebooks.at_scale.folder import Folder
 from tests.tools.at_scale.trial import MODEL, ROOT, known_answer, questions
 
 
-@pytest.fixture(scope="module")
-def running_service():
-    with Emulator() as service:
-        yield service
-
-
 @pytest.fixture
-def service(running_service, monkeypatch):
-    running_service.reset()
-    monkeypatch.setenv("AKI_API_KEY", running_service.key)
-    return running_service
+def service(fresh_emulator, monkeypatch):
+    monkeypatch.setenv("AKI_API_KEY", fresh_emulator.key)
+    return fresh_emulator
 
 
 @pytest.fixture
@@ -121,18 +113,6 @@ def test_what_failed_is_asked_again_by_the_next_run_though_it_is_the_same_batch(
     assert folder.merge(folder.path / "answers.parquet") == (0, 2)
 
 
-def test_a_call_is_written_down_before_it_is_made(answering, folder):
-    in_langchain, seen = import_module(FRAMEWORKS["langchain"]), []
-
-    async def looking(model, prompt):
-        seen.append((folder.calls(), folder.results()))
-        return await in_langchain.ask(model, prompt)
-
-    answering(ask=looking, at_once=1)(rows(questions(3)))
-    assert seen == [(1, 0), (2, 0), (3, 0)]
-    assert (folder.calls(), folder.results()) == (3, 3)
-
-
 def test_a_wrong_key_ends_the_run_and_what_was_answered_before_is_kept(answering, service, folder):
     in_langchain = import_module(FRAMEWORKS["langchain"])
     wrong = in_langchain.MODEL(model=MODEL, base_url=service.openai_url, api_key="wrong", max_retries=0)
@@ -157,13 +137,6 @@ def test_of_several_results_of_a_row_an_answer_wins_and_then_the_newest(folder):
     assert folder.merge(folder.path / "answers.parquet") == (2, 2)
     found = {name: row["answer"] or row["error"] for name, row in kept(folder).items()}
     assert found == {"a": "new", "b": "kept", "c": "E2", "d": "E3"}
-
-
-def test_the_same_rows_answered_by_two_workers_are_one_file(folder):
-    for words in ("of the first", "of the second"):
-        folder.keep([{"id": 1, "answer": words}, {"id": 2, "answer": words}], pa.int64())
-    assert folder.results() == 2
-    assert {row["answer"] for row in kept(folder).values()} == {"of the second"}
 
 
 def test_a_folder_without_answers_has_none(folder):

@@ -76,13 +76,6 @@ SERVERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AKI_API_KEY", "AKI_IO_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    forget_listings()
-
-
 def provider(server: ScriptServer, kind: str) -> Provider:
     if kind == "chat":
         return Provider(base_url=server.openai_url)

@@ -11,32 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from aki_transport import PROVIDERS
 from aki_transport.cli import BROKEN_PIPE, FAILED, INTERRUPTED, MISUSED, main
-from aki_transport.emulator import Emulator, answer, http_error
+from aki_transport.emulator import answer, http_error
 
 NO_KEY = "no key; set AKI_API_KEY or AKI_IO_API_KEY"
 
 
 @pytest.fixture(autouse=True)
-def without_keys(monkeypatch, tmp_path):
+def elsewhere(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("AKI_EMULATOR", raising=False)
-    for name in (name for row in PROVIDERS.values() for name in row.key_variables):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(scope="module")
-def service():
-    with Emulator() as emulator:
-        yield emulator
 
 
 @pytest.fixture
-def emulator(service, monkeypatch):
-    service.reset()
-    monkeypatch.setenv("AKI_EMULATOR", service.url)
-    return service
+def service(fresh_emulator, monkeypatch):
+    monkeypatch.setenv("AKI_EMULATOR", fresh_emulator.url)
+    return fresh_emulator
 
 
 def aki(capsys, *argv):
@@ -88,15 +77,15 @@ def test_without_a_key_it_says_in_one_line_what_to_do(capsys, argv, code, out, e
         (["image", "a tree", "--size", "256x256", "--protocol", "native"], ["img_", "256x256"], "done 100 %"),
     ],
 )
-def test_on_the_emulator(emulator, capsys, argv, out, err):
+def test_on_the_emulator(service, capsys, argv, out, err):
     code, printed, errors = aki(capsys, *argv)
     assert code == 0
     assert all(part in printed for part in out)
     assert err in errors if err else errors == ""
-    assert emulator.key not in printed + errors
+    assert service.key not in printed + errors
 
 
-@pytest.mark.usefixtures("emulator")
+@pytest.mark.usefixtures("service")
 def test_a_picture_is_changed_and_the_question_may_come_by_the_standard_input(capsys, monkeypatch):
     assert aki(capsys, "image", "a red tree", "--size", "256x256", "-o", "a.png")[0] == 0
     assert aki(capsys, "image", "make it blue", "--edit", "a.png", "-o", "b.png")[0] == 0
@@ -105,46 +94,45 @@ def test_a_picture_is_changed_and_the_question_may_come_by_the_standard_input(ca
     assert aki(capsys, "chat", "-")[1] == "6 * 8 = 48.\n"
 
 
-def test_what_the_service_refuses_is_one_line_without_the_key(emulator, capsys):
-    emulator.respond(http_error(401, f"the key {emulator.key} is wrong \x1b[31m", times=None))
+def test_what_the_service_refuses_is_one_line_without_the_key(service, capsys):
+    service.respond(http_error(401, f"the key {service.key} is wrong \x1b[31m", times=None))
     code, printed, errors = aki(capsys, "chat", "Hi", "-m", "gpt-oss-120b")
     assert (code, printed) == (FAILED, "")
     assert errors.startswith("aki: AKI.IO answered 401")
     assert errors.count("\n") == 1
-    assert emulator.key not in errors
+    assert service.key not in errors
     assert "\x1b" not in errors
 
 
-def test_a_key_of_another_variable_goes_to_another_address(service, capsys, monkeypatch):
-    service.reset()
-    monkeypatch.setenv("GATEWAY_KEY", service.key)
-    url = ("--base-url", service.openai_url, "--key-variable", "GATEWAY_KEY")
+def test_a_key_of_another_variable_goes_to_another_address(fresh_emulator, capsys, monkeypatch):
+    monkeypatch.setenv("GATEWAY_KEY", fresh_emulator.key)
+    url = ("--base-url", fresh_emulator.openai_url, "--key-variable", "GATEWAY_KEY")
     code, printed, _ = aki(capsys, "check", *url)
     assert code == 0
     assert "key       from api_key=" in printed
     assert aki(capsys, "chat", "What is 6 * 7?", "-m", "qwen3.6-35b", *url)[1] == "6 * 7 = 42.\n"
 
 
-def test_control_characters_of_a_model_are_escaped_and_lines_stay(emulator, capsys):
-    emulator.respond(answer("one\n\ttwo \x1b]0;title\x07 \u202e three"))
+def test_control_characters_of_a_model_are_escaped_and_lines_stay(service, capsys):
+    service.respond(answer("one\n\ttwo \x1b]0;title\x07 \u202e three"))
     _, printed, _ = aki(capsys, "chat", "Hi", "-m", "llama3-chat-8b")
     assert printed == "one\n\ttwo \\x1b]0;title\\x07 \\u202e three\n"
 
 
-def start(emulator, *argv, **options):
+def start(service, *argv, **options):
     return subprocess.Popen(  # noqa: S603  our own arguments
         [sys.executable, "-m", "aki_transport", *argv],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "AKI_EMULATOR": emulator.url, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "AKI_EMULATOR": service.url, "PYTHONPATH": str(Path(__file__).parents[1])},
         **options,
     )
 
 
-def test_ctrl_c_ends_it_without_a_traceback(emulator):
-    emulator.respond(answer("word " * 2000))
+def test_ctrl_c_ends_it_without_a_traceback(service):
+    service.respond(answer("word " * 2000))
     with start(
-        emulator, "chat", "Hi", "--provider", "ak_ai_core", "-m", "openai/gpt-4o-mini!chunk_delay=0.1"
+        service, "chat", "Hi", "--provider", "ak_ai_core", "-m", "openai/gpt-4o-mini!chunk_delay=0.1"
     ) as process:
         assert process.stdout.read(4)
         process.send_signal(signal.SIGINT)
@@ -153,9 +141,9 @@ def test_ctrl_c_ends_it_without_a_traceback(emulator):
     assert b"Traceback" not in errors
 
 
-def test_a_reader_that_leaves_ends_it_without_a_traceback(emulator):
-    emulator.respond(answer("word " * 20000))
-    with start(emulator, "chat", "Hi", "-m", "llama3-chat-8b") as process:
+def test_a_reader_that_leaves_ends_it_without_a_traceback(service):
+    service.respond(answer("word " * 20000))
+    with start(service, "chat", "Hi", "-m", "llama3-chat-8b") as process:
         assert process.stdout.read(4)
         process.stdout.close()
         errors = process.stderr.read()
@@ -164,8 +152,8 @@ def test_a_reader_that_leaves_ends_it_without_a_traceback(emulator):
     assert b"Exception ignored" not in errors
 
 
-def test_the_emulator_says_where_it_is_and_ends_with_ctrl_c(emulator):
-    with start(emulator, "emulator", "--port", "0") as process:
+def test_the_emulator_says_where_it_is_and_ends_with_ctrl_c(service):
+    with start(service, "emulator", "--port", "0") as process:
         lines = [process.stdout.readline() for _ in range(7)]
         process.send_signal(signal.SIGINT)
         process.communicate()

@@ -43,13 +43,6 @@ GATEWAYS: dict[str, tuple[dict[str, Any], dict[str, Any] | None, tuple[int, int]
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AKI_API_KEY", "AKI_IO_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    forget_listings()
-
-
 def answers(model: str) -> Callable[[Request], Answer]:
     """What a server of this model answers to any request."""
     top = {"model": model}
@@ -87,7 +80,8 @@ def test_the_first_call_answers_and_the_limits_are_known_behind_it(name: str) ->
 @pytest.mark.parametrize(
     ("row", "limits"),
     [
-        ({"max_model_len": 1024}, (1024, 0)),
+        ({"max_model_len": 1, "max_output_tokens": 10**9}, (1, 10**9)),
+        ({"max_context_length": 8}, (8, 0)),
         ({"meta": {"n_ctx_train": 131072, "n_ctx": 4096}}, (4096, 0)),
         ({"meta": {"n_ctx_train": 131072}}, (0, 0)),
         (
@@ -147,9 +141,11 @@ def test_the_protocol_follows_the_url() -> None:
             assert cls(**at, protocol="openai").protocol == "openai"
 
 
-def test_a_service_without_a_listing_is_asked_for_it_once() -> None:
+def test_a_service_without_a_listing_is_asked_for_it_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "aki_transport")
     for status in (404, 405, 200, 501):
         forget_listings()
+        caplog.clear()
         with serve("vllm", listing=text_answer("<html>Not here</html>", status)) as server:
             for _ in range(3):
                 with warnings.catch_warnings():
@@ -157,6 +153,7 @@ def test_a_service_without_a_listing_is_asked_for_it_once() -> None:
                     model = ChatAKI(model=QWEN, provider=Provider(base_url=server.openai_url))
                     assert model.invoke("hi").text == "Hello"
             assert (len(server.listings), len(server.requests)) == (1, 3)
+        assert sum("could not be read" in message for message in caplog.messages) == 1
 
 
 @pytest.mark.parametrize(
@@ -238,12 +235,3 @@ def test_the_bound_that_the_protocol_requires_leaves_room_for_the_prompt() -> No
             message = Message(role="user", content=content)
             client.chat(ChatRequest(model=MODEL, messages=(message,), tools=tools))
             assert 5900 < server.requests[-1].json["max_tokens"] < 6000
-
-
-def test_a_404_tells_what_may_be_wrong_with_the_url() -> None:
-    for end, hint in (("", "under /v1"), ("/anthropic/v1", ""), ("/v1", "")):
-        with ScriptServer(always=json_answer({"detail": "Not Found"}, 404)) as server:
-            model = ChatAKI(model=MODEL, provider=Provider(base_url=f"{server.url}{end}"))
-            with pytest.raises(ours.NotFoundError) as caught:
-                model.invoke("hi")
-        assert ("Most services" in str(caught.value)) is bool(hint)

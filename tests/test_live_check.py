@@ -23,11 +23,8 @@ EVERY_QUESTION = (*QUESTIONS, *FRAMEWORK_QUESTIONS)
 
 
 @pytest.fixture(autouse=True)
-def without_keys(monkeypatch, tmp_path):
+def elsewhere(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # where the report is written
-    monkeypatch.delenv("AKI_EMULATOR", raising=False)
-    for name in (name for row in PROVIDERS.values() for name in row.key_variables):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

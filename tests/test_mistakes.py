@@ -11,12 +11,8 @@ from langchain_core.messages import HumanMessage
 from llama_index.core.llms import ChatMessage, ImageBlock, TextBlock
 from pydantic import BaseModel
 
-from aki_transport import PROVIDERS
-from aki_transport.emulator import Emulator
-from aki_transport.models.listing import forget_listings
 from langchain_aki import AKIImageEditTool, AKIImageGenerationTool, ChatAKI
 from llama_index_aki import AKI, AKIImageToolSpec
-from tests.conftest import played
 
 MODEL = "qwen3.6-35b"
 
@@ -136,21 +132,11 @@ CALLS: tuple[tuple[str, Callable[[ChatAKI], Any], Callable[[AKI], Any], str], ..
 )
 
 
-@pytest.fixture(scope="module")
-def service():
-    with Emulator() as emulator:
-        yield emulator
-
-
 @pytest.fixture
-def here(service, monkeypatch):
+def here(at_the_emulator, monkeypatch):
     """AKI.IO is the emulator, and no key is set."""
-    forget_listings()
-    with played(service):
-        monkeypatch.delenv("AKI_API_KEY")
-        monkeypatch.delenv("AKI_EMULATOR", raising=False)
-        assert PROVIDERS["aki"].route("openai").base_url == service.openai_url
-        yield service
+    monkeypatch.delenv("AKI_API_KEY")
+    return at_the_emulator
 
 
 def ask_langchain(**arguments: Any) -> None:

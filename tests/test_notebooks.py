@@ -13,9 +13,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from nbformat import NotebookNode
 
+from aki_transport import GeneratedImage
 from aki_transport.emulator import Emulator
+from aki_transport.images.image import ImageList
+from tests.pictures import a_png
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 PICTURES = {
@@ -146,34 +150,18 @@ def kinds(cell: NotebookNode) -> list[tuple[str, list[str]]]:
     return sorted((each.output_type, sorted(each.get("data", [each.get("name")]))) for each in cell.outputs)
 
 
-def test_what_differs_from_run_to_run_is_made_the_same():
-    def made(picture: str, port: int, bar: str) -> NotebookNode:
-        cell = nbformat.v4.new_code_cell("draw()", id="draw")
-        cell.metadata["execution"] = {"iopub.execute_input": "2026-01-01T00:00:00Z"}
-        cell.outputs = [
-            nbformat.v4.new_output("stream", name="stdout", text=f"{picture}, then {picture} "),
-            nbformat.v4.new_output("stream", name="stdout", text=f"at http://127.0.0.1:{port}\n"),
-            nbformat.v4.new_output("stream", name="stderr", text=f"\r  0%|  | 0/9\r{bar}100%|##| 9/9\n"),
-        ]
-        notebook = nbformat.v4.new_notebook(cells=[cell])
-        notebook.metadata["language_info"] = {"name": "python", "version": str(port)}
-        return run_notebooks.settle(notebook)
-
-    one, other = made("img_3f9c2a", 40123, ""), made("img_00abcd", 8089, " 50%|# | 4/9\r")
-    assert one == other
-    assert one.cells[0].outputs[0].text == "img_1, then img_1 at http://127.0.0.1:8089\n"
-    assert one.cells[0].outputs[1].text == "100%|##| 9/9\n"
-
-
 @pytest.mark.parametrize("name", PICTURES)
 def test_with_a_key_they_talk_to_the_service_itself(name, monkeypatch, capsys):
     monkeypatch.setenv("AKI_API_KEY", "sk-not-a-real-one")
-    monkeypatch.delenv("AKI_EMULATOR", raising=False)
     exec(code(nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4))[0].source, {})  # noqa: S102  our own
     assert capsys.readouterr().out == "Answers come from AKI.IO.\n"
     assert "AKI_EMULATOR" not in os.environ
 
 
-def test_keys_are_kept_from_the_kernels():
-    kept = run_notebooks.without_keys({"AKI_IO_API_KEY": "k", "AACFLOW_API_KEY": "k", "PATH": "/bin"})
-    assert kept == {"PATH": "/bin"}
+def test_pictures_and_lists_of_them_are_shown_as_pictures():
+    picture = GeneratedImage.read(a_png(), prompt="a <cat>")
+    (one, _), (several, _) = map(DisplayFormatter().format, (picture, ImageList([picture, picture])))
+    assert one == {"image/png": picture.to_base64(), "text/plain": repr(picture)}
+    assert several["text/html"].count('<img src="data:image/png;base64,iVBORw0KGgo') == 2
+    assert several["text/html"].count('alt="a &lt;cat&gt;"') == 2
+    assert "iVBORw0KGgo" not in several["text/plain"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 import aki_transport.errors as ours
 from aki_transport import Provider, Route
 from aki_transport.emulator import Emulator
-from aki_transport.models.listing import forget_listings
 from tests.anthropic_script import said
 from tests.model_classes import CLASSES, WAYS, text_of
 from tests.scenarios import MODEL, replied, streamed
@@ -24,20 +22,6 @@ KEY_IN: dict[Protocol, Literal["bearer", "x-api-key", "body"]] = {
 }
 ENDPOINT = "qwen3.6_35b_chat"
 ANSWER = "6 * 7 = 42."
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture(autouse=True)
-def a_fresh_start(monkeypatch, emulator: Emulator):
-    for name in ("MINE_KEY", "AKI_API_KEY", "AACFLOW_API_KEY", "AK_AI_CORE_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    forget_listings()
-    emulator.reset()
 
 
 def gateway(root: str, **given: Any) -> Provider:
@@ -64,17 +48,17 @@ over_every_protocol = pytest.mark.parametrize("protocol", KEY_IN)
 @in_every_class
 @over_every_protocol
 def test_it_answers_with_its_key_and_is_named_where_there_is_none(
-    emulator: Emulator, cls: Any, protocol: Protocol, monkeypatch
+    fresh_emulator: Emulator, cls: Any, protocol: Protocol, monkeypatch
 ):
-    where = {"provider": gateway(emulator.url), "protocol": protocol}
+    where = {"provider": gateway(fresh_emulator.url), "protocol": protocol}
     with pytest.raises(ours.ConfigurationError, match=r"My gateway: no key; set MINE_KEY"):
         ask(cls, **where)
-    assert not emulator.requests
+    assert not fresh_emulator.requests
     for way in WAYS:
-        assert ask(cls, way, **where, api_key=emulator.key) == ANSWER
+        assert ask(cls, way, **where, api_key=fresh_emulator.key) == ANSWER
     with pytest.raises(ours.AuthenticationError, match="My gateway"):
         ask(cls, **where, api_key="wrong")
-    monkeypatch.setenv("MINE_KEY", emulator.key)
+    monkeypatch.setenv("MINE_KEY", fresh_emulator.key)
     assert ask(cls, **where) == ANSWER
 
 
@@ -103,28 +87,21 @@ def test_it_answers_without_a_key_where_it_takes_none(cls: Any, protocol: Protoc
 
 
 @in_every_class
-def test_a_protocol_that_it_does_not_speak_is_refused_with_those_it_does(cls: Any):
-    only = Provider(name="mine", routes=(Route(protocol="openai", base_url="http://localhost:1/v1"),))
-    with pytest.raises(
-        ours.ConfigurationError, match=r"mine does not support protocol='native'; it supports 'openai'\."
-    ):
-        ask(cls, provider=only, protocol="native")
-
-
-@in_every_class
-def test_an_unknown_model_is_refused_where_the_row_says_that_it_falls_back(emulator: Emulator, cls: Any):
-    provider = gateway(emulator.url, fallback_model="minimax-m2.5-230b")
-    where = {"provider": provider, "protocol": "openai", "api_key": emulator.key}
+def test_an_unknown_model_is_refused_where_the_row_says_that_it_falls_back(fresh_emulator: Emulator, cls: Any):
+    provider = gateway(fresh_emulator.url, fallback_model="minimax-m2.5-230b")
+    where = {"provider": provider, "protocol": "openai", "api_key": fresh_emulator.key}
     for way in WAYS:
         assert ask(cls, way, **where) == ANSWER
         with pytest.raises(ours.ModelNotFoundError, match=MODEL):
             ask(cls, way, **where, model="qwen3.6-35c")
-    assert emulator.count("/v1/models") == 1
+    assert fresh_emulator.count("/v1/models") == 1
 
 
 @in_every_class
-def test_aacflows_development_server_on_this_machine_needs_no_permission(emulator: Emulator, cls: Any, monkeypatch):
-    monkeypatch.setenv("AACFLOW_API_KEY", emulator.aacflow_key)
-    here = f"http://localhost:{emulator.port}/aacflow/api/v1/ai"
+def test_aacflows_development_server_on_this_machine_needs_no_permission(
+    fresh_emulator: Emulator, cls: Any, monkeypatch
+):
+    monkeypatch.setenv("AACFLOW_API_KEY", fresh_emulator.aacflow_key)
+    here = f"http://localhost:{fresh_emulator.port}/aacflow/api/v1/ai"
     assert ask(cls, provider="aacflow", protocol="openai", base_url=here, model="gpt-4o-mini") == ANSWER
-    assert emulator.requests[-1].path == "/aacflow/api/v1/ai/chat/completions"
+    assert fresh_emulator.requests[-1].path == "/aacflow/api/v1/ai/chat/completions"

@@ -35,19 +35,6 @@ def answers(index):
         return asyncio.run(rag_evaluation.ask_both(index, settings))
 
 
-def test_there_are_a_few_dozen_pages_each_with_a_name_of_its_own():
-    pages = rag_corpus.read_pages()
-    assert len(pages) > 48
-    assert len({page.source for page in pages}) == len(pages)
-    assert all(page.text for page in pages)
-
-
-def test_the_books_say_where_they_are_from():
-    firsts = [page.text for page in rag_corpus.read_pages() if page.text.startswith(("# Fables", "# Amendments"))]
-    assert len(firsts) == len(rag_corpus.BOOKS)
-    assert all("ublic domain" in text for text in firsts)
-
-
 def test_every_question_is_about_a_page_that_there_is_and_that_holds_the_known_words():
     texts = {page.source: " ".join(page.text.split()) for page in rag_corpus.read_pages()}
     for case in rag_evaluation.CASES:
@@ -87,22 +74,6 @@ def test_the_evaluation_is_printed_side_by_side(answers, capsys):
     assert hits.split()[-2:] == wanted
 
 
-def test_figures_are_counted_from_the_answers():
-    case = rag_evaluation.Case("Where?", "in a  Pitcher", ("b",))
-    right = rag_evaluation.Answered(case, ("a", "b"), "In a pitcher. [b]")
-    wrong = rag_evaluation.Answered(case, ("a",), "I do not know.")
-    assert (right.rank, right.named) == (2, ("b",))
-    assert (wrong.rank, wrong.named) == (None, ())
-    assert rag_evaluation.Figures.of([right, wrong]) == rag_evaluation.Figures(hit_rate=0.5, first=0.0)
-
-
-def test_a_table_that_was_built_is_opened_again(tmp_path):
-    built = rag_index.PageIndex.build(tmp_path, rag_corpus.read_pages())
-    opened = rag_index.PageIndex.open(tmp_path)
-    assert len(opened) == len(built)
-    assert opened.search("thirsty Crow") == built.search("thirsty Crow")
-
-
 @pytest.mark.parametrize("question", ["", "the", "?!", 'a "b AND (c', "Ω", "word " * 5000])
 def test_any_question_can_be_searched_for(index, question):
     assert len(index.search(question)) <= 4
@@ -127,9 +98,3 @@ def test_a_stream_of_the_query_engine_names_its_source(index):
         response = rag_llama_index.answering(llm, index, streaming=True).query("What did the Crow drop?")
         assert "[notebooks/pages/aesop.md, The Crow and the Pitcher]" in "".join(response.response_gen)
         llm.close()
-
-
-def test_the_retriever_of_langchain_gives_documents_with_sources_and_scores(index):
-    found = rag_langchain.Pages(index=index, limit=2).invoke("What did the Crow drop into the pitcher?")
-    assert found[0].metadata["source"] == "notebooks/pages/aesop.md, The Crow and the Pitcher"
-    assert found[0].metadata["score"] > found[1].metadata["score"]

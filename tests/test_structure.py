@@ -1,16 +1,21 @@
-"""What the product leans on: no private part of another library but those listed here, and httpx in its one place."""
+"""What the product leans on: no private part of another library but those listed here, httpx in its one place, and no
+provider by its name: what is particular about one is data in its row."""
 
 from __future__ import annotations
 
 import ast
 import importlib
 import inspect
+import io
 import re
 import sys
+import tokenize
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from aki_transport import PROVIDERS
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("aki_transport", "langchain_aki", "llama_index_aki")
@@ -166,3 +171,37 @@ def test_aiohttp_is_imported_by_the_one_function_that_needs_it() -> None:
     statements = [node for name in ("aiohttp", "httpx_aiohttp") for node in imported(path)[name]]
     assert len(statements) == 2
     assert all(node in inside for node in statements)
+
+
+def test_the_emulator_imports_nothing_of_ours_from_outside_itself() -> None:
+    for path in (ROOT / "aki_transport" / "emulator").rglob("*.py"):
+        packages = imported(path)
+        assert packages.keys() <= {"aki_transport", "starlette", "uvicorn", "PIL", *sys.stdlib_module_names}, path
+        for statement in packages.get("aki_transport", ()):
+            assert "aki_transport.emulator" in ast.unparse(statement), path
+
+
+def literals(path: Path) -> Iterator[str]:
+    """The strings of a file that are no docstrings: those stand alone on their line."""
+    before = tokenize.NEWLINE
+    for token in tokenize.generate_tokens(io.StringIO((ROOT / path).read_text()).readline):
+        if token.type == tokenize.STRING and before not in (tokenize.NEWLINE, tokenize.INDENT, tokenize.NL):
+            yield token.string
+        if token.type != tokenize.COMMENT:
+            before = token.type
+
+
+GATEWAYS = re.compile(r"aacflow|ak[_ ]ai[_ ]core|akaicore", re.IGNORECASE)
+HOSTS = [host for provider in PROVIDERS.values() for host in provider.hosts]
+
+
+def test_no_file_but_the_table_of_providers_names_one() -> None:
+    for path in FILES:
+        # The emulator and the questions to the live services stand for particular services.
+        if path.name == "providers.py" or {"emulator", "live_check"} & set(path.parts):
+            continue
+        assert not GATEWAYS.search((ROOT / path).read_text()), path
+        for literal in literals(path):
+            # The command has the name of a provider.
+            assert literal.strip("\"'") not in PROVIDERS or path.name == "cli.py", path
+            assert not any(host in literal for host in HOSTS), path

@@ -8,7 +8,6 @@ import secrets
 from binascii import a2b_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +122,8 @@ class ImageList(list[GeneratedImage]):
     """A list of images that Jupyter displays as the images."""
 
     def _repr_html_(self) -> str:
+        from html import escape  # noqa: PLC0415  takes longer to import than this file
+
         return " ".join(f'<img src="{image.to_data_url()}" alt="{escape(image.prompt)}">' for image in self)
 
 

@@ -45,5 +45,5 @@ def as_markdown(results: Sequence[Result], *, is_live: bool) -> str:
         lines += [f"- assumed: {question.assumed}", f"- **{result.mark}**: {result.detail}"]
         lines += [f"- depends on it: {', '.join(question.code)}"]
         for exchange in (*result.exchanges[:1], *result.exchanges[1:][-1:]):  # of a job, its start and its end
-            lines += ["", "~~~", exchange.request, "", exchange.answer, "~~~"]
+            lines += ["", "~~~", exchange, "~~~"]
     return "\n".join(lines) + "\n"

@@ -11,7 +11,7 @@ from aki_transport.auth import EMULATOR_VARIABLE, ApiKey, emulated
 from aki_transport.errors import ConfigurationError
 from aki_transport.live_check.probes import Question
 from aki_transport.live_check.report import HEADER, as_markdown, table_row
-from aki_transport.live_check.service import Budget, Exchange, Service
+from aki_transport.live_check.service import Budget, Service
 from aki_transport.providers import PROVIDERS
 
 _UNANSWERED = "NO ANSWER"
@@ -31,7 +31,7 @@ class Result:
     question: Question
     mark: str
     detail: str
-    exchanges: Sequence[Exchange] = ()
+    exchanges: Sequence[str] = ()
 
 
 def open_services(budget: Budget, *, provider: str | None = None, protocol: str | None = None) -> dict[str, Service]:
@@ -102,20 +102,20 @@ def run(
         ConfigurationError: There is no key.
         OSError: The report cannot be written.
     """
-    names = open_services(Budget(0), provider=provider, protocol=protocol)
-    asked = [question for question in questions if question.interface in names]
+    budget = Budget(0)
+    services = open_services(budget, provider=provider, protocol=protocol)
+    asked = [question for question in questions if question.interface in services]
     if not asked:
         variables = ", ".join(f"{row.key_variables[0]} ({row.title})" for row in PROVIDERS.values())
         raise ConfigurationError(
             f"no key of a service is set; set one or more of {variables}."
             f" To try without one, run `aki emulator` and set {EMULATOR_VARIABLE} to its address."
         )
-    calls = sum(question.calls for question in asked)
+    budget.left = sum(question.calls for question in asked)
     is_live = not os.environ.get(EMULATOR_VARIABLE, "").strip()
-    if is_live and not agree(_cost(asked, calls)):
+    if is_live and not agree(_cost(asked, budget.left)):
         write("Nothing was sent.")
         return False
-    services = open_services(Budget(calls), provider=provider, protocol=protocol)
     try:
         results = ask_all(asked, services, write)
     finally:

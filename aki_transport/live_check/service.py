@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import SecretStr
@@ -30,11 +29,11 @@ class Budget:
     """Counts calls that cost money before they are sent.
 
     Args:
-        calls: How many may be made.
+        left: How many may be made.
     """
 
-    def __init__(self, calls: int) -> None:
-        self._left = calls
+    def __init__(self, left: int) -> None:
+        self.left = left
 
     def take(self, address: object) -> None:
         """One call more.
@@ -42,17 +41,9 @@ class Budget:
         Raises:
             OverBudgetError: It would be one too many; it must not be sent.
         """
-        if self._left <= 0:
+        if self.left <= 0:
             raise OverBudgetError(f"{address} is one call more than was agreed to; nothing was sent.")
-        self._left -= 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """A request and its answer as the report shows them, without the key."""
-
-    request: str
-    answer: str
+        self.left -= 1
 
 
 class ServiceAnswer:
@@ -105,7 +96,8 @@ class Service:
         self.key = key
         self.budget = budget
         self.model = _MODELS[self.provider]
-        self.exchanges: list[Exchange] = []
+        self.exchanges: list[str] = []
+        """The requests and their answers, as the report shows them."""
         self._sender = RawSender()
 
     def send(
@@ -122,13 +114,13 @@ class Service:
             **more: `json`, `data`, `files`, `params`, `headers` of httpx.
         """
         self.budget.take(path)
-        shown = json.dumps(more.get("json") or more.get("data") or {})[:_KEPT]
+        body = json.dumps(more.get("json") or more.get("data") or {})[:_KEPT]
         secret = self.key if key == "" else SecretStr(key) if isinstance(key, str) else key
         options = _with_key(secret, key_in or _KEY_IN[self.protocol], more)
         answer = ServiceAnswer(path, self._sender.send(method, self.base_url + path, **options))
         headers = "".join(f"{name}: {answer.headers[name]}\n" for name in _KEPT_HEADERS if name in answer.headers)
-        kept = f"{answer.status}\n{headers}\n{answer.text[:_KEPT]}"
-        self.exchanges.append(Exchange(request=f"{method} {path}\n{shown}", answer=self.without_key(kept)))
+        exchange = f"{method} {path}\n{body}\n\n{answer.status}\n{headers}\n{answer.text[:_KEPT]}"
+        self.exchanges.append(self.without_key(exchange))
         return answer
 
     def chat(self, more: Mapping[str, Any] | None = None, *, prompt: Any = _COUNT, **options: Any) -> ServiceAnswer:

@@ -249,10 +249,9 @@ def same_model(requested: str, served: str, table: Mapping[str, ModelInfo]) -> b
     tag, other_tag = requested[len(one) :], served[len(other) :]
     if tag and other_tag and tag.casefold() != other_tag.casefold():
         return False
-    return _normalized(one, table) == _normalized(other, table) or any(
-        _normalized(_DATE_SUFFIX.sub("", short), table) == _normalized(long, table)
-        for short, long in ((one, other), (other, one))
-    )
+    dated, other_dated = _normalized(one, table), _normalized(other, table)
+    undated, other_undated = _normalized(_undated(one), table), _normalized(_undated(other), table)
+    return dated in (other_dated, other_undated) or undated == other_dated
 
 
 def _normalized(name: str, table: Mapping[str, ModelInfo]) -> str:

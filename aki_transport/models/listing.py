@@ -26,8 +26,7 @@ from aki_transport.errors import (
     RateLimitError,
     ServerError,
 )
-from aki_transport.models.catalog import Limits
-from aki_transport.models.catalog import Listing as Models
+from aki_transport.models.catalog import Limits, Listing
 from aki_transport.providers import PROVIDERS, Provider
 from aki_transport.transport import Call, Payload, Sender
 
@@ -41,20 +40,20 @@ MAX_WAIT = 5.0  # seconds that reading it may hold a call up, in all
 _PASSING = (APIConnectionError, AuthenticationError, PermissionDeniedError, RateLimitError, ServerError)
 
 
-class Listing:
+class SharedListing:
     """One service's models for one key, shared by every client that asks it; `known` is None until they were read."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self._lock = threading.Lock()
-        self.known: Models | None = None
+        self.known: Listing | None = None
         self._read_at = 0.0
         self._failed_at: float | None = None
         self._retry_after = REREAD_AFTER
         self._reading: Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def read(self, fetch: Callable[[float], Models], wanted: str | None, deadline: float | None) -> None:
+    def read(self, fetch: Callable[[float], Listing], wanted: str | None, deadline: float | None) -> None:
         """Read the models if nothing is known, it is old, or the ID `wanted` is missing; never raises.
 
         `fetch` must be done at the moment that it is told: the call's deadline, or after `MAX_WAIT`.
@@ -69,12 +68,12 @@ class Listing:
             if self._is_read_by_this_loop():
                 return
             with suppress(FutureTimeoutError):
-                reading.result(timeout=max(give_up - time.monotonic(), 0))
+                reading.result(timeout=give_up - time.monotonic())
             if not reading.done():
                 return
 
     async def aread(
-        self, fetch: Callable[[float], Awaitable[Models]], wanted: str | None, deadline: float | None
+        self, fetch: Callable[[float], Awaitable[Listing]], wanted: str | None, deadline: float | None
     ) -> None:
         """`read`, async."""
         from aki_transport.transport.lifetime import running_loop  # noqa: PLC0415  httpx comes with the first call
@@ -89,7 +88,7 @@ class Listing:
                 return
             # Shielded: a waiter that is cancelled must not cancel the reading for all the others.
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(give_up - time.monotonic(), 0)):
+                async with asyncio.timeout(give_up - time.monotonic()):
                     await asyncio.shield(asyncio.wrap_future(reading))
             if not reading.done():
                 return
@@ -132,7 +131,7 @@ class Listing:
         except RuntimeError:
             return False
 
-    def keep(self, models: Models) -> None:
+    def keep(self, models: Listing) -> None:
         """Keep what was read now."""
         self.known = models
         self._read_at = time.monotonic()
@@ -141,14 +140,13 @@ class Listing:
     def _note_failure(self, error: Exception) -> None:
         first = self._failed_at is None
         self._failed_at = time.monotonic()
+        log.debug("the models of %s could not be read: %s", self._provider.title, error)
         if self._provider.fallback_model is None:
             # A service without a listing is asked once; one that was not reached may have been starting.
             self._retry_after = (
                 LIFETIME if isinstance(error, APITimeoutError) or not isinstance(error, _PASSING) else REREAD_AFTER
             )
-            log.debug("%s lists no models: %s", self._provider.title, error)
             return
-        log.info("the model listing could not be read: %s", error)
         # A wrong key is reported by the call itself, and a test's mock without a listing is no failure.
         if first and isinstance(error, AKIError) and not isinstance(error, AuthenticationError | PermissionDeniedError):
             problem = f"the model listing could not be read, the built-in table serves instead. {error}"
@@ -172,12 +170,12 @@ class ServiceListing:
     base_url: str
     key: ApiKey
     call: Call
-    parse: Callable[[str | bytes], Models]
+    parse: Callable[[str | bytes], Listing]
     transport: Sender
     is_read: bool
 
     @property
-    def known(self) -> Models | None:
+    def known(self) -> Listing | None:
         """The models, if they were read; never asks the service."""
         try:
             return self._listing().known
@@ -185,7 +183,7 @@ class ServiceListing:
             return None  # there is no key yet, so nothing can have been read with it
 
     def read(self, wanted: str | None = None, deadline: float | None = None) -> None:
-        """Read the models where that is due; see `Listing.read`."""
+        """Read the models where that is due; see `SharedListing.read`."""
         if self.is_read:
             self._listing().read(self._fetch, wanted, deadline)
 
@@ -202,32 +200,32 @@ class ServiceListing:
         """`refresh`, async."""
         self._listing().keep(await self._afetch(end_of_wait()))
 
-    def _fetch(self, deadline: float) -> Models:
-        models: Models = self.transport.fetch(self.call, self._read_body, deadline=deadline)
+    def _fetch(self, deadline: float) -> Listing:
+        models: Listing = self.transport.fetch(self.call, self._read_body, deadline=deadline)
         details = self._call_for_limits(models)
         if details is not None:
             with suppress(Exception):
                 return {**models, **self.transport.fetch(details, self._read_body, deadline=deadline)}
         return models
 
-    async def _afetch(self, deadline: float) -> Models:
-        models: Models = await self.transport.afetch(self.call, self._read_body, deadline=deadline)
+    async def _afetch(self, deadline: float) -> Listing:
+        models: Listing = await self.transport.afetch(self.call, self._read_body, deadline=deadline)
         details = self._call_for_limits(models)
         if details is not None:
             with suppress(Exception):
                 return {**models, **await self.transport.afetch(details, self._read_body, deadline=deadline)}
         return models
 
-    def _call_for_limits(self, models: Models) -> Call | None:
+    def _call_for_limits(self, models: Listing) -> Call | None:
         """The call that LiteLLM answers with its models' limits, for a user's own service whose listing has none."""
         is_told = self.provider in PROVIDERS.values() or any(limits != Limits() for limits in models.values())
         path = self.call.path.removesuffix("/models")
         return None if is_told or path == self.call.path else replace(self.call, path=f"{path}/model/info")
 
-    def _read_body(self, _: Mapping[str, str], body: Payload) -> Models:
+    def _read_body(self, _: Mapping[str, str], body: Payload) -> Listing:
         return self.parse(body.data)
 
-    def _listing(self) -> Listing:
+    def _listing(self) -> SharedListing:
         """The listing for the key: which function returns it, or a hash of it."""
         if self.key.function is not None:
             digest = f"function {id(self.key.function)}"
@@ -235,10 +233,10 @@ class ServiceListing:
             key = self.key()
             digest = "" if key is None else hashlib.blake2b(key.get_secret_value().encode()).hexdigest()
         # A dict does this in one step, so that two threads get the same one.
-        return _listings.setdefault((self.provider.name, self.base_url, digest), Listing(self.provider))
+        return _listings.setdefault((self.provider.name, self.base_url, digest), SharedListing(self.provider))
 
 
-_listings: dict[tuple[str, str, str], Listing] = {}
+_listings: dict[tuple[str, str, str], SharedListing] = {}
 """The listing of each provider, base URL and key in this process."""
 
 

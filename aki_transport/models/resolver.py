@@ -203,6 +203,8 @@ class ModelResolver:
                 message = f"max_tokens={requested} is more than the {info.max_output} that {info.id} is known to give."
                 self._warn_once(("limit", f"{info.id} {requested}"), message, ModelLimitWarning)
             return requested
+        if "max_completion_tokens" in request.extra_body:
+            return None  # the same bound under its other name
         bound = self._default_bound(info)
         room = info.context_window - _estimated_tokens(request)
         if bound is None or room >= bound:
@@ -212,9 +214,9 @@ class ModelResolver:
     def planned_output(self, info: ModelInfo) -> int | None:
         """The tokens to plan for an answer if the prompt is not known yet; None if no bound is sent."""
         bound = self._default_bound(info)
-        return (
-            None if bound is None else min(bound, max(info.context_window // 4, _MIN_OUTPUT), info.context_window // 2)
-        )
+        if bound is None:
+            return None
+        return min(bound, max(info.context_window // 4, _MIN_OUTPUT), info.context_window // 2)
 
     def _default_bound(self, info: ModelInfo) -> int | None:
         """The `max_tokens` for a short prompt; None leaves it to the service."""

@@ -98,7 +98,7 @@ def _within(request: ChatRequest, most: int | None) -> ChatRequest:
         return request
     if request.own_bound == "optional":
         return replace(request, max_tokens=None)
-    is_less = most is not None and 0 < most < request.max_tokens
+    is_less = most is not None and most < request.max_tokens
     return replace(request, max_tokens=most if is_less else max(1, request.max_tokens // 2))
 
 

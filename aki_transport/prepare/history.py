@@ -141,7 +141,7 @@ def with_legal_names(request: ChatRequest) -> ChatRequest:
     return replace(
         request,
         tools=tuple(replace(tool, name=legal[tool.name]) if isinstance(tool, Tool) else tool for tool in request.tools),
-        tool_choice=ToolNamed(legal.get(choice.name, choice.name)) if isinstance(choice, ToolNamed) else choice,
+        tool_choice=_renamed(choice, legal),
         messages=tuple(
             replace(
                 message,
@@ -151,6 +151,22 @@ def with_legal_names(request: ChatRequest) -> ChatRequest:
         ),
         original_names=originals,
     )
+
+
+def _renamed(choice: Any, names: Mapping[str, str]) -> Any:
+    """A choice of tools, or a part of one, with other names of tools."""
+    match choice:
+        case ToolNamed(name):
+            return ToolNamed(names.get(name, name))
+        case Mapping():
+            return {
+                key: names.get(value, value) if key == "name" and isinstance(value, str) else _renamed(value, names)
+                for key, value in choice.items()
+            }
+        case list():
+            return [_renamed(each, names) for each in choice]
+        case _:
+            return choice
 
 
 def with_system_first(messages: tuple[Message, ...]) -> tuple[Message, ...]:

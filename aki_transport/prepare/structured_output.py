@@ -28,6 +28,7 @@ from aki_transport.messages import (
 )
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.schemas import checked, known_fields, legal_name, object_schema
+from aki_transport.tool_arguments import arguments_text
 from aki_transport.transport import Decoder, OuterDecoder, Payload
 
 _FIRST_FIELD = re.compile(r'\{\s*"((?:[^"\\]|\\.)*)"\s*:', re.DOTALL)
@@ -178,7 +179,7 @@ class JsonDecoder(OuterDecoder):
             return text.partition(returned)[2] if is_thought or any(value not in before for value in values) else ""
         if not text and reply.tool_calls and not was_cut:
             return "{}"  # a call without arguments is an empty object, unless it was cut off before them
-        return text if len(values) != 1 or _is_json_of(values[0], text) else _dumps(values[0])
+        return text if len(values) != 1 or _is_json_of(values[0], text) else arguments_text(values[0])
 
     def _as_json_text(self, delta: ChatDelta) -> ChatDelta:
         text = delta.text
@@ -196,15 +197,6 @@ def _is_json_of(value: Any, text: str) -> bool:
         return bool(json.loads(text) == value)
     except (ValueError, RecursionError):
         return False
-
-
-def _dumps(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a pair of surrogates
-        return json.dumps(value)
-    return text
 
 
 class _JsonFilter:

@@ -145,6 +145,8 @@ def as_timeout(value: Any) -> Timeout:
         case int() | float() if value > 0:
             seconds = None if value == float("inf") else float(value)
             return Timeout(connect=min(10.0, value), answer=seconds, chunk=seconds)
+        case (int() | float() as connect, int() | float() as read, *_):  # httpx's
+            return Timeout(connect=connect, answer=read, chunk=read)
         case _ if class_of_library(value, {"Timeout"}):
             return Timeout(connect=value.connect, answer=value.read, chunk=value.read)
     raise ConfigurationError(f"timeout={value!r} is no number of seconds above 0 and no Timeout.")

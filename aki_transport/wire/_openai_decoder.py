@@ -52,8 +52,7 @@ class OpenAIDecoder(AnswerDecoder):
         chunk = self._parse(event, data)
         if chunk is None:
             return None
-        if chunk.get("model") != self._model:
-            self._note_model(chunk.get("model"))
+        self._note_model(chunk.get("model"))
         self._usage = chunk.get("usage") or self._usage
         self._first = self._first or chunk
         self._last = chunk
@@ -115,7 +114,7 @@ class OpenAIDecoder(AnswerDecoder):
         deltas: tuple[ToolCallDelta, ...] = ()
         if calls or function:
             pieces = calls or [{"index": 0, "function": function}]
-            deltas = self._calls.feed(pieces, blocking="delta" not in choice and event == "body")
+            deltas = self._calls.feed(pieces, blocking=event == "body")
         if choice.get("logprobs"):
             self._logprobs.append(choice["logprobs"])
         if text or reasoning or refusal or deltas or parts:

@@ -5,17 +5,31 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic_core import from_json
 
 from aki_transport.errors import ConfigurationError
-from aki_transport.messages import ChatRequest, Dialect, File, Image, JsonSchema, Part, RawBlock, Text, Tool, ToolCall
+from aki_transport.messages import (
+    ChatRequest,
+    Dialect,
+    File,
+    Image,
+    JsonSchema,
+    Part,
+    RawBlock,
+    Text,
+    Tool,
+    ToolCall,
+    cache_mark,
+)
 from aki_transport.schemas import rooted_schema, strict_schema
 
 log = logging.getLogger("aki_transport")
 
+_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/_=\s-]")
 NO_PARAMETERS = {"type": "object", "properties": {}}
 """The schema of a tool without arguments."""
 
@@ -38,7 +52,10 @@ def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]
 def legal_schema(target: Tool | JsonSchema) -> Mapping[str, Any]:
     """The schema of a tool's arguments or of an answer, made legal where it is strict."""
     schema = rooted_schema(target.schema if isinstance(target, JsonSchema) else target.parameters or NO_PARAMETERS)
-    return strict_schema(schema) if target.strict else schema
+    if not target.strict:
+        return schema
+    is_bare = schema.get("type") == "object" and "additionalProperties" not in schema  # a tool without arguments
+    return strict_schema({"properties": {}, **schema} if is_bare else schema)
 
 
 def arguments_object(call: ToolCall) -> dict[str, Any]:
@@ -79,11 +96,24 @@ def sendable_parts(parts: Iterable[Part], role: str, dialect: Dialect) -> Iterat
             a URL.
     """
     for part in parts:
-        _check_address(part)
+        address, data = _address(part), getattr(part, "base64", None)
+        if data is not None and _NOT_BASE64.search(data, 0, 256):
+            address = data  # as which a path was passed
+        if address is not None and not is_url(address):
+            raise ConfigurationError(
+                f"{address[:100]!r} is no URL that a service can read; pass a local file as bytes or base64 text"
+                " (LangChain: a block with base64= and mime_type=; LlamaIndex: a block with path=)."
+            )
         match part:
+            case RawBlock({"type": "document_url"}) if dialect != "openai":  # Mistral's
+                yield File(url=address, filename=part.fields.get("document_name"), extra=cache_mark(part.fields))
+            case RawBlock({"type": "search_result", "content": list() as content}) if dialect != "anthropic":
+                source = f"{part.fields.get('title')} ({part.fields.get('source')}):"
+                texts = [str(block.get("text")) for block in content if isinstance(block, Mapping)]
+                yield Text("\n".join((source, *texts)), cache_mark(part.fields))
             case RawBlock(fields, form) if form is not None and form != dialect:
                 kind = fields.get("type")
-                if role == "tool":
+                if role == "tool" and not (address or "").startswith("data:"):
                     yield Text(json.dumps(fields, ensure_ascii=False, default=str))
                 elif role == "assistant":
                     log.debug("a block of type %r in an earlier answer is not sent: protocol=%s", kind, dialect)
@@ -96,20 +126,17 @@ def sendable_parts(parts: Iterable[Part], role: str, dialect: Dialect) -> Iterat
                 yield part
 
 
-def _check_address(part: Part) -> None:
+def _address(part: Part) -> str | None:
+    """The URL at which the data of a part is; None if it has none."""
     match part:
-        case Image(url=address) | File(url=address):
-            pass
+        case Image(url=url) | File(url=url):
+            address: Any = url
         case RawBlock(fields):  # {"type": "video_url", "video_url": …}
             value = next((value for name, value in fields.items() if str(name).endswith("_url")), None)
             address = value.get("url") if isinstance(value, Mapping) else value
         case _:
-            return
-    if address is not None and not is_url(str(address)):
-        raise ConfigurationError(
-            f"{str(address)[:100]!r} is no URL that a service can read; pass a local file as bytes or base64 text"
-            " (LangChain: a block with base64= and mime_type=; LlamaIndex: a block with path=)."
-        )
+            return None
+    return None if address is None else str(address)
 
 
 def is_url(url: str) -> bool:
@@ -128,7 +155,7 @@ def file_text(file: File) -> str | None:
     Raises:
         ConfigurationError: Its data is not base64.
     """
-    if file.text is not None or file.base64 is None or not (file.mime_type or "").startswith("text/"):
+    if file.text is not None or file.base64 is None or not file.media_type.startswith("text/"):
         return file.text
     try:
         return base64.b64decode(file.base64).decode("utf-8", "replace")

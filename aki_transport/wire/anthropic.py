@@ -199,7 +199,7 @@ def _document_source(file: File) -> dict[str, Any]:
         return {"type": "url", "url": file.url}
     if (text := file_text(file)) is not None:
         return {"type": "text", "media_type": "text/plain", "data": text}
-    return {"type": "base64", "media_type": file.mime_type or "application/pdf", "data": file.base64}
+    return {"type": "base64", "media_type": file.media_type, "data": file.base64}
 
 
 def _source(url: str) -> dict[str, Any]:
@@ -225,14 +225,21 @@ def _offered_tools(request: ChatRequest) -> Iterable[Tool | Mapping[str, Any]]:
     match request.tool_choice:
         case Mapping() as choice if choice.get("type") == "allowed_tools":
             names = _allowed_names(choice)
-            return [tool for tool in request.tools if not isinstance(tool, Tool) or tool.name in names]
+            return [tool for tool in request.tools if names & _names_of(tool)]
         case _:
             return request.tools
 
 
 def _allowed_names(choice: Mapping[str, Any]) -> set[str]:
     entries = (choice.get("allowed_tools") or choice).get("tools") or ()
-    return {(entry.get("function") or entry).get("name") for entry in entries}
+    return {name for entry in entries for name in _names_of(entry.get("function") or entry)}
+
+
+def _names_of(tool: Tool | Mapping[str, Any]) -> set[str]:
+    """The name of a tool; of one that the service runs its type too."""
+    if isinstance(tool, Tool):
+        return {tool.name}
+    return {str(tool[key]) for key in ("name", "type") if key in tool and tool[key] != "function"}
 
 
 def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
@@ -242,7 +249,9 @@ def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
     declaration: dict[str, Any] = {"name": tool.name, "input_schema": legal_schema(tool)}
     if tool.description:
         declaration["description"] = tool.description
-    return with_extra({**declaration, **set_fields(tool, "strict")}, tool.extra)
+    extra = dict(tool.extra)
+    extra |= extra.pop("function", {})  # what OpenAI's form nests there
+    return with_extra({**declaration, **set_fields(tool, "strict")}, extra)
 
 
 def _tool_choice(choice: ToolChoice | None, parallel: bool | None) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
 from aki_transport import reasoning as reasoning_format
@@ -83,7 +83,7 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
         if isinstance(request.tool_choice, ToolNamed):
-            body["tool_choice"] = {"type": "function", "function": {"name": request.tool_choice.name}}
+            body["tool_choice"] = _named_choice(request.tool_choice.name, request.tools)
         elif request.tool_choice is not None:
             body["tool_choice"] = request.tool_choice
         body.update(set_fields(request, "parallel_tool_calls"))
@@ -196,7 +196,7 @@ def _part(part: Part) -> dict[str, Any]:
         case File(file_id=str(file_id)):
             body = {"type": "file", "file": {"file_id": file_id, **set_fields(part, "filename")}}
         case File():
-            data = part.url or f"data:{part.mime_type or 'application/pdf'};base64,{part.base64}"
+            data = part.url or f"data:{part.media_type};base64,{part.base64}"
             body = {"type": "file", "file": {"filename": part.filename or "document", "file_data": data}}
         case Audio():
             body = {"type": "input_audio", "input_audio": {"data": part.base64, "format": part.format}}
@@ -215,6 +215,12 @@ def _tool(tool: Tool | Mapping[str, Any]) -> Mapping[str, Any]:
         **set_fields(tool, "strict"),
     }
     return with_extra({"type": "function", "function": function}, tool.extra)
+
+
+def _named_choice(name: str, tools: Iterable[Tool | Mapping[str, Any]]) -> dict[str, Any]:
+    custom = [tool["custom"] for tool in tools if isinstance(tool, Mapping) and isinstance(tool.get("custom"), Mapping)]
+    kind = "custom" if any(each.get("name") == name for each in custom) else "function"
+    return {"type": kind, kind: {"name": name}}
 
 
 def _response_format(response_format: ResponseFormat) -> Mapping[str, Any]:

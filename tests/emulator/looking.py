@@ -2,7 +2,7 @@
 
 from io import BytesIO
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from aki_transport.emulator.pictures import COLOURS
 
@@ -15,21 +15,14 @@ def opened(png):
 
 def share(image, name, tolerance=40):
     """How much of the picture has nearly the colour of that name."""
-    raw = image.convert("RGB").tobytes()
-    pixels = zip(raw[::3], raw[1::3], raw[2::3], strict=True)
-    near = sum(all(abs(a - b) <= tolerance for a, b in zip(pixel, COLOURS[name], strict=True)) for pixel in pixels)
-    return near / (image.width * image.height)
+    size, wanted = image.width * image.height, COLOURS[name]
+    colours = image.convert("RGB").getcolors(size)
+    near = (n for n, colour in colours if all(abs(a - b) <= tolerance for a, b in zip(colour, wanted, strict=True)))
+    return sum(near) / size
 
 
 def changed_box(before, after):
-    """The box of the pixels that differ, without the strip below; None where none does."""
-    differs = [
-        (x, y)
-        for y in range(round(before.height * 0.9))
-        for x in range(before.width)
-        if before.getpixel((x, y)) != after.getpixel((x, y))
-    ]
-    if not differs:
-        return None
-    across, down = zip(*differs, strict=True)
-    return min(across), min(down), max(across), max(down)
+    """The box of the pixels that differ, without the strip below: the first and the last ones; None where none does."""
+    above = (0, 0, before.width, round(before.height * 0.9))
+    box = ImageChops.difference(*(image.convert("RGB").crop(above) for image in (before, after))).getbbox()
+    return box and (box[0], box[1], box[2] - 1, box[3] - 1)

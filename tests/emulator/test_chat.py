@@ -1,7 +1,6 @@
 """AKI.IO's OpenAI-compatible interface: answers, streams, models, and what is refused."""
 
 import base64
-import json
 
 import pytest
 
@@ -25,11 +24,6 @@ def chunks(client, text="Count to 9", **options):
 
 def png(width, height):
     return "data:image/png;base64," + base64.b64encode(a_png(width, height)).decode()
-
-
-def test_the_same_request_brings_the_same_answer(client):
-    first, second = (ask(client, "Tell me a joke about cats.", model="gpt-oss-120b") for _ in range(2))
-    assert (first.choices, first.id != second.id) == (second.choices, True)
 
 
 def test_an_unknown_model_is_answered_by_minimax_in_silence_and_an_older_id_under_the_main_one(client):
@@ -74,15 +68,6 @@ def test_the_deltas_of_a_stream_are_the_answer_reasoning_first(client):
     assert kinds == sorted(kinds)
     assert [choice.delta.role for choice in choices] == ["assistant"] + [None] * (len(choices) - 1)
     assert [choice.finish_reason for choice in choices] == [None] * (len(choices) - 1) + ["stop"]
-
-
-def test_events_are_data_lines_that_end_with_done(http):
-    body = {"model": "llama3-chat-8b", "messages": USER, "stream": True}
-    answer = http.post("/v1/chat/completions", json=body)
-    assert answer.headers["content-type"].startswith("text/event-stream")
-    events = answer.text.split("\n\n")
-    assert events[-2:] == ["data: [DONE]", ""]
-    assert all(json.loads(event.removeprefix("data: "))["object"] == "chat.completion.chunk" for event in events[:-2])
 
 
 @pytest.mark.parametrize("text", ["", "a", "Grüße, 你好 😀!\n\n  indented_name  ", "x" * 100])
@@ -167,12 +152,6 @@ def test_any_other_key_is_a_401(http):
             assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
 
 
-def test_more_than_the_window_is_refused_in_vllms_words(client):
-    with pytest.raises(openai.BadRequestError, match="Please reduce the length of the messages") as refused:
-        ask(client, "word " * 70_000, model="apertus-chat-70b")
-    assert refused.value.code == "context_length_exceeded"
-
-
 def test_the_listing_names_every_chat_model_and_few_windows(http):
     data = http.get("/v1/models").json()["data"]
     assert {"apertus-chat-70b", "minimax-m2.5-230b", "qwen3.6-35b"} <= {model["id"] for model in data}
@@ -180,15 +159,3 @@ def test_the_listing_names_every_chat_model_and_few_windows(http):
     shown = {model["id"]: model["max_model_len"] for model in data if model["max_model_len"]}
     assert shown == {"apertus-chat-70b": 65_536, "ministral3-14b": 262_144, "kimi-k2.7-code-1100b": 262_144}
     assert sorted({type(model["created"]).__name__ for model in data}) == ["int", "str"]
-
-
-def test_requests_are_kept_as_they_arrived(emu, client):
-    ask(client, "Hello", seed=7)
-    seen = emu.requests[-1]
-    assert (seen.method, seen.path, seen.query) == ("POST", "/v1/chat/completions", {})
-    assert seen.headers["authorization"] == "Bearer aki-test"
-    assert seen.body["seed"] == 7
-    assert b'"seed":7' in seen.raw
-    assert emu.count("/chat/completions") == 1
-    emu.reset()
-    assert emu.requests == []

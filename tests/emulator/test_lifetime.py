@@ -1,4 +1,3 @@
-import asyncio
 import gc
 import signal
 import socket
@@ -81,28 +80,6 @@ def test_it_leaves_the_logging_of_the_process_alone(caplog):
         broken.sendall(b"nonsense\r\n\r\n")
         broken.recv(100)
     assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
-
-
-async def test_five_hundred_clients_at_once_are_all_answered():
-    def request(number):
-        body = f'{{"model":"llama3-chat-8b","messages":[{{"role":"user","content":"Say {number}!"}}]}}'
-        head = (
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer aki-test\r\n"
-            f"connection: close\r\ncontent-length: {len(body)}"
-        )
-        return f"{head}\r\n\r\n{body}".encode()
-
-    async def one(emulator, number):
-        reader, writer = await asyncio.open_connection(emulator.host, emulator.port)
-        writer.write(request(number))
-        answer = await reader.read()
-        writer.close()
-        await writer.wait_closed()
-        return f'"{number}!"'.encode() in answer
-
-    with Emulator() as emulator:
-        assert all(await asyncio.gather(*(one(emulator, number) for number in range(500))))
-        assert emulator.count("/chat/completions") == 500
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])

@@ -73,7 +73,7 @@ NODE = record(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(
     properties=st.dictionaries(NAMES, st.recursive(PLAIN, _nested, max_leaves=6), min_size=1, max_size=4),
     text=st.sampled_from(["Anna is 34 and lives in Berlin.", "", 'Say "x": 1, 2 and 3.5', "Is it ok? bob@example.org"]),

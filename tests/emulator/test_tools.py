@@ -23,6 +23,10 @@ CUSTOMER = tool("create_customer", "Create a customer.", customer_name="string")
 GREETING = tool("greeting_generator", "Generate a greeting in a particular style.", answer_style="string")
 MAIL = tool("send_email", "Send an email.", to={"type": "string", "format": "email"}, subject="string", body="string")
 UNITS = tool("get_weather", "", ["city"], city="string", unit={"type": "string", "enum": ["celsius", "fahrenheit"]})
+PICTURES = [
+    tool("generate_image", "Draws images from a description and returns their IDs.", prompt="string"),
+    tool("edit_image", "Changes an image and returns the ID of the new one.", prompt="string", image="string"),
+]
 REPORT = tool("WeatherReport", "The final weather report.", city="string", temperature="number")
 
 
@@ -82,6 +86,14 @@ def done(name, arguments, result, number=1):
         ),
         ("Hello!", [MAGIC, WEATHER, DOCS], []),
         ("Thanks.", [MAGIC, WEATHER, DOCS], []),
+        ("Draw a red circle. Then make it blue.", PICTURES, [("generate_image", {"prompt": "a red circle"})]),
+        (
+            "Please edit the image img_c0ffee: make it sepia.",
+            PICTURES,
+            [("edit_image", {"prompt": "edit the image img_c0ffee: make it sepia", "image": "img_c0ffee"})],
+        ),
+        ("What is a circle?", PICTURES, []),
+        ("Make the meeting shorter and add Anna.", PICTURES, []),
     ],
 )
 def test_the_prompt_decides_which_tools_are_called_with_what(client, text, tools, expected):

@@ -15,7 +15,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aki_transport import AKIError
-from aki_transport.messages import ToolCall
 from aki_transport.models.listing import forget_listings
 from aki_transport.transport.body import Payload
 from aki_transport.wire import find_wire
@@ -23,7 +22,6 @@ from langchain_aki import AKIImageGenerationTool, ChatAKI
 from llama_index_aki import AKI, AKIImageToolSpec
 from tests.pictures import a_png
 from tests.scenarios import chunk, reply
-from tests.script_server import sse
 from tests.tools.fuzz import seeds
 from tests.tools.fuzz.drawn import Drawn
 from tests.tools.fuzz.in_frameworks import (
@@ -38,7 +36,7 @@ from tests.tools.fuzz.in_frameworks import (
 )
 from tests.tools.fuzz.targets import TARGETS, Target, followed, ours_or
 from tests.transport.asking import KEY, request_for
-from tests.transport.test_decoding import anything, check, interleaved, located, placed
+from tests.transport.test_decoding import anything, check, located, placed
 
 pytestmark = pytest.mark.filterwarnings("ignore:AKI.IO", "ignore::aki_transport.ModelLimitWarning")
 some = settings(max_examples=20, deadline=None)
@@ -202,33 +200,3 @@ def test_any_json_in_any_place_of_an_answer_with_pictures(
 @given(data=st.binary(max_size=120))
 def test_each_parser_takes_any_bytes(target: Target, data: bytes) -> None:
     target.run(Drawn(data))
-
-
-@pytest.mark.parametrize("framework", FRAMEWORKS)
-@some
-@given(drawn=interleaved(), sizes=st.lists(st.integers(1, 4), min_size=1, max_size=4))
-def test_any_interleaving_of_tool_calls_gives_the_calls(
-    framework: str, drawn: tuple[list[ToolCall], list[dict[str, Any]]], sizes: list[int]
-) -> None:
-    calls, pieces = drawn
-    chunks = []
-    while pieces:
-        size = sizes[len(chunks) % len(sizes)]
-        chunks.append(chunk(tool_calls=pieces[:size]))
-        pieces = pieces[size:]
-    SERVICE.say(b"".join(sse(*chunks, chunk(finish="tool_calls")).chunks), kind="text/event-stream")
-    found = ASKS[framework][0]("openai", stream=True)
-    if framework == "LangChain":
-        got = [(call["id"], call["name"], call["args"]) for call in found.tool_calls]
-    else:
-        blocks = [block for block in found.message.blocks if block.block_type == "tool_call"]
-        got = [(block.tool_call_id, block.tool_name, block.tool_kwargs) for block in blocks]
-    assert got == [(call.id, call.name, json.loads(call.arguments)) for call in calls]
-
-
-def test_a_parser_that_falls_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aki_transport.wire._openai_decoder.read_usage", lambda *_: {}["no such field"])
-    (target,) = (each for each in TARGETS if each.name == "openai: blocking reply")
-    valid = bytes([0, 0, 0, 0, 0, 2, 1, 0, 0, 0])
-    with pytest.raises(KeyError):
-        target.run(Drawn(valid))

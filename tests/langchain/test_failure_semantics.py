@@ -120,17 +120,6 @@ def test_the_retry_middleware_passes_on_what_no_repetition_helps(
     assert len(server.requests) == requests
 
 
-@pytest.mark.usefixtures("no_waiting")
-@subcases("way", WAYS)
-def test_the_retry_middleware_and_the_models_own_repetitions_multiply(server: ScriptServer, way: str):
-    server.always = BUSY
-    said = run(create_agent(model_at(server, max_retries=1), middleware=[retrying()]), way)[-1]
-    assert len(server.requests) == 6
-    assert "ServiceUnavailableError" in said.text
-    assert "busy" in said.text
-    assert KEY not in said.text
-
-
 @subcases("way", WAYS)
 @pytest.mark.parametrize(
     ("given", "answer"),

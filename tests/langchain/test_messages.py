@@ -210,7 +210,7 @@ def test_a_picture_in_a_tool_result_is_shown_by_the_user(server: ScriptServer):
     ("messages", "name"),
     [
         ([HumanMessage([{"type": "image"}])], "content block"),
-        ([HumanMessage([{"type": "search_result", "source": "x", "title": "y", "content": []}])], "content block"),
+        ([HumanMessage([{"type": "container_upload", "file_id": "x"}])], "content block"),
         ([HumanMessage("hi"), RemoveMessage(id="1")], "RemoveMessage"),
         ([ChatMessage("hi", role="narrator")], "ChatMessage"),
         ("half \ud83d of it", "JSON"),

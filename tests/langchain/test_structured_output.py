@@ -249,7 +249,7 @@ def cut_call(*, stream: Any) -> Answer:
 WITHOUT: dict[str, tuple[Callable[..., Answer], type[Exception], str]] = {
     "words": (partial(said, "I would rather not."), OutputParserException, "no JSON"),
     "another form": (partial(said, '{"setup": "Why?"}'), OutputParserException, "punchline"),
-    "too deep": (partial(said, "[" * 5000), OutputParserException, ""),
+    "too deep": (partial(said, "[" * 1100), OutputParserException, ""),
     "refusal": (partial(said, refusal="I cannot joke about that."), ours.ModelRefusalError, "joke about that"),
     "filter": (
         partial(said, finish="content_filter", reasoning_content="hm"),

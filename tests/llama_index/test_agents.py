@@ -15,7 +15,6 @@ from llama_index.core.agent.workflow import (
     FunctionAgent,
     ReActAgent,
     ToolCall,
-    ToolCallResult,
 )
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ThinkingBlock, ToolCallBlock
 from llama_index.core.memory import ChatMemoryBuffer
@@ -35,11 +34,10 @@ from tests.llama_index.asking import (
     answer,
     call,
     model_at,
-    model_on,
     sent,
 )
 from tests.pictures import a_png
-from tests.scenarios import FALLBACK, KEY, SCENARIOS, Expect, Scenario, chunk, replied, streamed
+from tests.scenarios import FALLBACK, KEY, chunk, replied, streamed
 from tests.scenarios.table import broken
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 
@@ -52,15 +50,6 @@ pytestmark = [
 DONE = streamed("It is ", "done.")
 ADD = call("add", '{"a": 1, "b": 2}')
 WEATHER = call("get_weather", '{"city": "Paris"}', "call_0")
-CALLS = [
-    row
-    for row in SCENARIOS
-    if row.tools
-    and row.stream is not None
-    and isinstance(row.outcome(streamed=True), Expect)
-    and row.outcome(streamed=True).tool_calls
-    and not row.outcome(streamed=True).invalid_tool_calls
-]
 
 
 class Calls:
@@ -125,23 +114,6 @@ def of_kind(events: list[Any], kind: type) -> list[Any]:
 # Calls in every form
 
 
-@pytest.mark.parametrize("row", CALLS, ids=[row.name for row in CALLS])
-def test_an_agent_makes_the_calls_of_each_odd_stream(server: ScriptServer, calls: Calls, row: Scenario):
-    expect: Any = row.outcome(streamed=True)
-    server.say(row.stream, DONE)
-    text, events = run(FunctionAgent(llm=model_at(server), tools=calls.tools))
-    assert text == "It is done."
-    assert sorted(calls.made, key=str) == sorted(expect.tool_calls, key=str)
-    assert len(server.requests) == 2
-    (asked,) = [message for message in messages(server) if message["role"] == "assistant"]
-    results = [message["tool_call_id"] for message in messages(server) if message["role"] == "tool"]
-    ids = [entry["id"] for entry in asked["tool_calls"]]
-    assert all(ids)
-    assert sorted(results) == sorted(ids)
-    assert [entry["function"]["name"] for entry in asked["tool_calls"]] == [name for name, _ in expect.tool_calls]
-    assert len(of_kind(events, ToolCallResult)) == len(expect.tool_calls)
-
-
 def test_two_agents_hand_off_and_keep_the_conversation_in_order(server: ScriptServer, calls: Calls):
     llm = model_at(server)
     asks, knows = "You ask.", "You know."
@@ -168,14 +140,6 @@ def test_an_agent_without_streaming_makes_the_same_calls(server: ScriptServer, c
     assert "stream" not in sent(server, 0)
 
 
-def test_only_the_first_call_is_made_where_parallel_calls_are_not_allowed(server: ScriptServer, calls: Calls):
-    server.say(calling(WEATHER, ADD), DONE)
-    with pytest.warns(UserWarning, match="add is not called"):
-        run(FunctionAgent(llm=model_at(server), tools=calls.tools, allow_parallel_tool_calls=False))
-    assert sent(server, 0)["parallel_tool_calls"] is False
-    assert calls.made == [("get_weather", {"city": "Paris"})]
-
-
 @pytest.mark.parametrize("choice", ["get_weather", "required", "auto"])
 def test_a_first_tool_choice_is_sent_with_the_first_request_alone(server: ScriptServer, calls: Calls, choice: str):
     server.say(calling(call("get_weather", "{}")), DONE)
@@ -183,24 +147,6 @@ def test_a_first_tool_choice_is_sent_with_the_first_request_alone(server: Script
     named = {"type": "function", "function": {"name": choice}} if choice == "get_weather" else choice
     assert sent(server, 0)["tool_choice"] == named
     assert "tool_choice" not in sent(server, 1)
-
-
-async def test_many_agents_at_once_do_not_mix(server: ScriptServer, calls: Calls):
-    def respond(request: Request) -> Answer:
-        question = next(message["content"] for message in request.json["messages"] if message["role"] == "user")
-        if any(message["role"] == "tool" for message in request.json["messages"]):
-            return streamed(f"sum of {question}")
-        return calling(call("add", f'{{"a": {question}, "b": 1}}'))
-
-    server.always = respond
-    llm = model_at(server)
-
-    async def asked(n: int) -> str:
-        return str(await FunctionAgent(llm=llm, tools=calls.tools).run(user_msg=str(n)))
-
-    assert await asyncio.gather(*(asked(n) for n in range(20))) == [f"sum of {n}" for n in range(20)]
-    assert sorted(made["a"] for _, made in calls.made) == list(range(20))
-    await llm.aclose()
 
 
 # Events, memory and results
@@ -241,18 +187,6 @@ def test_memory_keeps_calls_and_results_which_are_json(server: ScriptServer, cal
     assert again[1].blocks == [ToolCallBlock(tool_call_id="call_1", tool_name="add", tool_kwargs={"a": 1, "b": 2})]
     llm.chat(again)
     assert messages(server)[1]["tool_calls"][0]["id"] == "call_1"
-
-
-@pytest.mark.parametrize(("name", "told"), [("fail", "out of order"), ("fly", "fly")])
-def test_what_a_tool_raises_and_that_there_is_none_is_told_to_the_model(server: ScriptServer, name: str, told: str):
-    def fail() -> str:
-        """Never works."""
-        raise RuntimeError("out of order")
-
-    server.say(calling(call(name, "{}")), DONE)
-    text, _ = run(FunctionAgent(llm=model_at(server), tools=[fail]))
-    assert text == "It is done."
-    assert told in messages(server)[-1]["content"]
 
 
 def test_a_direct_result_is_the_answer_and_the_next_turn_goes_on(server: ScriptServer, calls: Calls):
@@ -318,24 +252,6 @@ def test_pictures_of_a_tool_reach_the_model_behind_the_results(server: ScriptSer
     assert [part["image_url"]["url"] for part in shown["content"] if part["type"] == "image_url"] == [url, url]
 
 
-def test_a_question_of_two_tools_is_answered_by_the_emulator(fresh_emulator):
-    def search_documents(query: str) -> str:
-        """Search the documents."""
-        return f"About {query}: the warehouse in Leipzig opened in 2019."
-
-    def token_cost(tokens: int, usd_per_million: float) -> float:
-        """The price of tokens in USD."""
-        return tokens * usd_per_million / 1_000_000
-
-    llm, tools = model_on(fresh_emulator), [search_documents, token_cost]
-    agent = FunctionAgent(name="only", description="adds", llm=llm, tools=tools, system_prompt="Answer with the tools.")
-    question = "Search the documents for the warehouse, and what do 250000 tokens cost at 0.45 USD per million?"
-    for runner in (agent, AgentWorkflow(agents=[agent])):
-        text, events = run(runner, question)
-        assert {event.tool_name for event in of_kind(events, ToolCallResult)} == {"search_documents", "token_cost"}
-        assert "0.1125" in text
-
-
 # Steps of a workflow when calls fail
 
 
@@ -343,7 +259,7 @@ def may_pass(error: BaseException) -> bool:
     return isinstance(error, ours.AKIError) and error.is_retryable
 
 
-def asked_in_a_step(llm: AKI, how: str) -> str:
+def asked_in_a_step(llm: AKI, *, stream: bool = False) -> str:
     """The answer of a workflow whose step asks the model, three times at most."""
 
     retry = retry_if_exception(may_pass)
@@ -352,12 +268,10 @@ def asked_in_a_step(llm: AKI, how: str) -> str:
         @step(retry_policy=retry_policy(retry=retry, wait=wait_none(), stop=stop_after_attempt(3)))
         async def ask(self, ev: StartEvent) -> StopEvent:
             question = [ChatMessage(content=ev.question)]
-            if how == "achat":
-                response = await llm.achat(question)
-            elif how == "chat":
-                response = await asyncio.to_thread(llm.chat, question)
-            else:
+            if stream:
                 response = [item async for item in await llm.astream_chat(question)][-1]
+            else:
+                response = await llm.achat(question)
             return StopEvent(result=response.message.content)
 
     async def awaited() -> str:
@@ -366,7 +280,6 @@ def asked_in_a_step(llm: AKI, how: str) -> str:
     return asyncio.run(awaited())
 
 
-HOW = ("achat", "chat", "astream_chat")
 FAILURES: dict[str, tuple[Answer, type[Exception], int]] = {
     "503": (BUSY, ours.ServiceUnavailableError, 3),
     "429": (TOO_MANY, ours.RateLimitError, 3),
@@ -377,19 +290,18 @@ FAILURES: dict[str, tuple[Answer, type[Exception], int]] = {
 }
 
 
-@pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("case", FAILURES)
-def test_a_step_repeats_what_may_pass_and_raises_the_rest(server: ScriptServer, case: str, how: str):
+def test_a_step_repeats_what_may_pass_and_raises_the_rest(server: ScriptServer, case: str):
     server.always, error, requests = FAILURES[case]
     with pytest.raises(error):
-        asked_in_a_step(model_at(server, max_retries=0), how)
+        asked_in_a_step(model_at(server, max_retries=0))
     assert len(server.requests) == requests
 
 
-@pytest.mark.parametrize("how", HOW)
-def test_a_step_ends_with_the_answer(server: ScriptServer, how: str):
-    server.say(BUSY, broken("Hel") if "stream" in how else LOST, answer("Hello", stream="stream" in how))
-    assert asked_in_a_step(model_at(server, max_retries=0), how) == "Hello"
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_step_ends_with_the_answer(server: ScriptServer, stream: bool):
+    server.say(BUSY, broken("Hel") if stream else LOST, answer("Hello", stream=stream))
+    assert asked_in_a_step(model_at(server, max_retries=0), stream=stream) == "Hello"
     assert len(server.requests) == 3
 
 

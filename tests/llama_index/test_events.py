@@ -183,11 +183,6 @@ def test_a_structured_prediction_is_told_of_once_around_its_rounds(server: Scrip
     assert len(handler.ends) == 2
 
 
-def test_predict_is_told_of_once(server: ScriptServer, told: Events):
-    model_at(server).predict(PromptTemplate("hi {name}"), name="ann")
-    assert told.names == ["LLMPredictStartEvent", "LLMChatStartEvent", "LLMChatEndEvent", "LLMPredictEndEvent"]
-
-
 # Callbacks
 
 

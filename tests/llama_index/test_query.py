@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,10 +18,10 @@ from pydantic import BaseModel
 
 import aki_transport.errors as ours
 from llama_index_aki import AKI, AKICompletion
-from tests.llama_index.asking import BUSY, WRONG_KEY, answering, model_at, model_on, results, sent
-from tests.scenarios import replied, tokens
+from tests.llama_index.asking import answering, model_at, model_on, results, sent
+from tests.scenarios import tokens
 from tests.scenarios.table import broken
-from tests.script_server import Answer, Request, ScriptServer
+from tests.script_server import ScriptServer
 
 # LlamaIndex and its tokenizer use pydantic's old names.
 pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")
@@ -90,20 +89,6 @@ def test_a_question_is_answered_from_the_documents(
     assert "user:" not in body
 
 
-def test_an_answer_is_streamed_with_its_sources(fresh_emulator, retriever: BM25Retriever):
-    response: Any = engine(model_on(fresh_emulator), retriever, streaming=True).query(QUESTION)
-    pieces = list(response.response_gen)
-    assert len(pieces) > 1
-    assert "2019" in "".join(pieces)
-    assert response.source_nodes[0].metadata["file"] == "0.md"
-
-
-def test_the_model_of_the_settings_is_used(fresh_emulator, retriever: BM25Retriever):
-    Settings.llm = model_on(fresh_emulator)
-    assert "2019" in str(RetrieverQueryEngine.from_args(retriever).query(QUESTION))
-    assert fresh_emulator.requests
-
-
 def test_a_query_may_answer_with_an_object(server: ScriptServer, retriever: BM25Retriever):
     class Opening(BaseModel):
         year: int
@@ -131,32 +116,6 @@ def test_the_servers_counts_reach_a_query(server: ScriptServer, retriever: BM25R
 
 # Synthesizers
 
-SEVERAL = {ResponseMode.REFINE: len(FACTS), ResponseMode.ACCUMULATE: len(FACTS)}
-
-
-@pytest.mark.parametrize(
-    "mode",
-    [
-        ResponseMode.REFINE,
-        ResponseMode.COMPACT,
-        ResponseMode.TREE_SUMMARIZE,
-        ResponseMode.SIMPLE_SUMMARIZE,
-        ResponseMode.ACCUMULATE,
-        ResponseMode.COMPACT_ACCUMULATE,
-    ],
-)
-def test_each_synthesizer_gives_an_answer(server: ScriptServer, mode: ResponseMode):
-    server.always = IN_2019
-    for awaited in (False, True):
-        server.requests.clear()
-        response = synthesized(model_at(server), mode, FACTS, awaited=awaited)
-        assert "In 2019." in str(response)
-        assert len(response.source_nodes) == len(FACTS)
-        assert len(server.requests) == SEVERAL.get(mode, 1)
-    if "accumulate" not in mode:
-        streamed = synthesized(model_at(server), mode, FACTS[:1], streaming=True)
-        assert "".join(streamed.response_gen) == "In 2019."
-
 
 def test_documents_larger_than_the_window_are_asked_for_in_parts(server: ScriptServer):
     server.always = IN_2019
@@ -164,38 +123,6 @@ def test_documents_larger_than_the_window_are_asked_for_in_parts(server: ScriptS
     assert "In 2019." in str(synthesized(llm, ResponseMode.COMPACT, ["The warehouse holds tyres. " * 1000]))
     assert len(server.requests) > 1
     assert all(len(request.body) < 3000 * 6 for request in server.requests)
-
-
-PAGES = [f"Page {n}. " + "word " * 900 for n in range(4)]
-
-
-def failing_at(number: int, server: ScriptServer, answer: Answer) -> Callable[[Request], Answer]:
-    return lambda _: answer if len(server.requests) == number else replied("A part.")
-
-
-@pytest.mark.parametrize(
-    ("mode", "awaited"), [(ResponseMode.REFINE, False), (ResponseMode.REFINE, True), (ResponseMode.COMPACT, False)]
-)
-def test_an_answer_in_parts_ends_with_the_part_that_fails(server: ScriptServer, mode: ResponseMode, awaited: bool):
-    server.always = failing_at(2, server, WRONG_KEY)
-    with pytest.raises(ours.AuthenticationError):
-        synthesized(model_at(server, context_window=4096), mode, PAGES, awaited=awaited)
-    assert len(server.requests) == 2
-
-
-@pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
-@pytest.mark.parametrize("mode", [ResponseMode.REFINE, ResponseMode.TREE_SUMMARIZE, ResponseMode.ACCUMULATE])
-def test_only_the_part_that_failed_is_asked_again(server: ScriptServer, mode: ResponseMode, awaited: bool):
-    llm = model_at(server, context_window=4096)
-    server.always = replied("A part.")
-    complete = str(synthesized(llm, mode, PAGES, awaited=awaited))
-    parts = len(server.requests)
-    assert parts > 2
-    server.requests.clear()
-    server.always = failing_at(2, server, BUSY)
-    assert str(synthesized(llm, mode, PAGES, awaited=awaited)) == complete
-    assert len(server.requests) == parts + 1
 
 
 # Chat engines

@@ -20,14 +20,12 @@ import aki_transport.errors as ours
 from llama_index_aki import AKI
 from tests.llama_index.asking import (
     BUSY,
-    LOST,
     TOO_MANY,
     WRONG_KEY,
     answer,
     answering,
     call,
     model_at,
-    model_on,
     results,
     sent,
 )
@@ -126,18 +124,6 @@ def test_each_way_gives_the_object_by_each_method(server: ScriptServer, service:
     assert objects(model_at(server), how, Person)[-1] == NESTED
     assert method_of(server) == method
     assert "Address" in json.dumps(sent(server))
-
-
-@subcases("how", ALL)
-def test_an_object_in_a_text_is_found_and_has_its_defaults(server: ScriptServer, how: str):
-    server.always = answering('<think>{hm}</think>Sure!\n```json\n{"name": "Ann"}\n```\nAnything else?')
-    assert objects(model_at(server), how, Person)[-1] == Person(name="Ann")
-    assert len(server.requests) == 1
-
-
-@subcases("how", ALL)
-def test_the_emulator_gives_objects(fresh_emulator, how: str):
-    assert type(objects(model_on(fresh_emulator), how)[-1]) is Joke
 
 
 @subcases("how", PREDICT)
@@ -246,14 +232,6 @@ def test_a_failure_is_no_reason_to_ask_otherwise(
         objects(model_at(server), how)
     assert len(server.requests) == requests
     assert len({request.body for request in server.requests}) == 1
-
-
-@pytest.mark.usefixtures("no_waiting")
-@subcases("how", ALL)
-def test_the_object_behind_a_passing_trouble_is_given(server: ScriptServer, how: str):
-    server.say(BUSY, LOST, answer(TEXT, stream="stream" in how))
-    assert objects(model_at(server), how)[-1] == JOKE
-    assert len(server.requests) == 3
 
 
 @subcases("how", STREAMED)

@@ -11,9 +11,7 @@ import shutil
 import socket
 from pathlib import Path
 
-import httpx
 import pytest
-import vcr
 from vcr.errors import CannotOverwriteExistingCassetteException
 from vcr.serializers import yamlserializer
 
@@ -25,7 +23,6 @@ from tests.subcases import subcases
 from tests.tools.recording import files, page, places
 from tests.tools.recording.reading import READERS, READINGS
 from tests.tools.recording.scenarios import SPOTS
-from tests.tools.recording.scrub import BODY_TOO
 
 pytestmark = [pytest.mark.cassette, pytest.mark.block_network]
 LARGEST = 150_000  # bytes
@@ -119,21 +116,6 @@ def test_each_class_reads_a_cassette_as_its_scenario_says(cassette: str, subtest
             with subtests.test(str(reading)):
                 forget_listings()
                 reading.play()
-
-
-@subcases("name", files.names())
-def test_vcrpy_reads_and_replays_every_file(name):
-    interactions = files.read(name)["interactions"]
-    with vcr.use_cassette(str(files.path_of(name)), match_on=BODY_TOO) as cassette, httpx.Client() as client:
-        for each in interactions:
-            sent, recorded = each["request"], each["response"]
-            headers = {header: value for header, (value,) in sent["headers"].items()}
-            answer = client.request(sent["method"], sent["uri"], headers=headers, content=sent["body"])
-            body = recorded["body"]["string"]
-            assert answer.content == (body.encode() if isinstance(body, str) else body)
-            assert answer.status_code == recorded["status"]["code"]
-            assert {header: [value] for header, value in answer.headers.items()} == recorded["headers"]
-    assert cassette.all_played
 
 
 def test_nothing_gets_out_but_to_a_cassette():

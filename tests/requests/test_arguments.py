@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+import httpx
 import pytest
-from langchain_core.tools import tool
+from langchain_core.tools import StructuredTool, tool
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel, Field, RootModel, SecretStr
@@ -76,6 +78,29 @@ def test_aliases_are_taken(subtests) -> None:
             body = server.requests[-1].json
             assert (body["max_tokens"], body["stop"], body["seed2"]) == (3, ["y"], 1)
             assert server.requests[-1].headers["authorization"] == "Bearer k-test"
+    both = {"x-a": "1", "x-b": "1"}
+    for framework in (chat_aki, aki):
+        for name in ("model_kwargs", "additional_kwargs"):
+            for where in ("constructor", "call"):
+                with subtests.test(framework.__name__, name=name, where=where), ScriptServer(always=answer) as server:
+                    inner = {"a": 1, "b": 1, "extra_headers": both, "extra_body": {"c": 1}}
+                    headers = "default_headers" if where == "constructor" else "extra_headers"
+                    fields = {name: inner, "extra_body": {"b": 2}, headers: {"x-b": "2"}}
+                    of_model, of_call = (fields, {}) if where == "constructor" else ({}, fields)
+                    ask(framework(server, **of_model), "blocking", ["hi"], **of_call)
+                    (request,) = server.requests
+                    assert request.json == {**request.json, "a": 1, "b": 2, "c": 1}
+                    assert "extra_headers" not in request.json
+                    assert (request.headers["x-a"], request.headers["x-b"]) == ("1", "2")
+    for cls in (ChatAKI, AKI):
+        with subtests.test(cls.__name__, what="None is the default, and httpx's tuple a timeout"):
+            model = cls(model="m", max_retries=None, protocol=None, on_unknown_model=None, request_timeout=(5, 60))
+            assert (model.max_retries, model.protocol, model.on_unknown_model) == (2, "openai", "raise")
+            assert model.timeout == Timeout(connect=5, answer=60, chunk=60)
+        with subtests.test(cls.__name__, what="one bound"), ScriptServer(always=answer) as server:
+            fields = {"base_url": server.openai_url, "api_key": "k-test", "model_listing": False}
+            ask(cls(model="qwen3.6-35b", model_kwargs={"max_completion_tokens": 5}, **fields), "blocking", ["hi"])
+            assert "max_tokens" not in server.requests[0].json
     llm = AKI(
         model="m", api_base="https://aki.io/v1", is_chat_model=True, reuse_client=True, additional_kwargs={"a": 1}
     )
@@ -150,6 +175,8 @@ FOREIGN = [
     {"type": "builtin_function", "function": {"name": "$web_search"}},
     {"type": "custom", "custom": {"name": "sql"}},
     {"google_search": {}},
+    {"type": "web_fetch_20250910", "name": "web_fetch", "citations": {"enabled": True}},
+    {"function_declarations": [{"name": "f", "parameters": {"type": "OBJECT"}}]},
 ]
 
 
@@ -178,6 +205,7 @@ def test_functions_in_any_dict_are_the_same_tool(subtests) -> None:
             assert [request.json["tools"] for request in server.requests] == [[sent]] * 2
 
 
+@pytest.mark.filterwarnings("ignore:.*was told to call a tool")
 def test_a_tool_that_is_no_function_can_be_chosen_and_extras_of_a_tool_stay(subtests) -> None:
     hosted = {"type": "web_search_preview"}
     mark = {"cache_control": {"type": "ephemeral"}}
@@ -189,6 +217,26 @@ def test_a_tool_that_is_no_function_can_be_chosen_and_extras_of_a_tool_stay(subt
             assert [request.json["tool_choice"] for request in server.requests] == [hosted] * 3
             chat_aki(server, protocol).bind_tools([tool(extras=mark)(grow)]).invoke("hi")
             assert server.requests[3].json["tools"][0]["cache_control"] == mark["cache_control"]
+    custom = {"type": "custom", "custom": {"name": "sql"}}
+    with subtests.test("a custom tool, by its name too"), ScriptServer(always=answer) as server:
+        for choice in ("sql", custom):
+            chat_aki(server).bind_tools([custom], tool_choice=choice).invoke("hi")
+            aki(server).chat([ChatMessage("hi")], tools=[custom], tool_choice=choice)
+        assert [request.json["tool_choice"] for request in server.requests] == [custom] * 4
+
+
+def test_tools_are_taken_in_a_call_as_they_are_bound(subtests) -> None:
+    declared = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+    with ScriptServer(always=answer) as server:
+        chat_aki(server).invoke("hi", tools=[tool(grow), declared])
+        grower = FunctionTool.from_defaults(grow, fn_schema=Tree)
+        aki(server).chat([ChatMessage("hi")], tools=[grower, declared])
+        aki(server).chat_with_tools([grower, declared], "hi")
+        for request in server.requests:
+            assert [each["function"]["name"] for each in request.json["tools"]] == ["grow", "f"]
+        for wrong in ("f", 5, list[int]):
+            with subtests.test(str(wrong)), pytest.raises(ConfigurationError, match="cannot be converted"):
+                chat_aki(server).bind_tools([wrong])
 
 
 class Node(BaseModel):
@@ -202,6 +250,21 @@ class Tree(BaseModel):
     """The arguments of a tool."""
 
     tree: Node
+
+
+class Garden:
+    """Has a method as a tool."""
+
+    def plant(self, tree: Node) -> str:
+        """Plant."""
+        return tree.name
+
+
+@dataclass
+class Bed:
+    """The arguments of a tool."""
+
+    trees: list[Node]
 
 
 class KindA(BaseModel):
@@ -244,7 +307,10 @@ class Names(RootModel[list[str]]):
 def test_schemas_of_tools_are_whole_and_strict_ones_legal(subtests) -> None:
     with subtests.test("LangChain, recursive"), ScriptServer(always=answer) as server:
         chat_aki(server).bind_tools([Node, tool(grow), grow]).invoke("hi")
-        for each in server.requests[0].json["tools"]:
+        schema = Tree.model_json_schema()
+        of_server = StructuredTool(name="f", description="d", args_schema=schema, func=str)  # as MCP's are
+        chat_aki(server).bind_tools([of_server, Garden().plant, Bed, Node.model_json_schema()]).invoke("hi")
+        for each in (each for request in server.requests for each in request.json["tools"]):
             assert each["function"]["parameters"]["$defs"]["Node"]["properties"]["children"]["items"] == {
                 "$ref": "#/$defs/Node"
             }
@@ -257,10 +323,16 @@ def test_schemas_of_tools_are_whole_and_strict_ones_legal(subtests) -> None:
         assert (parameters["type"], parameters["required"]) == ("object", ["name"])
     for protocol in ("openai", "anthropic"):
         with subtests.test("strict", protocol=protocol), ScriptServer(always=answer) as server:
-            tools = [Choice, Answer[int], Answer[dict[str, int]]]
+            tools = [
+                Choice,
+                Answer[int],
+                Answer[dict[str, int]],
+                Answer[dict[str, Any]],
+                {"title": "N", "type": "object"},
+            ]
             chat_aki(server, protocol).bind_tools(tools, strict=True).invoke("hi")
             sent = [each.get("function", each) for each in server.requests[0].json["tools"]]
-            one_of, plain, free = (each.get("parameters") or each["input_schema"] for each in sent)
+            one_of, plain, free, any_field, none = (each.get("parameters") or each["input_schema"] for each in sent)
             assert "oneOf" not in str(one_of)
             assert "discriminator" not in str(one_of)
             assert [each["properties"]["kind"]["const"] for each in one_of["properties"]["one"]["anyOf"]] == ["a", "b"]
@@ -269,6 +341,8 @@ def test_schemas_of_tools_are_whole_and_strict_ones_legal(subtests) -> None:
             assert "default" not in str(plain)
             assert free["properties"]["value"]["additionalProperties"] == {"type": "integer"}
             assert free["additionalProperties"] is False
+            assert any_field["properties"]["value"]["additionalProperties"] is True
+            assert (none["properties"], none["additionalProperties"]) == ({}, False)
 
 
 def test_schemas_of_answers_are_taken_in_any_form(subtests) -> None:
@@ -281,6 +355,7 @@ def test_schemas_of_answers_are_taken_in_any_form(subtests) -> None:
         {"type": "json_schema", "json_schema": schema},
         {"type": "json_object", "schema": schema, "name": "City"},
         {"title": "City", "$ref": "#/$defs/C", "$defs": {"C": {k: v for k, v in schema.items() if k != "title"}}},
+        {"$ref": "#/$defs/City", "$defs": {"City": schema}},
     ):
         with subtests.test(form), ScriptServer(always=lambda _: replied('{"name": "Rome"}', model="m")) as server:
             assert chat_aki(server).with_structured_output(form).invoke("hi") == {"name": "Rome"}
@@ -337,6 +412,16 @@ def test_choices_of_tools_are_passed(subtests) -> None:
             assert body["tool_choice"] == allowed
             body = bodies_by_every_way(framework, "anthropic", ["hi"], tools=[FUNCTION, other], tool_choice=allowed)
             assert (body["tool_choice"], [each["name"] for each in body["tools"]]) == ({"type": "any"}, ["f"])
+            tools = [FUNCTION, other, {"type": "web_search"}, {"type": "code"}]
+            flat = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}, {"name": "g"}]}
+            body = bodies_by_every_way(framework, "anthropic", ["hi"], tools=tools, tool_choice=flat)
+            assert [each.get("name", each.get("type")) for each in body["tools"]] == ["g", "web_search"]
+            named = {"type": "function", "function": {"name": "Größe"}}
+            allowed_size = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [named]}}
+            body = bodies_by_every_way(framework, "openai", ["hi"], tools=[named, other], tool_choice=allowed_size)
+            assert body["tool_choice"]["allowed_tools"]["tools"][0]["function"]["name"] == "Grosse"
+            body = bodies_by_every_way(framework, "anthropic", ["hi"], tools=[named, other], tool_choice=allowed_size)
+            assert [each["name"] for each in body["tools"]] == ["Grosse"]
             body = bodies_by_every_way(framework, "anthropic", ["hi"], tools=[FUNCTION], tool_choice=one)
             assert body["tool_choice"] == one
             body = bodies_by_every_way(framework, "openai", ["hi"], tools=[FUNCTION], parallel_tool_calls=False)
@@ -358,6 +443,8 @@ def test_base_urls_as_people_copy_them(subtests) -> None:
         ):
             with subtests.test(url), pytest.raises(ConfigurationError, match=f"did you mean '{meant}'"):
                 framework(model="m", base_url=url, api_key="k-test")
+        with subtests.test("no text"), pytest.raises(ConfigurationError, match="base_url= should be a valid string"):
+            framework(model="m", base_url=httpx.URL("https://h.example/v1"), api_key="k-test")
         with subtests.test("query"), ScriptServer(always=answer) as server:
             model = framework(model="qwen3.6-35b", base_url=f"{server.openai_url}/?api-version=1", api_key="k-test")
             ask(model, "blocking", ["hi"])

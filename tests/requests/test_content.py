@@ -13,6 +13,7 @@ from llama_index.core.base.llms.types import (
     CacheControl,
     CachePoint,
     ChatMessage,
+    CitableBlock,
     CitationBlock,
     DocumentBlock,
     ImageBlock,
@@ -63,6 +64,7 @@ def sourced(kind: str, **more: Any) -> dict[str, Any]:
     return {"type": kind, "source": source, **more}
 
 
+CITABLE = CitableBlock(title="T", source=URL, content=[TextBlock(text="x")])
 MARKED = text("x", **MARK)
 CITED = sourced("document", title="T", citations={"enabled": True})
 IMAGE_ID, DOCUMENT_ID = sourced("image", file_id="f-1"), sourced("document", file_id="f-1")
@@ -70,6 +72,7 @@ PDF = sourced("document", media_type="application/pdf")
 PNG_SENT = (media("image", PNG_URL), sourced("image", media_type="image/png"))
 FILE = {"type": "file", "source_type": "base64", "data": "aGk=", "mime_type": "application/pdf"}
 PIXELS = {"type": "image_url", "image_url": {"url": URL, "format": "png"}, "min_pixels": 3136}
+UPLOAD = {"type": "container_upload", "file_id": "f-1"}
 HOLOGRAM = {"type": "hologram", "data": "x"}
 INPUT = {"type": "input_image", "image_url": URL, "detail": "low"}
 INPUT_SENT = {"type": "image_url", "image_url": {"url": URL, "detail": "low"}}
@@ -92,7 +95,28 @@ BLOCKS: dict[str, tuple[dict[str, Any], Any, Any]] = {
     "file by ID": ({"type": "file", "file_id": "f-1"}, FILE_ID, DOCUMENT_ID),
     "image by ID": (IMAGE_ID, FILE_ID, IMAGE_ID),
     "sound by ID": ({"type": "audio", "file_id": "f-1"}, FILE_ID, None),
-    "search result": (SEARCH, None, SEARCH),
+    "search result": (SEARCH, f"see\nT ({URL}):\nx", SEARCH),
+    "search result of several texts": (
+        {**SEARCH, "content": [text("x"), text("y")], **MARK},
+        text(f"T ({URL}):\nx\ny", **MARK),
+        {**SEARCH, "content": [text("x"), text("y")], **MARK},
+    ),
+    "upload": (UPLOAD, None, UPLOAD),
+    "document at a URL, Mistral's": (
+        {"type": "document_url", "document_url": URL, "document_name": "N"},
+        {"type": "document_url", "document_url": URL, "document_name": "N"},
+        sourced("document", title="N"),
+    ),
+    "plain text at a URL": (
+        {"type": "text-plain", "url": URL, "mime_type": "text/plain"},
+        file("document"),
+        sourced("document"),
+    ),
+    "text whose name tells what it is": (
+        file("a.txt", "aGk="),
+        file("a.txt", "data:text/plain;base64,aGk="),
+        {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "hi"}, "title": "a.txt"},
+    ),
     "pixels": (PIXELS, PIXELS, sourced("image", min_pixels=3136)),
     "never heard of": (HOLOGRAM, HOLOGRAM, HOLOGRAM),
     "Gemini's": ({"type": "media", "mime_type": "image/png", "data": "aGk="}, *PNG_SENT),
@@ -123,7 +147,8 @@ def test_a_block_is_sent_in_the_form_of_the_wire(subtests) -> None:
                     assert not server.requests
                     continue
                 body = bodies_by_every_way(chat_aki, protocol, messages)
-                assert body["messages"] == [{"role": "user", "content": [text("see"), expected]}]
+                content = expected if isinstance(expected, str) else [text("see"), expected]
+                assert body["messages"] == [{"role": "user", "content": content}]
 
 
 def contents_of(body: dict[str, Any]) -> list[Any]:
@@ -166,6 +191,8 @@ def test_marks_stand_where_they_stood(subtests) -> None:
         *((each, blocks, 1, [text("a", **mark), text("b")]) for each in PROTOCOLS),
         ("anthropic", history, 1, [text("I look."), {**USE, "input": {}, **mark}]),
         ("openai", [ChatMessage(blocks=[VideoBlock(url=URL), POINT])], 0, [media("video", **mark)]),
+        ("openai", [ChatMessage(blocks=[CITABLE, POINT])], 0, [text(f"T ({URL}):\nx", **mark)]),
+        ("anthropic", [ChatMessage(blocks=[CITABLE, POINT])], 0, [{**SEARCH, "citations": {"enabled": True}, **mark}]),
     ]
     for protocol, messages, index, expected in rows:
         with subtests.test(protocol, expected=expected):
@@ -188,6 +215,18 @@ def test_marks_in_the_fields_of_a_message_and_on_its_calls_arrive(subtests) -> N
                 message = AIMessage([{**USE, **MARK}], response_metadata=metadata, **fields)
                 body = bodies_by_every_way(chat_aki, "anthropic", ["hi", message, RESULT])
                 assert body["messages"][1]["content"] == [{**USE, **MARK}]
+    with subtests.test("a message with nothing but calls"):
+        message = AIMessage("", tool_calls=[CALL], additional_kwargs=MARK)
+        body = bodies_by_every_way(chat_aki, "anthropic", ["hi", message, RESULT])
+        assert body["messages"][1]["content"] == [{**USE, **MARK}]
+        body = bodies_by_every_way(chat_aki, "openai", ["hi", message, RESULT])
+        assert body["messages"][1]["tool_calls"][0]["cache_control"] == MARK["cache_control"]
+    with subtests.test("a tool that nests its mark as OpenAI's form does"):
+        function = {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}}
+        tool = {"type": "function", "function": {**function, **MARK}}
+        assert bodies_by_every_way(chat_aki, "openai", ["hi"], tools=[tool])["tools"] == [tool]
+        (sent,) = bodies_by_every_way(chat_aki, "anthropic", ["hi"], tools=[tool])["tools"]
+        assert sent == {"name": "f", "description": "d", "input_schema": function["parameters"], **MARK}
 
 
 def test_results_in_a_users_content_are_results_on_every_wire(subtests) -> None:
@@ -320,6 +359,14 @@ def test_results_without_an_id_are_those_of_the_calls_in_order(subtests) -> None
         "the older single call": [answer_of(**OLDER), result_of("0", role="function", name="f")],
         "no IDs at the results": [two, result_of("0"), result_of("1")],
         "calls in Anthropic's form": [answer_of(tool_calls=[USE]), result_of("0", tool_call_id="c1")],
+        "calls in Bedrock's form": [
+            answer_of(tool_calls=[{"toolUseId": "c1", "name": "f", "input": {"a": 1}}]),
+            result_of("0", tool_call_id="c1"),
+        ],
+        "calls in Gemini's form": [
+            answer_of(tool_calls=[{"id": "c1", "name": "f", "args": {"a": 1}}]),
+            result_of("0", tool_call_id="c1"),
+        ],
         "the name as the ID of the result": [
             answer_of(tool_calls=[{"function": {"name": "f", "arguments": {"a": 1}}}]),
             result_of("0", tool_call_id="f"),
@@ -349,6 +396,8 @@ def test_broken_arguments_can_be_read_by_every_service(subtests) -> None:
             ("[1]", '{"not_json": "[1]"}'),
             ("", "{}"),
             ("Rome", '{"not_json": "Rome"}'),
+            ('{"a": "\ud83d', '{"not_json": "{\\"a\\": \\"\\\\ud83d"}'),  # half a pair of surrogates
+            ({"a": "\ud83d"}, '{"not_json": "{\\"a\\": \\"\\\\ud83d\\"}"}'),
         ):
             with subtests.test(arguments=arguments, framework=framework.__name__):
                 history = conversation(framework, "c1", arguments=arguments)
@@ -416,6 +465,9 @@ def test_a_local_path_is_no_url(subtests) -> None:
         {"type": "video_url", "video_url": {"url": "/home/a.mp4"}},
         {"type": "audio_url", "audio_url": "a.wav"},
         {"type": "input_video", "video_url": "file:///a.mp4"},
+        {"type": "input_file", "file_url": "a.pdf"},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "a.pdf"}},
+        {"type": "image", "base64": "./r.png", "mime_type": "image/png"},
     ]
     for block in blocks:
         with subtests.test(str(block)), ScriptServer(always=answer) as server:

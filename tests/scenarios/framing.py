@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 
@@ -113,6 +114,17 @@ ROWS = (
         replace(split_everywhere(streamed(_WORLD), 5), gzip=True),
         HELLO,
         expect_stream=Expect(text=_WORLD),
+    ),
+    # Any server: a long answer is unpacked in several steps.
+    Scenario("gzip-of-a-long-answer", replace(replied("x" * 2**21), gzip=True), None, Expect(text="x" * 2**21)),
+    # Any server that packs each event by itself.
+    _stream(
+        "gzip-of-each-event",
+        replace(
+            HELLO_STREAM,
+            headers={**HELLO_STREAM.headers, "content-encoding": "gzip"},
+            chunks=(b"".join(map(gzip.compress, HELLO_STREAM.chunks)),),
+        ),
     ),
     # nginx, a proxy that buffers: even a stream has a content length.
     Scenario("content-length-for-all", HELLO_REPLY, replace(HELLO_STREAM, chunked=False), HELLO),

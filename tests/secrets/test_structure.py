@@ -6,11 +6,9 @@ import asyncio
 import email.parser
 import email.policy
 import json
-import re
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 
 from aki_transport import AKIError, Client, ConfigurationError, Provider, Route
@@ -73,24 +71,6 @@ def test_names_and_arguments_of_tools_stay_where_they_belong(protocol: str, word
     (said,) = request.json["tools"]
     assert said.get("function", said)["name"] == legal_name(words)
     assert set(request.json) <= {"model", "messages", "tools", "max_tokens", "tool_choice"}
-
-
-@pytest.mark.parametrize("protocol", ["openai", "anthropic"])
-@subcases("model", NASTY)
-def test_a_model_s_name_stays_a_field(protocol: str, model: str) -> None:
-    with ScriptServer(always=GOOD[protocol](KEY)) as server:
-        Client(**at(server, protocol, on_unknown_model="allow", on_model_fallback="ignore")).chat(request_for(model))
-        assert only_request(server).json["model"] == model
-
-
-@subcases("model", NASTY)
-def test_a_model_s_name_stays_one_part_of_the_path(model: str) -> None:
-    endpoints = json_answer({"success": True, "endpoints": [model]})
-    with ScriptServer(always=lambda request: endpoints if request.method == "GET" else GOOD["native"](KEY)) as server:
-        Client(**at(server, "native", on_unknown_model="allow")).chat(request_for(model))
-        (request,) = (request for request in server.requests if request.method == "POST")
-    assert re.fullmatch(r"/api/call/[^/?#\s]+", request.path)
-    assert httpx.URL(f"http://x{request.path}").path == f"/api/call/{model}"
 
 
 @subcases("is_async", [False, True])

@@ -12,6 +12,7 @@ import pytest
 from aki_transport import AKIError, APIStatusError, Client, ConfigurationError, StreamInterruptedError, __version__
 from aki_transport.auth import secret_header_values
 from aki_transport.redaction import escape_control
+from aki_transport.transport.call import Call, Job, Timeout
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import ScriptServer, json_answer, sse, text_answer
 from tests.transport.asking import (
@@ -123,6 +124,13 @@ def test_own_headers_are_sent_and_do_not_replace_the_key(way: Way, server: Scrip
     way.ask(client_for(server, default_headers={"X-Mine": "1", "Authorization": "Bearer other"}))
     assert server.requests[0].headers["x-mine"] == "1"
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_call_has_the_documented_defaults_and_shows_neither_headers_nor_form() -> None:
+    call = Call(path="/x", form={"files": SECRET}, headers={"x": SECRET})
+    assert SECRET not in repr(call)
+    assert (call.stream, call.read_only, Job(follow=lambda _: (call, call)).stream) == (False, False, False)
+    assert Timeout() == Timeout(connect=10.0, answer=600.0, chunk=120.0)
 
 
 OTHERS = {

@@ -101,6 +101,7 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], list[tuple[int, dict[st
             (422, fastapi("messages", "1", "assistant", "reasoning_content")),
             (400, refusal("property 'reasoning_content' is unsupported", param="messages.1")),
             (400, refusal("Unknown field reasoning_content")),
+            (400, refusal("No.", param="messages.1.reasoning_details")),
         ],
         True,
     ),
@@ -163,6 +164,7 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], list[tuple[int, dict[st
         [
             (400, refusal("Conversation roles must alternate user/assistant/user/assistant/...")),
             (400, refusal("After the optional system message, conversation roles must alternate user and assistant")),
+            (500, refusal("Jinja Exception: Conversation roles must alternate user/assistant")),
         ],
         False,
     ),
@@ -180,14 +182,14 @@ def test_a_refusal_is_followed_by_the_other_form(
     request, is_refused, _, is_remembered = ROWS[row]
     server.always = refuse_if(is_refused, error, status)
     counts = []
-    for later in (0, 0, adaptations.REMEMBERED_FOR):
+    for later in (0, 0, adaptations.REMEMBERED_FOR, 0):
         clock.passed += later
         server.requests.clear()
         way.ask(client_of(server), request)
         counts.append(len(server.requests))
-    first, again, in_an_hour = counts
+    first, again, *in_an_hour = counts
     assert first >= 2
-    assert (again, in_an_hour) == (1 if is_remembered else first, first)
+    assert [again, *in_an_hour] == [1 if is_remembered else first, first, again]
 
 
 @pytest.mark.parametrize("words", ["the content is against our policy on names", "your prompt was blocked", "too high"])

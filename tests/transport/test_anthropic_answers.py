@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aki_transport import errors
 from aki_transport.error_parsing import error_from_response
-from aki_transport.messages import ChatDelta, ChatReply, ReasoningBlock, ToolCall, Usage
+from aki_transport.messages import ChatDelta, ChatReply, RawBlock, ReasoningBlock, ToolCall, Usage
 from aki_transport.transport import Payload
 from aki_transport.wire import anthropic
 from tests.growth import grows_with_its_size
@@ -40,6 +40,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelLimit
 
 more = settings(max_examples=20, deadline=None)
 
+SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
 PARIS = {"city": "Paris"}
 CALL = tool_use("toolu_1", "get_weather", {})
 CALLED = ToolCall("toolu_1", "get_weather", '{"city": "Paris"}')
@@ -62,6 +63,19 @@ def follow(*events: Any) -> ChatReply:
 def bare(reply: ChatReply) -> ChatReply:
     """The reply without its last payload, which differs between the two forms."""
     return replace(reply, raw={})
+
+
+def test_a_block_of_another_form_is_one_part_whether_it_is_ended_or_not() -> None:
+    changed = begin(1, text("Hello")), say("", 1), stop(1)
+    for ends in ((), (stop(),)):
+        events = [begin(0, SEARCH), grow(0, "sparkle", note="!"), *ends, *changed, close()]
+        parts = follow(start(), *events, END).parts
+        assert [part.fields for part in parts if isinstance(part, RawBlock)] == [{**SEARCH, "note": "!"}]
+    cited = decode(
+        *(Payload("message", json.dumps(each)) for each in (start(), begin(0, {**text("Hi"), "citations": []}))),
+        Payload("message", json.dumps(close())),
+    )
+    assert [delta.parts for delta in cited[:-1]] == [()]
 
 
 # The same answer, whole and streamed
@@ -93,7 +107,7 @@ ODDITIES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     ),
     "a tool that the service itself calls": (
         [
-            begin(0, {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}),
+            begin(0, SEARCH),
             *(*pieces('{"query": "Paris"}'), stop(), begin(1, text("Hello")), stop(1)),
         ],
         HELLO,

@@ -216,6 +216,10 @@ def test_each_choice_of_a_tool(choice: Any, parallel: bool | None, said: dict[st
             {"type": "image", "source": {"type": "url", "url": "https://a.example/b.png?x=;base64,y"}},
         ),
         (
+            File(url="https://a.example/b.pdf", filename="b.pdf"),
+            {"type": "document", "source": {"type": "url", "url": "https://a.example/b.pdf"}, "title": "b.pdf"},
+        ),
+        (
             File(base64=base64.b64encode("Größe".encode()).decode(), mime_type="text/markdown"),
             {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Größe"}},
         ),

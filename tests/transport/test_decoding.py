@@ -217,28 +217,6 @@ arguments = st.dictionaries(st.text(max_size=4), st.one_of(st.integers(), st.tex
 )
 
 
-@st.composite
-def interleaved(draw: st.DrawFn) -> tuple[list[ToolCall], list[dict[str, Any]]]:
-    """Calls, and their pieces in any order that keeps each call's own."""
-    names = draw(st.lists(st.sampled_from(["add", "get", "say"]), min_size=1, max_size=4))
-    calls = [ToolCall(f"id{n}", name, draw(arguments)) for n, name in enumerate(names)]
-    repeats_id, repeats_name = draw(st.booleans()), draw(st.booleans())
-    queues = []
-    for index, call in enumerate(calls):
-        at = sorted(draw(st.lists(st.integers(0, len(call.arguments)), max_size=3)))
-        edges = [0, *at, len(call.arguments)]
-        said = [call.arguments[a:b] for a, b in pairwise(edges)]
-        queue = [{"index": index, "id": call.id, "function": {"name": call.name, "arguments": ""}}]
-        for piece in said:
-            function = {"arguments": piece, **({"name": call.name} if repeats_name else {})}
-            queue.append({"index": index, "function": function, **({"id": call.id} if repeats_id else {})})
-        queues.append(queue)
-    order = [queue.pop(0) for queue in queues]  # they begin in their order
-    while any(queues):
-        order.append(draw(st.sampled_from([queue for queue in queues if queue])).pop(0))
-    return calls, order
-
-
 # Blocking and streamed
 
 
@@ -272,6 +250,16 @@ def test_a_stream_adds_up_to_the_blocking_reply(
     streamed = stream(*pieces)
     for name in ("text", "reasoning", "refusal", "tool_calls", "finish_reason", "stop_reason", "usage", "model", "id"):
         assert getattr(streamed, name) == getattr(blocking, name), name
+
+
+def test_sources_reasoning_and_fields_of_an_answer() -> None:
+    sources = [{"title": "Rome", "url": "https://example.org/rome"}]
+    content = ["Old", {"type": "image_url", "image_url": {"url": "data:,"}}]
+    top = {"search_results": sources, "citations": ["https://example.org/rome"]}
+    answer = read(reply(content, reasoning_content="Hm", top=top))
+    assert (answer.annotations, answer.reasoning, answer.text) == (tuple(sources), "Hm", "Old")
+    assert answer.details == {"created": 1767225600, **top}
+    assert read(reply(top={"citations": top["citations"]})).annotations == tuple(top["citations"])
 
 
 def test_raw_of_a_stream_is_completed() -> None:

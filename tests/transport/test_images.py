@@ -23,9 +23,9 @@ from tests.pictures import a_png
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 
 
-def made_by_pil(form: str, size: tuple[int, int] = (8, 8), mode: str = "RGB") -> bytes:
+def made_by_pil(form: str, size: tuple[int, int] = (8, 8), **options: Any) -> bytes:
     buffer = io.BytesIO()
-    Image.new(mode, size).save(buffer, form)
+    Image.new("RGB", size).save(buffer, form, **options)
     return buffer.getvalue()
 
 
@@ -101,6 +101,14 @@ def test_what_is_no_picture_is_refused(data):
 def test_a_header_that_claims_too_many_pixels_is_refused(size):
     with pytest.raises(ConfigurationError, match="pixels; allowed"):
         GeneratedImage.read(png_that_claims(*size))
+
+
+def test_the_largest_sizes_are_read():
+    assert GeneratedImage.read(png_that_claims(16384, 4096)).width == 16384
+    webp = b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + struct.pack("<HBHB", 1, 2, 3, 4)
+    assert read_header(webp) == ("image/webp", 2 + 2 * 65536, 4 + 4 * 65536)
+    for lossless in (True, False):
+        assert read_header(made_by_pil("WEBP", (300, 201), lossless=lossless)) == ("image/webp", 300, 201)
 
 
 def test_a_picture_of_too_many_bytes_is_refused():
@@ -267,6 +275,23 @@ def test_what_is_no_size_or_out_of_range_is_refused(size):
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n", 1),
+        ("n", 10),
+        ("seed", -1),
+        ("seed", 2**32 - 1),
+        ("steps", 1),
+        ("steps", 1000),
+        ("negative_prompt", "dogs"),
+    ],
+)
+def test_the_bounds_themselves_are_taken(name, value):
+    assert getattr(build_image_request("a cat", model=None, **{name: value}), name) == value
+    assert len(build_image_request("a cat", model=None, images=(GeneratedImage.read(a_png()),) * 16).images) == 16
+
+
+@pytest.mark.parametrize(
     ("wrong", "words"),
     [
         ({"prompt": ""}, "prompt is empty"),
@@ -281,6 +306,7 @@ def test_what_is_no_size_or_out_of_range_is_refused(size):
         ({"seed": -2}, "seed=-2"),
         ({"seed": 2**32}, "seed="),
         ({"steps": 0}, "steps=0"),
+        ({"steps": 1001}, "steps=1001"),
         ({"negative_prompt": 7}, "negative_prompt=7 is not a str"),
         ({"extra_body": [1]}, "extra_body="),
         ({"model": 7}, "model=7"),

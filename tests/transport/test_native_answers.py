@@ -253,16 +253,10 @@ def test_a_start_without_a_job_is_no_answer(job_id: Any) -> None:
         (refused(400, None, message="no words"), errors.BadRequestError, "no words"),
         (httpx.Response(400, text="Job queue reached max length 5!"), errors.RateLimitError, "max length 5"),
         (
-            httpx.Response(404, json={"description": "Not Found", "status": 404, "message": "no route"}),
-            errors.NotFoundError,
-            "no route",
-        ),
-        (
             httpx.Response(402, json={"error": {"code": "model_not_found", "message": "no"}}),
             errors.PermissionDeniedError,
             "no",
         ),
-        (httpx.Response(500, text="<html><title>500 Oh</title></html>"), errors.ServerError, "500 Oh"),
         (httpx.Response(503, json={"message": "busy"}), errors.ServiceUnavailableError, "busy"),
         (httpx.Response(200, json={"success": False, "error": ["no"]}), errors.APIStatusError, "no"),
         (httpx.Response(200, json={"success": False}), errors.APIStatusError, "no message but"),

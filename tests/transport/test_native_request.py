@@ -78,6 +78,7 @@ def test_the_conversation_is_text_in_json() -> None:
 def test_pictures_go_as_data() -> None:
     found = context_of(user(Text("see:"), Image(base64="iVBORw0="), Image(url=DATA)))
     assert found == [{"role": "user", "content": [{"type": "text", "text": "see:"}, {"image": DATA}, {"image": DATA}]}]
+    assert context_of(user(Text("see:"), File(text="A page."))) == [{"role": "user", "content": "see:\nA page."}]
 
 
 @pytest.mark.parametrize(

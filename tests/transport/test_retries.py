@@ -20,6 +20,8 @@ from aki_transport import (
     ServiceUnavailableError,
 )
 from aki_transport.transport import retry
+from tests.scenarios import replied, streamed
+from tests.scenarios.table import broken
 from tests.script_server import Answer, ScriptServer, json_answer, text_answer
 from tests.transport.asking import Clock, Way, client_for, in_every_way
 
@@ -35,6 +37,19 @@ def test_a_failure_is_repeated_exactly_as_often_as_asked_after_pauses_that_doubl
     with pytest.raises(ServiceUnavailableError, match="Not now"):
         way.ask(client_for(server, max_retries=max_retries))
     assert (len(server.requests), clock.pauses) == (1 + max_retries, pauses)
+
+
+@pytest.mark.usefixtures("clock")
+@in_every_way
+def test_what_is_lost_before_the_answer_is_repeated_and_what_is_lost_within_it_is_not(
+    way: Way, server: ScriptServer
+) -> None:
+    server.say(Answer(end="reset"), streamed("Hello") if way.streamed else replied())
+    assert way.ask(client_for(server)).text == "Hello"
+    server.say(broken("Hel", end="cut") if way.streamed else Answer(chunks=(b'{"choices',), end="cut"))
+    with pytest.raises(APIConnectionError):
+        way.ask(client_for(server))
+    assert len(server.requests) == 3
 
 
 @pytest.mark.usefixtures("clock")
@@ -103,6 +118,8 @@ def test_a_retry_after_is_a_number_or_a_date(value: str, seconds: float | None) 
         (APITimeoutError("x"), True, False, False),
         (APITimeoutError("x"), True, True, True),
         (ServerError("x", status_code=503), False, False, False),
+        (ServiceUnavailableError("x", status_code=503), False, False, True),
+        (ServiceUnavailableError("the worker timed out", status_code=503), False, False, False),
         (RateLimitError("x", status_code=429), False, False, True),
         (RateLimitError("x", status_code=429, retry_after=60), False, False, True),
         (RateLimitError("x", status_code=429, retry_after=61), True, False, False),

@@ -11,8 +11,8 @@ from tests.scenarios import ERRORS as ERROR_ROWS
 from tests.scenarios import SCENARIOS, Scenario, chunk, reply, tokens
 from tests.script_server import MODELS
 from tests.transport import native_says
-from tests.transport.test_anthropic_answers import ALL, WHOLE
-from tests.transport.test_decoding import CALL
+from tests.transport.anthropic_says import message, text, thinking, tool_use
+from tests.transport.test_anthropic_answers import ALL
 
 _PICTURE = base64.b64encode(a_png()).decode()
 _LOGPROBS = {"content": [{"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": [{"token": "b"}]}]}
@@ -42,6 +42,7 @@ def _read(text: str | bytes) -> Any:
         return None
 
 
+CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
 _CALLS = [CALL, {**CALL, "id": "call_2", "index": 1}]
 _MESSAGE = {"reasoning": None, "reasoning_content": "Hm", "refusal": "", "function_call": CALL["function"]}
 _TOP = {
@@ -63,7 +64,8 @@ OPENAI_STREAM = [
     [chunk(top={"choices": [CHOICE]}), chunk(top={"choices": [CHOICE]}), chunk(finish="stop"), "[DONE]"],
     *_streams(),
 ]
-ANTHROPIC = [[WHOLE]]
+_HIDDEN = {"type": "redacted_thinking", "data": "ZA=="}
+ANTHROPIC = [[message(text("Hello"), thinking("Hm", "c2ln"), _HIDDEN, tool_use("a", "add", {"city": "Paris"}))]]
 ANTHROPIC_STREAM = [ALL]
 NATIVE = [
     [native_says.STARTED, native_says.working("Hel"), native_says.working("Hello"), native_says.done("Hello")],

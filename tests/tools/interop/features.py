@@ -271,10 +271,8 @@ def json_mode(subject: Subject) -> str:
     """`response_format={"type": "json_object"}`."""
     with requests_sent() as sent:
         replies = subject.replies(response_format={"type": "json_object"})
-    for reply in replies:
-        if reply.finish_reason != "length":
-            json.loads(reply.text)
-    return f"valid JSON{counted(sent, len(replies))}"
+    complete = [json.loads(reply.text) for reply in replies if reply.finish_reason != "length"]
+    return f"{'valid JSON' if complete else 'taken; every answer was cut'}{counted(sent, len(replies))}"
 
 
 def image(subject: Subject) -> str:

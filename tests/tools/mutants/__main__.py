@@ -1,6 +1,6 @@
 """`python -m tests.tools.mutants [MODULE …]`: changes a module in one place after the other, and runs its tests.
 
-Without modules: the listed changes, which once went unnoticed. `all`: every module of the table.
+Without modules: the listed changes, which once went unnoticed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.tools.mutants.operators import Mutation, mutations
-from tests.tools.mutants.table import EQUIVALENT, LISTED, MODULES, TESTS
+from tests.tools.mutants.table import EQUIVALENT, GROUPS, LISTED, tests_of
 from tests.tools.mutants.trial import ROOT, Trial
 
 
@@ -28,28 +28,29 @@ def try_module(path: str, trials: Trials, skip: int, sample: int, until: float) 
             sys.stderr.write(f"{path}: time is over; go on with --skip {skip + tried}\n")
             break
         tried += 1
+        outcome = "noticed"
         if not trials.is_killed(path, mutation):
             survivors.append(mutation.name)
-            note = reasons.get(mutation.name)
-            sys.stderr.write(f"{path}:{mutation.line}: {mutation.name}{f'  [{note}]' if note else ''}\n")
+            outcome = f"equivalent: {reasons[mutation.name]}" if mutation.name in reasons else "NOT NOTICED"
+        sys.stderr.write(f"{path}:{mutation.line}: {mutation.name}  [{outcome}]\n")
+        sys.stderr.flush()
     return tried, survivors
 
 
 class Trials:
-    """The tests of each package, prepared once for all its modules."""
+    """The tests of the modules, prepared once for all modules that have the same."""
 
     def __init__(self, paths: Sequence[str], tests: str | None) -> None:
-        self._paths = paths
-        self._tests = tests
+        self._tests = {path: tests or tests_of(path) for path in paths}
         self._prepared: dict[str, Trial] = {}
 
     def is_killed(self, path: str, mutation: Mutation) -> bool:
         """Whether a test notices the change."""
-        package = Path(path).parts[0]
-        if package not in self._prepared:
-            paths = [ROOT / each for each in self._paths if Path(each).parts[0] == package]
-            self._prepared[package] = _prepare(self._tests or TESTS[package], paths)
-        return self._prepared[package].is_killed(ROOT / path, mutation)
+        tests = self._tests[path]
+        if tests not in self._prepared:
+            paths = [ROOT / each for each, of_it in self._tests.items() if of_it == tests]
+            self._prepared[tests] = _prepare(tests, paths)
+        return self._prepared[tests].is_killed(ROOT / path, mutation)
 
 
 def _prepare(tests: str, paths: Sequence[Path]) -> Trial:
@@ -79,7 +80,7 @@ def try_listed() -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try what the command line asks for; how many changes no test noticed, those with a known reason left out."""
     parser = argparse.ArgumentParser(prog="python -m tests.tools.mutants", description=__doc__)
-    parser.add_argument("modules", nargs="*", metavar="MODULE", help="paths, or `all`")
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help="paths, or names of groups in table.py")
     parser.add_argument("--tests", help="arguments for pytest instead of the table's")
     parser.add_argument("--skip", type=int, default=0, help="changes of the module to leave out at its beginning")
     parser.add_argument("--sample", type=int, default=0, help="so many changes of each module, evenly spread")
@@ -90,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     until = time.monotonic() + options.seconds
     unexplained = 0
     sys.stdout.write("| module | changes | noticed | equivalent | unnoticed |\n|---|---|---|---|---|\n")
-    paths = MODULES if options.modules == ["all"] else options.modules
+    paths = [path for each in options.modules for path in (GROUPS.get(each) or (each,))]
     trials = Trials(paths, options.tests)
     for path in paths:
         tried, survivors = try_module(path, trials, options.skip, options.sample, until)

@@ -7,6 +7,8 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+RECORDER = "_statement_is_reached"
+
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -41,17 +43,25 @@ class Mutation:
     Attributes:
         name: Where and what, without line numbers, so that it stays the same when other lines move.
         line: Where it is now.
+        statement: The line in which its statement begins.
         source: What is compiled instead of the module: a tree, or a text.
     """
 
     name: str
     line: int
     source: ast.Module | str
+    statement: int = 0
 
 
 def mutations(text: str) -> Iterator[Mutation]:
     """Every change of the module, in the order of its lines."""
     tree = ast.parse(text)
+    statements = {
+        line: node.lineno
+        for node in ast.walk(tree)  # those within come later
+        if isinstance(node, ast.stmt)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
     sites = [site for site in _walk(tree, "") if not isinstance(site[1], ast.Module)]
     seen: dict[str, int] = {}
     for parent, node, field, index, scope in [(site[0], *site[1:]) for site in sites]:
@@ -61,7 +71,27 @@ def mutations(text: str) -> Iterator[Mutation]:
             seen[name] = seen.get(name, 0) + 1
             if seen[name] > 1:
                 name += f" ({seen[name]})"
-            yield Mutation(name, node.lineno, _with_replacement(tree, parent, field, index, replacement))
+            source = _with_replacement(tree, parent, field, index, replacement)
+            yield Mutation(name, node.lineno, source, statements[node.lineno])
+
+
+def with_recorder(text: str) -> ast.Module:
+    """The module with a call of `RECORDER`, with its line, before each statement."""
+    tree = ast.parse(text)
+    for node in list(ast.walk(tree)):
+        for name in ("body", "orelse", "finalbody"):
+            statements = getattr(node, name, None)
+            if isinstance(statements, list):
+                setattr(node, name, [each for statement in statements for each in _recorded(statement)])
+    return ast.fix_missing_locations(tree)
+
+
+def _recorded(statement: ast.stmt) -> Iterator[ast.stmt]:
+    is_first = _is_docstring(statement) or (isinstance(statement, ast.ImportFrom) and statement.module == "__future__")
+    if not is_first:
+        call = ast.Call(ast.Name(RECORDER, ast.Load()), [ast.Constant(statement.lineno)], [])
+        yield ast.copy_location(ast.Expr(call), statement)
+    yield statement
 
 
 def _walk(parent: ast.AST, scope: str) -> Iterator[tuple[ast.AST, ast.expr | ast.stmt, str, int | None, str]]:
@@ -85,6 +115,8 @@ def _walk(parent: ast.AST, scope: str) -> Iterator[tuple[ast.AST, ast.expr | ast
 def _is_left_alone(parent: ast.AST, field: str) -> bool:
     """Types, messages of errors and decorators: they say what is meant to people and tools."""
     match parent:
+        case ast.Call(func=ast.Name(id="TypeVar")) | ast.Subscript(value=ast.Name(id="Literal")):
+            return True
         case ast.AnnAssign() | ast.arg():
             return field == "annotation"
         case ast.FunctionDef() | ast.AsyncFunctionDef():

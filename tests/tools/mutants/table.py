@@ -8,57 +8,97 @@ _T = "tests/transport"
 
 _EDGES = "tests/test_edges.py"
 
-TESTS = {
-    "aki_transport": f"{_T} {_EDGES} tests/test_objects.py tests/test_own_provider.py tests/test_mistakes.py"
-    " tests/test_captured_gateways.py tests/secrets/test_shown.py tests/kept",
-    "langchain_aki": f"tests/langchain tests/kept {_EDGES}",
-    "llama_index_aki": f"tests/llama_index tests/kept {_EDGES}",
-}
-"""For each package arguments for pytest: the tests that reach its modules through the public classes."""
-
-MODULES = (
-    *(
-        f"aki_transport/{name}.py"
-        for name in (
-            "auth",
-            "error_parsing",
-            "json_answer",
-            "redaction",
-            "images/files",
-            "images/header",
-            "images/image",
-            "images/request",
-            "images/store",
-            "models/catalog",
-            "models/listing",
-            "models/resolver",
-            "prepare/adaptations",
-            "prepare/chat",
-            "prepare/history",
-            "prepare/structured_output",
-            "transport/attempts",
-            "transport/network",
-            "transport/polling",
-            "transport/proxies",
-            "transport/retry",
-            "transport/sender",
-            "transport/sse",
-            "wire/_anthropic_decoder",
-            "wire/_chat_decoder",
-            "wire/_openai_decoder",
-            "wire/_tool_calls",
-            "wire/anthropic",
-            "wire/native",
-            "wire/openai",
-        )
-    ),
-    *(
-        f"{package}/{name}.py"
-        for package in ("langchain_aki", "llama_index_aki")
-        for name in ("_convert_messages", "_convert_replies", "_structured")
-    ),
+_FRAMEWORKS = ("langchain_aki", "llama_index_aki")
+_CONVERTERS = ("_convert_messages", "_convert_replies", "_structured")
+_WIRE = f"tests/kept {_T}/test_decoding.py {_T}/test_endings.py {_T}/test_tool_call_pieces.py"
+_OPENAI = f"{_WIRE} {_T}/test_bodies.py"
+_ANTHROPIC = (
+    f"{_T}/test_anthropic_answers.py {_T}/test_anthropic_request.py {_T}/test_validate_request.py"
+    " tests/kept/test_answers.py"
+    " tests/test_gateways.py::test_a_place_of_the_key_that_was_chosen_is_kept_and_a_wrong_key_is_tried_in_both"
+    " tests/test_gateways.py::test_the_bound_that_the_protocol_requires_leaves_room_for_the_prompt"
 )
-"""The modules that `all` means."""
+_NATIVE = f"{_T}/test_native_answers.py {_T}/test_native_request.py"
+_PREPARE = (
+    f"{_T}/test_adaptations.py {_T}/test_validate_request.py {_T}/test_structured.py tests/test_unopened_reasoning.py"
+    " tests/requests/test_content.py"
+)
+_IMAGES = f"{_T}/test_images.py {_T}/test_image_store.py {_EDGES}"
+_MODELS = f"{_T}/test_listing.py {_T}/test_served_model.py {_T}/test_endpoints.py tests/test_gateways.py {_EDGES}"
+_CALLS = (
+    f"{_T}/test_calls.py {_T}/test_retries.py {_T}/test_access.py {_T}/test_deadlines.py"
+    f" {_T}/test_errors.py::test_what_an_error_holds"
+    f" {_T}/test_lifetime.py::test_closing_one_client_leaves_the_others_of_the_loop_their_connections"
+    " tests/test_gateways.py::test_a_place_of_the_key_that_was_chosen_is_kept_and_a_wrong_key_is_tried_in_both"
+)
+_CONNECTIONS = f"{_T}/test_connections.py {_T}/test_proxies.py {_T}/test_deadlines.py {_EDGES}"
+_BODIES = f"{_T}/test_sse.py {_T}/test_bounds.py {_T}/test_calls.py"
+
+TESTS = {
+    "aki_transport/auth.py": f"{_T}/test_access.py {_T}/test_emulated.py tests/test_mistakes.py {_EDGES}"
+    " tests/requests/test_arguments.py::test_a_key_may_be_a_function_asked_for_each_attempt",
+    "aki_transport/redaction.py": f"{_T}/test_redaction.py",
+    "aki_transport/error_parsing.py": f"{_T}/test_errors.py {_T}/test_anthropic_answers.py",
+    **{
+        f"aki_transport/{folder}/{name}.py": tests
+        for folder, tests, names in (
+            ("images", _IMAGES, ("files", "header", "image", "request", "store")),
+            ("models", _MODELS, ("catalog", "listing", "resolver")),
+            ("transport", _CALLS, ("attempts", "retry", "sender", "call")),
+            ("transport", _CONNECTIONS, ("connections", "network", "proxies")),
+            ("transport", f"{_T}/test_jobs.py", ("polling",)),
+            ("transport", _BODIES, ("body", "sse")),
+            ("wire", _OPENAI, ("_openai_decoder", "_chat_decoder", "_tool_calls", "openai")),
+            ("wire", _ANTHROPIC, ("_anthropic_decoder", "anthropic")),
+            ("wire", _NATIVE, ("_native_decoder", "native")),
+            ("prepare", _PREPARE, ("adaptations", "chat", "history")),
+            ("prepare", f"{_T}/test_structured.py tests/test_objects.py", ("structured_output",)),
+        )
+        for name in names
+    },
+    **{
+        f"langchain_aki/{name}.py": f"tests/langchain/{tests}"
+        for name, tests in zip(
+            _CONVERTERS,
+            (
+                "test_messages.py tests/langchain/test_thoughts.py tests/kept/test_histories.py",
+                "test_streaming.py tests/langchain/test_tools.py tests/kept",
+                "test_structured_output.py",
+            ),
+            strict=True,
+        )
+    },
+    **{
+        f"llama_index_aki/{name}.py": f"tests/llama_index/{tests}"
+        for name, tests in zip(
+            _CONVERTERS,
+            (
+                "test_messages.py tests/llama_index/test_thoughts.py tests/kept/test_histories.py",
+                "test_streaming.py tests/llama_index/test_tools.py tests/kept",
+                "test_structured.py",
+            ),
+            strict=True,
+        )
+    },
+}
+"""For each module arguments for pytest: the tests that know most of it."""
+
+GROUPS = {
+    "trust": tuple(
+        path for path in TESTS if not path.startswith((*_FRAMEWORKS, "aki_transport/wire", "aki_transport/prepare"))
+    ),
+    "conversion": tuple(
+        path for path in TESTS if path.startswith((*_FRAMEWORKS, "aki_transport/wire", "aki_transport/prepare"))
+    ),
+}
+"""What a name on the command line stands for: where calls and keys go, and what is made of requests and answers."""
+
+
+def tests_of(path: str) -> str:
+    """Arguments for pytest: the tests that belong to a module."""
+    if path not in TESTS:
+        raise SystemExit(f"{path} has no tests in table.py; name some with --tests")
+    return TESTS[path]
 
 
 @dataclass(frozen=True)
@@ -127,9 +167,43 @@ LISTED: tuple[Listed, ...] = (
 )
 
 EQUIVALENT: dict[str, dict[str, str]] = {
+    "aki_transport/auth.py": {
+        "checked_base_url: '' → 'X'": "without a host a URL is refused, whatever the rest of it is",
+    },
+    "aki_transport/images/files.py": {
+        "module: 0 → 1": "what systems without O_NONBLOCK have",
+        "module: 0 → 1 (3)": "what systems without O_DIRECTORY have",
+        "module: 0 → 1 (4)": "what systems without O_NOFOLLOW have",
+    },
+    "aki_transport/images/image.py": {
+        "module: 'RGB' → 'RGBX'": "an RGB image is converted to RGB, which changes nothing",
+        "_from_base64: 2 → 3": "what follows a chunk that ends in = has four characters, else it is no base64",
+    },
+    "aki_transport/transport/attempts.py": {
+        "Attempts.accepts: 1000 → 1001": "a thousandth of the time that a debug line tells",
+    },
+    "aki_transport/transport/connections.py": {
+        "module: 1000 → 1001": "how many connections a process has at most is a matter of size alone",
+    },
+    "aki_transport/prepare/adaptations.py": {
+        "module: 3600.0 → 3601.0": "a second of an hour",
+        "_within: 0 → 1": "no service has room for one token and answers with it",
+    },
+    "aki_transport/prepare/structured_output.py": {
+        "apply_method: return request → return None": "methods are tried only where an object was asked for",
+        "JsonDecoder.end: return delta → return None": "the last delta of every decoder has a reply",
+    },
+    "aki_transport/wire/_anthropic_decoder.py": {
+        "_Block.__init__: '' → 'X'": "the ID of a block that is no call is read nowhere",
+    },
+    "aki_transport/wire/_native_decoder.py": {
+        "NativeDecoder.__init__: '' → 'X'": "a text that begins with X gets this letter one state earlier",
+        "NativeDecoder._new_text: len(certain) <= len(returned) → len(certain) < len(returned)": "of a text of the same"
+        " length nothing is new; another one is refused one state earlier",
+    },
     "aki_transport/images/header.py": {
         "module: 4096 → 4097": "a bound that is far from what any picture has",
         "module: 208 → 209 (2)": "D0 is looked up among the markers without a length first",
     },
 }
-"""For each module the changes that no test can notice, with the reason."""
+"""For each module the changes that alter nothing for a user, with the reason."""

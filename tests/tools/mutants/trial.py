@@ -1,6 +1,6 @@
 """Runs tests against changed modules, each change in a process of its own; the files on disk stay as they are.
 
-A change is shown to those tests that reach its line, the quick ones first.
+A change is shown to those tests that reach its line: to those of the file that has most of them first.
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ import resource
 import signal
 import sys
 import tempfile
-import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
-from types import CodeType, FrameType
-from typing import Any
+from types import CodeType, ModuleType
 
 import pytest
 from hypothesis import settings
 
-from tests.tools.mutants.operators import Mutation
+from tests.tools.mutants.operators import RECORDER, Mutation, with_recorder
 
 ROOT = Path(__file__).parents[3]
 _MEMORY = 4 * 2**30  # bytes of address space, for changes that make a loop endless
@@ -51,28 +50,39 @@ class _Changed(MetaPathFinder, SourceFileLoader):
         return compile(self._mutation.source, self.path, "exec")
 
 
+class _Recorded(_Changed):
+    """Compiles a module so that each of its statements tells that it is reached."""
+
+    def __init__(self, path: Path, reach: Callable[[str, int], None]) -> None:
+        super().__init__(path, Mutation("", 0, with_recorder(path.read_text())))
+        self._reach = reach
+
+    def exec_module(self, module: ModuleType) -> None:
+        setattr(module, RECORDER, partial(self._reach, self.path))
+        super().exec_module(module)
+
+
 class _Reached:
-    """A plugin of pytest: which lines of the modules each test reaches, and how long it takes."""
+    """A plugin of pytest: which statements of the modules each test reaches, and how long it takes."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self.lines: dict[str, dict[str, set[int]]] = {str(path): defaultdict(set) for path in paths}
         self.seconds: dict[str, float] = defaultdict(float)
         self._test = ""
 
+    def record(self) -> None:
+        """Let the modules tell what is reached of them."""
+        sys.meta_path[:0] = [_Recorded(Path(path), self._reach) for path in self.lines]
+
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._test = nodeid
-        threading.settrace(self._enter)
-        sys.settrace(self._enter)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.seconds[report.nodeid] += report.duration
 
-    def _enter(self, frame: FrameType, *_: object) -> Callable[..., Any] | None:
-        return self._line(frame) if frame.f_code.co_filename in self.lines else None
-
-    def _line(self, frame: FrameType, *_: object) -> Callable[..., Any]:
-        self.lines[frame.f_code.co_filename][self._test].add(frame.f_lineno)
-        return self._line
+    def _reach(self, path: str, line: int) -> None:
+        if self._test:  # not while tests are collected
+            self.lines[path][self._test].add(line)
 
 
 class _Chosen:
@@ -119,10 +129,15 @@ class Trial:
     def is_killed(self, path: Path, mutation: Mutation) -> bool:
         """Whether a test notices the change; taking ten times as long as without it counts as noticed."""
         reached = self._lines[str(path)]
-        reaching = [name for name, lines in reached.items() if mutation.line in lines]
+        reaching = [name for name, lines in reached.items() if mutation.statement in lines]
         names = self._by_seconds(reaching or reached or self._seconds)  # a constant is read without its line
+        owner = Counter(map(_file, names)).most_common(1)[0][0]  # most changes take no more than its tests
+        first, rest = [name for name in names if _file(name) == owner], [name for name in names if _file(name) != owner]
+        return self._fails((path, mutation), first) or (bool(rest) and self._fails((path, mutation), rest))
+
+    def _fails(self, change: tuple[Path, Mutation], names: Sequence[str]) -> bool:
         seconds = int(_LEAST_SECONDS + 10 * sum(self._seconds[name] for name in names))
-        outcome, output = self._run((path, mutation), _files(names), _Chosen(names), seconds)
+        outcome, output = self._run(change, _files(names), _Chosen(names), seconds)
         if outcome in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR):
             raise RuntimeError(output)
         return outcome != pytest.ExitCode.OK
@@ -164,12 +179,13 @@ class Trial:
             os.dup2(output, 2)
             signal.alarm(seconds)  # its default ends the process
             resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-            sys.dont_write_bytecode = True
+            sys.dont_write_bytecode = False  # a change is never written, and all else is compiled once
             if change is not None:
                 sys.meta_path.insert(0, _Changed(*change))
+            if isinstance(plugin, _Reached):
+                plugin.record()
             code = int(pytest.main([*tests, *_OPTIONS], plugins=[plugin]))
             if isinstance(plugin, _Reached):
-                sys.settrace(None)
                 lines = {
                     path: {name: list(reached) for name, reached in of.items()} for path, of in plugin.lines.items()
                 }
@@ -181,8 +197,12 @@ class Trial:
             os._exit(code)
 
 
+def _file(name: str) -> str:
+    return name.partition("::")[0]
+
+
 def _files(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.partition("::")[0] for name in names))
+    return tuple(dict.fromkeys(map(_file, names)))
 
 
 def _is_ours(name: str) -> bool:
