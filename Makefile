@@ -49,14 +49,13 @@ notebooks: $(VENV)/notebooks  ## run the notebooks on the local emulator and kee
 test: $(VENV)/dev  ## all tests, offline
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
-# The last two without our own configuration: programs on both frameworks, as their authors' checkers read them;
-# pyright only where it could be installed.
+# The last two without our own configuration: programs on both frameworks, as their authors' checkers read them.
 check: $(VENV)/dev  ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy --strict --config-file= --follow-imports=silent --cache-dir=.mypy_cache/users tests/typing
-	test ! -x $(BIN)/pyright || $(BIN)/pyright --pythonpath $(BIN)/python tests/typing
+	$(BIN)/pyright --pythonpath $(BIN)/python tests/typing
 
 $(VENV)/fuzz: pyproject.toml $(VENV)/dev
 	$(UV) --editable '.[all]' --group dev --group fuzz
