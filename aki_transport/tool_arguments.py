@@ -48,6 +48,15 @@ def _parse(call: ToolCall, *, is_cut: bool) -> ParsedCall:
 
 
 def arguments_text(arguments: Any) -> str:
-    """Arguments as JSON text, which they may be already; half a pair of surrogates as an escape."""
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
+    """Arguments as JSON text, which they may be already."""
+    return _readable(arguments) if isinstance(arguments, str) else json_text(arguments)
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON text."""
+    return _readable(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _readable(text: str) -> str:
+    """JSON text with half a pair of surrogates, which no service can read, as an escape."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -28,7 +28,7 @@ from aki_transport.messages import (
 )
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.schemas import checked, known_fields, legal_name, object_schema
-from aki_transport.tool_arguments import arguments_text
+from aki_transport.tool_arguments import json_text
 from aki_transport.transport import Decoder, OuterDecoder, Payload
 
 _FIRST_FIELD = re.compile(r'\{\s*"((?:[^"\\]|\\.)*)"\s*:', re.DOTALL)
@@ -179,7 +179,7 @@ class JsonDecoder(OuterDecoder):
             return text.partition(returned)[2] if is_thought or any(value not in before for value in values) else ""
         if not text and reply.tool_calls and not was_cut:
             return "{}"  # a call without arguments is an empty object, unless it was cut off before them
-        return text if len(values) != 1 or _is_json_of(values[0], text) else arguments_text(values[0])
+        return text if len(values) != 1 or _is_json_of(values[0], text) else json_text(values[0])
 
     def _as_json_text(self, delta: ChatDelta) -> ChatDelta:
         text = delta.text

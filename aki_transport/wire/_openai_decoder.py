@@ -105,11 +105,11 @@ class OpenAIDecoder(AnswerDecoder):
         text, reasoning, parts = self._read_content(delta)
         if self._is_stopped:
             return ChatDelta(text, reasoning, "", (), None, chunk, parts)
-        refusal = delta.get("refusal") or ""
-        if refusal or isinstance(delta.get("content"), list):
-            refusal = text_or_none(refusal) or _refusal_in(delta.get("content"))
+        refusal, content = delta.get("refusal") or "", delta.get("content")
+        if refusal or isinstance(content, list):
+            refusal = text_or_none(refusal) or _refusal_in(content)
             self._refusals.append(refusal)
-        calls = delta.get("tool_calls")
+        calls = delta.get("tool_calls") or _calls_in(content)
         function = delta.get("function_call")  # the older form of one tool call
         deltas: tuple[ToolCallDelta, ...] = ()
         if calls or function:
@@ -234,6 +234,8 @@ def _parts(content: Any) -> Iterator[Text | RawBlock | str]:
         match part:
             case None:
                 pass
+            case dict() if _is_call(part):
+                pass  # it is read beside the content
             case str():
                 yield Text(part)
             case {"thinking": inner} | {"reasoning": inner} | {"type": "thinking" | "reasoning", "text": inner}:
@@ -257,6 +259,16 @@ def _refusal_in(content: Any) -> str:
     """The refusal that is a part of the content."""
     parts = content if isinstance(content, list) else ()
     return "".join(part["refusal"] for part in parts if isinstance(part, dict) and isinstance(part.get("refusal"), str))
+
+
+def _calls_in(content: Any) -> list[Any]:
+    """The tool calls that are parts of the content."""
+    return list(filter(_is_call, content)) if isinstance(content, list) else []
+
+
+def _is_call(part: Any) -> bool:
+    """Whether a part of the content is a tool call, as gateways before Anthropic's models hand it on."""
+    return isinstance(part, dict) and part.get("type") == "tool_use" and isinstance(part.get("name"), str)
 
 
 def _texts(content: Any) -> Iterator[str]:

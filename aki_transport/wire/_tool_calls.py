@@ -24,7 +24,7 @@ from typing import Any
 from uuid import uuid4
 
 from aki_transport.errors import InvalidResponseError
-from aki_transport.json_text import BracketScanner
+from aki_transport.json_text import BracketScanner, is_json
 from aki_transport.messages import ToolCall, ToolCallDelta
 from aki_transport.tool_arguments import arguments_text
 from aki_transport.wire._chat_decoder import kept, text_or_none
@@ -219,7 +219,7 @@ class _Call:
             return not is_certain and not self.repeats_name
         if not start.startswith("{"):
             return False
-        if is_certain and not start.endswith("}"):
+        if is_certain and not is_json(start):
             return False
         return not self.arguments.is_repeated_by(arguments)
 

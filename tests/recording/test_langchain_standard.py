@@ -115,6 +115,7 @@ class Suite(ChatModelIntegrationTests):
     connection: dict[str, Any]
     told_to_emulator: dict[str, str] | None = None
 
+    # `enable_vcr_tests` stays off: its one test measures how fast a cassette plays, with pytest-benchmark.
     chat_model_class = ChatAKI
     has_tool_calling = has_tool_choice = has_structured_output = supports_json_mode = True
     returns_usage_metadata = supports_model_override = True

@@ -368,6 +368,12 @@ def test_schemas_of_answers_are_taken_in_any_form(subtests) -> None:
                 assert sent["json_schema"]["schema"]["properties"] == schema["properties"]
 
 
+def test_a_value_that_is_no_object_is_json_text_in_an_answer() -> None:
+    with ScriptServer(always=replied('{"value": "bad"}', model="m")) as server:
+        response = aki(server).chat([ChatMessage("hi")], response_format={"title": "Mood", "enum": ["good", "bad"]})
+    assert response.message.content == '"bad"'
+
+
 def test_names_and_roots_are_made_legal_and_back_again(subtests) -> None:
     size = type("Größe", (BaseModel,), {"__annotations__": {"cm": int}, "__doc__": "A size."})
     long = type("N" * 80, (BaseModel,), {"__annotations__": {"cm": int}, "__doc__": "Long."})

@@ -55,7 +55,7 @@ def more(arguments: str, index: Any = ABSENT, *, call_id: Any = ABSENT) -> dict[
 
 def asked(*calls: dict[str, Any], text: Any = None, finish: str = "tool_calls", **message: Any) -> Answer:
     """A blocking answer with these calls."""
-    return replied(text, finish=finish, tool_calls=list(calls), **message)
+    return replied(text, finish=finish, tool_calls=list(calls) or ABSENT, **message)
 
 
 def asked_in(*events: list[dict[str, Any]] | str, finish: str | None = "tool_calls") -> Answer:
@@ -85,6 +85,7 @@ def two(name: str, *, blocking: Answer | None = None, stream: Answer) -> Scenari
     return tool_row(name, IN_PARIS, ADDED, tool_ids=("call_1", "call_2"), blocking=blocking, stream=stream)
 
 
+_PART = {"type": "tool_use", "id": "call_1", "name": "get_weather", "input": {"city": "Paris"}}
 _WHOLE = asked(weather(PARIS))
 _WHOLE_STREAM = asked_in([weather("", 0)], [more('{"city":', 0)], [more(' "Paris"}', 0)])
 
@@ -164,6 +165,15 @@ ROWS = (
         finish_reason="stop",
         blocking=asked(weather(PARIS), finish="stop"),
         stream=asked_in([weather(PARIS, 0)], finish="stop"),
+    ),
+    # Gateways before Anthropic's models: a call is a part of the content.
+    tool_row(
+        "call-in-the-content",
+        IN_PARIS,
+        text="Looking.",
+        tool_ids=("call_1",),
+        blocking=asked(text=[{"type": "text", "text": "Looking."}, _PART]),
+        stream=streamed("Looking.", chunk([_PART]), finish="tool_calls"),
     ),
     # AKI.IO: an answer with a call is not empty, whatever was counted.
     tool_row(

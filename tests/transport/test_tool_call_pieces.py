@@ -153,6 +153,14 @@ def test_a_name_with_additions_is_the_tool_that_was_offered(written: str, name: 
     assert offered_name(written, OFFERED) == name
 
 
+def test_a_piece_of_a_repetition_that_looks_like_an_object_begins_no_call():
+    reader = ToolCallReader(OFFERED)
+    for piece in ('{"{z": 1}', '{"', '{z": 1}'):
+        reader.feed([{"index": 0, "id": "a", "function": {"name": "add", "arguments": piece}}])
+    reader.end()
+    assert reader.calls() == (ToolCall("a", "add", '{"{z": 1}'),)
+
+
 def test_an_index_of_thousands_of_digits_is_no_index():
     reader = ToolCallReader()
     reader.feed([{"index": "9" * 5000, "id": "a", "function": {"name": "add", "arguments": "{}"}}])

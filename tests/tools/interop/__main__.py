@@ -60,7 +60,11 @@ def _ask(server: Server, args: argparse.Namespace) -> Section:
                 if protocol in feature.protocols:
                     subject = Subject(server=server, framework=framework, protocol=protocol)
                     began = time.monotonic()
-                    outcome = cells[protocol, framework.name] = _outcome(feature, subject, verbose=args.verbose)
+                    outcome = _outcome(feature, subject, verbose=args.verbose)
+                    reason = report.REASONS["features"].get(f"{server.name}, {feature.name}")
+                    outcome = cells[protocol, framework.name] = (
+                        reason if reason and outcome.startswith(FAILS) else outcome
+                    )
                     seconds = f"{time.monotonic() - began:.1f} s"
                     cell = f"{server.name} | {feature.name} | {protocol} | {framework.name}"
                     print(f"{cell} | {outcome} | {seconds}", flush=True)
