@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -172,6 +172,27 @@ def as_tool_choice(choice: Any) -> ToolChoice | None:
             return dict(choice)
         case _:
             raise ConfigurationError(f"tool_choice={choice!r} is not valid; use 'auto', 'any', 'none' or a name.")
+
+
+def choice_among(choice: ToolChoice | None, tools: Iterable[Tool | Mapping[str, Any]]) -> ToolChoice | None:
+    """The choice; one that names the type of a tool that the service runs in OpenAI's form.
+
+    Raises:
+        ConfigurationError: It names no tool.
+    """
+    if not isinstance(choice, ToolNamed):
+        return choice
+    names, types = [], []
+    for tool in tools:
+        fields = {"name": tool.name} if isinstance(tool, Tool) else tool.get("function") or tool.get("custom") or tool
+        names += [fields["name"]] if isinstance(fields, Mapping) and isinstance(fields.get("name"), str) else []
+        types += [] if isinstance(tool, Tool) else [tool.get("type")]
+    if choice.name in names:
+        return choice
+    if choice.name in types:
+        return {"type": choice.name}
+    known = ", ".join(map(repr, (*names, "auto", "any")))
+    raise ConfigurationError(f"tool_choice={choice.name!r} names no tool; use {known} or 'none'.")
 
 
 def as_tool(tool: Any, *, strict: bool | None = None) -> Tool | Mapping[str, Any]:

@@ -92,6 +92,7 @@ class Provider:
         if (base_url is None) == (not self.routes):
             raise ConfigurationError("a Provider needs either base_url= or routes=.")
         if base_url is not None:
+            base_url = str(base_url)  # httpx's and yarl's URLs are no texts
             route = Route(protocol=protocol_of_url(base_url), base_url=base_url)
             object.__setattr__(self, "routes", (route,))
         if not self.name:

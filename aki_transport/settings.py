@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from aki_transport.arguments import as_tool, as_tool_choice, unknown_argument, with_aliases, wrong_values
+from aki_transport.arguments import as_tool, as_tool_choice, choice_among, unknown_argument, with_aliases, wrong_values
 from aki_transport.auth import ApiKeySource, checked_headers, shown_url
 from aki_transport.client import Client
 from aki_transport.errors import ConfigurationError
@@ -314,7 +314,7 @@ class ModelSettings(ConnectionSettings):
             model=kwargs.get("model") or self.model,
             messages=messages,
             tools=tools,
-            tool_choice=as_tool_choice(choice) if tools else None,
+            tool_choice=choice_among(as_tool_choice(choice), tools) if tools else None,
             parallel_tool_calls=parallel,
             stop=(stop,) if isinstance(stop, str) else tuple(stop),
             extra_body={**(self.extra_body or {}), **(kwargs.get("extra_body") or {})},

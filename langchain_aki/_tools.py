@@ -14,7 +14,7 @@ from langchain_core.tools import BaseTool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from aki_transport.arguments import SCHEMA_TYPES, as_response_format, as_tool, as_tool_choice
+from aki_transport.arguments import SCHEMA_TYPES, as_response_format, as_tool, as_tool_choice, choice_among
 from aki_transport.messages import JsonSchema, Tool, ToolNamed, cache_mark
 from aki_transport.schemas import object_schema, rooted_schema
 from langchain_aki.errors import ConfigurationError
@@ -137,16 +137,9 @@ def convert_tool_choice(
     Raises:
         ConfigurationError: It names no tool.
     """
-    parsed = as_tool_choice(choice)
+    parsed = choice_among(as_tool_choice(choice), tools)
     if isinstance(choice, Mapping) and "disable_parallel_tool_use" in choice:
         return dict(choice)
-    if not isinstance(parsed, ToolNamed):
-        return parsed if parsed is None or isinstance(parsed, str) else dict(parsed)
-    nested = [tool.get("function") or tool.get("custom") or tool for tool in tools]
-    names = [each["name"] for each in nested if isinstance(each, Mapping) and isinstance(each.get("name"), str)]
-    if parsed.name not in names and parsed.name in [tool.get("type") for tool in tools]:
-        return {"type": parsed.name}  # a tool that the service runs, and that has no name
-    if parsed.name not in names:
-        known = ", ".join(map(repr, (*names, "auto", "any")))
-        raise ConfigurationError(f"tool_choice={choice!r} names no tool; use {known} or 'none'.")
-    return {"type": "function", "function": {"name": parsed.name}}
+    if isinstance(parsed, ToolNamed):
+        return {"type": "function", "function": {"name": parsed.name}}
+    return parsed if parsed is None or isinstance(parsed, str) else dict(parsed)

@@ -96,8 +96,9 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
             [('weather', {'city': 'Munich'})]
         """
         bound = dict(kwargs)
-        formatted = [convert_tool(tool, strict) for tool in tools]
-        choice = convert_tool_choice(tool_choice, formatted)
+        with raises_langchain_errors():
+            formatted = [convert_tool(tool, strict) for tool in tools]
+            choice = convert_tool_choice(tool_choice, formatted)
         if formatted:
             bound["tools"] = formatted
             if choice is not None:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
 import aki_transport.errors as ours
@@ -121,6 +122,7 @@ def test_the_shortest_provider_has_all_it_needs() -> None:
         ("http://localhost:8000/api/", "native", AKI),
         ("https://gateway.example/openai/deployments/x?api-version=1", "openai", AKILLM),
         ("https://gateway.example", "openai", AKICompletion),
+        (httpx.URL("https://gateway.example/v1"), "openai", ChatAKI),
     ):
         model = cls(model="m", provider=Provider(base_url=url))
         assert (model.protocol, model._client.route.protocol) == (protocol, protocol)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 from llama_index.core.llms import ChatMessage, ImageBlock, TextBlock
+from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 
 from langchain_aki import AKIImageEditTool, AKIImageGenerationTool, ChatAKI
@@ -114,8 +115,14 @@ CALLS: tuple[tuple[str, Callable[[ChatAKI], Any], Callable[[AKI], Any], str], ..
     (
         "a tool that is not there",
         lambda model: model.bind_tools([City], tool_choice="Town").invoke("Hi"),
-        lambda llm: llm.chat([ChatMessage("Hi")], tools=[], stream=True),
-        r"tool_choice='Town' names no tool; use 'City'|call stream\(\), in LlamaIndex stream_chat\(\)",
+        lambda llm: llm.chat_with_tools([FunctionTool.from_defaults(print, name="City")], "Hi", tool_choice="Town"),
+        "tool_choice='Town' names no tool; use 'City'",
+    ),
+    (
+        "a stream from a call that makes none",
+        lambda model: AKI(model=model.model).complete("Hi", stream=True),  # LangChain streams then
+        lambda llm: llm.chat([ChatMessage("Hi")], stream=True),
+        r"call stream\(\), in LlamaIndex stream_chat\(\)",
     ),
     (
         "a size that is none",
