@@ -73,6 +73,8 @@ def test_public_names_are_there(package: ModuleType):
     assert len(set(package.__all__)) == len(package.__all__)
     assert all(hasattr(package, name) for name in package.__all__)
     assert package.__version__ == aki_transport.__version__
+    modules = [module for name, module in sys.modules.items() if name.startswith(f"{package.__name__}.")]
+    assert {module.log.name for module in modules if hasattr(module, "log")} == {"aki_transport"}
 
 
 def test_there_is_no_package_file_that_would_hide_llama_index():

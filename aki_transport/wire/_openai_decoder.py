@@ -200,11 +200,11 @@ class OpenAIDecoder(AnswerDecoder):
     def _merged_others(self) -> list[dict[str, Any]]:
         """The further choices, each as a blocking answer has it."""
         choices = []
-        for index, pieces in sorted(self._others.items()):
+        for _, pieces in sorted(self._others.items()):
             logprobs = _merged_logprobs([piece["logprobs"] for piece in pieces if piece.get("logprobs")])
             choice = merged_fields([{**piece, "logprobs": None} for piece in pieces])
             message = choice.pop("delta", None) or choice.get("message") or {}
-            choices.append({**choice, "index": index, "message": message, "logprobs": logprobs})
+            choices.append({**choice, "message": message, "logprobs": logprobs})
         return choices
 
     def _other_reply(self, choice: Mapping[str, Any]) -> ChatReply:

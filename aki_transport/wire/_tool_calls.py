@@ -146,7 +146,7 @@ class ArgumentsReader:
                 again = None
             if again is None or (again != {} and again != self._value(arguments)):
                 rest = behind[position:]
-                return len(rest) <= len(arguments) and (arguments.endswith(rest) or arguments.startswith(rest))
+                return arguments.endswith(rest) or arguments.startswith(rest)
             position = end
 
     def _value(self, arguments: str) -> Any:
@@ -330,7 +330,7 @@ class ToolCallReader:
                 return self._call_without_index(labelled, index, name, arguments)
         else:
             current = labelled or self._current
-        if current is None or current.is_continued_by(arguments) or (name is None and labelled is current):
+        if current is None or current.is_continued_by(arguments):
             return current
         is_new_label = label is not None and current.label is not None and label != current.label
         if name is None:

@@ -230,7 +230,7 @@ def test_marks_in_the_fields_of_a_message_and_on_its_calls_arrive(subtests) -> N
 
 
 def test_results_in_a_users_content_are_results_on_every_wire(subtests) -> None:
-    result = {"type": "tool_result", "tool_use_id": "c1", "content": [text("found")]}
+    result = {"type": "tool_result", "tool_use_id": "c1", "content": [text("found")], "is_error": True}
     for content, tail in (([result, text("so?")], ["so?"]), ([result], [])):
         history = ["hi", AIMessage([USE]), HumanMessage(content)]
         with subtests.test("openai", tail=tail):

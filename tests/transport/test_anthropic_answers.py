@@ -395,7 +395,8 @@ def test_an_empty_answer_is_a_failed_worker_where_the_route_says_so(reason: str,
     ]
     for payloads in told:
         if fails:
-            with pytest.raises(errors.ServerError, match="failed worker"):
+            with pytest.raises(errors.ServerError, match="failed worker") as caught:
                 decode(*payloads, empty_is_failure=True)
+            assert caught.value.status_code == 500
         else:
             assert added_up(decode(*payloads, empty_is_failure=True)).refusal

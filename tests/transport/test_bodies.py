@@ -19,6 +19,7 @@ from aki_transport.messages import (
     JsonObject,
     JsonSchema,
     Message,
+    RawBlock,
     Text,
     Tool,
     ToolCall,
@@ -165,7 +166,19 @@ def test_reasoning_goes_back_in_open_tool_turns_alone() -> None:
     assert reasoned(*whole[:3], send=None) == [None] * 3
 
 
+def test_reasoning_goes_back_in_the_form_in_which_it_came() -> None:
+    message = replace(ANSWERED, reasoning_field="content", extra={"reasoning_state": "s"})
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Done."}]}
+    for send, form in (
+        ("always", {"content": [thought, {"type": "text", "text": "1"}], "reasoning_state": "s"}),
+        ("never", {"content": "1"}),
+    ):
+        body = said(ChatRequest(model=MODEL, messages=(ASKED, message), send_reasoning=send))
+        assert body["messages"][1] == {"role": "assistant", **form}
+
+
 PICTURE = Image(base64="QUJD", mime_type="image/png")
+VIDEO = {"type": "video_url", "video_url": {"url": "https://x/y.mp4"}}
 PICTURE_SAID = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
 
 
@@ -194,6 +207,7 @@ def test_pictures_of_tool_results_follow_all_of_them_as_the_user_s() -> None:
         ),
         ((File(file_id="f1", filename="T"),), [{"type": "file", "file": {"file_id": "f1", "filename": "T"}}]),
         ((Image(file_id="f1", detail="low"),), [{"type": "file", "file": {"file_id": "f1", "detail": "low"}}]),
+        ((RawBlock(VIDEO, "openai"),), [VIDEO]),
         ((Audio("QQ==", "wav"),), [{"type": "input_audio", "input_audio": {"data": "QQ==", "format": "wav"}}]),
     ],
 )

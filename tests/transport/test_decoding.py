@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aki_transport import AKIError
+from aki_transport import AKIError, StreamInterruptedError
 from aki_transport.messages import ChatDelta, ChatReply, ToolCall
 from aki_transport.transport.body import payloads
 from aki_transport.transport.decoder import Payload
@@ -258,8 +258,17 @@ def test_sources_reasoning_and_fields_of_an_answer() -> None:
     top = {"search_results": sources, "citations": ["https://example.org/rome"]}
     answer = read(reply(content, reasoning_content="Hm", top=top))
     assert (answer.annotations, answer.reasoning, answer.text) == (tuple(sources), "Hm", "Old")
-    assert answer.details == {"created": 1767225600, **top}
+    assert (answer.details, answer.extra) == ({"created": 1767225600, **top}, {})
+    assert read(reply([{"type": "text", "text": "Old", "index": 0}])).content == ()
     assert read(reply(top={"citations": top["citations"]})).annotations == tuple(top["citations"])
+
+
+def test_forms_of_other_servers() -> None:
+    older = {"function_call": {"name": "add", "arguments": '{"a": 1}'}}
+    for answer in (stream(chunk(**older), chunk(finish="function_call")), read(reply("", **older))):
+        assert [(call.name, call.arguments) for call in answer.tool_calls] == [("add", '{"a": 1}')]
+    with pytest.raises(StreamInterruptedError):  # a message instead of a delta is not all of the answer
+        stream(chunk(top={"choices": [{"index": 0, "message": {"content": "Hel"}}]}), done=False)
 
 
 def test_raw_of_a_stream_is_completed() -> None:

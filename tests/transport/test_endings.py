@@ -144,9 +144,9 @@ def test_an_answer_that_ended_in_a_failure_is_none(
 ) -> None:
     for way in (chat_way, replace(chat_way, streamed=True)):
         server.requests.clear()
-        with pytest.raises(ServerError, match=finish):
+        with pytest.raises(ServerError, match=finish) as caught:
             asked(way, server, protocol, answers("Hel", finish=finish))
-        assert len(server.requests) == 1
+        assert (caught.value.status_code, len(server.requests)) == (500, 1)
 
 
 @with_each_protocol

@@ -102,6 +102,7 @@ REFUSALS: dict[str, tuple[int, Any, list[str]]] = {
     "words of a parameter": (400, refusal("Invalid parameter: 'json_schema'"), METHOD),
     "words of a mode": (400, refusal("This model does not support structured outputs"), METHOD),
     "the field in param": (400, refusal("Not here.", param="response_format", code="unsupported_parameter"), METHOD),
+    "the other method's field": (400, refusal("Not here.", param="tools"), METHOD),
     "the field in loc": (422, fastapi("response_format"), METHOD),
     "as an endpoint that is not there": (404, refusal("No endpoints found that support response_format"), METHOD),
     "as a failure": (501, refusal("JSON schema is not supported"), METHOD),
@@ -185,7 +186,8 @@ def test_the_last_refusal_is_raised_and_none_is_remembered(way: Way, words: str,
         server.requests.clear()
     asked(way, server, *[json_answer(refusal(words), 400)] * 2, told(way, JSON))
     asked(way, server, told(way, JSON))
-    assert methods_of(server) == [*methods, "instruction"]
+    asked(way, server, called(way), structured_methods=("function_calling",))  # what was chosen is tried all the same
+    assert methods_of(server) == [*methods, "instruction", "function_calling"]
 
 
 @in_every_way

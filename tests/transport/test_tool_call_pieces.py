@@ -161,6 +161,15 @@ def test_a_piece_of_a_repetition_that_looks_like_an_object_begins_no_call():
     assert reader.calls() == (ToolCall("a", "add", '{"{z": 1}'),)
 
 
+def test_a_name_begins_a_call_whatever_its_arguments_begin_with():
+    for before, arguments in (('{"a": 1}', "[]"), ('{"a": ', "{}")):
+        reader = ToolCallReader(OFFERED)
+        for name, piece in (("add", before), ("search", arguments)):
+            reader.feed([{"function": {"name": name, "arguments": piece}}])
+        reader.end()
+        assert [(call.name, call.arguments) for call in reader.calls()] == [("add", before), ("search", "{}")]
+
+
 def test_an_index_of_thousands_of_digits_is_no_index():
     reader = ToolCallReader()
     reader.feed([{"index": "9" * 5000, "id": "a", "function": {"name": "add", "arguments": "{}"}}])
