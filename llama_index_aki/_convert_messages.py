@@ -213,8 +213,7 @@ def _calls_of_other_makers(fields: Mapping[str, Any], extras: Mapping[str, Any])
     entries = list(fields.get("tool_calls") or ())
     function = fields.get("function_call")
     if not entries and isinstance(function, Mapping):
-        # OpenAI's older single call, whose result knows the name alone.
-        entries = [{"id": function.get("name"), "function": function}]
+        entries = [{"function": function}]  # OpenAI's older single call, whose result knows the name alone
     return [call for entry in entries if (call := _convert_openai_tool_call(entry, extras)) is not None]
 
 

@@ -41,13 +41,19 @@ USAGES: tuple[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]], ...] =
         {},
     ),
     ("Perplexity", {"reasoning_tokens": 3}, {}, {"reasoning": 3}),
-    ("Responses", {"output_tokens_details": {"thinking_tokens": 2}}, {}, {"reasoning": 2}),
+    (
+        "Responses",
+        {"input_tokens_details": {"cached_tokens": 7}, "output_tokens_details": {"thinking_tokens": 2}},
+        {"cache_read": 7},
+        {"reasoning": 2},
+    ),
     (
         "lifetimes",
         {"cache_creation": {"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 2}},
         {"cache_creation": 3, "ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 2},
         {},
     ),
+    ("zeros", {"cached_tokens": 0}, {"cache_read": 0}, {}),
     ("nulls", {"cached_tokens": None, "prompt_tokens_details": None, "cost": 0.5}, {}, {}),
 )
 

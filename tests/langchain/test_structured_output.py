@@ -151,6 +151,9 @@ def test_json_mode_alone_needs_no_schema_and_no_other_method_is_taken(server: Sc
     server.say(replied('{"a": [1]}'))
     model = model_at(server)
     assert model.with_structured_output(None, method="json_mode").invoke("hi") == {"a": [1]}
+    server.say(replied("42"))
+    with pytest.raises(OutputParserException):  # it is no object
+        model.with_structured_output(None, method="json_mode").invoke("hi")
     for method in ("json_schema", "function_calling", None):
         with pytest.raises(ours.ConfigurationError, match="schema"):
             model.with_structured_output(None, method=method)

@@ -167,6 +167,7 @@ def test_a_refusal_is_an_error_of_its_own_and_never_an_empty_object(server: Scri
         objects(model_at(server), how)
     assert ("joke about that" if kind == "field" else "content_filter") in str(caught.value)
     assert caught.value.refusal
+    assert caught.value.model == server.requests[0].json["model"]
     assert len(server.requests) == 1
 
 
@@ -292,9 +293,11 @@ def test_a_program_of_texts_gets_its_object(server: ScriptServer):
     assert program(server, LLMTextCompletionProgram)() == JOKE
 
 
-@pytest.mark.parametrize("text", ["I do not know.", HALF, "{}"])
-def test_a_program_gets_no_other_object(server: ScriptServer, text: str):
-    server.always = answering(text)
+@pytest.mark.parametrize(
+    ("text", "finish"), [("I do not know.", "stop"), (HALF, "stop"), ("{}", "stop"), (TEXT, "length")]
+)
+def test_a_program_gets_no_other_object(server: ScriptServer, text: str, finish: str):
+    server.always = answering(text, finish=finish)
     with pytest.raises(ValueError, match="called no tool"):
         program(server)()
     with pytest.raises(ValueError, match="called no tool"):

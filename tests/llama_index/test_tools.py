@@ -107,6 +107,7 @@ def test_tools_are_sent_with_all_of_their_descriptions_and_called(server: Script
     assert sent(server)["temperature"] == 0
     (selection,) = llm.get_tool_calls_from_response(response)
     assert selection == ToolSelection(tool_id="call_1", tool_name="add", tool_kwargs={"a": 1, "b": 2})
+    assert response.message.additional_kwargs["tool_calls"] == [SUM]
 
 
 @every_way
