@@ -242,15 +242,16 @@ class Emulator:
         await server.startup(sockets=[listener])
         self._ready.set()
         await self._stop.wait()
-        # uvicorn's own shutdown waits for clients that hold a connection open.
-        for listening in server.servers:
-            listening.close()
-        for connection in list(server.server_state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
-        await asyncio.sleep(0)
-        tasks = list(server.server_state.tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)
+        # uvicorn's own shutdown waits for clients that hold a connection open. Closed at once, a listening socket loses
+        # the connections that are just being made: their tasks, and those of answers, are what still runs.
+        self._loop.remove_reader(listener)
+        tasks: set[Any] = {None}
+        while tasks:
+            for transport in filter(None, [each.transport for each in server.server_state.connections]):
+                transport.abort()
+            for task in server.server_state.tasks:
+                task.cancel()
+            await asyncio.sleep(0)
+            if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(tasks)
+        server.servers[0].close()

@@ -55,6 +55,24 @@ def test_it_starts_at_once_and_stops_while_clients_hold_on():
                 assert idle.recv(1) == b""
 
 
+def test_connections_that_are_being_made_while_it_stops_are_closed():
+    for _ in range(20):
+        emulator, clients = Emulator().start(), []
+
+        def connect(emulator=emulator, clients=clients):
+            with suppress(OSError):
+                for _ in range(10):
+                    clients.append(socket.create_connection((emulator.host, emulator.port)))
+
+        connecting = threading.Thread(target=connect)
+        connecting.start()
+        emulator.stop()
+        connecting.join()
+        for client in clients:
+            client.close()
+        gc.collect()  # a socket that was left open would warn here
+
+
 def test_it_can_be_started_again_on_the_same_port_that_is_free():
     with Emulator() as first:
         port = first.port

@@ -64,11 +64,11 @@ async def test_a_blocking_call_with_a_context_as_the_client_sends_it(emu, client
 
 def test_a_progress_callback(emu, client):
     heard = Heard()
-    aki = client("llama3_8b_chat!queue=2;job-seconds=0.2")
+    aki = client("llama3_8b_chat!queue=2;job-seconds=1")
     result = aki.do_api_request({"chat_context": CHAT}, heard, PAUSE)
     assert result["text"] == COUNTED
     assert [info["queue_position"] for info in heard.infos[:4]] == [-1, 2, 1, 0]
-    assert len(heard.texts) > 2
+    assert heard.texts
     assert grows([*heard.texts, COUNTED])
     assert [job.state for job in emu.jobs] == ["done"]
 
