@@ -11,7 +11,7 @@ import pytest
 
 from aki_transport import AKIError, Client, ContextOverflowError, Provider, Route
 from aki_transport.messages import ChatRequest, Image, Message, Text, ToolCall
-from aki_transport.prepare import adaptations
+from aki_transport.prepare import adaptations, history
 from tests.anthropic_script import said
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 from tests.transport.asking import Clock, Way, fastapi, good, in_every_chat, in_every_way, refusal
@@ -65,7 +65,7 @@ def in_order(body: dict[str, Any]) -> bool:
 def turn(*parts: Any) -> tuple[Message, ...]:
     """A turn of tools with a thought."""
     call = Message(role="assistant", reasoning="hm", tool_calls=(ToolCall("c1", "f", "{}"),))
-    return (*HI, call, Message(role="tool", content=(Text("found"), *parts), tool_call_id="c1"))
+    return (*HI, call, Message(role="tool", content=parts or (Text("found"),), tool_call_id="c1"))
 
 
 PICTURES = turn(Image(url="data:image/png;base64,iVBORw0KGgo="))
@@ -329,3 +329,10 @@ def test_clients_of_one_service_share_what_was_refused_and_those_of_another_do_n
         for each, model in ((server, "m"), (server, "m"), (server, "another"), (other, "m")):
             client_of(each).chat(request_of(model=model))
         assert (sent(server), sent(other)) == ([8192, None, None, 8192, None], [8192, None])
+
+
+def test_results_without_an_id_are_those_of_the_calls_in_their_order() -> None:
+    calls = Message(role="assistant", tool_calls=(ToolCall("c1", "f", "{}"), ToolCall("c2", "f", "{}")))
+    results = [Message(role="tool", content="found")] * 2
+    _, *sent = history.with_readable_ids((calls, *results), "openai")
+    assert [message.tool_call_id for message in sent] == ["c1", "c2"]
