@@ -14,7 +14,7 @@ from tests.tools.interop.report import FAILS, REASONS
 from tests.tools.interop.servers import Server
 
 SUITE = Path(__file__).with_name("standard_suite.py")
-VARIABLE = "AKI_INTEROP_SERVER"
+VARIABLE = "INTEROP_SERVER"
 
 
 def run_standard_tests(server: Server) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""LangChain's standard suite at the server in `AKI_INTEROP_SERVER`; started by `standard.py`."""
+"""LangChain's standard suite at the server in `INTEROP_SERVER`; started by `standard.py`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TestOnServer(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        where = json.loads(os.environ["AKI_INTEROP_SERVER"])
+        where = json.loads(os.environ["INTEROP_SERVER"])
         provider = Provider(base_url=where.pop("base_url"))
         return {**where, "provider": provider}
 
