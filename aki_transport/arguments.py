@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from aki_transport.errors import ConfigurationError
-from aki_transport.messages import JsonObject, JsonSchema, ResponseFormat, Tool, ToolChoice, ToolNamed
+from aki_transport.messages import JsonObject, JsonSchema, ResponseFormat, Tool, ToolChoice, ToolNamed, tool_name
 from aki_transport.schemas import rooted_schema
 
 ALIASES: Mapping[str, str] = {
@@ -174,7 +174,7 @@ def as_tool_choice(choice: Any) -> ToolChoice | None:
             raise ConfigurationError(f"tool_choice={choice!r} is not valid; use 'auto', 'any', 'none' or a name.")
 
 
-def choice_among(choice: ToolChoice | None, tools: Iterable[Tool | Mapping[str, Any]]) -> ToolChoice | None:
+def choice_among(choice: ToolChoice | None, tools: Collection[Tool | Mapping[str, Any]]) -> ToolChoice | None:
     """The choice; one that names the type of a tool that the service runs in OpenAI's form.
 
     Raises:
@@ -182,14 +182,10 @@ def choice_among(choice: ToolChoice | None, tools: Iterable[Tool | Mapping[str, 
     """
     if not isinstance(choice, ToolNamed):
         return choice
-    names, types = [], []
-    for tool in tools:
-        fields = {"name": tool.name} if isinstance(tool, Tool) else tool.get("function") or tool.get("custom") or tool
-        names += [fields["name"]] if isinstance(fields, Mapping) and isinstance(fields.get("name"), str) else []
-        types += [] if isinstance(tool, Tool) else [tool.get("type")]
+    names = [name for tool in tools if (name := tool_name(tool)) is not None]
     if choice.name in names:
         return choice
-    if choice.name in types:
+    if any(isinstance(tool, Mapping) and tool.get("type") == choice.name for tool in tools):
         return {"type": choice.name}
     known = ", ".join(map(repr, (*names, "auto", "any")))
     raise ConfigurationError(f"tool_choice={choice.name!r} names no tool; use {known} or 'none'.")

@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 _KINDS = r"(?i:(?:seed:|ant)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis))"
 # Where reasoning begins and ends (also as Cohere, OpenThinker, Phi, Gemma, Apriel and Granite write it), and where JSON
-# may begin. Without its beginning, all the text before its end is
-# reasoning: templates of chat models put the opening tag into the prompt, and servers that leave out the special tokens
-# of the harmony format leave the words between them. Each branch begins with its own character, which makes it fast.
+# may begin. If only its end is marked, all the text before is reasoning: templates of chat models put the opening tag
+# into the prompt, and servers that leave out the special tokens of the harmony format leave the words between them.
+# Each branch begins with its own character, which makes it fast.
 _MARK = re.compile(
     rf"<(?:\s?/\s?{_KINDS}\s?>(?P<close>)|\s?{_KINDS}\s?>(?P<open>)|\|channel\|>final(?:<\|message\|>)?(?P<close_final>)"
     r"|\|?channel\|?>(?:analysis|thought)(?P<open_channel>)|channel\|>(?P<end>)"
@@ -63,7 +63,8 @@ class JsonAnswer:
 
     Args:
         text: The text of the answer, perhaps with reasoning in it.
-        reasoning: The reasoning beside it; None if the answer is none of the reasoning, as it was cut off.
+        reasoning: The reasoning beside it; None if the answer was cut off, so that an object in
+            its reasoning is no answer.
 
     Attributes:
         values: The values outside of reasoning, in order.

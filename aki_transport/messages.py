@@ -154,6 +154,15 @@ class Tool:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+def tool_name(tool: Tool | Mapping[str, Any]) -> str | None:
+    """The name of a tool, also of a dict in any maker's form; None if it has none."""
+    if isinstance(tool, Tool):
+        return tool.name
+    nested = (value for key in ("function", "custom") if isinstance(value := tool.get(key), Mapping))
+    name = next(nested, tool).get("name")
+    return name if isinstance(name, str) else None
+
+
 @dataclass(frozen=True, slots=True)
 class ToolNamed:
     """The tool choice that forces the one function of this name."""

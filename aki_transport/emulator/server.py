@@ -245,13 +245,13 @@ class Emulator:
         # uvicorn's own shutdown waits for clients that hold a connection open. Closed at once, a listening socket loses
         # the connections that are just being made: their tasks, and those of answers, are what still runs.
         self._loop.remove_reader(listener)
-        tasks: set[Any] = {None}
-        while tasks:
+        while True:
             for transport in filter(None, [each.transport for each in server.server_state.connections]):
                 transport.abort()
             for task in server.server_state.tasks:
                 task.cancel()
             await asyncio.sleep(0)
-            if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-                await asyncio.wait(tasks)
+            if not (tasks := asyncio.all_tasks() - {asyncio.current_task()}):
+                break
+            await asyncio.wait(tasks)
         server.servers[0].close()

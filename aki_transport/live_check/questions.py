@@ -151,25 +151,25 @@ def _question(interface: str, about: str, assumed: str, probe: Probe, *code: str
 
 def _openai(interface: str) -> tuple[Question, ...]:
     """The questions to every OpenAI-compatible interface."""
-    ask = partial(_question, interface)
+    row = partial(_question, interface)
     wire, decoder = "wire/openai.py", "wire/_openai_decoder.py"
     return (
-        ask("listing", "GET /models gives OpenAI's list", send("GET", "/models", value(_listed, bool)), wire),
-        ask("listing without a key", "is a 401", send("GET", "/models", refused(401), key=None), "models/resolver.py"),
-        ask("temperature 2", "is taken", chat(answered, {"temperature": 2}), "settings.py"),
-        ask("stop", "ends the answer before the word",
+        row("listing", "GET /models gives OpenAI's list", send("GET", "/models", value(_listed, bool)), wire),
+        row("listing without a key", "is a 401", send("GET", "/models", refused(401), key=None), "models/resolver.py"),
+        row("temperature 2", "is taken", chat(answered, {"temperature": 2}), "settings.py"),
+        row("stop", "ends the answer before the word",
             chat(value(_text, lambda text: text and "6" in text and "7" not in text), {"stop": ["7"]}), wire),
-        ask("max_tokens reached", "finish_reason is length",
+        row("max_tokens reached", "finish_reason is length",
             chat(value(("choices", 0, "finish_reason"), "length"), {"max_tokens": 5}), decoder),
-        ask("tools", "a tool that fits is called",
+        row("tools", "a tool that fits is called",
             chat(value(_TOOL_CALLED, "get_weather"), _OPENAI_TOOLS, prompt=_WEATHER), wire, "wire/_tool_calls.py"),
-        ask("structured output", "response_format is kept to",
+        row("structured output", "response_format is kept to",
             chat(value(_text, lambda text: text and text.strip().startswith("{") and '"name"' in text),
                  _CITY_FORMAT, prompt="Paris has 2 million people."), "prepare/structured_output.py"),
-        ask("usage in a stream", "in a last chunk, if asked for",
+        row("usage in a stream", "in a last chunk, if asked for",
             chat(value(_usage_in_stream, "in the last chunk"), _STREAM_USAGE), wire, decoder),
-        ask("role in a stream", "in the first chunk only", chat(value(_roles_in_stream, 1), _STREAM), decoder),
-        ask("end of a stream", "data: [DONE]", chat(value(_last_line, "data: [DONE]"), _STREAM), decoder),
+        row("role in a stream", "in the first chunk only", chat(value(_roles_in_stream, 1), _STREAM), decoder),
+        row("end of a stream", "data: [DONE]", chat(value(_last_line, "data: [DONE]"), _STREAM), decoder),
     )  # fmt: skip
 
 

@@ -19,9 +19,9 @@ from aki_transport.messages import (
     Part,
     RawBlock,
     Text,
-    Tool,
     ToolCallDelta,
     Usage,
+    tool_name,
 )
 from aki_transport.wire._text_filters import StopSequences, ThinkSplitter, split_unopened
 
@@ -284,13 +284,8 @@ def _is_empty(reply: ChatReply) -> bool:
 
 def tool_names(request: ChatRequest) -> Mapping[str, str]:
     """The names of the functions that the request offers, each with the name that its caller gave it."""
-    names = {}
-    for tool in request.tools:
-        if isinstance(tool, Tool):
-            names[tool.name] = tool.name
-        elif isinstance(function := tool.get("function", tool), Mapping) and isinstance(function.get("name"), str):
-            names[function["name"]] = function["name"]
-    return {**names, **request.original_names}
+    names = filter(None, map(tool_name, request.tools))
+    return {**{name: name for name in names}, **request.original_names}
 
 
 def count_in(fields: Any, *names: str) -> int | None:
