@@ -58,11 +58,12 @@ def test_it_starts_at_once_and_stops_while_clients_hold_on():
 def test_connections_that_are_being_made_while_it_stops_are_closed():
     for _ in range(20):
         emulator, clients = Emulator().start(), []
+        address = emulator.host, emulator.port  # a stopped one has none
 
-        def connect(emulator=emulator, clients=clients):
+        def connect(address=address, clients=clients):
             with suppress(OSError):
                 for _ in range(10):
-                    clients.append(socket.create_connection((emulator.host, emulator.port)))
+                    clients.append(socket.create_connection(address))
 
         connecting = threading.Thread(target=connect)
         connecting.start()
