@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import InvalidResponseError
@@ -67,15 +67,14 @@ class OpenAIDecoder(AnswerDecoder):
 
     def _first_choice(self, chunk: Mapping[str, Any], event: str) -> Mapping[str, Any] | None:
         """The piece of the first choice; those of others, which `n` asks for, are collected."""
-        first: Mapping[str, Any] | None = None
         choices = chunk.get("choices")
         match choices:
             case [{"index": int(number)} as only] if number == self._index:  # nearly each event of a stream
-                first = only
-                return first
+                return cast("Mapping[str, Any]", only)
         pieces = [_with_index(*each) for each in enumerate(choices if isinstance(choices, list) else ())]
         if self._index is None and pieces:
             self._index = min(index for index, _ in pieces)
+        first = None
         for index, choice in pieces:
             if index != self._index:
                 self._others.setdefault(index, []).append(choice)
