@@ -27,7 +27,7 @@ CHAT = next(reading for reading in READINGS if str(reading) == "aki/openai/chat-
 
 
 def test_nothing_is_missing_or_left_over():
-    """Every scenario has its cassette, every protocol of a provider its place, every class that calls one its reader."""
+    """A cassette for each scenario, a place for each protocol of a provider, a reader for each class that calls one."""
     suites = [f"{name}/{files.SUITE}" for name in places.PLACES]
     assert files.names() == sorted([*(spot.cassette for spot in SPOTS), *suites])
     assert len(files.names()) < 80
