@@ -61,7 +61,7 @@ TESTS = {
         for name, tests in zip(
             _CONVERTERS,
             (
-                "test_messages.py tests/langchain/test_thoughts.py tests/kept/test_histories.py",
+                "test_messages.py tests/langchain/test_thoughts.py tests/kept/test_answers.py",
                 "test_streaming.py tests/langchain/test_tools.py tests/kept",
                 "test_structured_output.py",
             ),
@@ -73,7 +73,7 @@ TESTS = {
         for name, tests in zip(
             _CONVERTERS,
             (
-                "test_messages.py tests/llama_index/test_thoughts.py tests/kept/test_histories.py",
+                "test_messages.py tests/llama_index/test_thoughts.py tests/kept/test_answers.py",
                 "test_streaming.py tests/llama_index/test_tools.py tests/kept",
                 "test_structured.py",
             ),
