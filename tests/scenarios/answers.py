@@ -268,6 +268,14 @@ FINISH = (
         sse(chunk("Hello", role="assistant", finish="stop", top={"usage": tokens()})),
         HELLO,
     ),
+    # KoboldCpp (PowerShell/AIShell#350): null as text, until the end or even there.
+    Scenario(
+        "finish-null-as-text",
+        replied(finish="null"),
+        sse(chunk("Hel", finish="null"), chunk("lo", finish="null"), STOP, COUNT),
+        replace(HELLO, finish_reason=None),
+        expect_stream=HELLO,
+    ),
     # Any server: a finish reason of no characters in each event but the last.
     Scenario(
         "finish-empty-until-the-end", None, sse(chunk("Hel", finish=""), chunk("lo", finish=""), STOP, COUNT), HELLO

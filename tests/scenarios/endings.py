@@ -57,6 +57,8 @@ INTERRUPTED = (
     _stream("no-finish-no-done", broken("Hel", "lo"), _lost("Hello")),
     # Our error tree: the text so far is kept.
     _stream("cut-amid-text", broken("Hel", end="cut"), _lost("Hel")),
+    # KoboldCpp (PowerShell/AIShell#350): the finish reason is "null" in each event, so the answer is not complete.
+    _stream("cut-amid-text-with-finish-null", sse(chunk("Hel", finish="null"), done=False, end="cut"), _lost("Hel")),
     # Our error tree: the same by a reset.
     _stream("reset-amid-text", broken("Hel", end="reset"), _lost("Hel")),
     # Any server: the last event is cut; its half is not text.

@@ -59,6 +59,8 @@ ROWS = (
     ),
     # Any server: an event without data keeps the line open.
     _stream("sse-empty-data", sse(ROLE, chunk("Hel"), "", chunk("lo"), STOP, COUNT)),
+    # Azure OpenAI (microsoft/autogen#7711): null keeps the line open.
+    _stream("sse-null-data", sse(ROLE, "null", chunk("Hel"), "null", chunk("lo"), STOP, COUNT)),
     # Any server: more blank lines than needed.
     _stream("sse-blank-lines", sse(b"\n\n", ROLE, b"\n", chunk("Hello"), b"\n\n", STOP, COUNT)),
     # Any server: the last line is cut short.

@@ -136,6 +136,18 @@ ERROR_FIRST = (
         sse(b"event: error\ndata: Worker died\n\n", done=False),
         Fails("APIStatusError", says=("Worker died",)),
     ),
+    # llama.cpp until 2025 (ggml-org/llama.cpp#16109): a field `error` in place of an event, then the terminator.
+    _stream(
+        "error-field-first",
+        sse(b'error: {"code":400,"message":"the request exceeds the available context size"}\n\n'),
+        Fails("ContextOverflowError", says=("available context size",)),
+    ),
+    # Lemonade (lemonade-sdk/lemonade#2826): the error's JSON without any field's name.
+    _stream(
+        "error-without-a-field",
+        sse(b'{"error":{"code":400,"message":"request (9 tokens) exceeds the available context size"}}', done=False),
+        Fails("ContextOverflowError", says=("available context size",)),
+    ),
     # OpenRouter: HTTP 200, `application/json`, an error in place of the stream.
     _stream(
         "error-as-json-to-a-stream",
@@ -166,6 +178,12 @@ ERROR_AMID = (
         "error-amid-text-event",
         b'event: error\ndata: {"message":"Worker died"}\n\n',
         Fails("APIStatusError", says=("Worker died",)),
+    ),
+    # llama.cpp until 2025 (ggml-org/llama.cpp#16109): a field `error`, which is no event, then the terminator.
+    _stream(
+        "error-amid-text-as-field",
+        sse(ROLE, chunk("Hel"), b'error: {"code":500,"message":"Worker died","type":"server_error"}\n\n'),
+        Fails("ServerError", says=("Worker died",)),
     ),
     # OpenRouter's shape: the error stands beside choices whose finish reason is `error`.
     _amid(

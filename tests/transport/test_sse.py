@@ -47,19 +47,16 @@ texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r
 
 
 plain = texts.map(lambda text: [f"data: {text}"])
+NAMES = ("event: error", "event: error", "event:ping", "event: ", "event:  two", "id: 7", "id", "odd")
+OTHERS = ("event: ping", "id: 8", "id: \0", "retry: 9", "data", "data: ", "\ufeffdata: late", "")
 block = st.one_of(
     plain,
     plain,
     texts.map(lambda text: [f": {text}"]),
     texts.map(lambda text: [f"data:{text}"]),
     st.lists(texts.map("data: {}".format), min_size=2, max_size=3),
-    st.tuples(
-        st.sampled_from(["event: error", "event: error", "event:ping", "event: ", "event:  two", "id: 7", "id", "odd"]),
-        texts,
-    ).map(lambda pair: [pair[0], f"data: {pair[1]}"]),
-    st.sampled_from(
-        [["event: ping"], ["id: 8"], ["id: \0"], ["retry: 9"], ["data"], ["data: "], ["\ufeffdata: late"], [""]]
-    ),
+    st.tuples(st.sampled_from(NAMES), texts).map(lambda pair: [pair[0], f"data: {pair[1]}"]),
+    st.sampled_from([[line] for line in OTHERS]),
 )
 blocks = st.lists(st.tuples(block, st.sampled_from(["\n", "\n", "\r\n", "\r"])), max_size=8)
 
