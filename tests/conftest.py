@@ -18,6 +18,8 @@ from aki_transport.prepare.adaptations import forget_refusals
 from aki_transport.transport import attempts, lifetime, polling
 from tests.script_server import ScriptServer
 
+pytest.register_assert_rewrite("tests.behaviour.checks", "tests.faults.checks")
+
 # The same examples in each run: a new one must not stop work that has nothing to do with it.
 # `pytest --hypothesis-profile=random` draws new ones.
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)

@@ -16,7 +16,8 @@ class EventDecoder:
 
     It follows the WHATWG's rules: lines end with CR, LF or CRLF; a line that begins with a colon is a comment; several
     `data` lines are joined by LF; an event without data is none. `id` and `retry` are of no use here. A last event
-    without the empty line behind it counts, for some services leave that line out.
+    without the empty line behind it counts, for some services leave that line out. Beyond the rules, an error counts as
+    an event if it stands in a field `error`, as llama.cpp sent it until 2025, or in no field, as Lemonade sends it.
     """
 
     def __init__(self) -> None:
@@ -70,6 +71,9 @@ class EventDecoder:
                 self._data.append(value.removeprefix(" "))
             elif name == "event":
                 self._event = value.removeprefix(" ")
+            elif name in ("error", '{"error"'):
+                self._event = "error"
+                self._data.append(line if name != "error" else value.removeprefix(" "))
             return
         data = self._data[0] if len(self._data) == 1 else "\n".join(self._data)
         if data:

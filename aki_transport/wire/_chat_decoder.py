@@ -169,6 +169,8 @@ class AnswerDecoder:
                 raise
             self._broken = error.message
             return None
+        if payload is None and event == "message":  # some services keep a quiet stream open so
+            return None
         if not isinstance(payload, dict):
             raise InvalidResponseError(f"the answer is {type(payload).__name__}, not an object")
         if event == "error" or is_error(payload):

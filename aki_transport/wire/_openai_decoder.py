@@ -88,7 +88,7 @@ class OpenAIDecoder(AnswerDecoder):
         if not choice.keys() <= _CHOICE_FIELDS:
             self._choice_fields.update(kept(choice, _CHOICE_FIELDS))
         finish = choice.get("finish_reason")
-        if finish:
+        if finish and finish != "null":  # KoboldCpp writes null as text
             self._finish = finish if isinstance(finish, str) else self._finish
             self.complete = True
         delta = choice.get("delta")

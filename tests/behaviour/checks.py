@@ -8,9 +8,8 @@ import pickle
 import pytest
 
 from aki_transport.emulator import Emulator
-from tests.behaviour.answers import Answer
 from tests.behaviour.running import Happened, Run, has_let_go
-from tests.behaviour.table import Expect, Fails, Left, of
+from tests.behaviour.table import Answer, Expect, Fails, Left, of
 
 _FULL = 100.0  # dollars that the emulator's accounts hold at first
 

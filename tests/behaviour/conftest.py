@@ -6,27 +6,12 @@ from collections.abc import Iterator
 import pytest
 
 from aki_transport.emulator import Emulator
-from aki_transport.transport import polling, retry
-
-pytest.register_assert_rewrite("tests.behaviour.checks")
-
-_FROM_OUTSIDE = (
-    "AKI_API_KEY",
-    "AKI_IO_API_KEY",
-    "AACFLOW_API_KEY",
-    "AK_AI_CORE_API_KEY",
-    "LANGCHAIN_TRACING_V2",
-    "LANGSMITH_TRACING",
-    "LC_OUTPUT_VERSION",
-)
+from aki_transport.transport import polling
 
 
 @pytest.fixture(autouse=True)
 def a_plain_start(monkeypatch, caplog):
-    """No key and no tracing from outside, short pauses, and all that is logged."""
-    for name in _FROM_OUTSIDE:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(retry, "_FIRST_PAUSE", 0.01)
+    """Short pauses, and all that is logged."""
     monkeypatch.setattr(polling, "FIRST_PAUSE", 0.02)
     monkeypatch.setattr(polling, "_TO_START", 0.3)  # a start that takes a minute is not waited for here
     caplog.set_level(logging.INFO)

@@ -15,11 +15,28 @@ from langchain_core.outputs import LLMResult
 import langchain_aki.errors
 from aki_transport.messages import Message
 from langchain_aki import AKILLM, ChatAKI
-from tests.behaviour.answers import Answer
-from tests.behaviour.table import Row
+from tests.behaviour.table import Answer, Row
 
 
 class _LangChain:
+    def items(self, model: Any, row: Row, *, stream: bool) -> Iterator[Any]:
+        model, asked, seen = self._call(model, row)
+        if stream:
+            yield from model.stream(asked, config={"callbacks": seen})
+        else:
+            yield model.invoke(asked, config={"callbacks": seen})
+        yield from (each.result for each in seen)
+
+    async def aitems(self, model: Any, row: Row, *, stream: bool) -> AsyncIterator[Any]:
+        model, asked, seen = self._call(model, row)
+        if stream:
+            async for item in model.astream(asked, config={"callbacks": seen}):
+                yield item
+        else:
+            yield await model.ainvoke(asked, config={"callbacks": seen})
+        for each in seen:
+            yield each.result
+
     def error(self, name: str) -> type[Exception]:
         return getattr(langchain_aki.errors, name)
 
@@ -31,33 +48,21 @@ class Chat(_LangChain):
     tags = frozenset({"langchain", "chat"})
     make = ChatAKI
 
-    def items(self, model: ChatAKI, row: Row, *, stream: bool) -> Iterator[Any]:
-        bound = _with_tools(model, row)
-        if stream:
-            yield from bound.stream(_messages(row))
-        else:
-            yield bound.invoke(_messages(row))
-
-    async def aitems(self, model: ChatAKI, row: Row, *, stream: bool) -> AsyncIterator[Any]:
-        bound = _with_tools(model, row)
-        if stream:
-            async for chunk in bound.astream(_messages(row)):
-                yield chunk
-        else:
-            yield await bound.ainvoke(_messages(row))
+    def _call(self, model: ChatAKI, row: Row) -> tuple[Any, list[BaseMessage], list[_Results]]:
+        bound = model.bind_tools(row.tools, tool_choice=row.tool_choice) if row.tools else model
+        return bound, [HumanMessage(row.asked)] if isinstance(row.asked, str) else [*map(_message, row.asked)], []
 
     def text_of(self, item: AIMessage) -> str:
         return item.text
 
     def read(self, items: Sequence[AIMessage]) -> Answer:
         whole = reduce(add, items)
-        usage = whole.usage_metadata
         return Answer(
             text=whole.text,
             pieces=tuple(item.text for item in items),
             reasoning=whole.additional_kwargs.get("reasoning_content", ""),
             calls=tuple((call["name"], call["args"]) for call in whole.tool_calls),
-            usage=usage and (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]),
+            usage=_usage(whole.usage_metadata),
             known=whole.response_metadata,
             whole=not isinstance(whole, AIMessageChunk) or items[-1].chunk_position == "last",
         )
@@ -70,22 +75,8 @@ class Raw(_LangChain):
     tags = frozenset({"langchain", "raw"})
     make = AKILLM
 
-    def items(self, model: AKILLM, row: Row, *, stream: bool) -> Iterator[Any]:
-        seen = _Results()
-        if stream:
-            yield from model.stream(row.asked, config={"callbacks": [seen]})
-        else:
-            yield model.invoke(row.asked, config={"callbacks": [seen]})
-        yield seen.result
-
-    async def aitems(self, model: AKILLM, row: Row, *, stream: bool) -> AsyncIterator[Any]:
-        seen = _Results()
-        if stream:
-            async for text in model.astream(row.asked, config={"callbacks": [seen]}):
-                yield text
-        else:
-            yield await model.ainvoke(row.asked, config={"callbacks": [seen]})
-        yield seen.result
+    def _call(self, model: AKILLM, row: Row) -> tuple[Any, str, list[_Results]]:
+        return model, row.asked, [_Results()]
 
     def text_of(self, item: str | LLMResult) -> str:
         return item if isinstance(item, str) else ""
@@ -94,12 +85,11 @@ class Raw(_LangChain):
         *pieces, result = items
         ((generation,),) = result.generations
         known = generation.generation_info
-        usage = known.get("usage")
         return Answer(
             text=generation.text,
             pieces=tuple(pieces),
             reasoning=known.get("reasoning_content", ""),
-            usage=usage and (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]),
+            usage=_usage(known.get("usage")),
             known=known,
         )
 
@@ -111,12 +101,8 @@ class _Results(BaseCallbackHandler):
         self.result = response
 
 
-def _with_tools(model: ChatAKI, row: Row) -> Any:
-    return model.bind_tools(row.tools, tool_choice=row.tool_choice) if row.tools else model
-
-
-def _messages(row: Row) -> list[BaseMessage]:
-    return [HumanMessage(row.asked)] if isinstance(row.asked, str) else [_message(message) for message in row.asked]
+def _usage(counts: Any) -> tuple[int, int, int] | None:
+    return counts and (counts["input_tokens"], counts["output_tokens"], counts["total_tokens"])
 
 
 def _message(message: Message) -> BaseMessage:

@@ -20,8 +20,7 @@ from llama_index.core.tools import FunctionTool
 import aki_transport.errors
 from aki_transport.messages import Message
 from llama_index_aki import AKI, AKICompletion
-from tests.behaviour.answers import Answer
-from tests.behaviour.table import Row
+from tests.behaviour.table import Answer, Row
 
 
 class _LlamaIndex:

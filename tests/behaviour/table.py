@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from aki_transport.messages import Message
 
@@ -29,83 +29,51 @@ class By(Generic[T]):
 
 def of(value: T | By[T], tags: frozenset[str]) -> T:
     """The value for a run with these tags, whether it depends on them or not."""
-    return value.of(tags) if isinstance(value, By) else value
+    while isinstance(value, By):
+        value = value.of(tags)
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expect:
-    """An answer.
+class _Counted:
+    requests: int = 1  # how many calls the service gets
+    cancels: bool = False  # whether the job is canceled
+    queue: tuple[int, ...] = ()  # the places in the queue that are reported
+    warns: str | None = None  # a part of the warning that comes with it
 
-    Args:
-        text: All of its text.
-        reasons: Whether it comes with reasoning.
-        calls: The tools that it asks for, each with its arguments.
-        finish: Why it ended.
-        usage: Whether it says how many tokens it took.
-        output_tokens: How many it wrote, where that is certain.
-        served: Which of the face's models answers.
-        pieces: How many pieces of text a stream has at least.
-        queue: The places in the queue that are reported.
-        requests: How many calls the service gets.
-        cancels: Whether the job is canceled.
-        warns: What a warning says that comes with it.
-    """
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expect(_Counted):
+    """An answer."""
 
     text: str = ""
-    reasons: bool = False
-    calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    reasons: bool = False  # whether it comes with reasoning
+    calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # the tools that it asks for, with their arguments
     finish: str = "stop"
-    usage: bool = True
-    output_tokens: int | None = None
-    served: str = "plain"
-    pieces: int = 1
-    queue: tuple[int, ...] = ()
-    requests: int = 1
-    cancels: bool = False
-    warns: str | None = None
+    usage: bool = True  # whether its tokens are counted
+    output_tokens: int | None = None  # how many it wrote, where that is certain
+    served: str = "plain"  # which of the face's models answers
+    pieces: int = 1  # how many pieces of text a stream has at least
 
 
 @dataclass(frozen=True, slots=True)
-class Fails:
-    """An error.
+class Fails(_Counted):
+    """An error."""
 
-    Args:
-        error: The name of its class.
-        says: What stands in its message.
-        has: Fields with their values.
-        part_of: The text of which it holds the beginning, as much as had been given out; None for errors that hold
-            none.
-        queue: The places in the queue that are reported.
-        requests: How many calls the service gets.
-        cancels: Whether the job is canceled.
-        warns: What a warning says that comes with it.
-    """
-
-    error: str
+    error: str  # the name of its class
     _: KW_ONLY
-    says: str = ""
-    has: Mapping[str, Any] = field(default_factory=dict)
-    part_of: str | None = None
-    queue: tuple[int, ...] = ()
-    requests: int = 1
-    cancels: bool = False
-    warns: str | None = None
+    says: str = ""  # a part of its message
+    has: Mapping[str, Any] = field(default_factory=dict)  # fields with their values
+    part_of: str | None = None  # the text of which it holds the beginning, as much as was given out before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """Nothing: whoever waits leaves before the answer is whole, and the service learns of it.
+    """Nothing: whoever waits leaves before the answer is complete, and the service learns of it."""
 
-    Args:
-        by: `"cancel"` for a task that is canceled while it waits, `"close"` for a stream that is closed after its first
-            piece.
-        cancels: Whether the job is canceled, where it is one.
-        looked_at: Whether the job has been asked for when they leave, where it is one.
-    """
-
-    by: Literal["cancel", "close"]
-    cancels: bool = True
-    looked_at: bool = True
+    by: Literal["cancel", "close"]  # a task that is canceled while it waits, a stream that is closed after some text
+    cancels: bool = True  # whether the job is canceled, where it is one
+    looked_at: bool = True  # whether the job has been asked for when they leave, where it is one
 
 
 Result: TypeAlias = Expect | Fails | Left
@@ -113,34 +81,20 @@ Result: TypeAlias = Expect | Fails | Left
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One behaviour.
-
-    Args:
-        name: What happens, in words.
-        result: What must come of it.
-        asked: The question, or the whole conversation.
-        model: Which of the face's models is asked.
-        given: Arguments of the constructor.
-        tools: Functions that may be called.
-        tool_choice: Which of them has to be.
-        fault: What the emulator does wrong.
-        afresh: Whether nothing is known of the service yet, so that its listing is read first.
-        needs: The tags that a run must have; a run without them has no such behaviour.
-        lacks: The tags that it must not have.
-    """
+    """One behaviour."""
 
     name: str
     result: Result | By[Result]
     _: KW_ONLY
     asked: str | tuple[Message, ...] = "Count from 1 to 12."
-    model: str = "plain"
-    given: Mapping[str, Any] | By[Mapping[str, Any]] = field(default_factory=dict)
+    model: str = "plain"  # which of the face's models is asked
+    given: Mapping[str, Any] | By[Mapping[str, Any]] = field(default_factory=dict)  # arguments of the constructor
     tools: tuple[Callable[..., Any], ...] = ()
     tool_choice: str | None = None
-    fault: str | By[str] = ""
-    afresh: bool = False
-    needs: str = ""
-    lacks: str = ""
+    fault: str | By[str] = ""  # what the emulator does wrong
+    afresh: bool = False  # whether nothing is known of the service yet, so that its listing is read first
+    needs: str = ""  # the tags that a run must have; a run without them has no such behaviour
+    lacks: str = ""  # the tags that it must not have
 
     def fits(self, tags: frozenset[str]) -> bool:
         """Whether a run with these tags can behave like this."""
@@ -165,3 +119,39 @@ class Mode:
 
 
 MODES = tuple(Mode(waits=waits, comes=comes) for waits in ("sync", "async") for comes in ("blocking", "stream"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A complete answer, in no framework's terms."""
+
+    text: str
+    pieces: tuple[str, ...]  # the text of each item that came
+    reasoning: str = ""
+    calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    usage: tuple[int, int, int] | None = None  # tokens read, written, and both
+    known: Mapping[str, Any] = field(default_factory=dict)  # `model_name`, `finish_reason`, `credits_used` and so on
+    whole: bool = True  # whether what came last is marked as the last, where a framework marks it
+
+
+class Reader(Protocol):
+    """One class of a framework, asked and read."""
+
+    name: str
+    tags: frozenset[str]
+    make: Callable[..., Any]
+
+    def items(self, model: Any, row: Row, *, stream: bool) -> Iterator[Any]:
+        """What it gives; a blocking answer is one item."""
+
+    def aitems(self, model: Any, row: Row, *, stream: bool) -> AsyncIterator[Any]:
+        """`items`, async."""
+
+    def text_of(self, item: Any) -> str:
+        """What one item adds to the text."""
+
+    def read(self, items: Sequence[Any]) -> Answer:
+        """All of them as one answer."""
+
+    def error(self, name: str) -> type[Exception]:
+        """The class of this name, as the framework's users catch it."""

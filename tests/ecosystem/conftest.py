@@ -1,9 +1,5 @@
 """Each test starts as a process does: no listing of models is known; and a pause before a retry takes no time."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 import pytest
 
 from aki_transport.models.listing import forget_listings
@@ -16,12 +12,10 @@ from tests.script_server import ScriptServer
 def a_plain_start(monkeypatch):
     forget_listings()
     monkeypatch.setattr(attempts, "pause_before", lambda *_: 0.0)
-    for name in ("LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptServer]:
+def server():
     """A service on loopback that answers every call, streamed or not."""
     with ScriptServer(always=lambda request: answer(ANSWER, stream=request.json.get("stream", False))) as service:
         yield service

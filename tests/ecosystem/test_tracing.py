@@ -1,69 +1,48 @@
 """OpenTelemetry and Sentry see each attempt of a default model's call."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-from typing import Any
-
 import httpx
 import pytest
 import sentry_sdk
-from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from sentry_sdk.envelope import Envelope
 from sentry_sdk.integrations.httpx import HttpxIntegration
 from sentry_sdk.transport import Transport
 
-from tests.ecosystem.calls import ANSWER, WAYS, Way, answer
+from tests.ecosystem.calls import ANSWER, WAYS, answer, in_every_way, opentelemetry
 from tests.script_server import text_answer
 
 
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    instrumentor = HTTPXClientInstrumentor()
-    instrumentor.instrument(tracer_provider=provider)
-    yield exporter
-    instrumentor.uninstrument()
+def busy_once(way):
+    return text_answer("try again", 503, end="keep-alive"), answer(ANSWER, stream=way.stream)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
-def test_opentelemetry_has_one_span_for_each_attempt(way: Way, server, spans):
-    server.say(text_answer("try again", 503, end="keep-alive"), answer(ANSWER, stream=way.stream))
-    assert way.ask(base_url=server.openai_url).text == ANSWER
-    address = server.openai_url
-    assert [
-        (span.attributes["http.method"], span.attributes["http.url"], span.attributes["http.status_code"])
-        for span in spans.get_finished_spans()
-    ] == [
+@in_every_way
+def test_opentelemetry_has_one_span_for_each_attempt_and_the_service_its_context(way, server):
+    server.say(*busy_once(way))
+    with opentelemetry() as exporter:
+        assert way.ask(base_url=server.openai_url).text == ANSWER
+    spans, address = exporter.get_finished_spans(), server.openai_url
+    assert [tuple(span.attributes[f"http.{name}"] for name in ("method", "url", "status_code")) for span in spans] == [
         ("GET", f"{address}/models", 200),
         ("POST", f"{address}/chat/completions", 503),
         ("POST", f"{address}/chat/completions", 200),
     ]
+    sent = [request.headers["traceparent"].split("-")[1] for request in (*server.listings, *server.requests)]
+    assert sent == [format(span.context.trace_id, "032x") for span in spans]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
-def test_the_service_receives_the_context_of_the_trace(way: Way, server, spans):
-    way.ask(base_url=server.openai_url)
-    (span,) = [span for span in spans.get_finished_spans() if span.attributes["http.method"] == "POST"]
-    (request,) = server.requests
-    assert request.headers["traceparent"].split("-")[1] == format(span.context.trace_id, "032x")
+class Kept(Transport):
+    """Keeps what Sentry would send."""
+
+    def __init__(self, options=None):
+        super().__init__(options)
+        self.events = []
+
+    def capture_envelope(self, envelope):
+        self.events.append(envelope.get_transaction_event())
 
 
 @pytest.fixture
-def events(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
-    """What Sentry would send; its patch of httpx lasts as long as the test."""
-    sent: list[dict[str, Any]] = []
-
-    class Kept(Transport):
-        def capture_envelope(self, envelope: Envelope) -> None:
-            event = envelope.get_transaction_event()
-            assert event is not None
-            sent.append(event)
-
+def sentry(monkeypatch):
+    """Its patch of httpx lasts as long as the test."""
     for client in (httpx.Client, httpx.AsyncClient):
         monkeypatch.setattr(client, "send", client.send)
     sentry_sdk.init(
@@ -74,13 +53,13 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
         default_integrations=False,
         auto_enabling_integrations=False,
     )
-    yield sent
+    yield sentry_sdk.get_client().transport
     sentry_sdk.get_global_scope().set_client(None)
 
 
-def test_sentry_sees_each_attempt(server, events):
+def test_sentry_sees_each_attempt(server, sentry):
     for way in WAYS:
-        server.say(text_answer("try again", 503, end="keep-alive"), answer(ANSWER, stream=way.stream))
+        server.say(*busy_once(way))
         with sentry_sdk.start_transaction(name=str(way)):
             way.ask(base_url=server.openai_url, model_listing=False)
     call = f"POST {server.openai_url}/chat/completions"
@@ -90,6 +69,6 @@ def test_sentry_sees_each_attempt(server, events):
             for span in event["spans"]
             if span["op"] == "http.client"
         ]
-        for event in events
+        for event in sentry.events
     }
     assert spans == {str(way): [(call, 503), (call, 200)] for way in WAYS}

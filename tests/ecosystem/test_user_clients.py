@@ -1,35 +1,29 @@
 """Clients that users pass: httpx's, httpx2's, and those with a transport that is no network."""
 
-from __future__ import annotations
-
 import asyncio
 import json
-from collections.abc import Callable
-from types import ModuleType
-from typing import Any
 
 import httpx
 import httpx2
 import pytest
 
 from aki_transport import AKIError, APIConnectionError, APITimeoutError, StreamInterruptedError, Timeout
-from tests.ecosystem.calls import ANSWER, LISTING, WAYS, Reply, Way, answer, events, mocked
-from tests.script_server import Answer, ScriptServer, sse, text_answer
-from tests.subcases import subcases
+from tests.ecosystem.calls import ANSWER, LISTING, answer, events, in_every_way, mocked
+from tests.script_server import Answer, sse, text_answer
 
 pytestmark = pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
-in_every_way = subcases("way", WAYS)
+TLS = httpx.create_ssl_context()  # making one takes longer than a test
 
 
-def ask(way: Way, library: ModuleType, transport: Callable[[], Any] | None = None, **options: Any) -> Reply:
+def ask(way, library, transport=None, **options):
     """Call through a client of that library, which is open as long as the call."""
-    given = {} if transport is None else {"transport": transport()}
+    client = getattr(library, "AsyncClient" if way.is_async else "Client")(transport=transport, verify=TLS)
     if not way.is_async:
-        with library.Client(**given) as client:
+        with client:
             return way.call(way.make(http_client=client, **options))
 
-    async def call() -> Reply:
-        async with library.AsyncClient(**given) as client:
+    async def call():
+        async with client:
             reply = await way.acall(way.make(http_async_client=client, **options))
             assert not client.is_closed
             return reply
@@ -38,14 +32,14 @@ def ask(way: Way, library: ModuleType, transport: Callable[[], Any] | None = Non
 
 
 @in_every_way
-def test_a_call_is_answered_after_our_repetition(way: Way, library, server):
+def test_a_call_is_answered_after_our_repetition(way, library, server):
     server.say(text_answer("try again", 503, end="keep-alive"), answer(ANSWER, stream=way.stream))
     assert ask(way, library, base_url=server.openai_url).text == ANSWER
     assert (len(server.requests), len(server.listings)) == (2, 1)
     assert server.requests[0].headers["authorization"] == "Bearer sk-test"
 
 
-def failure(library: ModuleType, way: Way, server: ScriptServer, answer: Answer, **options: Any) -> Any:
+def failure(library, way, server, answer, **options):
     """The error of a call that this answer ends."""
     server.always = answer
     with pytest.raises(AKIError) as caught:
@@ -54,7 +48,7 @@ def failure(library: ModuleType, way: Way, server: ScriptServer, answer: Answer,
 
 
 @in_every_way
-def test_what_a_client_raises_is_our_error_and_keeps_none_of_the_library_s(way: Way, library, server):
+def test_what_a_client_raises_is_our_error_and_keeps_none_of_the_library_s(way, library, server):
     error = failure(library, way, server, text_answer("out of order", 500, end="keep-alive", x_request_id="req_7"))
     assert (type(error).__name__, error.status_code, error.request_id) == ("ServerError", 500, "req_7")
     assert "out of order" in str(error)
@@ -71,36 +65,36 @@ def test_what_a_client_raises_is_our_error_and_keeps_none_of_the_library_s(way: 
         assert isinstance(error, kind)
         assert words in str(error)
         assert getattr(error, "partial_text", "6 *") == "6 *"
-        inner: BaseException | None = error
+        inner = error
         while inner is not None:
             assert not type(inner).__module__.startswith("http")
             inner = inner.__cause__ or inner.__context__
 
 
 @in_every_way
-def test_a_mock_transport_answers(way: Way, library):
+def test_a_mock_transport_answers(way, library):
     sent = []
 
-    def handle(request: Any) -> Any:
+    def handle(request):
         sent.append((request.method, request.url.path))
         if request.method == "GET":
             return library.Response(200, json=LISTING)
         assert json.loads(request.content)["model"] == "qwen3.6-35b"
         return library.Response(200, **mocked("It is mocked.", stream=way.stream))
 
-    assert ask(way, library, lambda: library.MockTransport(handle)).text == "It is mocked."
+    assert ask(way, library, library.MockTransport(handle)).text == "It is mocked."
     assert sent == [("GET", "/v1/models"), ("POST", "/v1/chat/completions")]
 
 
 @in_every_way
-def test_the_members_of_a_group_of_exceptions_have_no_frames(way: Way, library):
-    def fail(request: Any) -> Any:
+def test_the_members_of_a_group_of_exceptions_have_no_frames(way, library):
+    def fail(request):
         try:
             request.headers["never-sent"]
         except KeyError as error:
             raise ExceptionGroup("in a task group", [error]) from error
 
     with pytest.raises(ExceptionGroup) as caught:
-        ask(way, library, lambda: library.MockTransport(fail), model_listing=False, max_retries=0)
+        ask(way, library, library.MockTransport(fail), model_listing=False, max_retries=0)
     (member,) = caught.value.exceptions
     assert member.__traceback__ is caught.value.__cause__ is caught.value.__context__ is None

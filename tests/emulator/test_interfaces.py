@@ -1,54 +1,102 @@
-import json
+"""What the interfaces have in common, and the gateways AACFlow and AK AI CORE: keys, credits, errors in their form."""
+
+from decimal import Decimal
 
 import httpx
 import pytest
 
-INTERFACES = [
-    ("openai_url", "key", "/chat/completions", "llama3-chat-8b"),
-    ("anthropic_url", "key", "/v1/messages", "llama3-chat-8b"),
-    ("aacflow_url", "aacflow_key", "/chat/completions", "gpt-4o-mini"),
-    ("ak_ai_core_url", "ak_ai_core_key", "/chat/completions", "openai/gpt-4o-mini"),
-]
-each_interface = pytest.mark.parametrize(
-    ("url", "key", "path", "model"), INTERFACES, ids=[row[0] for row in INTERFACES]
-)
+from aki_transport.emulator import Emulator
+
+INTERFACES = {
+    "openai": ("openai_url", "key", "/chat/completions", "llama3-chat-8b"),
+    "anthropic": ("anthropic_url", "key", "/v1/messages", "llama3-chat-8b"),
+    "aacflow": ("aacflow_url", "aacflow_key", "/chat/completions", "claude-sonnet-4-6"),
+    "ak_ai_core": ("ak_ai_core_url", "ak_ai_core_key", "/chat/completions", "anthropic/claude-3-5-sonnet"),
+}
+GATEWAYS = ("aacflow", "ak_ai_core")
 
 
-def post(emu, url, key, path, model, **changes):
-    body = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": "Hello"}]} | changes
-    headers = {"authorization": f"Bearer {getattr(emu, key)}"}
+def ask(emu, name, *, fault="", key=None, header="authorization", **changes):
+    url, key_name, path, model = INTERFACES[name]
+    value = getattr(emu, key_name) if key is None else key
+    headers = {"x-emulator-fault": fault, header: f"Bearer {value}" if header == "authorization" else value}
+    body = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": "Count to 9"}]} | changes
     return httpx.post(getattr(emu, url) + path, json=body, headers=headers)
 
 
-def test_the_addresses_are_those_of_the_properties(emu):
-    addresses = {(url, key) for _, url, key in emu.addresses}
-    assert {(getattr(emu, url), getattr(emu, key)) for url, key, _, _ in INTERFACES} <= addresses
+def error(answer):
+    """What a gateway's error says: its text, and at AACFlow its type and code."""
+    body = answer.json()
+    assert body.keys() == {"error"}
+    told = body["error"]
+    return (told,) if isinstance(told, str) else (told["message"], told["type"], told["code"])
 
 
-@each_interface
-def test_each_interface_counts_its_faults_and_its_requests(emu, url, key, path, model):
-    answers = [post(emu, url, key, path, f"{model}!status=503;times=2").status_code for _ in range(3)]
-    assert answers == [503, 503, 200]
-    assert emu.count(path) == 3
-    assert emu.requests[0].path == getattr(emu, url).removeprefix(emu.url) + path
-    emu.reset()
-    assert post(emu, url, key, path, f"{model}!status=503;times=2").status_code == 503
+@pytest.mark.parametrize("name", INTERFACES)
+def test_each_answers_under_the_id_that_was_recorded_and_tells_the_emulators_own_errors(emu, name, monkeypatch):
+    answer = ask(emu, name)
+    assert "1, 2, 3, 4, 5, 6, 7, 8, 9." in answer.text
+    (recorded,) = emu.requests
+    assert [value for header, value in answer.headers.items() if header.endswith("request-id")] == [recorded.request_id]
+    url, _, path, _ = INTERFACES[name]
+    assert recorded.path == getattr(emu, url).removeprefix(emu.url) + path
+    monkeypatch.setattr("aki_transport.emulator.answering.think", lambda *_: 1 / 0)
+    broken = ask(emu, name)
+    assert broken.status_code == 500
+    assert "The emulator failed: ZeroDivisionError: division by zero" in broken.text
 
 
-@each_interface
-def test_each_interface_gives_the_same_answer_under_the_id_that_was_recorded(emu, url, key, path, model):
-    answer = post(emu, url, key, path, model, messages=[{"role": "user", "content": "Count to 5"}])
-    assert "1, 2, 3, 4, 5." in json.dumps(answer.json())
-    ids = [value for name, value in answer.headers.items() if name.endswith("request-id")]
-    assert ids == [emu.requests[0].request_id]
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_the_listing_names_its_models_and_an_answer_shows_no_reasoning_and_sees_images(emu, name):
+    url, key, _, model = INTERFACES[name]
+    listed = httpx.get(f"{getattr(emu, url)}/models", headers={"authorization": f"Bearer {getattr(emu, key)}"}).json()
+    assert listed["object"] == "list"
+    assert listed["data"][1].keys() == {"id", "object", "created", "owned_by"}
+    assert listed["data"][1]["id"] == model
+    parts = [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]
+    message = ask(emu, name, messages=[{"role": "user", "content": parts}]).json()["choices"][0]["message"]
+    assert message.keys() == {"role", "content"}
+    assert "example.com" in message["content"]
 
 
-@each_interface
-def test_an_error_of_the_emulators_own_is_in_the_interfaces_form(emu, url, key, path, model, monkeypatch):
-    def broken(*_):
-        raise ZeroDivisionError("by zero")
+def test_only_its_own_key_is_taken_at_aacflow_in_either_header(emu):
+    for name, told in (
+        ("aacflow", ("Missing or invalid API key.", "invalid_request_error", "invalid_api_key")),
+        ("ak_ai_core", ("Invalid or expired API key.",)),
+    ):
+        answers = [ask(emu, name, key=key) for key in ("other", "aki-test")]
+        assert [(answer.status_code, error(answer)) for answer in answers] == [(401, told)] * 2
+        assert ask(emu, name, header="x-api-key").status_code == (200 if name == "aacflow" else 401)
 
-    monkeypatch.setattr("aki_transport.emulator.answering.think", broken)
-    answer = post(emu, url, key, path, model)
-    assert answer.status_code == 500
-    assert "The emulator failed: ZeroDivisionError: by zero" in answer.text
+
+def test_at_aacflow_each_answer_says_what_it_cost_and_what_is_left(emu):
+    first, streamed = (ask(emu, "aacflow", stream=stream) for stream in (False, True))
+    used, usage = Decimal(first.headers["x-credits-used"]), first.json()["usage"]
+    assert used == (3 * usage["prompt_tokens"] + 15 * usage["completion_tokens"]) / Decimal(1_000_000)
+    assert used == Decimal(streamed.headers["x-credits-used"])
+    assert ask(emu, "aacflow", temperature=3).status_code == 400
+    left = [Decimal(each.headers["x-credits-remaining"]) for each in (first, streamed, ask(emu, "aacflow"))]
+    assert [left[0] - left[1], left[1] - left[2]] == [used, used]
+
+
+@pytest.mark.parametrize(("name", "least"), [("aacflow", 0.001), ("ak_ai_core", 0.5)])
+def test_credits_run_out_and_a_reset_brings_them_back(name, least):
+    with Emulator(credits=least + 0.000_005) as emu:
+        assert [ask(emu, name).status_code for _ in range(3)] == [200, 402, 402]
+        assert "redit" in error(ask(emu, name))[0]
+        emu.reset()
+        assert ask(emu, name).status_code == 200
+    with Emulator(credits=least - 0.000_005) as emu:
+        assert ask(emu, name).status_code == 402
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_what_it_does_not_take_and_faults_are_refused_in_its_form(emu, name):
+    odd = {"response_format": {"type": "yaml"}}
+    for changes in ({"messages": []}, {"messages": None}, {"model": None}, {"top_p": 2}, odd):
+        answer = ask(emu, name, **changes)
+        assert (answer.status_code, bool(error(answer)[0])) == (400, True)
+    for fault in ("droop=1", "status=403", "status=404", "status=409", "status=502"):
+        assert error(ask(emu, name, fault=fault))[0]
+    events = ask(emu, name, fault="stream-error=1", stream=True).text.split("\n\n")
+    assert events[1].startswith('data: {"error":')

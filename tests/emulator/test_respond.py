@@ -4,13 +4,13 @@ import json
 
 import httpx
 import pytest
-from langchain_core.messages import AIMessage
 from pydantic import BaseModel
 
 from aki_transport.emulator import Emulator, answer, http_error, tool_call
 from langchain_aki import ChatAKI
 from langchain_aki.errors import BadRequestError, ModelNotFoundError, RateLimitError
 from llama_index_aki import AKI
+from tests.subcases import subcases
 
 
 class City(BaseModel):
@@ -25,19 +25,19 @@ def weather(city: str) -> str:
     return f"Sunny in {city}."
 
 
+# Provider, protocol, base URL, key, model.
 PLACES = {
-    "openai": ("aki", "openai_url", "key", "gpt-oss-120b"),
-    "anthropic": ("aki", "anthropic_url", "key", "gpt-oss-120b"),
-    "native": ("aki", "native_url", "key", "gpt-oss-120b"),
-    "aacflow": ("aacflow", "aacflow_url", "aacflow_key", "gpt-4o-mini"),
-    "ak_ai_core": ("ak_ai_core", "ak_ai_core_url", "ak_ai_core_key", "openai/gpt-4o-mini"),
+    "openai": ("aki", "openai", "openai_url", "key", "gpt-oss-120b"),
+    "anthropic": ("aki", "anthropic", "anthropic_url", "key", "gpt-oss-120b"),
+    "native": ("aki", "native", "native_url", "key", "gpt-oss-120b"),
+    "aacflow": ("aacflow", "openai", "aacflow_url", "aacflow_key", "gpt-4o-mini"),
+    "ak_ai_core": ("ak_ai_core", "openai", "ak_ai_core_url", "ak_ai_core_key", "openai/gpt-4o-mini"),
 }
-WITH_TOOLS = [place for place in PLACES if place != "native"]
+ULM = {"name": "Ulm", "country": "Germany"}
 
 
-def chat(emu, place, **options):
-    provider, url, key, model = PLACES[place]
-    protocol = place if provider == "aki" else "openai"
+def chat(emu, place="openai", **options):
+    provider, protocol, url, key, model = PLACES[place]
     where = {"base_url": getattr(emu, url), "api_key": getattr(emu, key)}
     return ChatAKI(**{"model": model, "provider": provider, "protocol": protocol, "max_retries": 0, **where, **options})
 
@@ -49,12 +49,16 @@ def whole(model, text="Which colour?", *, streamed=False):
     return sum(rest, first)
 
 
-in_both_ways = pytest.mark.parametrize("streamed", [False, True])
-at_every_place = pytest.mark.parametrize("place", PLACES)
+def called(message):
+    return [(call["name"], call["args"]) for call in message.tool_calls]
 
 
-@in_both_ways
-@at_every_place
+both_ways = subcases("streamed", [False, True])
+every_place = subcases("place", PLACES)
+
+
+@both_ways
+@pytest.mark.parametrize("place", PLACES)
 def test_text_answers_and_errors_come_in_their_order_and_then_it_answers_itself(emu, place, streamed):
     usage = {"input_tokens": 3, "completion_tokens": 40}
     slow = http_error(429, "Slow down.", headers={"retry-after": "7"})
@@ -72,8 +76,8 @@ def test_text_answers_and_errors_come_in_their_order_and_then_it_answers_itself(
     assert whole(model, "What is 6 * 7?", streamed=streamed).text == "6 * 7 = 42."
 
 
-@in_both_ways
-@pytest.mark.parametrize("place", WITH_TOOLS)
+@both_ways
+@pytest.mark.parametrize("place", [place for place in PLACES if place != "native"])
 def test_tool_calls_with_any_arguments_and_a_finish_reason_in_openais_words(emu, place, streamed):
     emu.respond(
         tool_call("weather", city=7),
@@ -82,85 +86,78 @@ def test_tool_calls_with_any_arguments_and_a_finish_reason_in_openais_words(emu,
     )
     model = chat(emu, place).bind_tools([weather])
     first, second, third = (whole(model, streamed=streamed) for _ in range(3))
-    assert [(call["name"], call["args"]) for call in first.tool_calls] == [("weather", {"city": 7})]
+    assert called(first) == [("weather", {"city": 7})]
     assert first.response_metadata["finish_reason"] == "tool_calls"
-    assert [(call["name"], call["args"]) for call in second.tool_calls] == [("a", {"name": "x"}), ("b", {})]
-    assert second.text == "Two."
+    assert (second.text, called(second)) == ("Two.", [("a", {"name": "x"}), ("b", {})])
     assert third.response_metadata["finish_reason"] == "length"
 
 
-def test_a_tool_call_where_there_are_no_tools_is_refused_in_words(emu):
-    emu.respond(tool_call("weather", city="Munich"))
-    with pytest.raises(BadRequestError, match="has no tools"):
-        chat(emu, "native").invoke("Hello")
-
-
-@pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
-@at_every_place
-def test_an_object_comes_by_whichever_structured_way_is_asked(emu, place, method):
-    if place == "native" and method != "json_mode":
-        pytest.skip("the native interface has neither")
-    emu.respond({"name": "Ulm", "country": "Germany"})
-    model = chat(emu, place).with_structured_output(City, method=method)
-    assert model.invoke("Which city? Answer in JSON.") == City(name="Ulm", country="Germany")
+@every_place
+def test_an_object_comes_by_whichever_structured_way_is_asked(emu, place):
+    for method in ("json_schema", "function_calling", "json_mode"):
+        if place != "native" or method == "json_mode":  # that interface has no other
+            emu.respond(ULM)
+            model = chat(emu, place).with_structured_output(City, method=method)
+            assert model.invoke("Which city? Answer in JSON.") == City(**ULM)
 
 
 def test_an_object_among_several_tools_is_the_arguments_of_the_one_that_it_fits(emu):
-    emu.respond({"name": "Ulm", "country": "Germany"}, {"name": "Ulm"})
-    model = chat(emu, "openai").bind_tools([City, weather], tool_choice="required")
-    assert [model.invoke("Hello").tool_calls[0]["name"] for _ in range(2)] == ["City", "weather"]
+    emu.respond(ULM, {"name": "Ulm"})
+    model = chat(emu).bind_tools([City, weather], tool_choice="required")
+    assert [called(model.invoke("Hello"))[0][0] for _ in range(2)] == ["City", "weather"]
 
 
-def test_an_error_for_several_requests_takes_our_retries_too(emu):
-    model = ChatAKI(model="llama3-chat-8b", base_url=emu.openai_url, api_key=emu.key)
-    emu.respond(http_error(429, headers={"retry-after": "0"}, times=2), "Here.")
+def test_an_error_lasts_as_many_requests_as_it_says_our_retries_among_them_or_until_the_reset(emu):
+    model, slow = chat(emu, max_retries=2), {"headers": {"retry-after": "0"}}
+    emu.respond(http_error(429, times=2, **slow), "Here.")
     assert model.invoke("Hello").text == "Here."
     assert emu.count("/chat/completions") == 3
-    emu.respond(http_error(429, headers={"retry-after": "0"}, times=3))
+    emu.respond(http_error(429, times=3, **slow))
     with pytest.raises(RateLimitError):
         model.invoke("Hello")
     assert emu.pending == ()
-
-
-def test_an_error_without_a_number_lasts_until_the_reset(emu):
     emu.respond(http_error(400, "No.", times=None), "Never.")
     for _ in range(3):
         with pytest.raises(BadRequestError, match=r"No\."):
-            chat(emu, "openai").invoke("Hello")
+            model.invoke("Hello")
     assert emu.pending == ("Never.",)
     emu.reset()
-    assert chat(emu, "openai").invoke("What is 6 * 7?").text == "6 * 7 = 42."
+    assert model.invoke("What is 6 * 7?").text == "6 * 7 = 42."
 
 
-@at_every_place
+@every_place
 def test_a_function_answers_from_the_recorded_request(emu, place):
     def reply(request):
         return answer(f"{request.method} {len(json.dumps(request.body)) > 10}")
 
-    emu.respond(reply, lambda _: {"name": "Ulm", "country": "Germany"}, lambda _: http_error(400, "No."))
+    emu.respond(reply, lambda _: ULM, lambda _: http_error(400, "No."))
     model = chat(emu, place)
     assert model.invoke("Hello").text == "POST True"
-    assert json.loads(model.invoke("Hello").text) == {"name": "Ulm", "country": "Germany"}
+    assert json.loads(model.invoke("Hello").text) == ULM
     with pytest.raises(BadRequestError, match=r"No\."):
         model.invoke("Hello")
 
 
-@pytest.mark.parametrize(
-    ("function", "words"), [(lambda _: 1 / 0, "ZeroDivisionError"), (lambda _: None, "None"), (lambda _: 7, "int")]
-)
-def test_a_function_that_gives_no_answer_is_named_in_the_error(emu, function, words):
-    emu.respond(function)
-    with pytest.raises(BadRequestError, match=words):
-        chat(emu, "openai").invoke("Hello")
+def test_what_gives_no_answer_is_named_in_the_error(emu):
+    for place, item, message in (
+        ("openai", lambda _: 1 / 0, "ZeroDivisionError"),
+        ("openai", lambda _: None, "None"),
+        ("openai", lambda _: 7, "int"),
+        ("native", tool_call("weather", city="Munich"), "has no tools"),
+    ):
+        emu.respond(item)
+        with pytest.raises(BadRequestError, match=message):
+            chat(emu, place).invoke("Hello")
 
 
 def test_only_chat_requests_take_items(emu):
     emu.respond("Blue.")
-    headers = {"authorization": f"Bearer {emu.key}"}
-    httpx.get(f"{emu.openai_url}/models", headers=headers)
-    httpx.post(f"{emu.openai_url}/images/generations", json={"prompt": "a star", "size": "128x128"}, headers=headers)
-    httpx.post(f"{emu.openai_url}/chat/completions", json={"model": "x", "messages": []}, headers=headers)
-    httpx.post(f"{emu.openai_url}/chat/completions", json={}, headers={"authorization": "Bearer other"})
+    picture = {"prompt": "a star", "size": "128x128"}
+    with httpx.Client(base_url=emu.openai_url, headers={"authorization": f"Bearer {emu.key}"}) as http:
+        http.get("/models")
+        http.post("/images/generations", json=picture)
+        http.post("/chat/completions", json={"model": "x", "messages": []})
+        http.post("/chat/completions", json={}, headers={"authorization": "Bearer other"})
     assert emu.pending == ("Blue.",)
 
 
@@ -181,10 +178,8 @@ async def test_the_other_framework_and_async(emu):
     emu.respond("Blue.", answer("", tool_calls=[tool_call("weather", city="Ulm")]), "Sunny.")
     llm = AKI(model="llama3-chat-8b", base_url=emu.openai_url, api_key=emu.key)
     assert (await llm.acomplete("Hello")).text == "Blue."
-    model = chat(emu, "openai").bind_tools([weather])
-    called = await model.ainvoke("Hello")
-    assert isinstance(called, AIMessage)
-    assert called.tool_calls[0]["args"] == {"city": "Ulm"}
+    model = chat(emu).bind_tools([weather])
+    assert called(await model.ainvoke("Hello")) == [("weather", {"city": "Ulm"})]
     assert "".join([chunk.text async for chunk in model.astream("Hello")]) == "Sunny."
     await llm.aclose()
 
@@ -196,4 +191,4 @@ def test_any_model_name_is_served_under_that_name_only_if_asked(emu):
             model = chat(any_model, place, model="my-own-model")
             assert model.invoke("Hello").response_metadata["model_name"] == "my-own-model"
     with pytest.raises(ModelNotFoundError):
-        chat(emu, "openai", model="my-own-model").invoke("Hello")
+        chat(emu, model="my-own-model").invoke("Hello")

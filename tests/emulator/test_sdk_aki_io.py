@@ -1,11 +1,15 @@
 """AKI.IO's own client, as the witness that the native interface is what it expects."""
 
+import base64
 import json
 from itertools import pairwise
 
 import aiohttp
 import aki_io
 import pytest
+
+from aki_transport.emulator.pictures import draw
+from tests.emulator.looking import opened, share
 
 CHAT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Count to 30"}]
 COUNTED = ", ".join(map(str, range(1, 31))) + "."
@@ -33,17 +37,15 @@ def version(monkeypatch):
     monkeypatch.setattr(aki_io.Aki, "_Aki__package_version", "Python AKI.IO Client 1.0.5")
 
 
-class Heard:
-    """Keeps what a progress callback is told."""
+class Progress:
+    """Keeps what a progress callback gets."""
 
     def __init__(self):
-        self.infos = []
-        self.texts = []
+        self.infos, self.texts = [], []
 
     def __call__(self, info, data):
         self.infos.append(info)
-        if data:
-            self.texts.append(data["text"])
+        self.texts += [data["text"]] if data else []
 
     async def acall(self, info, data):
         self(info, data)
@@ -62,36 +64,29 @@ async def test_a_blocking_call_with_a_context_as_the_client_sends_it(emu, client
     assert result["text"] == COUNTED
 
 
-def test_a_progress_callback(emu, client):
-    heard = Heard()
-    aki = client("llama3_8b_chat!queue=2;job-seconds=1")
-    result = aki.do_api_request({"chat_context": CHAT}, heard, PAUSE)
-    assert result["text"] == COUNTED
-    assert [info["queue_position"] for info in heard.infos[:4]] == [-1, 2, 1, 0]
-    assert heard.texts
-    assert grows([*heard.texts, COUNTED])
+async def test_progress_callbacks(emu, client, session):
+    progress, results = Progress(), []
+    aki = client("llama3_8b_chat!queue=2;job-seconds=0.3")
+    assert aki.do_api_request({"chat_context": CHAT}, progress, PAUSE)["text"] == COUNTED
+    assert [info["queue_position"] for info in progress.infos[:4]] == [-1, 2, 1, 0]
+    assert progress.texts
+    assert grows([*progress.texts, COUNTED])
     assert [job.state for job in emu.jobs] == ["done"]
-
-
-async def test_async_callbacks(client, session):
-    heard, results = Heard(), []
 
     async def keep(result):
         results.append(result)
 
-    aki = client("llama3_8b_chat!job-seconds=0.2")
-    result = await aki.do_api_request_async({"chat_context": CHAT}, keep, heard.acall, PAUSE, session)
-    assert result["text"] == COUNTED
-    assert results == [result]
-    assert grows([*heard.texts, COUNTED])
+    progress, aki = Progress(), client("llama3_8b_chat!job-seconds=0.2")
+    result = await aki.do_api_request_async({"chat_context": CHAT}, keep, progress.acall, PAUSE, session)
+    assert (result["text"], results) == (COUNTED, [result])
+    assert grows([*progress.texts, COUNTED])
 
 
 async def test_an_async_generator(client, session):
     aki = client("qwen3.6_35b_chat!queue=1;job-seconds=0.2")
     outputs = [output async for output in aki.get_api_request_generator({"chat_context": CHAT}, PAUSE, session)]
     states = [output["job_state"] for output in outputs]
-    assert states[:3] == ["started", "queued", "processing"]
-    assert states[-1] == "done"
+    assert (states[:3], states[-1]) == (["started", "queued", "processing"], "done")
     texts = [output["progress_data"]["text"] for output in outputs if output.get("progress_data")]
     final = outputs[-1]["result_data"]
     assert grows([*texts, final["text"]])
@@ -100,48 +95,55 @@ async def test_an_async_generator(client, session):
 
 
 def test_the_endpoints_and_their_details(client):
-    aki = client()
-    names = aki.get_endpoint_list()
+    names = client().get_endpoint_list()
     assert {"llama3_8b_chat", "z_image_turbo"} <= set(names)
     for name in names:
-        assert aki.get_endpoint_details(name)["parameter_description"]["input"]["key"] == {"type": "string"}
+        assert client().get_endpoint_details(name)["parameter_description"]["input"]["key"] == {"type": "string"}
 
 
 def test_keys_are_valid_or_not(client):
     assert client(raise_exceptions=True).init_api_key()["success"] is True
     assert client(key="wrong").init_api_key()["success"] is False
-    with pytest.raises(PermissionError, match="not valid"):
-        client(key="wrong", raise_exceptions=True).init_api_key()
     result = client(key="wrong").do_api_request({"prompt_input": "Hi"})
     assert (result["success"], result["error_code"], result["error"]) == (False, 401, "API key not valid")
-    with pytest.raises(PermissionError):
-        client(key="wrong", raise_exceptions=True).do_api_request({"prompt_input": "Hi"})
+    strict = client(key="wrong", raise_exceptions=True)
+    for call in (strict.init_api_key, lambda: strict.do_api_request({"prompt_input": "Hi"})):
+        with pytest.raises(PermissionError, match="not valid"):
+            call()
 
 
-def test_unknown_parameters_and_a_workers_failure_are_told_in_the_result(client):
+def test_what_goes_wrong_is_told_in_the_result_or_raised(client):
     result = client().do_api_request({"prompt_input": "Hi", "stop": "x", "seed": 1})
     assert result["error"] == "Invalid parameter: stop;Invalid parameter: seed"
-    result = client("llama3_8b_chat!job-fail").do_api_request({"prompt_input": "Hi"}, Heard(), PAUSE)
+    result = client("llama3_8b_chat!job-fail").do_api_request({"prompt_input": "Hi"}, Progress(), PAUSE)
     assert result["success"] is True
     assert result["error"]
-
-
-# Without exceptions the client asks for a lapsed job for ever: the answer has a progress.
-@pytest.mark.parametrize(
-    ("fault", "error"), [("queue-full", "Job queue reached max length 1000!"), ("lapse", "lapsed")]
-)
-def test_a_full_queue_and_a_lapsed_job_are_errors(client, fault, error):
-    with pytest.raises(ValueError, match=error):
-        client(f"llama3_8b_chat!{fault}", raise_exceptions=True).do_api_request({"prompt_input": "Hi"}, Heard(), PAUSE)
+    # Without exceptions the client asks for a lapsed job for ever: the answer has a progress.
+    for fault, error in (("queue-full", "Job queue reached max length 1000!"), ("lapse", "lapsed")):
+        aki = client(f"llama3_8b_chat!{fault}", raise_exceptions=True)
+        with pytest.raises(ValueError, match=error):
+            aki.do_api_request({"prompt_input": "Hi"}, Progress(), PAUSE)
 
 
 def test_a_client_cancels(emu, client):
     aki = client("llama3_8b_chat!job-seconds=30")
-
-    def stop(_info, data):
-        if data:
-            aki.cancel_request()
-
-    result = aki.do_api_request({"prompt_input": "Count to 1000"}, stop, PAUSE)
+    result = aki.do_api_request({"prompt_input": "Count to 1000"}, lambda _, data: data and aki.cancel_request(), PAUSE)
     assert result["job_state"] == "canceled"
     assert [job.cancelled for job in emu.jobs] == [True]
+
+
+def test_it_draws_edits_and_sees_the_steps(client):
+    seen, size = [], {"width": 256, "height": 256}
+    drawn = client("z_image_turbo!job-seconds=0.3").do_api_request(
+        {"prompt": "a red circle", "seed": 5, **size}, lambda info, _: seen.append(info["progress"]), PAUSE
+    )
+    assert drawn["seed"] == 5
+    assert seen == sorted(seen)
+    assert max(seen) <= 100
+    first = drawn["images"][0]
+    data = first if isinstance(first, bytes) else base64.b64decode(first.partition(",")[2])
+    assert share(opened(data), "red") > 0.05
+    url = f"data:image/png;base64,{base64.b64encode(draw('a red circle', 256, 256, 0)).decode()}"
+    edited = client("qwen_image_edit").do_api_request({"prompt": "make the circle green", "image": url})
+    assert edited["success"]
+    assert len(edited["images"]) == 1

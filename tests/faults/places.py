@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from tests.behaviour.faces import FACES, Face
 from tests.scenarios import MODEL, replied, streamed
-from tests.script_server import Answer, Request, json_answer, sse
+from tests.script_server import Answer, Origin, Request, json_answer, sse
 from tests.transport import anthropic_says as claude
 from tests.transport.native_says import CHAT, ENDPOINT, STARTED, done, working
 
@@ -25,32 +26,34 @@ LOOKS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One kind of request.
-
-    Args:
-        name: As test IDs have it.
-        face: Where it is sent.
-        model: Which model is asked.
-        strikes: Which of its requests a fault strikes: `"call"`, or `"look"` for those that ask for a job's state.
-    """
+    """One kind of request, as tests name it; a fault strikes the calls, or the looks for a job's state."""
 
     name: str
     face: Face
     model: str
-    strikes: str
+    strikes: Literal["call", "look"] = "call"
 
     @property
     def tags(self) -> frozenset[str]:
         """What a row may ask for."""
         return frozenset(self.name.split())
 
+    @property
+    def models(self) -> Mapping[str, str]:
+        """Its model, by its part in a row."""
+        return {"plain": self.model}
+
+    def connection(self, where: Origin) -> dict[str, Any]:
+        """The arguments that every class takes to get there."""
+        return self.face.connection(where)
+
 
 _OPENAI, _ANTHROPIC, _NATIVE = (face for face in FACES if face.provider == "aki")
 
 PLACES = (
-    Place(name="openai", face=_OPENAI, model=MODEL, strikes="call"),
-    Place(name="anthropic", face=_ANTHROPIC, model=MODEL, strikes="call"),
-    Place(name="native start", face=_NATIVE, model=CHAT, strikes="call"),
+    Place(name="openai", face=_OPENAI, model=MODEL),
+    Place(name="anthropic", face=_ANTHROPIC, model=MODEL),
+    Place(name="native start", face=_NATIVE, model=CHAT),
     Place(name="native look", face=_NATIVE, model=CHAT, strikes="look"),
 )
 

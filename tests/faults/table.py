@@ -1,70 +1,88 @@
-"""The kinds of things that stand in the table: what goes wrong, where it strikes, and what must come of it."""
+"""What a fault is, and what comes of it, in the terms that rows are written in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from tests.behaviour.table import By, Expect, Fails
-from tests.faults.places import CUT_AT
+from tests.behaviour.table import By, Expect, Fails, Row
+from tests.faults.places import CUT_AT, LOOKS, TEXT
 from tests.script_server import Answer
-
-MANY = 10**6  # more requests than any call makes
 
 
 @dataclass(frozen=True, slots=True)
 class NotHere:
-    """Nothing: the fault makes no sense there.
-
-    Args:
-        why: The reason.
-    """
+    """Nothing: the fault makes no sense there, and why."""
 
     why: str
 
 
-Result: TypeAlias = Expect | Fails | NotHere
-"""`Expect.text` and `Fails.error` are looked at, with `part_of`; `requests` counts those that can be struck."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault(Row):
+    """One thing that goes wrong. Its `requests` counts those that can be struck."""
 
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that goes wrong.
-
-    Args:
-        name: What it is, in words.
-        result: What must come of it.
-        strike: Makes the wrong answer from the right one; None where no answer is to blame.
-        at: Which of the requests that can be struck is the first that is; the others get right answers.
-        times: How many of them are struck.
-        hangs_up: Whether the connection is reset as soon as a struck request's head is there, its body unread.
-        outside: Where the model is sent, if that is not the server: the name of a place in `unreachable.py`.
-        asked: The question.
-        asks: How often it is asked, by the same model.
-        rests: Whether every connection has gone before it is asked again.
-        tools: Whether the right answer asks for a tool.
-        patience: Seconds after which it is given up, with `given`; None where no time limit is met.
-        given: Makes arguments of the constructor from the patience.
-        most: Bytes that may be held meanwhile; None does not count them.
-    """
-
-    name: str
-    result: Result | By[Result]
-    _: KW_ONLY
-    strike: Callable[[Answer], Answer] | None = None
-    at: int | By[int] = 1
-    times: int = MANY
-    hangs_up: bool = False
-    outside: str | None = None
     asked: str = "Count from 1 to 4."
-    asks: int = 1
-    rests: bool = False
-    tools: bool = False
-    patience: float | None = None
-    given: Callable[[float], Mapping[str, Any]] | None = None
-    most: int | None = None
+    strike: Callable[[Answer], Answer] | None = None  # makes the wrong answer from the right one
+    at: int | By[int] = 1  # which of the requests that can be struck is the first that is
+    times: int = 10**6  # how many of them are
+    hangs_up: bool = False  # whether the connection is reset once a struck request's head is there, its body unread
+    outside: str | None = None  # where the model is sent, if that is not the server: a place of `unreachable.py`
+    asks: int = 1  # how often the same model is asked
+    rests: bool = False  # whether every connection has gone before it is asked again
+    most: int | None = None  # bytes that may be held meanwhile; None does not count them
 
 
 IN_THE_MIDDLE: By[int] = By({"look": CUT_AT, "": 1})
 """The request whose answer comes when some text was given out already."""
+
+TRIES = 3  # with `max_retries` at its default of 2
+
+GIVEN: By = By({"look": Expect(text=TEXT, requests=LOOKS), "": Expect(text=TEXT)})
+"""The answer, as if nothing had happened."""
+
+GIVEN_AT_LAST: By = By({"look": Expect(text=TEXT, requests=LOOKS), "": Expect(text=TEXT, requests=2)})
+"""The answer, after one repetition; a job goes on meanwhile, whoever looks."""
+
+NO_STREAM = NotHere("a blocking answer has no pieces")
+NO_BODY = NotHere("a stream is read as it comes; see the rows of streams")
+NO_EVENTS = NotHere("this protocol has no stream of events")
+NO_TEXT = NotHere("arguments are no text there; see the other row of deep nesting")
+NO_TOOLS = NotHere("this protocol has no tools")
+STARTED_ALREADY = NotHere("whoever looks at a job has reached the service to start it")
+
+
+def fails(error: str) -> By:
+    """The error, at once; a job that was started is canceled."""
+    return By({"look": Fails(error, cancels=True), "": Fails(error)})
+
+
+def fails_at_last(error: str) -> By:
+    """The error, after every repetition; but nothing that starts a job is sent again."""
+    return By(
+        {"start": Fails(error), "look": Fails(error, requests=TRIES, cancels=True), "": Fails(error, requests=TRIES)}
+    )
+
+
+def fails_to_connect(error: str) -> By:
+    """The error, after every repetition, for nothing can have been started."""
+    return By({"look": STARTED_ALREADY, "": Fails(error, requests=TRIES)})
+
+
+def breaks_body(error: str, *, looks: int) -> By:
+    """The error where the body is read as a whole; looking at a job may be repeated."""
+    return By(
+        {"start": Fails(error), "look": Fails(error, requests=looks, cancels=True), "stream": NO_BODY, "": Fails(error)}
+    )
+
+
+def breaks_stream(*, looks: int) -> By:
+    """A stream that has begun is never asked for again, and the error holds what had come."""
+    error = "StreamInterruptedError"
+    return By(
+        {
+            "blocking": NO_STREAM,
+            "start": NO_EVENTS,
+            "look": Fails(error, requests=CUT_AT - 1 + looks, cancels=True, part_of=TEXT),
+            "": Fails(error, part_of=TEXT),
+        }
+    )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -21,47 +22,30 @@ class Address(Origin):
     key: str = "aki-test"
 
 
-@contextmanager
-def _at_a_port(port: AbstractContextManager[int]) -> Iterator[str]:
-    with port as number:
-        yield f"http://127.0.0.1:{number}"
-
-
-@contextmanager
-def _unknown() -> Iterator[str]:
-    """A name that the resolver does not know; the true one takes seconds to say so where there is no network."""
-
-    def fail(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket, "getaddrinfo", fail)
-        yield "https://no-such-host.invalid"
-
-
 def _in_plain(connection: socket.socket, _: int) -> None:
     connection.recv(4096)
     connection.sendall(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
 
 
-@contextmanager
-def _door(host: str, *, tls: bool) -> Iterator[str]:
-    """A server for https that speaks plain HTTP, or has a certificate that nobody trusts."""
-    with serving(answering() if tls else _in_plain, tls=tls) as server:
-        yield f"https://{host}:{server.port}"
-
-
-PLACES: Mapping[str, Callable[[], AbstractContextManager[str]]] = {
-    "refusing": lambda: _at_a_port(refusing()),
-    "unknown": _unknown,
-    "full": lambda: _at_a_port(hanging()),
-    "plain": lambda: _door("127.0.0.1", tls=False),
-    "stranger": lambda: _door("localhost", tls=True),
-}
+def _unknown_name(*_: Any, **__: Any) -> None:
+    """What the resolver says; the true one takes seconds for it where there is no network."""
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
 @contextmanager
 def place(name: str) -> Iterator[Address]:
     """The place of this name, while it is needed."""
-    with PLACES[name]() as url:
+    with ExitStack() as stack:
+        match name:
+            case "refusing":
+                url = f"http://127.0.0.1:{stack.enter_context(refusing())}"
+            case "full":
+                url = f"http://127.0.0.1:{stack.enter_context(hanging())}"
+            case "unknown":
+                url = "https://no-such-host.invalid"
+                stack.enter_context(pytest.MonkeyPatch.context()).setattr(socket, "getaddrinfo", _unknown_name)
+            case "plain":  # http where https is expected
+                url = f"https://127.0.0.1:{stack.enter_context(serving(_in_plain)).port}"
+            case "stranger":  # a certificate that nobody trusts
+                url = f"https://localhost:{stack.enter_context(serving(answering(), tls=True)).port}"
         yield Address(url)

@@ -10,6 +10,7 @@ from aki_transport.prepare.adaptations import forget_refusals
 from tests.langchain.asking import WAYS, is_streamed, model_at, outcome_of
 from tests.scenarios import ERRORS, SCENARIOS, TOOLS, Expect, Scenario
 from tests.script_server import ScriptServer
+from tests.transport.asking import alive
 
 ROWS = (*SCENARIOS, *ERRORS)
 
@@ -32,7 +33,7 @@ def test_the_row_has_its_outcome_also_as_standard_blocks(
             with subtests.test(way, version=version):
                 forget_refusals()
                 scripted.reset()
-                scripted.say(*row.script(streamed=streamed, keep_alive=True))
+                scripted.say(*(alive(each) if each.end == "close" else each for each in row.script(streamed=streamed)))
                 model: Any = model_at(scripted, model=row.model, provider=row.provider, output_version=version)
                 asked = model.bind_tools(list(TOOLS)) if row.tools else model
                 outcome_of(asked, way, row.ask, row.outcome(streamed=streamed))

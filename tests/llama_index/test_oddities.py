@@ -8,6 +8,7 @@ from aki_transport.prepare.adaptations import forget_refusals
 from tests.llama_index.asking import ALL_WAYS, WAYS, is_streamed, model_at, outcome_of
 from tests.scenarios import ERRORS, SCENARIOS, TOOLS, Scenario
 from tests.script_server import ScriptServer
+from tests.transport.asking import alive
 
 ROWS = (*SCENARIOS, *ERRORS)
 
@@ -22,7 +23,7 @@ def test_the_row_has_its_outcome(row: Scenario, scripted: ScriptServer, subtests
         with subtests.test(way):
             forget_refusals()
             scripted.reset()
-            scripted.say(*row.script(streamed=streamed, keep_alive=True))
+            scripted.say(*(alive(each) if each.end == "close" else each for each in row.script(streamed=streamed)))
             llm = model_at(scripted, model=row.model, provider=row.provider)
             tools = {"tools": list(TOOLS)} if row.tools else {}
             outcome_of(llm, way, row.ask, row.outcome(streamed=streamed), **tools)

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.requests.frameworks import aki, answer, ask, bodies_by_every_way, chat_aki
+from tests.requests.frameworks import FRAMEWORKS, ask
 from tests.script_server import ScriptServer
 
 # The scripted server answers with the same model, whichever is asked for.
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
 
-each_framework = pytest.mark.parametrize("framework", [chat_aki, aki])
+each_framework = pytest.mark.parametrize("framework", FRAMEWORKS)
 HI = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 ZEROS: dict[str, Any] = {
     "temperature": 0.0,
@@ -28,30 +28,27 @@ ZEROS: dict[str, Any] = {
 
 
 @each_framework
-def test_a_setting_is_sent_where_given_also_if_it_is_nothing(framework: Any):
-    assert bodies_by_every_way(framework, "openai", ["hi"]) == HI
+def test_a_setting_is_sent_where_given_also_if_it_is_nothing(body: Any, framework: Any):
+    assert body(framework, "openai", ["hi"]) == HI
     for name, value in ZEROS.items():
-        assert bodies_by_every_way(framework, "openai", ["hi"], fields={name: value}) == {**HI, name: value}
-        assert bodies_by_every_way(framework, "openai", ["hi"], **{name: value}) == {**HI, name: value}
+        assert body(framework, "openai", ["hi"], fields={name: value}) == {**HI, name: value}
+        assert body(framework, "openai", ["hi"], **{name: value}) == {**HI, name: value}
     nothing = {name: [] if name == "stop" else None for name in ZEROS}
-    assert bodies_by_every_way(framework, "openai", ["hi"], fields=ZEROS, **nothing) == HI
+    assert body(framework, "openai", ["hi"], fields=ZEROS, **nothing) == HI
 
 
 @each_framework
-def test_a_bound_of_ours_is_sent_where_the_service_has_one(framework: Any):
-    with ScriptServer(always=answer) as server:
-        fields = {"model": "Qwen/Qwen3.6-35B", "base_url": server.openai_url}
-        ask(framework(server, provider="aki", **fields), "blocking", ["hi"])
-        assert server.requests[0].json == {**HI, "model": "qwen3.6-35b", "max_tokens": 8192}
-        ask(framework(server, provider="aacflow", **{**fields, "model": "m"}), "blocking", ["hi"])
-        assert server.requests[1].json == HI
+def test_a_bound_of_ours_is_sent_where_the_service_has_one(server: ScriptServer, framework: Any):
+    fields = {"model": "Qwen/Qwen3.6-35B", "base_url": server.openai_url}
+    ask(framework(server, provider="aki", **fields), "blocking", ["hi"])
+    assert server.requests[0].json == {**HI, "model": "qwen3.6-35b", "max_tokens": 8192}
+    ask(framework(server, provider="aacflow", **{**fields, "model": "m"}), "blocking", ["hi"])
+    assert server.requests[1].json == HI
 
 
 @each_framework
-def test_a_call_wins_over_the_model_and_bodies_are_joined(framework: Any):
+def test_a_call_wins_over_the_model_and_bodies_are_joined(body: Any, framework: Any):
     fields = {"temperature": 1.0, "stop": ["a"], "extra_body": {"x": 1, "y": 1}}
-    body = bodies_by_every_way(
-        framework, "openai", ["hi"], fields=fields, temperature=0.0, stop="b", extra_body={"y": 2, "z": 2}
-    )
-    assert body == {**HI, "temperature": 0.0, "stop": ["b"], "x": 1, "y": 2, "z": 2}
-    assert bodies_by_every_way(framework, "openai", ["hi"], fields={"stop": "a"}) == {**HI, "stop": ["a"]}
+    sent = body(framework, "openai", ["hi"], fields=fields, temperature=0.0, stop="b", extra_body={"y": 2, "z": 2})
+    assert sent == {**HI, "temperature": 0.0, "stop": ["b"], "x": 1, "y": 2, "z": 2}
+    assert body(framework, "openai", ["hi"], fields={"stop": "a"}) == {**HI, "stop": ["a"]}

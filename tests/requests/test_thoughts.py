@@ -18,11 +18,11 @@ from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlo
 from aki_transport.emulator import Emulator
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
-from tests.anthropic_script import anthropic_url, said
+from tests.anthropic_script import said
 from tests.langchain.asking import WAYS as LANGCHAIN_WAYS
 from tests.langchain.asking import Way, is_streamed, pieces_of
 from tests.llama_index.asking import AGENT_WARNINGS
-from tests.requests.frameworks import WAYS, aki, ask, bodies_by_every_way, chat_aki
+from tests.requests.frameworks import WAYS, aki, ask, chat_aki
 from tests.scenarios import KEY, MODEL
 from tests.script_server import Request, ScriptServer
 from tests.subcases import subcases
@@ -82,19 +82,19 @@ HISTORIES: dict[str, tuple[Any, Any]] = {
 }
 
 
-def second_of(*asked: Any, **options: Any) -> Any:
+def second_of(body: Any, *asked: Any, **options: Any) -> Any:
     """The second message of what is sent."""
-    return bodies_by_every_way(*asked, **options)["messages"][1]
+    return body(*asked, **options)["messages"][1]
 
 
 @pytest.mark.parametrize("form", HISTORIES)
-def test_thoughts_go_back_within_their_turn_signed_where_signatures_are_read(form: str):
+def test_thoughts_go_back_within_their_turn_signed_where_signatures_are_read(body: Any, form: str):
     framework, message = HISTORIES[form]
     result, answer, _ = BEHIND[framework]
     turn = [QUESTION, message, result]
-    assert second_of(framework, "anthropic", turn)["content"] == EVERYTHING
+    assert second_of(body, framework, "anthropic", turn)["content"] == EVERYTHING
     function = {"name": "get_weather", "arguments": '{"city": "Munich"}'}
-    assert second_of(framework, "openai", turn) == {
+    assert second_of(body, framework, "openai", turn) == {
         "role": "assistant",
         "content": "I look.",
         "tool_calls": [{"id": "toolu_1", "type": "function", "function": function}],
@@ -107,14 +107,14 @@ def test_thoughts_go_back_within_their_turn_signed_where_signatures_are_read(for
         ({"send_reasoning": "never"}, []),
         ({"send_reasoning": "always"}, [THINKING, REDACTED]),
     ):
-        assert second_of(framework, "anthropic", over, fields=fields)["content"] == [*kept, TEXT, USE]
-        assert second_of(framework, "anthropic", over, **fields)["content"] == [*kept, TEXT, USE]
+        assert second_of(body, framework, "anthropic", over, fields=fields)["content"] == [*kept, TEXT, USE]
+        assert second_of(body, framework, "anthropic", over, **fields)["content"] == [*kept, TEXT, USE]
 
 
 @pytest.mark.parametrize("framework", BEHIND)
-def test_a_thought_without_signature_is_not_sent_to_anthropics_protocol(framework: Any):
+def test_a_thought_without_signature_is_not_sent_to_anthropics_protocol(body: Any, framework: Any):
     result, _, unsigned = BEHIND[framework]
-    assert second_of(framework, "anthropic", [QUESTION, unsigned, result])["content"] == [TEXT, USE]
+    assert second_of(body, framework, "anthropic", [QUESTION, unsigned, result])["content"] == [TEXT, USE]
 
 
 def model_on(emulator: Emulator, cls: Any = ChatAKI, protocol: str = "anthropic", **fields: Any) -> Any:
@@ -195,18 +195,17 @@ def test_an_answers_thoughts_go_back_as_they_came_also_when_they_were_kept(
 
 def test_a_refusal_in_standard_blocks_can_be_sent_again(server: ScriptServer):
     server.say(lambda request: said(request, stop="refusal"), lambda request: said(request, TEXT))
-    url = anthropic_url(server)
-    model = ChatAKI(model=MODEL, protocol="anthropic", base_url=url, api_key=KEY, output_version="v1")
+    model = ChatAKI(model=MODEL, protocol="anthropic", base_url=server.anthropic_url, api_key=KEY, output_version="v1")
     refused = model.invoke(QUESTION)
     assert refused.additional_kwargs["refusal"]
     assert model.invoke([HumanMessage(QUESTION), refused, HumanMessage("Please.")]).text == "I look."
 
 
-def test_a_tools_failure_is_marked():
+def test_a_tools_failure_is_marked(body: Any):
     for status in ("success", "error"):
         result = ToolMessage("no such city", tool_call_id="toolu_1", status=status)
-        body = bodies_by_every_way(chat_aki, "anthropic", [QUESTION, HISTORIES["ours"][1], result])
-        assert body["messages"][2]["content"][0].get("is_error", False) is (status == "error")
+        sent = body(chat_aki, "anthropic", [QUESTION, HISTORIES["ours"][1], result])
+        assert sent["messages"][2]["content"][0].get("is_error", False) is (status == "error")
 
 
 # Agents

@@ -135,18 +135,12 @@ class Scenario:
         """How many chat requests the server sees."""
         return self.requests_stream if streamed and self.requests_stream is not None else self.requests
 
-    def script(self, *, streamed: bool, keep_alive: bool = False) -> tuple[Answer, ...]:
-        """The answers to all attempts; the last one is repeated where the row gives fewer.
-
-        With `keep_alive`, what ends well leaves the connection open, which spares the next request making one.
-        """
+    def script(self, *, streamed: bool) -> tuple[Answer, ...]:
+        """The answers to all attempts; the last one is repeated where the row gives fewer."""
         following = self.then_stream if streamed and self.then_stream is not None else self.then
         first = self.stream if streamed else self.blocking
         said = (*((first,) if first is not None else ()), *following)
-        said += said[-1:] * (self.attempts(streamed=streamed) - len(said))
-        if not keep_alive:
-            return said
-        return tuple(replace(each, end="keep-alive") if each.complete and not each.raw else each for each in said)
+        return said + said[-1:] * (self.attempts(streamed=streamed) - len(said))
 
 
 def check_error(error: Any, fails: Fails, errors: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import httpx
@@ -18,7 +18,7 @@ JOB = "JID1#7"
 STARTED = {"success": True, "job_id": JOB, "ep_version": 2}
 COUNTS = {"num_generated_tokens": 3, "prompt_length": 5, "current_context_length": 8, "max_seq_len": 8192}
 
-State: TypeAlias = Mapping[str, Any] | httpx.Response | Exception
+State: TypeAlias = Mapping[str, Any] | httpx.Response | Exception | Callable[[], Mapping[str, Any]]
 
 
 def working(text: Any = None, *, state: Any = "processing", **progress: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Worker:
     """Plays one job after the other.
 
     Args:
-        *states: What each look finds; the last one is found again and again.
+        *states: What each look finds, or a function that gives it; the last one is found again and again.
         start: What the calls that start a job are answered with, the last one again and again.
         cancel: What cancelling is answered with.
         endpoints: The names in the listing; None fails to list them.
@@ -127,4 +127,4 @@ def _said(state: State) -> httpx.Response:
             # Made anew, for an answer is read once.
             return httpx.Response(state.status_code, headers=state.headers, content=state.content)
         case _:
-            return httpx.Response(200, json=state)
+            return httpx.Response(200, json=state() if callable(state) else state)

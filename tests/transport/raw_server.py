@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import httpx
@@ -50,25 +53,25 @@ class Place:
         return f"{self.scheme}://{host}:{self.port}/v1/chat"
 
 
+@cache
+def tls_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(PEM)
+    return context
+
+
 @contextmanager
 def serving(handle: Handler, *, tls: bool = False, host: str = "127.0.0.1", port: int = 0) -> Iterator[Place]:
     """A server that handles each of its connections in a thread of its own."""
-    context = None
-    if tls:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(PEM)
+    encrypt = partial(tls_context().wrap_socket, server_side=True) if tls else nullcontext
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=300)
     place = Place(listener.getsockname()[1], "https" if tls else "http", host)
 
     def converse(connection: socket.socket, number: int) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is written leaves at once
-        with connection, suppress(OSError):
-            if context is None:
-                handle(connection, number)
-            else:
-                with context.wrap_socket(connection, server_side=True) as encrypted:
-                    handle(encrypted, number)
+        with connection, suppress(OSError), encrypt(connection) as readable:
+            handle(readable, number)
         with place.lock:
             place.open -= 1
 
@@ -119,8 +122,8 @@ def read_request(connection: socket.socket) -> bytes:
             return b""
         data += more
     head, _, body = data.partition(b"\r\n\r\n")
-    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    left = int(lengths[0].partition(b":")[2]) - len(body) if lengths else 0
+    length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+    left = int(length[1]) - len(body) if length else 0
     pieces = [data]
     while left > 0:
         pieces.append(connection.recv(min(left, MB)))
@@ -135,15 +138,13 @@ def answering(*first: bytes, then: bytes = GOOD, stay: bool = True, written: thr
     """
 
     def handle(connection: Any, number: int) -> None:
-        is_first = number == 1
-        while read_request(connection):
-            for piece in first if is_first else (then,):
+        if number == 1 and read_request(connection):
+            for piece in first:
                 connection.sendall(piece)
-            if is_first and written is not None:
+            if written is not None:
                 written.set()
-            if is_first and not stay:
-                return
-            is_first = False
+        while (stay or number > 1) and read_request(connection):
+            connection.sendall(then)
 
     return handle
 
@@ -152,11 +153,9 @@ class ServerTls:
     """TLS over a connection that may be TLS itself. Each piece has a record of its own, all of them leave together."""
 
     def __init__(self, connection: socket.socket) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(PEM)
         self._connection = connection
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._tls = tls_context().wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._run(self._tls.do_handshake)
 
     def recv(self, size: int) -> bytes:
@@ -235,113 +234,72 @@ def proxying(
     return handle
 
 
-class OneProxy:
-    """Stands in for the environment's proxies: every address is reached through this one, this machine too."""
-
-    def __init__(self, address: str | None) -> None:
-        self._proxy = None if address is None else httpx.Proxy(address)
-
-    def proxy_for(self, _: httpx.URL) -> httpx.Proxy | None:
-        return self._proxy
-
-
 class Caller:
     """Calls over connections of its own, sync, or async on a loop of its own; a test reads the same for both."""
 
     def __init__(self, *, is_async: bool, proxy: str | None = None, ssl_context: ssl.SSLContext | None = None) -> None:
         self.is_async = is_async
-        self._context = ssl_context or ssl.create_default_context(cafile=PEM)
-        self._proxies: Any = OneProxy(proxy)
+        # Stands in for the environment's proxies: every address is reached through this one, this machine too.
+        proxies: Any = SimpleNamespace(proxy_for=lambda _: None if proxy is None else httpx.Proxy(proxy))
+        self._parts = (ssl_context or ssl.create_default_context(cafile=PEM), proxies)
         self._runner = asyncio.Runner()
         self.client = self._make()
 
     def _make(self) -> Any:
+        async def make() -> httpx.AsyncClient:
+            return httpx.AsyncClient(transport=AsyncConnections(*self._parts), trust_env=False)
+
         if self.is_async:
-            connections = self._runner.run(_made(lambda: AsyncConnections(self._context, self._proxies)))
-            return httpx.AsyncClient(transport=connections, trust_env=False)
-        return httpx.Client(transport=Connections(self._context, self._proxies), trust_env=False)
+            return self._runner.run(make())
+        return httpx.Client(transport=Connections(*self._parts), trust_env=False)
 
     def reset(self) -> None:
         """Other connections from now on."""
-        self.close_client()
+        self.end(self.client)
         self.client = self._make()
 
-    def open(self, url: str, content: Any = b"{}", *, total: float | None = 10, **timeouts: float | None) -> Opened:
+    def open(
+        self, url: str, content: Any = b"{}", *, total: float | None = 10, **timeouts: float | None
+    ) -> httpx.Response:
+        """An answer whose body is still to be read."""
         extensions: dict[str, Any] = {"timeout": {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": total, **timeouts}}
         if total is not None and not self.is_async:
             extensions["deadline"] = time.monotonic() + total
         request = self.client.build_request("POST", url, content=content, extensions=extensions)
-        response = self.client.send(request, stream=True)
-        return Opened(self, self.run(response, total), total)
+        return self._wait_for(self.client.send(request, stream=True), total)
 
-    def fetch(self, url: str, content: Any = b"{}", **bounds: float | None) -> tuple[int, bytes]:
+    def read(self, response: httpx.Response, total: float | None = 10) -> bytes:
+        """The body; its connection is given back."""
+        return self._wait_for(response.aread() if self.is_async else response.read(), total)
+
+    def end(self, opened: Any) -> None:
+        """Close a response or a client."""
+        self._wait_for(opened.aclose() if self.is_async else opened.close(), 10)
+
+    def fetch(
+        self, url: str, content: Any = b"{}", *, total: float | None = 10, **timeouts: float | None
+    ) -> tuple[int, bytes]:
         """Status and body of the answer."""
-        opened = self.open(url, content, **bounds)
+        response = self.open(url, content, total=total, **timeouts)
         try:
-            return opened.response.status_code, b"".join(opened)
+            return response.status_code, self.read(response, total)
         finally:
-            opened.close()
+            self.end(response)
 
-    def run(self, result: Any, total: float | None = 10) -> Any:
-        """The result; of the async half, awaited for that many seconds."""
-        return self._runner.run(_bounded(result, total)) if self.is_async else result
+    def _wait_for(self, result: Any, seconds: float | None) -> Any:
+        async def bounded() -> Any:
+            async with asyncio.timeout(seconds):
+                return await result
 
-    def close_client(self) -> None:
-        self.run(self.client.aclose() if self.is_async else self.client.close())
+        return self._runner.run(bounded()) if self.is_async else result
 
     def close(self) -> None:
-        self.close_client()
+        self.end(self.client)
         self._runner.close()
 
 
-class Opened:
-    """An answer whose body is still to be read."""
-
-    def __init__(self, caller: Caller, response: httpx.Response, total: float | None) -> None:
-        self.response = response
-        self._caller = caller
-        self._total = total
-        self._chunks: Any = response.aiter_raw() if caller.is_async else response.iter_raw()
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if not self._caller.is_async:
-            return next(self._chunks)
-        try:
-            return self._caller.run(anext(self._chunks), self._total)
-        except StopAsyncIteration:
-            raise StopIteration from None
-
-    def close(self) -> None:
-        if not self._caller.is_async:
-            self.response.close()
-            return
-        self._caller.run(_closed(self._chunks))
-        self._caller.run(self.response.aclose())
-
-
-async def _made(make: Callable[[], Any]) -> Any:
-    return make()
-
-
-async def _bounded(result: Awaitable[Any], total: float | None) -> Any:
-    async with asyncio.timeout(total):
-        return await result
-
-
-async def _closed(chunks: AsyncIterator[bytes]) -> None:
-    await chunks.aclose()  # type: ignore[attr-defined]  a generator
-
-
-@contextmanager
-def calling(*, is_async: bool, **fields: Any) -> Iterator[Caller]:
-    caller = Caller(is_async=is_async, **fields)
-    try:
-        yield caller
-    finally:
-        caller.close()
+def calling(**fields: Any) -> closing[Caller]:
+    return closing(Caller(**fields))
 
 
 def error_of(caller: Caller, url: str, content: Any = b"{}", **bounds: float | None) -> Exception:

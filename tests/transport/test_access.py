@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import logging
-import sys
-from typing import Any
+import traceback
 
 import httpx
 import pytest
 
-from aki_transport import AKIError, APIStatusError, Client, ConfigurationError, StreamInterruptedError, __version__
-from aki_transport.auth import secret_header_values
+from aki_transport import PROVIDERS, Client, Provider, Route, __version__, errors
+from aki_transport.auth import emulated, secret_header_values
 from aki_transport.redaction import escape_control
 from aki_transport.transport.call import Call, Job, Timeout
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import ScriptServer, json_answer, sse, text_answer
 from tests.transport.asking import (
     KEY,
-    Clock,
-    Way,
     client_for,
     good,
     in_every_chat,
@@ -46,8 +43,8 @@ SECRET = "hunter2-the-passw0rd"
         *(f"https://me:{SECRET}@[::1/v1", f"ftp://me:{SECRET}@aki.io/v1"),
     ],
 )
-def test_an_unsafe_url_is_refused_before_anything_is_sent(url: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"AKI\.IO: base_url") as caught:
+def test_an_unsafe_url_is_refused_before_anything_is_sent(url):
+    with pytest.raises(errors.ConfigurationError, match=r"AKI\.IO: base_url") as caught:
         Client(base_url=url, api_key=KEY)
     assert SECRET not in str(caught.value)
 
@@ -61,49 +58,38 @@ def test_an_unsafe_url_is_refused_before_anything_is_sent(url: str) -> None:
         *("http://[::1]:80/v1", "http://[0:0:0:0:0:0:0:1]/v1"),
     ],
 )
-def test_a_safe_url_is_taken(url: str) -> None:
+def test_a_safe_url_is_taken(url):
     assert Client(base_url=url).base_url == url.rstrip("/")
 
 
-def test_plain_http_is_taken_where_it_is_allowed() -> None:
+def test_plain_http_is_taken_where_it_is_allowed():
     assert Client(base_url="http://10.0.0.1/v1", allow_insecure=True).base_url == "http://10.0.0.1/v1"
 
 
 @pytest.mark.parametrize("url", ["https://example.com/v1", "https://aki.io.example.com/v1", "https://xaki.io/v1"])
 @in_every_chat
-def test_a_key_from_the_environment_goes_to_no_foreign_host(
-    chat_way: Way, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_from_the_environment_goes_to_no_foreign_host(chat_way, url, monkeypatch):
     monkeypatch.setenv("AKI_API_KEY", KEY)
-    with pytest.raises(ConfigurationError, match=r"AKI_API_KEY goes only to aki\.io") as caught:
+    with pytest.raises(errors.ConfigurationError, match=r"AKI_API_KEY goes only to aki\.io") as caught:
         chat_way.ask(Client(base_url=url))
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize("variable", ["AKI_API_KEY", "AKI_IO_API_KEY"])
 @in_every_way
-def test_a_key_from_the_environment_goes_to_loopback(
-    way: Way, variable: str, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(variable, f" {KEY}\n")
-    server.say(good)
-    way.ask(Client(base_url=server.openai_url))
-    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
-
-
-@in_every_way
-def test_the_key_is_looked_for_in_order(way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AKI_IO_API_KEY", "second")
-    monkeypatch.setenv("AKI_API_KEY", "first")
+def test_the_key_is_looked_for_in_order(way, server, monkeypatch):
     server.always = good
-    way.ask(Client(base_url=server.openai_url))
+    monkeypatch.delenv("AKI_API_KEY", raising=False)
+    for name, value in (("AKI_IO_API_KEY", "second"), ("AKI_API_KEY", " first\n")):
+        monkeypatch.setenv(name, value)
+        way.ask(Client(base_url=server.openai_url))
+        assert server.requests[-1].headers["authorization"] == f"Bearer {value.strip()}"
     way.ask(Client(base_url=server.openai_url, api_key="explicit"))
-    assert [request.headers["authorization"] for request in server.requests] == ["Bearer first", "Bearer explicit"]
+    assert server.requests[-1].headers["authorization"] == "Bearer explicit"
 
 
 @pytest.mark.parametrize("key", ["a\r\nx: y", "a\nb", "a b", "schl\u00fcssel", "a\0", "a\x7f"])
-def test_a_key_that_no_header_takes_is_refused_without_showing_it(key: str) -> None:
-    with pytest.raises(ConfigurationError) as caught:
+def test_a_key_that_no_header_takes_is_refused_without_showing_it(key):
+    with pytest.raises(errors.ConfigurationError) as caught:
         Client(api_key=key)
     assert key not in str(caught.value)
     assert key not in repr(caught.value)
@@ -113,49 +99,33 @@ def test_a_key_that_no_header_takes_is_refused_without_showing_it(key: str) -> N
     "headers",
     [{"x": "a\r\nb: c"}, {"x": "a\nb"}, {"x\r\n": "a"}, {"": "a"}, {"a b": "c"}, {"x": "\u00fc"}, {"x": "\0"}],
 )
-def test_headers_that_http_does_not_take_are_refused(headers: dict[str, str]) -> None:
-    with pytest.raises(ConfigurationError, match="default_headers"):
+def test_headers_that_http_does_not_take_are_refused(headers):
+    with pytest.raises(errors.ConfigurationError, match="default_headers"):
         Client(default_headers=headers)
 
 
-@in_every_way
-def test_own_headers_are_sent_and_do_not_replace_the_key(way: Way, server: ScriptServer) -> None:
-    server.say(good)
-    way.ask(client_for(server, default_headers={"X-Mine": "1", "Authorization": "Bearer other"}))
-    assert server.requests[0].headers["x-mine"] == "1"
-    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
-
-
-def test_a_call_has_the_documented_defaults_and_shows_neither_headers_nor_form() -> None:
+def test_a_call_has_the_documented_defaults_and_shows_neither_headers_nor_form():
     call = Call(path="/x", form={"files": SECRET}, headers={"x": SECRET})
     assert SECRET not in repr(call)
     assert (call.stream, call.read_only, Job(follow=lambda _: (call, call)).stream) == (False, False, False)
     assert Timeout() == Timeout(connect=10.0, answer=600.0, chunk=120.0)
 
 
+URL = "http://127.0.0.1:9/v1"
 OTHERS = {
-    "OPENAI_API_KEY": "sk-other",
-    "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
-    "OPENAI_API_BASE": "http://127.0.0.1:9/v1",
-    "OPENAI_ORG_ID": "org",
-    "OPENAI_ORGANIZATION": "org",
-    "OPENAI_PROJECT_ID": "project",
-    "OPENAI_PROXY": "http://127.0.0.1:9",
-    "LANGSMITH_TRACING": "true",
-    "LANGSMITH_API_KEY": "ls-other",
-    "LANGCHAIN_TRACING_V2": "true",
-    "ANTHROPIC_API_KEY": "sk-ant",
+    **dict.fromkeys(("OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_PROXY"), URL),
+    **dict.fromkeys(("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_ORGANIZATION", "OPENAI_PROJECT_ID"), "of-another"),
+    **dict.fromkeys(("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"), "true"),
+    **dict.fromkeys(("LANGSMITH_API_KEY", "ANTHROPIC_API_KEY"), "of-another"),
 }
 
 
 @in_every_way
-def test_exactly_these_headers_are_sent_whatever_the_environment_says(
-    way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_exactly_these_headers_are_sent_whatever_the_environment_says(way, server, monkeypatch):
     for name, value in OTHERS.items():
         monkeypatch.setenv(name, value)
     server.say(good)
-    way.ask(client_for(server))
+    way.ask(client_for(server, default_headers={"X-Mine": "1", "Authorization": "Bearer other"}))
     for request in (server.requests[0], server.listings[0]):
         own = {"host", "content-length", "connection"}
         assert {name: value for name, value in request.headers.items() if name not in own} == {
@@ -164,18 +134,13 @@ def test_exactly_these_headers_are_sent_whatever_the_environment_says(
             "authorization": f"Bearer {KEY}",
             "content-type": "application/json",
             "user-agent": f"aki-integrations/{__version__}",
+            "x-mine": "1",
         }
-
-
-@in_every_way
-def test_a_key_of_another_vendor_is_none(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in OTHERS.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigurationError, match="no key; set AKI_API_KEY or AKI_IO_API_KEY or pass api_key="):
+    with pytest.raises(errors.ConfigurationError, match="no key; set AKI_API_KEY or AKI_IO_API_KEY or pass api_key="):
         way.ask(Client())
 
 
-def test_the_secrets_in_headers_are_found_by_the_names_of_the_headers() -> None:
+def test_the_secrets_in_headers_are_found_by_the_names_of_the_headers():
     headers = {
         "Authorization": "Bearer first-secret",
         "x-api-key": "second-secret",
@@ -191,23 +156,21 @@ def test_the_secrets_in_headers_are_found_by_the_names_of_the_headers() -> None:
 
 
 @in_every_stream
-def test_what_had_arrived_of_a_stream_stays_as_it_is(stream_way: Way, server: ScriptServer) -> None:
+def test_what_had_arrived_of_a_stream_stays_as_it_is(stream_way, server):
     server.always = sse(chunk(f"the text with {KEY} in it"), done=False, end="cut")
-    with pytest.raises(StreamInterruptedError) as caught:
+    with pytest.raises(errors.StreamInterruptedError) as caught:
         stream_way.ask(client_for(server, max_retries=0))
     assert caught.value.partial_text == f"the text with {KEY} in it"
     assert KEY not in str(caught.value)
 
 
 @in_every_way
-def test_control_characters_of_a_server_reach_no_message_and_no_log(
-    way: Way, server: ScriptServer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_control_characters_of_a_server_reach_no_message_and_no_log(way, server, caplog):
     caplog.set_level(logging.DEBUG)
     server.always = json_answer(
         {"error": {"message": "\x1b[2Jgone \u202etxt.exe", "code": "a\u2066b"}}, 400, x_request_id="r\x9b31m"
     )
-    with pytest.raises(APIStatusError) as caught:
+    with pytest.raises(errors.APIStatusError) as caught:
         way.ask(client_for(server, max_retries=0))
     error = caught.value
     assert r"\x1b[2Jgone \u202etxt.exe" in str(error)
@@ -216,41 +179,32 @@ def test_control_characters_of_a_server_reach_no_message_and_no_log(
         assert text == escape_control(text)
 
 
+@pytest.mark.usefixtures("clock")
 @in_every_way
-def test_the_key_is_in_no_local_of_a_call_that_is_under_way(way: Way, server: ScriptServer, clock: Clock) -> None:
+def test_the_key_is_in_no_local_of_a_call_that_is_under_way(way, server):
     """Error trackers show the locals of every frame, containers included."""
-    del clock
-    seen: list[str] = []
+    frames: list[str] = []
+    leaks: list[str] = []
 
-    class Looking(httpx.BaseTransport, httpx.AsyncBaseTransport):
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            frame = sys._getframe()
-            while frame is not None:
-                if "aki_transport" in frame.f_code.co_filename and "tests" not in frame.f_code.co_filename:
-                    seen.extend(
-                        f"{name} in {frame.f_code.co_qualname}"
-                        for name, value in frame.f_locals.items()
-                        if KEY in repr(value)
-                    )
-                frame = frame.f_back
-            raise httpx.ConnectError("no", request=request)
+    def look(request: httpx.Request) -> httpx.Response:
+        for frame, _ in traceback.walk_stack(None):
+            if "/aki_transport/" in frame.f_code.co_filename:
+                frames.append(frame.f_code.co_qualname)
+                leaks.extend(f"{name} in {frames[-1]}" for name, value in frame.f_locals.items() if KEY in repr(value))
+        raise httpx.ConnectError("no", request=request)
 
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            return self.handle_request(request)
-
-    client = client_for(
-        server,
-        provider="aacflow",
-        http_client=httpx.Client(transport=Looking()),
-        http_async_client=httpx.AsyncClient(transport=Looking()),
-    )
-    with pytest.raises(AKIError):
-        way.ask(client)
-    assert seen == []
+    clients = {
+        "http_client": httpx.Client(transport=httpx.MockTransport(look)),
+        "http_async_client": httpx.AsyncClient(transport=httpx.MockTransport(look)),
+    }
+    with pytest.raises(errors.AKIError):
+        way.ask(client_for(server, provider="aacflow", **clients))
+    assert len(set(frames)) > 2
+    assert leaks == []
 
 
 @in_every_way
-def test_bodies_are_not_logged(way: Way, server: ScriptServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_bodies_are_not_logged(way, server, caplog):
     caplog.set_level(logging.DEBUG)
     server.say(streamed("The answer") if way.streamed else replied("The answer"))
     way.ask(client_for(server), request_for(text="The question"))
@@ -261,13 +215,40 @@ def test_bodies_are_not_logged(way: Way, server: ScriptServer, caplog: pytest.Lo
 
 
 @in_every_way
-def test_a_redirect_does_not_carry_the_key(way: Way, server: ScriptServer) -> None:
+def test_a_redirect_does_not_carry_the_key(way, server):
     with ScriptServer(always=replied()) as other:
         location = f"{other.openai_url}/chat/completions"
         server.always = text_answer("", 307, location=location)
-        mine: Any = {}
-        if not way.is_async:
-            mine = {"http_client": httpx.Client(follow_redirects=True, trust_env=False)}
-        with pytest.raises(APIStatusError):
+        mine = {} if way.is_async else {"http_client": httpx.Client(follow_redirects=True, trust_env=False)}
+        with pytest.raises(errors.APIStatusError):
             way.ask(client_for(server, **mine))
         assert (other.requests, other.listings) == ([], [])
+
+
+# AKI_EMULATOR: what has no base URL goes to an emulator, with the emulator's key and no other
+
+ROOT = "http://127.0.0.1:8089"
+
+
+def test_every_route_is_where_the_emulator_has_it_with_its_key(running, monkeypatch):
+    route = PROVIDERS["aki"].route("openai")
+    monkeypatch.setenv("AKI_EMULATOR", " ")
+    assert emulated(PROVIDERS["aki"], route, "key") == (route, "key")
+    monkeypatch.setenv("AKI_EMULATOR", f"{ROOT}/")
+    served = {(url.removeprefix(running.url), key) for _, url, key in running.addresses}
+    routes = [emulated(row, route, "a-real-key") for row in PROVIDERS.values() for route in row.routes]
+    assert {(route.base_url.removeprefix(ROOT), key) for route, key in routes} == served
+    mine = Provider(name="mine", routes=(Route(protocol="anthropic", base_url="https://a.example", key_in="bearer"),))
+    route, key = emulated(mine, mine.route("anthropic"), None)
+    assert (route.base_url, route.key_places[0], key) == (f"{ROOT}/anthropic", "x-api-key", "aki-test")
+    assert Client().base_url == f"{ROOT}/v1"
+    assert Client(base_url="https://aki.io/v1", api_key="key").base_url == "https://aki.io/v1"
+
+
+@pytest.mark.parametrize(
+    "root", ["https://emulator.example", "http://10.0.0.1:8089", "127.0.0.1:8089", "http://u:p@127.0.0.1"]
+)
+def test_the_emulator_has_to_be_on_this_machine(root, monkeypatch):
+    monkeypatch.setenv("AKI_EMULATOR", root)
+    with pytest.raises(errors.ConfigurationError, match="AKI_EMULATOR"):
+        Client()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 import httpx
@@ -29,21 +30,10 @@ from tests.transport.raw_server import (
 )
 
 
-def test_a_proxy_s_headers_that_drip_end_in_time(is_async: bool) -> None:
-    with (
-        serving(dripping(HEAD + b"x: " + b"a" * 500)) as place,
-        calling(is_async=is_async, proxy=place.url) as caller,
-        patient(1.5),
-    ):
-        error_of(caller, "https://target.invalid/", total=0.3)
-
-
-@pytest.mark.parametrize("proxy_tls", [False, True])
-def test_a_record_that_drips_through_a_tunnel_ends_in_time(is_async: bool, *, proxy_tls: bool) -> None:
+@pytest.mark.parametrize("proxy_tls", [None, False, True])
+def test_what_drips_from_a_proxy_or_through_a_tunnel_ends_in_time(is_async, proxy_tls):
     if proxy_tls and not is_async:
-        pytest.skip(
-            "httpcore's sync TLS within TLS bounds each part of a record, and not the record; SECURITY.md says so"
-        )
+        pytest.skip("httpcore's sync TLS within TLS bounds each part of a record, and not it; SECURITY.md says so")
     slow = threading.Event()
 
     def handle(connection: socket.socket, _: int) -> None:
@@ -51,17 +41,18 @@ def test_a_record_that_drips_through_a_tunnel_ends_in_time(is_async: bool, *, pr
         slow.set()
         connection.sendall(GOOD)
 
+    through = dripping(HEAD + b"x: " + b"a" * 500) if proxy_tls is None else proxying([], slow=slow)
     with (
         serving(handle, tls=True) as target,
-        serving(proxying([], slow=slow), tls=proxy_tls) as proxy,
+        serving(through, tls=bool(proxy_tls)) as proxy,
         calling(is_async=is_async, proxy=proxy.url) as caller,
         patient(2),
     ):
-        error_of(caller, target.url, total=0.5)
+        error_of(caller, target.url, total=0.4)
 
 
 @pytest.mark.parametrize("proxy_tls", [False, True])
-def test_a_proxy_gets_the_complete_address_of_a_plain_call(is_async: bool, *, proxy_tls: bool) -> None:
+def test_a_proxy_gets_the_complete_address_of_a_plain_call(is_async, proxy_tls):
     seen: list[bytes] = []
     with serving(proxying(seen), tls=proxy_tls) as proxy:
         address = proxy.url.replace("://", "://me:hunt%2Fer-ü@")
@@ -76,7 +67,7 @@ def test_a_proxy_gets_the_complete_address_of_a_plain_call(is_async: bool, *, pr
 
 
 @pytest.mark.parametrize("proxy_tls", [False, True])
-def test_a_proxy_tunnels_what_is_secret(is_async: bool, *, proxy_tls: bool) -> None:
+def test_a_proxy_tunnels_what_is_secret(is_async, proxy_tls):
     seen: list[bytes] = []
     with (
         serving(answering(GOOD), tls=True) as target,
@@ -92,7 +83,7 @@ def test_a_proxy_tunnels_what_is_secret(is_async: bool, *, proxy_tls: bool) -> N
 
 
 @pytest.mark.parametrize("refusal", [b"HTTP/1.1 407 Who are you\r\n\r\n", b"HTTP/1.1 502 No\r\n\r\n", b"", b"what"])
-def test_a_tunnel_that_is_refused_shows_no_password(is_async: bool, refusal: bytes) -> None:
+def test_a_tunnel_that_is_refused_shows_no_password(is_async, refusal):
     with (
         serving(proxying([], refusal)) as proxy,
         calling(is_async=is_async, proxy=proxy.url.replace("://", "://me:hunter2@")) as caller,
@@ -104,7 +95,7 @@ def test_a_tunnel_that_is_refused_shows_no_password(is_async: bool, refusal: byt
         until(lambda: proxy.open == 0)
 
 
-def test_a_proxy_that_is_not_there_is_never_sent(is_async: bool) -> None:
+def test_a_proxy_that_is_not_there_is_never_sent(is_async):
     with refusing() as port, calling(is_async=is_async, proxy=f"http://me:hunter2@127.0.0.1:{port}") as caller:
         for url in ("http://target.invalid/", "https://target.invalid/"):
             error = error_of(caller, url)
@@ -113,7 +104,7 @@ def test_a_proxy_that_is_not_there_is_never_sent(is_async: bool) -> None:
 
 
 @pytest.mark.parametrize("lose", [lambda _: None, reset], ids=["closed", "reset"])
-def test_what_is_lost_behind_a_proxy_may_have_arrived(is_async: bool, lose: Callable[[socket.socket], None]) -> None:
+def test_what_is_lost_behind_a_proxy_may_have_arrived(is_async, lose):
     def handle(connection: socket.socket, _: int) -> None:
         read_request(connection)
         lose(connection)
@@ -127,91 +118,80 @@ def test_what_is_lost_behind_a_proxy_may_have_arrived(is_async: bool, lose: Call
 
 _BODY = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}'
 REPLY = HEAD + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(_BODY) + _BODY
+with_an_own_pool = pytest.mark.usefixtures("own_client", "clock")
 
 
-@pytest.mark.usefixtures("own_client")
-@pytest.mark.parametrize("written", ["http://{}", "{}", "http://us:pw@{}"])
+@contextmanager
+def proxy_in(variable: str, address: str = "http://{}", answer: bytes = b"") -> Iterator[list[bytes]]:
+    """What a proxy sees that the environment names so."""
+    seen: list[bytes] = []
+    with serving(proxying(seen, answer, plain=REPLY)) as proxy, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(variable, address.format(f"127.0.0.1:{proxy.port}"))
+        yield seen
+
+
+def client_at(base_url: str) -> Client:
+    return Client("aacflow", api_key=KEY, base_url=base_url, allow_insecure=True, model_listing=False, max_retries=0)
+
+
+@with_an_own_pool
+@pytest.mark.parametrize("address", ["http://{}", "{}", "http://us:pw@{}"])
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
 @in_every_chat
-def test_proxies_of_the_environment_are_used(
-    chat_way: Way, variable: str, written: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[bytes] = []
-    with serving(proxying(seen, plain=REPLY)) as proxy:
-        monkeypatch.setenv(variable, written.format(f"127.0.0.1:{proxy.port}"))
-        url = "http://target.invalid/v1"
-        client = Client(base_url=url, api_key=KEY, allow_insecure=True, model_listing=False)
-        assert chat_way.ask(client).text == "Hi"
+def test_proxies_of_the_environment_are_used(chat_way, variable, address):
+    with proxy_in(variable, address) as seen:
+        assert chat_way.ask(client_at("http://target.invalid/v1")).text == "Hi"
     assert seen[0].startswith(b"POST http://target.invalid/v1/")
-    assert (b"proxy-authorization: " in seen[0].lower()) == ("@" in written)
+    assert (b"proxy-authorization: " in seen[0].lower()) == ("@" in address)
 
 
-@pytest.mark.usefixtures("own_client", "clock")
+@with_an_own_pool
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 @in_every_chat
-def test_a_proxy_of_the_environment_tunnels_https(
-    chat_way: Way, variable: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[bytes] = []
-    with serving(proxying(seen, b"HTTP/1.1 403 No\r\n\r\n")) as proxy:
-        monkeypatch.setenv(variable, f"http://us:pw@127.0.0.1:{proxy.port}")
-        client = Client("aacflow", api_key=KEY, base_url="https://target.invalid/v1", max_retries=0)
-        with pytest.raises(APIConnectionError, match="403 No"):
-            chat_way.ask(client)
+def test_a_proxy_of_the_environment_tunnels_https(chat_way, variable):
+    refused = pytest.raises(APIConnectionError, match="403 No")
+    with proxy_in(variable, "http://us:pw@{}", b"HTTP/1.1 403 No\r\n\r\n") as seen, refused:
+        chat_way.ask(client_at("https://target.invalid/v1"))
     assert {request.split(b"\r\n")[0] for request in seen} == {b"CONNECT target.invalid:443 HTTP/1.1"}
     assert b"Proxy-Authorization: Basic dXM6cHc=" in seen[0]
     assert KEY.encode() not in b"".join(seen)
 
 
-@pytest.mark.usefixtures("own_client", "clock")
+@with_an_own_pool
 @pytest.mark.parametrize(
     "spared", ["target.invalid", "*", "example.com,target.invalid", ".invalid", "target.invalid:80"]
 )
 @in_every_chat
-def test_no_proxy_spares_hosts(chat_way: Way, spared: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[bytes] = []
-    with serving(proxying(seen)) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
-        monkeypatch.setenv("NO_PROXY", spared)
-        client = Client("aacflow", api_key=KEY, base_url="http://target.invalid/v1", allow_insecure=True, max_retries=0)
-        with pytest.raises(APIConnectionError, match="cannot connect"):
-            chat_way.ask(client)
+def test_no_proxy_spares_hosts(chat_way, spared, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", spared)
+    with proxy_in("HTTP_PROXY") as seen, pytest.raises(APIConnectionError, match="cannot connect"):
+        chat_way.ask(client_at("http://target.invalid/v1"))
     assert seen == []
 
 
-@pytest.mark.usefixtures("own_client")
+@with_an_own_pool
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "LOCALHOST", "[::1]"])
-def test_this_machine_is_never_reached_through_a_proxy(
-    is_async: bool, host: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[bytes] = []
+def test_this_machine_is_never_reached_through_a_proxy(is_async, host):
     bound = "127.0.0.1" if host.lower() == "localhost" else host.strip("[]")
-    with serving(proxying(seen)) as proxy, serving(answering(REPLY, then=REPLY), host=bound) as place:
-        monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{proxy.port}")
-        client = Client(api_key=KEY, base_url=f"http://{host}:{place.port}/v1", model_listing=False)
+    with proxy_in("ALL_PROXY") as seen, serving(answering(REPLY, then=REPLY), host=bound) as place:
+        client = client_at(f"http://{host}:{place.port}/v1")
         assert Way(streamed=False, is_async=is_async).ask(client).text == "Hi"
+        assert place.made == 1
     assert seen == []
 
 
-@pytest.mark.usefixtures("own_client")
+@with_an_own_pool
 @pytest.mark.parametrize(
     "address",
     [
-        "http://me:hunter2/x@h:80",
-        "http://me@h:hunter2",
-        "http://me:hunter2@h:99999",
-        "http://",
-        "http://me:hunter2@h:0",
-        "ftp://me:hunter2@127.0.0.1:1",
+        *("http://me:hunter2/x@h:80", "http://me@h:hunter2", "http://me:hunter2@h:99999", "http://"),
+        *("http://me:hunter2@h:0", "ftp://me:hunter2@127.0.0.1:1"),
         *([] if find_spec("socksio") else ["socks5://me:hunter2@127.0.0.1:1", "socks5h://me:hunter2@127.0.0.1:1"]),
     ],
 )
 @in_every_way
-def test_a_proxy_that_cannot_be_used_is_a_configuration_error(
-    way: Way, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_that_cannot_be_used_is_a_configuration_error(way, address, monkeypatch):
     monkeypatch.setenv("ALL_PROXY", address)
-    client = Client("aacflow", base_url="http://127.0.0.1:9/v1", api_key=KEY, max_retries=0)
     with pytest.raises(ConfigurationError, match="socksio" if address.startswith("socks") else "proxy") as caught:
-        way.ask(client)
+        way.ask(client_at("http://127.0.0.1:9/v1"))
     assert "hunter2" not in f"{caught.value!r} {caught.value} {caught.value.__context__!r} {caught.value.__cause__!r}"

@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from tests.behaviour.running import Run, time_limits
 from tests.faults.checks import check
-from tests.faults.running import CELLS, FAULTS, Cell, Happened, Service, try_out, undisturbed
+from tests.faults.running import CELLS, ROWS, Happened, Service, applies, try_out, undisturbed
 from tests.tools.faults.report import NAMES, Found, reasons, table, wrong
 
 
@@ -16,25 +17,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.tools.faults", description=__doc__)
     parser.add_argument("--only", metavar="FAULT", choices=NAMES, help=f"one of: {', '.join(NAMES)}")
     only = parser.parse_args(arguments).only
-    faults = [fault for fault in FAULTS if only in (None, fault.name)]
+    faults = [fault for fault in ROWS if only in (None, fault.name)]
     with Service() as service, undisturbed():
-        found = [_tried(cell, service) for cell in CELLS if cell.fault in faults and cell.applies]
+        found = [_tried(cell, service) for cell in CELLS if cell.row in faults and applies(cell)]
     why = "\n".join(f"{count} not applicable: {reason}." for reason, count in reasons(faults).items())
     failures = wrong(found)
     sys.stdout.write("".join(f"{words}\n\n" for words in (table(faults, found), why, failures) if words))
     return 1 if failures else 0
 
 
-def _tried(cell: Cell, service: Service) -> Found:
+def _tried(cell: Run, service: Service) -> Found:
     happened = try_out(cell, service)
     wrong = _wrong(cell, happened)
-    if wrong is not None and cell.fault.patience is not None:
+    if wrong is not None and time_limits(cell):
         happened = try_out(cell, service, longer=8)
         wrong = _wrong(cell, happened)
     return Found(cell, happened, wrong)
 
 
-def _wrong(cell: Cell, happened: Happened) -> str | None:
+def _wrong(cell: Run, happened: Happened) -> str | None:
     try:
         check(cell, happened)
     except Exception as error:  # noqa: BLE001  whatever it is, it is told

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.faults.running import CELLS, FAULTS, Cell, Happened
+from tests.behaviour.running import Run
+from tests.faults.running import CELLS, ROWS, Happened, applies
 from tests.faults.table import Fault
 
 _HEADS = ("fault", "cells", "passed", "failed", "not applicable", "requests seen", "expected", "longest, s")
@@ -21,20 +22,20 @@ class Found:
         wrong: What is wrong with that, in the first line of its error; None if nothing is.
     """
 
-    cell: Cell
+    cell: Run
     happened: Happened
     wrong: str | None
 
     @property
     def seen(self) -> int:
         """How often the request that is struck was seen, or tried where nobody can see it."""
-        outside = self.cell.fault.outside is not None
-        return self.happened.tries if outside else self.happened.seen[self.cell.place.strikes]
+        outside = self.cell.row.outside is not None
+        return self.happened.tries if outside else self.happened.seen[self.cell.face.strikes]
 
 
 def table(faults: Sequence[Fault], found: Sequence[Found]) -> str:
     """A row for each fault, and one for all; as Markdown."""
-    rows = [_row(fault.name, [fault], [each for each in found if each.cell.fault is fault]) for fault in faults]
+    rows = [_row(fault.name, [fault], [each for each in found if each.cell.row is fault]) for fault in faults]
     if len(faults) > 1:
         rows.append(_row("all", faults, found))
     marks = ["---", *["---:"] * (len(_HEADS) - 1)]
@@ -42,7 +43,7 @@ def table(faults: Sequence[Fault], found: Sequence[Found]) -> str:
 
 
 def _row(name: str, faults: Sequence[Fault], found: Sequence[Found]) -> list[str]:
-    cells = sum(cell.fault in faults for cell in CELLS)
+    cells = sum(cell.row in faults for cell in CELLS)
     failed = sum(each.wrong is not None for each in found)
     numbers = (
         cells,
@@ -65,9 +66,9 @@ def reasons(faults: Sequence[Fault]) -> Mapping[str, int]:
     """Why cells are not applicable, and how many for each reason."""
     counts: dict[str, int] = {}
     for cell in CELLS:
-        if cell.fault in faults and not cell.applies:
+        if cell.row in faults and not applies(cell):
             counts[cell.result.why] = counts.get(cell.result.why, 0) + 1
     return counts
 
 
-NAMES = tuple(fault.name for fault in FAULTS)
+NAMES = tuple(fault.name for fault in ROWS)

@@ -28,14 +28,14 @@ _MODELS = f"{_T}/test_listing.py {_T}/test_served_model.py {_T}/test_endpoints.p
 _CALLS = (
     f"{_T}/test_calls.py {_T}/test_retries.py {_T}/test_access.py {_T}/test_deadlines.py"
     f" {_T}/test_errors.py::test_what_an_error_holds"
-    f" {_T}/test_lifetime.py::test_closing_one_client_leaves_the_others_of_the_loop_their_connections"
+    f" {_T}/test_lifetime.py::test_closing_one_client_leaves_the_others_their_connections"
     " tests/test_gateways.py::test_a_place_of_the_key_that_was_chosen_is_kept_and_a_wrong_key_is_tried_in_both"
 )
 _CONNECTIONS = f"{_T}/test_connections.py {_T}/test_proxies.py {_T}/test_deadlines.py {_EDGES}"
 _BODIES = f"{_T}/test_sse.py {_T}/test_bounds.py {_T}/test_calls.py"
 
 TESTS = {
-    "aki_transport/auth.py": f"{_T}/test_access.py {_T}/test_emulated.py tests/test_mistakes.py {_EDGES}"
+    "aki_transport/auth.py": f"{_T}/test_access.py tests/test_mistakes.py {_EDGES}"
     " tests/requests/test_arguments.py::test_a_key_may_be_a_function_asked_for_each_attempt",
     "aki_transport/redaction.py": f"{_T}/test_redaction.py",
     "aki_transport/error_parsing.py": f"{_T}/test_errors.py {_T}/test_anthropic_answers.py",
@@ -62,7 +62,7 @@ TESTS = {
         for name, tests in zip(
             _CONVERTERS,
             (
-                "ROOM/test_messages.py tests/requests/test_thoughts.py tests/kept/test_histories.py",
+                "ROOM/test_messages.py tests/requests/test_thoughts.py tests/kept/test_answers.py",
                 "ROOM/test_streaming.py ROOM/test_tools.py tests/kept",
                 "tests/test_structured_output.py",
             ),

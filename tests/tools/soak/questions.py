@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tests.behaviour import running
 from tests.behaviour.checks import check_answer, check_error
 from tests.behaviour.running import Happened, Run
 from tests.behaviour.table import Expect, Fails, Left, Row
@@ -59,30 +59,21 @@ class Asked:
 
 def ask(asked: Asked, model: Any) -> Happened:
     """Ask, and keep what comes; no error gets out."""
-    run, happened = asked.run, Happened()
-    coming = run.reader.items(model, run.row, stream=run.mode.comes == "stream")
+    happened = Happened()
     try:
-        for item in coming:
-            happened.items.append(item)
-            if isinstance(run.result, Left) and run.reader.text_of(item):
-                break
-        coming.close()
+        running.ask(asked.run, model, happened.items)
     except Exception as error:  # noqa: BLE001  whatever it is, it is compared
-        return replace(happened, error=error)
+        happened.error = error
     return happened
 
 
 async def aask(asked: Asked, model: Any) -> Happened:
     """`ask`, async."""
-    run, happened = asked.run, Happened()
+    happened = Happened()
     try:
-        async with aclosing(run.reader.aitems(model, run.row, stream=run.mode.comes == "stream")) as coming:
-            async for item in coming:
-                happened.items.append(item)
-                if isinstance(run.result, Left) and run.reader.text_of(item):
-                    break
+        await running.aask(asked.run, model, happened.items)
     except Exception as error:  # noqa: BLE001  whatever it is, it is compared
-        return replace(happened, error=error)
+        happened.error = error
     return happened
 
 

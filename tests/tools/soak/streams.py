@@ -10,10 +10,9 @@ from time import monotonic
 from typing import Any
 
 from aki_transport.transport.connections import MAX_CONNECTIONS
-from tests.behaviour.answers import Reader
 from tests.behaviour.faces import FACES
 from tests.behaviour.running import Happened, Run, make
-from tests.behaviour.table import MODES, Expect, Row
+from tests.behaviour.table import MODES, Expect, Reader, Row
 from tests.tools.soak.ledger import Ledger
 from tests.tools.soak.numbers import numbers
 from tests.tools.soak.questions import Asked, about

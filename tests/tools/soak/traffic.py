@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.behaviour.faces import FACES
-from tests.behaviour.rows import FAILURES, REFUSALS
-from tests.behaviour.rows_of_jobs import ROWS as JOBS
+from tests.behaviour.rows import FAILURES, JOBS, REFUSALS
 from tests.behaviour.running import READERS, Run, make
 from tests.behaviour.table import MODES, By, Expect, Left, Row, of
 from tests.tools.soak.numbers import numbers
