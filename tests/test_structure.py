@@ -210,3 +210,21 @@ def test_no_file_but_the_table_of_providers_names_one() -> None:
             # The command has the name of a provider.
             assert literal.strip("\"'") not in PROVIDERS or path.name == "cli.py", path
             assert not any(host in literal for host in HOSTS), path
+
+
+# An issue or a file of a repository, a page of the service, a specification, a rule of ours, or nothing that was found.
+SHOWN = re.compile(
+    r"# (.*\([\w.-]+/[\w.-]+(#\d+| [\w./]+)?\)|.*'s page|OpenAI's specification|The SSE standard|RFC \d|Our |Not seen)"
+)
+
+
+def test_each_scenario_says_who_shows_it() -> None:
+    for path in (ROOT / "tests" / "scenarios").glob("*.py"):
+        lines = [line.strip() for line in path.read_text().splitlines()]
+        assert [line for line in lines if line.startswith("# ") and not SHOWN.match(line)] == [], path
+        tables = [node.value for node in tree(path).body if isinstance(node, ast.Assign)]
+        rows = [row for table in tables if isinstance(table, ast.Tuple) for row in table.elts]
+        calls = [
+            row for row in rows if isinstance(row, ast.Call) and ast.unparse(row.func) not in ("_overflow", "chunk")
+        ]
+        assert [lines[row.lineno - 1] for row in calls if not lines[row.lineno - 2].startswith("# ")] == [], path

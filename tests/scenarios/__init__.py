@@ -4,6 +4,10 @@
 framework: a test asks `ASK` of `scenario.model` at `scenario.provider` with the key `KEY`, `max_retries=2` and no
 waiting, has the server play `scenario.script(streamed=…)`, and compares with `scenario.outcome(streamed=…)` and
 `scenario.attempts(streamed=…)`. A new oddity is a new row.
+
+The comment before a row says who shows it and where that is public: an issue, a source file, a page of the service, or
+a specification; OpenAI's is read in openai/openai-python src/openai/types/chat/chat_completion_chunk.py. Without any,
+it says "Not seen in public", or which rule of ours the row holds.
 """
 
 from tests.scenarios import (

@@ -31,9 +31,9 @@ _NOTHING_STREAM = sse(ROLE, STOP, counted(_NOTHING))
 _INVALID = Fails("InvalidResponseError")
 
 CHOICES = (
-    # AKI.IO: an answer as documented, the measure for all other rows.
+    # AKI.IO's page: an answer as documented, the measure for all other rows.
     Scenario("plain", HELLO_REPLY, HELLO_STREAM, HELLO),
-    # Azure OpenAI: `choices` empty, beside the filter's results; in a stream there may be no other event.
+    # Azure OpenAI (InternLM/MindSearch#310): only the filter's results, beside `choices` that are empty.
     Scenario(
         "choices-empty",
         replied(top={"choices": []}),
@@ -42,7 +42,7 @@ CHOICES = (
         expect_stream=Fails("ServerError"),
         requests_stream=3,
     ),
-    # OpenRouter: `choices` null.
+    # OpenRouter (UKGovernmentBEIS/inspect_ai#1534): `choices` null.
     Scenario(
         "choices-null",
         replied(top={"choices": None}),
@@ -51,7 +51,7 @@ CHOICES = (
         expect_stream=Fails("ServerError"),
         requests_stream=3,
     ),
-    # OpenRouter: no `choices` at all.
+    # Mistral on Vertex (langchain-ai/langchain#27886): no `choices` at all, here in each event.
     Scenario(
         "choices-missing",
         replied(top={"choices": ABSENT}),
@@ -60,30 +60,30 @@ CHOICES = (
         expect_stream=Fails("ServerError"),
         requests_stream=3,
     ),
-    # Azure OpenAI: events of its content filter without choices, between those that have some.
+    # Azure OpenAI (AbanteAI/archive-old-cli-mentat#429): events of its filter without choices, between others.
     Scenario("choices-empty-between", None, streamed(choices(), "Hel", chunk(top={"choices": None}), "lo"), HELLO),
-    # LiteLLM: a second choice, where its configuration sets `n`.
+    # OpenAI's specification: more than one choice where `n` is set, here by the gateway.
     Scenario(
         "choices-beyond-the-first",
         json_answer({**reply(), "choices": [reply()["choices"][0], {**reply("Bye")["choices"][0], "index": 1}]}),
         streamed("Hel", choices({"index": 1, "delta": {"content": "Bye"}}), "lo"),
         HELLO,
     ),
-    # vLLM: with `n`, the index says which choice is the first, not the place in the list.
+    # OpenAI's specification: the index says which choice is the first, not the place in the list.
     Scenario(
         "choices-in-reverse-order",
         json_answer({**reply(), "choices": [{**reply("Bye")["choices"][0], "index": 1}, reply()["choices"][0]]}),
         streamed(choices({"index": 1, "delta": {"content": "Bye"}}, {"index": 0, "delta": {"content": "Hello"}})),
         HELLO,
     ),
-    # Any server: the index of the only choice is left out.
+    # GitHub Copilot (agentgateway/agentgateway#2371): the choice has no index.
     Scenario(
         "choice-without-index",
         replied(top={"choices": [{"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}),
         streamed(*(choices({"delta": {"content": text}}) for text in ("Hel", "lo"))),
         HELLO,
     ),
-    # Any server: languages with one kind of number write 1.0.
+    # Not seen in public: languages with one kind of number write 1.0.
     Scenario(
         "choice-index-in-another-type",
         json_answer(
@@ -97,21 +97,21 @@ CHOICES = (
         ),
         HELLO,
     ),
-    # Any server: Python refuses to read such a number, which is no reason to lose the answer.
+    # Not seen in public: Python refuses to read such a number, which is no reason to lose the answer.
     Scenario(
         "choice-index-of-thousands-of-digits",
         replied(top={"choices": [{**reply()["choices"][0], "index": "9" * 5000}]}),
         streamed(*(choices({"index": "9" * 5000, "delta": {"content": text}}) for text in ("Hel", "lo"))),
         HELLO,
     ),
-    # Gemini: nothing is said because a filter stopped it, which is no failed worker.
+    # Gemini on OpenRouter (sugarforever/chat-ollama#695): a filter stopped it, which is no failed worker.
     Scenario(
         "empty-answer-of-a-filter",
         replied("", finish="content_filter", top={"usage": _NOTHING}),
         sse(ROLE, chunk(finish="content_filter"), counted(_NOTHING)),
         Expect(text="", finish_reason="content_filter", usage=(5, 0, 5)),
     ),
-    # AKI.IO: a whole body with neither message nor finish_reason is a failed worker's.
+    # Our rule on answers: a whole body with neither message nor finish_reason is a failed worker's.
     Scenario(
         "message-null-without-an-end",
         json_answer({"model": "qwen3.6-35b", "choices": [{"index": 0, "message": None}]}),
@@ -119,7 +119,7 @@ CHOICES = (
         Fails("ServerError"),
         requests=3,
     ),
-    # Any server: choices are counted from 1.
+    # LiteLLM before Gemini (BerriAI/litellm#3678): choices are counted from 1.
     Scenario(
         "choice-of-another-index-alone",
         replied("Hello", top={"choices": [{"index": 1, "message": {"content": "Hello"}, "finish_reason": "stop"}]}),
@@ -130,7 +130,7 @@ CHOICES = (
         ),
         HELLO,
     ),
-    # AKI.IO's open-source server: a worker failure looks like an empty 200 answer with 0 completion tokens.
+    # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): a failed worker's answer.
     Scenario("empty-answer", _NOTHING_REPLY, _NOTHING_STREAM, Fails("ServerError"), requests=3),
     # Our error tree: the empty answer is retryable.
     Scenario(
@@ -142,7 +142,7 @@ CHOICES = (
         then=(HELLO_REPLY,),
         then_stream=(HELLO_STREAM,),
     ),
-    # vLLM: a stop sequence at once gives an empty text for which tokens were counted: an answer.
+    # Not seen in public: a stop sequence at once gives an empty text for which tokens were counted: an answer.
     Scenario(
         "empty-answer-with-tokens",
         replied("", top={"usage": tokens(5, 1)}),
@@ -154,16 +154,16 @@ CHOICES = (
 )
 
 CONTENT = (
-    # OpenAI: `content` null.
+    # OpenAI's specification: `content` null.
     Scenario("content-null", replied(None), streamed(chunk(None)), Expect()),
-    # DeepSeek: `content` null in events beside those with text.
+    # SGLang (sgl-project/sglang#6310): `content` null in events beside those with text.
     Scenario(
         "content-null-between",
         None,
         sse(chunk(None, role="assistant"), chunk("Hel"), chunk(None), chunk("lo"), chunk(None, finish="stop"), COUNT),
         HELLO,
     ),
-    # Mistral: `content` as a list of parts.
+    # Mistral (symfony/ai#2422): `content` as a list of parts.
     Scenario(
         "content-in-parts",
         replied([{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]),
@@ -173,47 +173,47 @@ CONTENT = (
     *(
         Scenario(f"content-in-parts-{name}", replied([part]), streamed(chunk([part])), expect)
         for name, part, expect in (
-            # Databricks: a part says by its type that its text is reasoning.
+            # Not seen in public: a part of the type `reasoning` with its text in `text`.
             ("reasoning", {"type": "reasoning", "text": "hm"}, Expect(reasoning="hm")),
-            # OpenAI's assistants hold the text in an object.
+            # OpenAI's assistants (openai/openai-python src/openai/types/beta/threads/text.py): text in an object.
             ("value", {"type": "text", "text": {"value": "Hello"}}, HELLO),
-            # OpenAI's part that is a refusal.
+            # Not seen in public: OpenAI's part that is a refusal, in an answer.
             ("refusal", {"type": "refusal", "refusal": "No."}, Expect(refusal="No.")),
         )
     ),
-    # Perplexity: `message` in each event of a stream.
+    # WebAI-to-API (Amm1rr/WebAI-to-API#55): `message` in each event of a stream.
     Scenario(
         "message-in-place-of-delta",
         None,
         sse(*(choices({"index": 0, "message": {"content": text}}) for text in ("Hel", "lo")), STOP, COUNT),
         HELLO,
     ),
-    # Any server: the last event has a finish reason and `delta` null.
+    # Azure OpenAI (microsoft/agent-framework#5734): the last event has a finish reason and `delta` null.
     Scenario(
         "delta-null",
         None,
         sse(chunk("Hello"), choices({"index": 0, "delta": None, "finish_reason": "stop"}), COUNT),
         HELLO,
     ),
-    # Any server: the same without the field.
+    # Azure OpenAI (microsoft/essex-toolkit#387): the same without the field.
     Scenario("delta-missing", None, sse(chunk("Hello"), choices({"index": 0, "finish_reason": "stop"}), COUNT), HELLO),
-    # AKI.IO's open-source server: every event repeats the role.
+    # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): every event has the role.
     Scenario("role-in-every-event", None, streamed(*(chunk(text, role="assistant") for text in ("Hel", "lo"))), HELLO),
-    # AKI.IO's open-source server: `created` changes per event and may be a string.
+    # The same server (aime-team/aime-api-server api_server/openai.py): another `created` in each event.
     Scenario(
         "created-changes",
         replied(top={"created": "2026-01-01", "id": None}),
         streamed(chunk("Hel", top={"created": "1767225601", "id": None}), chunk("lo", top={"created": 1.5})),
         HELLO,
     ),
-    # OpenRouter, Groq: fields of their own at every level.
+    # OpenRouter, among others (sugarforever/chat-ollama#695): fields of its own, here at every level.
     Scenario(
         "unknown-fields",
         replied(x_extra={"a": [1]}, top={"x_gateway": {"region": "eu"}, "usage": tokens(cost="0.1", x=None)}),
         streamed(chunk("Hello", x_extra={"a": [1]}, top={"x_gateway": {"region": "eu"}, "nonce": "abc"})),
         HELLO,
     ),
-    # vLLM: every optional field is sent as null, here `error` among them.
+    # SGLang (sgl-project/sglang#6310): every optional field is sent as null, here `error` among them.
     Scenario(
         "fields-null",
         replied(
@@ -235,7 +235,7 @@ CONTENT = (
         ),
         HELLO,
     ),
-    # OpenAI: the refusal field.
+    # OpenAI's specification: the refusal field.
     Scenario(
         "refusal",
         replied(None, refusal="I can't help with that."),
@@ -245,23 +245,23 @@ CONTENT = (
 )
 
 FINISH = (
-    # AKI.IO: the maximum output was reached.
+    # OpenAI's specification: the maximum output was reached.
     Scenario(
         "finish-length",
         replied(finish="length"),
         streamed("Hello", finish="length"),
         replace(HELLO, finish_reason="length"),
     ),
-    # OpenAI's words: the text was cut by a filter.
+    # OpenAI's specification: the text was cut by a filter.
     Scenario(
         "finish-content-filter",
         replied("Hel", finish="content_filter"),
         streamed("Hel", finish="content_filter"),
         Expect(text="Hel", finish_reason="content_filter"),
     ),
-    # Any server: the finish reason again in the event that carries the usage.
+    # vLLM (vllm-project/vllm#2266): the finish reason again in the event that carries the usage.
     Scenario("finish-twice", None, sse(chunk("Hello"), STOP, chunk(finish="stop", top={"usage": tokens()})), HELLO),
-    # Gemini: the whole answer in a single event.
+    # vLLM (vllm-project/vllm#36944): text and finish reason in one event, here in the only one.
     Scenario(
         "finish-with-the-text",
         None,
@@ -276,21 +276,21 @@ FINISH = (
         replace(HELLO, finish_reason=None),
         expect_stream=HELLO,
     ),
-    # Any server: a finish reason of no characters in each event but the last.
+    # SGLang (sgl-project/sglang#3912), Ollama (ollama/ollama#4357): the reason is "" until the last event.
     Scenario(
         "finish-empty-until-the-end", None, sse(chunk("Hel", finish=""), chunk("lo", finish=""), STOP, COUNT), HELLO
     ),
 )
 
 HEADERS = (
-    # AACFlow: `X-Request-Id`.
+    # AACFlow's page: `X-Request-Id`.
     Scenario(
         "request-id",
         json_answer(reply(), x_request_id="req-42"),
         streamed("Hel", "lo", x_request_id="req-42"),
         replace(HELLO, request_id="req-42"),
     ),
-    # AACFlow: `X-Credits-Used` and `X-Credits-Remaining`, USD with 6 decimals.
+    # AACFlow's page: `X-Credits-Used` and `X-Credits-Remaining`, USD with 6 decimals.
     Scenario(
         "credits",
         json_answer(reply(), x_credits_used="0.000125", x_credits_remaining="9.874000"),
@@ -298,7 +298,7 @@ HEADERS = (
         replace(HELLO, credits=(0.000125, 9.874)),
         provider="aacflow",
     ),
-    # AACFlow: a header that is no number must not cost the answer.
+    # Not seen in public: a header that is no number must not cost the answer.
     Scenario(
         "credits-unreadable",
         json_answer(reply(), x_credits_used="n/a", x_credits_remaining=""),

@@ -38,42 +38,42 @@ def _stream(name: str, stream: Answer, expect: Expect | Fails, **more: Any) -> S
 
 
 COMPLETE = (
-    # Any server: no finish reason, but the terminator.
+    # Many gateways (can1357/oh-my-pi#9433): no finish reason, but the terminator.
     _stream("done-without-finish", sse(ROLE, chunk("Hello"), COUNT), replace(HELLO, finish_reason=None)),
-    # Any server: no terminator, but a finish reason.
+    # Perplexity (perplexityai/api-discussion#209): no terminator, but a finish reason.
     _stream("finish-without-done", sse(ROLE, chunk("Hello"), STOP, COUNT, done=False), HELLO),
-    # Any server: the connection is lost behind the finish reason: the answer is complete.
+    # Not seen in public: the connection is lost behind the finish reason: the answer is complete.
     _stream("cut-after-finish", sse(ROLE, chunk("Hello"), STOP, done=False, end="cut"), _UNCOUNTED),
-    # Any server: the same by a reset.
+    # Not seen in public: the same by a reset.
     _stream("reset-after-finish", sse(ROLE, chunk("Hello"), STOP, COUNT, done=False, end="reset"), HELLO),
-    # Any server: a reset behind the terminator.
+    # Not seen in public: a reset behind the terminator.
     _stream("reset-after-done", replace(HELLO_STREAM, end="reset"), HELLO),
-    # Any server: the connection is never closed; the terminator ends the stream.
+    # Not seen in public: the connection is never closed; the terminator ends the stream.
     _stream("hang-after-done", replace(HELLO_STREAM, end="hang"), HELLO),
 )
 
 INTERRUPTED = (
-    # Any server: neither; peers take it as complete.
+    # Any gateway (pydantic/pydantic-ai#6610): neither; peers take it as complete.
     _stream("no-finish-no-done", broken("Hel", "lo"), _lost("Hello")),
-    # Our error tree: the text so far is kept.
+    # OpenCode's gateway (earendil-works/pi#8460): the stream breaks off; the text so far is kept.
     _stream("cut-amid-text", broken("Hel", end="cut"), _lost("Hel")),
     # KoboldCpp (PowerShell/AIShell#350): the finish reason is "null" in each event, so the answer is not complete.
     _stream("cut-amid-text-with-finish-null", sse(chunk("Hel", finish="null"), done=False, end="cut"), _lost("Hel")),
-    # Our error tree: the same by a reset.
+    # DeepSeek (can1357/oh-my-pi#8563): the connection dies, here by a reset.
     _stream("reset-amid-text", broken("Hel", end="reset"), _lost("Hel")),
-    # Any server: the last event is cut; its half is not text.
+    # Not seen in public: the last event is cut; its half is not text.
     _stream(
         "cut-amid-event",
         sse(ROLE, chunk("Hel"), b'data: {"choices":[{"delta":{"content":"l', done=False, end="cut"),
         _lost("Hel"),
     ),
-    # Any server: the first event was given: no second attempt.
+    # Our rule on retries: the first event was given: no second attempt.
     _stream("cut-after-role", broken(end="cut"), _lost("")),
-    # Any server: reasoning is not text.
+    # Not seen in public: the same amid reasoning, which is not text.
     _stream("cut-amid-reasoning", broken(chunk(reasoning_content="hm"), end="cut"), _lost("")),
-    # Any server: inline reasoning is not text either.
+    # Not seen in public: inline reasoning is not text either.
     _stream("cut-amid-thinking", broken("<think>hm", end="cut"), _lost("")),
-    # Any server: half a call is no call.
+    # OpenAI-compatible servers behind proxies (2389-research/tracker#544): half a call is no call.
     _stream(
         "cut-amid-tool-call",
         broken(
@@ -95,9 +95,9 @@ INTERRUPTED = (
     ),
     # Our rule on retries: after the first event nothing is sent again, for it may have been billed.
     _stream("ended-after-the-role", sse(ROLE, done=False), _lost("")),
-    # Any server: a stream of no bytes, ended in order.
+    # Not seen in public: a stream of no bytes, ended in order.
     _stream("no-event-at-all", sse(done=False), _lost(""), requests=3),
-    # AKI.IO's open-source server: a worker failure, here without any event.
+    # vLLM (vllm-project/vllm#40986): the terminator without any event; on AKI.IO a worker failure.
     _stream("done-alone", sse(), Fails("ServerError"), requests=3),
     # Our rule on retries: loss before the first byte of a chat answer is retried.
     Scenario("reset-before-any-byte", _RESET, _RESET, Fails("APIConnectionError"), requests=3),
@@ -112,23 +112,23 @@ INTERRUPTED = (
 )
 
 SOMETHING_ELSE = (
-    # Cloudflare Access, a company's proxy: HTML with any status, here a log-in page.
+    # Cloudflare (logto-io/logto#5429): its page in place of JSON, here with status 200.
     Scenario(
         "html-with-200",
         text_answer(_HTML, content_type="text/html"),
         text_answer(_HTML, content_type="text/html"),
         _INVALID,
     ),
-    # Any server: the same with a content type that lies.
+    # Not seen in public: the same with a content type that lies.
     Scenario(
         "html-as-json",
         text_answer(_HTML, content_type="application/json"),
         text_answer(_HTML, content_type="application/json"),
         _INVALID,
     ),
-    # AKI.IO: sometimes `text/plain`.
+    # Not seen in public: a proxy's text with status 200.
     Scenario("text-with-200", text_answer("upstream connect error"), text_answer("upstream connect error"), _INVALID),
-    # Any server: HTTP 200 and nothing.
+    # DeepSeek (deepseek-ai/DeepSeek-V3#407): HTTP 200 and nothing.
     Scenario("empty-body", text_answer("", content_type="application/json"), None, _INVALID),
     # Our error tree: bad JSON, in a body that is complete.
     Scenario(
@@ -143,13 +143,13 @@ SOMETHING_ELSE = (
     Scenario("json-list", json_answer([reply()]), sse("[1]"), _INVALID),
     # Our error tree: JSON that is nothing.
     Scenario("json-null", json_answer(None), None, _INVALID),
-    # Our error tree: not what the wire promises.
+    # Kaito (kaito-project/kaito#1880): a stream to a blocking request; not what the wire promises.
     Scenario("stream-to-a-blocking-request", HELLO_STREAM, None, _INVALID),
-    # Any server: `stream` is ignored for a model that cannot.
+    # Not seen in public: `stream` is ignored for a model that cannot.
     _stream("whole-answer-to-a-streamed-request", HELLO_REPLY, HELLO),
-    # Any server: the same, framed as a stream.
+    # TokenMizer (Shweta-Mishra-ai/tokenmizer#11): an answer out of its cache, framed as one event.
     _stream("whole-answer-as-one-event", sse(reply()), HELLO),
-    # Any server: silence between events is no end.
+    # A gateway of dstack (dstackai/dstack#4269): silence between events is no end.
     _stream("slow-in-pieces", replace(streamed("Hel", "lo"), delay=0.01, chunk_delay=0.01), HELLO),
 )
 

@@ -33,66 +33,66 @@ def _stream(name: str, stream: Answer, *, text: str = "Hello") -> Scenario:
 
 
 ROWS = (
-    # OpenRouter: comments while it waits.
+    # llama.cpp (ollama/ollama#16443), DeepSeek (tmc/langchaingo#942): comments while it waits.
     _stream(
         "sse-comments", sse(b": PROCESSING\n\n", ROLE, b":\n", chunk("Hel"), b": ping\n\n", chunk("lo"), STOP, COUNT)
     ),
-    # llama-cpp-python, whose sse-starlette ends lines so: CRLF.
+    # sse-starlette, in many servers (sysid/sse-starlette sse_starlette/event.py): lines end in CRLF.
     _stream("sse-crlf", sse(*_EVENTS, newline="\r\n")),
-    # The SSE standard's third line end: CR alone.
+    # The SSE standard, HTML 9.2.5: CR alone is the third line end.
     _stream("sse-cr", sse(*_EVENTS, newline="\r")),
-    # TGI: `data:` without space.
+    # Kimi (aaif-goose/goose#7929), Spring (openai/openai-python#498): `data:` without space.
     _stream("sse-no-space", sse(*_EVENTS, prefix="data:")),
-    # The SSE standard: an event's data in several lines.
+    # sse-starlette (sysid/sse-starlette sse_starlette/event.py): an event's data in several lines.
     _stream("sse-data-in-lines", sse(_PRETTY, STOP, COUNT)),
-    # The SSE standard: a byte order mark at the start.
+    # The SSE standard, HTML 9.2.5: a byte order mark at the start.
     _stream("sse-bom", sse(b"\xef\xbb\xbf", *_EVENTS)),
-    # The SSE standard: other fields, known and unknown.
+    # sse-starlette (sysid/sse-starlette sse_starlette/event.py): other fields, known and unknown.
     _stream(
         "sse-id-and-retry", sse(*(part for event in _EVENTS for part in (b"id: 7\nretry: 100\nx-field: y\n", event)))
     ),
-    # The SSE standard's default name, written out.
+    # The SSE standard, HTML 9.2.6: the default name, written out.
     _stream("sse-event-message", sse(*_EVENTS, prefix="event: message\ndata: ")),
-    # Anthropic, behind a gateway: ping events without choices; one peer crashes on them.
+    # sub2api before Anthropic (Wei-Shaw/sub2api#7097): ping events without choices.
     _stream(
         "sse-ping", sse(ROLE, chunk("Hel"), b'event: ping\ndata: {"type":"ping"}\n\n', "{}", chunk("lo"), STOP, COUNT)
     ),
-    # Any server: an event without data keeps the line open.
+    # copilot-api (caozhiyuan/copilot-api#88): an event without data keeps the line open.
     _stream("sse-empty-data", sse(ROLE, chunk("Hel"), "", chunk("lo"), STOP, COUNT)),
     # Azure OpenAI (microsoft/autogen#7711): null keeps the line open.
     _stream("sse-null-data", sse(ROLE, "null", chunk("Hel"), "null", chunk("lo"), STOP, COUNT)),
-    # Any server: more blank lines than needed.
+    # The SSE standard, HTML 9.2.6: more blank lines than needed.
     _stream("sse-blank-lines", sse(b"\n\n", ROLE, b"\n", chunk("Hello"), b"\n\n", STOP, COUNT)),
-    # Any server: the last line is cut short.
+    # Not seen in public: the last line is cut short.
     _stream("sse-done-without-blank-line", sse(*_EVENTS, b"data: [DONE]", done=False)),
-    # Any server: the stream ends with its last event's data line.
+    # Not seen in public: the stream ends with its last event's data line.
     _stream(
         "sse-last-event-without-blank-line",
         sse(
             ROLE, chunk("Hello"), b"data: " + json.dumps({**STOP, "usage": COUNT["usage"]}).encode() + b"\n", done=False
         ),
     ),
-    # Any server: space around the terminator.
+    # Not seen in public: space around the terminator.
     _stream("sse-done-spaced", sse(*_EVENTS, "[DONE] ", done=False)),
-    # Any server: what follows `[DONE]` is not read.
+    # Not seen in public: what follows `[DONE]` is not read.
     _stream("sse-after-done", sse(*_EVENTS, "[DONE]", chunk("Bye"), "{broken", done=False)),
-    # AKI.IO's open-source server, proxies: another content type.
+    # DeepSeek on Azure (owndev/Open-WebUI-Functions#54): another content type, there none.
     _stream("sse-other-content-type", replace(HELLO_STREAM, headers={"content-type": "text/plain"})),
-    # Any server: the content type with a parameter, in other case.
+    # LiteLLM (BerriAI/litellm#34095): the content type with a parameter, here in other case.
     _stream("sse-charset", replace(HELLO_STREAM, headers={"content-type": "Text/Event-Stream; charset=UTF-8"})),
-    # nginx with `proxy_buffering`: every event in one piece.
+    # nginx (mostlygeek/llama-swap#236), dstack (dstackai/dstack#4269): every event in one piece.
     _stream("sse-all-in-one-piece", replace(HELLO_STREAM, chunks=(b"".join(HELLO_STREAM.chunks),))),
-    # JSON allows U+2028, U+2029 and U+0085 in a string; `str.splitlines` breaks there, SSE does not.
+    # codex-lb (Soju06/codex-lb#1010): U+2028, U+2029 and U+0085 in a string are line ends to `str.splitlines` alone.
     _stream("line-separators-in-a-string", streamed(_SEPARATORS), text=_SEPARATORS),
-    # Any server: events split anywhere.
+    # Anthropic over any network (BerriAI/litellm#17493): events split anywhere.
     Scenario("bytes-one-by-one", split_everywhere(HELLO_REPLY, 1), split_everywhere(HELLO_STREAM, 1), HELLO),
-    # Any server: split between CR and LF.
+    # Not seen in public: split between CR and LF.
     _stream("bytes-one-by-one-crlf", split_everywhere(sse(*_EVENTS, newline="\r\n"), 1)),
-    # Any server: split at other places.
+    # Not seen in public: split at other places.
     _stream("bytes-three-by-three", split_everywhere(HELLO_STREAM, 3)),
-    # Any server: pieces with parts of several events.
+    # dstack (dstackai/dstack#4269): pieces with parts of several events.
     _stream("bytes-past-events", split_everywhere(HELLO_STREAM, 500)),
-    # Any server: UTF-8 split inside a character.
+    # Not seen in public: UTF-8 split inside a character.
     Scenario(
         "utf-8-split",
         split_everywhere(replied(_WORLD), 1),
@@ -100,16 +100,16 @@ ROWS = (
         Expect(text=_WORLD),
         expect_stream=Expect(text=_WORLD + _WORLD[::-1]),
     ),
-    # Any server: JSON writes a character outside the first plane as two escapes.
+    # RFC 8259, section 8.2: JSON may write a character outside the first plane as two escapes.
     Scenario(
         "surrogates-escaped",
         replace(HELLO_REPLY, chunks=(HELLO_REPLY.chunks[0].replace(b"Hello", rb"\ud83c\udf0d"),)),
         sse(ROLE, json.dumps(chunk("🌍")), STOP, COUNT),
         Expect(text="🌍"),
     ),
-    # nginx, Cloudflare: gzip, flushed with each event.
+    # nginx (nexu-io/open-design#111): gzip, flushed with each event.
     Scenario("gzip", replace(HELLO_REPLY, gzip=True), replace(HELLO_STREAM, gzip=True), HELLO),
-    # nginx, Cloudflare: gzip, split anywhere.
+    # nginx (nexu-io/open-design#111): gzip, split anywhere.
     Scenario(
         "gzip-in-small-pieces",
         replace(split_everywhere(HELLO_REPLY, 5), gzip=True, chunked=True),
@@ -117,9 +117,9 @@ ROWS = (
         HELLO,
         expect_stream=Expect(text=_WORLD),
     ),
-    # Any server: a long answer is unpacked in several steps.
+    # Not seen in public: a long answer is unpacked in several steps.
     Scenario("gzip-of-a-long-answer", replace(replied("x" * 2**21), gzip=True), None, Expect(text="x" * 2**21)),
-    # Any server that packs each event by itself.
+    # Not seen in public: each event is packed by itself.
     _stream(
         "gzip-of-each-event",
         replace(
@@ -128,14 +128,14 @@ ROWS = (
             chunks=(b"".join(map(gzip.compress, HELLO_STREAM.chunks)),),
         ),
     ),
-    # nginx, a proxy that buffers: even a stream has a content length.
+    # Not seen in public: a proxy that buffers gives even a stream a content length.
     Scenario("content-length-for-all", HELLO_REPLY, replace(HELLO_STREAM, chunked=False), HELLO),
-    # nginx, a proxy that re-frames: even a blocking answer comes chunked.
+    # Not seen in public: a proxy that re-frames sends even a blocking answer in chunks.
     Scenario("chunked-for-all", replace(HELLO_REPLY, chunked=True), HELLO_STREAM, HELLO),
-    # Any server: the connection stays open behind a complete answer.
+    # Not seen in public: the connection stays open behind a complete answer, as HTTP has it.
     Scenario("keep-alive", replace(HELLO_REPLY, end="keep-alive"), replace(HELLO_STREAM, end="keep-alive"), HELLO),
-    # Any server: a byte order mark before a blocking answer.
+    # RFC 8259, section 8.1: a byte order mark before a blocking answer may be ignored.
     Scenario("json-with-bom", replace(HELLO_REPLY, chunks=(b"\xef\xbb\xbf", *HELLO_REPLY.chunks)), None, HELLO),
-    # OpenRouter, DeepSeek: blanks ahead of a slow blocking answer keep the connection open.
+    # oMLX (jundot/omlx#2066): blanks ahead of a slow blocking answer keep the connection open.
     Scenario("json-behind-white-space", replace(HELLO_REPLY, chunks=(b"   \n\n  ", *HELLO_REPLY.chunks)), None, HELLO),
 )

@@ -23,56 +23,56 @@ def _amid(name: str, error: Mapping[str, Any] | str | bytes, expect: Fails) -> S
 
 
 ERROR_FIRST = (
-    # OpenRouter: HTTP 200 with an error object; the code says which.
+    # OpenRouter (digiogithub/pando#8): `rate_limit_exceeded`, here with HTTP 200.
     _first(
         "error-rate-limit-code",
         {"error": {"message": "Slow down, please", "type": "requests", "code": "rate_limit_exceeded"}},
         Fails("RateLimitError", code="rate_limit_exceeded", says=("Slow down, please",)),
         requests=3,
     ),
-    # OpenRouter: the status as the error's code.
+    # OpenRouter (UKGovernmentBEIS/inspect_ai#1534): the status as the error's code.
     _first(
         "error-status-as-code",
         {"error": {"message": "Slow down, please", "code": 429}},
         Fails("RateLimitError", status=429, says=("Slow down, please",)),
         requests=3,
     ),
-    # LiteLLM: the status as text.
+    # LiteLLM (BerriAI/litellm#6578): the status as text.
     _first(
         "error-status-as-text",
         {"error": {"message": "Slow down, please", "code": "429"}},
         Fails("RateLimitError", status=429, says=("Slow down, please",)),
         requests=3,
     ),
-    # AACFlow: `server_error` is 500.
+    # AACFlow's page: `server_error` is 500.
     _first(
         "error-server-type",
         {"error": {"message": "Worker died", "type": "server_error", "code": None}},
         Fails("ServerError", says=("Worker died",)),
         requests=3,
     ),
-    # OpenRouter: 503 as the error's code.
+    # OpenRouter (dcdpr/jp#978): 503 as the error's code.
     _first(
         "error-unavailable",
         {"error": {"message": "No worker online", "code": 503}},
         Fails("ServiceUnavailableError", status=503, says=("No worker online",)),
         requests=3,
     ),
-    # AKI.IO: `invalid_api_key` is 401.
+    # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): `invalid_api_key` is 401.
     _first(
         "error-bad-key",
         {"error": {"message": "Wrong key", "type": "invalid_request_error", "param": None, "code": "invalid_api_key"}},
         Fails("AuthenticationError", code="invalid_api_key", says=("Wrong key",)),
     ),
-    # AACFlow: `insufficient_credits` is 402.
+    # AACFlow's page: `insufficient_credits` is 402.
     _first(
         "error-no-credits",
         {"error": {"message": "Top up", "type": "insufficient_quota", "code": "insufficient_credits"}},
         Fails("InsufficientCreditsError", code="insufficient_credits", says=("Top up",)),
     ),
-    # AK AI CORE: the error is a text; nothing says which.
+    # AK AI CORE's page: the error is a text; nothing says which.
     _first("error-text", {"error": "Something is odd"}, Fails("APIStatusError", says=("Something is odd",))),
-    # vLLM's older envelope.
+    # vLLM (vllm-project/vllm#965), Mistral (editor-code-assistant/eca#233): no `error`, the fields at the top.
     _first(
         "error-vllm",
         {
@@ -84,20 +84,20 @@ ERROR_FIRST = (
         },
         Fails("BadRequestError", status=400, says=("top_p must be in (0, 1]",)),
     ),
-    # AKI.IO: the framework's envelope, here with HTTP 200.
+    # AKI.IO's open-source server (aime-team/aime-api-server), tried: its framework's envelope, here with HTTP 200.
     _first(
         "error-description",
         {"description": "Service Unavailable", "status": 503, "message": "Response Timeout"},
         Fails("ServiceUnavailableError", says=("Response Timeout",)),
         requests=3,
     ),
-    # OpenRouter: a context-length error inside a good answer.
+    # OpenRouter (dcdpr/jp#978): a context-length error inside a good answer.
     _first(
         "error-overflow",
         {"error": {"message": "This model's maximum context length is 8192 tokens.", "code": 400}},
         Fails("ContextOverflowError", says=("8192 tokens",)),
     ),
-    # OpenRouter: the error stands where the message would be.
+    # Not seen in public: the error stands where the message would be.
     _first(
         "error-in-a-message",
         reply("", error={"message": "Slow down, please", "code": 429}),
@@ -114,7 +114,7 @@ ERROR_FIRST = (
         then=(HELLO_REPLY,),
         then_stream=(HELLO_STREAM,),
     ),
-    # Anthropic: `event: error` as the first event.
+    # Anthropic (anthropics/anthropic-sdk-typescript#998): `event: error`, here as the first event.
     _stream(
         "error-event-first",
         sse(
@@ -124,13 +124,13 @@ ERROR_FIRST = (
         Fails("ServiceUnavailableError", says=("Overloaded",)),
         requests=3,
     ),
-    # Any server: `event: error` with a bare message, ignored by peers.
+    # Not seen in public: `event: error` with a bare message, ignored by peers.
     _stream(
         "error-event-bare",
         sse(b'event: error\ndata: {"message":"Worker died"}\n\n', done=False),
         Fails("APIStatusError", says=("Worker died",)),
     ),
-    # Any server: `event: error` whose data is no JSON.
+    # Not seen in public: `event: error` whose data is no JSON.
     _stream(
         "error-event-text",
         sse(b"event: error\ndata: Worker died\n\n", done=False),
@@ -148,7 +148,7 @@ ERROR_FIRST = (
         sse(b'{"error":{"code":400,"message":"request (9 tokens) exceeds the available context size"}}', done=False),
         Fails("ContextOverflowError", says=("available context size",)),
     ),
-    # OpenRouter: HTTP 200, `application/json`, an error in place of the stream.
+    # Not seen in public: HTTP 200, `application/json`, an error in place of the stream.
     _stream(
         "error-as-json-to-a-stream",
         json_answer({"error": {"message": "Wrong key", "code": "invalid_api_key"}}),
@@ -157,7 +157,7 @@ ERROR_FIRST = (
 )
 
 ERROR_AMID = (
-    # vLLM, LiteLLM: an error object inside a stream; Mistral's client returns the half text.
+    # LiteLLM (BerriAI/litellm#39748), vLLM (yoloyash/overtchat#40): an error object inside a stream.
     _amid(
         "error-amid-text",
         {"error": {"message": "Worker died", "type": "server_error", "code": 500}},
@@ -169,11 +169,11 @@ ERROR_AMID = (
         {"error": {"message": "Slow down, please", "code": "rate_limit_exceeded"}},
         Fails("RateLimitError", says=("Slow down, please",)),
     ),
-    # AK AI CORE: the error is a text.
+    # AK AI CORE's page: the error is a text.
     _amid(
         "error-amid-text-as-text", {"error": "Something is odd"}, Fails("APIStatusError", says=("Something is odd",))
     ),
-    # Anthropic: `event: error` inside a stream.
+    # Anthropic (anthropics/anthropic-sdk-typescript#998): `event: error` inside a stream.
     _amid(
         "error-amid-text-event",
         b'event: error\ndata: {"message":"Worker died"}\n\n',
@@ -185,13 +185,13 @@ ERROR_AMID = (
         sse(ROLE, chunk("Hel"), b'error: {"code":500,"message":"Worker died","type":"server_error"}\n\n'),
         Fails("ServerError", says=("Worker died",)),
     ),
-    # OpenRouter's shape: the error stands beside choices whose finish reason is `error`.
+    # OpenRouter (diegosouzapw/OmniRoute#8210): the error beside choices, here with the finish reason `error`.
     _amid(
         "error-amid-text-beside-choices",
         chunk("", finish="error", top={"error": {"message": "Provider disconnected", "code": "server_error"}}),
         Fails("ServerError", says=("Provider disconnected",)),
     ),
-    # vLLM: the terminator behind the error does not make the answer complete.
+    # vLLM (vllm-project/vllm#40986): the terminator behind the error does not make the answer complete.
     _stream(
         "error-amid-text-then-done",
         sse(ROLE, chunk("Hel"), {"error": {"message": "Worker died", "code": 500}}),

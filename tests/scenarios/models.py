@@ -21,7 +21,7 @@ def _model(name: str, served: Any, expect: Expect | Fails, **more: Any) -> Scena
 
 
 ROWS = (
-    # AKI.IO: an unknown model is answered by MiniMax M2.5 with HTTP 200.
+    # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): an unknown model's fallback.
     _model("model-fallback", FALLBACK, Fails("ModelFallbackError", says=(MODEL, FALLBACK))),
     # Our rule on models: names are compared modulo case and provider prefix, the fallback's too.
     _model(

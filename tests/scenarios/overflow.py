@@ -30,6 +30,7 @@ def _overflow(
 
 
 _WORDINGS = (
+    # The words of each, as others gather them (earendil-works/pi packages/ai/src/utils/overflow.ts).
     _overflow(
         "OpenAI",
         400,
@@ -44,28 +45,6 @@ _WORDINGS = (
         **_OPENAI,
     ),
     _overflow(
-        "vLLM",
-        400,
-        "This model's maximum context length is 32768 tokens. However, you requested 40960 tokens (32768 in the "
-        "messages, 8192 in the completion). Please reduce the length of the messages or completion.",
-        **_VLLM,
-    ),
-    _overflow(
-        "vLLM output",
-        400,
-        "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 32768 "
-        "tokens and your request has 30000 input tokens (8192 > 32768 - 30000).",
-        **_VLLM,
-        requests=_WITHOUT_OUR_BOUND,
-    ),
-    _overflow(
-        "vLLM engine",
-        400,
-        "The decoder prompt (length 40000) is longer than the maximum model length of 32768. Make sure that "
-        "`max_model_len` is no smaller than the number of text tokens.",
-        **_VLLM,
-    ),
-    _overflow(
         "llama.cpp",
         400,
         "request (9000 tokens) exceeds the available context size (8192 tokens), try increasing it",
@@ -74,12 +53,6 @@ _WORDINGS = (
     ),
     _overflow(
         "SGLang", 400, "The input (40000 tokens) is longer than the model's context length (32768 tokens).", **_VLLM
-    ),
-    _overflow(
-        "SGLang truncate",
-        400,
-        "Input length (40000 tokens) exceeds the maximum allowed length (32768 tokens). Use a shorter input or enable "
-        "--allow-auto-truncate.",
     ),
     _overflow("Anthropic", 400, "prompt is too long: 210000 tokens > 200000 maximum", kind="invalid_request_error"),
     _overflow(
@@ -102,23 +75,53 @@ _WORDINGS = (
         code=400,
     ),
     _overflow("Groq", 413, "Please reduce the length of the messages or completion.", **_OPENAI),
+    # vLLM (vllm-project/vllm#20409).
     _overflow(
-        "Cohere", 400, "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000"
+        "vLLM",
+        400,
+        "This model's maximum context length is 32768 tokens. However, you requested 40960 tokens (32768 in the "
+        "messages, 8192 in the completion). Please reduce the length of the messages or completion.",
+        **_VLLM,
     ),
-    _overflow("Ollama", 400, "input length exceeds maximum context length"),
+    # LM Studio (lmstudio-ai/lmstudio-bug-tracker#237).
     _overflow(
         "LM Studio",
         400,
         "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded with context "
         "length of only 4096 tokens, which is not enough.",
     ),
+    # Not seen in public: the words of these, and of a proxy.
+    _overflow(
+        "vLLM output",
+        400,
+        "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 32768 "
+        "tokens and your request has 30000 input tokens (8192 > 32768 - 30000).",
+        **_VLLM,
+        requests=_WITHOUT_OUR_BOUND,
+    ),
+    _overflow(
+        "vLLM engine",
+        400,
+        "The decoder prompt (length 40000) is longer than the maximum model length of 32768. Make sure that "
+        "`max_model_len` is no smaller than the number of text tokens.",
+        **_VLLM,
+    ),
+    _overflow(
+        "SGLang truncate",
+        400,
+        "Input length (40000 tokens) exceeds the maximum allowed length (32768 tokens). Use a shorter input or enable "
+        "--allow-auto-truncate.",
+    ),
+    _overflow(
+        "Cohere", 400, "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000"
+    ),
+    _overflow("Ollama", 400, "input length exceeds maximum context length"),
     _overflow("LiteLLM", 413, "ContextWindowExceededError: the request is larger than the model's context window"),
-    # Any server.
     _overflow("proxy", 422, "The conversation is too long for this model's context window of 32768 tokens."),
 )
 
 _ENVELOPES = (
-    # TGI: its words, in its own envelope.
+    # TGI (huggingface/text-generation-inference#628): its words, in its own envelope.
     refused(
         "overflow-tgi-422",
         json_answer(
@@ -132,14 +135,14 @@ _ENVELOPES = (
         "ContextOverflowError",
         "must be <= 4096",
     ),
-    # FastAPI: in its envelope.
+    # Not seen in public: such words in FastAPI's envelope.
     refused(
         "overflow-detail-413",
         json_answer({"detail": "Prompt length 40000 exceeds the maximum context length 32768"}, 413),
         "ContextOverflowError",
         "40000",
     ),
-    # AK AI CORE: in a text.
+    # AK AI CORE's page: an error is a text.
     refused(
         "overflow-text-400",
         json_answer({"error": "context length exceeded: 140000 > 131072"}, 400),
@@ -147,7 +150,7 @@ _ENVELOPES = (
         "140000 > 131072",
         provider="ak_ai_core",
     ),
-    # AKI.IO: AKI reports request failures as 404 `request_failed`; the words say which.
+    # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): 404; the words say which.
     refused(
         "overflow-request-failed-404",
         json_answer(
@@ -167,7 +170,7 @@ _ENVELOPES = (
 )
 
 _LOOKALIKES = (
-    # OpenAI's words for an output over the model's limit: no shorter conversation would help.
+    # Not seen in public: OpenAI's words for an output over the limit: no shorter conversation would help.
     refused(
         "too-much-output-400",
         json_answer(
@@ -187,7 +190,7 @@ _LOOKALIKES = (
         code="invalid_value",
         requests=_WITHOUT_OUR_BOUND,
     ),
-    # Groq's words for a rate limit in tokens: it sounds like the context window and is not.
+    # Not seen in public: Groq's words for a rate limit in tokens, which sounds like the context window.
     refused(
         "too-large-for-the-minute-429",
         json_answer(
@@ -206,7 +209,7 @@ _LOOKALIKES = (
         code="rate_limit_exceeded",
         requests=3,
     ),
-    # OpenAI, Anthropic: an image over the limit is no conversation over the limit.
+    # Not seen in public: an image over the limit is no conversation over the limit.
     refused(
         "image-too-large-400",
         json_answer({"error": {"message": "image exceeds the maximum size of 5 MB", "code": "invalid_image"}}, 400),

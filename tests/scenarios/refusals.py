@@ -38,7 +38,7 @@ def worded(status: int, message: str) -> Answer:
 
 
 AKI = (
-    # AKI.IO: 401 `invalid_api_key`.
+    # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): 401 `invalid_api_key`.
     refused(
         "401-invalid-api-key",
         envelope(401, "Incorrect API key provided", "invalid_request_error", "invalid_api_key", x_request_id="req-7"),
@@ -47,7 +47,7 @@ AKI = (
         code="invalid_api_key",
         request_id="req-7",
     ),
-    # AKI.IO: request failures are 404 `request_failed`.
+    # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): 404 `request_failed`.
     refused(
         "404-request-failed",
         envelope(404, "temperature must be at most 1.0", "invalid_request_error", "request_failed"),
@@ -55,28 +55,28 @@ AKI = (
         "temperature must be at most 1.0",
         code="request_failed",
     ),
-    # AKI.IO: the framework's envelope, malformed request.
+    # AKI.IO's open-source server (aime-team/aime-api-server), tried: its framework's envelope, malformed request.
     refused(
         "400-description",
         _framework(400, "Bad Request", "Failed when parsing body as json"),
         "BadRequestError",
         "Failed when parsing body as json",
     ),
-    # AKI.IO: the framework's envelope, no such route.
+    # AKI.IO's open-source server (aime-team/aime-api-server), tried: the same, no such route.
     refused(
         "404-description",
         _framework(404, "Not Found", "Requested URL /v1/chat/completions not found"),
         "NotFoundError",
         "Requested URL /v1/chat/completions not found",
     ),
-    # AKI.IO: the framework's envelope, wrong method.
+    # AKI.IO's open-source server (aime-team/aime-api-server), tried: the same, wrong method.
     refused(
         "405-description",
         _framework(405, "Method Not Allowed", "Method POST not allowed for URL /v1/chat/completions"),
         "BadRequestError",
         "Method POST not allowed",
     ),
-    # AKI.IO: the framework's envelope, a failure.
+    # AKI.IO's open-source server (aime-team/aime-api-server), tried: the same, a failure.
     refused(
         "500-description",
         _framework(500, "Internal Server Error", "The server encountered an internal error"),
@@ -84,7 +84,7 @@ AKI = (
         "The server encountered an internal error",
         requests=3,
     ),
-    # AKI.IO's open-source server: 60 s of silence become a 503; here it comes at once.
+    # AKI.IO's open-source server (aime-team/aime-api-server), tried: 60 s of silence are a 503; here at once.
     refused(
         "503-description",
         _framework(503, "Service Unavailable", "Response Timeout"),
@@ -92,18 +92,18 @@ AKI = (
         "Response Timeout",
         requests=3,
     ),
-    # AKI.IO: sometimes `text/plain`.
+    # AKI.IO's open-source server (aime-team/aime-api-server), tried: sometimes `text/plain`.
     refused(
         "500-text-plain", text_answer("Internal Server Error: worker 3", 500), "ServerError", "worker 3", requests=3
     ),
-    # AKI.IO: the same for a request that does not fit.
+    # AKI.IO's open-source server (aime-team/aime-api-server), tried: the same for a request that does not fit.
     refused(
         "400-text-plain", text_answer("messages: field required", 400), "BadRequestError", "messages: field required"
     ),
 )
 
 AACFLOW = (
-    # AACFlow: 401 `invalid_request_error`/`invalid_api_key`.
+    # AACFlow's page: 401 `invalid_request_error`/`invalid_api_key`.
     refused(
         "aacflow-401",
         json_answer({"error": {"message": "Bad key", "type": "invalid_request_error", "code": "invalid_api_key"}}, 401),
@@ -112,7 +112,7 @@ AACFLOW = (
         code="invalid_api_key",
         provider="aacflow",
     ),
-    # The status 400 at AACFlow.
+    # AACFlow's page: 400.
     refused(
         "aacflow-400",
         json_answer({"error": {"message": "messages: too short", "type": "invalid_request_error", "code": None}}, 400),
@@ -120,7 +120,7 @@ AACFLOW = (
         "messages: too short",
         provider="aacflow",
     ),
-    # AACFlow: 402 `insufficient_quota`/`insufficient_credits`.
+    # AACFlow's page: 402 `insufficient_quota`/`insufficient_credits`.
     refused(
         "aacflow-402",
         json_answer(
@@ -134,7 +134,7 @@ AACFLOW = (
         request_id="req-8",
         provider="aacflow",
     ),
-    # AACFlow: 404 `model_not_found`.
+    # AACFlow's page: 404 `model_not_found`.
     refused(
         "aacflow-404",
         json_answer(
@@ -145,7 +145,7 @@ AACFLOW = (
         code="model_not_found",
         provider="aacflow",
     ),
-    # AACFlow: 500 `server_error`.
+    # AACFlow's page: 500 `server_error`.
     refused(
         "aacflow-500",
         json_answer({"error": {"message": "Upstream broke", "type": "server_error", "code": "server_error"}}, 500),
@@ -156,7 +156,7 @@ AACFLOW = (
     ),
 )
 
-# AK AI CORE: an error that is a text.
+# AK AI CORE's page: an error that is a text.
 AK_AI_CORE = tuple(
     refused(
         f"ak-ai-core-{status}",
@@ -180,7 +180,7 @@ AK_AI_CORE = tuple(
 )
 
 ENVELOPES = (
-    # AKI.IO's native API: `error` may be a list.
+    # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): `error` may be a list.
     refused(
         "error-in-a-list",
         json_answer({"success": False, "error": ["top_k out of range", "temperature out of range"]}, 400),
@@ -188,25 +188,25 @@ ENVELOPES = (
         "top_k out of range",
         "temperature out of range",
     ),
-    # AKI.IO's native API: `error` may be absent, with `message` in its place.
+    # AKI.IO's open-source server (aime-team/aime-api-server), tried: `error` may be absent, `message` in its place.
     refused(
         "message-alone",
         json_answer({"success": False, "message": "chat_context is no JSON"}, 400),
         "BadRequestError",
         "chat_context is no JSON",
     ),
-    # FastAPI's envelope.
+    # Not seen in public: FastAPI's envelope, at a gateway.
     refused(
         "detail-text", json_answer({"detail": "Not authenticated"}, 403), "PermissionDeniedError", "Not authenticated"
     ),
-    # FastAPI's envelope for a request that does not fit the schema.
+    # Not seen in public: FastAPI's envelope for a request that does not fit the schema.
     refused(
         "detail-list",
         json_answer({"detail": [{"loc": ["body", "messages"], "msg": "Field required", "type": "missing"}]}, 422),
         "BadRequestError",
         "Field required",
     ),
-    # vLLM's older envelope: no `error`, the fields stand at the top.
+    # vLLM (vllm-project/vllm#965): no `error`, the fields stand at the top.
     refused(
         "vllm-envelope",
         json_answer(
@@ -215,7 +215,7 @@ ENVELOPES = (
         "BadRequestError",
         "n must be 1",
     ),
-    # AKI.IO's Anthropic API: Anthropic's envelope, with its own status for an overload.
+    # Anthropic (earendil-works/pi packages/ai/src/utils/overflow.ts): its envelope, here for an overload.
     refused(
         "anthropic-envelope",
         json_answer({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, 529),
@@ -223,28 +223,28 @@ ENVELOPES = (
         "Overloaded",
         requests=3,
     ),
-    # OpenRouter's envelope: the status as code.
+    # OpenRouter (open-webui/computer#293): the status as code.
     refused(
         "code-as-number",
         envelope(403, "Blocked by moderation", None, 403),
         "PermissionDeniedError",
         "Blocked by moderation",
     ),
-    # Any server: the body is a JSON string.
+    # Not seen in public: the body is a JSON string.
     refused("json-text", json_answer("Slow down, please", 429), "RateLimitError", "Slow down", requests=3),
-    # Any server: a bad status and nothing else.
+    # Cerebras (earendil-works/pi packages/ai/src/utils/overflow.ts): a bad status and nothing else.
     refused("body-empty", text_answer("", 500), "ServerError", "500", requests=3),
-    # nginx, Cloudflare: HTML with any status.
+    # Cloudflare (openai/codex#16052): its page with 403.
     refused("html-403", page("403 Forbidden"), "PermissionDeniedError", "403 Forbidden"),
-    # nginx: no such route.
+    # Not seen in public: nginx's page for no such route.
     refused("html-404", page("404 Not Found"), "NotFoundError", "404 Not Found"),
-    # nginx: a body of too many bytes is refused, which says nothing of the context window.
+    # nginx (Wei-Shaw/sub2api#3332): too many bytes are refused, which says nothing of the context window.
     refused("html-413", page("413 Request Entity Too Large"), "BadRequestError", "413 Request Entity Too Large"),
-    # nginx, Cloudflare: HTML with any status.
+    # Not seen in public: a proxy's page with 500.
     refused("html-500", page("500 Internal Server Error"), "ServerError", requests=3),
-    # nginx: the server behind it is gone.
+    # Cloudflare (afeld/jsonp#64): its page with 502, as the server behind it is gone.
     refused("html-502", page("502 Bad Gateway"), "ServerError", "502 Bad Gateway", requests=3),
-    # nginx: the server behind it is away.
+    # Not seen in public: nginx's page, the server behind it is away.
     refused(
         "html-503",
         page("503 Service Temporarily Unavailable"),
@@ -252,7 +252,7 @@ ENVELOPES = (
         "503 Service Temporarily Unavailable",
         requests=3,
     ),
-    # nginx: the server behind it is slow.
+    # nginx (OpenSecretCloud/opensecret#193): 504, as the server behind it is slow.
     refused("html-504", page("504 Gateway Time-out"), "ServerError", "504 Gateway", requests=3),
 )
 

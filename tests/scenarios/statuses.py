@@ -42,7 +42,7 @@ STATUSES = (
     refused("502", worded(502, "Upstream"), "ServerError", "Upstream", requests=3),
     # Our rule on retries: 504 is retried.
     refused("504", worded(504, "Too late"), "ServerError", "Too late", requests=3),
-    # Cloudflare's status for a slow origin.
+    # Cloudflare (OpenSecretCloud/opensecret#193): its status for a slow origin.
     refused("524", text_answer("error code: 524", 524), "ServerError", "524", requests=3),
     # Our rule on retries: 529 is retried.
     refused("529", worded(529, "Overloaded"), "ServerError", "Overloaded", requests=3),
@@ -78,15 +78,15 @@ STATUSES = (
 )
 
 RETRY_AFTER = (
-    # OpenAI, Anthropic: seconds.
+    # Azure OpenAI (icereed/paperless-gpt#814): seconds.
     _wait("seconds", 7.0, retry_after="7"),
-    # Any server: seconds with a fraction.
+    # Not seen in public: seconds with a fraction.
     _wait("fraction", 0.5, retry_after="0.5"),
-    # Azure OpenAI: milliseconds.
+    # Azure OpenAI (Azure/azure-openai-benchmark#31): milliseconds.
     _wait("ms", 1.5, retry_after_ms="1500"),
-    # OpenAI sends both; milliseconds are finer.
+    # Azure OpenAI (simonkurtz-MSFT/python-openai-loadbalancer#14): both; milliseconds are finer.
     _wait("both", 1.5, retry_after="2", retry_after_ms="1500"),
-    # Any server: a date, here one that is over.
+    # Not seen in public: a date, here one that is over.
     _wait("past-date", 0.0, retry_after="Wed, 21 Oct 2015 07:28:00 GMT"),
     # Our rule on retries: longer than 60 s is raised at once, here as a date.
     _wait("far-date", None, requests=1, retry_after="Fri, 01 Jan 2100 00:00:00 GMT"),
@@ -94,9 +94,9 @@ RETRY_AFTER = (
     _wait("minute", 60.0, retry_after="60"),
     # Our rule on retries: longer than 60 s is raised at once.
     _wait("hour", 3600.0, requests=1, retry_after="3600"),
-    # Any server: a header that is neither is as good as none.
+    # Not seen in public: a header that is neither is as good as none.
     _wait("unreadable", None, retry_after="soon"),
-    # Any server: a service that is away says when it is back.
+    # Azure OpenAI (microsoft/kernel-memory#795): a service that is away says when it is back.
     _wait("503", 3.0, status=503, retry_after="3"),
 )
 

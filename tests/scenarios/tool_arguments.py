@@ -10,7 +10,7 @@ from tests.scenarios.tool_calls import ADDED, PARIS, SUM, adding, asked, asked_i
 _ANYWHERE: tuple[str, dict[str, str]] = ("get_weather", {})
 
 ROWS = (
-    # Ollama: arguments as an object; peers raise a ValidationError.
+    # Zhipu (zai-org/GLM-4.5#17): arguments as an object; peers raise a ValidationError.
     one(
         "arguments-object", blocking=asked(weather({"city": "Paris"})), stream=asked_in([weather({"city": "Paris"}, 0)])
     ),
@@ -23,19 +23,19 @@ ROWS = (
             stream=asked_in([weather(arguments, 0)]),
         )
         for name, arguments in (
-            # OpenAI, DeepSeek: arguments of no characters.
+            # Anthropic on OpenRouter (simonw/llm#1164): arguments of no characters.
             ("empty", ""),
-            # Any server: arguments null.
+            # vLLM (langchain-ai/langchain#34242): arguments null.
             ("null", None),
-            # Any server: the field is left out.
+            # Some services (open-webui/open-webui#24825): the field is left out.
             ("missing", ABSENT),
-            # Ollama: an object without members.
+            # Anthropic behind Envoy (envoyproxy/ai-gateway#1465): an object without members.
             ("empty-object", {}),
-            # OpenAI: a function without parameters, called as documented.
+            # OpenAI on OpenRouter (simonw/llm#1164): a function without parameters.
             ("empty-json", "{}"),
         )
     ),
-    # SGLang: null in the first piece, the text in later ones.
+    # OpenRouter (langfuse/langfuse-python#1339): null in the first piece, the text in later ones.
     one("arguments-null-then-pieces", stream=asked_in([weather(None, 0)], [more(PARIS, 0)])),
     *(
         one(
@@ -44,22 +44,22 @@ ROWS = (
             stream=asked_in([weather(text[:4], 0)], [more(text[4:], 0)]),
         )
         for name, text in (
-            # vLLM's parsers, Zhipu: what is JSON already is encoded again.
+            # vLLM with Granite (vllm-project/vllm#25729): what is JSON already is encoded again.
             ("encoded-twice", json.dumps(PARIS)),
-            # Any server: models write a fence.
+            # DeepSeek behind gateways (earendil-works/pi#8858): models write a fence.
             ("in-a-fence", f"```json\n{PARIS}\n```"),
-            # Any server: models close a fence that they did not open.
+            # Not seen in public: models close a fence that they did not open.
             ("before-a-fence", f"{PARIS}\n```"),
-            # vLLM with Mistral's template: its tokens are left behind.
+            # Open models (livekit/agents#5840): tokens of the template are left behind, here Mistral's.
             ("before-mistral-tokens", f"{PARIS}[/TOOL_CALLS]"),
-            # SGLang with DeepSeek's template: the same, with bars of another kind.
+            # DeepSeek on near.ai (nearai/ironclaw#5951): the same, with bars of another kind.
             ("before-deepseek-tokens", f"{PARIS}<\uff5ctool▁call▁end\uff5c>"),
-            # Any server: blanks before the object.
+            # Not seen in public: blanks before the object.
             ("null-then-pieces-of-blanks", f"  \n {PARIS}"),
         )
     ),
     *(
-        # Llama's templates say `parameters`, Anthropic `input`: the field's name is handed on.
+        # Not seen in public: models say `parameters` or `input`, and the field's name is handed on.
         one(
             f"arguments-{name}",
             blocking=asked({"id": "call_1", "function": {"name": "get_weather", name: value}}),
@@ -76,29 +76,29 @@ ROWS = (
             stream=asked_in([None, weather(arguments, 0)]),
         )
         for name, arguments in (
-            # Gateways in PHP: an empty list is made of an empty object.
+            # Not seen in public: PHP makes an empty list of an empty object.
             ("empty-list", []),
-            # Any server: null that was encoded twice, behind an entry that is null itself.
+            # Not seen in public: null that was encoded twice, behind an entry that is null itself.
             ("null-as-text", "null"),
         )
     ),
-    # Any server: an event for each character.
+    # Codex, Kimi (diegosouzapw/OmniRoute#3762): fragments of one character.
     one("arguments-letter-by-letter", stream=asked_in([weather("", 0)], *([more(c, 0)] for c in PARIS))),
-    # Any server: quotes, line ends and characters outside the first plane, cut inside an escape.
+    # RFC 8259, section 8.2: quotes, line ends and characters outside the first plane, cut inside an escape.
     tool_row(
         "arguments-escaped",
         ("get_weather", {"city": 'Saint "Denis"\n🌍'}),
         blocking=asked(weather(r'{"city": "Saint \"Denis\"\n\ud83c\udf0d"}')),
         stream=asked_in([weather(r'{"city": "Saint \"Denis\"\n\ud83c\ud', 0)], [more('f0d"}', 0)]),
     ),
-    # Any server: what is no JSON is handed on as it came, not dropped.
+    # OpenAI's specification: the model does not always write valid JSON; it is handed on as it came.
     tool_row(
         "arguments-invalid",
         invalid_tool_calls=(("get_weather", '{"city": Paris}'),),
         blocking=asked(weather('{"city": Paris}')),
         stream=asked_in([weather('{"city":', 0)], [more(" Paris}", 0)]),
     ),
-    # OpenAI: a custom tool's input is any text.
+    # OpenAI's specification: a custom tool's input is any text.
     tool_row(
         "arguments-of-a-custom-tool",
         invalid_tool_calls=(("get_weather", "Paris, please"),),
@@ -108,7 +108,7 @@ ROWS = (
             *([{"index": 0, "custom": {"input": piece}}] for piece in ("Paris, ", "please")),
         ),
     ),
-    # Any server: the good call beside a bad one is kept.
+    # OpenAI's specification, as above: the good call beside a bad one is kept.
     tool_row(
         "arguments-invalid-beside-valid",
         ADDED,
@@ -117,14 +117,14 @@ ROWS = (
         blocking=asked(weather("Paris"), adding(SUM)),
         stream=asked_in([weather("Paris", 0)], [adding(SUM, 1)]),
     ),
-    # Any server: JSON that is no object cannot be a function's arguments.
+    # OpenAI (langchain-ai/langchain#35997): JSON that is no object cannot be a function's arguments.
     tool_row(
         "arguments-list",
         invalid_tool_calls=(("get_weather", '["Paris"]'),),
         blocking=asked(weather('["Paris"]')),
         stream=asked_in([weather('["Paris"]', 0)]),
     ),
-    # OpenAI, vLLM: the maximum output is reached inside the arguments.
+    # vLLM (vllm-project/vllm#37937): the maximum output is reached inside the arguments.
     tool_row(
         "arguments-cut",
         finish_reason="length",

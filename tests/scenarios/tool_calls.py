@@ -90,24 +90,24 @@ _WHOLE = asked(weather(PARIS))
 _WHOLE_STREAM = asked_in([weather("", 0)], [more('{"city":', 0)], [more(' "Paris"}', 0)])
 
 ROWS = (
-    # OpenAI's shape: name and ID first, then the arguments in pieces.
+    # OpenAI's specification: name and ID first, then the arguments in pieces.
     tool_row("call-plain", IN_PARIS, tool_ids=("call_1",), blocking=_WHOLE, stream=_WHOLE_STREAM),
-    # vLLM's and Ollama's shape: the whole call at once.
+    # Mistral (openclaw/openclaw#130532): the whole call at once.
     one("call-in-one-event", stream=asked_in([weather(PARIS, 0)])),
-    # OpenAI: parallel calls of two functions, one behind the other.
+    # OpenAI's specification: parallel calls of two functions, one behind the other.
     two(
         "calls-two",
         blocking=asked(weather(PARIS), adding(SUM)),
         stream=asked_in([weather("", 0)], [more(PARIS, 0)], [adding("", 1)], [more(SUM, 1)]),
     ),
-    # Mistral, Gemini: several calls in one event; LlamaIndex reads the first only.
+    # vLLM (vllm-project/vllm#26291): several calls in one event; LlamaIndex reads the first only.
     two("calls-two-in-one-event", stream=asked_in([weather(PARIS, 0), adding(SUM, 1)])),
-    # Any server: several calls begin in one event, their arguments follow together.
+    # Not seen in public: several calls begin in one event, their arguments follow together.
     two(
         "calls-two-in-one-event-then-pieces",
         stream=asked_in([weather('{"city":', 0), adding('{"a": 1,', 1)], [more(' "Paris"}', 0), more(' "b": 2}', 1)]),
     ),
-    # OpenAI: parallel calls of one function are as many calls.
+    # OpenAI behind Plexus (mcowger/plexus#691): parallel calls of one function are as many calls.
     tool_row(
         "calls-of-the-same-function",
         IN_PARIS,
@@ -116,14 +116,14 @@ ROWS = (
         blocking=asked(weather(PARIS), weather(ROME, call_id="call_2")),
         stream=asked_in([weather(PARIS, 0)], [weather(ROME, 1, call_id="call_2")]),
     ),
-    # Any server: pieces of two calls in turn; LlamaIndex makes four calls of them.
+    # OmniRoute (diegosouzapw/OmniRoute#11144): pieces of two calls in turn; LlamaIndex makes four of them.
     two(
         "calls-interleaved",
         stream=asked_in(
             [weather('{"city":', 0)], [adding('{"a": 1,', 1)], [more(' "Paris"}', 0)], [more(' "b": 2}', 1)]
         ),
     ),
-    # DeepSeek, Qwen: text before the call.
+    # Anthropic behind Switchyard (NVIDIA-NeMo/Switchyard#712): text before the call.
     tool_row(
         "call-behind-text",
         IN_PARIS,
@@ -131,9 +131,9 @@ ROWS = (
         blocking=asked(weather(PARIS), text="Let me look."),
         stream=asked_in("Let me ", "look.", [weather(PARIS, 0)]),
     ),
-    # Any server: text behind the call.
+    # Not seen in public: text behind the call.
     tool_row("call-before-text", IN_PARIS, text="Looking.", stream=asked_in([weather(PARIS, 0)], "Looking.")),
-    # DeepSeek: a reasoning model's call.
+    # SGLang (sgl-project/sglang#6310): a reasoning model's call.
     tool_row(
         "call-behind-reasoning",
         IN_PARIS,
@@ -141,7 +141,7 @@ ROWS = (
         blocking=asked(weather(PARIS), reasoning_content="hm, yes"),
         stream=streamed(chunk(reasoning_content="hm, yes"), chunk(tool_calls=[weather(PARIS, 0)]), finish="tool_calls"),
     ),
-    # Ollama, MiniMax: the same with inline reasoning and no text.
+    # Not seen in public: the same with inline reasoning and no text.
     tool_row(
         "call-behind-thinking",
         IN_PARIS,
@@ -149,16 +149,16 @@ ROWS = (
         blocking=asked(weather(PARIS), text="<think>hm, yes</think>\n\n"),
         stream=asked_in("<think>hm, yes</th", "ink>\n", "\n", [weather(PARIS, 0)]),
     ),
-    # Mistral, Gemini: call and finish reason in one event.
+    # Zhipu (zai-org/GLM-4.5#17): call and finish reason in one event.
     one("call-in-the-last-event", stream=sse(ROLE, chunk(tool_calls=[weather(PARIS, 0)], finish="tool_calls"), COUNT)),
-    # Perplexity: `message` in each event of a stream.
+    # Perplexity's form (BerriAI/litellm#8455): `message` in each event, here with a call.
     one(
         "call-in-a-message",
         stream=streamed(
             choices({"index": 0, "message": {"content": None, "tool_calls": [weather(PARIS)]}}), finish="tool_calls"
         ),
     ),
-    # AKI.IO's open-source server: the finish reason is always `stop`.
+    # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): the reason is always `stop`.
     tool_row(
         "call-finished-with-stop",
         IN_PARIS,
@@ -166,7 +166,7 @@ ROWS = (
         blocking=asked(weather(PARIS), finish="stop"),
         stream=asked_in([weather(PARIS, 0)], finish="stop"),
     ),
-    # Gateways before Anthropic's models: a call is a part of the content.
+    # Not seen in public: a call is a part of the content, as Anthropic has it.
     tool_row(
         "call-in-the-content",
         IN_PARIS,
@@ -175,7 +175,7 @@ ROWS = (
         blocking=asked(text=[{"type": "text", "text": "Looking."}, _PART]),
         stream=streamed("Looking.", chunk([_PART]), finish="tool_calls"),
     ),
-    # AKI.IO: an answer with a call is not empty, whatever was counted.
+    # Our rule on answers: one with a call is not empty, whatever was counted.
     tool_row(
         "call-without-tokens",
         IN_PARIS,
@@ -183,7 +183,7 @@ ROWS = (
         blocking=asked(weather(PARIS), top={"usage": tokens(5, 0)}),
         stream=sse(chunk(tool_calls=[weather(PARIS, 0)], finish="tool_calls"), counted(tokens(5, 0))),
     ),
-    # vLLM: an empty list, or null, is no call.
+    # Foundry Local (microsoft/foundry-local#144), SGLang (sgl-project/sglang#6310): an empty list, or null.
     tool_row(
         "calls-empty",
         text="Hello",
@@ -191,7 +191,7 @@ ROWS = (
         blocking=replied(tool_calls=[]),
         stream=streamed(chunk("Hel", tool_calls=[]), chunk("lo", tool_calls=None)),
     ),
-    # Any server: events split anywhere.
+    # Anthropic over any network (BerriAI/litellm#17493): events split anywhere.
     tool_row(
         "call-byte-by-byte",
         ("get_weather", {"city": "Zürich"}),

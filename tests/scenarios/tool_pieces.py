@@ -22,28 +22,28 @@ from tests.scenarios.tool_calls import (
 )
 
 ROWS = (
-    # Ollama: the same index with a new ID is a new call.
+    # Ollama (ollama/ollama#15457): the same index with a new ID is a new call.
     two("index-reused", stream=asked_in([weather(PARIS, 0)], [adding(SUM, 0)])),
-    # Ollama: the same within one event.
+    # Dynamo (ai-dynamo/dynamo#4723): the same, here within one event.
     two("index-reused-in-one-event", stream=asked_in([weather(PARIS, 0), adding(SUM, 0)])),
-    # Ollama-like gateways: pieces behind a reused index belong to the newer call.
+    # LiteLLM before Ollama (google-deepmind/amplio#3): pieces behind a reused index belong to the newer call.
     two(
         "index-reused-then-pieces", stream=asked_in([weather("", 0)], [more(PARIS, 0)], [adding("", 0)], [more(SUM, 0)])
     ),
-    # Gemini: no index; the ID tells the calls apart.
+    # Gemini (THU-MAIC/OpenMAIC#1556): no index; the ID tells the calls apart.
     two("index-missing", stream=asked_in([weather('{"city":')], [more(' "Paris"}', call_id="call_1")], [adding(SUM)])),
-    # Any server: a piece with neither name nor index nor ID continues the last call.
+    # OCI (oracle/langchain-oracle#253): a piece with neither name nor index nor ID continues the last call.
     two(
         "index-missing-in-pieces",
         stream=asked_in([weather("")], [more('{"city":')], [more(' "Paris"}')], [adding("")], [more(SUM)]),
     ),
-    # Any server: the index is there and null.
+    # Gemini (Alishahryar1/free-claude-code#633): the index is there and null.
     two("index-null", stream=asked_in([weather(PARIS, None)], [adding(SUM, None)])),
-    # Any server: the index as text.
+    # Not seen in public: the index as text.
     two("index-as-text", stream=asked_in([weather('{"city":', "0")], [more(' "Paris"}', "0")], [adding(SUM, "1")])),
-    # Any server: languages with one kind of number write 0.0.
+    # Not seen in public: languages with one kind of number write 0.0.
     two("index-as-float", stream=asked_in([weather("", 0.0)], [adding("", 1.0)], [more(PARIS, 0.0)], [more(SUM, 1.0)])),
-    # Any server: calls are counted, in the ID.
+    # NVIDIA NIM (anomalyco/opencode#19947): the ID is a number.
     tool_row(
         "id-as-number",
         IN_PARIS,
@@ -53,26 +53,26 @@ ROWS = (
             [weather("", call_id=1)], [weather("", call_id=2)], [more(PARIS, call_id=1)], [more(ROME, call_id=2)]
         ),
     ),
-    # Any server: pieces instead of calls are numbered, and each has an ID.
+    # Not seen in public: pieces instead of calls are numbered, and each has an ID.
     one(
         "index-of-pieces",
         stream=asked_in(
             [weather("", 0)], [more('{"city":', 1, call_id="call_2")], [more(' "Paris"}', 2, call_id="call_3")]
         ),
     ),
-    # vLLM's older parsers: an ID for each piece; the index tells that it is one call.
+    # LiteLLM before OCI (BerriAI/litellm#28223): an ID for each piece; the index tells that it is one call.
     one(
         "id-new-and-name-in-each-piece",
         stream=asked_in(*([weather(piece, 0, call_id=f"call_{n}")] for n, piece in enumerate(("", "{", PARIS[1:]), 1))),
     ),
-    # Any server: a last entry without a name or arguments is no call.
+    # Not seen in public: a last entry without a name or arguments is no call.
     one(
         "index-without-a-call",
         stream=asked_in([weather(PARIS, 0)], [call("", "", index=1, call_id="")], [{"index": 2}]),
     ),
-    # LiteLLM before Anthropic: the index is that of the content block, so it begins at 1, or leaves numbers out.
+    # CLIProxyAPI before Anthropic (router-for-me/CLIProxyAPI#5229): the index is that of the content block.
     two("index-from-one", stream=asked_in([weather(PARIS, 1)], [adding(SUM, 3)])),
-    # Gemini: no ID, so one is made up.
+    # vLLM (vllm-project/vllm#18412), Ollama (BerriAI/litellm#24095): no ID, so one is made up.
     tool_row(
         "id-missing",
         IN_PARIS,
@@ -83,7 +83,7 @@ ROWS = (
             [weather('{"city":', 0, call_id=ABSENT)], [more(' "Paris"}', 0)], [weather(ROME, 1, call_id=ABSENT)]
         ),
     ),
-    # Gemini: the ID has no characters, or is null.
+    # Gemini (vercel/ai#7834): the ID has no characters, or is null.
     tool_row(
         "id-null",
         IN_PARIS,
@@ -92,33 +92,33 @@ ROWS = (
         blocking=asked(weather(PARIS, call_id=None), weather(ROME, call_id="")),
         stream=asked_in([weather(PARIS, 0, call_id=None)], [weather(ROME, 1, call_id="")]),
     ),
-    # Qwen's own service: name and ID in every piece; peers glue the name together.
+    # MiniMax on NVIDIA NIM (AstrBotDevs/AstrBot#7735): name and ID in every piece; peers glue them together.
     one("id-repeated", stream=asked_in(*([weather(piece, 0)] for piece in ("", '{"city":', ' "Paris"}')))),
-    # Any server: the name in every piece, the ID in the first.
+    # MiniMax on NVIDIA NIM (NousResearch/hermes-agent#8259): the name in every piece, the ID in the first.
     one("name-repeated", stream=asked_in([weather('{"city":', 0)], [weather(' "Paris"}', 0, call_id=None)])),
-    # Any server: the name is split as the arguments are.
+    # Gemini (continuedev/continue#5849): the name is split as the arguments are.
     one(
         "name-in-pieces",
         stream=asked_in(
             [call("get_", "", index=0, call_id="call_1")], [call("wea", index=0), call("ther", PARIS, index=0)]
         ),
     ),
-    # Any server: each piece has all of the name so far.
+    # Not seen in public: each piece has all of the name so far.
     one(
         "name-so-far",
         stream=asked_in([call("get_", call_id="call_1")], [weather("")], [more(PARIS)]),
     ),
-    # Qwen's own service: ID and name without characters in later pieces.
+    # Gemini behind a proxy (AstrBotDevs/AstrBot#6661): an ID of no characters in later pieces, here the name too.
     one(
         "id-and-name-empty-later",
         stream=asked_in([weather('{"city":', 0)], [call("", ' "Paris"}', index=0, call_id="")]),
     ),
-    # vLLM, SGLang: the same with null.
+    # Most services (NousResearch/hermes-agent#11984): the same with null.
     one(
         "id-and-name-null-later",
         stream=asked_in([weather('{"city":', 0)], [call(None, ' "Paris"}', index=0, call_id=None)]),
     ),
-    # Any server: neither ID nor index, in one event: each name is a call.
+    # Not seen in public: neither ID nor index, in one event: each name is a call.
     tool_row(
         "id-and-index-missing",
         IN_PARIS,
@@ -126,14 +126,14 @@ ROWS = (
         tool_ids=(None, None),
         stream=asked_in([weather(PARIS, call_id=ABSENT), weather(ROME, call_id=ABSENT)]),
     ),
-    # Any server: neither; the nameless piece continues the last call.
+    # Gemini (smallmain/vscode-unify-chat-provider#48): neither; the nameless piece continues the last call.
     tool_row(
         "id-and-index-missing-in-pieces",
         IN_PARIS,
         tool_ids=(None,),
         stream=asked_in([weather('{"city":', call_id=ABSENT)], [more(' "Paris"}')]),
     ),
-    # Any server: neither; another name is another call.
+    # Not seen in public: neither; another name is another call.
     tool_row(
         "id-and-index-missing-in-two-events",
         IN_PARIS,

@@ -8,7 +8,7 @@ from tests.scenarios.table import ABSENT, COUNT, HELLO, STOP, Scenario, chunk, c
 from tests.script_server import json_answer, sse
 
 ROWS = (
-    # vLLM: with `continuous_usage_stats`, usage on every event, cumulative; peers add it up.
+    # vLLM (vllm-project/vllm#9357): `continuous_usage_stats`, cumulative on every event; peers add it up.
     Scenario(
         "usage-cumulative",
         None,
@@ -19,44 +19,44 @@ ROWS = (
         ),
         HELLO,
     ),
-    # vLLM: the same, and once more in a last event with empty choices.
+    # vLLM (pydantic/pydantic-ai#4056): the same, and once more in a last event with empty choices.
     Scenario(
         "usage-cumulative-then-again",
         None,
         sse(chunk("Hello", top={"usage": tokens(5, 2)}), chunk(finish="stop", top={"usage": tokens()}), COUNT),
         HELLO,
     ),
-    # Any server: a later null does not take back what was counted.
+    # Not seen in public: a later null does not take back what was counted.
     Scenario(
         "usage-null-after-all",
         None,
         sse(chunk("Hello", top={"usage": tokens()}), chunk(finish="stop", top={"usage": None})),
         HELLO,
     ),
-    # Any server: the last event has the usage and `choices` null.
+    # Some services (pydantic/pydantic-ai#5170): `choices` null, here in the event with the usage.
     Scenario(
         "usage-with-choices-null",
         None,
         sse(chunk("Hello"), STOP, chunk(top={"choices": None, "usage": tokens()})),
         HELLO,
     ),
-    # OpenAI: usage null in each event, and here no other.
+    # OpenAI's specification: usage null in each event but the last, and here there too.
     Scenario(
         "usage-null",
         replied(top={"usage": None}),
         sse(chunk("Hello", top={"usage": None}), chunk(finish="stop", top={"usage": None})),
         replace(HELLO, usage=None),
     ),
-    # AKI.IO's open-source server: no usage event, even when asked.
+    # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): no usage event.
     Scenario("usage-missing", replied(top={"usage": ABSENT}), sse(chunk("Hello"), STOP), replace(HELLO, usage=None)),
-    # Anthropic, Ollama: no total; here a gateway passes the two counts on.
+    # Anthropic (tensorzero/tensorzero#5481): no total; here a gateway passes the two counts on.
     Scenario(
         "usage-without-total",
         replied(top={"usage": tokens(total_tokens=ABSENT)}),
         sse(chunk("Hello"), STOP, counted(tokens(total_tokens=ABSENT))),
         HELLO,
     ),
-    # OpenAI's details: tokens from the cache and tokens of reasoning.
+    # OpenRouter (sugarforever/chat-ollama#695): tokens from the cache and tokens of reasoning.
     Scenario(
         "usage-details",
         replied(
@@ -76,7 +76,7 @@ ROWS = (
         replace(HELLO, cached_tokens=4, reasoning_tokens=2),
     ),
     *(
-        # A gateway before Anthropic, Bedrock or Gemini, or a proxy, passes the counts on under the names of its source.
+        # Anthropic's (tensorzero/tensorzero#5481), Moonshot's (AstrBotDevs/AstrBot#6614) and other names, handed on.
         Scenario(
             f"usage-of-{name}",
             replied(top={"usage": usage}),
@@ -91,21 +91,21 @@ ROWS = (
             ("a-proxy-as-text", {"prompt_tokens": "5", "completion_tokens": "3", "cached_tokens": "4"}),
         )
     ),
-    # Any server: counts under names that nobody knows are no zeros.
+    # Not seen in public: counts under names that nobody knows are no zeros.
     Scenario(
         "usage-of-unknown-names",
         replied(top={"usage": {"in": 5, "out": 3}}),
         sse(chunk("Hello"), STOP, counted({"in": 5, "out": 3})),
         replace(HELLO, usage=None),
     ),
-    # Any server: a count of -1 is one that is not known.
+    # Not seen in public: a count of -1 is one that is not known.
     Scenario(
         "usage-below-zero",
         replied(top={"usage": {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": -1}}),
         None,
         HELLO,
     ),
-    # vLLM sends the details as null where it does not count them.
+    # LiteLLM (BerriAI/litellm#8448): the details are null where they are not counted.
     Scenario(
         "usage-details-null",
         replied(
@@ -114,7 +114,7 @@ ROWS = (
         sse(chunk("Hello"), STOP, counted(tokens(prompt_tokens_details=None))),
         HELLO,
     ),
-    # Our rule on answers: a server that does not know `stream_options` is asked again without it.
+    # Groq (vercel/ai#1578): a server that does not know `stream_options` is asked again without it.
     Scenario(
         "stream-options-refused",
         None,
