@@ -104,6 +104,7 @@ bench: $(VENV)/dev $(PEERS)/made $(MISTRAL)/made $(OPENAI_2)/made $(if $(findstr
 	$(BIN)/python -m tests.tools.benchmarks $(ARGS)
 
 compare: $(VENV)/dev $(PEERS)/made  ## what the generic clients give in the same scenes, beside ours
+	@$(BIN)/python -m pytest -q tests/tools/comparison/test_page.py
 	@$(BIN)/python -m tests.tools.comparison $(ARGS)
 
 faults: $(VENV)/dev  ## what comes of each fault of a connection or an answer, counted
