@@ -5,13 +5,14 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterator
-from functools import reduce
+from functools import cache, reduce
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import httpx
 import pytest
 from langchain_tests.integration_tests import ChatModelIntegrationTests
+from vcr.persisters.filesystem import FilesystemPersister
 
 from aki_transport.emulator import Emulator
 from aki_transport.live_check import Budget
@@ -51,9 +52,21 @@ def the_same_ids_each_time(monkeypatch):
     monkeypatch.setattr("langchain_core.utils.function_calling.uuid", made)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def parsed_once(request) -> Iterator[None]:
+    """All tests of a place read the same cassette."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.config.getoption("--record-mode") in (None, "none"):
+            patch.setattr(FilesystemPersister, "load_cassette", cache(FilesystemPersister.load_cassette))
+        yield
+
+
 @pytest.fixture
-def vcr_config() -> dict[str, Any]:
-    return scrub.vcr_config()
+def vcr_config(record_mode) -> dict[str, Any]:
+    config = scrub.vcr_config()
+    if record_mode == "none":
+        del config["before_record_response"]  # what is read was scrubbed when it was written
+    return config
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ import vcr
 
 from aki_transport import AKIError, Client, GeneratedImage, ImageStore
 from aki_transport.models.listing import forget_listings
+from aki_transport.transport import polling
 from langchain_aki import AKILLM, AKIImageEditTool, AKIImageGenerationTool, ChatAKI
 from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
 from tests.pictures import a_png
@@ -97,6 +98,7 @@ def use_all(evidence: Evidence) -> None:
     forget_listings()
     with ScriptServer() as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AKI_API_KEY", KEY)
+        patch.setattr(polling, "pause", lambda *_, **__: 0.0)
         for protocol in PATHS:
             _answer(server, GOOD[protocol])
             for name, model in _models(server, protocol, evidence).items():
@@ -156,7 +158,7 @@ def _call(evidence: Evidence, model: Any, *, is_async: bool = False, streamed: b
         return None
 
     with _keeping(evidence):
-        result = asyncio.run(awaited(), debug=True) if is_async else getattr(model, name)("hi")
+        result = asyncio.run(awaited()) if is_async else getattr(model, name)("hi")
         if streamed and not is_async:
             deque(result, maxlen=0)
         elif not streamed:
