@@ -200,6 +200,7 @@ class ChatRequest:
     `extra_body` those that are not. `headers` and `timeout` are those of this one request. `max_tokens_field` is the
     protocol's name of that bound, and `own_bound` tells, where it is not the caller's, whether the protocol requires
     one.
+    `sends_stop` is False where the service refuses `stop`, which is applied to its answer in any case.
     `attachments_in_results` means that pictures of a tool's result stay in its message, and `original_names` has the
     names of tools that were reduced to what protocols take.
 
@@ -228,6 +229,7 @@ class ChatRequest:
     reasoning_effort: str | None = None
     send_reasoning: SendReasoning | None = None
     include_usage: bool = True
+    sends_stop: bool = True
     max_tokens_field: str = "max_tokens"
     own_bound: Literal["optional", "required"] | None = None
     attachments_in_results: bool = False

@@ -172,6 +172,13 @@ TABLE = (
         change=lambda request: replace(request, include_usage=False),
     ),
     Adaptation(
+        name="stop",
+        scope="service",
+        fields=("stop", "stop_sequences"),
+        message=rf"{_NOT_TAKEN}.{{0,40}}\bstop\b|\bstop\b.{{0,40}}{_NOT_TAKEN}",
+        change=lambda request: replace(request, sends_stop=request.sends_stop and not request.stop),
+    ),
+    Adaptation(
         name="max_completion_tokens",
         scope="service",
         fields=("max_completion_tokens",),

@@ -59,7 +59,9 @@ class PreparedChat:
         request = history.with_legal_names(request)
         request = replace(
             request,
-            messages=history.with_readable_ids(history.reduced(request, resolver.provider.name), route.protocol),
+            messages=history.with_paired_results(
+                history.with_readable_ids(history.reduced(request, resolver.provider.name), route.protocol)
+            ),
             model=model,
             endpoint=resolver.endpoint(request.model, listing),
             max_tokens=bound,

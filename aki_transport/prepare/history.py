@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from aki_transport.messages import ChatRequest, Message, Part, RawBlock, Text, Tool, ToolNamed, cache_mark
+from aki_transport.messages import ChatRequest, Message, Part, RawBlock, Text, Tool, ToolCall, ToolNamed, cache_mark
 from aki_transport.schemas import legal_name
 
 log = logging.getLogger("aki_transport")
@@ -108,6 +108,37 @@ def _with_ids(messages: tuple[Message, ...], must_change: Callable[[str, set[str
                 continue
         changed.append(message)
     return tuple(changed)
+
+
+def with_paired_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages with one result for each call, directly behind the calls: protocols refuse any other order.
+
+    A call that was never answered, as its run was interrupted or its arguments are broken, gets a result that says so.
+    """
+    groups: list[list[Message]] = []
+    group_of: dict[str | None, list[Message]] = {}
+    for message in messages:
+        group = group_of.get(message.tool_call_id) if message.role == "tool" else None
+        if group is None:
+            groups.append([message])
+            group_of.update((call.id, groups[-1]) for call in message.tool_calls)
+            continue
+        at = next((at for at, each in enumerate(group) if each.tool_call_id == message.tool_call_id), None)
+        if at is None:
+            group.append(message)
+        else:  # one that waited for a person has a second result once it ran
+            group[at] = replace(message, content=_joined([group[at], message], "\n\n"))
+    for group in groups:
+        results = {each.tool_call_id for each in group[1:]}
+        if group is not groups[-1] or results:  # else the caller asks with open calls
+            group.extend(_no_result(call) for call in group[0].tool_calls if call.id not in results)
+    return tuple(message for group in groups for message in group)
+
+
+def _no_result(call: ToolCall) -> Message:
+    return Message(
+        role="tool", content="No result: this call was not run to its end.", tool_call_id=call.id, is_error=True
+    )
 
 
 def _new_id(index: int, position: int) -> str:

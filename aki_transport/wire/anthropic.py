@@ -90,8 +90,9 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
     elif system:
         body["system"] = "\n\n".join(block["text"] for block in system)
     body.update(set_fields(request, "temperature", "top_p", "top_k"))
-    if request.stop:
-        body["stop_sequences"] = list(request.stop)
+    # The protocol refuses blank ones, which are applied to the answer all the same.
+    if request.sends_stop and (stop := [each for each in request.stop if each.strip()]):
+        body["stop_sequences"] = stop
     if request.tools:
         body["tools"] = [_tool(tool) for tool in _offered_tools(request)]
         choice = _tool_choice(request.tool_choice, request.parallel_tool_calls)

@@ -78,7 +78,7 @@ def chat(request: ChatRequest, *, stream: bool) -> Call:
     }
     if request.max_tokens is not None:
         body[request.max_tokens_field] = request.max_tokens
-    if request.stop:
+    if request.stop and request.sends_stop:
         body["stop"] = list(request.stop)
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]

@@ -187,7 +187,9 @@ def sent(server: ScriptServer, *messages: BaseMessage) -> Any:
 def test_each_kind_of_message_is_said_in_openais_words_and_not_changed(scripted: ScriptServer, kind: str):
     message, said = MESSAGES[kind]
     before = message.model_dump_json()
-    assert sent(scripted, HumanMessage("first"), message, HumanMessage("last")) == [user("first"), said, user("last")]
+    first, found, *results, last = sent(scripted, HumanMessage("first"), message, HumanMessage("last"))
+    assert [first, found, last] == [user("first"), said, user("last")]
+    assert [each["role"] for each in results] == ["tool"] * len(said.get("tool_calls", ()))
     assert message.model_dump_json() == before
 
 

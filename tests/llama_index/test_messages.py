@@ -180,8 +180,9 @@ def sent_messages(server: ScriptServer, *messages: ChatMessage) -> Any:
 def test_each_kind_of_message_is_sent_in_openais_form_and_not_changed(scripted: ScriptServer, kind: str):
     original, expected = MESSAGES[kind]
     before = repr(original)
-    found = sent_messages(scripted, ChatMessage("first"), original, ChatMessage("last"))
-    assert found == [turn("user", "first"), expected, turn("user", "last")]
+    first, found, *results, last = sent_messages(scripted, ChatMessage("first"), original, ChatMessage("last"))
+    assert [first, found, last] == [turn("user", "first"), expected, turn("user", "last")]
+    assert [each["role"] for each in results] == ["tool"] * len(expected.get("tool_calls", ()))
     assert repr(original) == before
 
 

@@ -16,7 +16,18 @@ from pydantic import BaseModel, Field, RootModel, SecretStr
 from aki_transport import AKIError, ConfigurationError, Timeout
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
-from tests.requests.frameworks import FRAMEWORKS, PROTOCOLS, WAYS, Protocol, aki, ask, chat_aki
+from tests.requests.frameworks import (
+    BOTH_HALVES,
+    FRAMEWORKS,
+    PROTOCOLS,
+    WAYS,
+    Protocol,
+    aki,
+    ask,
+    chat_aki,
+    in_pieces,
+    reply_of,
+)
 from tests.scenarios import replied
 from tests.script_server import json_answer
 from tests.subcases import subcases
@@ -379,6 +390,42 @@ def test_names_and_roots_are_made_legal_and_back_again(server) -> None:
     measure = FunctionTool.from_defaults(lambda cm: f"{cm} cm", name="Größe", description="A size.")
     assert aki(server).predict_and_call([measure], user_msg="hi").response == "1 cm"
     assert server.requests[-1].json["tools"][0]["function"]["name"] == "Grosse"
+
+
+# Schemas of tools without arguments, or without a type. Sources: https://github.com/langchain-ai/langchain-mcp-adapters/issues/137,
+# https://github.com/osaurus-ai/osaurus/issues/2847, https://github.com/langchain-ai/langchain-mcp-adapters/pull/343
+BARE: list[dict[str, Any]] = [
+    {"type": "object"},
+    {"type": "object", "additionalProperties": False},
+    {"type": "object", "properties": None, "additionalProperties": True},
+    {"properties": {"a": {"type": "string"}}},
+    {"type": "object", "required": []},
+]
+
+
+@on_both_wires
+def test_arguments_are_an_object_with_properties(protocol: Protocol, server) -> None:
+    for schema, strict in product(BARE, (None, True)):
+        bound = [StructuredTool(name="f", description="d", args_schema=schema, func=str)]
+        for tools in (bound, [{"name": "f", "description": "d", "input_schema": schema}]):
+            chat_aki(server, protocol).bind_tools(tools, strict=strict).invoke("hi")
+            (sent,) = server.requests[-1].json["tools"]
+            parameters = sent["input_schema"] if protocol == "anthropic" else sent["function"]["parameters"]
+            assert (parameters["type"], parameters["properties"]) == ("object", schema.get("properties") or {})
+            if schema.get("additionalProperties") is not None:
+                assert parameters["additionalProperties"] == schema["additionalProperties"]
+        aki(server, protocol).chat(HI, tools=[{"name": "f", "description": "d", "input_schema": schema}])
+        assert "properties" in str(server.requests[-1].json["tools"])
+
+
+@in_both
+def test_blank_stop_sequences_cut_the_answer_though_anthropics_protocol_refuses_them(framework: Any, server) -> None:
+    # Source: https://github.com/BerriAI/litellm/issues/3286
+    server.always = in_pieces("Hi\n\nyou")
+    for way, (stop, sent) in product(BOTH_HALVES, ((["\n\n", "END"], ["END"]), (["\n"], None))):
+        reply = reply_of(framework(server, "anthropic"), way, stop=stop)
+        assert (reply.message.content if framework is aki else reply.text) == "Hi"
+        assert server.requests[-1].json.get("stop_sequences") == sent
 
 
 @in_both

@@ -312,6 +312,47 @@ def test_ids_are_rewritten_in_pairs_where_the_wire_needs_it(framework: Any, body
             assert all(len(each) <= 64 and "." not in each and ":" not in each for each in sent)
 
 
+def between(framework: Any, history: list[Any], *order: Any) -> list[Any]:
+    """Messages of a history by their places, and users' texts."""
+    say: Any = ChatMessage if framework is aki else HumanMessage
+    return [history[each] if isinstance(each, int) else say(each) for each in order]
+
+
+# What stands where of a question, two calls (of which the second is broken) and their results; what the service gets.
+# Sources: https://github.com/langchain-ai/langchain/issues/25716 (no result), .../langgraph/issues/5109 (one of two),
+# .../deepagents/issues/2703 (invalid calls), https://github.com/pydantic/pydantic-ai/pull/2328 (in between),
+# https://github.com/langchain-ai/langgraph/issues/4397 (two results)
+UNPAIRED: dict[str, tuple[tuple[Any, ...], list[str]]] = {
+    "no result": ((0, 1, "go on"), ["No result", "No result"]),
+    "one of two": ((0, 1, 2, "go on"), ["0", "No result"]),
+    "one of two, at the end": ((0, 1, 3), ["1", "No result"]),
+    "a user in between": ((0, 1, "wait", 2, 3), ["0", "1"]),
+    "results apart": ((0, 1, 2, "wait", 3, "go on"), ["0", "1"]),
+    "two results": ((0, 1, 2, 3, "go on", 2), ["0\n\n0", "1"]),
+}
+
+
+@subcases("framework", FRAMEWORKS)
+@subcases("name", UNPAIRED)
+def test_each_call_has_one_result_directly_behind_it(name: str, framework: Any, body) -> None:
+    order, expected = UNPAIRED[name]
+    for arguments, protocol in product(({"a": 1}, '{"a"'), PROTOCOLS):
+        history = conversation(framework, "c1", "c2", arguments=arguments)
+        sent = body(framework, protocol, between(framework, history, *order))["messages"]
+        texts = [each for each in order if isinstance(each, str)]
+        if protocol == "openai":
+            results = [(each["tool_call_id"], each["content"]) for each in sent[2:4]]
+            assert [each["content"] for each in sent[4:]] == texts
+        else:
+            (*blocks,) = sent[2]["content"]
+            results = [
+                (each["tool_use_id"], "\n\n".join(part["text"] for part in each["content"])) for each in blocks[:2]
+            ]
+            assert [block["text"] for block in blocks[2:]] == texts
+        assert sorted(call_id for call_id, _ in results) == ["c1", "c2"]
+        assert [content.partition(":")[0] for _, content in results] == expected
+
+
 def answer_of(**fields: Any) -> ChatMessage:
     return ChatMessage(role="assistant", additional_kwargs=fields)
 

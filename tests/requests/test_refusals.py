@@ -54,6 +54,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any], dict[str, Any], Callable[[dict[str
         "u", {}, {"max_tokens": 9}, lambda body: "max_tokens" in body,
         "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
     ),
+    # Source: https://github.com/langchain-ai/langchain/issues/26433
+    "stop": (
+        "u", {}, {"stop": ["x"]}, lambda body: "stop" in body,
+        "Unsupported parameter: 'stop' is not supported with this model.",
+    ),
 }  # fmt: skip
 
 

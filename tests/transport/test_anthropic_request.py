@@ -71,7 +71,7 @@ def test_a_bare_request(way: Way, server: ScriptServer) -> None:
 def test_what_is_asked_for_is_sent_under_the_protocol_s_names() -> None:
     fields = {"temperature": 0, "top_p": 0.0, "top_k": 0, "max_tokens": 0}
     asked = body_of(**fields, stop=("END", "\n"), extra_body={"metadata": {}})
-    assert asked == {"model": MODEL, "messages": [USER], **fields, "stop_sequences": ["END", "\n"], "metadata": {}}
+    assert asked == {"model": MODEL, "messages": [USER], **fields, "stop_sequences": ["END"], "metadata": {}}
     assert body_of(max_tokens=7, extra_body={"max_tokens": 9})["max_tokens"] == 9
 
 

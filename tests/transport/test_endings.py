@@ -80,7 +80,8 @@ def test_an_answer_ends_before_a_stop_text(way, row, protocol, server):
     assert (reply.text, reply.tool_calls, reply.finish_reason) == (text, (), "stop")
     assert bool(reply.usage) != way.streamed
     (request,) = server.requests
-    assert request.json[{"openai": "stop"}.get(protocol, "stop_sequences")] == list(stop)
+    sent = [each for each in stop if protocol == "openai" or each.strip()]  # Anthropic's protocol refuses blank ones
+    assert request.json.get({"openai": "stop"}.get(protocol, "stop_sequences"), []) == sent
 
 
 @with_each_protocol
