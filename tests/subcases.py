@@ -32,7 +32,7 @@ def subcases(name: str, values: Iterable[Any]) -> Callable[[Callable[..., None]]
         def run(**given: Any) -> None:
             subtests = given["subtests"] if wants_subtests else given.pop("subtests")
             for variant in variants:
-                with subtests.test(f"{name}={variant}"):
+                with subtests.test(f"{name}={getattr(variant, '__name__', variant)}"):
                     for fixture in given.values():
                         _renew(fixture)
                     forget_listings()

@@ -24,7 +24,7 @@ class ServiceAnswer:
     protocol: str
     body: dict[str, Any]
     events: list[dict[str, Any]]
-    back: dict[str, Any] | None
+    back: dict[str, Any] | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -35,20 +35,20 @@ class ServiceAnswer:
 
     def model_fields(self, server: ScriptServer, name: str = "gateway") -> dict[str, Any]:
         """The arguments of a model of either framework that asks the server for this answer."""
-        base_url = server.openai_url if self.protocol == "openai" else server.anthropic_url
-        provider = Provider(name=name, base_url=base_url)
-        model = self.body["model"]
-        return {"model": model, "provider": provider, "api_key": "sk-1234567890", "model_listing": False}
+        provider = Provider(name=name, base_url=getattr(server, f"{self.protocol}_url"))
+        return {"model": self.body["model"], "provider": provider, "api_key": "sk-1234567890", "model_listing": False}
 
-    @property
-    def leaves(self) -> list[Any]:
-        """What the body holds."""
-        return list(leaves_of(self.body))
+    def missing_in(self, message: Any, *, streamed: bool) -> list[Any]:
+        """What the answer holds and the message does not; texts may stand within others."""
+        kept = list(_leaves(message))
+        texts = [each for each in kept if isinstance(each, str)] + list(_arguments(message))
 
-    @property
-    def streamed_leaves(self) -> list[Any]:
-        """What the events hold."""
-        return [leaf for event in self.events for leaf in leaves_of(event)]
+        def is_kept(leaf: Any) -> bool:
+            if not isinstance(leaf, str):
+                return leaf in kept
+            return any(leaf.removeprefix("data:image/png;base64,") in text for text in texts)
+
+        return [leaf for leaf in _leaves(self.events if streamed else self.body) if not is_kept(leaf)]
 
 
 def read_answers() -> list[ServiceAnswer]:
@@ -56,58 +56,34 @@ def read_answers() -> list[ServiceAnswer]:
     for path in sorted((Path(__file__).parent / "answers").glob("*.json")):
         page = json.loads(path.read_text("utf-8"))
         for each in page["answers"]:
-            name = f"{path.stem}: {each['name']}"
-            answers.append(ServiceAnswer(name, page["protocol"], each["body"], each["events"], each.get("back")))
+            named = {**each, "name": f"{path.stem}: {each['name']}"}
+            answers.append(ServiceAnswer(protocol=page["protocol"], **named))
     return answers
 
 
-def leaves_of(value: Any, name: str = "") -> Iterator[Any]:
+def _leaves(value: Any, name: str = "") -> Iterator[Any]:
     """Texts, numbers and truth values within a value, with texts of JSON read."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key not in _CONSTANTS:
-                yield from leaves_of(inner, key)
+                yield from _leaves(inner, key)
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from leaves_of(inner, name)
+            yield from _leaves(inner, name)
     elif isinstance(value, bytes):
         yield value.decode("ascii") if value.isascii() else base64.b64encode(value).decode()
     elif isinstance(value, str) and name == "arguments" and value.startswith("{") and value.endswith("}"):
-        yield from leaves_of(json.loads(value))
+        yield from _leaves(json.loads(value))
     elif value is not None and value != "":
         yield value
 
 
-def missing(leaves: list[Any], message: Any) -> list[Any]:
-    """Those of the leaves that stand nowhere in the message; texts may stand within others."""
-    kept = list(leaves_of(message))
-    texts = [each for each in kept if isinstance(each, str)]
-    texts += [json.dumps(call.get("args") or call.get("tool_kwargs")) for call in _calls(message)]
-    texts += [json.dumps(block["input"]) for block in _inputs(message)]
-    return [leaf for leaf in leaves if not (_is_in(leaf, texts) if isinstance(leaf, str) else leaf in kept)]
-
-
-def _is_in(leaf: str, texts: list[str]) -> bool:
-    return any(leaf.removeprefix("data:image/png;base64,") in text for text in texts)
-
-
-def _inputs(value: Any) -> Iterator[dict[str, Any]]:
+def _arguments(value: Any) -> Iterator[str]:
+    """Those of the calls within a value, as JSON."""
     if isinstance(value, dict):
-        if isinstance(value.get("input"), dict):
-            yield value
-        for inner in value.values():
-            yield from _inputs(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _inputs(inner)
-
-
-def _calls(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        if isinstance(value.get("args"), dict) or isinstance(value.get("tool_kwargs"), dict):
-            yield value
-        for inner in value.values():
-            yield from _calls(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _calls(inner)
+        for name in ("args", "tool_kwargs", "input"):
+            if isinstance(value.get(name), dict):
+                yield json.dumps(value[name])
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for inner in children:
+        yield from _arguments(inner)

@@ -14,62 +14,38 @@ from llama_index.core.callbacks.token_counting import get_tokens_from_response
 
 from aki_transport import Provider
 from langchain_aki import ChatAKI
-from llama_index_aki import AKI
-from tests.langchain import asking as in_langchain
-from tests.llama_index import asking as in_llama_index
-from tests.scenarios import MODEL, chunk, replied, reply, streamed
+from tests.langchain.asking import model_at as chat_at
+from tests.llama_index.asking import model_at as llama_at
+from tests.requests.frameworks import WAYS, reply_of
+from tests.scenarios import KEY, MODEL, chunk, replied, reply, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse
 from tests.subcases import subcases
 
-LLAMA_WAYS: tuple[Any, ...] = ("chat", "achat", "stream_chat", "astream_chat")
-KEY = "sk-1234567890"
 COUNTS = {"prompt_tokens": 50, "completion_tokens": 9, "total_tokens": 59}
 # The service's counts -> what LangChain's usage metadata says of them.
+# fmt: off
 USAGES: tuple[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]], ...] = (
     ("DeepSeek", {"prompt_cache_hit_tokens": 33, "prompt_cache_miss_tokens": 17}, {"cache_read": 33}, {}),
     ("Moonshot", {"cached_tokens": 33}, {"cache_read": 33}, {}),
-    (
-        "LiteLLM",
-        {"cache_read_input_tokens": 30, "cache_creation_input_tokens": 4},
-        {"cache_read": 30, "cache_creation": 4},
-        {},
-    ),
-    (
-        "OpenRouter",
-        {"prompt_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 6}},
-        {"cache_read": 5, "cache_creation": 6},
-        {},
-    ),
+    ("LiteLLM", {"cache_read_input_tokens": 30, "cache_creation_input_tokens": 4},
+     {"cache_read": 30, "cache_creation": 4}, {}),
+    ("OpenRouter", {"prompt_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 6}},
+     {"cache_read": 5, "cache_creation": 6}, {}),
     ("Perplexity", {"reasoning_tokens": 3}, {}, {"reasoning": 3}),
-    (
-        "Responses",
-        {"input_tokens_details": {"cached_tokens": 7}, "output_tokens_details": {"thinking_tokens": 2}},
-        {"cache_read": 7},
-        {"reasoning": 2},
-    ),
-    (
-        "lifetimes",
-        {"cache_creation": {"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 2}},
-        {"cache_creation": 3, "ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 2},
-        {},
-    ),
+    ("Responses", {"input_tokens_details": {"cached_tokens": 7}, "output_tokens_details": {"thinking_tokens": 2}},
+     {"cache_read": 7}, {"reasoning": 2}),
+    ("lifetimes", {"cache_creation": {"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 2}},
+     {"cache_creation": 3, "ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 2}, {}),
     ("zeros", {"cached_tokens": 0}, {"cache_read": 0}, {}),
     ("nulls", {"cached_tokens": None, "prompt_tokens_details": None, "cost": 0.5}, {}, {}),
 )
+# fmt: on
 
 
-def chat_model(server: ScriptServer, **fields: Any) -> ChatAKI:
-    return ChatAKI(**{"model": MODEL, "base_url": server.openai_url, "api_key": KEY, **fields})
-
-
-def llama_model(server: ScriptServer, **fields: Any) -> AKI:
-    return AKI(**{"model": MODEL, "base_url": server.openai_url, "api_key": KEY, **fields})
-
-
-def one_answer(*, is_stream: bool, usage: Any = None, choices: int = 1, **top: Any) -> Answer:
-    """An answer with one or several choices, "Hello 0", "Hello 1" …"""
+def one_answer(way: str, *, usage: Any = None, choices: int = 1, **top: Any) -> Answer:
+    """An answer with one or several choices, "Hello 0", "Hello 1" …, in the form of the way."""
     whole = [reply(f"Hello {index}")["choices"][0] | {"index": index} for index in range(choices)]
-    if not is_stream:
+    if "stream" not in way:
         return json_answer(reply(top={**top, "choices": whole, "usage": usage}))
     pieces = [{"index": index, "delta": {"content": piece}} for piece in ("Hel", "lo ") for index in range(choices)]
     pieces += [{"index": index, "delta": {"content": f"{index}"}, "finish_reason": "stop"} for index in range(choices)]
@@ -77,47 +53,38 @@ def one_answer(*, is_stream: bool, usage: Any = None, choices: int = 1, **top: A
     return sse(*each, chunk(top={**top, "choices": [], "usage": usage}))
 
 
-@subcases("way", in_langchain.WAYS)
-def test_langchain_counts_by_all_names(server: ScriptServer, way: in_langchain.Way):
-    for name, usage, input_details, output_details in USAGES:
-        server.say(one_answer(is_stream=in_langchain.is_streamed(way), usage={**COUNTS, **usage}))
-        message = in_langchain.ask(chat_model(server), way, "hi")
-        expected: dict[str, Any] = {"input_tokens": 50, "output_tokens": 9, "total_tokens": 59}
-        expected |= {"input_token_details": input_details} if input_details else {}
-        expected |= {"output_token_details": output_details} if output_details else {}
-        assert message.usage_metadata == expected, name
+@subcases("way", WAYS)
+def test_counts_are_read_by_all_names(scripted: ScriptServer, way: str):
+    for name, usage, inputs, outputs in USAGES:
+        scripted.always = one_answer(way, usage={**COUNTS, **usage})
+        message = reply_of(chat_at(scripted), way)
+        details = {"input_token_details": inputs} if inputs else {}
+        details |= {"output_token_details": outputs} if outputs else {}
+        assert message.usage_metadata == {"input_tokens": 50, "output_tokens": 9, "total_tokens": 59, **details}, name
         assert message.response_metadata["token_usage"] == {**COUNTS, **usage}, name
-
-
-@subcases("way", LLAMA_WAYS)
-def test_llama_index_counts_by_all_names(server: ScriptServer, way: Any):
-    for name, usage, input_details, output_details in USAGES:
-        server.say(one_answer(is_stream=in_llama_index.is_streamed(way), usage={**COUNTS, **usage}))
-        response = in_llama_index.ask(llama_model(server), way, "hi")
-        assert response.additional_kwargs.get("cached_tokens") == input_details.get("cache_read"), name
-        assert response.additional_kwargs.get("reasoning_tokens") == output_details.get("reasoning"), name
+        response = reply_of(llama_at(scripted), way)
+        assert response.additional_kwargs.get("cached_tokens") == inputs.get("cache_read"), name
+        assert response.additional_kwargs.get("reasoning_tokens") == outputs.get("reasoning"), name
         assert get_tokens_from_response(response) == (50, 9)
 
 
-def test_counts_are_read_in_the_choice_and_in_a_field_of_the_service(server: ScriptServer):
+def test_counts_are_read_in_the_choice_and_in_a_field_of_the_service(scripted: ScriptServer):
     choice = chunk(finish="stop")["choices"][0]
     for last in (
         chunk(top={"choices": [{**choice, "usage": COUNTS}]}),  # Moonshot's
         chunk(finish="stop", top={"x_groq": {"usage": COUNTS}}),
     ):
-        server.always = sse(chunk("Hello"), last)
-        for way in in_langchain.WAYS[2:]:
-            counts = in_langchain.ask(chat_model(server), way, "hi").usage_metadata
+        scripted.always = sse(chunk("Hello"), last)
+        for way in WAYS[2:]:
+            counts = reply_of(chat_at(scripted), way).usage_metadata
             assert counts == {"input_tokens": 50, "output_tokens": 9, "total_tokens": 59}
-        for llama_way in LLAMA_WAYS[2:]:
-            assert get_tokens_from_response(in_llama_index.ask(llama_model(server), llama_way, "hi")) == (50, 9)
+            assert get_tokens_from_response(reply_of(llama_at(scripted), way)) == (50, 9)
 
 
-@subcases("way", LLAMA_WAYS)
-def test_raw_answers_keys_and_attributes(server: ScriptServer, way: Any):
-    is_stream = in_llama_index.is_streamed(way)
-    server.say(one_answer(is_stream=is_stream, usage={**COUNTS, "cost": 0.5}, provider="P"))
-    response = in_llama_index.ask(llama_model(server), way, "hi")
+@subcases("way", WAYS)
+def test_raw_answers_keys_and_attributes(scripted: ScriptServer, way: str):
+    scripted.say(one_answer(way, usage={**COUNTS, "cost": 0.5}, provider="P"))
+    response = reply_of(llama_at(scripted), way)
     raw = response.raw
     for each in (raw, pickle.loads(pickle.dumps(raw)), copy.deepcopy(raw)):  # noqa: S301  its own dump
         assert each.usage.total_tokens == each["usage"]["total_tokens"] == 59
@@ -141,24 +108,23 @@ class Recorder(BaseCallbackHandler):
         self.results.append(response)
 
 
-def test_handlers_find_what_they_look_for(server: ScriptServer):
-    server.always = one_answer(is_stream=False, usage={**COUNTS, "prompt_tokens_details": {"cached_tokens": 2}})
+def test_handlers_find_what_they_look_for(scripted: ScriptServer):
+    scripted.always = one_answer("blocking", usage={**COUNTS, "prompt_tokens_details": {"cached_tokens": 2}})
     recorder, counter = Recorder(), UsageMetadataCallbackHandler()
-    model = chat_model(server)
+    model = chat_at(scripted)
     model.batch(["hi", "you"], config={"callbacks": [recorder, counter]})
     for result, parameters in zip(recorder.results, recorder.parameters, strict=True):
         assert result.llm_output is not None
         assert result.llm_output["token_usage"]["total_tokens"] == 59
-        assert result.llm_output["model_name"] == MODEL
+        assert result.llm_output["model_name"] == parameters["model_name"] == MODEL
         assert (result.generations[0][0].generation_info or {})["finish_reason"] == "stop"
-        assert parameters["model_name"] == MODEL
     assert counter.usage_metadata[MODEL]["total_tokens"] == 118
     assert model.model_name == MODEL
 
 
-def test_a_batch_sums_its_counts_and_has_each_choice_as_a_generation(server: ScriptServer):
-    server.always = one_answer(is_stream=False, usage=COUNTS, choices=3)
-    result = chat_model(server, n=3).generate([[AIMessage("hi")], [AIMessage("you")]])
+def test_a_batch_sums_its_counts_and_has_each_choice_as_a_generation(scripted: ScriptServer):
+    scripted.always = one_answer("blocking", usage=COUNTS, choices=3)
+    result = chat_at(scripted, n=3).generate([[AIMessage("hi")], [AIMessage("you")]])
     assert result.llm_output is not None
     assert result.llm_output["token_usage"] == {name: 2 * count for name, count in COUNTS.items()}
     for generations in result.generations:
@@ -166,50 +132,43 @@ def test_a_batch_sums_its_counts_and_has_each_choice_as_a_generation(server: Scr
         assert [bool(each.message.usage_metadata) for each in generations] == [True, False, False]  # type: ignore[union-attr]
 
 
-@subcases("way", in_langchain.WAYS)
-def test_every_choice_is_kept_in_langchain(server: ScriptServer, way: in_langchain.Way):
+@subcases("way", WAYS)
+def test_every_choice_is_kept(scripted: ScriptServer, way: str):
     for count in (2, 3):
-        is_stream = in_langchain.is_streamed(way)
-        server.say(one_answer(is_stream=is_stream, usage=COUNTS, choices=count))
-        message = in_langchain.ask(chat_model(server, n=count), way, "hi")
+        texts = [f"Hello {index}" for index in range(1, count)]
+        scripted.always = one_answer(way, usage=COUNTS, choices=count)
+        message = reply_of(chat_at(scripted, n=count), way)
         assert message.content == "Hello 0"
-        if is_stream:
-            others = message.response_metadata["choices"]
-            assert [other["message"]["content"] for other in others] == [f"Hello {i}" for i in range(1, count)]
-
-
-@subcases("way", LLAMA_WAYS)
-def test_every_choice_is_kept_in_llama_index(server: ScriptServer, way: Any):
-    server.say(one_answer(is_stream=in_llama_index.is_streamed(way), usage=COUNTS, choices=3))
-    response = in_llama_index.ask(llama_model(server), way, "hi")
-    assert response.message.content == "Hello 0"
-    assert [choice.message.content for choice in response.raw.choices[1:]] == ["Hello 1", "Hello 2"]
+        if "stream" in way:
+            assert [other["message"]["content"] for other in message.response_metadata["choices"]] == texts
+        response = reply_of(llama_at(scripted), way)
+        assert response.message.content == "Hello 0"
+        assert [choice.message.content for choice in response.raw.choices[1:]] == texts
 
 
 CALL = {"index": 0, "id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
 
 
 @pytest.mark.parametrize("name", ["anthropic", "openai", "bedrock_converse", "google_genai", "groq", "my_gateway"])
-@subcases("way", in_langchain.WAYS)
-def test_blocks_are_the_same_under_any_name(server: ScriptServer, way: in_langchain.Way, name: str):
-    if in_langchain.is_streamed(way):
+@subcases("way", WAYS)
+def test_blocks_are_the_same_under_any_name(scripted: ScriptServer, way: str, name: str):
+    if "stream" in way:
         thought, call = chunk(reasoning_content="I think."), chunk(tool_calls=[CALL])
-        server.always = streamed(thought, "Hello", call, finish="tool_calls")
+        scripted.always = streamed(thought, "Hello", call, finish="tool_calls")
     else:
-        server.always = replied("Hello", reasoning_content="I think.", tool_calls=[CALL], finish="tool_calls")
+        scripted.always = replied("Hello", reasoning_content="I think.", tool_calls=[CALL], finish="tool_calls")
+    provider = Provider(name=name, base_url=scripted.openai_url)
     for version in ("v0", "v1"):
-        provider = Provider(name=name, base_url=server.openai_url)
         model = ChatAKI(model=MODEL, provider=provider, api_key=KEY, output_version=version)
-        blocks = in_langchain.ask(model, way, "hi").content_blocks
-        bare = [{key: value for key, value in block.items() if key != "index"} for block in blocks]
-        assert bare == [
+        blocks = reply_of(model, way).content_blocks
+        assert [{key: value for key, value in block.items() if key != "index"} for block in blocks] == [
             {"type": "reasoning", "reasoning": "I think."},
             {"type": "text", "text": "Hello"},
             {"type": "tool_call", "id": "c1", "name": "add", "args": {"a": 1}},
         ]
 
 
-def test_messages_of_other_packages_are_translated_as_before(server: ScriptServer):
+def test_messages_of_other_packages_are_translated_as_before():
     thinking = {"type": "thinking", "thinking": "Hm.", "signature": "sig"}
     messages = [
         AIMessage(content=[thinking, {"type": "text", "text": "Hi"}], response_metadata={"model_provider": name})
@@ -217,6 +176,6 @@ def test_messages_of_other_packages_are_translated_as_before(server: ScriptServe
     ]
     before = [message.content_blocks for message in messages]
     for name in ("anthropic", "bedrock"):
-        ChatAKI(model=MODEL, provider=Provider(name=name, base_url=server.openai_url), api_key=KEY)
+        ChatAKI(model=MODEL, provider=Provider(name=name, base_url="https://h.example/v1"), api_key=KEY)
     assert [message.content_blocks for message in messages] == before
     assert before[0][0] == {"type": "reasoning", "reasoning": "Hm.", "extras": {"signature": "sig"}}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import operator
 from functools import reduce
 from typing import Any
@@ -16,7 +15,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from tests.langchain.asking import WAYS, Way, ask, is_streamed, model_at, pieces_of
 from tests.scenarios import TOOLS, chunk, replied, reply, streamed, tokens
-from tests.script_server import Answer, ScriptServer, json_answer, sse
+from tests.script_server import ScriptServer, json_answer, sse
 from tests.subcases import subcases
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
@@ -79,37 +78,27 @@ def check_everything(blocks: list[dict[str, Any]]) -> None:
     ]
 
 
-@subcases("way", STREAMED)
-def test_the_sum_of_a_stream_has_each_block_once(server: ScriptServer, way: Way):
-    server.say(EVERYTHING, EVERYTHING)
-    whole = ask(model_at(server).bind_tools(list(TOOLS)), way, "hi")
-    assert whole.content == "I look."
-    assert whole.additional_kwargs == {"reasoning_content": "hm, yes"}
-    check_everything(whole.content_blocks)
-    whole = ask(model_at(server, output_version="v1").bind_tools(list(TOOLS)), way, "hi")
-    check_everything(whole.content_blocks)
-    assert [block["type"] for block in whole.content][:2] == ["reasoning", "text"]
-    assert [call["name"] for call in whole.tool_calls] == ["get_weather", "add"]
-
-
-@subcases("way", ["invoke", "ainvoke"])
-def test_a_blocking_answer_has_the_blocks_of_a_streamed_one(server: ScriptServer, way: Way):
-    calls = [called("get_weather", PARIS, 0), called("add", '{"a": 1, "b": 2}', 1)]
-    server.always = replied("I look.", reasoning_content="hm, yes", tool_calls=calls, finish="tool_calls")
-    check_everything(ask(model_at(server).bind_tools(list(TOOLS)), way, "hi").content_blocks)
-    as_blocks = ask(model_at(server, output_version="v1").bind_tools(list(TOOLS)), way, "hi")
-    check_everything(as_blocks.content)
-    check_everything(as_blocks.content_blocks)
-
-
 @in_both_versions
-@subcases("way", STREAMED)
-def test_chunks_hold_one_kind_of_block_each(server: ScriptServer, way: Way, version: str):
-    server.say(EVERYTHING)
+@subcases("way", WAYS)
+def test_an_answer_has_each_block_once_and_a_chunk_one_at_most(server: ScriptServer, way: Way, version: str):
+    calls = [called("get_weather", PARIS, 0), called("add", '{"a": 1, "b": 2}', 1)]
+    blocking = replied("I look.", reasoning_content="hm, yes", tool_calls=calls, finish="tool_calls")
+    server.say(EVERYTHING if is_streamed(way) else blocking)
     pieces = pieces_of(model_at(server, output_version=version).bind_tools(list(TOOLS)), way, "hi")
-    kinds = [block["type"] for piece in pieces for block in piece.content_blocks]
-    assert all(len(piece.content_blocks) <= 1 for piece in pieces)
-    assert kinds == ["reasoning", "reasoning", "text", "text", "tool_call_chunk", "tool_call_chunk", "tool_call_chunk"]
+    whole = added(pieces)
+    check_everything(whole.content_blocks)
+    assert [call["name"] for call in whole.tool_calls] == ["get_weather", "add"]
+    if version == "v0":
+        assert whole.content == "I look."
+        assert whole.additional_kwargs == {"reasoning_content": "hm, yes"}
+    else:
+        assert [block["type"] for block in whole.content][:2] == KINDS[:2]
+    if is_streamed(way):
+        kinds = [block["type"] for piece in pieces for block in piece.content_blocks]
+        assert all(len(piece.content_blocks) <= 1 for piece in pieces)
+        assert kinds == [*["reasoning"] * 2, *["text"] * 2, *["tool_call_chunk"] * 3]
+    elif version == "v1":
+        check_everything(whole.content)
 
 
 @in_both_versions
@@ -211,19 +200,6 @@ def test_who_streams_and_who_asks_once_is_said_by_the_user(server: ScriptServer)
         pieces = pieces_of(model.bind_tools(list(TOOLS)) if tools else model, way, "hi", **call)
         assert added(pieces).text == "Hello"
         assert bool(server.requests[-1].json.get("stream")) is streams
-
-
-async def test_a_stream_that_is_left_early_frees_its_connection(server: ScriptServer):
-    server.always = Answer(headers={"content-type": "text/event-stream"}, chunks=streamed("Hel").chunks[:2], end="hang")
-    stream = model_at(server).stream("hi")
-    assert next(stream).text == "Hel"
-    stream.close()
-    astream = model_at(server).astream("hi")
-    assert (await anext(astream)).text == "Hel"
-    await astream.aclose()
-    async with asyncio.timeout(60):
-        while server.open_connections > 1:  # noqa: ASYNC110  the listing's may be kept alive
-            await asyncio.sleep(0.01)
 
 
 def graph_of(model: Any) -> Any:

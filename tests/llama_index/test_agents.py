@@ -27,10 +27,6 @@ import aki_transport.errors as ours
 from llama_index_aki import AKI
 from tests.llama_index.asking import (
     AGENT_WARNINGS,
-    BUSY,
-    LOST,
-    TOO_MANY,
-    WRONG_KEY,
     answer,
     call,
     model_at,
@@ -38,7 +34,7 @@ from tests.llama_index.asking import (
 )
 from tests.pictures import a_png
 from tests.scenarios import FALLBACK, KEY, chunk, replied, streamed
-from tests.scenarios.table import broken
+from tests.scenarios.table import BUSY, LOST, TOO_MANY, WRONG_KEY, broken
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 
 pytestmark = [
@@ -132,14 +128,6 @@ def test_two_agents_hand_off_and_keep_the_conversation_in_order(server: ScriptSe
     assert called == answered == ["call_h"]
 
 
-def test_an_agent_without_streaming_makes_the_same_calls(server: ScriptServer, calls: Calls):
-    server.say(answer(None, WEATHER, ADD, stream=False), replied("It is done."))
-    text, _ = run(FunctionAgent(llm=model_at(server), tools=calls.tools, streaming=False))
-    assert text == "It is done."
-    assert sorted(calls.made) == [("add", {"a": 1, "b": 2}), ("get_weather", {"city": "Paris"})]
-    assert "stream" not in sent(server, 0)
-
-
 @pytest.mark.parametrize("choice", ["get_weather", "required", "auto"])
 def test_a_first_tool_choice_is_sent_with_the_first_request_alone(server: ScriptServer, calls: Calls, choice: str):
     server.say(calling(call("get_weather", "{}")), DONE)
@@ -165,14 +153,6 @@ def test_events_of_a_step_hold_text_reasoning_and_calls_as_they_come(server: Scr
     assert [type(block) for block in output.response.blocks] == [ThinkingBlock, TextBlock, ToolCallBlock]
     assert of_kind(told, ToolCall)[0].tool_kwargs == {"city": "Paris"}
     assert all(isinstance(event.raw, dict) for event in streams)
-
-
-def test_reasoning_goes_back_within_the_agents_turn_and_not_into_the_next(server: ScriptServer, calls: Calls):
-    server.say(calling(ADD, reasoning_content="hm"), DONE, DONE)
-    two_turns(FunctionAgent(llm=model_at(server), tools=calls.tools))
-    assert [message.get("reasoning_content") for message in messages(server, 1)] == [None, "hm", None]
-    assert not [message for message in messages(server, 2) if "reasoning_content" in message]
-    assert roles(server, 2) == ["user", "assistant", "tool", "assistant", "user"]
 
 
 def test_memory_keeps_calls_and_results_which_are_json(server: ScriptServer, calls: Calls):

@@ -19,7 +19,6 @@ from tests.llama_index.asking import (
     ALL_WAYS,
     PROMPT_WAYS,
     WAYS,
-    WRONG_KEY,
     answer,
     answering,
     ask,
@@ -31,7 +30,7 @@ from tests.llama_index.asking import (
     results,
 )
 from tests.scenarios import KEY, tokens
-from tests.scenarios.table import broken
+from tests.scenarios.table import WRONG_KEY, broken
 from tests.script_server import Answer, Request, ScriptServer
 from tests.subcases import subcases
 

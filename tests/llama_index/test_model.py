@@ -17,7 +17,6 @@ from llama_index.core.llms.llm import LLM
 from llama_index.core.memory import ChatMemoryBuffer
 
 import aki_transport
-import aki_transport.errors as ours
 from aki_transport import Provider, Route, Timeout
 from llama_index_aki import AKI, AKICompletion
 from tests.llama_index.asking import ALL_WAYS, PROMPT_WAYS, ask, model_at, sent
@@ -116,16 +115,6 @@ def test_classes_have_their_kinds_and_names_and_the_familiar_import():
     assert issubclass(AKI, FunctionCallingLLM)
     assert issubclass(AKICompletion, LLM)
     assert not issubclass(AKICompletion, FunctionCallingLLM)
-
-
-# Arguments
-
-
-def test_an_unknown_argument_of_a_class_is_refused_in_its_name():
-    with pytest.raises(ours.ConfigurationError, match=r"AKICompletion has no argument 'num_output'; use max_tokens="):
-        AKICompletion(model=MODEL, num_output=1)
-    with pytest.raises(ours.ConfigurationError, match=r"AKI has no argument 'qqqq'\.$"):
-        AKI(model=MODEL, qqqq=1)
 
 
 @each_class

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, Literal, TypeAlias
 
 from llama_index.core.base.llms.types import ChatMessage
@@ -17,6 +19,7 @@ from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer
 
 Protocol: TypeAlias = Literal["openai", "anthropic"]
+PROTOCOLS: tuple[Protocol, ...] = ("openai", "anthropic")
 WAYS = ("blocking", "async", "stream", "async stream")
 BOTH_HALVES = ("blocking", "async stream")
 """Sync and async, blocking and streamed, once each: for what no pair of them decides."""
@@ -24,9 +27,7 @@ BOTH_HALVES = ("blocking", "async stream")
 
 def answer(request: Request) -> Answer:
     """An answer in the form that the request asks for."""
-    if request.path.endswith("/v1/messages"):
-        return said(request, {"type": "text", "text": "Hello"})
-    return streamed("Hello", model="m") if request.json.get("stream") else replied("Hello", model="m")
+    return in_pieces("Hello", len("Hello"))(request)
 
 
 def in_pieces(text: str | None, cut: int = 3, finish: str = "stop", **message: Any) -> Callable[[Request], Answer]:
@@ -47,7 +48,7 @@ def gateway(server: ScriptServer) -> Provider:
     """A provider of the user's own, with both protocols."""
     routes = (
         Route(protocol="openai", base_url=server.openai_url),
-        Route(protocol="anthropic", base_url=f"{server.url}/anthropic", key_in="x-api-key"),
+        Route(protocol="anthropic", base_url=server.anthropic_url, key_in="x-api-key"),
     )
     return Provider(name="mine", routes=routes)
 
@@ -62,6 +63,9 @@ def aki(server: ScriptServer, protocol: Protocol = "openai", **fields: Any) -> A
     return AKI(**{"model": "m", "provider": gateway(server), "protocol": protocol, "api_key": "k-test", **fields})
 
 
+FRAMEWORKS = (chat_aki, aki)
+
+
 def ask(model: Any, way: str, messages: Sequence[Any], **kwargs: Any) -> list[Any]:
     """What comes, one by one; a blocking answer is the one item."""
     at = WAYS.index(way)
@@ -71,15 +75,27 @@ def ask(model: Any, way: str, messages: Sequence[Any], **kwargs: Any) -> list[An
     return in_llama_index.items_of(model, in_llama_index.WAYS[at], messages, **kwargs)
 
 
-def bodies_by_every_way(
-    model_of: Callable[..., Any], protocol: Protocol, messages: Sequence[Any], *, fields: Any = None, **kwargs: Any
+def reply_of(model: Any, way: str, messages: Sequence[Any] = ("hi",), **kwargs: Any) -> Any:
+    """The complete answer; LangChain's pieces are added up, and LlamaIndex's last item holds all."""
+    items = ask(model, way, messages, **kwargs)
+    return items[-1] if isinstance(model, AKI) else reduce(operator.add, items)
+
+
+def body_of(
+    server: ScriptServer,
+    framework: Callable[..., Any],
+    protocol: Protocol,
+    messages: Sequence[Any],
+    *,
+    fields: Any = None,
+    **kwargs: Any,
 ) -> dict[str, Any]:
     """The body that both halves send; they are the same but for what asks for a stream."""
-    with ScriptServer(always=answer) as server:
-        model = model_of(server, protocol, **(fields or {}))
-        for way in BOTH_HALVES:
-            ask(model, way, messages, **kwargs)
-    asked = [request.json for request in server.requests]
+    seen = len(server.requests)
+    model = framework(server, protocol, **(fields or {}))
+    for way in BOTH_HALVES:
+        ask(model, way, messages, **kwargs)
+    asked = [request.json for request in server.requests[seen:]]
     bodies = [{k: v for k, v in body.items() if k not in ("stream", "stream_options")} for body in asked]
     assert len(bodies) == len(BOTH_HALVES)
     assert all(body == bodies[0] for body in bodies)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Generic, Literal, TypeVar
 
 import httpx
@@ -15,13 +16,19 @@ from pydantic import BaseModel, Field, RootModel, SecretStr
 from aki_transport import AKIError, ConfigurationError, Timeout
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
-from tests.requests.frameworks import WAYS, aki, answer, ask, bodies_by_every_way, chat_aki
+from tests.requests.frameworks import FRAMEWORKS, PROTOCOLS, WAYS, Protocol, aki, ask, chat_aki
 from tests.scenarios import replied
-from tests.script_server import ScriptServer, json_answer
+from tests.script_server import json_answer
+from tests.subcases import subcases
 
 # The scripted server answers with the same model, whichever is asked for.
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
 
+in_both = subcases("framework", FRAMEWORKS)
+in_both_classes = subcases("cls", (ChatAKI, AKI))
+on_both_wires = subcases("protocol", PROTOCOLS)
+
+HI = [ChatMessage("hi")]
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {}}}}}
 
 REQUEST_FIELDS = {
@@ -42,95 +49,80 @@ REQUEST_FIELDS = {
 }
 
 
-def test_request_fields_are_taken_by_name(subtests) -> None:
-    for framework in (chat_aki, aki):
-        with subtests.test(framework.__name__, where="constructor"):
-            body = bodies_by_every_way(framework, "openai", ["hi"], fields=REQUEST_FIELDS)
-            assert body == {**body, **REQUEST_FIELDS}
-        with subtests.test(framework.__name__, where="call"):
-            body = bodies_by_every_way(framework, "openai", ["hi"], fields={"n": 5}, **REQUEST_FIELDS)
-            assert body == {**body, **REQUEST_FIELDS}
-        with subtests.test(framework.__name__, where="a wire that has no such field"):
-            with ScriptServer(always=answer) as server, pytest.raises(ConfigurationError, match="takes no logit_bias"):
-                ask(framework(server, "anthropic", logit_bias={"5": 1}), "blocking", ["hi"])
-            assert not server.requests
+@in_both
+def test_request_fields_are_taken_by_name(framework: Any, server, body, refused) -> None:
+    for fields, kwargs in ((REQUEST_FIELDS, {}), ({"n": 5}, REQUEST_FIELDS)):
+        sent = body(framework, "openai", ["hi"], fields=fields, **kwargs)
+        assert sent == {**sent, **REQUEST_FIELDS}
+    with refused("takes no logit_bias"):
+        ask(framework(server, "anthropic", logit_bias={"5": 1}), "blocking", ["hi"])
 
 
-def test_aliases_are_taken(subtests) -> None:
-    for framework in (ChatAKI, AKI):
-        with subtests.test(framework.__name__), ScriptServer(always=answer) as server:
-            model = framework(
-                model_name="qwen3.6-35b",
-                openai_api_key="k-test",
-                openai_api_base=server.openai_url,
-                request_timeout=7,
-                max_completion_tokens=9,
-                stop_sequences=["x"],
-                model_kwargs={"seed2": 1},
-                stream_usage=True,
-            )
-            assert model.model == "qwen3.6-35b"
-            assert model.base_url == server.openai_url
-            assert isinstance(model.api_key, SecretStr)
-            assert model.timeout == 7
-            assert (model.max_tokens, model.stop, model.extra_body) == (9, ["x"], {"seed2": 1})
-            ask(model, "blocking", ["hi"], max_completion_tokens=3, stop_sequences="y")
-            body = server.requests[-1].json
-            assert (body["max_tokens"], body["stop"], body["seed2"]) == (3, ["y"], 1)
-            assert server.requests[-1].headers["authorization"] == "Bearer k-test"
-    both = {"x-a": "1", "x-b": "1"}
-    for framework in (chat_aki, aki):
-        for name in ("model_kwargs", "additional_kwargs"):
-            for where in ("constructor", "call"):
-                with subtests.test(framework.__name__, name=name, where=where), ScriptServer(always=answer) as server:
-                    inner = {"a": 1, "b": 1, "extra_headers": both, "extra_body": {"c": 1}}
-                    headers = "default_headers" if where == "constructor" else "extra_headers"
-                    fields = {name: inner, "extra_body": {"b": 2}, headers: {"x-b": "2"}}
-                    of_model, of_call = (fields, {}) if where == "constructor" else ({}, fields)
-                    ask(framework(server, **of_model), "blocking", ["hi"], **of_call)
-                    (request,) = server.requests
-                    assert request.json == {**request.json, "a": 1, "b": 2, "c": 1}
-                    assert "extra_headers" not in request.json
-                    assert (request.headers["x-a"], request.headers["x-b"]) == ("1", "2")
-    for cls in (ChatAKI, AKI):
-        with subtests.test(cls.__name__, what="None is the default, and httpx's tuple a timeout"):
-            model = cls(model="m", max_retries=None, protocol=None, on_unknown_model=None, request_timeout=(5, 60))
-            assert (model.max_retries, model.protocol, model.on_unknown_model) == (2, "openai", "raise")
-            assert model.timeout == Timeout(connect=5, answer=60, chunk=60)
-        with subtests.test(cls.__name__, what="one bound"), ScriptServer(always=answer) as server:
-            fields = {"base_url": server.openai_url, "api_key": "k-test", "model_listing": False}
-            ask(cls(model="qwen3.6-35b", model_kwargs={"max_completion_tokens": 5}, **fields), "blocking", ["hi"])
-            assert "max_tokens" not in server.requests[0].json
-    llm = AKI(
-        model="m", api_base="https://aki.io/v1", is_chat_model=True, reuse_client=True, additional_kwargs={"a": 1}
+@in_both_classes
+def test_aliases_are_taken(cls: Any, server) -> None:
+    model = cls(
+        model_name="qwen3.6-35b",
+        openai_api_key="k-test",
+        openai_api_base=server.openai_url,
+        request_timeout=7,
+        max_completion_tokens=9,
+        stop_sequences=["x"],
+        model_kwargs={"seed2": 1},
+        stream_usage=True,
     )
-    assert llm.extra_body == {"a": 1}
+    assert (model.model, model.base_url, model.timeout) == ("qwen3.6-35b", server.openai_url, 7)
+    assert isinstance(model.api_key, SecretStr)
+    assert (model.max_tokens, model.stop, model.extra_body) == (9, ["x"], {"seed2": 1})
+    ask(model, "blocking", ["hi"], max_completion_tokens=3, stop_sequences="y")
+    body = server.requests[-1].json
+    assert (body["max_tokens"], body["stop"], body["seed2"]) == (3, ["y"], 1)
+    assert server.requests[-1].headers["authorization"] == "Bearer k-test"
+    fields = {"base_url": server.openai_url, "api_key": "k-test", "model_listing": False}
+    ask(cls(model="qwen3.6-35b", model_kwargs={"max_completion_tokens": 5}, **fields), "blocking", ["hi"])
+    assert "max_tokens" not in server.requests[-1].json  # one bound is enough
+    # None is the default, and httpx's tuple a timeout.
+    model = cls(model="m", max_retries=None, protocol=None, on_unknown_model=None, request_timeout=(5, 60))
+    assert (model.max_retries, model.protocol, model.on_unknown_model) == (2, "openai", "raise")
+    assert model.timeout == Timeout(connect=5, answer=60, chunk=60)
+
+
+@in_both
+def test_fields_of_the_body_and_headers_may_be_nested(framework: Any, server) -> None:
+    for name, headers in product(("model_kwargs", "additional_kwargs"), ("default_headers", "extra_headers")):
+        inner = {"a": 1, "b": 1, "extra_headers": {"x-a": "1", "x-b": "1"}, "extra_body": {"c": 1}}
+        fields = {name: inner, "extra_body": {"b": 2}, headers: {"x-b": "2"}}
+        of_model, of_call = (fields, {}) if headers == "default_headers" else ({}, fields)
+        ask(framework(server, **of_model), "blocking", ["hi"], **of_call)
+        request = server.requests[-1]
+        assert request.json == {**request.json, "a": 1, "b": 2, "c": 1}
+        assert "extra_headers" not in request.json
+        assert (request.headers["x-a"], request.headers["x-b"]) == ("1", "2")
+
+
+def test_aliases_of_llama_index_are_taken() -> None:
+    always = {"is_chat_model": True, "reuse_client": True}
+    assert AKI(model="m", api_base="https://aki.io/v1", additional_kwargs={"a": 1}, **always).extra_body == {"a": 1}
     assert not AKI(model="gpt-oss-120b", is_function_calling_model=False).metadata.is_function_calling_model
 
 
-@pytest.mark.parametrize("framework", [ChatAKI, AKI])
-def test_hints_come_from_a_table(framework: Any) -> None:
-    hints = {
-        "headers": "extra_headers=",
-        "num_retries": "max_retries=",
-        "endpoint": "base_url=",
-        "is_chat_model": "True",
-    }
+@in_both_classes
+def test_hints_come_from_a_table(cls: Any) -> None:
+    known = {"headers": "extra_headers=", "num_retries": "max_retries=", "endpoint": "base_url="}
+    hints = {**known, "is_chat_model": "True"}
     for name in (*hints, "stroe", "temprature"):
         with pytest.raises(ConfigurationError) as caught:
-            framework(model="m", **{name: False})
+            cls(model="m", **{name: False})
         assert hints[name] in str(caught.value) if name in hints else "use" not in str(caught.value)
 
 
-def test_a_call_has_its_own_headers_and_timeout(subtests) -> None:
-    for framework in (chat_aki, aki):
-        for way in WAYS:
-            with subtests.test(framework.__name__, way=way), ScriptServer(always=answer) as server:
-                model = framework(server, default_headers={"x-a": "1", "x-b": "1"})
-                ask(model, way, ["hi"], extra_headers={"x-b": "2"}, timeout=5, extra_body={"z": 1})
-                (request,) = server.requests
-                assert (request.headers["x-a"], request.headers["x-b"], request.json["z"]) == ("1", "2", 1)
-                assert "timeout" not in request.json
+@in_both
+def test_a_call_has_its_own_headers_and_timeout(framework: Any, server) -> None:
+    model = framework(server, default_headers={"x-a": "1", "x-b": "1"})
+    for way in WAYS:
+        ask(model, way, ["hi"], extra_headers={"x-b": "2"}, timeout=5, extra_body={"z": 1})
+        request = server.requests[-1]
+        assert (request.headers["x-a"], request.headers["x-b"], request.json["z"]) == ("1", "2", 1)
+        assert "timeout" not in request.json
     request = ChatAKI(model="m", api_key="k-test")._request([], None, {"timeout": 5})
     assert request.timeout == Timeout(connect=5, answer=5, chunk=5)
 
@@ -145,26 +137,20 @@ def key_functions() -> tuple[Any, Any]:
     return (lambda: next(keys)), awaited
 
 
-def test_a_key_may_be_a_function_asked_for_each_attempt(subtests) -> None:
-    refusal = json_answer({"error": {"message": "busy: token-000000"}}, 503, retry_after="0")
-    for framework in (chat_aki, aki):
-        for way in WAYS:
-            with subtests.test(framework.__name__, way=way), ScriptServer(refusal, always=answer) as server:
-                key = key_functions()[way.startswith("async")]
-                model = framework(server, api_key=key, model_listing=False)
-                ask(model, way, ["hi"])
-                seen = [request.headers["authorization"] for request in server.requests]
-                assert seen == ["Bearer token-000000", "Bearer token-000001"]
-                assert "token-" not in repr(model)
-    with ScriptServer(always=json_answer({"error": {"message": "bad key token-secret-1"}}, 401)) as server:
-        for function, words in (
-            (key_functions()[1], "async"),
-            (lambda: "", "empty"),
-            (lambda: "token-secret-1", "bad"),
-        ):
-            with pytest.raises(AKIError, match=words) as caught:
-                chat_aki(server, api_key=function).invoke("hi")
-            assert "token-secret-1" not in str(caught.value)
+@in_both
+def test_a_key_may_be_a_function_asked_for_each_attempt(framework: Any, server) -> None:
+    for way in WAYS:
+        server.say(json_answer({"error": {"message": "busy: token-000000"}}, 503, retry_after="0"))
+        model = framework(server, api_key=key_functions()[way.startswith("async")], model_listing=False)
+        ask(model, way, ["hi"])
+        seen = [request.headers["authorization"] for request in server.requests[-2:]]
+        assert seen == ["Bearer token-000000", "Bearer token-000001"]
+        assert "token-" not in repr(model)
+    server.always = json_answer({"error": {"message": "bad key token-secret-1"}}, 401)
+    for function, words in ((key_functions()[1], "async"), (lambda: "", "empty"), (lambda: "token-secret-1", "bad")):
+        with pytest.raises(AKIError, match=words) as caught:
+            ask(framework(server, api_key=function), "blocking", ["hi"])
+        assert "token-secret-1" not in str(caught.value)
 
 
 FOREIGN = [
@@ -180,16 +166,20 @@ FOREIGN = [
 ]
 
 
-def test_tools_that_are_no_functions_pass(subtests) -> None:
+def sent_by_both(server: Any, protocol: Protocol, tool: Any, *, name: str = "tools", **kwargs: Any) -> list[Any]:
+    """What each framework sends of a tool, or of the choice of one."""
+    chat_aki(server, protocol).bind_tools([tool], **kwargs).invoke("hi")
+    aki(server, protocol).chat(HI, tools=[tool], **kwargs)
+    return [request.json[name] for request in server.requests[-2:]]
+
+
+@on_both_wires
+def test_tools_that_are_no_functions_pass(protocol: Protocol, server) -> None:
     for foreign in FOREIGN:
-        for protocol in ("openai", "anthropic"):
-            with subtests.test(foreign, protocol=protocol), ScriptServer(always=answer) as server:
-                chat_aki(server, protocol).bind_tools([foreign]).invoke("hi")
-                aki(server, protocol).chat([ChatMessage("hi")], tools=[foreign])
-                assert [request.json["tools"] for request in server.requests] == [[foreign]] * 2
+        assert sent_by_both(server, protocol, foreign) == [[foreign]] * 2
 
 
-def test_functions_in_any_dict_are_the_same_tool(subtests) -> None:
+def test_functions_in_any_dict_are_the_same_tool(server) -> None:
     schema = {"type": "object", "properties": {"a": {}}}
     named = {"name": "f", "description": "d"}
     for form in (
@@ -198,45 +188,36 @@ def test_functions_in_any_dict_are_the_same_tool(subtests) -> None:
         {**named, "inputSchema": schema, "title": "F", "annotations": {"readOnlyHint": True}},
         {**named, "input_schema": schema},
     ):
-        with subtests.test(form), ScriptServer(always=answer) as server:
-            chat_aki(server).bind_tools([form]).invoke("hi")
-            aki(server).chat([ChatMessage("hi")], tools=[form])
-            sent = {"type": "function", "function": {**named, "parameters": schema}}
-            assert [request.json["tools"] for request in server.requests] == [[sent]] * 2
+        sent = [{"type": "function", "function": {**named, "parameters": schema}}]
+        assert sent_by_both(server, "openai", form) == [sent] * 2
 
 
 @pytest.mark.filterwarnings("ignore:.*was told to call a tool")
-def test_a_tool_that_is_no_function_can_be_chosen_and_extras_of_a_tool_stay(subtests) -> None:
+@on_both_wires
+def test_a_tool_that_is_no_function_can_be_chosen_and_extras_of_a_tool_stay(protocol: Protocol, server) -> None:
     hosted = {"type": "web_search_preview"}
+    assert sent_by_both(server, protocol, hosted, name="tool_choice", tool_choice=hosted) == [hosted] * 2
+    chat_aki(server, protocol).bind_tools([hosted], tool_choice="web_search_preview").invoke("hi")
+    assert server.requests[-1].json["tool_choice"] == hosted
     mark = {"cache_control": {"type": "ephemeral"}}
-    for protocol in ("openai", "anthropic"):
-        with subtests.test(protocol), ScriptServer(always=answer) as server:
-            chat_aki(server, protocol).bind_tools([hosted], tool_choice="web_search_preview").invoke("hi")
-            chat_aki(server, protocol).bind_tools([hosted], tool_choice=hosted).invoke("hi")
-            aki(server, protocol).chat([ChatMessage("hi")], tools=[hosted], tool_choice=hosted)
-            assert [request.json["tool_choice"] for request in server.requests] == [hosted] * 3
-            chat_aki(server, protocol).bind_tools([tool(extras=mark)(grow)]).invoke("hi")
-            assert server.requests[3].json["tools"][0]["cache_control"] == mark["cache_control"]
+    chat_aki(server, protocol).bind_tools([tool(extras=mark)(grow)]).invoke("hi")
+    assert server.requests[-1].json["tools"][0]["cache_control"] == mark["cache_control"]
     custom = {"type": "custom", "custom": {"name": "sql"}}
-    with subtests.test("a custom tool, by its name too"), ScriptServer(always=answer) as server:
-        for choice in ("sql", custom):
-            chat_aki(server).bind_tools([custom], tool_choice=choice).invoke("hi")
-            aki(server).chat([ChatMessage("hi")], tools=[custom], tool_choice=choice)
-        assert [request.json["tool_choice"] for request in server.requests] == [custom] * 4
+    for choice in ("sql", custom) if protocol == "openai" else ():
+        assert sent_by_both(server, protocol, custom, name="tool_choice", tool_choice=choice) == [custom] * 2
 
 
-def test_tools_are_taken_in_a_call_as_they_are_bound(subtests) -> None:
+def test_tools_are_taken_in_a_call_as_they_are_bound(server) -> None:
     declared = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
-    with ScriptServer(always=answer) as server:
-        chat_aki(server).invoke("hi", tools=[tool(grow), declared])
-        grower = FunctionTool.from_defaults(grow, fn_schema=Tree)
-        aki(server).chat([ChatMessage("hi")], tools=[grower, declared])
-        aki(server).chat_with_tools([grower, declared], "hi")
-        for request in server.requests:
-            assert [each["function"]["name"] for each in request.json["tools"]] == ["grow", "f"]
-        for wrong in ("f", 5, list[int]):
-            with subtests.test(str(wrong)), pytest.raises(ConfigurationError, match="cannot be converted"):
-                chat_aki(server).bind_tools([wrong])
+    chat_aki(server).invoke("hi", tools=[tool(grow), declared])
+    grower = FunctionTool.from_defaults(grow, fn_schema=Tree)
+    aki(server).chat(HI, tools=[grower, declared])
+    aki(server).chat_with_tools([grower, declared], "hi")
+    for request in server.requests:
+        assert [each["function"]["name"] for each in request.json["tools"]] == ["grow", "f"]
+    for wrong in ("f", 5, list[int]):
+        with pytest.raises(ConfigurationError, match="cannot be converted"):
+            chat_aki(server).bind_tools([wrong])
 
 
 class Node(BaseModel):
@@ -304,167 +285,163 @@ class Names(RootModel[list[str]]):
     """Names."""
 
 
-def test_schemas_of_tools_are_whole_and_strict_ones_legal(subtests) -> None:
-    with subtests.test("LangChain, recursive"), ScriptServer(always=answer) as server:
-        chat_aki(server).bind_tools([Node, tool(grow), grow]).invoke("hi")
-        schema = Tree.model_json_schema()
-        of_server = StructuredTool(name="f", description="d", args_schema=schema, func=str)  # as MCP's are
-        chat_aki(server).bind_tools([of_server, Garden().plant, Bed, Node.model_json_schema()]).invoke("hi")
-        for each in (each for request in server.requests for each in request.json["tools"]):
-            assert each["function"]["parameters"]["$defs"]["Node"]["properties"]["children"]["items"] == {
-                "$ref": "#/$defs/Node"
-            }
-    with subtests.test("LlamaIndex, recursive"), ScriptServer(always=answer) as server:
-        aki(server).chat_with_tools([FunctionTool.from_defaults(grow, fn_schema=Tree)], user_msg="hi")
-        parameters = server.requests[0].json["tools"][0]["function"]["parameters"]
+def test_schemas_of_tools_are_complete(server) -> None:
+    of_server = StructuredTool(
+        name="f", description="d", args_schema=Tree.model_json_schema(), func=str
+    )  # as MCP's are
+    for tools in ([Node, tool(grow), grow], [of_server, Garden().plant, Bed, Node.model_json_schema()]):
+        chat_aki(server).bind_tools(tools).invoke("hi")
+    for schema in (Tree, Node):
+        aki(server).chat_with_tools([FunctionTool.from_defaults(grow, fn_schema=schema)], user_msg="hi")
+    sent = [each["function"]["parameters"] for request in server.requests for each in request.json["tools"]]
+    for parameters in sent[:-1]:
         assert parameters["$defs"]["Node"]["properties"]["children"]["items"] == {"$ref": "#/$defs/Node"}
-        aki(server).chat_with_tools([FunctionTool.from_defaults(grow, fn_schema=Node)], user_msg="hi")
-        parameters = server.requests[1].json["tools"][0]["function"]["parameters"]
-        assert (parameters["type"], parameters["required"]) == ("object", ["name"])
-    for protocol in ("openai", "anthropic"):
-        with subtests.test("strict", protocol=protocol), ScriptServer(always=answer) as server:
-            tools = [
-                Choice,
-                Answer[int],
-                Answer[dict[str, int]],
-                Answer[dict[str, Any]],
-                {"title": "N", "type": "object"},
-            ]
-            chat_aki(server, protocol).bind_tools(tools, strict=True).invoke("hi")
-            sent = [each.get("function", each) for each in server.requests[0].json["tools"]]
-            one_of, plain, free, any_field, none = (each.get("parameters") or each["input_schema"] for each in sent)
-            assert "oneOf" not in str(one_of)
-            assert "discriminator" not in str(one_of)
-            assert [each["properties"]["kind"]["const"] for each in one_of["properties"]["one"]["anyOf"]] == ["a", "b"]
-            assert (sent[1]["strict"], sent[1]["name"]) == (True, "Answer_int")
-            assert (plain["additionalProperties"], plain["required"]) == (False, ["value", "note"])
-            assert "default" not in str(plain)
-            assert free["properties"]["value"]["additionalProperties"] == {"type": "integer"}
-            assert free["additionalProperties"] is False
-            assert any_field["properties"]["value"]["additionalProperties"] is True
-            assert (none["properties"], none["additionalProperties"]) == ({}, False)
+    assert (sent[-1]["type"], sent[-1]["required"]) == ("object", ["name"])
 
 
-def test_schemas_of_answers_are_taken_in_any_form(subtests) -> None:
-    schema = {"title": "City", "type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-    for form in (
-        schema,
-        {"name": "City", "schema": schema},
-        {"name": "City", "schema": schema, "strict": True},
-        {"type": "json_schema", "json_schema": {"name": "City", "schema": schema}},
-        {"type": "json_schema", "json_schema": schema},
-        {"type": "json_object", "schema": schema, "name": "City"},
-        {"title": "City", "$ref": "#/$defs/C", "$defs": {"C": {k: v for k, v in schema.items() if k != "title"}}},
-        {"$ref": "#/$defs/City", "$defs": {"City": schema}},
-    ):
-        with subtests.test(form), ScriptServer(always=lambda _: replied('{"name": "Rome"}', model="m")) as server:
-            assert chat_aki(server).with_structured_output(form).invoke("hi") == {"name": "Rome"}
-            chat_aki(server).invoke("hi", response_format=form)
-            aki(server).chat([ChatMessage("hi")], response_format=form)
-            for request in server.requests:
-                sent = request.json["response_format"]
-                assert sent["type"] == "json_schema"
-                assert sent["json_schema"]["name"] == "City"
-                assert sent["json_schema"]["schema"]["properties"] == schema["properties"]
+@on_both_wires
+def test_strict_schemas_of_tools_are_legal(protocol: Protocol, server) -> None:
+    tools = [Choice, Answer[int], Answer[dict[str, int]], Answer[dict[str, Any]], {"title": "N", "type": "object"}]
+    chat_aki(server, protocol).bind_tools(tools, strict=True).invoke("hi")
+    sent = [each.get("function", each) for each in server.requests[0].json["tools"]]
+    one_of, plain, free, any_field, none = (each.get("parameters") or each["input_schema"] for each in sent)
+    assert "oneOf" not in str(one_of)
+    assert "discriminator" not in str(one_of)
+    assert [each["properties"]["kind"]["const"] for each in one_of["properties"]["one"]["anyOf"]] == ["a", "b"]
+    assert (sent[1]["strict"], sent[1]["name"]) == (True, "Answer_int")
+    assert (plain["additionalProperties"], plain["required"]) == (False, ["value", "note"])
+    assert "default" not in str(plain)
+    assert free["properties"]["value"]["additionalProperties"] == {"type": "integer"}
+    assert free["additionalProperties"] is False
+    assert any_field["properties"]["value"]["additionalProperties"] is True
+    assert (none["properties"], none["additionalProperties"]) == ({}, False)
 
 
-def test_a_value_that_is_no_object_is_json_text_in_an_answer() -> None:
-    with ScriptServer(always=replied('{"value": "bad"}', model="m")) as server:
-        response = aki(server).chat([ChatMessage("hi")], response_format={"title": "Mood", "enum": ["good", "bad"]})
-    assert response.message.content == '"bad"'
+CITY = {"title": "City", "type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+FORMS: list[dict[str, Any]] = [
+    CITY,
+    {"name": "City", "schema": CITY},
+    {"name": "City", "schema": CITY, "strict": True},
+    {"type": "json_schema", "json_schema": {"name": "City", "schema": CITY}},
+    {"type": "json_schema", "json_schema": CITY},
+    {"type": "json_object", "schema": CITY, "name": "City"},
+    {"title": "City", "$ref": "#/$defs/C", "$defs": {"C": {k: v for k, v in CITY.items() if k != "title"}}},
+    {"$ref": "#/$defs/City", "$defs": {"City": CITY}},
+]
 
 
-def test_names_and_roots_are_made_legal_and_back_again(subtests) -> None:
+@subcases("form", FORMS)
+def test_schemas_of_answers_are_taken_in_any_form(form: dict[str, Any], server) -> None:
+    server.always = replied('{"name": "Rome"}', model="m")
+    assert chat_aki(server).with_structured_output(form).invoke("hi") == {"name": "Rome"}
+    chat_aki(server).invoke("hi", response_format=form)
+    aki(server).chat(HI, response_format=form)
+    for request in server.requests:
+        sent = request.json["response_format"]
+        assert (sent["type"], sent["json_schema"]["name"]) == ("json_schema", "City")
+        assert sent["json_schema"]["schema"]["properties"] == CITY["properties"]
+
+
+MOOD = {"title": "Mood", "enum": ["good", "bad"]}
+
+
+def test_a_value_that_is_no_object_is_json_text_in_an_answer(server) -> None:
+    server.always = replied('{"value": "bad"}', model="m")
+    assert aki(server).chat(HI, response_format=MOOD).message.content == '"bad"'
+
+
+def test_names_and_roots_are_made_legal_and_back_again(server) -> None:
     size = type("Größe", (BaseModel,), {"__annotations__": {"cm": int}, "__doc__": "A size."})
     long = type("N" * 80, (BaseModel,), {"__annotations__": {"cm": int}, "__doc__": "Long."})
-    rows = [
-        (size, '{"cm": 3}', lambda found: found.cm == 3),
-        (long, '{"cm": 3}', lambda found: found.cm == 3),
-        (Answer[int], '{"value": 3}', lambda found: found.value == 3),
-        (Names, '{"value": ["a"]}', lambda found: found.root == ["a"]),
-        (RootModel[int], '{"value": 3}', lambda found: found.root == 3),
-        ({"title": "Mood", "enum": ["good", "bad"]}, '{"value": "bad"}', lambda found: found == "bad"),
-        ({"type": "object", "properties": {"n": {"type": "integer"}}}, '{"n": 3}', lambda found: found == {"n": 3}),
+    rows: list[tuple[Any, str, Any]] = [
+        (size, '{"cm": 3}', size(cm=3)),
+        (long, '{"cm": 3}', long(cm=3)),
+        (Answer[int], '{"value": 3}', Answer[int](value=3)),
+        (Names, '{"value": ["a"]}', Names(["a"])),
+        (RootModel[int], '{"value": 3}', RootModel[int](3)),
+        (MOOD, '{"value": "bad"}', "bad"),
+        ({"type": "object", "properties": {"n": {"type": "integer"}}}, '{"n": 3}', {"n": 3}),
     ]
-    for schema, text, fits in rows:
-        with subtests.test(str(schema)), ScriptServer(always=lambda _, text=text: replied(text, model="m")) as server:
-            assert fits(chat_aki(server).with_structured_output(schema).invoke("hi"))
-            sent = server.requests[0].json["response_format"]["json_schema"]
-            assert len(sent["name"]) <= 64
-            assert sent["name"].replace("_", "").isalnum()
-            assert sent["name"].isascii()
-            assert sent["schema"]["type"] == "object"
-    with subtests.test("a tool"):
-        calls = [{"id": "c1", "type": "function", "function": {"name": "Grosse", "arguments": '{"cm": 1}'}}]
-        always = replied("", tool_calls=calls, finish="tool_calls", model="m")
-        with ScriptServer(always=always) as server:
-            (call,) = chat_aki(server).bind_tools([size], tool_choice="Größe").invoke("hi").tool_calls
-            assert call["name"] == "Größe"
-            body = server.requests[0].json
-            assert body["tools"][0]["function"]["name"] == body["tool_choice"]["function"]["name"] == "Grosse"
-            measure = FunctionTool.from_defaults(lambda cm: f"{cm} cm", name="Größe", description="A size.")
-            assert aki(server).predict_and_call([measure], user_msg="hi").response == "1 cm"
-            assert server.requests[1].json["tools"][0]["function"]["name"] == "Grosse"
+    for schema, text, expected in rows:
+        server.always = replied(text, model="m")
+        assert chat_aki(server).with_structured_output(schema).invoke("hi") == expected
+        sent = server.requests[-1].json["response_format"]["json_schema"]
+        assert len(sent["name"]) <= 64
+        assert sent["name"].replace("_", "").isalnum()
+        assert sent["name"].isascii()
+        assert sent["schema"]["type"] == "object"
+    calls = [{"id": "c1", "type": "function", "function": {"name": "Grosse", "arguments": '{"cm": 1}'}}]
+    server.always = replied("", tool_calls=calls, finish="tool_calls", model="m")
+    (call,) = chat_aki(server).bind_tools([size], tool_choice="Größe").invoke("hi").tool_calls
+    assert call["name"] == "Größe"
+    body = server.requests[-1].json
+    assert body["tools"][0]["function"]["name"] == body["tool_choice"]["function"]["name"] == "Grosse"
+    measure = FunctionTool.from_defaults(lambda cm: f"{cm} cm", name="Größe", description="A size.")
+    assert aki(server).predict_and_call([measure], user_msg="hi").response == "1 cm"
+    assert server.requests[-1].json["tools"][0]["function"]["name"] == "Grosse"
 
 
-def test_choices_of_tools_are_passed(subtests) -> None:
-    function = {"type": "function", "function": {"name": "f"}}
-    allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [function]}}
+@in_both
+def test_choices_of_tools_are_passed(framework: Any, body) -> None:
     other = {"type": "function", "function": {"name": "g", "parameters": {"type": "object", "properties": {}}}}
+    named = {"type": "function", "function": {"name": "Größe"}}
+
+    def sent(protocol: Protocol, choice: Any, *tools: Any) -> tuple[Any, list[str]]:
+        asked = body(framework, protocol, ["hi"], tools=[*tools], tool_choice=choice)
+        names = [each.get("function", each) for each in asked["tools"]]
+        return asked["tool_choice"], [each.get("name", each.get("type")) for each in names]
+
+    def allowed(mode: str, tool: Any) -> Any:
+        return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [tool]}}
+
+    must = allowed("required", {"type": "function", "function": {"name": "f"}})
+    assert sent("openai", must, FUNCTION, other)[0] == must
+    assert sent("anthropic", must, FUNCTION, other) == ({"type": "any"}, ["f"])
+    flat = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}, {"name": "g"}]}
+    hosted = ({"type": "web_search"}, {"type": "code"})
+    assert sent("anthropic", flat, FUNCTION, other, *hosted)[1] == ["g", "web_search"]
+    renamed = allowed("auto", {**named, "function": {"name": "Grosse"}})
+    assert sent("openai", allowed("auto", named), named, other)[0] == renamed
+    assert sent("anthropic", allowed("auto", named), named, other)[1] == ["Grosse"]
     one = {"type": "auto", "disable_parallel_tool_use": True}
-    for framework in (chat_aki, aki):
-        with subtests.test(framework.__name__):
-            body = bodies_by_every_way(framework, "openai", ["hi"], tools=[FUNCTION, other], tool_choice=allowed)
-            assert body["tool_choice"] == allowed
-            body = bodies_by_every_way(framework, "anthropic", ["hi"], tools=[FUNCTION, other], tool_choice=allowed)
-            assert (body["tool_choice"], [each["name"] for each in body["tools"]]) == ({"type": "any"}, ["f"])
-            tools = [FUNCTION, other, {"type": "web_search"}, {"type": "code"}]
-            flat = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}, {"name": "g"}]}
-            body = bodies_by_every_way(framework, "anthropic", ["hi"], tools=tools, tool_choice=flat)
-            assert [each.get("name", each.get("type")) for each in body["tools"]] == ["g", "web_search"]
-            named = {"type": "function", "function": {"name": "Größe"}}
-            allowed_size = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [named]}}
-            body = bodies_by_every_way(framework, "openai", ["hi"], tools=[named, other], tool_choice=allowed_size)
-            assert body["tool_choice"]["allowed_tools"]["tools"][0]["function"]["name"] == "Grosse"
-            body = bodies_by_every_way(framework, "anthropic", ["hi"], tools=[named, other], tool_choice=allowed_size)
-            assert [each["name"] for each in body["tools"]] == ["Grosse"]
-            body = bodies_by_every_way(framework, "anthropic", ["hi"], tools=[FUNCTION], tool_choice=one)
-            assert body["tool_choice"] == one
-            body = bodies_by_every_way(framework, "openai", ["hi"], tools=[FUNCTION], parallel_tool_calls=False)
-            assert body["parallel_tool_calls"] is False
-    kwargs = {"tool_required": True, "allow_parallel_tool_calls": False}
-    body = bodies_by_every_way(aki, "openai", ["hi"], tools=[FUNCTION], **kwargs)
-    assert (body["tool_choice"], body["parallel_tool_calls"]) == ("required", False)
+    assert sent("anthropic", one, FUNCTION)[0] == one
+    assert (
+        body(framework, "openai", ["hi"], tools=[FUNCTION], parallel_tool_calls=False)["parallel_tool_calls"] is False
+    )
+    if framework is aki:
+        kwargs = {"tool_required": True, "allow_parallel_tool_calls": False}
+        asked = body(aki, "openai", ["hi"], tools=[FUNCTION], **kwargs)
+        assert (asked["tool_choice"], asked["parallel_tool_calls"]) == ("required", False)
 
 
-def test_base_urls_as_people_copy_them(subtests) -> None:
-    for framework in (ChatAKI, AKI):
-        for url, meant in (
-            ("https://h.example/v1/chat/completions", "https://h.example/v1"),
-            ("https://h.example/v1/chat/completions/", "https://h.example/v1"),
-            ("https://h.example/v1/Chat/Completions", "https://h.example/v1"),
-            ("https://h.example/v1/embeddings", "https://h.example/v1"),
-            ("https://h.example/api/call/llama3_8b_chat", "https://h.example/api"),
-            ("https://h.example/anthropic/v1/messages", "https://h.example/anthropic"),
-        ):
-            with subtests.test(url), pytest.raises(ConfigurationError, match=f"did you mean '{meant}'"):
-                framework(model="m", base_url=url, api_key="k-test")
-        with subtests.test("no text"), pytest.raises(ConfigurationError, match="base_url= should be a valid string"):
-            framework(model="m", base_url=httpx.URL("https://h.example/v1"), api_key="k-test")
-        with subtests.test("query"), ScriptServer(always=answer) as server:
-            model = framework(model="qwen3.6-35b", base_url=f"{server.openai_url}/?api-version=1", api_key="k-test")
-            ask(model, "blocking", ["hi"])
-            assert (server.requests[0].path, server.requests[0].query) == ("/v1/chat/completions", "api-version=1")
+@in_both_classes
+def test_base_urls_as_people_copy_them(cls: Any, server) -> None:
+    for path, meant in (
+        ("v1/chat/completions", "v1"),
+        ("v1/chat/completions/", "v1"),
+        ("v1/Chat/Completions", "v1"),
+        ("v1/embeddings", "v1"),
+        ("api/call/llama3_8b_chat", "api"),
+        ("anthropic/v1/messages", "anthropic"),
+    ):
+        with pytest.raises(ConfigurationError, match=f"did you mean 'https://h.example/{meant}'"):
+            cls(model="m", base_url=f"https://h.example/{path}", api_key="k-test")
+    with pytest.raises(ConfigurationError, match="base_url= should be a valid string"):
+        cls(model="m", base_url=httpx.URL("https://h.example/v1"), api_key="k-test")
+    model = cls(model="qwen3.6-35b", base_url=f"{server.openai_url}/?api-version=1", api_key="k-test")
+    ask(model, "blocking", ["hi"])
+    assert (server.requests[0].path, server.requests[0].query) == ("/v1/chat/completions", "api-version=1")
 
 
-def test_capabilities_are_stated_by_the_user(subtests) -> None:
-    for framework in (ChatAKI, AKI):
-        with subtests.test(framework.__name__):
-            model = framework(model="gpt-oss-120b", capabilities={"tools": False, "images": True, "reasoning": True})
-            info = model.model_info()
-            assert (info.tools, info.images, info.reasoning) == (False, True, True)
-            with pytest.raises(ConfigurationError, match="'sight'"):
-                framework(model="m", capabilities={"sight": True})
-    profile = ChatAKI(model="gpt-oss-120b", capabilities={"tools": False, "structured_output": True}).profile
-    assert (profile["tool_calling"], profile["structured_output"]) == (False, True)
-    assert not AKI(model="gpt-oss-120b", capabilities={"tools": False}).metadata.is_function_calling_model
+@in_both_classes
+def test_capabilities_are_stated_by_the_user(cls: Any) -> None:
+    model = cls(model="gpt-oss-120b", capabilities={"tools": False, "images": True, "structured_output": True})
+    info = model.model_info()
+    assert (info.tools, info.images, info.structured_output) == (False, True, True)
+    assert cls(model="gpt-oss-120b", capabilities={"reasoning": True}).model_info().reasoning is True
+    with pytest.raises(ConfigurationError, match="'sight'"):
+        cls(model="m", capabilities={"sight": True})
+    if cls is ChatAKI:
+        assert (model.profile["tool_calling"], model.profile["structured_output"]) == (False, True)
+    else:
+        assert not model.metadata.is_function_calling_model

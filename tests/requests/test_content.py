@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from itertools import product
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +25,16 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
-from aki_transport import ConfigurationError
-from tests.requests.frameworks import Protocol, aki, answer, ask, bodies_by_every_way, chat_aki
-from tests.script_server import ScriptServer
+from tests.requests.frameworks import FRAMEWORKS, PROTOCOLS, Protocol, aki, ask, chat_aki
+from tests.subcases import subcases
 
 # The scripted server answers with the same model, whichever is asked for.
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
 
-PROTOCOLS: tuple[Protocol, ...] = ("openai", "anthropic")
 MARK = {"cache_control": {"type": "ephemeral"}}
 POINT = CachePoint(cache_control=CacheControl(type="ephemeral", ttl="1h"))
 URL = "https://example.com/a"
 SEARCH = {"type": "search_result", "source": URL, "title": "T", "content": [{"type": "text", "text": "x"}]}
-
 PNG_URL = "data:image/png;base64,aGk="
 PDF_URL = "data:application/pdf;base64,aGk="
 FILE_ID = {"type": "file", "file": {"file_id": "f-1"}}
@@ -76,8 +75,11 @@ UPLOAD = {"type": "container_upload", "file_id": "f-1"}
 HOLOGRAM = {"type": "hologram", "data": "x"}
 INPUT = {"type": "input_image", "image_url": URL, "detail": "low"}
 INPUT_SENT = {"type": "image_url", "image_url": {"url": URL, "detail": "low"}}
+MISTRALS = {"type": "document_url", "document_url": URL, "document_name": "N"}
+SEVERAL = {**SEARCH, "content": [text("x"), text("y")], **MARK}
 
 # A user's block in LangChain, and what is sent for it on OpenAI's and Anthropic's wire; None: refused before sending.
+# fmt: off
 BLOCKS: dict[str, tuple[dict[str, Any], Any, Any]] = {
     "text with a mark": (MARKED, MARKED, MARKED),
     "mark in extras": ({"type": "text", "text": "x", "extras": MARK}, MARKED, MARKED),
@@ -86,9 +88,7 @@ BLOCKS: dict[str, tuple[dict[str, Any], Any, Any]] = {
     "standard video": ({"type": "video", "url": URL}, media("video"), None),
     "audio": (media("audio"), media("audio"), None),
     "file by URL": (
-        {"type": "file", "url": URL, "mime_type": "application/pdf"},
-        file("document"),
-        sourced("document"),
+        {"type": "file", "url": URL, "mime_type": "application/pdf"}, file("document"), sourced("document")
     ),
     "document by URL": (CITED, file("T", citations={"enabled": True}), CITED),
     "file URL in OpenAI's form": (file("a.pdf"), file("a.pdf"), sourced("document", title="a.pdf")),
@@ -96,25 +96,14 @@ BLOCKS: dict[str, tuple[dict[str, Any], Any, Any]] = {
     "image by ID": (IMAGE_ID, FILE_ID, IMAGE_ID),
     "sound by ID": ({"type": "audio", "file_id": "f-1"}, FILE_ID, None),
     "search result": (SEARCH, f"see\nT ({URL}):\nx", SEARCH),
-    "search result of several texts": (
-        {**SEARCH, "content": [text("x"), text("y")], **MARK},
-        text(f"T ({URL}):\nx\ny", **MARK),
-        {**SEARCH, "content": [text("x"), text("y")], **MARK},
-    ),
+    "search result of several texts": (SEVERAL, text(f"T ({URL}):\nx\ny", **MARK), SEVERAL),
     "upload": (UPLOAD, None, UPLOAD),
-    "document at a URL, Mistral's": (
-        {"type": "document_url", "document_url": URL, "document_name": "N"},
-        {"type": "document_url", "document_url": URL, "document_name": "N"},
-        sourced("document", title="N"),
-    ),
+    "document at a URL, Mistral's": (MISTRALS, MISTRALS, sourced("document", title="N")),
     "plain text at a URL": (
-        {"type": "text-plain", "url": URL, "mime_type": "text/plain"},
-        file("document"),
-        sourced("document"),
+        {"type": "text-plain", "url": URL, "mime_type": "text/plain"}, file("document"), sourced("document")
     ),
     "text whose name tells what it is": (
-        file("a.txt", "aGk="),
-        file("a.txt", "data:text/plain;base64,aGk="),
+        file("a.txt", "aGk="), file("a.txt", "data:text/plain;base64,aGk="),
         {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "hi"}, "title": "a.txt"},
     ),
     "pixels": (PIXELS, PIXELS, sourced("image", min_pixels=3136)),
@@ -129,26 +118,23 @@ BLOCKS: dict[str, tuple[dict[str, Any], Any, Any]] = {
     "MCP's": ({"type": "image", "data": "aGk=", "mimeType": "image/png"}, *PNG_SENT),
     "file at a data URL": ({"type": "file", "url": PDF_URL}, file("document", PDF_URL), PDF),
     "older file with its name in metadata": (
-        {**FILE, "metadata": {"filename": "a.pdf"}},
-        file("a.pdf", PDF_URL),
-        {**PDF, "title": "a.pdf"},
+        {**FILE, "metadata": {"filename": "a.pdf"}}, file("a.pdf", PDF_URL), {**PDF, "title": "a.pdf"}
     ),
 }
+# fmt: on
 
 
-def test_a_block_is_sent_in_the_form_of_the_wire(subtests) -> None:
-    for name, (block, openai, anthropic) in BLOCKS.items():
-        for protocol, expected in (("openai", openai), ("anthropic", anthropic)):
-            with subtests.test(name, protocol=protocol):
-                messages = [HumanMessage(["see", block])]
-                if expected is None:
-                    with ScriptServer(always=answer) as server, pytest.raises(ConfigurationError, match="cannot say"):
-                        chat_aki(server, protocol).invoke(messages)
-                    assert not server.requests
-                    continue
-                body = bodies_by_every_way(chat_aki, protocol, messages)
-                content = expected if isinstance(expected, str) else [text("see"), expected]
-                assert body["messages"] == [{"role": "user", "content": content}]
+@subcases("name", BLOCKS)
+def test_a_block_is_sent_in_the_form_of_the_wire(name: str, server, body, refused) -> None:
+    block, *forms = BLOCKS[name]
+    messages = [HumanMessage(["see", block])]
+    for protocol, form in zip(PROTOCOLS, forms, strict=True):
+        if form is None:
+            with refused("cannot say"):
+                chat_aki(server, protocol).invoke(messages)
+        else:
+            content = form if isinstance(form, str) else [text("see"), form]
+            assert body(chat_aki, protocol, messages)["messages"] == [{"role": "user", "content": content}]
 
 
 def contents_of(body: dict[str, Any]) -> list[Any]:
@@ -156,7 +142,7 @@ def contents_of(body: dict[str, Any]) -> list[Any]:
     return [*([body["system"]] if "system" in body else []), *(message["content"] for message in body["messages"])]
 
 
-def test_marks_stand_where_they_stood(subtests) -> None:
+def test_marks_stand_where_they_stood(body) -> None:
     conversation = [
         SystemMessage([text("be kind", **MARK)]),
         HumanMessage("hi"),
@@ -164,20 +150,15 @@ def test_marks_stand_where_they_stood(subtests) -> None:
         ToolMessage([text("found", **MARK)], tool_call_id="c1"),
     ]
     tool = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}, **MARK}
-    with subtests.test("anthropic"):
-        body = bodies_by_every_way(chat_aki, "anthropic", conversation, tools=[tool], **MARK)
-        system, _, (words, _), (result,) = contents_of(body)
-        assert (system, words) == ([text("be kind", **MARK)], text("I look.", **MARK))
-        assert result == {"type": "tool_result", "tool_use_id": "c1", "content": [text("found")], **MARK}
-        assert (body["tools"], body["cache_control"]) == ([tool], MARK["cache_control"])
-    with subtests.test("openai"):
-        body = bodies_by_every_way(chat_aki, "openai", conversation, tools=[tool], **MARK)
-        assert contents_of(body) == [
-            [text("be kind", **MARK)],
-            "hi",
-            *([text(each, **MARK)] for each in ("I look.", "found")),
-        ]
-        assert body["cache_control"] == body["tools"][0]["cache_control"] == MARK["cache_control"]
+    sent = body(chat_aki, "anthropic", conversation, tools=[tool], **MARK)
+    system, _, (words, _), (result,) = contents_of(sent)
+    assert (system, words) == ([text("be kind", **MARK)], text("I look.", **MARK))
+    assert result == {"type": "tool_result", "tool_use_id": "c1", "content": [text("found")], **MARK}
+    assert (sent["tools"], sent["cache_control"]) == ([tool], MARK["cache_control"])
+    sent = body(chat_aki, "openai", conversation, tools=[tool], **MARK)
+    kind, words, result = ([text(each, **MARK)] for each in ("be kind", "I look.", "found"))
+    assert contents_of(sent) == [kind, "hi", words, result]
+    assert sent["cache_control"] == sent["tools"][0]["cache_control"] == MARK["cache_control"]
     mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
     blocks = [
         ChatMessage(role="system", blocks=[TextBlock(text="be kind"), POINT]),
@@ -185,61 +166,52 @@ def test_marks_stand_where_they_stood(subtests) -> None:
     ]
     use = ToolCallBlock(tool_call_id="c1", tool_name="f", tool_kwargs={})
     called = ChatMessage(role="assistant", blocks=[TextBlock(text="I look."), use, POINT])
-    history = [ChatMessage("hi"), called, result_of("x", tool_call_id="c1")]
     rows: list[tuple[Protocol, list[Any], int, Any]] = [
         *((each, blocks, 0, [text("be kind", **mark)]) for each in PROTOCOLS),
         *((each, blocks, 1, [text("a", **mark), text("b")]) for each in PROTOCOLS),
-        ("anthropic", history, 1, [text("I look."), {**USE, "input": {}, **mark}]),
+        (
+            *("anthropic", [ChatMessage("hi"), called, result_of("x", tool_call_id="c1")], 1),
+            [text("I look."), {**USE, "input": {}, **mark}],
+        ),
         ("openai", [ChatMessage(blocks=[VideoBlock(url=URL), POINT])], 0, [media("video", **mark)]),
         ("openai", [ChatMessage(blocks=[CITABLE, POINT])], 0, [text(f"T ({URL}):\nx", **mark)]),
         ("anthropic", [ChatMessage(blocks=[CITABLE, POINT])], 0, [{**SEARCH, "citations": {"enabled": True}, **mark}]),
     ]
     for protocol, messages, index, expected in rows:
-        with subtests.test(protocol, expected=expected):
-            assert contents_of(bodies_by_every_way(aki, protocol, messages))[index] == expected
+        assert contents_of(body(aki, protocol, messages))[index] == expected
 
 
-def test_marks_in_the_fields_of_a_message_and_on_its_calls_arrive(subtests) -> None:
-    sent = [text("hi", **MARK)]
-    for framework, message in (
+def test_marks_in_the_fields_of_a_message_and_on_its_calls_arrive(body) -> None:
+    marked = [
         (chat_aki, HumanMessage("hi", additional_kwargs=MARK)),
         (aki, ChatMessage("hi", additional_kwargs=MARK)),
-    ):
-        for protocol in PROTOCOLS:
-            with subtests.test(framework.__name__, protocol=protocol):
-                body = bodies_by_every_way(framework, protocol, [message])
-                assert body["messages"] == [{"role": "user", "content": sent}]
-    for fields in ({}, {"tool_calls": [CALL]}):
-        for metadata in ({}, {"model_provider": "anthropic"}):
-            with subtests.test("a marked call", fields=fields, metadata=metadata):
-                message = AIMessage([{**USE, **MARK}], response_metadata=metadata, **fields)
-                body = bodies_by_every_way(chat_aki, "anthropic", ["hi", message, RESULT])
-                assert body["messages"][1]["content"] == [{**USE, **MARK}]
-    with subtests.test("a message with nothing but calls"):
-        message = AIMessage("", tool_calls=[CALL], additional_kwargs=MARK)
-        body = bodies_by_every_way(chat_aki, "anthropic", ["hi", message, RESULT])
-        assert body["messages"][1]["content"] == [{**USE, **MARK}]
-        body = bodies_by_every_way(chat_aki, "openai", ["hi", message, RESULT])
-        assert body["messages"][1]["tool_calls"][0]["cache_control"] == MARK["cache_control"]
-    with subtests.test("a tool that nests its mark as OpenAI's form does"):
-        function = {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}}
-        tool = {"type": "function", "function": {**function, **MARK}}
-        assert bodies_by_every_way(chat_aki, "openai", ["hi"], tools=[tool])["tools"] == [tool]
-        (sent,) = bodies_by_every_way(chat_aki, "anthropic", ["hi"], tools=[tool])["tools"]
-        assert sent == {"name": "f", "description": "d", "input_schema": function["parameters"], **MARK}
+    ]
+    for (framework, message), protocol in product(marked, PROTOCOLS):
+        assert body(framework, protocol, [message])["messages"] == [{"role": "user", "content": [text("hi", **MARK)]}]
+    use = {**USE, **MARK}
+    for fields, metadata in product(({}, {"tool_calls": [CALL]}), ({}, {"model_provider": "anthropic"})):
+        history = ["hi", AIMessage([use], response_metadata=metadata, **fields), RESULT]
+        assert contents_of(body(chat_aki, "anthropic", history))[1] == [use]
+    only_calls = ["hi", AIMessage("", tool_calls=[CALL], additional_kwargs=MARK), RESULT]
+    assert contents_of(body(chat_aki, "anthropic", only_calls))[1] == [use]
+    (call,) = body(chat_aki, "openai", only_calls)["messages"][1]["tool_calls"]
+    assert call["cache_control"] == MARK["cache_control"]
+    function = {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}}
+    tool = {"type": "function", "function": {**function, **MARK}}  # OpenAI's form nests the mark
+    assert body(chat_aki, "openai", ["hi"], tools=[tool])["tools"] == [tool]
+    (sent,) = body(chat_aki, "anthropic", ["hi"], tools=[tool])["tools"]
+    assert sent == {"name": "f", "description": "d", "input_schema": function["parameters"], **MARK}
 
 
-def test_results_in_a_users_content_are_results_on_every_wire(subtests) -> None:
+def test_results_in_a_users_content_are_results_on_every_wire(body) -> None:
     result = {"type": "tool_result", "tool_use_id": "c1", "content": [text("found")], "is_error": True}
-    for content, tail in (([result, text("so?")], ["so?"]), ([result], [])):
+    for tail in (["so?"], []):
+        content = [result, *map(text, tail)]
         history = ["hi", AIMessage([USE]), HumanMessage(content)]
-        with subtests.test("openai", tail=tail):
-            _, _, sent, *behind = bodies_by_every_way(chat_aki, "openai", history)["messages"]
-            assert sent == {"role": "tool", "content": "found", "tool_call_id": "c1"}
-            assert [message["content"] for message in behind] == tail
-        with subtests.test("anthropic", tail=tail):
-            body = bodies_by_every_way(chat_aki, "anthropic", history)
-            assert body["messages"][2]["content"] == [result, *map(text, tail)]
+        _, _, sent, *behind = body(chat_aki, "openai", history)["messages"]
+        assert sent == {"role": "tool", "content": "found", "tool_call_id": "c1"}
+        assert [message["content"] for message in behind] == tail
+        assert body(chat_aki, "anthropic", history)["messages"][2]["content"] == content
 
 
 CALL = {"id": "c1", "name": "f", "args": {"a": 1}, "type": "tool_call"}
@@ -260,8 +232,7 @@ HISTORIES: dict[str, list[Any]] = {
         {"type": "thinking", "thinking": "hm", "signature": "sig"},
         {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "q"}},
         {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []},
-        {**LOOK, "citations": [{"type": "char_location"}]},
-        USE,
+        *({**LOOK, "citations": [{"type": "char_location"}]}, USE),
     ),
     "ChatOpenAI's Responses": of(
         "openai",
@@ -274,8 +245,7 @@ HISTORIES: dict[str, list[Any]] = {
         "google_genai",
         {"type": "executable_code", "executable_code": "print(1)", "language": 1},
         {"type": "code_execution_result", "code_execution_result": "1", "outcome": 1},
-        media("image", PNG_URL),
-        {**LOOK, "extras": {"signature": "zzz"}},
+        *(media("image", PNG_URL), {**LOOK, "extras": {"signature": "zzz"}}),
         additional_kwargs={"__gemini_function_call_thought_signatures__": {"c1": "zzz"}},
     ),
     "a call in a block alone": [AIMessage([LOOK, USE]), RESULT],
@@ -285,21 +255,16 @@ HISTORIES: dict[str, list[Any]] = {
 }
 
 
-def test_another_makers_history_is_reduced_to_what_everyone_reads(subtests) -> None:
-    for name, history in HISTORIES.items():
-        with subtests.test(name, protocol="openai"):
-            body = bodies_by_every_way(chat_aki, "openai", ["hi", *history])
-            _, assistant, result = body["messages"]
-            (call,) = assistant.pop("tool_calls")
-            assert assistant == {"role": "assistant", "content": "I look."}
-            assert call["function"]["name"] == "f"
-            assert call["function"]["arguments"] == '{"a": 1}'
-            assert result == {"role": "tool", "content": "found", "tool_call_id": call["id"]}
-        with subtests.test(name, protocol="anthropic"):
-            body = bodies_by_every_way(chat_aki, "anthropic", ["hi", *history])
-            words, use = body["messages"][1]["content"]
-            assert (words, use) == (LOOK, {**USE, "id": use["id"]})
-            assert body["messages"][2]["content"][0]["tool_use_id"] == use["id"]
+@subcases("name", HISTORIES)
+def test_another_makers_history_is_reduced_to_what_everyone_reads(name: str, body) -> None:
+    _, assistant, result = body(chat_aki, "openai", ["hi", *HISTORIES[name]])["messages"]
+    (call,) = assistant.pop("tool_calls")
+    assert assistant == {"role": "assistant", "content": "I look."}
+    assert call["function"] == {"name": "f", "arguments": '{"a": 1}'}
+    assert result == {"role": "tool", "content": "found", "tool_call_id": call["id"]}
+    _, (words, use), (result,) = contents_of(body(chat_aki, "anthropic", ["hi", *HISTORIES[name]]))
+    assert (words, use) == (LOOK, {**USE, "id": use["id"]})
+    assert result["tool_use_id"] == use["id"]
 
 
 def result_of(text: str, role: str = "tool", **fields: Any) -> ChatMessage:
@@ -322,143 +287,118 @@ def conversation(framework: Any, *ids: str, arguments: Any = None) -> list[Any]:
     return ["hi", message, *(ToolMessage(str(n), tool_call_id=each) for n, each in enumerate(ids))]
 
 
-def test_ids_are_rewritten_in_pairs_where_the_wire_needs_it(subtests) -> None:
-    for framework in (chat_aki, aki):
-        for ids, kept_on_openai in (
-            (("functions.f:0",), True),
-            (("",), False),
-            (("a", "a"), False),
-            (("call_1", "call_2"), True),
-            (("x" * 80,), True),
-            (("", ""), False),
-        ):
-            with subtests.test(ids=ids, framework=framework.__name__):
-                body = bodies_by_every_way(framework, "openai", conversation(framework, *ids))
-                _, assistant, *results = body["messages"]
-                sent = [call["id"] for call in assistant["tool_calls"]]
-                assert [result["tool_call_id"] for result in results] == sent
-                assert len(set(sent)) == len(ids)
-                assert all(sent)
-                if kept_on_openai:
-                    assert sent == list(ids)
-                body = bodies_by_every_way(framework, "anthropic", conversation(framework, *ids))
-                _, assistant, results = body["messages"]
-                sent = [block["id"] for block in assistant["content"]]
-                assert [block["tool_use_id"] for block in results["content"]] == sent
-                assert len(set(sent)) == len(ids)
-                assert all(each and len(each) <= 64 and "." not in each and ":" not in each for each in sent)
+def pairs_in(protocol: Protocol, body: dict[str, Any]) -> tuple[list[tuple[str, Any]], list[tuple[str, str]]]:
+    """IDs and arguments of the calls that were sent, and IDs and texts of the results."""
+    _, assistant, *results = body["messages"]
+    if protocol == "openai":
+        calls = [(call["id"], json.loads(call["function"]["arguments"])) for call in assistant["tool_calls"]]
+        return calls, [(result["tool_call_id"], result["content"]) for result in results]
+    (message,) = results
+    blocks = [(block["tool_use_id"], block["content"][0]["text"]) for block in message["content"]]
+    return [(use["id"], use["input"]) for use in assistant["content"] if use["type"] == "tool_use"], blocks
 
 
-def test_results_without_an_id_are_those_of_the_calls_in_order(subtests) -> None:
-
-    def answer_of(**fields: Any) -> ChatMessage:
-        return ChatMessage(role="assistant", additional_kwargs=fields)
-
-    two = conversation(aki, "c1", "c2", arguments={"a": 1})[1]
-    rows: dict[str, list[ChatMessage]] = {
-        "the older single call": [answer_of(**OLDER), result_of("0", role="function", name="f")],
-        "no IDs at the results": [two, result_of("0"), result_of("1")],
-        "calls in Anthropic's form": [answer_of(tool_calls=[USE]), result_of("0", tool_call_id="c1")],
-        "calls in Bedrock's form": [
-            answer_of(tool_calls=[{"toolUseId": "c1", "name": "f", "input": {"a": 1}}]),
-            result_of("0", tool_call_id="c1"),
-        ],
-        "calls in Gemini's form": [
-            answer_of(tool_calls=[{"id": "c1", "name": "f", "args": {"a": 1}}]),
-            result_of("0", tool_call_id="c1"),
-        ],
-        "the name as the ID of the result": [
-            answer_of(tool_calls=[{"function": {"name": "f", "arguments": {"a": 1}}}]),
-            result_of("0", tool_call_id="f"),
-        ],
-        "the second alone has one": [two, result_of("1", tool_call_id="c2"), result_of("0")],
-    }
-    for name, messages in rows.items():
-        for protocol in PROTOCOLS:
-            with subtests.test(name, protocol=protocol):
-                _, assistant, *results = bodies_by_every_way(aki, protocol, [ChatMessage("hi"), *messages])["messages"]
-                if protocol == "openai":
-                    calls = {call["id"]: json.loads(call["function"]["arguments"]) for call in assistant["tool_calls"]}
-                    sent = sorted((result["content"], result["tool_call_id"]) for result in results)
-                else:
-                    uses = [block for block in assistant["content"] if block["type"] == "tool_use"]
-                    calls = {use["id"]: use["input"] for use in uses}
-                    blocks = results[0]["content"]
-                    sent = sorted((block["content"][0]["text"], block["tool_use_id"]) for block in blocks)
-                assert list(calls.values()) == [{"a": 1}] * len(calls)
-                assert sent == [(str(number), call_id) for number, call_id in enumerate(calls)]
+@subcases("framework", FRAMEWORKS)
+def test_ids_are_rewritten_in_pairs_where_the_wire_needs_it(framework: Any, body) -> None:
+    kept: list[tuple[str, ...]] = [("functions.f:0",), ("call_1", "call_2"), ("x" * 80,)]
+    for ids, protocol in product((*kept, ("",), ("a", "a"), ("", "")), PROTOCOLS):
+        calls, results = pairs_in(protocol, body(framework, protocol, conversation(framework, *ids)))
+        sent = [call_id for call_id, _ in calls]
+        assert results == [(call_id, str(number)) for number, call_id in enumerate(sent)]
+        assert len({*sent} - {""}) == len(ids)
+        if protocol == "openai":
+            assert ids not in kept or sent == list(ids)
+        else:
+            assert all(len(each) <= 64 and "." not in each and ":" not in each for each in sent)
 
 
-def test_broken_arguments_can_be_read_by_every_service(subtests) -> None:
-    for framework in (chat_aki, aki):
-        for arguments, openai in (
-            ('{"city": "Ro', '{"not_json": "{\\"city\\": \\"Ro"}'),
-            ("[1]", '{"not_json": "[1]"}'),
-            ("", "{}"),
-            ("Rome", '{"not_json": "Rome"}'),
-            ('{"a": "\ud83d', '{"not_json": "{\\"a\\": \\"\\\\ud83d"}'),  # half a pair of surrogates
-            ({"a": "\ud83d"}, '{"not_json": "{\\"a\\": \\"\\\\ud83d\\"}"}'),
-        ):
-            with subtests.test(arguments=arguments, framework=framework.__name__):
-                history = conversation(framework, "c1", arguments=arguments)
-                body = bodies_by_every_way(framework, "openai", history)
-                assert body["messages"][1]["tool_calls"][0]["function"]["arguments"] == openai
+def answer_of(**fields: Any) -> ChatMessage:
+    return ChatMessage(role="assistant", additional_kwargs=fields)
 
 
-def test_text_is_one_string_joined_as_the_framework_joins(subtests) -> None:
-    texts = [{"type": "text", "text": "a"}, {"type": "text", "text": ""}, "b"]
-    rows = [
-        (chat_aki, [HumanMessage(texts)], "ab"),
-        (chat_aki, [HumanMessage([])], ""),
-        (chat_aki, [HumanMessage(["a"])], "a"),
-        (chat_aki, [HumanMessage(["a", {"type": "text-plain", "text": "b"}])], "a\nb"),
-        (chat_aki, [HumanMessage([{"type": "text", "text": None}, "a"])], "a"),
-        (aki, [ChatMessage(blocks=[TextBlock(text="a"), TextBlock(text=""), TextBlock(text="b")])], "a\nb"),
-        (aki, [ChatMessage(blocks=[])], ""),
-    ]
-    for framework, messages, expected in rows:
-        with subtests.test(expected=expected):
-            body = bodies_by_every_way(framework, "openai", messages)
-            assert body["messages"] == [{"role": "user", "content": expected}]
+TWO = conversation(aki, "c1", "c2", arguments={"a": 1})[1]
+BY_ID = result_of("0", tool_call_id="c1")
+PAIRS: dict[str, list[ChatMessage]] = {
+    "the older single call": [answer_of(**OLDER), result_of("0", role="function", name="f")],
+    "no IDs at the results": [TWO, result_of("0"), result_of("1")],
+    "calls in Anthropic's form": [answer_of(tool_calls=[USE]), BY_ID],
+    "calls in Bedrock's form": [answer_of(tool_calls=[{"toolUseId": "c1", "name": "f", "input": {"a": 1}}]), BY_ID],
+    "calls in Gemini's form": [answer_of(tool_calls=[{"id": "c1", "name": "f", "args": {"a": 1}}]), BY_ID],
+    "the name as the ID of the result": [
+        answer_of(tool_calls=[{"function": {"name": "f", "arguments": {"a": 1}}}]),
+        result_of("0", tool_call_id="f"),
+    ],
+    "the second alone has one": [TWO, result_of("1", tool_call_id="c2"), result_of("0")],
+}
 
 
-def test_a_name_is_left_out_of_tool_messages(subtests) -> None:
-    standard = HISTORIES["a standard call alone"][0]
-    ann, result = HumanMessage("hi", name="ann"), ToolMessage("x", tool_call_id="c1", name="f")
-    other = [ChatMessage("hi", additional_kwargs={"name": "ann"}), result_of("x", tool_call_id="c1", name="f")]
-    rows = [(chat_aki, [ann, standard, result]), (aki, other)]
-    for framework, messages in rows:
-        with subtests.test(framework.__name__):
-            sent = bodies_by_every_way(framework, "openai", messages)["messages"]
-            assert sent[0]["name"] == "ann"
-            assert "name" not in sent[-1]
+@subcases("name", PAIRS)
+def test_results_without_an_id_are_those_of_the_calls_in_order(name: str, body) -> None:
+    for protocol in PROTOCOLS:
+        calls, results = pairs_in(protocol, body(aki, protocol, [ChatMessage("hi"), *PAIRS[name]]))
+        assert [arguments for _, arguments in calls] == [{"a": 1}] * len(calls)
+        assert sorted(results, key=itemgetter(1)) == [(call_id, str(at)) for at, (call_id, _) in enumerate(calls)]
 
 
-def test_a_conversation_that_would_be_empty_is_a_user_turn_or_refused(subtests) -> None:
+@subcases("framework", FRAMEWORKS)
+def test_broken_arguments_can_be_read_by_every_service(framework: Any, body) -> None:
+    for arguments, openai in (
+        ('{"city": "Ro', '{"not_json": "{\\"city\\": \\"Ro"}'),
+        ("[1]", '{"not_json": "[1]"}'),
+        ("", "{}"),
+        ("Rome", '{"not_json": "Rome"}'),
+        ('{"a": "\ud83d', '{"not_json": "{\\"a\\": \\"\\\\ud83d"}'),  # half a pair of surrogates
+        ({"a": "\ud83d"}, '{"not_json": "{\\"a\\": \\"\\\\ud83d\\"}"}'),
+    ):
+        _, assistant, _ = body(framework, "openai", conversation(framework, "c1", arguments=arguments))["messages"]
+        assert assistant["tool_calls"][0]["function"]["arguments"] == openai
+
+
+def test_text_is_one_string_joined_as_the_framework_joins(body) -> None:
+    for message, expected in (
+        (HumanMessage([{"type": "text", "text": "a"}, {"type": "text", "text": ""}, "b"]), "ab"),
+        (HumanMessage([]), ""),
+        (HumanMessage(["a"]), "a"),
+        (HumanMessage(["a", {"type": "text-plain", "text": "b"}]), "a\nb"),
+        (HumanMessage([{"type": "text", "text": None}, "a"]), "a"),
+        (ChatMessage(blocks=[TextBlock(text="a"), TextBlock(text=""), TextBlock(text="b")]), "a\nb"),
+        (ChatMessage(blocks=[]), ""),
+    ):
+        framework = aki if isinstance(message, ChatMessage) else chat_aki
+        assert body(framework, "openai", [message])["messages"] == [{"role": "user", "content": expected}]
+
+
+def test_a_name_is_left_out_of_tool_messages(body) -> None:
+    call, _ = HISTORIES["a standard call alone"]
+    result = ToolMessage("x", tool_call_id="c1", name="f")
+    named = ChatMessage("hi", additional_kwargs={"name": "ann"})
+    for framework, messages in (
+        (chat_aki, [HumanMessage("hi", name="ann"), call, result]),
+        (aki, [named, result_of("x", tool_call_id="c1", name="f")]),
+    ):
+        sent = body(framework, "openai", messages)["messages"]
+        assert sent[0]["name"] == "ann"
+        assert "name" not in sent[-1]
+
+
+def test_a_conversation_that_would_be_empty_is_a_user_turn_or_refused(server, body, refused) -> None:
     for framework, message in (
         (chat_aki, SystemMessage("be kind")),
         (aki, ChatMessage(role="system", content="be kind")),
     ):
-        with subtests.test(framework.__name__):
-            body = bodies_by_every_way(framework, "anthropic", [message])
-            assert body["messages"] == [{"role": "user", "content": [text("be kind")]}]
-            assert "system" not in body
-    with subtests.test("a blank end"), ScriptServer(always=answer) as server:
-        with pytest.raises(ConfigurationError, match="blank"):
-            chat_aki(server, "anthropic").invoke(["hi", AIMessage("ho"), HumanMessage(" ")])
-        assert not server.requests
-    for framework in (chat_aki, aki):
+        sent = body(framework, "anthropic", [message])
+        assert (sent["messages"], "system" in sent) == ([{"role": "user", "content": [text("be kind")]}], False)
         for protocol, messages in (("openai", []), *(("anthropic", each) for each in ([], [" "], [""], ["\n"]))):
-            with subtests.test(protocol=protocol, messages=messages), ScriptServer(always=answer) as server:
-                with pytest.raises(ConfigurationError, match="empty"):
-                    ask(framework(server, protocol), "blocking", messages)
-                assert not server.requests
+            with refused("empty"):
+                ask(framework(server, protocol), "blocking", messages)
+    with refused("blank"):
+        chat_aki(server, "anthropic").invoke(["hi", AIMessage("ho"), HumanMessage(" ")])
 
 
-def test_a_local_path_is_no_url(subtests) -> None:
-    paths = ("r.png", "/home/r.png", "C:\\r.png", "./a/r.png", "file:///home/r.png", "FILE://r.png")
-    blocks: list[dict[str, Any]] = [media("image", path) for path in (*paths, Path("r.png"))]
-    blocks += [
+def test_a_local_path_is_no_url(server, refused) -> None:
+    paths = ("r.png", "/home/r.png", "C:\\r.png", "./a/r.png", "file:///home/r.png", "FILE://r.png", Path("r.png"))
+    for block in (
+        *(media("image", path) for path in paths),
         {"type": "image", "url": "r.png"},
         {"type": "file", "url": "a.pdf", "mime_type": "application/pdf"},
         {"type": "document", "source": {"type": "url", "url": "a.pdf"}},
@@ -468,86 +408,65 @@ def test_a_local_path_is_no_url(subtests) -> None:
         {"type": "input_file", "file_url": "a.pdf"},
         {"type": "file", "file": {"filename": "a.pdf", "file_data": "a.pdf"}},
         {"type": "image", "base64": "./r.png", "mime_type": "image/png"},
-    ]
-    for block in blocks:
-        with subtests.test(str(block)), ScriptServer(always=answer) as server:
-            with pytest.raises(ConfigurationError, match="pass a local file as bytes"):
-                chat_aki(server).invoke([HumanMessage([block])])
-            assert not server.requests
-    with ScriptServer(always=answer) as server:
-        aki(server).chat([ChatMessage(blocks=[ImageBlock(url="gs://bucket/r.png"), TextBlock(text="see")])])
+    ):
+        with refused("pass a local file as bytes"):
+            chat_aki(server).invoke([HumanMessage([block])])
+    aki(server).chat([ChatMessage(blocks=[ImageBlock(url="gs://bucket/r.png"), TextBlock(text="see")])])
     assert server.requests[0].json["messages"][0]["content"][0]["image_url"]["url"] == "gs://bucket/r.png"
 
 
-def test_llama_index_blocks_reach_both_wires() -> None:
+def test_llama_index_blocks_reach_both_wires(server, body, refused) -> None:
     document = [ChatMessage(blocks=[TextBlock(text="see"), DocumentBlock(url=URL, title="T")])]
-    assert URL in str(bodies_by_every_way(aki, "openai", document)["messages"])
-    body = bodies_by_every_way(aki, "anthropic", document)
-    assert body["messages"][0]["content"][1] == sourced("document", title="T")
-    with ScriptServer(always=answer) as server, pytest.raises(ConfigurationError, match="cannot say"):
+    assert URL in str(body(aki, "openai", document)["messages"])
+    assert contents_of(body(aki, "anthropic", document))[0][1] == sourced("document", title="T")
+    with refused("cannot say"):
         aki(server, "anthropic").chat([ChatMessage(blocks=[VideoBlock(url=URL)])])
-
-
-def test_llama_index_blocks_without_data_and_of_earlier_answers(subtests) -> None:
     for block in (ImageBlock(), DocumentBlock(title="T"), VideoBlock(), AudioBlock()):
-        with subtests.test(type(block).__name__), ScriptServer(always=answer) as server:
-            with pytest.raises(ConfigurationError, match=f"data of a {type(block).__name__}"):
-                aki(server).chat([ChatMessage(blocks=[block])])
-            assert not server.requests
+        with refused(f"data of a {type(block).__name__}"):
+            aki(server).chat([ChatMessage(blocks=[block])])
     source = CitationBlock(cited_content=TextBlock(text="c"), source=URL, title="T", additional_location_info={})
-    shown = ChatMessage(role="assistant", blocks=[ImageBlock(url=URL), TextBlock(text="look"), source])
+    earlier = ChatMessage(role="assistant", blocks=[ImageBlock(url=URL), TextBlock(text="look"), source])
     for protocol, content in (("openai", "look"), ("anthropic", [text("look")])):
-        with subtests.test("an earlier answer", protocol=protocol):
-            body = bodies_by_every_way(aki, protocol, [ChatMessage("hi"), shown, ChatMessage("and?")])
-            assert body["messages"][1] == {"role": "assistant", "content": content}
+        sent = body(aki, protocol, [ChatMessage("hi"), earlier, ChatMessage("and?")])["messages"]
+        assert sent[1] == {"role": "assistant", "content": content}
 
 
-def turn(framework: Any, provider: str | None, *behind: Any, **fields: Any) -> list[Any]:
-    """A turn of tools with a thought, not closed by an answer without calls."""
+def turn(framework: Any, provider: str | None, *behind: tuple[str, str], **fields: Any) -> list[Any]:
+    """A turn of tools with a thought, and what is said behind it, by the first letters of the roles."""
     maker = {} if provider is None else {"model_provider": provider}
     if framework is aki:
         blocks = [ThinkingBlock(content="hm"), ToolCallBlock(tool_call_id="c1", tool_name="f")]
         thought = ChatMessage(role="assistant", blocks=blocks, additional_kwargs={**fields, **maker})
-        return [ChatMessage("hi"), thought, result_of("found", tool_call_id="c1"), *behind]
+        tail = [ChatMessage(words, role={"u": "user", "a": "assistant"}[role]) for role, words in behind]
+        return [ChatMessage("hi"), thought, result_of("found", tool_call_id="c1"), *tail]
     kwargs = {"reasoning_content": "hm", **fields}
-    return ["hi", AIMessage("", tool_calls=[CALL], additional_kwargs=kwargs, response_metadata=maker), RESULT, *behind]
+    tail = [{"u": HumanMessage, "a": AIMessage}[role](words) for role, words in behind]
+    return ["hi", AIMessage("", tool_calls=[CALL], additional_kwargs=kwargs, response_metadata=maker), RESULT, *tail]
 
 
-def test_thoughts_of_an_open_turn_go_back_to_their_maker_alone(subtests) -> None:
-    behind = {chat_aki: [HumanMessage("and?")], aki: [ChatMessage("and?")]}
-    ended = {
-        chat_aki: [AIMessage("done"), HumanMessage("and?")],
-        aki: [ChatMessage(role="assistant", content="done"), ChatMessage("and?")],
-    }
-    for framework in (chat_aki, aki):
-        for provider, tail, is_sent in (
-            ("mine", [], True),
-            ("mine", behind[framework], True),
-            ("mine", ended[framework], False),
-            ("aki", [], False),
-            (None, [], True),
-        ):
-            with subtests.test(framework=framework.__name__, provider=provider, tail=tail):
-                body = bodies_by_every_way(framework, "openai", turn(framework, provider, *tail))
-                assert body["messages"][1].get("reasoning_content") == ("hm" if is_sent else None)
-    for framework in (chat_aki, aki):
-        with subtests.test(framework.__name__, protocol="anthropic"):
-            body = bodies_by_every_way(framework, "anthropic", turn(framework, "mine"))
-            assert body["messages"][1]["content"][0] == {"type": "thinking", "thinking": "hm"}
+@subcases("framework", FRAMEWORKS)
+def test_thoughts_of_an_open_turn_go_back_to_their_maker_alone(framework: Any, body) -> None:
+    for provider, behind, is_sent in (
+        ("mine", [], True),
+        ("mine", [("u", "and?")], True),
+        ("mine", [("a", "done"), ("u", "and?")], False),
+        ("aki", [], False),
+        (None, [], True),
+    ):
+        sent = body(framework, "openai", turn(framework, provider, *behind))["messages"]
+        assert sent[1].get("reasoning_content") == ("hm" if is_sent else None)
+    sent = body(framework, "anthropic", turn(framework, "mine"))["messages"]
+    assert sent[1]["content"][0] == {"type": "thinking", "thinking": "hm"}
 
 
-def test_opaque_state_goes_back_to_its_maker_alone(subtests) -> None:
+@subcases("framework", FRAMEWORKS)
+def test_opaque_state_goes_back_to_its_maker_alone(framework: Any, body) -> None:
     details = [{"type": "reasoning.encrypted", "data": "zzz"}]
     extras = {"c1": {"extra_content": {"google": {"thought_signature": "zzz"}}}}
     fields = {"reasoning_details": details, "tool_call_extras": extras, "reasoning_field": "reasoning"}
-    for framework in (chat_aki, aki):
-        for provider in ("mine", "aki"):
-            with subtests.test(framework.__name__, provider=provider):
-                message = bodies_by_every_way(framework, "openai", turn(framework, provider, **fields))["messages"][1]
-                if provider == "mine":
-                    assert message["reasoning_details"] == details
-                    assert message["reasoning"] == "hm"
-                    assert message["tool_calls"][0]["extra_content"] == extras["c1"]["extra_content"]
-                else:
-                    assert "zzz" not in str(message)
-                    assert "hm" not in str(message)
+    message = body(framework, "openai", turn(framework, "mine", **fields))["messages"][1]
+    assert (message["reasoning_details"], message["reasoning"]) == (details, "hm")
+    assert message["tool_calls"][0]["extra_content"] == extras["c1"]["extra_content"]
+    other = body(framework, "openai", turn(framework, "aki", **fields))["messages"][1]
+    assert "zzz" not in str(other)
+    assert "hm" not in str(other)

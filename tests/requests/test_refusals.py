@@ -13,8 +13,9 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from llama_index.core.base.llms.types import ChatMessage
 
-from tests.requests.frameworks import WAYS, aki, answer, ask, chat_aki
-from tests.script_server import ScriptServer, json_answer
+from tests.requests.frameworks import FRAMEWORKS, WAYS, answer, ask, chat_aki
+from tests.script_server import json_answer
+from tests.subcases import subcases
 
 # The scripted server answers with the same model, whichever is asked for.
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
@@ -22,14 +23,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMisma
 
 def in_turns(roles: str, framework: Any, **fields: Any) -> list[Any]:
     """A conversation by the first letters of its roles."""
-    classes: dict[str, Any] = {"s": SystemMessage, "u": HumanMessage, "a": AIMessage}
     if framework is chat_aki:
+        classes: dict[str, Any] = {"s": SystemMessage, "u": HumanMessage, "a": AIMessage}
         return [classes[role](f"text {at}", **fields) for at, role in enumerate(roles)]
     names = {"s": "system", "u": "user", "a": "assistant"}
-    return [
-        ChatMessage(f"text {at}", role=names[role], **({"additional_kwargs": fields} if fields else {}))
-        for at, role in enumerate(roles)
-    ]
+    return [ChatMessage(f"text {at}", role=names[role], additional_kwargs=fields) for at, role in enumerate(roles)]
 
 
 def roles_alternate(body: dict[str, Any]) -> bool:
@@ -60,18 +58,15 @@ REFUSED: dict[str, tuple[str, dict[str, Any], dict[str, Any], Callable[[dict[str
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_form_that_a_service_refuses_is_sent_in_another_one(name: str) -> None:
+@subcases("way", WAYS)
+@subcases("framework", FRAMEWORKS)
+def test_a_form_that_a_service_refuses_is_sent_in_another_one(name: str, way: str, framework: Any, server) -> None:
     roles, message_fields, fields, is_refused, words = REFUSED[name]
-    for framework in (chat_aki, aki):
-        for way in WAYS:
-            with ScriptServer() as server:
-                server.always = lambda request: (
-                    json_answer({"error": {"message": words}}, 400) if is_refused(request.json) else answer(request)
-                )
-                model = framework(server, **fields)
-                assert ask(model, way, in_turns(roles, framework, **message_fields))
-                first, second = server.requests
-                texts = " ".join(message["content"] for message in second.json["messages"])
-                assert [texts.count(f"text {at}") for at in range(len(roles))] == [1] * len(roles)
-                assert second.json.get("max_completion_tokens") == fields.get("max_tokens")
-                assert is_refused(first.json)
+    refusal = json_answer({"error": {"message": words}}, 400)
+    server.always = lambda request: refusal if is_refused(request.json) else answer(request)
+    assert ask(framework(server, **fields), way, in_turns(roles, framework, **message_fields))
+    first, second = server.requests
+    texts = " ".join(message["content"] for message in second.json["messages"])
+    assert [texts.count(f"text {at}") for at in range(len(roles))] == [1] * len(roles)
+    assert second.json.get("max_completion_tokens") == fields.get("max_tokens")
+    assert is_refused(first.json)

@@ -136,7 +136,9 @@ class Way:
         return ("a" if self.is_async else "") + ("stream" if self.streamed else "chat")
 
     def ask(self, client: Client, request: ChatRequest | None = None) -> ChatReply:
-        return added_up(self.deltas(client, request)) if self.streamed else self._whole(client, request)
+        if self.is_async:
+            return run(self.aask(client, request))
+        return added_up(self.deltas(client, request)) if self.streamed else client.chat(request or request_for())
 
     def ask_twice(self, client: Client, request: ChatRequest | None = None) -> list[ChatReply]:
         return [self.ask(client, request) for _ in range(2)]
@@ -152,25 +154,20 @@ class Way:
 
     def deltas(self, client: Client, request: ChatRequest | None = None) -> list[ChatDelta]:
         """What had come before an error is given up; use it where none is expected."""
-        request = request or request_for()
-        if not self.is_async:
-            return list(client.stream(request))
-
-        async def collect() -> list[ChatDelta]:
-            return [delta async for delta in client.astream(request)]
-
-        return run(collect())
+        if self.is_async:
+            return run(self._adeltas(client, request))
+        return list(client.stream(request or request_for()))
 
     async def aask(self, client: Client, request: ChatRequest | None = None) -> ChatReply:
         """Within a running loop; for the async ways alone."""
-        request = request or request_for()
-        if self.streamed:
-            return added_up([delta async for delta in client.astream(request)])
-        return await client.achat(request)
+        return (
+            added_up(await self._adeltas(client, request))
+            if self.streamed
+            else await client.achat(request or request_for())
+        )
 
-    def _whole(self, client: Client, request: ChatRequest | None) -> ChatReply:
-        request = request or request_for()
-        return run(client.achat(request)) if self.is_async else client.chat(request)
+    async def _adeltas(self, client: Client, request: ChatRequest | None) -> list[ChatDelta]:
+        return [delta async for delta in client.astream(request or request_for())]
 
 
 WAYS = tuple(Way(streamed=streamed, is_async=is_async) for is_async in (False, True) for streamed in (False, True))
@@ -196,7 +193,11 @@ class Clock:
         class Time:
             time = staticmethod(lambda: time.time() + clock.passed)
             monotonic = staticmethod(lambda: time.monotonic() + clock.passed)
-            sleep = staticmethod(clock.pause)
+
+            @staticmethod
+            def sleep(seconds: float) -> None:
+                assert asyncio._get_running_loop() is None, "a pause holds the event loop up"
+                clock.pause(seconds)
 
         class Asyncio:
             def __getattr__(self, name: str) -> Any:

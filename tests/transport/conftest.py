@@ -4,20 +4,15 @@ from collections.abc import Iterator
 import pytest
 
 from aki_transport.emulator import Emulator
-from aki_transport.models.listing import forget_listings
 from aki_transport.transport import connections
 from tests.transport.asking import Clock
 from tests.transport.raw_server import Caller, calling
 
-_OTHERS = ("AKI_", "AACFLOW_", "AK_AI_CORE_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_")
-
 
 @pytest.fixture(autouse=True)
-def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No listing read, no key and no proxy in the environment."""
-    forget_listings()
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(_OTHERS) or name.lower().endswith("_proxy"):
+        if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
 
 

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import httpx
@@ -137,15 +138,13 @@ def answering(*first: bytes, then: bytes = GOOD, stay: bool = True, written: thr
     """
 
     def handle(connection: Any, number: int) -> None:
-        is_first = number == 1
-        while read_request(connection):
-            for piece in first if is_first else (then,):
+        if number == 1 and read_request(connection):
+            for piece in first:
                 connection.sendall(piece)
-            if is_first and written is not None:
+            if written is not None:
                 written.set()
-            if is_first and not stay:
-                return
-            is_first = False
+        while (stay or number > 1) and read_request(connection):
+            connection.sendall(then)
 
     return handle
 
@@ -235,22 +234,14 @@ def proxying(
     return handle
 
 
-class OneProxy:
-    """Stands in for the environment's proxies: every address is reached through this one, this machine too."""
-
-    def __init__(self, address: str | None) -> None:
-        self._proxy = None if address is None else httpx.Proxy(address)
-
-    def proxy_for(self, _: httpx.URL) -> httpx.Proxy | None:
-        return self._proxy
-
-
 class Caller:
     """Calls over connections of its own, sync, or async on a loop of its own; a test reads the same for both."""
 
     def __init__(self, *, is_async: bool, proxy: str | None = None, ssl_context: ssl.SSLContext | None = None) -> None:
         self.is_async = is_async
-        self._parts: Any = (ssl_context or ssl.create_default_context(cafile=PEM), OneProxy(proxy))
+        # Stands in for the environment's proxies: every address is reached through this one, this machine too.
+        proxies: Any = SimpleNamespace(proxy_for=lambda _: None if proxy is None else httpx.Proxy(proxy))
+        self._parts = (ssl_context or ssl.create_default_context(cafile=PEM), proxies)
         self._runner = asyncio.Runner()
         self.client = self._make()
 

@@ -8,26 +8,14 @@ import traceback
 import httpx
 import pytest
 
-from aki_transport import (
-    PROVIDERS,
-    AKIError,
-    APIStatusError,
-    Client,
-    ConfigurationError,
-    Provider,
-    Route,
-    StreamInterruptedError,
-    __version__,
-)
+from aki_transport import PROVIDERS, Client, Provider, Route, __version__, errors
 from aki_transport.auth import emulated, secret_header_values
-from aki_transport.emulator import Emulator
 from aki_transport.redaction import escape_control
 from aki_transport.transport.call import Call, Job, Timeout
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import ScriptServer, json_answer, sse, text_answer
 from tests.transport.asking import (
     KEY,
-    Way,
     client_for,
     good,
     in_every_chat,
@@ -55,8 +43,8 @@ SECRET = "hunter2-the-passw0rd"
         *(f"https://me:{SECRET}@[::1/v1", f"ftp://me:{SECRET}@aki.io/v1"),
     ],
 )
-def test_an_unsafe_url_is_refused_before_anything_is_sent(url: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"AKI\.IO: base_url") as caught:
+def test_an_unsafe_url_is_refused_before_anything_is_sent(url):
+    with pytest.raises(errors.ConfigurationError, match=r"AKI\.IO: base_url") as caught:
         Client(base_url=url, api_key=KEY)
     assert SECRET not in str(caught.value)
 
@@ -70,27 +58,25 @@ def test_an_unsafe_url_is_refused_before_anything_is_sent(url: str) -> None:
         *("http://[::1]:80/v1", "http://[0:0:0:0:0:0:0:1]/v1"),
     ],
 )
-def test_a_safe_url_is_taken(url: str) -> None:
+def test_a_safe_url_is_taken(url):
     assert Client(base_url=url).base_url == url.rstrip("/")
 
 
-def test_plain_http_is_taken_where_it_is_allowed() -> None:
+def test_plain_http_is_taken_where_it_is_allowed():
     assert Client(base_url="http://10.0.0.1/v1", allow_insecure=True).base_url == "http://10.0.0.1/v1"
 
 
 @pytest.mark.parametrize("url", ["https://example.com/v1", "https://aki.io.example.com/v1", "https://xaki.io/v1"])
 @in_every_chat
-def test_a_key_from_the_environment_goes_to_no_foreign_host(
-    chat_way: Way, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_from_the_environment_goes_to_no_foreign_host(chat_way, url, monkeypatch):
     monkeypatch.setenv("AKI_API_KEY", KEY)
-    with pytest.raises(ConfigurationError, match=r"AKI_API_KEY goes only to aki\.io") as caught:
+    with pytest.raises(errors.ConfigurationError, match=r"AKI_API_KEY goes only to aki\.io") as caught:
         chat_way.ask(Client(base_url=url))
     assert KEY not in str(caught.value)
 
 
 @in_every_way
-def test_the_key_is_looked_for_in_order(way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_is_looked_for_in_order(way, server, monkeypatch):
     server.always = good
     monkeypatch.delenv("AKI_API_KEY", raising=False)
     for name, value in (("AKI_IO_API_KEY", "second"), ("AKI_API_KEY", " first\n")):
@@ -102,8 +88,8 @@ def test_the_key_is_looked_for_in_order(way: Way, server: ScriptServer, monkeypa
 
 
 @pytest.mark.parametrize("key", ["a\r\nx: y", "a\nb", "a b", "schl\u00fcssel", "a\0", "a\x7f"])
-def test_a_key_that_no_header_takes_is_refused_without_showing_it(key: str) -> None:
-    with pytest.raises(ConfigurationError) as caught:
+def test_a_key_that_no_header_takes_is_refused_without_showing_it(key):
+    with pytest.raises(errors.ConfigurationError) as caught:
         Client(api_key=key)
     assert key not in str(caught.value)
     assert key not in repr(caught.value)
@@ -113,12 +99,12 @@ def test_a_key_that_no_header_takes_is_refused_without_showing_it(key: str) -> N
     "headers",
     [{"x": "a\r\nb: c"}, {"x": "a\nb"}, {"x\r\n": "a"}, {"": "a"}, {"a b": "c"}, {"x": "\u00fc"}, {"x": "\0"}],
 )
-def test_headers_that_http_does_not_take_are_refused(headers: dict[str, str]) -> None:
-    with pytest.raises(ConfigurationError, match="default_headers"):
+def test_headers_that_http_does_not_take_are_refused(headers):
+    with pytest.raises(errors.ConfigurationError, match="default_headers"):
         Client(default_headers=headers)
 
 
-def test_a_call_has_the_documented_defaults_and_shows_neither_headers_nor_form() -> None:
+def test_a_call_has_the_documented_defaults_and_shows_neither_headers_nor_form():
     call = Call(path="/x", form={"files": SECRET}, headers={"x": SECRET})
     assert SECRET not in repr(call)
     assert (call.stream, call.read_only, Job(follow=lambda _: (call, call)).stream) == (False, False, False)
@@ -135,9 +121,7 @@ OTHERS = {
 
 
 @in_every_way
-def test_exactly_these_headers_are_sent_whatever_the_environment_says(
-    way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_exactly_these_headers_are_sent_whatever_the_environment_says(way, server, monkeypatch):
     for name, value in OTHERS.items():
         monkeypatch.setenv(name, value)
     server.say(good)
@@ -152,11 +136,11 @@ def test_exactly_these_headers_are_sent_whatever_the_environment_says(
             "user-agent": f"aki-integrations/{__version__}",
             "x-mine": "1",
         }
-    with pytest.raises(ConfigurationError, match="no key; set AKI_API_KEY or AKI_IO_API_KEY or pass api_key="):
+    with pytest.raises(errors.ConfigurationError, match="no key; set AKI_API_KEY or AKI_IO_API_KEY or pass api_key="):
         way.ask(Client())
 
 
-def test_the_secrets_in_headers_are_found_by_the_names_of_the_headers() -> None:
+def test_the_secrets_in_headers_are_found_by_the_names_of_the_headers():
     headers = {
         "Authorization": "Bearer first-secret",
         "x-api-key": "second-secret",
@@ -172,23 +156,21 @@ def test_the_secrets_in_headers_are_found_by_the_names_of_the_headers() -> None:
 
 
 @in_every_stream
-def test_what_had_arrived_of_a_stream_stays_as_it_is(stream_way: Way, server: ScriptServer) -> None:
+def test_what_had_arrived_of_a_stream_stays_as_it_is(stream_way, server):
     server.always = sse(chunk(f"the text with {KEY} in it"), done=False, end="cut")
-    with pytest.raises(StreamInterruptedError) as caught:
+    with pytest.raises(errors.StreamInterruptedError) as caught:
         stream_way.ask(client_for(server, max_retries=0))
     assert caught.value.partial_text == f"the text with {KEY} in it"
     assert KEY not in str(caught.value)
 
 
 @in_every_way
-def test_control_characters_of_a_server_reach_no_message_and_no_log(
-    way: Way, server: ScriptServer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_control_characters_of_a_server_reach_no_message_and_no_log(way, server, caplog):
     caplog.set_level(logging.DEBUG)
     server.always = json_answer(
         {"error": {"message": "\x1b[2Jgone \u202etxt.exe", "code": "a\u2066b"}}, 400, x_request_id="r\x9b31m"
     )
-    with pytest.raises(APIStatusError) as caught:
+    with pytest.raises(errors.APIStatusError) as caught:
         way.ask(client_for(server, max_retries=0))
     error = caught.value
     assert r"\x1b[2Jgone \u202etxt.exe" in str(error)
@@ -199,7 +181,7 @@ def test_control_characters_of_a_server_reach_no_message_and_no_log(
 
 @pytest.mark.usefixtures("clock")
 @in_every_way
-def test_the_key_is_in_no_local_of_a_call_that_is_under_way(way: Way, server: ScriptServer) -> None:
+def test_the_key_is_in_no_local_of_a_call_that_is_under_way(way, server):
     """Error trackers show the locals of every frame, containers included."""
     frames: list[str] = []
     leaks: list[str] = []
@@ -215,14 +197,14 @@ def test_the_key_is_in_no_local_of_a_call_that_is_under_way(way: Way, server: Sc
         "http_client": httpx.Client(transport=httpx.MockTransport(look)),
         "http_async_client": httpx.AsyncClient(transport=httpx.MockTransport(look)),
     }
-    with pytest.raises(AKIError):
+    with pytest.raises(errors.AKIError):
         way.ask(client_for(server, provider="aacflow", **clients))
     assert len(set(frames)) > 2
     assert leaks == []
 
 
 @in_every_way
-def test_bodies_are_not_logged(way: Way, server: ScriptServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_bodies_are_not_logged(way, server, caplog):
     caplog.set_level(logging.DEBUG)
     server.say(streamed("The answer") if way.streamed else replied("The answer"))
     way.ask(client_for(server), request_for(text="The question"))
@@ -233,12 +215,12 @@ def test_bodies_are_not_logged(way: Way, server: ScriptServer, caplog: pytest.Lo
 
 
 @in_every_way
-def test_a_redirect_does_not_carry_the_key(way: Way, server: ScriptServer) -> None:
+def test_a_redirect_does_not_carry_the_key(way, server):
     with ScriptServer(always=replied()) as other:
         location = f"{other.openai_url}/chat/completions"
         server.always = text_answer("", 307, location=location)
         mine = {} if way.is_async else {"http_client": httpx.Client(follow_redirects=True, trust_env=False)}
-        with pytest.raises(APIStatusError):
+        with pytest.raises(errors.APIStatusError):
             way.ask(client_for(server, **mine))
         assert (other.requests, other.listings) == ([], [])
 
@@ -248,9 +230,7 @@ def test_a_redirect_does_not_carry_the_key(way: Way, server: ScriptServer) -> No
 ROOT = "http://127.0.0.1:8089"
 
 
-def test_every_route_is_where_the_emulator_has_it_with_its_key(
-    running: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_route_is_where_the_emulator_has_it_with_its_key(running, monkeypatch):
     route = PROVIDERS["aki"].route("openai")
     monkeypatch.setenv("AKI_EMULATOR", " ")
     assert emulated(PROVIDERS["aki"], route, "key") == (route, "key")
@@ -268,7 +248,7 @@ def test_every_route_is_where_the_emulator_has_it_with_its_key(
 @pytest.mark.parametrize(
     "root", ["https://emulator.example", "http://10.0.0.1:8089", "127.0.0.1:8089", "http://u:p@127.0.0.1"]
 )
-def test_the_emulator_has_to_be_on_this_machine(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_emulator_has_to_be_on_this_machine(root, monkeypatch):
     monkeypatch.setenv("AKI_EMULATOR", root)
-    with pytest.raises(ConfigurationError, match="AKI_EMULATOR"):
+    with pytest.raises(errors.ConfigurationError, match="AKI_EMULATOR"):
         Client()

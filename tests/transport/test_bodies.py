@@ -79,20 +79,18 @@ CHOICES = [
     ],
 )
 @in_every_way
-def test_what_was_asked_for_is_sent_and_nothing_else(
-    way: Way, provider: str, fields: dict[str, Any], sent_fields: dict[str, Any], server: ScriptServer
-) -> None:
+def test_what_was_asked_for_is_sent_and_nothing_else(way, provider, fields, sent_fields, server):
     body = sent(way, server, request_for(**fields), provider=provider)
     extra = {"stream": True, "stream_options": {"include_usage": True}} if way.streamed else {}
     assert body == {"model": MODEL, "messages": [USER], **sent_fields, **extra}
 
 
 @in_every_stream
-def test_usage_is_not_asked_for_where_that_is_not_wanted(stream_way: Way, server: ScriptServer) -> None:
+def test_usage_is_not_asked_for_where_that_is_not_wanted(stream_way, server):
     assert "stream_options" not in sent(stream_way, server, request_for(include_usage=False))
 
 
-def test_tools_are_sent_in_openai_s_form() -> None:
+def test_tools_are_sent_in_openai_s_form():
     own = {"type": "web_search"}
     function = {"name": "add", "description": "Sums", "parameters": TOOL.parameters}
     now = {"name": "now", "description": "", "parameters": {"type": "object", "properties": {}}}
@@ -107,7 +105,7 @@ def test_tools_are_sent_in_openai_s_form() -> None:
         assert body_of(request_for(tools=(TOOL,), tool_choice=choice))["tool_choice"] == form
 
 
-def test_each_response_format_has_its_form() -> None:
+def test_each_response_format_has_its_form():
     for wanted, form in FORMATS:
         body = body_of(request_for(response_format=wanted))["response_format"]
         assert body == ({"type": "json_schema", "json_schema": form} if isinstance(wanted, JsonSchema) else form)
@@ -124,7 +122,7 @@ def reasoned(*messages: Message, send: str | None) -> list[str | None]:
     return [message.get("reasoning_content") for message in messages_of(*messages, send_reasoning=send)]
 
 
-def test_reasoning_goes_back_in_open_tool_turns_alone() -> None:
+def test_reasoning_goes_back_in_open_tool_turns_alone():
     whole = (ASKED, CALLED, RESULT, ANSWERED)
     assert reasoned(*whole[:3], send="tool_turns") == [None, "I add.", None]
     assert reasoned(*whole, ASKED, send="tool_turns") == [None] * 5
@@ -134,7 +132,7 @@ def test_reasoning_goes_back_in_open_tool_turns_alone() -> None:
     assert reasoned(*whole[:3], send=None) == [None] * 3
 
 
-def test_reasoning_goes_back_in_the_form_in_which_it_came() -> None:
+def test_reasoning_goes_back_in_the_form_in_which_it_came():
     message = replace(ANSWERED, reasoning_field="content", extra={"reasoning_state": "s"})
     thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Done."}]}
     for send, form in (
@@ -159,12 +157,12 @@ PARTS = [
 ]
 
 
-def test_each_part_has_its_form() -> None:
+def test_each_part_has_its_form():
     (message,) = messages_of(Message(role="user", content=tuple(part for part, _ in PARTS)))
     assert message["content"] == [form for _, form in PARTS]
 
 
-def test_pictures_of_tool_results_follow_all_of_them_as_the_user_s() -> None:
+def test_pictures_of_tool_results_follow_all_of_them_as_the_user_s():
     one = Message(role="tool", content=(Text("see"), PICTURE), tool_call_id="call_1")
     two = Message(role="tool", content=(PICTURE,), tool_call_id="call_2")
     messages = messages_of(ASKED, CALLED, one, two, ANSWERED)
@@ -187,16 +185,14 @@ WINDOW = {"context_window": 32768}
     ],
 )
 @in_every_way
-def test_the_output_that_nobody_asked_for_is_lowered(
-    way: Way, tokens: int, fields: dict[str, int], bound: int, server: ScriptServer
-) -> None:
+def test_the_output_that_nobody_asked_for_is_lowered(way, tokens, fields, bound, server):
     of_client = {name: value for name, value in fields.items() if name != "max_tokens"}
     request = request_for(text="x" * 4 * tokens, max_tokens=fields.get("max_tokens"))
     assert sent(way, server, request, **of_client)["max_tokens"] == bound
 
 
 @given(st.integers(0, 400_000), st.integers(1, 300_000), st.integers(1, 40_000))
-def test_the_output_that_nobody_asked_for_fits_or_is_small(size: int, window: int, most: int) -> None:
+def test_the_output_that_nobody_asked_for_fits_or_is_small(size, window, most):
     client = Client(context_window=window, max_output=most)
     bound = client._prepare(request_for(text="x" * size)).call(stream=False).body["max_tokens"]
     least = max(1, min(1024, most, window // 4))  # a window of a small model is not filled by the answer alone
@@ -205,7 +201,7 @@ def test_the_output_that_nobody_asked_for_fits_or_is_small(size: int, window: in
 
 
 @in_every_way
-def test_more_output_than_the_model_can_give_warns_once(way: Way, server: ScriptServer) -> None:
+def test_more_output_than_the_model_can_give_warns_once(way, server):
     server.always = good
     client = client_for(server)
     way.ask(client, request_for(max_tokens=32_768))
@@ -229,7 +225,7 @@ for _ in range(100_000):
     ids=["object", "nan", "inf", "-inf", "loop", "surrogate", "nested", "bytes", "deep"],
 )
 @in_every_way
-def test_what_json_cannot_hold_is_refused_before_sending(way: Way, value: Any, server: ScriptServer) -> None:
+def test_what_json_cannot_hold_is_refused_before_sending(way, value, server):
     requests = [request_for(extra_body={"odd": value})]
     if isinstance(value, float):
         requests.append(request_for(temperature=value))
@@ -240,7 +236,7 @@ def test_what_json_cannot_hold_is_refused_before_sending(way: Way, value: Any, s
 
 
 @in_every_way
-def test_any_text_arrives_as_it_is_and_what_is_handed_in_is_not_changed(way: Way, server: ScriptServer) -> None:
+def test_any_text_arrives_as_it_is_and_what_is_handed_in_is_not_changed(way, server):
     for text in ("Grüße", "👋🏽", "\0", "\u2028", '"\\/', "", "a\r\nb"):
         extra: dict[str, Any] = {"a": {"b": 1}}
         request = request_for(text=text, tools=(TOOL,), extra_body=extra, response_format=JsonObject())

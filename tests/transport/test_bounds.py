@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import tracemalloc
 import zlib
 from dataclasses import replace
-from functools import cache
 
 import httpx
 import pytest
@@ -19,8 +17,7 @@ from aki_transport.transport.sse import EventDecoder
 from aki_transport.wire._tool_calls import ToolCallReader
 from tests.growth import grows_with_its_size
 from tests.scenarios import replied, streamed
-from tests.script_server import Answer, ScriptServer
-from tests.transport.asking import Way, client_for, in_every_stream, in_every_way
+from tests.transport.asking import client_for, in_every_stream, in_every_way
 from tests.transport.test_decoding import Pieces
 
 MB = 2**20
@@ -36,7 +33,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small")
 @in_every_way
-def test_a_body_is_taken_within_the_bound_alone(way: Way, server: ScriptServer) -> None:
+def test_a_body_is_taken_within_the_bound_alone(way, server):
     server.say(replied("x" * (MB - 1000)), replied("x" * (MB + 1)))
     assert len(way.ask(client_for(server)).text) == MB - 1000
     with pytest.raises(InvalidResponseError, match="larger than 1 MB"):
@@ -44,9 +41,7 @@ def test_a_body_is_taken_within_the_bound_alone(way: Way, server: ScriptServer) 
 
 
 @in_every_stream
-def test_events_within_the_bound_may_be_more_in_all(
-    stream_way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_events_within_the_bound_may_be_more_in_all(stream_way, server, monkeypatch):
     monkeypatch.setattr(sse_module, "MAX_EVENT", MB)
     monkeypatch.setattr(body, "MAX_BODY", 4 * MB)
     server.say(streamed(*["x" * (MB // 2)] * 6), streamed(*["x" * (MB // 2)] * 8))
@@ -55,7 +50,7 @@ def test_events_within_the_bound_may_be_more_in_all(
         stream_way.ask(client_for(server))
 
 
-def test_the_work_of_reading_an_event_grows_with_its_size() -> None:
+def test_the_work_of_reading_an_event_grows_with_its_size():
     def in_pieces(count: int) -> None:
         events = EventDecoder()
         for piece in (b"data: ", *[b"x" * 100] * count, b"\n\n"):
@@ -65,7 +60,7 @@ def test_the_work_of_reading_an_event_grows_with_its_size() -> None:
     grows_with_its_size(lambda count: EventDecoder().feed(b"data: \n" * count + b"\n"), 20_000)
 
 
-def test_the_work_of_reading_tool_arguments_grows_with_their_pieces() -> None:
+def test_the_work_of_reading_tool_arguments_grows_with_their_pieces():
     def read(count: int) -> None:
         reader = ToolCallReader()
         reader.feed([{"index": 0, "id": "call_1", "function": {"name": "add", "arguments": ""}}])
@@ -77,39 +72,18 @@ def test_the_work_of_reading_tool_arguments_grows_with_their_pieces() -> None:
     grows_with_its_size(read, 2_000)
 
 
-@cache
-def bomb(size: int) -> bytes:
-    packer = zlib.compressobj(9, wbits=31)
-    return gzip.compress(b"".join(packer.compress(bytes(MB)) for _ in range(size // MB)) + packer.flush())
-
-
-@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("encoding", ["br", "zstd", "x-own", "gzip, gzip"])
 @in_every_way
-def test_a_bomb_within_a_bomb_does_not_fill_the_memory(way: Way, server: ScriptServer) -> None:
-    headers = {"content-type": "application/json", "content-encoding": "gzip, gzip"}
-    server.say(Answer(headers=headers, chunks=(bomb(40 * MB),), chunked=False))
-    tracemalloc.start()
-    try:
-        with pytest.raises(AKIError):
-            way.ask(client_for(server, max_retries=0))
-        _, most = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert most < 12 * MB, f"{most // MB} MB"
-
-
-@pytest.mark.parametrize("encoding", ["br", "zstd", "x-own"])
-@in_every_way
-def test_an_encoding_that_was_not_asked_for_is_no_answer(way: Way, encoding: str, server: ScriptServer) -> None:
+def test_an_encoding_that_was_not_asked_for_is_no_answer(way, encoding, server):
     server.say(replace(replied(), headers={"content-type": "application/json", "content-encoding": encoding}))
     try:
         assert way.ask(client_for(server, max_retries=0)).text == "Hello"
     except AKIError:
-        assert encoding != "x-own"
+        assert encoding not in ("x-own", "gzip, gzip")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", " GZIP", "deflate", ""])
-def test_a_body_is_one_payload_and_the_bounds_are_the_documented_ones(encoding: str) -> None:
+def test_a_body_is_one_payload_and_the_bounds_are_the_documented_ones(encoding):
     plain = b'{"a": 1}'
     packed = zlib.compress(plain) if encoding == "deflate" else gzip.compress(plain) if encoding else plain
     headers = {"content-type": "application/json", "content-encoding": encoding}

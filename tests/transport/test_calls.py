@@ -6,26 +6,16 @@ import asyncio
 import threading
 import traceback
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from aki_transport import (
-    AKIError,
-    APIConnectionError,
-    APIStatusError,
-    APITimeoutError,
-    Client,
-    InvalidResponseError,
-    Timeout,
-)
+from aki_transport import Client, Timeout, errors
 from tests.scenarios import chunk, replied, streamed
-from tests.script_server import Answer, ScriptServer, sse, text_answer
+from tests.script_server import Answer, sse, text_answer
 from tests.transport.asking import (
     KEY,
-    Way,
     alive,
     client_for,
     good,
@@ -43,7 +33,7 @@ STREAM = HEAD + b"content-type: text/event-stream\r\ntransfer-encoding: chunked\
 
 
 @in_every_way
-def test_netrc_is_not_read(way: Way, server: ScriptServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_netrc_is_not_read(way, server, tmp_path, monkeypatch):
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login other password other\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
@@ -54,7 +44,7 @@ def test_netrc_is_not_read(way: Way, server: ScriptServer, tmp_path: Path, monke
 
 @pytest.mark.parametrize("engine", ["httpx", "aiohttp"])
 @in_every_way
-def test_no_cookie_is_kept(way: Way, engine: str, server: ScriptServer) -> None:
+def test_no_cookie_is_kept(way, engine, server):
     cookie = {"content-type": "text/event-stream" if way.streamed else "application/json", "set-cookie": "a=1; path=/"}
     server.always = lambda request: replace(good(request), headers=cookie)
     client = client_for(server, http_engine=engine)
@@ -66,7 +56,7 @@ def test_no_cookie_is_kept(way: Way, engine: str, server: ScriptServer) -> None:
 
 @pytest.mark.parametrize("behind", ["same write", "later", "open chunk", "more events"])
 @in_every_stream
-def test_bytes_behind_a_stream_s_end_are_not_the_next_answer(stream_way: Way, behind: str) -> None:
+def test_bytes_behind_a_stream_s_end_are_not_the_next_answer(stream_way, behind):
     payloads = b"".join(streamed("Hello").chunks)
     data = STREAM + b"%x\r\n%b\r\n" % (len(payloads), payloads)
     bad = HEAD + b"content-type: text/event-stream\r\ncontent-length: 3\r\n\r\nbad"
@@ -89,7 +79,7 @@ def test_bytes_behind_a_stream_s_end_are_not_the_next_answer(stream_way: Way, be
 
 
 @in_every_chat
-def test_a_timeout_without_bounds_is_none(chat_way: Way, server: ScriptServer) -> None:
+def test_a_timeout_without_bounds_is_none(chat_way, server):
     server.always = alive(replied())
     endless = Timeout(connect=None, answer=None, chunk=None)
     assert chat_way.ask(client_for(server, timeout=endless)).text == "Hello"
@@ -129,11 +119,9 @@ GZIP = text_answer("no gzip", content_type="application/json", content_encoding=
     ],
 )
 @in_every_way
-def test_no_frame_of_a_library_leaves_with_an_error(
-    way: Way, answer: Answer, bounds: dict[str, Any], server: ScriptServer
-) -> None:
+def test_no_frame_of_a_library_leaves_with_an_error(way, answer, bounds, server):
     server.always = answer
-    with pytest.raises(InvalidResponseError if answer is GZIP else AKIError) as caught:
+    with pytest.raises(errors.InvalidResponseError if answer is GZIP else errors.AKIError) as caught:
         way.ask(client_for(server, max_retries=1, model_listing=False, **bounds))
     assert answer is not GZIP or "compression" in str(caught.value)
     check_frames(caught.value)
@@ -143,12 +131,12 @@ def test_no_frame_of_a_library_leaves_with_an_error(
 @pytest.mark.parametrize(
     ("port_that", "scheme", "cls", "words"),
     [
-        (refusing, "https", APIConnectionError, "cannot connect"),
-        (hanging, "http", APITimeoutError, "no connection in time"),
+        (refusing, "https", errors.APIConnectionError, "cannot connect"),
+        (hanging, "http", errors.APITimeoutError, "no connection in time"),
     ],
 )
 @in_every_way
-def test_a_failure_to_connect_says_so(way: Way, port_that: Any, scheme: str, cls: type[AKIError], words: str) -> None:
+def test_a_failure_to_connect_says_so(way, port_that, scheme, cls, words):
     fields: dict[str, Any] = {"timeout": Timeout(connect=0.2), "max_retries": 1, "model_listing": False}
     with port_that() as port, pytest.raises(cls, match=words) as caught:
         way.ask(Client("aacflow", api_key=KEY, base_url=f"{scheme}://127.0.0.1:{port}/v1", **fields))
@@ -156,7 +144,7 @@ def test_a_failure_to_connect_says_so(way: Way, port_that: Any, scheme: str, cls
 
 
 @in_every_async_way
-def test_a_cancelled_call_raises_that_alone(way: Way, server: ScriptServer) -> None:
+def test_a_cancelled_call_raises_that_alone(way, server):
     server.always = sse(chunk("Hel"), done=False, end="hang") if way.streamed else Answer(end="hang")
 
     async def ask() -> None:
@@ -175,9 +163,9 @@ def test_a_cancelled_call_raises_that_alone(way: Way, server: ScriptServer) -> N
     run(cancel())
 
 
-def test_a_long_error_that_comes_in_one_piece_keeps_its_beginning() -> None:
+def test_a_long_error_that_comes_in_one_piece_keeps_its_beginning():
     body = "the grammar is wrong " + "x" * 2**21
     with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(400, text=body))) as mine:
         client = Client(api_key=KEY, http_client=mine, model_listing=False)
-        with pytest.raises(APIStatusError, match="the grammar is wrong"):
+        with pytest.raises(errors.APIStatusError, match="the grammar is wrong"):
             client.chat(request_for())

@@ -12,15 +12,7 @@ from itertools import count
 
 import pytest
 
-from aki_transport import (
-    AKIError,
-    APIConnectionError,
-    APITimeoutError,
-    Client,
-    RateLimitError,
-    StreamInterruptedError,
-    Timeout,
-)
+from aki_transport import Client, Timeout, errors
 from aki_transport.messages import JsonSchema
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse
@@ -45,40 +37,38 @@ NO_FORMAT = json_answer({"error": {"message": "response_format is not supported"
 @pytest.mark.parametrize(
     ("answer", "cls", "requests"),
     [
-        (Answer(end="hang"), APITimeoutError, range(1, 2)),
-        (Answer(status=400, chunks=(b"x",) * 200, chunk_delay=0.05), AKIError, range(1, 2)),
-        (TRICKLE, APIConnectionError, range(1, 2)),
-        (json_answer({"error": {"message": "Not now"}}, 429, retry_after="5"), RateLimitError, range(1, 2)),
-        (Answer(status=503, headers={"retry-after": "0.05"}, chunks=(b"",), delay=0.1), AKIError, range(1, 5)),
-        (replace(NO_FORMAT, delay=TOTAL), AKIError, range(1, 2)),
+        (Answer(end="hang"), errors.APITimeoutError, range(1, 2)),
+        (Answer(status=400, chunks=(b"x",) * 200, chunk_delay=0.05), errors.AKIError, range(1, 2)),
+        (TRICKLE, errors.APIConnectionError, range(1, 2)),
+        (json_answer({"error": {"message": "Not now"}}, 429, retry_after="5"), errors.RateLimitError, range(1, 2)),
+        (Answer(status=503, headers={"retry-after": "0.05"}, chunks=(b"",), delay=0.1), errors.AKIError, range(1, 5)),
+        (replace(NO_FORMAT, delay=TOTAL), errors.AKIError, range(1, 2)),
     ],
     ids=["hangs", "trickling error", "trickling stream", "a pause", "attempts share it", "another way of asking"],
 )
 @in_every_way
-def test_an_answer_that_takes_too_long(
-    way: Way, answer: Answer, cls: type[AKIError], requests: range, server: ScriptServer
-) -> None:
+def test_an_answer_that_takes_too_long(way, answer, cls, requests, server):
     server.always = answer
     wanted = JsonSchema(name="x", schema={"type": "object"})
     with patient(BOUND), pytest.raises(cls) as caught:
         way.ask(client_for(server, total_timeout=TOTAL, max_retries=50), request_for(response_format=wanted))
     assert len(server.requests) in requests
-    if cls in (APITimeoutError, APIConnectionError):
+    if cls in (errors.APITimeoutError, errors.APIConnectionError):
         assert "AKI.IO: total_timeout passed" in str(caught.value)
     if answer is TRICKLE and way.streamed:
-        assert isinstance(caught.value, StreamInterruptedError)
+        assert isinstance(caught.value, errors.StreamInterruptedError)
         assert 1 <= len(caught.value.partial_text) < 200
 
 
 @in_every_way
-def test_a_listing_that_hangs_counts_too(way: Way, server: ScriptServer) -> None:
+def test_a_listing_that_hangs_counts_too(way, server):
     server.listing = Answer(end="hang")
     server.always = good
-    with patient(BOUND), pytest.warns(UserWarning, match="listing"), pytest.raises(APITimeoutError):
+    with patient(BOUND), pytest.warns(UserWarning, match="listing"), pytest.raises(errors.APITimeoutError):
         way.ask(client_for(server, total_timeout=TOTAL))
 
 
-def test_a_deadline_that_passes_between_calls_cuts_nothing(server: ScriptServer) -> None:
+def test_a_deadline_that_passes_between_calls_cuts_nothing(server):
     server.always = alive(replied())
     client = client_for(server, total_timeout=0.2)  # which holds the connection
     client.chat(request_for())
@@ -87,7 +77,7 @@ def test_a_deadline_that_passes_between_calls_cuts_nothing(server: ScriptServer)
 
 
 @in_every_stream
-def test_what_drips_behind_the_end_of_a_stream_is_not_waited_for(stream_way: Way, server: ScriptServer) -> None:
+def test_what_drips_behind_the_end_of_a_stream_is_not_waited_for(stream_way, server):
     complete = streamed("Hel", "lo")
     server.always = replace(complete, chunks=(*complete.chunks, *(b": more\n\n",) * 500), chunk_delay=0.02)
     with patient(BOUND):
@@ -96,9 +86,7 @@ def test_what_drips_behind_the_end_of_a_stream_is_not_waited_for(stream_way: Way
 
 @pytest.mark.parametrize("total_timeout", [None, 5])
 @in_every_way
-def test_time_is_kept_without_a_thread_for_each_call(
-    way: Way, server: ScriptServer, monkeypatch: pytest.MonkeyPatch, total_timeout: float | None
-) -> None:
+def test_time_is_kept_without_a_thread_for_each_call(way, server, monkeypatch, total_timeout):
     server.always = good
     client = client_for(server, total_timeout=total_timeout)
     started: list[threading.Thread] = []
@@ -129,14 +117,14 @@ def read_slowly(way: Way, client: Client, pause: float, after: int = 1) -> Itera
 
 @pytest.mark.parametrize(("after", "delay"), [(0, 0.02), (1, 0.1)])
 @in_every_stream
-def test_a_reader_may_take_longer_than_a_piece(stream_way: Way, server: ScriptServer, after: int, delay: float) -> None:
+def test_a_reader_may_take_longer_than_a_piece(stream_way, server, after, delay):
     server.always = replace(streamed("A", "B", "C", "D", "E"), chunk_delay=delay)
     client = client_for(server, timeout=Timeout(chunk=0.25))
     assert "".join(read_slowly(stream_way, client, 0.4, after)) == "ABCDE"
 
 
 @pytest.mark.parametrize("delay", [0.01, 0.1])
-def test_a_loop_that_is_busy_for_longer_loses_nothing(server: ScriptServer, delay: float) -> None:
+def test_a_loop_that_is_busy_for_longer_loses_nothing(server, delay):
     server.always = replace(streamed(*"ABCDEFGHIJ"), chunk_delay=delay)
 
     async def main() -> str:
@@ -148,9 +136,9 @@ def test_a_loop_that_is_busy_for_longer_loses_nothing(server: ScriptServer, dela
 
 
 @in_every_stream
-def test_silence_after_some_pieces_ends_in_time_also_for_a_slow_reader(stream_way: Way, server: ScriptServer) -> None:
+def test_silence_after_some_pieces_ends_in_time_also_for_a_slow_reader(stream_way, server):
     pieces = streamed("A", "B", "C").chunks[:4]
     server.always = Answer(headers=EVENT_STREAM, chunks=pieces, chunk_delay=0.02, end="hang")
-    with patient(BOUND), pytest.raises(StreamInterruptedError) as caught:
+    with patient(BOUND), pytest.raises(errors.StreamInterruptedError) as caught:
         list(read_slowly(stream_way, client_for(server, timeout=Timeout(chunk=0.2)), 0.3))
     assert caught.value.partial_text == "ABC"

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aki_transport import AKIError, ServerError
-from aki_transport.errors import ModelLimitWarning
+from aki_transport import errors
 from aki_transport.transport import Payload
 from aki_transport.wire import anthropic, openai
 from tests.anthropic_script import said
@@ -75,7 +74,7 @@ STOPPED: dict[str, tuple[Callable[[Request], Answer], tuple[str, ...], str]] = {
 @pytest.mark.parametrize("row", STOPPED)
 @with_each_protocol
 @in_every_way
-def test_an_answer_ends_before_a_stop_text(way: Way, row: str, protocol: str, server: ScriptServer) -> None:
+def test_an_answer_ends_before_a_stop_text(way, row, protocol, server):
     respond, stop, text = STOPPED[row]
     reply = asked(way, server, protocol, respond, stop=stop)
     assert (reply.text, reply.tool_calls, reply.finish_reason) == (text, (), "stop")
@@ -86,7 +85,7 @@ def test_an_answer_ends_before_a_stop_text(way: Way, row: str, protocol: str, se
 
 @with_each_protocol
 @in_every_way
-def test_what_is_no_stop_text_of_the_answer_ends_nothing(way: Way, protocol: str, server: ScriptServer) -> None:
+def test_what_is_no_stop_text_of_the_answer_ends_nothing(way, protocol, server):
     reply = asked(way, server, protocol, answers("One ST", "O P", " STO"), stop=("STOP",))
     assert reply.text == "One STO P STO"
     respond = answers("One", reasoning="hm STOP hm", calls=True, finish="tool_calls")
@@ -109,7 +108,7 @@ few = st.text(alphabet="ab<\n", max_size=12)
 
 
 @given(st.lists(few, max_size=8), st.lists(few.filter(bool), min_size=1, max_size=4))
-def test_wherever_a_text_is_split_it_ends_at_the_same_place(pieces: list[str], stops: list[str]) -> None:
+def test_wherever_a_text_is_split_it_ends_at_the_same_place(pieces, stops):
     pieces = ["x", *pieces]  # blanks and brackets at the start may be those of reasoning
     text = "".join(pieces)
     opening = [start(), begin(0, {"type": "text", "text": ""})]
@@ -139,25 +138,23 @@ def test_wherever_a_text_is_split_it_ends_at_the_same_place(pieces: list[str], s
 )
 @with_each_protocol
 @in_every_chat
-def test_an_answer_that_ended_in_a_failure_is_none(
-    chat_way: Way, finish: str, protocol: str, server: ScriptServer
-) -> None:
+def test_an_answer_that_ended_in_a_failure_is_none(chat_way, finish, protocol, server):
     for way in (chat_way, replace(chat_way, streamed=True)):
         server.requests.clear()
-        with pytest.raises(ServerError, match=finish) as caught:
+        with pytest.raises(errors.ServerError, match=finish) as caught:
             asked(way, server, protocol, answers("Hel", finish=finish))
         assert (caught.value.status_code, len(server.requests)) == (500, 1)
 
 
 @with_each_protocol
 @in_every_way
-def test_only_an_answer_that_was_used_up_by_thinking_warns(way: Way, protocol: str, server: ScriptServer) -> None:
+def test_only_an_answer_that_was_used_up_by_thinking_warns(way, protocol, server):
     for fields, is_shown in (({"reasoning": "hm, hm"}, True), ({}, False)):
-        with pytest.warns(ModelLimitWarning, match="max_tokens=20") as caught:
+        with pytest.warns(errors.ModelLimitWarning, match="max_tokens=20") as caught:
             asked(way, server, protocol, answers("", finish="length", **fields), max_tokens=20)
         assert ["while it was reasoning" in str(each.message) for each in caught] == [is_shown]
     with warnings.catch_warnings():
-        warnings.simplefilter("error", ModelLimitWarning)
+        warnings.simplefilter("error", errors.ModelLimitWarning)
         asked(way, server, protocol, answers("Hel", finish="length", reasoning="hm"), max_tokens=20)
         asked(way, server, protocol, answers("", reasoning="hm"), max_tokens=20)
         asked(way, server, protocol, answers("", finish="length", calls=True), max_tokens=20)
@@ -179,9 +176,7 @@ OVERFLOW = {"message": UPSTREAM, "metadata": {"raw": "prompt is too long"}}
     ],
 )
 @in_every_way
-def test_an_error_within_a_choice_is_an_error(
-    way: Way, error: Any, kind: str, requests: int, server: ScriptServer
-) -> None:
+def test_an_error_within_a_choice_is_an_error(way, error, kind, requests, server):
     choice = {"index": 0, "finish_reason": "error", "error": error}
     for text in ("", "Hel"):
         server.requests.clear()
@@ -191,7 +186,7 @@ def test_an_error_within_a_choice_is_an_error(
         else:
             message = {"role": "assistant", "content": text}
             server.always = replied(top={"choices": [{**choice, "message": message}]})
-        with pytest.raises(AKIError, match=UPSTREAM) as caught:
+        with pytest.raises(errors.AKIError, match=UPSTREAM) as caught:
             way.ask(client_for(server))
         assert type(caught.value).__name__ == kind
         assert len(server.requests) == (1 if text and way.streamed else requests)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aki_transport import APIStatusError, AuthenticationError, InvalidResponseError, ModelInfo, ModelNotFoundError
 from aki_transport.models.catalog import find_endpoint, load_table
 from aki_transport.wire import native
-from tests.transport.asking import KEY, Way, in_every_chat, in_every_way, request_for
+from tests.transport.asking import KEY, in_every_chat, in_every_way, request_for
 from tests.transport.native_says import Worker, done
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -37,9 +37,7 @@ TABLE = load_table("aki")
     ],
 )
 @in_every_way
-def test_an_endpoint_is_found_in_the_table_or_by_its_parts_in_the_list(
-    way: Way, model: str, endpoint: str, *, is_known: bool
-) -> None:
+def test_an_endpoint_is_found_in_the_table_or_by_its_parts_in_the_list(way, model, endpoint, is_known):
     worker = Worker(done(), endpoints=None if is_known else ("z_image_turbo", endpoint, "apertus_chat"))
     client = worker.client()
     for _ in range(2):
@@ -62,7 +60,7 @@ def test_an_endpoint_is_found_in_the_table_or_by_its_parts_in_the_list(
     ],
 )
 @in_every_chat
-def test_a_part_less_or_more_is_another_model(chat_way: Way, model: str) -> None:
+def test_a_part_less_or_more_is_another_model(chat_way, model):
     worker = Worker(done(), endpoints=("llama3_70b_chat_long", "llama3_8b_chat", "gemma4_27b_chat"))
     with pytest.raises(ModelNotFoundError, match="no endpoint serves the model") as caught:
         chat_way.ask(worker.client(), request_for(model))
@@ -89,7 +87,7 @@ UNREADABLE = [
 
 @pytest.mark.parametrize("answer", UNREADABLE)
 @in_every_way
-def test_without_a_list_the_table_serves_and_an_unknown_model_is_an_error_that_says_so(way: Way, answer: Any) -> None:
+def test_without_a_list_the_table_serves_and_an_unknown_model_is_an_error_that_says_so(way, answer):
     assert way.ask(unlisted(answer).client(), request_for("gpt-oss-120b")).text == "Hello"
     worker = unlisted(answer)
     with pytest.warns(UserWarning, match="listing could not be read"), pytest.raises(ModelNotFoundError) as caught:
@@ -115,14 +113,14 @@ def unlisted(answer: Any) -> Worker:
 
 
 @pytest.mark.parametrize(("status", "cls"), [(200, APIStatusError), (401, AuthenticationError)])
-def test_refreshing_says_why_the_list_cannot_be_read(status: int, cls: type[APIStatusError]) -> None:
+def test_refreshing_says_why_the_list_cannot_be_read(status, cls):
     answer = httpx.Response(status, json={"success": False, "error": ["API key not valid"], "auth_key": KEY})
     with pytest.raises(cls, match="API key not valid") as caught:
         unlisted(answer).client().refresh_models()
     assert KEY not in repr(vars(caught.value))
 
 
-def test_models_are_the_endpoints_that_are_listed() -> None:
+def test_models_are_the_endpoints_that_are_listed():
     client = Worker(endpoints=("llama3_8b_chat", "new_chat")).client()
     models = client.models()
     assert [model.id for model in models] == ["llama3-chat-8b", "new_chat"]
@@ -131,7 +129,7 @@ def test_models_are_the_endpoints_that_are_listed() -> None:
     assert client.model_info("llama3_8b_chat") == client.model_info("llama3-chat-8b") == models[0]
 
 
-def test_each_form_of_the_list() -> None:
+def test_each_form_of_the_list():
     for endpoints in (b'["a", "b"]', b'[{"name": "a", "title": "A"}, {"name": 7}, {}, "b", null, ""]'):
         assert list(native.read_models(b'{"success": true, "endpoints": %b}' % endpoints)) == ["a", "b"]
 
@@ -143,7 +141,7 @@ def test_each_form_of_the_list() -> None:
         *(b'{"endpoints": %b}' % each for each in (b"7", b"true", b'"abc"', b"null", b"[]", b"[1]", b'{"a": 1}')),
     ],
 )
-def test_what_is_no_list(body: bytes) -> None:
+def test_what_is_no_list(body):
     with pytest.raises(InvalidResponseError, match="list of endpoints"):
         native.read_models(body)
 
@@ -152,12 +150,12 @@ parts = st.lists(st.sampled_from(["llama3", "chat", "70b", "m2.5", "x"]), min_si
 
 
 @given(parts, parts, st.sampled_from("-_/ "))
-def test_names_match_by_the_set_of_their_parts(one: list[str], other: list[str], separator: str) -> None:
+def test_names_match_by_the_set_of_their_parts(one, other, separator):
     found = find_endpoint("-".join(one), {}, {separator.join(other): 0})
     assert (found is not None) == (set(one) == set(other))
 
 
-def test_a_row_of_the_table_wins_over_the_list_and_a_listed_name_over_one_of_the_same_parts() -> None:
+def test_a_row_of_the_table_wins_over_the_list_and_a_listed_name_over_one_of_the_same_parts():
     listing = {"a_b": 0, "b_a": 0}
     assert [find_endpoint(name, {}, listing) for name in ("b_a", "b-a")] == ["b_a", "a_b"]
     table = {"m": ModelInfo(id="m", endpoint="from_table", aliases=("other/m",))}

@@ -12,20 +12,12 @@ from typing import Any
 
 import pytest
 
-from aki_transport import (
-    AuthenticationError,
-    Client,
-    ModelNotFoundError,
-    NotFoundError,
-    PermissionDeniedError,
-    ServerError,
-)
+from aki_transport import Client, errors
 from aki_transport.models import listing as listing_module
 from aki_transport.models.listing import LIFETIME, MAX_WAIT, REREAD_AFTER
 from tests.script_server import MODELS, Answer, ScriptServer, json_answer, text_answer
 from tests.transport.asking import (
     MODEL,
-    Clock,
     Way,
     client_for,
     good,
@@ -36,6 +28,7 @@ from tests.transport.asking import (
     run,
     true,
 )
+from tests.transport.raw_server import until
 
 
 @pytest.fixture
@@ -48,7 +41,7 @@ def slow_listing(server: ScriptServer, seconds: float) -> None:
     server.listing = replace(json_answer({"data": list(MODELS)}), delay=seconds)
 
 
-def test_the_listing_is_read_once_for_each_key_by_threads_and_tasks_together(server: ScriptServer) -> None:
+def test_the_listing_is_read_once_for_each_key_by_threads_and_tasks_together(server):
     slow_listing(server, 0.2)
     client = client_for(server)
     together = threading.Barrier(20)
@@ -93,7 +86,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
 @in_every_chat
-def test_a_listing_that_cannot_be_read_costs_one_warning(chat_way: Way, answer: Answer, server: ScriptServer) -> None:
+def test_a_listing_that_cannot_be_read_costs_one_warning(chat_way, answer, server):
     server.listing = answer
     client = client_for(server)
     asked = [(client, "Qwen/Qwen3.6-35B"), (client, "glm5.3-754b"), (client_for(server), MODEL)]
@@ -116,13 +109,15 @@ def test_a_listing_that_cannot_be_read_costs_one_warning(chat_way: Way, answer: 
     ],
 )
 @in_every_way
-def test_a_wrong_key_is_told_once_by_the_call(way: Way, protocol: str, answer: Answer, server: ScriptServer) -> None:
+def test_a_wrong_key_is_told_once_by_the_call(way, protocol, answer, server):
     server.listing = server.always = answer
     client = client_for(server, protocol=protocol, base_url=getattr(server, f"{protocol}_url"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(2):
-            with pytest.raises((AuthenticationError, PermissionDeniedError), match=r"Wrong key|not valid"):
+            with pytest.raises(
+                (errors.AuthenticationError, errors.PermissionDeniedError), match=r"Wrong key|not valid"
+            ):
                 way.ask(client, request_for("llama3-chat-8b"))
     assert len(server.listings) == (protocol != "native")
 
@@ -131,9 +126,7 @@ def test_a_wrong_key_is_told_once_by_the_call(way: Way, protocol: str, answer: A
     "answer", [Answer(end="hang"), Answer(chunks=(b" ",) * 1000, chunk_delay=0.05)], ids=["hangs", "trickles"]
 )
 @in_every_chat
-def test_a_listing_that_hangs_holds_up_for_so_long_at_most(
-    chat_way: Way, answer: Answer, server: ScriptServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_listing_that_hangs_holds_up_for_so_long_at_most(chat_way, answer, server, monkeypatch):
     monkeypatch.setattr(listing_module, "MAX_WAIT", 0.3)
     server.listing = answer
     client, begun = client_for(server), time.monotonic()
@@ -149,7 +142,7 @@ def test_a_listing_that_hangs_holds_up_for_so_long_at_most(
 
 
 @pytest.mark.parametrize(("cancelled", "listings"), [(0, 2), (3, 1)], ids=["whoever reads it", "whoever waits for it"])
-def test_a_call_that_is_cancelled_disturbs_no_other(cancelled: int, listings: int, server: ScriptServer) -> None:
+def test_a_call_that_is_cancelled_disturbs_no_other(cancelled, listings, server):
     slow_listing(server, 0.3)
 
     async def ask() -> set[str]:
@@ -167,15 +160,12 @@ def test_a_call_that_is_cancelled_disturbs_no_other(cancelled: int, listings: in
     assert len(server.listings) == listings
 
 
-def test_a_loop_that_ends_while_it_waits_disturbs_nobody(
-    server: ScriptServer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_loop_that_ends_while_it_waits_disturbs_nobody(server, caplog):
     slow_listing(server, 0.5)
     client = client_for(server)
     leader = threading.Thread(target=client.chat, args=(request_for(),))
     leader.start()
-    while not server.listings:
-        time.sleep(0.005)
+    until(lambda: bool(server.listings))
 
     async def give_up() -> None:
         with pytest.raises(TimeoutError):
@@ -187,7 +177,7 @@ def test_a_loop_that_ends_while_it_waits_disturbs_nobody(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-def test_a_blocking_call_within_the_leader_s_loop_does_not_wait(server: ScriptServer) -> None:
+def test_a_blocking_call_within_the_leader_s_loop_does_not_wait(server):
     slow_listing(server, 0.5)
 
     async def ask() -> str:
@@ -203,12 +193,12 @@ def test_a_blocking_call_within_the_leader_s_loop_does_not_wait(server: ScriptSe
 
 
 @in_every_way
-def test_an_unknown_id_raises_before_anything_is_sent(way: Way, server: ScriptServer) -> None:
+def test_an_unknown_id_raises_before_anything_is_sent(way, server):
     for name in ("qwen3.6-53b", "swiss-ai/Apertus-70B-2509"):  # and an alias whose target is not listed
-        with pytest.raises(ModelNotFoundError) as caught:
+        with pytest.raises(errors.ModelNotFoundError) as caught:
             way.ask(client_for(server), request_for(name))
         error = caught.value
-        assert isinstance(error, NotFoundError)
+        assert isinstance(error, errors.NotFoundError)
         assert set(error.available) == {row["id"] for row in MODELS}
         assert all(words in str(error) for words in (*error.available, "AKI.IO", "Did you mean"))
         assert error.status_code == 404
@@ -217,7 +207,7 @@ def test_an_unknown_id_raises_before_anything_is_sent(way: Way, server: ScriptSe
 
 
 @in_every_way
-def test_an_unknown_id_may_be_sent(way: Way, server: ScriptServer) -> None:
+def test_an_unknown_id_may_be_sent(way, server):
     with pytest.warns(UserWarning, match="no model 'qwen9'") as warned:
         way.ask_twice(client_for(server, on_unknown_model="warn"), request_for("qwen9"))
     assert len(warned) == 1
@@ -236,9 +226,7 @@ def test_an_unknown_id_may_be_sent(way: Way, server: ScriptServer) -> None:
     ],
 )
 @in_every_chat
-def test_names_are_resolved(
-    chat_way: Way, provider: str, written: str, sent: str, listed: Any, server: ScriptServer
-) -> None:
+def test_names_are_resolved(chat_way, provider, written, sent, listed, server):
     server.models.append(listed)
     chat_way.ask(client_for(server, provider=provider), request_for(written))
     assert (len(server.listings), server.requests[0].json["model"]) == (1, sent)
@@ -256,8 +244,8 @@ USER = {"context_window": 1000, "max_output": 100}
     ],
 )
 def test_the_listed_length_is_used_where_it_says_something_and_the_user_s_limits_win(
-    length: Any, fields: dict[str, int], window: int, sources: tuple[str, str], server: ScriptServer
-) -> None:
+    length, fields, window, sources, server
+):
     server.models[:] = [{"id": MODEL, "max_model_len": length}]
     client = client_for(server, **fields)
     before = client.model_info(MODEL)
@@ -269,16 +257,14 @@ def test_the_listed_length_is_used_where_it_says_something_and_the_user_s_limits
     assert not fields or info.max_output == 100
 
 
-def test_what_is_known_of_a_model_never_asks_or_raises() -> None:
+def test_what_is_known_of_a_model_never_asks_or_raises():
     assert [Client().model_info(name).id for name in ("Qwen/Qwen3.6-35B", "")] == [MODEL, ""]
     info = Client().model_info("glm5.3-754b")
     assert (info.context_window, info.max_output, info.source, info.tools) == (32768, 8192, "default", None)
 
 
 @in_every_way
-def test_the_listing_is_believed_for_an_hour_and_longer_where_a_new_one_cannot_be_read(
-    way: Way, server: ScriptServer, clock: Clock
-) -> None:
+def test_the_listing_is_believed_for_an_hour_and_longer_where_a_new_one_cannot_be_read(way, server, clock):
     client = client_for(server)
     for seconds, listings in ((0, 1), (LIFETIME - 10, 1), (20, 2)):
         clock.passed += seconds
@@ -289,16 +275,16 @@ def test_the_listing_is_believed_for_an_hour_and_longer_where_a_new_one_cannot_b
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("always")
         way.ask(client)
-    with pytest.raises(ModelNotFoundError):
+    with pytest.raises(errors.ModelNotFoundError):
         way.ask(client, request_for("qwen9"))
 
 
 @in_every_way
-def test_a_missing_id_is_looked_for_again_after_a_minute(way: Way, server: ScriptServer, clock: Clock) -> None:
+def test_a_missing_id_is_looked_for_again_after_a_minute(way, server, clock):
     client = client_for(server)
     way.ask(client)
     server.models.append({"id": "new-1b"})
-    with pytest.raises(ModelNotFoundError):
+    with pytest.raises(errors.ModelNotFoundError):
         way.ask(client, request_for("new-1b"))
     assert len(server.listings) == 1
     clock.passed += REREAD_AFTER + 1
@@ -308,7 +294,7 @@ def test_a_missing_id_is_looked_for_again_after_a_minute(way: Way, server: Scrip
 
 
 @in_every_way
-def test_a_failed_listing_is_read_again_after_a_minute(way: Way, server: ScriptServer, clock: Clock) -> None:
+def test_a_failed_listing_is_read_again_after_a_minute(way, server, clock):
     client = client_for(server)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -316,11 +302,11 @@ def test_a_failed_listing_is_read_again_after_a_minute(way: Way, server: ScriptS
             way.ask(client)
             clock.passed += REREAD_AFTER + 1
     assert (len(warned), len(server.listings)) == (1, 3)
-    with pytest.raises(ModelNotFoundError):
+    with pytest.raises(errors.ModelNotFoundError):
         way.ask(client, request_for("qwen9"))
 
 
-def test_a_refresh_reads_now_and_says_what_fails(server: ScriptServer) -> None:
+def test_a_refresh_reads_now_and_says_what_fails(server):
     client = client_for(server)
     for models in (client.refresh_models(), run(client.arefresh_models())):
         assert {info.id for info in models} == {row["id"] for row in MODELS}
@@ -330,6 +316,6 @@ def test_a_refresh_reads_now_and_says_what_fails(server: ScriptServer) -> None:
     async def refresh() -> list[Any]:
         return await asyncio.gather(*(client.arefresh_models() for _ in range(3)), return_exceptions=True)
 
-    with pytest.raises(ServerError, match="Broken"):
+    with pytest.raises(errors.ServerError, match="Broken"):
         client.refresh_models()
-    assert [type(outcome) for outcome in run(refresh())] == [ServerError] * 3
+    assert [type(outcome) for outcome in run(refresh())] == [errors.ServerError] * 3

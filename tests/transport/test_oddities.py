@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,20 +16,21 @@ from aki_transport.messages import ChatReply, ToolCall
 from aki_transport.prepare.adaptations import forget_refusals
 from tests.scenarios import ERRORS, KEY, SCENARIOS, TOOLS, Expect, Fails, Scenario
 from tests.script_server import ScriptServer
-from tests.transport.asking import WAYS, Clock, Way, client_for, request_for
+from tests.transport.asking import WAYS, Clock, Way, alive, client_for, request_for
 
 ROWS = (*SCENARIOS, *ERRORS)
 
 
-def asked(row: Scenario, way: Way, server: ScriptServer, **fields: Any) -> ChatReply:
-    server.say(*row.script(streamed=way.streamed))
-    client = client_for(server, provider=row.provider, api_key=KEY, **fields)
-    return way.ask(client, request_for(row.model, row.ask, tools=TOOLS if row.tools else ()))
+@pytest.fixture(scope="module")
+def ask() -> Iterator[dict[Way, Callable[..., ChatReply]]]:
+    """How each way asks; all rows share their loops."""
+    with ExitStack() as stack:
+        yield {way: stack.enter_context(way.on_one_loop()) for way in WAYS}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 def test_the_answer_or_the_error_is_the_row_s(
-    row: Scenario, scripted: ScriptServer, clock: Clock, subtests: pytest.Subtests
+    row: Scenario, ask: Any, scripted: ScriptServer, clock: Clock, subtests: pytest.Subtests
 ) -> None:
     ways = [way for way in WAYS if row.applies(streamed=way.streamed)]
     assert ways
@@ -35,25 +39,28 @@ def test_the_answer_or_the_error_is_the_row_s(
             forget_refusals()
             scripted.reset()
             clock.reset()
-            check(row, way, scripted, clock)
+            scripted.say(*(alive(each) if each.end == "close" else each for each in row.script(streamed=way.streamed)))
+            client = client_for(scripted, provider=row.provider, api_key=KEY)
+            request = request_for(row.model, row.ask, tools=TOOLS if row.tools else ())
+            check(row, way, partial(ask[way], client, request), clock)
+            assert len(scripted.requests) == row.attempts(streamed=way.streamed)
 
 
-def check(row: Scenario, way: Way, server: ScriptServer, clock: Clock) -> None:
+def check(row: Scenario, way: Way, asked: Callable[[], ChatReply], clock: Clock) -> None:
     outcome = row.outcome(streamed=way.streamed)
-    repetitions = row.attempts(streamed=way.streamed) - 1
     if isinstance(outcome, Expect):
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
-            reply = asked(row, way, server)
+            reply = asked()
         assert [type(warning.message).__name__ for warning in warned] == [outcome.warns] * bool(outcome.warns)
         compare(reply, outcome)
     else:
         with pytest.raises(AKIError) as caught:
-            asked(row, way, server)
+            asked()
         compare_error(caught.value, outcome)
         if outcome.retry_after is not None:
+            repetitions = row.attempts(streamed=way.streamed) - 1
             assert clock.pauses == pytest.approx([outcome.retry_after] * repetitions)
-    assert len(server.requests) == repetitions + 1
 
 
 def compare(reply: ChatReply, wanted: Expect) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
@@ -31,7 +31,7 @@ from tests.transport.raw_server import (
 
 
 @pytest.mark.parametrize("proxy_tls", [None, False, True])
-def test_what_drips_from_a_proxy_or_through_a_tunnel_ends_in_time(is_async: bool, *, proxy_tls: bool | None) -> None:
+def test_what_drips_from_a_proxy_or_through_a_tunnel_ends_in_time(is_async, proxy_tls):
     if proxy_tls and not is_async:
         pytest.skip("httpcore's sync TLS within TLS bounds each part of a record, and not it; SECURITY.md says so")
     slow = threading.Event()
@@ -52,7 +52,7 @@ def test_what_drips_from_a_proxy_or_through_a_tunnel_ends_in_time(is_async: bool
 
 
 @pytest.mark.parametrize("proxy_tls", [False, True])
-def test_a_proxy_gets_the_complete_address_of_a_plain_call(is_async: bool, *, proxy_tls: bool) -> None:
+def test_a_proxy_gets_the_complete_address_of_a_plain_call(is_async, proxy_tls):
     seen: list[bytes] = []
     with serving(proxying(seen), tls=proxy_tls) as proxy:
         address = proxy.url.replace("://", "://me:hunt%2Fer-ü@")
@@ -67,7 +67,7 @@ def test_a_proxy_gets_the_complete_address_of_a_plain_call(is_async: bool, *, pr
 
 
 @pytest.mark.parametrize("proxy_tls", [False, True])
-def test_a_proxy_tunnels_what_is_secret(is_async: bool, *, proxy_tls: bool) -> None:
+def test_a_proxy_tunnels_what_is_secret(is_async, proxy_tls):
     seen: list[bytes] = []
     with (
         serving(answering(GOOD), tls=True) as target,
@@ -83,7 +83,7 @@ def test_a_proxy_tunnels_what_is_secret(is_async: bool, *, proxy_tls: bool) -> N
 
 
 @pytest.mark.parametrize("refusal", [b"HTTP/1.1 407 Who are you\r\n\r\n", b"HTTP/1.1 502 No\r\n\r\n", b"", b"what"])
-def test_a_tunnel_that_is_refused_shows_no_password(is_async: bool, refusal: bytes) -> None:
+def test_a_tunnel_that_is_refused_shows_no_password(is_async, refusal):
     with (
         serving(proxying([], refusal)) as proxy,
         calling(is_async=is_async, proxy=proxy.url.replace("://", "://me:hunter2@")) as caller,
@@ -95,7 +95,7 @@ def test_a_tunnel_that_is_refused_shows_no_password(is_async: bool, refusal: byt
         until(lambda: proxy.open == 0)
 
 
-def test_a_proxy_that_is_not_there_is_never_sent(is_async: bool) -> None:
+def test_a_proxy_that_is_not_there_is_never_sent(is_async):
     with refusing() as port, calling(is_async=is_async, proxy=f"http://me:hunter2@127.0.0.1:{port}") as caller:
         for url in ("http://target.invalid/", "https://target.invalid/"):
             error = error_of(caller, url)
@@ -104,7 +104,7 @@ def test_a_proxy_that_is_not_there_is_never_sent(is_async: bool) -> None:
 
 
 @pytest.mark.parametrize("lose", [lambda _: None, reset], ids=["closed", "reset"])
-def test_what_is_lost_behind_a_proxy_may_have_arrived(is_async: bool, lose: Callable[[socket.socket], None]) -> None:
+def test_what_is_lost_behind_a_proxy_may_have_arrived(is_async, lose):
     def handle(connection: socket.socket, _: int) -> None:
         read_request(connection)
         lose(connection)
@@ -138,7 +138,7 @@ def client_at(base_url: str) -> Client:
 @pytest.mark.parametrize("address", ["http://{}", "{}", "http://us:pw@{}"])
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
 @in_every_chat
-def test_proxies_of_the_environment_are_used(chat_way: Way, variable: str, address: str) -> None:
+def test_proxies_of_the_environment_are_used(chat_way, variable, address):
     with proxy_in(variable, address) as seen:
         assert chat_way.ask(client_at("http://target.invalid/v1")).text == "Hi"
     assert seen[0].startswith(b"POST http://target.invalid/v1/")
@@ -148,7 +148,7 @@ def test_proxies_of_the_environment_are_used(chat_way: Way, variable: str, addre
 @with_an_own_pool
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 @in_every_chat
-def test_a_proxy_of_the_environment_tunnels_https(chat_way: Way, variable: str) -> None:
+def test_a_proxy_of_the_environment_tunnels_https(chat_way, variable):
     refused = pytest.raises(APIConnectionError, match="403 No")
     with proxy_in(variable, "http://us:pw@{}", b"HTTP/1.1 403 No\r\n\r\n") as seen, refused:
         chat_way.ask(client_at("https://target.invalid/v1"))
@@ -162,7 +162,7 @@ def test_a_proxy_of_the_environment_tunnels_https(chat_way: Way, variable: str) 
     "spared", ["target.invalid", "*", "example.com,target.invalid", ".invalid", "target.invalid:80"]
 )
 @in_every_chat
-def test_no_proxy_spares_hosts(chat_way: Way, spared: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_spares_hosts(chat_way, spared, monkeypatch):
     monkeypatch.setenv("NO_PROXY", spared)
     with proxy_in("HTTP_PROXY") as seen, pytest.raises(APIConnectionError, match="cannot connect"):
         chat_way.ask(client_at("http://target.invalid/v1"))
@@ -171,7 +171,7 @@ def test_no_proxy_spares_hosts(chat_way: Way, spared: str, monkeypatch: pytest.M
 
 @with_an_own_pool
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "LOCALHOST", "[::1]"])
-def test_this_machine_is_never_reached_through_a_proxy(is_async: bool, host: str) -> None:
+def test_this_machine_is_never_reached_through_a_proxy(is_async, host):
     bound = "127.0.0.1" if host.lower() == "localhost" else host.strip("[]")
     with proxy_in("ALL_PROXY") as seen, serving(answering(REPLY, then=REPLY), host=bound) as place:
         client = client_at(f"http://{host}:{place.port}/v1")
@@ -190,9 +190,7 @@ def test_this_machine_is_never_reached_through_a_proxy(is_async: bool, host: str
     ],
 )
 @in_every_way
-def test_a_proxy_that_cannot_be_used_is_a_configuration_error(
-    way: Way, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_that_cannot_be_used_is_a_configuration_error(way, address, monkeypatch):
     monkeypatch.setenv("ALL_PROXY", address)
     with pytest.raises(ConfigurationError, match="socksio" if address.startswith("socks") else "proxy") as caught:
         way.ask(client_at("http://127.0.0.1:9/v1"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-from collections.abc import Callable
 from itertools import accumulate, chain
 
 import httpx
@@ -66,9 +65,7 @@ blocks = st.lists(st.tuples(block, st.sampled_from(["\n", "\n", "\r\n", "\r"])),
 @example([(["id: 1", "data: a"], "\n"), ([": ping"], "\n")], [18], False, False, False)  # noqa: FBT003  drawn ones
 @example([(["data: a"], "\n"), (["\ufeffdata: late"], "\n")], [9], False, False, False)  # noqa: FBT003
 @example([(["data: a"], "\n"), (["data: b"], "\n")], [], False, True, False)  # noqa: FBT003
-def test_any_split_of_mixed_events_gives_what_the_witness_reads(
-    parts: list[tuple[list[str], str]], cut: list[int], bom: bool, unended: bool, broken: bool
-) -> None:
+def test_any_split_of_mixed_events_gives_what_the_witness_reads(parts, cut, bom, unended, broken):
     body = codecs.BOM_UTF8 * bom
     for lines, newline in parts:
         body += "".join(line + newline for line in lines).encode() + newline.encode()
@@ -83,7 +80,7 @@ def test_any_split_of_mixed_events_gives_what_the_witness_reads(
 
 
 @given(blocks)
-def test_events_that_come_one_by_one_are_what_the_witness_reads(parts: list[tuple[list[str], str]]) -> None:
+def test_events_that_come_one_by_one_are_what_the_witness_reads(parts):
     pieces = ["".join(line + newline for line in [*lines, ""]).encode() for lines, newline in parts]
     edges = list(accumulate(map(len, pieces)))
     body = b"".join(pieces)
@@ -92,21 +89,13 @@ def test_events_that_come_one_by_one_are_what_the_witness_reads(parts: list[tupl
 
 @more
 @given(st.binary(max_size=60), cuts)
-def test_any_bytes_cut_anywhere_are_read_as_the_witness_reads_them(noise: bytes, cut: list[int]) -> None:
+def test_any_bytes_cut_anywhere_are_read_as_the_witness_reads_them(noise, cut):
     body = b"data: " + noise + b"\n\ndata: a\n\n"
     assert events(body, cut) == events(body, []) == events_by_the_witness(body)
 
 
-def test_a_character_is_cut_between_any_of_its_bytes() -> None:
-    body = "data: ü€🌍\r\n\r\ndata: b\r\r".encode()
-    for at in range(len(body) + 1):
-        assert events(body, [at]) == [Payload("message", "ü€🌍"), Payload("message", "b")]
-
-
 @pytest.mark.parametrize("read", [events, events_async])
-def test_what_is_no_event_does_not_add_up_to_one_that_is_too_large(
-    read: Callable[[bytes, list[int]], list[Payload]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_no_event_does_not_add_up_to_one_that_is_too_large(read, monkeypatch):
     monkeypatch.setattr(sse, "MAX_EVENT", 100)
     body = b": ping\n\ndata: a\n\n" * 50
     edges = list(accumulate([8, 9] * 50))
@@ -115,18 +104,9 @@ def test_what_is_no_event_does_not_add_up_to_one_that_is_too_large(
 
 @pytest.mark.parametrize("body", [b"data: " + b"x" * 101, b"data: x\n" * 20, b": " + b"x" * 101, b"\xff" * 101])
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_an_event_is_bounded_however_it_comes(body: bytes, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_is_bounded_however_it_comes(body, size, monkeypatch):
     monkeypatch.setattr(sse, "MAX_EVENT", 100)
     decoder = sse.EventDecoder()
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     with pytest.raises(InvalidResponseError, match="an event is larger"):
         list(map(decoder.feed, pieces))
-
-
-def test_a_line_in_many_pieces_is_joined_once() -> None:
-    decoder = sse.EventDecoder()
-    for _ in range(1000):
-        assert decoder.feed(b"xy") == []
-    assert {len(piece) for piece in decoder._line} == {2}
-    assert decoder.feed(b"\n\ndata: a\n\n") == [Payload("message", "a")]
-    assert len(decoder._line) == 1
