@@ -14,7 +14,6 @@ from operator import add
 from typing import Any, Literal
 
 import pytest
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import OutputParserException
 from langchain_core.tools import tool
 from llama_index.core.base.llms.types import ChatMessage
@@ -31,7 +30,7 @@ import aki_transport.errors as base
 import langchain_aki.errors as ours
 from llama_index_aki import AKI
 from tests.langchain import asking as in_langchain
-from tests.langchain.asking import WAYS, Way, is_streamed, pieces_of
+from tests.langchain.asking import WAYS, Ears, Way, is_streamed, pieces_of
 from tests.llama_index.asking import answer, answering, call, model_at, results, sent
 from tests.scenarios.table import BUSY, TOO_MANY, WRONG_KEY, broken, replied
 from tests.script_server import Answer, Request, ScriptServer, json_answer
@@ -220,18 +219,13 @@ def test_include_raw_gives_the_message_too_and_the_error_in_place_of_the_object(
 def test_a_service_that_refuses_a_method_is_asked_in_the_next_within_one_traced_run(
     server: ScriptServer, method: Any, methods: list[str], way: Way
 ):
-    starts: list[Any] = []
-
-    class Ears(BaseCallbackHandler):
-        def on_chat_model_start(self, *_: Any, **given: Any) -> None:
-            starts.append(given["options"])
-
+    ears = Ears()
     server.always = obedient(TEXT, "tools", "response_format")
-    assert asked(server, way, method, callbacks=[Ears()])[-1] == JOKE
+    assert asked(server, way, method, callbacks=[ears])[-1] == JOKE
     assert methods_of(server) == methods
     assert "punchline" in json.dumps(sent(server)["messages"])
-    (options,) = starts
-    assert options["ls_structured_output_format"]["schema"]["properties"].keys() == {"setup", "punchline"}
+    (start,) = ears.starts
+    assert start["options"]["ls_structured_output_format"]["schema"]["properties"].keys() == {"setup", "punchline"}
 
 
 @in_every_way
