@@ -193,7 +193,11 @@ class Clock:
         class Time:
             time = staticmethod(lambda: time.time() + clock.passed)
             monotonic = staticmethod(lambda: time.monotonic() + clock.passed)
-            sleep = staticmethod(clock.pause)
+
+            @staticmethod
+            def sleep(seconds: float) -> None:
+                assert asyncio._get_running_loop() is None, "a pause holds the event loop up"
+                clock.pause(seconds)
 
         class Asyncio:
             def __getattr__(self, name: str) -> Any:

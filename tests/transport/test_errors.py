@@ -396,7 +396,8 @@ SEARCHES: dict[str, Callable[[str], object]] = {
 def bodies(size: int) -> Iterator[bytes]:
     for shape in SHAPES:
         text = (shape * (size // len(shape) + 1))[:size]
-        yield text.encode()
+        if shape[0] in "<[{ ":
+            yield text.encode()
         yield b'{"error": {"message": "%s", "param": "%s"}}' % ((text.replace('"', "'").encode(),) * 2)
     yield b'{"detail": [%s]}' % b",".join([b'{"loc": ["body", "a"], "msg": "no"}'] * (size // 35))
 

@@ -57,6 +57,7 @@ def server() -> Iterator[Counting]:
 
 PRELUDE = """
 import asyncio, gc, json, os, threading, time, warnings
+import aki_transport.wire.openai, anyio.streams.tls
 from aki_transport import Client
 from aki_transport.messages import ChatRequest, Message
 from aki_transport.models import listing
@@ -66,6 +67,7 @@ def asking(text):
     return ChatRequest(model="qwen3.6-35b", messages=(Message(role="user", content=text),))
 HANG = asking("hang")
 client = Client(base_url=os.environ["URL"])
+client.model_info("qwen3.6-35b")
 async def streamed():
     return [d async for d in client.astream(ASK)][-1].reply.text
 def ended(child):
