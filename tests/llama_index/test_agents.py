@@ -30,6 +30,7 @@ from tests.llama_index.asking import (
     answer,
     call,
     model_at,
+    run,
     sent,
 )
 from tests.pictures import a_png
@@ -76,17 +77,6 @@ def calls() -> Calls:
 
 def calling(*entries: dict[str, Any], **options: Any) -> Answer:
     return answer(None, *entries, stream=True, **options)
-
-
-def run(agent: Any, question: str = "hi", **given: Any) -> tuple[str, list[Any]]:
-    """The agent's last words and its events."""
-
-    async def awaited() -> tuple[str, list[Any]]:
-        handler = agent.run(user_msg=question, **given)
-        events = [event async for event in handler.stream_events()]
-        return str(await handler), events
-
-    return asyncio.run(awaited())
 
 
 def messages(server: ScriptServer, at: int = -1) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from llama_index.core.workflow import Context
 
 from aki_transport.emulator import Emulator
 from llama_index_aki import AKIImageToolSpec
-from tests.llama_index.asking import AGENT_WARNINGS, answer, call, model_at, model_on, sent
+from tests.llama_index.asking import AGENT_WARNINGS, answer, call, model_at, model_on, run, sent
 from tests.pictures import a_png
 from tests.script_server import ScriptServer
 
@@ -61,28 +61,21 @@ def test_code_gets_a_text_and_the_image(fresh_emulator):
 # Scopes
 
 
-def run(agent: FunctionAgent, question: str, ctx: Context | None = None, **state: Any) -> tuple[str, list[ToolOutput]]:
-    """The agent's last words, and what its tools gave."""
-
-    async def awaited() -> tuple[str, list[ToolOutput]]:
-        for name, value in state.items():
-            await ctx.store.set(name, value)  # type: ignore[union-attr]
-        running = agent.run(user_msg=question, ctx=ctx)
-        outputs = [event.tool_output async for event in running.stream_events() if isinstance(event, ToolCallResult)]
-        return str(await running), outputs
-
-    return asyncio.run(awaited())
-
-
 def agent_with(spec: AKIImageToolSpec, emulator: Emulator) -> FunctionAgent:
     return FunctionAgent(llm=model_on(emulator), tools=spec.to_tool_list())
+
+
+def outputs_of(events: list[Any]) -> list[ToolOutput]:
+    return [event.tool_output for event in events if isinstance(event, ToolCallResult)]
 
 
 def run_in(spec: AKIImageToolSpec, emulator: Emulator, question: str, **state: Any) -> tuple[ToolOutput, Context]:
     """What the first tool gave in a conversation of its own."""
     agent = agent_with(spec, emulator)
     ctx = Context(agent)
-    return run(agent, question, ctx, **state)[1][0], ctx
+    for name, value in state.items():
+        asyncio.run(ctx.store.set(name, value))
+    return outputs_of(run(agent, question, ctx)[1])[0], ctx
 
 
 @pytest.mark.filterwarnings("ignore:Skipping serialization of known unserializable key. memory")
@@ -145,10 +138,10 @@ def test_a_refusal_reaches_the_model_and_the_agent_goes_on(fresh_emulator, serve
     known = spec.store.add(PICTURE)
     for image in ("/etc/hostname", known.id):
         server.say(answer(None, call("edit_image", f'{{"prompt": "blue", "image": "{image}"}}'), stream=True))
-    text, outputs = run(FunctionAgent(llm=model_at(server), tools=spec.to_tool_list()), "make it blue")
+    text, events = run(FunctionAgent(llm=model_at(server), tools=spec.to_tool_list()), "make it blue")
     refusal = sent(server, 1)["messages"][-1]
     assert refusal["role"] == "tool"
     assert "pass the ID" in refusal["content"]
-    assert [output.is_error for output in outputs] == [True, False]
+    assert [output.is_error for output in outputs_of(events)] == [True, False]
     assert text == "Hello"
     assert images_asked_for(fresh_emulator) == 1

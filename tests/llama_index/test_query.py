@@ -44,12 +44,6 @@ def engine(llm: Any, retriever: BM25Retriever, **given: Any) -> RetrieverQueryEn
     return RetrieverQueryEngine.from_args(retriever, llm=llm, **given)
 
 
-def synthesized(llm: AKI, mode: ResponseMode, texts: Any, *, awaited: bool = False, **given: Any) -> Any:
-    synthesizer = get_response_synthesizer(llm=llm, response_mode=mode, **given)
-    nodes = [NodeWithScore(node=TextNode(text=text), score=1.0) for text in texts]
-    return results(synthesizer.asynthesize if awaited else synthesizer.synthesize, QUESTION, nodes)[0]
-
-
 def contents(server: ScriptServer, at: int = -1) -> str:
     return "\n".join(str(message["content"]) for message in sent(server, at)["messages"])
 
@@ -103,13 +97,12 @@ def test_a_stream_that_breaks_off_reaches_the_caller(server: ScriptServer, retri
         list(response.response_gen)
 
 
-# Synthesizers
-
-
 def test_documents_larger_than_the_window_are_asked_for_in_parts(server: ScriptServer):
     server.always = IN_2019
     llm = model_at(server, context_window=3000, max_tokens=500)
-    assert "In 2019." in str(synthesized(llm, ResponseMode.COMPACT, ["The warehouse holds tyres. " * 1000]))
+    long = NodeWithScore(node=TextNode(text="The warehouse holds tyres. " * 1000), score=1.0)
+    synthesizer = get_response_synthesizer(llm=llm, response_mode=ResponseMode.COMPACT)
+    assert "In 2019." in str(synthesizer.synthesize(QUESTION, [long]))
     assert len(server.requests) > 1
     assert all(len(request.body) < 3000 * 6 for request in server.requests)
 
