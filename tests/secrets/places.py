@@ -7,7 +7,7 @@ import pickle
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -135,8 +135,8 @@ def _displays(evidence: Evidence) -> Texts:
     return ((name, as_json(show(value))) for name, value in _objects(evidence))
 
 
-def _objects(evidence: Evidence) -> Iterator[tuple[str, Any]]:
-    yield from {**evidence.objects, **evidence.of_environment}.items()
+def _objects(evidence: Evidence) -> Iterable[tuple[str, Any]]:
+    return (evidence.objects | evidence.of_environment).items()
 
 
 def _pickled(value: Any) -> str:
