@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import InvalidResponseError
@@ -68,6 +68,9 @@ class OpenAIDecoder(AnswerDecoder):
     def _first_choice(self, chunk: Mapping[str, Any], event: str) -> Mapping[str, Any] | None:
         """The piece of the first choice; those of others, which `n` asks for, are collected."""
         choices = chunk.get("choices")
+        match choices:
+            case [{"index": int(number)} as only] if number == self._index:  # nearly each event of a stream
+                return cast("Mapping[str, Any]", only)
         pieces = [_with_index(*each) for each in enumerate(choices if isinstance(choices, list) else ())]
         if self._index is None and pieces:
             self._index = min(index for index, _ in pieces)
@@ -105,11 +108,11 @@ class OpenAIDecoder(AnswerDecoder):
         text, reasoning, parts = self._read_content(delta)
         if self._is_stopped:
             return ChatDelta(text, reasoning, "", (), None, chunk, parts)
-        refusal, content = delta.get("refusal") or "", delta.get("content")
+        refusal, calls, content = delta.get("refusal") or "", delta.get("tool_calls"), delta.get("content")
         if refusal or isinstance(content, list):
             refusal = text_or_none(refusal) or _refusal_in(content)
             self._refusals.append(refusal)
-        calls = delta.get("tool_calls") or _calls_in(content)
+            calls = calls or _calls_in(content)
         function = delta.get("function_call")  # the older form of one tool call
         deltas: tuple[ToolCallDelta, ...] = ()
         if calls or function:
