@@ -97,7 +97,7 @@ def test_ordinary_arguments_are_unchanged(data: st.DataObject):
 
 
 def test_arguments_that_are_something_else_are_kept():
-    for pieces in (['{"a": 1}', '{"a": 2}'], ["{city: 1}", " and so on"], ['{"a": 1}', "]"]):
+    for pieces in (['{"a": 1}', '{"a": 2}'], ["{city: 1}", " and so on"]):
         reader = ArgumentsReader()
         assert "".join([*map(reader.feed, pieces), reader.end()]) == "".join(pieces)
 
