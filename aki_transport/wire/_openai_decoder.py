@@ -39,6 +39,7 @@ class OpenAIDecoder(AnswerDecoder):
         self._fields: dict[str, Any] = {}
         self._choice_fields: dict[str, Any] = {}
         self._message_pieces: list[Mapping[str, Any]] = []
+        self._message_names: set[str] = set()
         self._reasoning_field: str | None = None
         self._index: int | None = None
         self._others: dict[int, list[Mapping[str, Any]]] = {}
@@ -96,13 +97,12 @@ class OpenAIDecoder(AnswerDecoder):
             self.complete = True
         delta = choice.get("delta")
         if delta is None:
-            delta = choice.get("message")
-            if delta is not None and "delta" not in choice and chunk.get("object") != "chat.completion.chunk":
-                self.complete = True
+            delta = self._whole_message(choice, chunk)
         if not delta or not isinstance(delta, dict):
             return None
         if not delta.keys() <= _MESSAGE_FIELDS and (fields := kept(delta, _MESSAGE_FIELDS)):
             self._message_pieces.append(fields)
+            self._message_names |= fields.keys()
             if fields.get("error"):
                 raise error_from_payload({"error": fields["error"]})
         text, reasoning, parts = self._read_content(delta)
@@ -123,6 +123,18 @@ class OpenAIDecoder(AnswerDecoder):
         if text or reasoning or refusal or deltas or parts:
             return ChatDelta(text, reasoning, refusal, deltas, None, chunk, parts)
         return None
+
+    def _whole_message(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> Any:
+        """The message in place of a delta; what is new in it, if it repeats a stream, as MiniMax does at the end."""
+        message = choice.get("message")
+        if message is None or "delta" in choice or chunk.get("object") == "chat.completion.chunk":
+            return message
+        self.complete = True
+        if not isinstance(message, dict) or self._first.get("object") != "chat.completion.chunk":
+            return message
+        seen = {"content": self._texts, "reasoning": self._reasonings, "refusal": self._refusals}
+        seen["reasoning_content"] = self._reasonings
+        return {name: value for name, value in message.items() if not seen.get(name, name in self._message_names)}
 
     def _read_content(self, delta: Mapping[str, Any]) -> tuple[str, str, tuple[Part, ...]]:
         """The new text and reasoning, and the parts of the content if it is more than that."""
