@@ -163,6 +163,7 @@ class ScriptServer(Origin):
             has no body, and uses none of the script.
         requests: The requests that used the script, in order of arrival.
         listings: The requests for the listing.
+        made: How many connections were made.
     """
 
     def __init__(
@@ -185,6 +186,7 @@ class ScriptServer(Origin):
         self.hangs_up: Callable[[Request], bool] = lambda _: False
         self.requests: list[Request] = []
         self.listings: list[Request] = []
+        self.made = 0
         self._script = deque(script)
 
     def __enter__(self) -> Self:
@@ -230,6 +232,7 @@ class ScriptServer(Origin):
         server.close()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.made += 1
         # The loop does so itself only for sockets that name their protocol; without it an answer waits 40 ms.
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         conversation = asyncio.get_running_loop().create_task(self._converse(reader, writer))

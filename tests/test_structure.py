@@ -97,6 +97,7 @@ def is_foreign(cls: type) -> bool:
     return root not in PACKAGES and root not in sys.stdlib_module_names
 
 
+@cache
 def source_of(cls: type) -> str:
     """Of its methods: httpx names another module than that which its classes stand in."""
     return "".join(inspect.getsource(each) for each in vars(cls).values() if inspect.isfunction(each))

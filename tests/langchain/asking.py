@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import pytest
 from langchain_core import exceptions as lc
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 import aki_transport.errors as base
@@ -57,6 +58,30 @@ def llm_at(server: ScriptServer, **given: Any) -> AKILLM:
 def text_of(answer: Any) -> str:
     """The text of a chat model's answer, or of a text completion's, which is nothing else."""
     return answer if isinstance(answer, str) else answer.text
+
+
+class Ears(BaseCallbackHandler):
+    """Keeps what a handler hears."""
+
+    def __init__(self) -> None:
+        self.starts: list[dict[str, Any]] = []
+        self.tokens: list[str] = []
+        self.ends: list[Any] = []
+        self.errors: list[tuple[BaseException, Any]] = []
+
+    def on_chat_model_start(self, serialized: Any, *_: Any, **kwargs: Any) -> None:
+        self.starts.append({"serialized": serialized, **kwargs})
+
+    on_llm_start = on_chat_model_start
+
+    def on_llm_new_token(self, token: str, **_: Any) -> None:
+        self.tokens.append(token)
+
+    def on_llm_end(self, response: Any, **_: Any) -> None:
+        self.ends.append(response)
+
+    def on_llm_error(self, error: BaseException, *, response: Any = None, **_: Any) -> None:
+        self.errors.append((error, response))
 
 
 def is_streamed(way: Way) -> bool:

@@ -249,7 +249,7 @@ HELLO = Expect(text="Hello")
 HELLO_REPLY = replied()
 HELLO_STREAM = streamed("Hel", "lo")
 
-# Failures that no row is about, for tests of what the frameworks do then.
+# Our own failures, which no row is about: for tests of what the frameworks do then.
 BUSY = json_answer({"error": {"message": "busy", "code": None}}, 503)
 TOO_MANY = json_answer({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, 429)
 WRONG_KEY = json_answer({"error": {"message": f"wrong key {KEY}", "code": "invalid_api_key"}}, 401)

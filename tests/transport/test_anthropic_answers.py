@@ -338,6 +338,12 @@ def test_a_stream_is_complete_once_it_says_why_it_ended(stream_way: Way) -> None
 
 
 @in_every_stream
+def test_a_whole_message_behind_a_stream_adds_nothing(stream_way: Way) -> None:
+    events = [start(), begin(0, text("")), say("Hello"), stop(), message(text("Hello"))]  # songquanpeng/one-api#2406
+    assert stream_way.ask(hearing(written(events))).text == "Hello"
+
+
+@in_every_stream
 def test_nothing_is_read_behind_the_end(stream_way: Way) -> None:
     events = [*streamed(say("Hello")), say(" again"), {"type": "error", "error": {"message": "no"}}]
     assert stream_way.ask(hearing(written(events))).text == "Hello"
