@@ -169,15 +169,6 @@ def test_a_model_is_freed_when_nobody_holds_it(server: ScriptServer, cls: Any):
 
 
 @each_class
-def test_a_closed_model_works_again_and_leaves_another_its_connection(server: ScriptServer, cls: Any):
-    one, other = kept_model_at(server, cls), kept_model_at(server, cls)
-    assert [text_of(each, "blocking") for each in (one, other)] == ["hi", "hi"]
-    one.close()
-    assert [text_of(each, "blocking") for each in (other, one)] == ["hi", "hi"]
-    assert len(server.requests) == 4
-
-
-@each_class
 async def test_a_timeout_of_the_callers_is_a_timeout_of_the_callers(server: ScriptServer, cls: Any):
     model = kept_model_at(server, cls)
     server.always = Answer(end="hang")

@@ -78,7 +78,7 @@ def touched_outside_of_classes(path: Path) -> Iterator[str]:
             case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=name) if is_private(name):
                 yield f"super().{name}"
             case ast.Attribute(attr=name) if is_private(name) and not is_our_own(node):
-                if name not in our_names() | OF_NAMED_TUPLES:
+                if name not in our_names() and name not in OF_NAMED_TUPLES:
                     yield name
             case ast.Call(args=args):
                 texts = (each.value for each in args if isinstance(each, ast.Constant) and isinstance(each.value, str))
