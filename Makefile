@@ -45,9 +45,10 @@ notebooks: $(VENV)/notebooks  ## run the notebooks on the local emulator and kee
 	@$(BIN)/python notebooks/run_notebooks.py
 
 # Three at once on any machine: some tests wait, and each process imports both frameworks and collects all tests. With
-# the variable set, each would rewrite all files. A file is one process's, for what its tests share is made once a file.
+# the variable set, each would rewrite all files. A file is one process's, for what its tests share is made once a file;
+# files are handed out in their own order, as the ones with most tests are not those that take longest.
 test: $(VENV)/dev  ## all tests, offline
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # The last two without our own configuration: programs on both frameworks, as their authors' checkers read them.
 check: $(VENV)/dev  ## format, lint, types
@@ -103,6 +104,7 @@ bench: $(VENV)/dev $(PEERS)/made $(MISTRAL)/made $(OPENAI_2)/made $(if $(findstr
 	$(BIN)/python -m tests.tools.benchmarks $(ARGS)
 
 compare: $(VENV)/dev $(PEERS)/made  ## what the generic clients give in the same scenes, beside ours
+	@$(BIN)/python -m pytest -q tests/tools/comparison/test_page.py
 	@$(BIN)/python -m tests.tools.comparison $(ARGS)
 
 faults: $(VENV)/dev  ## what comes of each fault of a connection or an answer, counted

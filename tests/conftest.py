@@ -92,6 +92,14 @@ def scripted() -> Iterator[ScriptServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def one_loop() -> Iterator[None]:
+    """`asyncio.run` goes on with one loop in all tests of a file, which share its connections."""
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "run", runner.run)
+        yield
+
+
 @pytest.fixture
 def own_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A client of the test's own for threads, with its pool: it reads the environment when it is made."""

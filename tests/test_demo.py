@@ -80,6 +80,7 @@ class Service:
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
+        self.client = httpx.Client()
         self.keys: set[str] = set()
         self.asked: list[str] = []
 
@@ -90,7 +91,7 @@ class Service:
         headers = {"authorization": f"Bearer {self.emulator.key}"}
         if "content-type" in request.headers:
             headers["content-type"] = request.headers["content-type"]
-        answer = httpx.request(request.method, url, content=request.read(), headers=headers)
+        answer = self.client.request(request.method, url, content=request.read(), headers=headers)
         return httpx.Response(answer.status_code, content=answer.content, headers=answer.headers)
 
     async def aforward(self, request: httpx.Request) -> httpx.Response:
@@ -100,7 +101,9 @@ class Service:
 
 @pytest.fixture
 def service(emulator):
-    return Service(emulator)
+    service = Service(emulator)
+    with service.client:
+        yield service
 
 
 @pytest.fixture(scope="module")
@@ -144,13 +147,23 @@ def test_questions_are_answered_from_the_documents(shown: Shown, question: str, 
 
 
 def test_the_agent_uses_both_tools(shown: Shown):
-    steps = shown.steps["LangChain"][demo_parts.AGENT]
+    steps, separator, answer = shown.steps["LangChain"][demo_parts.AGENT].partition("answer: ")
+    assert separator
     assert "calls search_documents: query=how I add a provider" in steps
     assert "calls token_cost: tokens=250000, usd_per_million=0.45" in steps
     assert "search_documents: [CONTRIBUTING.md, How to]" in steps
-    answer = steps[steps.index("answer: ") :]
     assert "a row in `PROVIDERS`" in answer
     assert "0.1125 USD" in answer
+    task, *events = shown.steps["LlamaIndex"][demo_parts.AGENT].splitlines()
+    assert task == f"task: {demo_parts.TASK}"
+    kinds, (searched, section, worked_out, cost) = [event.partition(":")[0] for event in events], events[1:5]
+    assert searched == "calls search_documents: query=how I add a provider"
+    assert section.startswith("search_documents: [CONTRIBUTING.md, How to] ")
+    assert worked_out == "calls token_cost: tokens=250000, usd_per_million=0.45"
+    assert cost == "token_cost: 250,000 tokens cost 0.1125 USD."
+    assert [kinds[0], *kinds[5:]] == ["thinking", "thinking", "answer"]
+    assert "a row in `PROVIDERS`" in events[-1]
+    assert "0.1125 USD" in events[-1]
 
 
 def test_a_misspelled_model_is_refused_with_the_closest(shown: Shown):
@@ -182,44 +195,27 @@ def test_a_picture_is_drawn_and_changed_and_both_are_on_disk(shown: Shown):
     )
 
 
-def test_with_a_key_the_pictures_come_from_aki_io(monkeypatch, capsys, service, tmp_path):
+def test_with_a_key_every_call_goes_to_aki_io(monkeypatch, capsys, service, tmp_path):
+    monkeypatch.setattr(demo, "Emulator", None)
+    with monkeypatch.context() as patch:
+        patch.setenv("AKI_IO_API_KEY", KEY)
+        with demo.connect() as settings:
+            assert settings == {}
     monkeypatch.setenv("AKI_API_KEY", KEY)
     monkeypatch.chdir(tmp_path)
-    with httpx.Client(transport=httpx.MockTransport(service.forward)) as client:
-        demo_pictures.run({"http_client": client})
-    assert str(tmp_path / "demo-pictures" / "changed.png") in capsys.readouterr().out
-    assert service.keys == {f"Bearer {KEY}"}
-    assert service.asked == [f"POST https://aki.io/v1/images/{path}" for path in ("generations", "edits")]
-
-
-@pytest.mark.parametrize("variable", ["AKI_API_KEY", "AKI_IO_API_KEY"])
-def test_with_a_key_every_call_goes_to_aki_io(monkeypatch, capsys, service, variable):
-    monkeypatch.setenv(variable, KEY)
-    monkeypatch.setattr(demo, "Emulator", None)
-    monkeypatch.setattr(demo_pictures, "run", lambda _: None)
     aclient = httpx.AsyncClient(transport=httpx.MockTransport(service.aforward))
     monkeypatch.setattr(demo_llama_index, "AKI", partial(AKI, http_async_client=aclient))
     with httpx.Client(transport=httpx.MockTransport(service.forward)) as client:
         monkeypatch.setattr(demo_langchain, "ChatAKI", partial(ChatAKI, http_client=client))
+        draw = demo_pictures.run
+        monkeypatch.setattr(demo_pictures, "run", lambda settings: draw({"http_client": client, **settings}))
         demo.main()
     out = capsys.readouterr().out
-    assert out.startswith("Talking to AKI.IO at https://aki.io/v1\n")
+    assert "Talking to AKI.IO at https://aki.io/v1\n" in out
     assert "answer: " in out
+    assert str(tmp_path / "demo-pictures" / "changed.png") in out
     assert service.keys == {f"Bearer {KEY}"}
-    asked = Counter(service.asked)
-    assert set(asked) == {"GET https://aki.io/v1/models", "POST https://aki.io/v1/chat/completions"}
+    asked = Counter(each.replace(" https://aki.io/v1/", " ") for each in service.asked)
+    assert set(asked) == {"GET models", "POST chat/completions", "POST images/generations", "POST images/edits"}
     # Each framework asks every question, and its agent at least twice.
-    assert asked["POST https://aki.io/v1/chat/completions"] >= 2 * (len(demo_parts.QUESTIONS) + 2)
-
-
-def test_the_agents_events_come_in_order(shown: Shown):
-    task, *events = shown.steps["LlamaIndex"][demo_parts.AGENT].splitlines()
-    assert task == f"task: {demo_parts.TASK}"
-    searched, found, worked_out, cost = events[1:5]
-    assert searched == "calls search_documents: query=how I add a provider"
-    assert found.startswith("search_documents: [CONTRIBUTING.md, How to] ")
-    assert worked_out == "calls token_cost: tokens=250000, usd_per_million=0.45"
-    assert cost == "token_cost: 250,000 tokens cost 0.1125 USD."
-    assert [event.partition(":")[0] for event in (events[0], *events[5:])] == ["thinking", "thinking", "answer"]
-    assert "a row in `PROVIDERS`" in events[-1]
-    assert "0.1125 USD" in events[-1]
+    assert asked["POST chat/completions"] >= 2 * (len(demo_parts.QUESTIONS) + 2)

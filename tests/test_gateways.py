@@ -1,13 +1,11 @@
-"""Gateways that a user names by a base URL alone: the first call answers, limits become known, refusals are typed.
+"""Gateways that a user names by a base URL, or by a provider of their own: all they need is known or found out.
 
-The forms are those of vLLM, an older LiteLLM and the open AKI server, after their documentation;
-`test_captured_gateways.py` plays what llama.cpp's server, LiteLLM's proxy and `transformers serve` answered.
+`test_captured_gateways.py` plays what real servers answered.
 """
 
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +14,7 @@ import pytest
 
 import aki_transport.errors as ours
 from aki_transport import Client, Provider, Route
+from aki_transport.emulator import Emulator
 from aki_transport.messages import ChatRequest, Message
 from aki_transport.models.catalog import Limits, read_listing
 from aki_transport.models.listing import forget_listings
@@ -23,25 +22,10 @@ from langchain_aki import AKILLM, ChatAKI
 from llama_index_aki import AKI, AKICompletion
 from tests.anthropic_script import said
 from tests.model_classes import CLASSES, EVERY_WAY, WAYS, text_of
-from tests.scenarios import MODEL, chunk, replied
+from tests.scenarios import MODEL, chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, json_answer, sse, text_answer
 
 KEY = "sk-of-my-gateway"
-QWEN = "Qwen/Qwen2.5-0.5B-Instruct"
-DEPLOYMENT = {
-    "model_name": "my-gpt",
-    "litellm_params": {"model": "openai/gpt-4o-mini"},
-    "model_info": {"id": "5d1f", "max_tokens": 16384, "max_input_tokens": 128000, "max_output_tokens": 16384},
-}
-# The model's row in the listing and in `/model/info`; context window and maximum output as they tell them, 0 where
-# they do not; requests that read the listing.
-GATEWAYS: dict[str, tuple[dict[str, Any], dict[str, Any] | None, tuple[int, int], int]] = {
-    "vllm": ({"id": QWEN, "owned_by": "vllm", "root": QWEN, "parent": None, "max_model_len": 1024}, None, (1024, 0), 1),
-    "litellm, whose listing tells no limits": ({"id": "my-gpt", "owned_by": "openai"}, DEPLOYMENT, (128000, 16384), 2),
-    "open AKI server": (
-        {"id": "llama3-chat-8b", "created": "1767225600", "owned_by": "aki", "max_model_len": 0}, None, (0, 0), 2,
-    ),
-}  # fmt: skip
 
 
 def answers(model: str) -> Callable[[Request], Answer]:
@@ -51,33 +35,6 @@ def answers(model: str) -> Callable[[Request], Answer]:
     return lambda request: stream if request.json.get("stream") else replied("Hello", top=top)
 
 
-def serve(name: str, **fields: Any) -> ScriptServer:
-    row, details, *_ = GATEWAYS[name]
-    row = {"object": "model", "created": 1767225600, **row}
-    known = json_answer({"data": [details]}) if details else None
-    return ScriptServer(**{"always": answers(row["id"]), "models": [row], "details": known, **fields})
-
-
-@pytest.mark.parametrize("name", GATEWAYS)
-def test_the_first_call_answers_and_the_limits_are_known_behind_it(name: str) -> None:
-    row, _, (window, output), listed_by = GATEWAYS[name]
-    for cls, way in EVERY_WAY:
-        forget_listings()
-        with serve(name) as server:
-            model = cls(model=row["id"], provider=Provider(base_url=server.openai_url))
-            assert text_of(model, way) == "Hello"
-            body = server.requests[-1].json
-            assert (len(server.listings), len(server.requests)) == (listed_by, 1)
-        assert not {"max_tokens", "max_completion_tokens"} & set(body)
-        info = model.model_info()
-        assert (info.source, info.context_window) == (("service", window) if window else ("default", 32768))
-        assert info.max_output == (output or min(8192, info.context_window))
-        if cls is ChatAKI:
-            assert model.profile["max_input_tokens"] == info.context_window
-        if cls is AKI:
-            assert model.metadata.context_window == info.context_window
-
-
 @pytest.mark.parametrize(
     ("row", "limits"),
     [
@@ -85,10 +42,7 @@ def test_the_first_call_answers_and_the_limits_are_known_behind_it(name: str) ->
         ({"max_context_length": 8}, (8, 0)),
         ({"meta": {"n_ctx_train": 131072, "n_ctx": 4096}}, (4096, 0)),
         ({"meta": {"n_ctx_train": 131072}}, (0, 0)),
-        (
-            {"context_length": 200000, "top_provider": {"context_length": 100000, "max_completion_tokens": 8000}},
-            (200000, 8000),
-        ),
+        ({"context_length": 20, "top_provider": {"context_length": 10, "max_completion_tokens": 8}}, (20, 8)),
         ({"context_length": 200000, "top_provider": {"max_completion_tokens": None}}, (200000, 0)),
         ({"context_window": 131072, "max_completion_tokens": 32768}, (131072, 32768)),
         ({"max_context_length": 32768, "loaded_context_length": 4096}, (4096, 0)),
@@ -148,12 +102,10 @@ def test_a_service_without_a_listing_is_asked_for_it_once(caplog: pytest.LogCapt
     for status in (404, 405, 200, 501):
         forget_listings()
         caplog.clear()
-        with serve("vllm", listing=text_answer("<html>Not here</html>", status)) as server:
-            for _ in range(3):
-                with warnings.catch_warnings():
-                    warnings.simplefilter("error")
-                    model = ChatAKI(model=QWEN, provider=Provider(base_url=server.openai_url))
-                    assert model.invoke("hi").text == "Hello"
+        with ScriptServer(always=answers("m"), listing=text_answer("<html>Not here</html>", status)) as server:
+            for _ in range(3):  # a warning is an error here
+                model = ChatAKI(model="m", provider=Provider(base_url=server.openai_url))
+                assert model.invoke("hi").text == "Hello"
             assert (len(server.listings), len(server.requests)) == (1, 3)
         assert sum("could not be read" in message for message in caplog.messages) == 1
 
@@ -237,3 +189,87 @@ def test_the_bound_that_the_protocol_requires_leaves_room_for_the_prompt() -> No
             message = Message(role="user", content=content)
             client.chat(ChatRequest(model=MODEL, messages=(message,), tools=tools))
             assert 5900 < server.requests[-1].json["max_tokens"] < 6000
+
+
+# A provider of one's own in every class, over every protocol
+
+ROUTES: tuple[tuple[Any, str, Any], ...] = (
+    ("openai", "/v1", "bearer"),
+    ("anthropic", "/anthropic", "x-api-key"),
+    ("native", "/api", "body"),
+)
+ENDPOINT = "qwen3.6_35b_chat"
+ANSWER = "6 * 7 = 42."
+in_every_class = pytest.mark.parametrize("cls", CLASSES)
+over_every_protocol = pytest.mark.parametrize("protocol", [protocol for protocol, *_ in ROUTES])
+
+
+def gateway(root: str, **fields: Any) -> Provider:
+    """A provider with all protocols, their paths as on the emulator."""
+    routes = tuple(Route(protocol=protocol, base_url=root + path, key_in=place) for protocol, path, place in ROUTES)
+    return Provider(**{"name": "mine", "label": "Mine", "routes": routes, "key_variables": ("MINE_KEY",), **fields})
+
+
+def ask(cls: Any, way: str = "blocking", **where: Any) -> str:
+    """The text of an answer; over the native protocol a gateway's models are its endpoints."""
+    model = ENDPOINT if where["protocol"] == "native" else MODEL
+    return text_of(cls(**{"model": model, **where}), way, "What is 6 * 7?")
+
+
+@in_every_class
+@over_every_protocol
+def test_it_answers_with_its_key_and_is_named_where_there_is_none(
+    fresh_emulator: Emulator, cls: Any, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = {"provider": gateway(fresh_emulator.url), "protocol": protocol}
+    with pytest.raises(ours.ConfigurationError, match=r"Mine: no key; set MINE_KEY"):
+        ask(cls, **where)
+    assert not fresh_emulator.requests
+    for way in WAYS:
+        assert ask(cls, way, **where, api_key=fresh_emulator.key) == ANSWER
+    with pytest.raises(ours.AuthenticationError, match="Mine"):
+        ask(cls, **where, api_key="wrong")
+    monkeypatch.setenv("MINE_KEY", fresh_emulator.key)
+    assert ask(cls, **where) == ANSWER
+
+
+def keyless(request: Request) -> Answer:
+    """The answer of a service without keys, in the protocol of the path that was asked."""
+    if request.path.endswith("/endpoints"):
+        return json_answer({"success": True, "endpoints": [ENDPOINT]})
+    if request.path.endswith("/messages"):
+        return said(request, {"type": "text", "text": ANSWER})
+    if request.path.startswith("/api/"):
+        done = {"job_state": "done", "job_result": {"text": ANSWER}} if "/progress/" in request.path else {}
+        return json_answer({"success": True, "job_id": "j1", **done})
+    return streamed(ANSWER) if request.json.get("stream") else replied(ANSWER)
+
+
+@over_every_protocol
+def test_it_answers_without_a_key_where_it_takes_none(protocol: str) -> None:
+    with ScriptServer(always=keyless) as server:
+        for cls, way in EVERY_WAY:
+            assert ask(cls, way, provider=gateway(server.url, key_variables=()), protocol=protocol) == ANSWER
+    for request in server.requests:
+        assert not {"authorization", "x-api-key"} & set(request.headers)
+        assert "key" not in (request.json or {})
+
+
+def test_an_unknown_model_is_refused_where_the_row_says_that_it_falls_back(fresh_emulator: Emulator) -> None:
+    provider = gateway(fresh_emulator.url, fallback_model="minimax-m2.5-230b")
+    where = {"provider": provider, "protocol": "openai", "api_key": fresh_emulator.key}
+    for cls, way in EVERY_WAY:
+        assert ask(cls, way, **where) == ANSWER
+        with pytest.raises(ours.ModelNotFoundError, match=MODEL):
+            ask(cls, way, **where, model="qwen3.6-35c")
+    assert fresh_emulator.count("/v1/models") == 1
+
+
+@in_every_class
+def test_aacflows_development_server_on_this_machine_needs_no_permission(
+    fresh_emulator: Emulator, cls: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AACFLOW_API_KEY", fresh_emulator.aacflow_key)
+    here = f"http://localhost:{fresh_emulator.port}/aacflow/api/v1/ai"
+    assert ask(cls, provider="aacflow", protocol="openai", base_url=here, model="gpt-4o-mini") == ANSWER
+    assert fresh_emulator.requests[-1].path == "/aacflow/api/v1/ai/chat/completions"

@@ -1,15 +1,22 @@
-"""The models of both frameworks as objects: what they refuse, their copies, and the clients and keys of their users."""
+"""The models of both frameworks as objects: what they refuse, their copies, the clients and keys of their users, and
+when they let go of what they hold; connections are tested in `transport/`."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import logging
 import pickle
+import threading
+import weakref
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from llama_index.core.async_utils import asyncio_run
 from pydantic import SecretStr
 
 import aki_transport.errors
@@ -18,7 +25,7 @@ from langchain_aki import AKILLM, ChatAKI
 from llama_index_aki import AKI, AKICompletion
 from tests.model_classes import CLASSES, WAYS, text_of
 from tests.scenarios import KEY, MODEL, replied
-from tests.script_server import ScriptServer
+from tests.script_server import Answer, Request, ScriptServer
 from tests.subcases import subcases
 
 SECRET = "key-that-nobody-may-see"
@@ -29,8 +36,12 @@ def a_model(cls: Any, **fields: Any) -> Any:
     return cls(**{"model": MODEL, **fields})
 
 
+def echo(request: Request) -> Answer:
+    return replied(request.json["messages"][0]["content"])
+
+
 def model_at(server: ScriptServer, cls: Any, **fields: Any) -> Any:
-    server.always = replied()
+    server.always = echo
     return a_model(cls, **{"protocol": "openai", "base_url": server.openai_url, "api_key": KEY, **fields})
 
 
@@ -101,7 +112,7 @@ def test_a_copy_works_like_the_original_and_nothing_is_logged(
     assert again.api_key == SecretStr(KEY)
     for each in (again, model):
         for way in ("blocking", "async"):
-            assert text_of(each, way) == "Hello"
+            assert text_of(each, way) == "hi"
             assert server.requests[-1].json["temperature"] == 0
     assert len(server.requests) == 4
 
@@ -130,7 +141,7 @@ def test_a_client_of_the_users_is_shared_by_a_deepcopy_refused_by_a_pickle_and_n
     model = model_at(server, cls, **{name: client})
     again = copy.deepcopy(model)
     assert getattr(again, name) is client
-    assert text_of(again, way) == "Hello"
+    assert text_of(again, way) == "hi"
     assert server.requests[-1].headers["x-mine"] == "1"
     with pytest.raises(refusal_of(cls), match=f"{name}= cannot be pickled"):
         pickle.dumps(model)
@@ -138,3 +149,52 @@ def test_a_client_of_the_users_is_shared_by_a_deepcopy_refused_by_a_pickle_and_n
     asyncio.run(model.aclose())
     assert not client.is_closed
     client.close() if way == "blocking" else asyncio.run(client.aclose())
+
+
+def kept_model_at(server: ScriptServer, cls: Any) -> Any:
+    """The connection stays open."""
+    model = model_at(server, cls)
+    server.always = lambda request: replace(echo(request), end="keep-alive")
+    return model
+
+
+@each_class
+def test_a_model_is_freed_when_nobody_holds_it(server: ScriptServer, cls: Any):
+    model = kept_model_at(server, cls)
+    assert [text_of(model, way) for way in ("blocking", "async")] == ["hi", "hi"]
+    freed = weakref.ref(model._client)
+    del model
+    gc.collect()
+    assert freed() is None
+
+
+@each_class
+async def test_a_timeout_of_the_callers_is_a_timeout_of_the_callers(server: ScriptServer, cls: Any):
+    model = kept_model_at(server, cls)
+    server.always = Answer(end="hang")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await (model.ainvoke if cls in (ChatAKI, AKILLM) else model.acomplete)("hi")
+    assert len(server.requests) <= 1
+    await model.aclose()
+
+
+async def test_the_runner_of_llama_index_works_within_a_running_loop(server: ScriptServer, capfd):
+    llm = kept_model_at(server, AKI)
+    for n in range(5):
+        assert asyncio_run(llm.acomplete(f"q{n}")).text == f"q{n}"
+        assert (await llm.acomplete(f"r{n}")).text == f"r{n}"
+    await llm.aclose()
+    del llm
+    gc.collect()
+    assert len(server.requests) == 10
+    assert capfd.readouterr().err == ""
+
+
+@each_class
+def test_models_take_no_thread_and_no_file(cls: Any):
+    threads, files = {*threading.enumerate()}, len(list(Path("/proc/self/fd").iterdir()))
+    models = [a_model(cls, timeout=n + 1) for n in range(50)]
+    assert {*threading.enumerate()} <= threads
+    assert len(list(Path("/proc/self/fd").iterdir())) <= files
+    assert len(models) == 50

@@ -60,7 +60,6 @@ def executed(tmp_path_factory) -> Path:
         "HTTP_PROXY": nowhere,
         "NO_PROXY": "127.0.0.1",
     }
-
     done = subprocess.run(  # noqa: S603  our own file
         [sys.executable, NOTEBOOKS / "run_notebooks.py", "--into", folder],
         capture_output=True,
@@ -73,9 +72,7 @@ def executed(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["stored", "executed"])
-def notebook(request, name: str) -> NotebookNode:
-    folder = NOTEBOOKS if request.param == "stored" else request.getfixturevalue("executed")
+def read(folder: Path, name: str) -> NotebookNode:
     return nbformat.read(folder / f"{name}.ipynb", as_version=4)
 
 
@@ -92,12 +89,15 @@ def outputs(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def pictures(notebook: NotebookNode) -> list[bytes]:
-    found = []
-    for output in outputs(notebook):
-        data = output.get("data", {})
-        found += re.findall(r"base64,([\w+/=]+)", data.get("text/html", ""))
-        found += [data["image/png"]] if "image/png" in data else []
-    return [base64.b64decode(each) for each in found]
+    shown = []
+    for data in (output.get("data", {}) for output in outputs(notebook)):
+        shown += re.findall(r"base64,([\w+/=]+)", data.get("text/html", ""))
+        shown += [data["image/png"]] if "image/png" in data else []
+    return [base64.b64decode(each) for each in shown]
+
+
+def kinds(cell: NotebookNode) -> list[tuple[str, list[str]]]:
+    return sorted((each.output_type, sorted(each.get("data", [each.get("name")]))) for each in cell.outputs)
 
 
 def test_the_notebooks_are_those_that_are_looked_at():
@@ -105,40 +105,27 @@ def test_the_notebooks_are_those_that_are_looked_at():
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_every_cell_ran_in_order_without_an_error_or_a_warning(notebook):
-    assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
-    assert not [output for output in outputs(notebook) if output.output_type == "error"]
-    warned = [output.text for output in outputs(notebook) if output.get("name") == "stderr"]
-    assert [text for text in warned if BAR.sub("", text)] == []
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_the_outputs_show_what_the_cells_are_for_and_that_the_emulator_answered(notebook, name):
-    found = pictures(notebook)
-    assert len(found) == PICTURES[name]
-    assert all(picture.startswith(b"\x89PNG\r\n\x1a\n") and len(picture) > 2000 for picture in found)
-    assert SHOWN[name] in "\n".join(output.get("text", "") for output in outputs(notebook))
-    assert "come from the emulator" in notebook.cells[0].source
-    assert outputs(notebook)[0].text.startswith("Answers come from the emulator on this machine")
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_cells_can_be_copied_but_for_the_charts(name):
-    cells = code(nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4))
-    imported = {word for cell in cells for word in re.findall(r"^(?:from|import) (\w+)", cell.source, re.MULTILINE)}
-    assert imported & {path.stem for path in NOTEBOOKS.glob("*.py")} <= {"charts"}
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_no_output_holds_a_key_or_a_path_of_the_machine(notebook):
-    said = nbformat.writes(notebook)
-    assert not [secret for secret in (*KEYS, "sk-not-a-real-one") if secret in said]
-    assert not [path for path in PATHS if path in said]
+def test_every_cell_ran_in_order_and_shows_what_it_is_for_from_the_emulator_and_no_key(executed, subtests, name):
+    for folder in (NOTEBOOKS, executed):
+        with subtests.test("stored" if folder is NOTEBOOKS else "executed"):
+            notebook = read(folder, name)
+            cells, shown, images = code(notebook), outputs(notebook), pictures(notebook)
+            assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+            assert not [output for output in shown if output.output_type == "error"]
+            warned = [output.text for output in shown if output.get("name") == "stderr"]
+            assert [text for text in warned if BAR.sub("", text)] == []
+            assert len(images) == PICTURES[name]
+            assert all(image.startswith(b"\x89PNG\r\n\x1a\n") and len(image) > 2000 for image in images)
+            assert SHOWN[name] in "\n".join(output.get("text", "") for output in shown)
+            assert "come from the emulator" in notebook.cells[0].source
+            assert shown[0].text.startswith("Answers come from the emulator on this machine")
+            text = nbformat.writes(notebook)
+            assert [each for each in (*KEYS, "sk-not-a-real-one", *PATHS) if each in text] == []
 
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_what_is_stored_is_what_a_run_gives(executed, name):
-    stored, fresh = (nbformat.read(folder / f"{name}.ipynb", as_version=4) for folder in (NOTEBOOKS, executed))
+    stored, fresh = read(NOTEBOOKS, name), read(executed, name)
     assert stored.metadata == fresh.metadata
     assert [cell.id for cell in stored.cells] == [cell.id for cell in fresh.cells]
     for before, after in zip(code(stored), code(fresh), strict=True):
@@ -146,14 +133,13 @@ def test_what_is_stored_is_what_a_run_gives(executed, name):
         assert kinds(before) == kinds(after), before.id
 
 
-def kinds(cell: NotebookNode) -> list[tuple[str, list[str]]]:
-    return sorted((each.output_type, sorted(each.get("data", [each.get("name")]))) for each in cell.outputs)
-
-
 @pytest.mark.parametrize("name", PICTURES)
-def test_with_a_key_they_talk_to_the_service_itself(name, monkeypatch, capsys):
+def test_cells_can_be_copied_but_for_the_charts_and_with_a_key_talk_to_the_service(name, monkeypatch, capsys):
+    cells = code(read(NOTEBOOKS, name))
+    imported = {word for cell in cells for word in re.findall(r"^(?:from|import) (\w+)", cell.source, re.MULTILINE)}
+    assert imported & {path.stem for path in NOTEBOOKS.glob("*.py")} <= {"charts"}
     monkeypatch.setenv("AKI_API_KEY", "sk-not-a-real-one")
-    exec(code(nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4))[0].source, {})  # noqa: S102  our own
+    exec(cells[0].source, {})  # noqa: S102  our own
     assert capsys.readouterr().out == "Answers come from AKI.IO.\n"
     assert "AKI_EMULATOR" not in os.environ
 

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,6 @@ from tests.scenarios import MODEL, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer
 
 ROOT = Path(__file__).parents[1]
-_STRICT = ("-X", "dev", "-W", "error", "-W", "ignore::DeprecationWarning", "-W", "ignore::UserWarning")
 
 # The same names for both frameworks: a model, and the ways to ask it.
 FRAMEWORKS = {
@@ -109,23 +108,32 @@ for ask in (lambda: said("wait"), lambda: asyncio.run(asaid("wait"))):
     ),
     "jobs under way": (f"model = made(protocol='native', base_url=NATIVE_URL, default_headers=SLOWLY)\n{LEFT}", 0),
 }
-# Each use in a child, which ends as a program does; the imports are made once.
+# Each use in a child, which ends as a program does, and in one more where loops are watched and a warning is an error;
+# the imports are made once.
 PROGRAM = """
-import asyncio, gc, json, logging, os, threading
+import asyncio, gc, json, logging, os, threading, warnings
 {framework}
 URL, NATIVE_URL, KEY, MODEL = {where!r}
 SLOWLY = {{"x-emulator-fault": "job-seconds=60"}}
-# In development mode a loop tells of each step that took long.
+# A loop that is watched tells of each step that took long.
 logging.getLogger("asyncio").addFilter(lambda record: not record.getMessage().startswith("Executing"))
 def made(**more):
     return Model(**{{"model": MODEL, "base_url": URL, "api_key": KEY, **more}})
-for name, use in json.loads(os.environ["USES"]).items():
-    child = os.fork()
-    if not child:
+uses, children = json.loads(os.environ["USES"]), []
+for strict, name in [(strict, name) for strict in (False, True) for name in uses]:
+    children.append((name, os.fork()))
+    if not children[-1][1]:
+        use = uses[name]
         break
-    print(name, os.waitpid(child, 0)[1], flush=True)
 else:
-    use = ""
+    for name, child in children:
+        print(name, os.waitpid(child, 0)[1], flush=True)
+    strict, use = False, ""
+if strict:
+    os.environ["PYTHONASYNCIODEBUG"] = "1"
+    warnings.simplefilter("error")
+    for category in (DeprecationWarning, UserWarning):
+        warnings.simplefilter("ignore", category)
 model = made(default_headers={{"x-program": name}})
 exec(use)
 """
@@ -143,44 +151,30 @@ class Echo(ScriptServer):
         if question == "wait":
             return Answer(end="hang")
         if question == "half":
-            return Answer(
-                headers={"content-type": "text/event-stream"}, chunks=streamed("One, ").chunks[:2], end="hang"
-            )
+            return replace(streamed("One, "), chunks=streamed("One, ").chunks[:2], end="hang")
         if ":" in question:
             self.askers[asyncio.current_task()].add(question.partition(":")[0])
-        if request.json.get("stream"):
-            return streamed(question, end="keep-alive")
-        answer = replied(question)
-        return Answer(headers=answer.headers, chunks=answer.chunks, chunked=False, end="keep-alive")
+        answer = streamed(question) if request.json.get("stream") else replied(question)
+        return replace(answer, end="keep-alive")
 
 
-@pytest.fixture
-def server() -> Iterator[Echo]:
-    with Echo() as server:
-        yield server
-
-
-@pytest.mark.parametrize("options", [(), _STRICT], ids=["as it is run", "strict"])
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_programs_get_their_own_answers_and_end_without_a_word(
-    server: Echo, framework: str, options: tuple[str, ...]
-) -> None:
-    with Emulator() as emulator:
+def test_programs_get_their_own_answers_and_end_without_a_word(framework: str) -> None:
+    with Echo() as server, Emulator() as emulator:
         where = (server.openai_url, emulator.native_url, emulator.key, MODEL)
-        uses = {name: use for name, (use, _) in USES.items()}
         done = subprocess.run(  # noqa: S603  a program of this file
-            [sys.executable, *options, "-c", PROGRAM.format(framework=FRAMEWORKS[framework], where=where)],
+            [sys.executable, "-c", PROGRAM.format(framework=FRAMEWORKS[framework], where=where)],
             capture_output=True,
             text=True,
             timeout=150,
             cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "USES": json.dumps(uses)},
+            env={"PATH": os.environ["PATH"], "USES": json.dumps({name: use for name, (use, _) in USES.items()})},
             check=False,
         )
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.splitlines() == [f"{name} 0" for name in USES]
-        assert [job.cancelled for job in emulator.jobs] == [True, True]
+        assert done.stdout.splitlines() == 2 * [f"{name} 0" for name in USES]
+        assert [job.cancelled for job in emulator.jobs] == 4 * [True]
     assert all(len(askers) == 1 for askers in server.askers.values())
     asked = Counter(request.headers.get("x-program") for request in server.requests)
-    expected = {name: count for name, (_, count) in USES.items() if count is not None}
+    expected = {name: 2 * count for name, (_, count) in USES.items() if count is not None}
     assert {name: asked[name] for name in expected} == expected

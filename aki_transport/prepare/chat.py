@@ -120,8 +120,9 @@ class PreparedChat:
             if delta.reply is None or not self._json.has_answer:
                 return
             self._memory.discard(model, _ignored(self._request))
-        self._memory.add(model, self._to_remember)
-        self._to_remember = {}
+        if self._to_remember:
+            self._memory.add(model, self._to_remember)
+            self._to_remember = {}
 
     def adapt(self, refusal: APIStatusError | NoJsonError) -> None:
         """Change the next call so that it avoids what was refused; raises `refusal` if no other form is left."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from io import BytesIO
+from itertools import chain
+from typing import cast
 
 import httpx
 
@@ -26,18 +28,17 @@ def read_body(response: httpx.Response) -> bytes:
     """The complete body, or of an error as much as arrives; `InvalidResponseError` if it is larger than is taken."""
     body = BytesIO()  # whose value is no copy, as joined pieces would be
     with _reading(response):
-        for chunk in _chunks(response):
-            body.write(chunk)
+        body.writelines(_chunks(response))
     return body.getvalue()
 
 
 async def aread_body(response: httpx.Response) -> bytes:
     """`read_body`, async."""
-    body = BytesIO()
+    body, unpacker = BytesIO(), _Unpacker(response)
     with _reading(response):
-        async with aclosing(_achunks(response)) as chunks:
+        async with aclosing(_araw(response)) as chunks:
             async for chunk in chunks:
-                body.write(chunk)
+                body.writelines(unpacker.feed(chunk))
     return body.getvalue()
 
 
@@ -69,10 +70,11 @@ async def apayloads(response: httpx.Response, *, stream: bool) -> AsyncGenerator
     if not (stream and _is_stream(response)):
         yield (Payload("body", await aread_body(response)),)
         return
-    events = EventDecoder()
-    async with aclosing(_achunks(response)) as chunks:
+    events, unpacker = EventDecoder(), _Unpacker(response)
+    async with aclosing(_araw(response)) as chunks:
         async for chunk in chunks:
-            yield events.feed(chunk)
+            for piece in unpacker.feed(chunk):
+                yield events.feed(piece)
     yield _last_event(events, response)
 
 
@@ -91,22 +93,21 @@ def _last_event(events: EventDecoder, response: httpx.Response) -> list[Payload]
 
 def _chunks(response: httpx.Response) -> Iterator[bytes]:
     """The bytes of a body, within its bound and unpacked."""
-    unpacker = _Unpacker(response)
     # A test's mock, or a hook of the user's client, may have read it already.
-    for chunk in (response.content,) if response.is_stream_consumed else response.iter_raw():
-        yield from unpacker.feed(chunk)
+    chunks = (response.content,) if response.is_stream_consumed else response.iter_raw()
+    return chain.from_iterable(map(_Unpacker(response).feed, chunks))
 
 
-async def _achunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    """`_chunks`, async."""
-    unpacker = _Unpacker(response)
-    if response.is_stream_consumed:
-        for piece in unpacker.feed(response.content):
-            yield piece
-        return
-    async for chunk in response.aiter_raw():
-        for piece in unpacker.feed(chunk):
-            yield piece
+def _araw(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """The bytes of a body as they come."""
+    # httpx's iterator is a generator, which is closed where reading ends early.
+    return (
+        _once(response.content) if response.is_stream_consumed else cast("AsyncGenerator[bytes]", response.aiter_raw())
+    )
+
+
+async def _once(content: bytes) -> AsyncGenerator[bytes, None]:
+    yield content
 
 
 class _Unpacker:
@@ -119,8 +120,14 @@ class _Unpacker:
         self._zlib = zlib.decompressobj(wbits=_ANY_HEADER)
         self._most = self._room = MAX_BODY if response.is_success else MAX_ERROR_BODY
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes) -> Iterable[bytes]:
         """What the next bytes unpack to; `InvalidResponseError` past the bound."""
+        if self._is_packed or len(chunk) > self._room:
+            return self._pieces(chunk)
+        self._room -= len(chunk)
+        return (chunk,)
+
+    def _pieces(self, chunk: bytes) -> Iterator[bytes]:
         while chunk:
             piece, chunk = self._unpack(chunk) if self._is_packed else (chunk, b"")
             yield piece[: self._room]

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, closing, nullcontext
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -38,7 +38,6 @@ _UNAUTHORIZED = 401
 _PLACE_THAT_WORKED: dict[str, str] = {}
 """Where the service at a base URL took the key, if not in the first place; servers make a model for each request."""
 _DRAIN = 0.25  # seconds for the bytes behind a stream's terminator, so that the connection can be used again
-_UNBOUNDED = nullcontext()  # a timer for each chunk takes time, and most calls have no deadline
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -137,8 +136,11 @@ class Transport:
                     async with aclosing(apayloads(response, stream=call.stream)) as batches:
                         try:
                             while not attempts.decoder.finished:
-                                async with _UNBOUNDED if deadline is None else asyncio.timeout(attempts.remaining()):
+                                if deadline is None:  # a timer for each chunk takes time
                                     batch = await anext(batches, None)
+                                else:
+                                    async with asyncio.timeout(attempts.remaining()):
+                                        batch = await anext(batches, None)
                                 if batch is None:
                                     break
                                 for payload in batch:

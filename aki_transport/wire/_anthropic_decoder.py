@@ -88,13 +88,13 @@ class AnthropicDecoder(AnswerDecoder):
         return self._refusal(), tuple(call for delta in deltas for call in delta.tool_calls)
 
     def _on_message(self, message: Mapping[str, Any]) -> ChatDelta | None:
-        """A blocking answer, decoded as the equivalent stream."""
+        """A blocking answer, decoded as the equivalent stream. Behind a stream (MiniMax) it repeats that."""
         content = message.get("content")
         if not isinstance(content, list):
             raise InvalidResponseError(f"the answer has no content: {str(message)[:MAX_SHOWN]}")
         self._on_message_start(message)
         deltas: list[ChatDelta] = []
-        for index, block in enumerate(content):
+        for index, block in enumerate(() if self._blocks else content):
             if self._is_stopped:
                 break
             for delta in (self._on_block_start(message, index, block), self._on_block_stop(message, self._blocks[-1])):

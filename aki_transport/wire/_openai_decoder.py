@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import InvalidResponseError
@@ -39,6 +39,7 @@ class OpenAIDecoder(AnswerDecoder):
         self._fields: dict[str, Any] = {}
         self._choice_fields: dict[str, Any] = {}
         self._message_pieces: list[Mapping[str, Any]] = []
+        self._message_names: set[str] = set()
         self._reasoning_field: str | None = None
         self._index: int | None = None
         self._others: dict[int, list[Mapping[str, Any]]] = {}
@@ -68,6 +69,9 @@ class OpenAIDecoder(AnswerDecoder):
     def _first_choice(self, chunk: Mapping[str, Any], event: str) -> Mapping[str, Any] | None:
         """The piece of the first choice; those of others, which `n` asks for, are collected."""
         choices = chunk.get("choices")
+        match choices:
+            case [{"index": int(number)} as only] if number == self._index:  # nearly each event of a stream
+                return cast("Mapping[str, Any]", only)
         pieces = [_with_index(*each) for each in enumerate(choices if isinstance(choices, list) else ())]
         if self._index is None and pieces:
             self._index = min(index for index, _ in pieces)
@@ -93,23 +97,22 @@ class OpenAIDecoder(AnswerDecoder):
             self.complete = True
         delta = choice.get("delta")
         if delta is None:
-            delta = choice.get("message")
-            if delta is not None and "delta" not in choice and chunk.get("object") != "chat.completion.chunk":
-                self.complete = True
+            delta = self._whole_message(choice, chunk)
         if not delta or not isinstance(delta, dict):
             return None
         if not delta.keys() <= _MESSAGE_FIELDS and (fields := kept(delta, _MESSAGE_FIELDS)):
             self._message_pieces.append(fields)
+            self._message_names |= fields.keys()
             if fields.get("error"):
                 raise error_from_payload({"error": fields["error"]})
         text, reasoning, parts = self._read_content(delta)
         if self._is_stopped:
             return ChatDelta(text, reasoning, "", (), None, chunk, parts)
-        refusal, content = delta.get("refusal") or "", delta.get("content")
+        refusal, calls, content = delta.get("refusal") or "", delta.get("tool_calls"), delta.get("content")
         if refusal or isinstance(content, list):
             refusal = text_or_none(refusal) or _refusal_in(content)
             self._refusals.append(refusal)
-        calls = delta.get("tool_calls") or _calls_in(content)
+            calls = calls or _calls_in(content)
         function = delta.get("function_call")  # the older form of one tool call
         deltas: tuple[ToolCallDelta, ...] = ()
         if calls or function:
@@ -120,6 +123,18 @@ class OpenAIDecoder(AnswerDecoder):
         if text or reasoning or refusal or deltas or parts:
             return ChatDelta(text, reasoning, refusal, deltas, None, chunk, parts)
         return None
+
+    def _whole_message(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> Any:
+        """The message in place of a delta; what is new in it, if it repeats a stream, as MiniMax does at the end."""
+        message = choice.get("message")
+        if message is None or "delta" in choice or chunk.get("object") == "chat.completion.chunk":
+            return message
+        self.complete = True
+        if not isinstance(message, dict) or self._first.get("object") != "chat.completion.chunk":
+            return message
+        seen = {"content": self._texts, "reasoning": self._reasonings, "refusal": self._refusals}
+        seen["reasoning_content"] = self._reasonings
+        return {name: value for name, value in message.items() if not seen.get(name, name in self._message_names)}
 
     def _read_content(self, delta: Mapping[str, Any]) -> tuple[str, str, tuple[Part, ...]]:
         """The new text and reasoning, and the parts of the content if it is more than that."""

@@ -37,6 +37,7 @@ _SPECIAL_TOKENS = re.compile(
 _MAX_EMPTY = 64  # characters of an empty object that are held back
 _MAX_NAME = 256  # characters of a name in which the name of a tool is looked for
 _MAX_INDEX_DIGITS = 18
+_INDEX_BOUND = 10**_MAX_INDEX_DIGITS
 # What models write around a name: special tokens, channel and recipient, a namespace, a number, brackets, quotes.
 _ADDITIONS = (
     r"[\s`\"'(\[{{]*(?:(?:\w*\s*<\|[^<>|]*\|>)+\w*\s*)?(?:(?:assistant|commentary|analysis)?\s*to=|<?function=)?"
@@ -417,7 +418,12 @@ def offered_name(name: str, names: Mapping[str, str]) -> str:
 
 def read_index(value: Any) -> int | None:
     """The number of a piece, whichever JSON type a service writes it in; None if it is no number of a usual size."""
-    if isinstance(value, str) and value.isdecimal() and len(value) <= _MAX_INDEX_DIGITS:
-        return int(value)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return int(value) if is_number and abs(value) < 10**_MAX_INDEX_DIGITS and value == int(value) else None
+    match value:
+        case bool():
+            return None
+        case int() | float():
+            return int(value) if abs(value) < _INDEX_BOUND and value == int(value) else None
+        case str() if value.isdecimal() and len(value) <= _MAX_INDEX_DIGITS:
+            return int(value)
+        case _:
+            return None

@@ -84,8 +84,22 @@ def check_calls(run: Run, happened: Happened, emulator: Emulator) -> None:
         return
     queued = [each.queue_position for each in happened.progress if each.state == "queued"]
     assert tuple(queued) == result.queue
+    if isinstance(result, Expect) and emulator.jobs:
+        check_progress(happened, result, emulator.jobs[0].id)
     assert [words for words in happened.warned if result.warns is None or result.warns not in words] == []
     assert bool(happened.warned) is (result.warns is not None)
+
+
+def check_progress(happened: Happened, result: Expect, job_id: str) -> None:
+    """The job is reported from the queue to its end, and never goes back."""
+    told = happened.progress
+    states = [each.state for each in told]
+    at_work = [each.percent for each in told if each.state == "processing"]
+    assert {each.job_id for each in told} == {job_id}
+    assert states == sorted(states, key=["queued", "processing", "done"].index)
+    assert at_work == sorted(at_work)
+    assert at_work or not result.queue
+    assert result.cancels or (told[-1].state, told[-1].percent) == ("done", 100.0)
 
 
 def check_secrets(run: Run, happened: Happened, emulator: Emulator, log: str) -> None:

@@ -12,25 +12,15 @@ from aki_transport.emulator import Emulator
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One provider over one protocol.
-
-    Args:
-        provider: Its name.
-        protocol: What is spoken there.
-        url: The emulator's property with its address.
-        key: The emulator's attribute with its key.
-        call: What the path of a call has in it.
-        models: Its models by their part in the table: `plain`, `alias` (another name of it), `thinking`, `unknown`.
-        can: What it has that others lack.
-    """
+    """One provider over one protocol."""
 
     provider: str
     protocol: str
-    url: str
-    key: str
-    call: str
-    models: Mapping[str, str]
-    can: str
+    url: str  # the emulator's property with its address
+    key: str  # the emulator's attribute with its key
+    call: str  # what the path of a call has in it
+    models: Mapping[str, str]  # by their part in the table; `alias` is another name of `plain`
+    can: str  # what it has that others lack
 
     @property
     def name(self) -> str:

@@ -263,7 +263,7 @@ def _job(name: str, result: Result | By[Result], *, needs: str = "", **more: Any
 
 
 JOBS = (
-    _job("a job that waits in the queue", Expect(text=TWELVE, queue=(3, 2, 1)), fault="queue=3"),
+    _job("a job that waits in the queue", Expect(text=TWELVE, queue=(3, 2, 1)), fault=f"queue=3;{SOME}"),
     _job("a job of more than a minute", Expect(text=TWELVE, pieces=2), fault="job-seconds=150"),
     _job("a text that shrinks meanwhile", COUNTED, fault=f"shrink;{SOME}"),
     _job("reasoning that grows", Expect(text=TWELVE, reasons=True, served="thinking"), model="thinking", fault=SOME),

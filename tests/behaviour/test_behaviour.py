@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
+from aki_transport.transport import polling
 from tests.behaviour.checks import check
 from tests.behaviour.faces import FACES
 from tests.behaviour.rows import ROWS
@@ -14,12 +18,23 @@ from tests.behaviour.table import Row
 from tests.transport.asking import Clock
 
 
-@pytest.fixture(autouse=True)
-def clock(running: Emulator, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Pauses take no time. The emulator's jobs go on in them, and in nothing else, whatever the machine does."""
+@pytest.fixture(scope="module")
+def running() -> Iterator[Emulator]:
+    """250 seconds of its jobs pass in one of a pause."""
+    with Emulator(job_speed=250) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(running: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Emulator:
+    """Pauses take no time. Its jobs go on in them, and in nothing else, however fast the machine is; all is logged."""
     clock = Clock(monkeypatch)
     monkeypatch.setattr(running._jobs, "_clock", lambda: clock.passed)
-    return clock
+    monkeypatch.setattr(polling, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(polling, "_TO_START", 0.3)  # a start that takes a minute is not waited for here
+    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG, logger="aki_transport")
+    return running
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])

@@ -1,4 +1,4 @@
-"""Agents and graphs when a call of the model fails: what is asked again, what is not, and what a checkpoint keeps."""
+"""Fallbacks, retries, middleware, agents and graphs when calls fail: who is asked, and exactly how often."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelFallbackMiddleware, ModelRetryMiddleware
+from langchain_core import exceptions as lc
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
@@ -16,19 +17,17 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import RetryPolicy
 
 import langchain_aki.errors as ours
-from tests.langchain.asking import model_at
+from tests.langchain.asking import WAYS, Way, ask, is_streamed, model_at, pieces_of
 from tests.scenarios import FALLBACK, KEY, chunk, replied, streamed
-from tests.scenarios.table import broken
-from tests.script_server import Answer, Request, ScriptServer, json_answer
+from tests.scenarios.table import BUSY, LOST, ROLE, TOO_MANY, WRONG_KEY, broken
+from tests.script_server import Answer, Request, ScriptServer, json_answer, sse
 from tests.subcases import subcases
 
-BUSY = json_answer({"error": {"message": "busy", "code": None}}, 503)
-TOO_MANY = json_answer({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, 429)
-WRONG_KEY = json_answer({"error": {"message": "bad key", "code": "invalid_api_key"}}, 401)
-LOST = Answer(end="reset")
 WEATHER = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Leipzig"}'}}
-WAYS = ("invoke", "ainvoke")
 THREAD = {"configurable": {"thread_id": "1"}}
+MAY_PASS = (lc.ModelRateLimitError, lc.ModelAPIError, lc.ModelConnectionError, lc.ModelTimeoutError)
+in_every_way = subcases("way", WAYS)
+in_both_halves = subcases("way", ["invoke", "ainvoke"])
 
 
 def calling(request: Request) -> Answer:
@@ -40,6 +39,124 @@ def calling(request: Request) -> Answer:
 
 def done(request: Request) -> Answer:
     return streamed("It is ", "sunny.") if request.json.get("stream") else replied("It is sunny.")
+
+
+@pytest.fixture
+def second() -> Iterator[ScriptServer]:
+    """Another service, which answers."""
+    with ScriptServer(always=done) as second:
+        yield second
+
+
+def counts(*servers: ScriptServer) -> tuple[int, ...]:
+    return tuple(len(server.requests) for server in servers)
+
+
+# `with_fallbacks` and `with_retry`
+
+# How the first model is made, what it is answered, how often it is asked, and its error where another try cannot help.
+FIRST_FAILS: dict[str, tuple[dict[str, Any], Answer | None, int, type[Exception] | None]] = {
+    "503": ({}, BUSY, 1, None),
+    "429": ({}, TOO_MANY, 1, None),
+    "401": ({}, WRONG_KEY, 1, ours.AuthenticationError),
+    "another model": ({}, replied("no", top={"model": FALLBACK}), 1, ours.ModelFallbackError),
+    "unknown model": ({"model": "qwen3.6-36b"}, None, 0, ours.ModelNotFoundError),
+    "no key": ({"api_key": None}, None, 0, ours.ConfigurationError),
+    "nobody there": ({"base_url": "http://127.0.0.1:9/v1"}, None, 0, None),  # the port that discards
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*the model listing could not be read")
+@in_every_way
+@pytest.mark.parametrize("case", FIRST_FAILS)
+def test_an_error_of_the_first_model_leads_to_one_request_of_the_second_or_to_the_caller(
+    server: ScriptServer, second: ScriptServer, case: str, way: Way
+):
+    fields, answer, requests, mistake = FIRST_FAILS[case]
+    if case == "another model" and is_streamed(way):
+        answer = sse(chunk("no", top={"model": FALLBACK}))
+    server.always = answer
+    first, other = model_at(server, **{"max_retries": 0, **fields}), model_at(second)
+    assert ask(first.with_fallbacks([other]), way, "hi").text == "It is sunny."
+    assert counts(server, second) == (requests, 1)
+    for_what_may_pass = first.with_fallbacks([other], exceptions_to_handle=MAY_PASS)
+    if mistake is None:
+        assert ask(for_what_may_pass, way, "hi").text == "It is sunny."
+    else:
+        with pytest.raises(mistake):
+            ask(for_what_may_pass, way, "hi")
+    assert counts(server, second) == (2 * requests, 1 if mistake else 2)
+
+
+@pytest.mark.usefixtures("no_waiting")
+@in_every_way
+def test_the_models_own_repetitions_come_before_the_fallback_and_its_error_when_all_fail(
+    server: ScriptServer, second: ScriptServer, way: Way
+):
+    server.always = BUSY
+    model = model_at(server, max_retries=2).with_fallbacks([model_at(second, max_retries=0)])
+    assert ask(model, way, "hi").text == "It is sunny."
+    assert counts(server, second) == (3, 1)
+    second.always = TOO_MANY
+    with pytest.raises(ours.ServiceUnavailableError):
+        ask(model, way, "hi")
+
+
+NOTHING_YET: dict[str, Answer] = {
+    "headers alone": Answer(headers={"content-type": "text/event-stream"}, chunks=(b"",), end="cut"),
+    "a comment": sse(b": hello\n\n", done=False, end="cut"),
+    "the role": sse(ROLE, done=False, end="cut"),
+    "the role, and its end": broken(),
+    "an error after the role": sse(ROLE, {"error": {"message": "Worker died", "code": 500}}),
+}
+
+
+@subcases("case", NOTHING_YET)
+@pytest.mark.parametrize("way", ["stream", "astream"])
+def test_a_stream_that_breaks_before_any_text_falls_back(
+    server: ScriptServer, second: ScriptServer, case: str, way: Way
+):
+    server.always = NOTHING_YET[case]
+    model = model_at(server, max_retries=0).with_fallbacks([model_at(second)])
+    assert ask(model, way, "hi").text == "It is sunny."
+    assert counts(server, second) == (1, 1)
+
+
+@in_every_way
+def test_what_breaks_after_its_first_text_falls_back_only_as_a_whole_answer(
+    server: ScriptServer, second: ScriptServer, way: Way
+):
+    server.always = broken("Hel")
+    model = model_at(server, streaming=True).with_fallbacks([model_at(second)])
+    if is_streamed(way):
+        with pytest.raises(ours.StreamInterruptedError) as caught:
+            pieces_of(model, way, "hi")
+        assert caught.value.partial_text == "Hel"
+    else:
+        assert ask(model, way, "hi").text == "It is sunny."
+    assert counts(server, second) == (1, 0 if is_streamed(way) else 1)
+
+
+@pytest.mark.usefixtures("no_waiting")
+@in_both_halves
+@pytest.mark.parametrize(
+    ("answer", "own", "requests"),
+    [(BUSY, 0, 2), (BUSY, 2, 6), (TOO_MANY, 1, 4), (WRONG_KEY, 2, 1)],
+    ids=["503", "503 with ours", "429 with ours", "401"],
+)
+def test_with_retry_and_the_models_own_repetitions_multiply(
+    server: ScriptServer, answer: Answer, own: int, requests: int, way: Way
+):
+    server.always = answer
+    model = model_at(server, max_retries=own).with_retry(
+        retry_if_exception_type=MAY_PASS, stop_after_attempt=2, wait_exponential_jitter=False
+    )
+    with pytest.raises(ours.APIStatusError):
+        ask(model, way, "hi")
+    assert len(server.requests) == requests
+
+
+# Middleware
 
 
 class Weather:
@@ -58,15 +175,8 @@ class Weather:
         return [get_weather]
 
 
-@pytest.fixture
-def second() -> Iterator[ScriptServer]:
-    """Another service."""
-    with ScriptServer(always=done) as second:
-        yield second
-
-
-def retrying(**given: Any) -> ModelRetryMiddleware:
-    return ModelRetryMiddleware(**{"max_retries": 2, "initial_delay": 0, "jitter": False, **given})
+def retrying(on_failure: Any) -> ModelRetryMiddleware:
+    return ModelRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure=on_failure)
 
 
 def run(agent: Any, way: str, said: Any = "hi", config: Any = None) -> list[Any]:
@@ -77,14 +187,11 @@ def run(agent: Any, way: str, said: Any = "hi", config: Any = None) -> list[Any]
     return asyncio.run(agent.ainvoke(asked, config))["messages"]
 
 
-def roles(request: Request) -> list[str]:
-    return [message["role"] for message in request.json["messages"]]
+def last_roles(server: ScriptServer) -> list[str]:
+    return [request.json["messages"][-1]["role"] for request in server.requests]
 
 
-# Middleware
-
-
-@subcases("way", WAYS)
+@in_both_halves
 @pytest.mark.parametrize("answer", [BUSY, TOO_MANY, LOST, None], ids=["503", "429", "lost", "broken"])
 def test_the_retry_middleware_repeats_the_call_that_failed_and_no_other(
     server: ScriptServer, answer: Answer | None, way: str
@@ -93,57 +200,43 @@ def test_the_retry_middleware_repeats_the_call_that_failed_and_no_other(
     failure = answer or broken("It is ")
     server.say(calling, failure, failure, done)
     model = model_at(server, max_retries=0, streaming=answer is None)
-    agent = create_agent(model, weather.tools, middleware=[retrying(on_failure="error")])
+    agent = create_agent(model, weather.tools, middleware=[retrying("error")])
     assert run(agent, way)[-1].text == "It is sunny."
-    assert [roles(request)[-1] for request in server.requests] == ["user", "tool", "tool", "tool"]
+    assert last_roles(server) == ["user", "tool", "tool", "tool"]
     assert weather.asked == ["Leipzig"]
 
 
-@subcases("way", WAYS)
-@pytest.mark.parametrize(
-    ("given", "answer", "error", "requests"),
-    [
-        pytest.param({}, replied(top={"model": FALLBACK}), ours.ModelFallbackError, 1, id="another model"),
-        pytest.param({}, WRONG_KEY, ours.AuthenticationError, 1, id="401"),
-        pytest.param({}, Answer(chunks=(b"<html>",)), ours.InvalidResponseError, 1, id="a page"),
-        pytest.param({"model": "qwen3.6-36b"}, None, ours.ModelNotFoundError, 0, id="unknown model"),
-        pytest.param({"api_key": None}, None, ours.ConfigurationError, 0, id="no key"),
-    ],
-)
-def test_the_retry_middleware_passes_on_what_no_repetition_helps(
-    server: ScriptServer, given: Any, answer: Any, error: Any, requests: int, way: str
-):
-    server.always = answer
-    agent = create_agent(model_at(server, **given), middleware=[retrying(on_failure="continue")])
-    with pytest.raises(error):
+@in_both_halves
+@pytest.mark.parametrize("case", [case for case, row in FIRST_FAILS.items() if row[3]])
+def test_the_retry_middleware_passes_on_what_no_repetition_helps(server: ScriptServer, case: str, way: str):
+    fields, server.always, requests, error = FIRST_FAILS[case]
+    agent = create_agent(model_at(server, **fields), middleware=[retrying("continue")])
+    with pytest.raises(error or ours.AKIError):
         run(agent, way)
     assert len(server.requests) == requests
 
 
-@subcases("way", WAYS)
-@pytest.mark.parametrize(
-    ("given", "answer"),
-    [({}, BUSY), ({}, WRONG_KEY), ({}, LOST), ({"api_key": None}, None)],
-    ids=["503", "401", "lost", "no key"],
-)
+@in_both_halves
+@pytest.mark.parametrize("case", ["503", "401", "no key"])
 def test_the_fallback_middleware_asks_the_next_model_in_the_middle_of_a_run(
-    server: ScriptServer, second: ScriptServer, given: dict[str, Any], answer: Any, way: str
+    server: ScriptServer, second: ScriptServer, case: str, way: str
 ):
     weather = Weather()
+    fields, answer, *_ = FIRST_FAILS[case]
     server.say(*([calling, answer] if answer else []))
     second.say(*([] if answer else [calling]))
-    model = model_at(server, max_retries=0, **given)
+    model = model_at(server, max_retries=0, **fields)
     agent = create_agent(model, weather.tools, middleware=[ModelFallbackMiddleware(model_at(second))])
     assert run(agent, way)[-1].text == "It is sunny."
     assert weather.asked == ["Leipzig"]
-    assert (len(server.requests), len(second.requests)) == ((2, 1) if answer else (0, 2))
+    assert counts(server, second) == ((2, 1) if answer else (0, 2))
     assert second.requests[0].json["tools"][0]["function"]["name"] == "get_weather"
 
 
 # Checkpoints
 
 
-@subcases("way", WAYS)
+@in_both_halves
 @pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
 def test_a_run_that_failed_goes_on_from_its_checkpoint(server: ScriptServer, streaming: bool, way: str):
     weather = Weather()
@@ -153,11 +246,11 @@ def test_a_run_that_failed_goes_on_from_its_checkpoint(server: ScriptServer, str
     with pytest.raises(ours.ServiceUnavailableError):
         run(agent, way, config=THREAD)
     server.say(done)
-    found = run(agent, way, None, THREAD)
-    assert [type(message) for message in found[1:]] == [AIMessage, ToolMessage, AIMessage]
-    assert found[-1].text == "It is sunny."
+    messages = run(agent, way, None, THREAD)
+    assert [type(message) for message in messages[1:]] == [AIMessage, ToolMessage, AIMessage]
+    assert messages[-1].text == "It is sunny."
     assert weather.asked == ["Leipzig"]
-    assert [roles(request)[-1] for request in server.requests] == ["user", "tool", "tool"]
+    assert last_roles(server) == ["user", "tool", "tool"]
     assert server.requests[1].json == server.requests[2].json
 
 
@@ -178,10 +271,6 @@ def test_the_checkpoint_of_a_failed_run_holds_the_error_and_no_key(server: Scrip
 # A graph of one's own
 
 
-def may_pass(error: Exception) -> bool:
-    return getattr(error, "is_retryable", False)
-
-
 def graph_of(model: Any, **policy: Any) -> Any:
     """One node that asks the model; LangGraph repeats it."""
 
@@ -199,16 +288,18 @@ def graph_of(model: Any, **policy: Any) -> Any:
     return graph.compile()
 
 
-@subcases("way", WAYS)
+WHAT_MAY_PASS = {"retry_on": lambda error: getattr(error, "is_retryable", False)}
+
+
+@in_both_halves
 @pytest.mark.parametrize(
     ("policy", "answer", "requests"),
     [
-        pytest.param({"retry_on": may_pass}, BUSY, 3, id="503"),
-        pytest.param({"retry_on": may_pass}, TOO_MANY, 3, id="429"),
-        pytest.param({"retry_on": may_pass}, LOST, 3, id="lost"),
-        pytest.param({"retry_on": may_pass}, WRONG_KEY, 1, id="401"),
-        pytest.param({}, WRONG_KEY, 3, id="401-by-default"),
+        *((WHAT_MAY_PASS, answer, 3) for answer in (BUSY, TOO_MANY, LOST)),
+        (WHAT_MAY_PASS, WRONG_KEY, 1),
+        ({}, WRONG_KEY, 3),
     ],
+    ids=["503", "429", "lost", "401", "401-by-default"],
 )
 def test_a_nodes_retry_policy_acts_on_what_may_pass(
     server: ScriptServer, policy: dict[str, Any], answer: Answer, requests: int, way: str

@@ -16,13 +16,14 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
+from llama_index.core.workflow import Context
 
 import aki_transport.errors as ours
 from aki_transport.emulator import Emulator
 from llama_index_aki import AKI
 from tests.scenarios import KEY, MODEL, Expect, Fails, chunk, replied, tokens
-from tests.scenarios.table import ROLE
-from tests.script_server import Answer, Request, ScriptServer, json_answer, sse
+from tests.scenarios.table import ROLE, check_error
+from tests.script_server import Answer, Request, ScriptServer, sse
 
 Way: TypeAlias = Literal["chat", "achat", "stream_chat", "astream_chat"]
 PromptWay: TypeAlias = Literal["complete", "acomplete", "stream_complete", "astream_complete"]
@@ -36,10 +37,6 @@ AGENT_WARNINGS = [
     pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince211"),
     pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning"),
 ]
-BUSY = json_answer({"error": {"message": "busy", "code": None}}, 503)
-TOO_MANY = json_answer({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, 429)
-WRONG_KEY = json_answer({"error": {"message": f"wrong key {KEY}", "code": "invalid_api_key"}}, 401)
-LOST = Answer(end="reset")
 
 
 def call(name: str, arguments: Any, call_id: str | None = "call_1") -> dict[str, Any]:
@@ -134,6 +131,17 @@ def ask(llm: AKI, way: Way | PromptWay, question: str | Sequence[ChatMessage], *
     return items_of(llm, way, question, **given)[-1]
 
 
+def run(agent: Any, question: str = "hi", ctx: Context | None = None, **given: Any) -> tuple[str, list[Any]]:
+    """An agent's last words and its events."""
+
+    async def awaited() -> tuple[str, list[Any]]:
+        handler = agent.run(user_msg=question, ctx=ctx, **given)
+        events = [event async for event in handler.stream_events()]
+        return str(await handler), events
+
+    return asyncio.run(awaited())
+
+
 def contents_of(message: ChatMessage) -> tuple[str, str, list[ToolCallBlock]]:
     """Reasoning, text and calls of a message whose blocks stand in the right order, text and reasoning once."""
     kinds = [type(block) for block in message.blocks]
@@ -220,26 +228,12 @@ def check_completion(items: Sequence[CompletionResponse], expect: Expect) -> Non
     _check_known(items[-1].additional_kwargs, expect)
 
 
-def check_error(error: Exception, fails: Fails) -> None:
-    """The error is of our class and keeps what the server said."""
-    assert type(error) is getattr(ours, fails.error), repr(error)
-    for words in fails.says:
-        assert words in str(error)
-    for name in ("partial_text", "retry_after", "code", "request_id"):
-        if getattr(fails, name) is not None:
-            assert getattr(error, name) == getattr(fails, name)
-    if fails.status is not None:
-        assert error.status_code == fails.status
-        assert error.response.status_code == fails.status
-    assert KEY not in f"{error} {error!r} {vars(error)}"
-
-
 def outcome_of(llm: AKI, way: Way | PromptWay, question: str, outcome: Expect | Fails, **given: Any) -> None:
     """Ask, and compare with what the row says."""
     if isinstance(outcome, Fails):
         with pytest.raises(getattr(ours, outcome.error)) as caught:
             items_of(llm, way, question, **given)
-        check_error(caught.value, outcome)
+        check_error(caught.value, outcome, ours)
         return
     if outcome.warns is not None:
         with pytest.warns(getattr(ours, outcome.warns)) as warned:

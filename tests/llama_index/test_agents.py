@@ -27,18 +27,15 @@ import aki_transport.errors as ours
 from llama_index_aki import AKI
 from tests.llama_index.asking import (
     AGENT_WARNINGS,
-    BUSY,
-    LOST,
-    TOO_MANY,
-    WRONG_KEY,
     answer,
     call,
     model_at,
+    run,
     sent,
 )
 from tests.pictures import a_png
 from tests.scenarios import FALLBACK, KEY, chunk, replied, streamed
-from tests.scenarios.table import broken
+from tests.scenarios.table import BUSY, LOST, TOO_MANY, WRONG_KEY, broken
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 
 pytestmark = [
@@ -82,23 +79,6 @@ def calling(*entries: dict[str, Any], **options: Any) -> Answer:
     return answer(None, *entries, stream=True, **options)
 
 
-def run(agent: Any, question: str = "hi", **given: Any) -> tuple[str, list[Any]]:
-    """The agent's last words and its events."""
-
-    async def awaited() -> tuple[str, list[Any]]:
-        handler = agent.run(user_msg=question, **given)
-        events = [event async for event in handler.stream_events()]
-        return str(await handler), events
-
-    return asyncio.run(awaited())
-
-
-def two_turns(agent: FunctionAgent) -> tuple[str, str]:
-    """The answers to two questions with one memory."""
-    memory = ChatMemoryBuffer.from_defaults(llm=agent.llm)
-    return run(agent, memory=memory)[0], run(agent, "and?", memory=memory)[0]
-
-
 def messages(server: ScriptServer, at: int = -1) -> list[dict[str, Any]]:
     return sent(server, at)["messages"]
 
@@ -132,14 +112,6 @@ def test_two_agents_hand_off_and_keep_the_conversation_in_order(server: ScriptSe
     assert called == answered == ["call_h"]
 
 
-def test_an_agent_without_streaming_makes_the_same_calls(server: ScriptServer, calls: Calls):
-    server.say(answer(None, WEATHER, ADD, stream=False), replied("It is done."))
-    text, _ = run(FunctionAgent(llm=model_at(server), tools=calls.tools, streaming=False))
-    assert text == "It is done."
-    assert sorted(calls.made) == [("add", {"a": 1, "b": 2}), ("get_weather", {"city": "Paris"})]
-    assert "stream" not in sent(server, 0)
-
-
 @pytest.mark.parametrize("choice", ["get_weather", "required", "auto"])
 def test_a_first_tool_choice_is_sent_with_the_first_request_alone(server: ScriptServer, calls: Calls, choice: str):
     server.say(calling(call("get_weather", "{}")), DONE)
@@ -167,14 +139,6 @@ def test_events_of_a_step_hold_text_reasoning_and_calls_as_they_come(server: Scr
     assert all(isinstance(event.raw, dict) for event in streams)
 
 
-def test_reasoning_goes_back_within_the_agents_turn_and_not_into_the_next(server: ScriptServer, calls: Calls):
-    server.say(calling(ADD, reasoning_content="hm"), DONE, DONE)
-    two_turns(FunctionAgent(llm=model_at(server), tools=calls.tools))
-    assert [message.get("reasoning_content") for message in messages(server, 1)] == [None, "hm", None]
-    assert not [message for message in messages(server, 2) if "reasoning_content" in message]
-    assert roles(server, 2) == ["user", "assistant", "tool", "assistant", "user"]
-
-
 def test_memory_keeps_calls_and_results_which_are_json(server: ScriptServer, calls: Calls):
     server.say(calling(ADD), DONE)
     llm = model_at(server)
@@ -192,7 +156,9 @@ def test_memory_keeps_calls_and_results_which_are_json(server: ScriptServer, cal
 def test_a_direct_result_is_the_answer_and_the_next_turn_goes_on(server: ScriptServer, calls: Calls):
     direct = FunctionTool.from_defaults(fn=calls.add, return_direct=True)
     server.say(calling(ADD), DONE)
-    assert two_turns(FunctionAgent(llm=model_at(server), tools=[direct])) == ("3", "It is done.")
+    agent = FunctionAgent(llm=model_at(server), tools=[direct])
+    memory = ChatMemoryBuffer.from_defaults(llm=agent.llm)
+    assert [run(agent, question, memory=memory)[0] for question in ("hi", "and?")] == ["3", "It is done."]
     assert len(server.requests) == 2
     assert roles(server) == ["user", "assistant", "tool", "assistant", "user"]
     assert messages(server)[3] == {"role": "assistant", "content": "3"}

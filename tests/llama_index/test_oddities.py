@@ -5,26 +5,26 @@ from __future__ import annotations
 import pytest
 
 from aki_transport.prepare.adaptations import forget_refusals
-from tests.llama_index.asking import PROMPT_WAYS, WAYS, is_streamed, model_at, outcome_of
+from tests.llama_index.asking import ALL_WAYS, WAYS, is_streamed, model_at, outcome_of
 from tests.scenarios import ERRORS, SCENARIOS, TOOLS, Scenario
 from tests.script_server import ScriptServer
+from tests.transport.asking import alive
 
 ROWS = (*SCENARIOS, *ERRORS)
 
 
-@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.usefixtures("no_waiting", "one_loop")
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 def test_the_row_has_its_outcome(row: Scenario, scripted: ScriptServer, subtests: pytest.Subtests):
-    given = {"tools": list(TOOLS)} if row.tools else {}
-    every = WAYS if row.tools else (*WAYS, *PROMPT_WAYS)
-    ways = [way for way in every if row.applies(streamed=is_streamed(way))]
+    ways = [way for way in (WAYS if row.tools else ALL_WAYS) if row.applies(streamed=is_streamed(way))]
     assert ways
     for way in ways:
         streamed = is_streamed(way)
         with subtests.test(way):
             forget_refusals()
             scripted.reset()
-            scripted.say(*row.script(streamed=streamed))
+            scripted.say(*(alive(each) if each.end == "close" else each for each in row.script(streamed=streamed)))
             llm = model_at(scripted, model=row.model, provider=row.provider)
-            outcome_of(llm, way, row.ask, row.outcome(streamed=streamed), **given)
+            tools = {"tools": list(TOOLS)} if row.tools else {}
+            outcome_of(llm, way, row.ask, row.outcome(streamed=streamed), **tools)
             assert len(scripted.requests) == row.attempts(streamed=streamed)

@@ -1,24 +1,20 @@
 # ruff: noqa: PLC0415  importing is a part of what is watched
 """`python -m tests.privacy.everything`: uses the packages in phases, and prints as JSON whom the process turned to."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
 import pickle
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
 
 from tests.privacy import watched
 
 QUESTION = "What is 2 + 3?"
-PROTOCOLS = ("openai", "anthropic", "native")
+MODELS = {"openai": "qwen3.6-35b", "anthropic": "qwen3.6-35b", "native": "llama3-chat-8b"}
 
 
-def quiet() -> int:
+def quiet():
     """Everything that must not need a network: imports, models, counting, what is known of models, pickles."""
     from langchain_core.messages import HumanMessage
     from llama_index.core.callbacks import TokenCountingHandler
@@ -29,9 +25,8 @@ def quiet() -> int:
     import llama_index_aki
 
     done = 0
-    for protocol in PROTOCOLS:
-        model = {"openai": "qwen3.6-35b", "anthropic": "qwen3.6-35b", "native": "llama3-chat-8b"}[protocol]
-        options: dict[str, Any] = {"model": model, "protocol": protocol, "api_key": "k"}
+    for protocol, model in MODELS.items():
+        options = {"model": model, "protocol": protocol, "api_key": "k"}
         chat, llm = langchain_aki.ChatAKI(**options), llama_index_aki.AKI(**options)
         prompted, completing = langchain_aki.AKILLM(**options), llama_index_aki.AKICompletion(**options)
         assert chat.get_num_tokens("hello") > 0
@@ -50,8 +45,25 @@ def quiet() -> int:
     return done
 
 
-def whole(base: Callable[[str], dict[str, Any]], *, answers: bool = True) -> int:
-    """Everything that turns to the service; how many calls were answered."""
+def use_all(where, *, answers=True):
+    """Everything that turns to the service, with the arguments for each protocol; how many calls were answered."""
+    from aki_transport import AKIError
+
+    done = 0
+    for protocol, model in MODELS.items():
+        for call in calls(model, {"protocol": protocol, "max_retries": 0, **where(protocol)}):
+            try:
+                call()
+            except AKIError:
+                if answers:
+                    raise
+            else:
+                done += 1
+    return done
+
+
+def calls(model, options):
+    """What can be asked on a protocol."""
     from langchain.agents import create_agent
     from langchain_core.messages import HumanMessage
     from llama_index.core.llms import ChatMessage
@@ -59,7 +71,7 @@ def whole(base: Callable[[str], dict[str, Any]], *, answers: bool = True) -> int
     from llama_index.core.tools import FunctionTool
     from pydantic import BaseModel
 
-    from aki_transport import AKIError, Client
+    from aki_transport import Client
     from langchain_aki import AKILLM, AKIImageGenerationTool, ChatAKI
     from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
 
@@ -72,78 +84,50 @@ def whole(base: Callable[[str], dict[str, Any]], *, answers: bool = True) -> int
         """The sum of two numbers."""
         return a + b
 
-    async def alistened(model: Any) -> list[Any]:
-        return [piece async for piece in model.astream(QUESTION)]
+    async def astream():
+        return [piece async for piece in chat.astream(QUESTION)]
 
-    async def aheard(llm: Any) -> list[Any]:
+    async def astream_complete():
         return [piece async for piece in await llm.astream_complete(QUESTION)]
 
-    calls: list[Callable[[], Any]] = []
-    tool = FunctionTool.from_defaults(add)
-    for protocol in PROTOCOLS:
-        model = "llama3-chat-8b" if protocol == "native" else "qwen3.6-35b"
-        options = {"model": model, "protocol": protocol, "max_retries": 0, **base(protocol)}
-        chat, llm, prompted, completing = (
-            ChatAKI(**options),
-            AKI(**options),
-            AKILLM(**options),
-            AKICompletion(**options),
-        )
-        client = Client(**{name: value for name, value in options.items() if name != "model"})
-        again: Any = pickle.loads(pickle.dumps(chat))  # noqa: S301  our own
-        calls += [
-            client.refresh_models,
-            lambda chat=chat: chat.invoke(QUESTION),
-            lambda chat=again: list(chat.stream(QUESTION)),
-            lambda chat=chat: asyncio.run(alistened(chat)),
-            lambda chat=chat: chat.batch([QUESTION, QUESTION]),
-            lambda chat=chat: chat.with_structured_output(Person).invoke("Anna is here."),
-            lambda prompted=prompted: prompted.invoke(QUESTION),
-            lambda llm=llm: llm.chat([ChatMessage(content=QUESTION)]),
-            lambda llm=llm: list(llm.stream_chat([ChatMessage(content=QUESTION)])),
-            lambda llm=llm: asyncio.run(aheard(llm)),
-            lambda llm=llm: llm.structured_predict(Person, PromptTemplate("Anna is here.")),
-            lambda completing=completing: completing.complete(QUESTION),
-        ]
-        if protocol != "native":
-            calls += [
-                lambda chat=chat: create_agent(chat, [add]).invoke({"messages": [HumanMessage(QUESTION)]}),
-                lambda llm=llm: llm.predict_and_call([tool], QUESTION),
-            ]
-        if protocol != "anthropic":
-            drawing = {name: value for name, value in options.items() if name != "model"}
-            calls += [
-                lambda drawing=drawing: AKIImageGenerationTool(**drawing).invoke({"prompt": "a red circle"}),
-                lambda drawing=drawing: AKIImageToolSpec(**drawing).generate_image("a red circle"),
-            ]
-    done = 0
-    for call in calls:
-        try:
-            call()
-        except AKIError:
-            if answers:
-                raise
-        else:
-            done += 1
-    return done
+    chat, prompted = ChatAKI(model=model, **options), AKILLM(model=model, **options)
+    llm, completing = AKI(model=model, **options), AKICompletion(model=model, **options)
+    again = pickle.loads(pickle.dumps(chat))  # noqa: S301  our own
+    yield Client(**options).refresh_models
+    yield lambda: chat.invoke(QUESTION)
+    yield lambda: list(again.stream(QUESTION))
+    yield lambda: asyncio.run(astream())
+    yield lambda: chat.batch([QUESTION, QUESTION])
+    yield lambda: chat.with_structured_output(Person).invoke("Anna is here.")
+    yield lambda: prompted.invoke(QUESTION)
+    yield lambda: llm.chat([ChatMessage(content=QUESTION)])
+    yield lambda: list(llm.stream_chat([ChatMessage(content=QUESTION)]))
+    yield lambda: asyncio.run(astream_complete())
+    yield lambda: llm.structured_predict(Person, PromptTemplate("Anna is here."))
+    yield lambda: completing.complete(QUESTION)
+    if options["protocol"] != "native":
+        yield lambda: create_agent(chat, [add]).invoke({"messages": [HumanMessage(QUESTION)]})
+        yield lambda: llm.predict_and_call([FunctionTool.from_defaults(add)], QUESTION)
+    if options["protocol"] != "anthropic":
+        yield lambda: AKIImageGenerationTool(**options).invoke({"prompt": "a red circle"})
+        yield lambda: AKIImageToolSpec(**options).generate_image("a red circle")
 
 
-def at_the_emulator() -> int:
-    """The whole of it at a service of this machine."""
+def at_the_emulator():
+    """All of it at a service of this machine."""
     from aki_transport.emulator import Emulator
 
-    with Emulator(job_speed=50) as emulator:
-        addresses = {name: getattr(emulator, f"{name}_url") for name in PROTOCOLS}
-        return whole(lambda protocol: {"base_url": addresses[protocol], "api_key": emulator.key})
+    with Emulator(job_speed=500) as emulator:
+        return use_all(lambda name: {"base_url": getattr(emulator, f"{name}_url"), "api_key": emulator.key})
 
 
-def at_its_own_address() -> int:
-    """The whole of it at the default provider's own address, which cannot be reached from here."""
-    return whole(lambda _: {"api_key": "k"}, answers=False)
+def at_its_own_address():
+    """All of it at the default provider's own address, which cannot be reached from here."""
+    return use_all(lambda _: {"api_key": "k"}, answers=False)
 
 
-def traced() -> int:
-    """The whole of it, with the tracing of LangSmith switched on."""
+def traced():
+    """All of it, with the tracing of LangSmith switched on."""
     from langsmith import tracing_context
 
     with tracing_context(enabled=True):
@@ -157,7 +141,7 @@ def traced() -> int:
 PHASES = {"quiet": quiet, "own": at_its_own_address, "emulator": at_the_emulator, "traced": traced}
 
 
-def main() -> None:
+def main():
     """Run each phase, watched; the first imports the packages."""
     is_cut_off = watched.cut_off()
     watched.begin()
@@ -166,12 +150,9 @@ def main() -> None:
         watched.hosts.clear()
         watched.opened.clear()
         answered = phase()
-        phases[name] = {
-            "hosts": list(watched.hosts),
-            "answered": answered,
-            "opened": list(watched.opened),
-            "tried to leave": watched.tried_to_leave() if is_cut_off else 0,
-        }
+        left = watched.tried_to_leave() if is_cut_off else 0
+        told = {"hosts": [*watched.hosts], "opened": [*watched.opened], "tried to leave": left}
+        phases[name] = {"answered": answered, **told}
     sys.stdout.write(json.dumps(phases) + "\n")
     sys.stdout.flush()
     os._exit(0)  # LangSmith's thread would try its host again and again

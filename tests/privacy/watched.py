@@ -1,7 +1,5 @@
 """Notes every host that this process looks up or connects to, lets it reach none but its own machine, and counts."""
 
-from __future__ import annotations
-
 import ctypes
 import fcntl
 import os
@@ -11,7 +9,6 @@ import sys
 from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 _LOOKUPS = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo"})
 _SENDS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
@@ -19,14 +16,11 @@ _NEW_USER, _NEW_NET = 0x10000000, 0x40000000
 _SET_FLAGS, _UP_AND_RUNNING = 0x8914, 0x41
 _COUNTERS = ("/proc/net/snmp", "/proc/net/snmp6")
 
-hosts: list[str] = []
-"""Every host, in order; those of this machine by their address and port."""
-
-opened: list[str] = []
-"""Every file that was opened."""
+hosts = []  # every host, in order; those of this machine by their address and port
+opened = []  # every file that was opened
 
 
-def _heard(event: str, arguments: tuple[Any, ...]) -> None:
+def _heard(event, arguments):
     if event == "open":
         opened.append(str(arguments[0]))
     elif event in _LOOKUPS:
@@ -37,7 +31,7 @@ def _heard(event: str, arguments: tuple[Any, ...]) -> None:
             _note(address[0], address[1])
 
 
-def _note(host: str, port: int | None = None) -> None:
+def _note(host, port=None):
     try:
         own = host == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -47,12 +41,12 @@ def _note(host: str, port: int | None = None) -> None:
         raise socket.gaierror(socket.EAI_NONAME, f"{host} is not for this process")
 
 
-def begin() -> None:
+def begin():
     """Watch from here on; nothing can be unwatched."""
     sys.addaudithook(_heard)
 
 
-def cut_off() -> bool:
+def cut_off():
     """Put this process where there is no network but its own machine; the kernel counts who tries to leave it.
 
     Libraries in C need not tell Python what they do, but cannot avoid the kernel. False where it does not allow this.
@@ -67,12 +61,12 @@ def cut_off() -> bool:
     return True
 
 
-def tried_to_leave() -> int:
+def tried_to_leave():
     """How many packets found no way out."""
     return sum(_counter(Path(name).read_text(encoding="ascii")) for name in _COUNTERS if os.path.exists(name))  # noqa: PTH110
 
 
-def _counter(text: str) -> int:
+def _counter(text):
     lines = [line.split() for line in text.splitlines()]
     for names, values in pairwise(lines):
         if names[0] == values[0] == "Ip:" and "OutNoRoutes" in names:

@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +8,7 @@ pytest.register_assert_rewrite("tests.tools.recording.got")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_search_for_curl() -> Iterator[None]:
+def no_search_for_curl():
     """For each cassette vcrpy tries to import what is not installed, which takes longer than the test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "tornado.curl_httpclient", None)

@@ -1,17 +1,15 @@
 """LangChain's own standard suite, answered by one cassette at each place; recorded anew by `make record`."""
 
-from __future__ import annotations
-
 import operator
 import os
-from collections.abc import Iterator
-from functools import reduce
+from functools import cache, reduce
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import httpx
 import pytest
 from langchain_tests.integration_tests import ChatModelIntegrationTests
+from vcr.persisters.filesystem import FilesystemPersister
 
 from aki_transport.emulator import Emulator
 from aki_transport.live_check import Budget
@@ -35,7 +33,7 @@ _budget = Budget(int(os.environ.get("AKI_RECORD_CALLS", "0")))
 def files_from_here(monkeypatch):
     """The suite downloads pictures, PDFs and sound; here a picture stands for each, for nothing reads what it sends."""
 
-    def get(url: str, **_: object) -> httpx.Response:
+    def get(url: str, **_: object):
         return httpx.Response(200, content=a_png(), request=httpx.Request("GET", url))
 
     monkeypatch.setattr("langchain_tests.integration_tests.chat_models.httpx.get", get)
@@ -51,23 +49,35 @@ def the_same_ids_each_time(monkeypatch):
     monkeypatch.setattr("langchain_core.utils.function_calling.uuid", made)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def parsed_once(request):
+    """All tests of a place read the same cassette."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.config.getoption("--record-mode") in (None, "none"):
+            patch.setattr(FilesystemPersister, "load_cassette", cache(FilesystemPersister.load_cassette))
+        yield
+
+
 @pytest.fixture
-def vcr_config() -> dict[str, Any]:
-    return scrub.vcr_config()
+def vcr_config(record_mode):
+    config = scrub.vcr_config()
+    if record_mode == "none":
+        del config["before_record_response"]  # what is read was scrubbed when it was written
+    return config
 
 
 @pytest.fixture(scope="module")
-def vcr_cassette_dir() -> str:
+def vcr_cassette_dir():
     return str(files.CASSETTES)
 
 
 @pytest.fixture
-def default_cassette_name(request) -> str:
+def default_cassette_name(request):
     return f"{request.cls.place}/{files.SUITE}"
 
 
 @pytest.fixture(autouse=True)
-def connected(request, record_mode) -> Iterator[None]:
+def connected(request, record_mode):
     """The suite's model reaches the cassette; while that is made, the emulator or the live service."""
     suite, place = request.cls, places.PLACES[request.cls.place]
     if record_mode == "none":
@@ -88,7 +98,7 @@ def connected(request, record_mode) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def played(request, vcr) -> Iterator[None]:
+def played(request, vcr):
     """Note which of the recorded answers were asked for."""
     yield
     request.cls.ran.add(request.node.originalname)
@@ -97,7 +107,7 @@ def played(request, vcr) -> Iterator[None]:
 
 
 @pytest.fixture(scope="class", autouse=True)
-def played_to_the_end_by_all(request) -> Iterator[None]:
+def played_to_the_end_by_all(request):
     """Whatever the cassette holds has to be asked for, if this process ran the whole suite."""
     suite = request.cls
     suite.ran, suite.played, suite.recorded = set(), set(), 0
@@ -123,7 +133,7 @@ class Suite(ChatModelIntegrationTests):
     supports_pdf_inputs = supports_pdf_tool_message = supports_audio_inputs = True
 
     @property
-    def chat_model_params(self) -> dict:
+    def chat_model_params(self):
         return {"model": self.served, **self.connection}
 
 

@@ -1,7 +1,5 @@
 """The page's recipe for cassettes of one's own records and replays, sync and async."""
 
-from __future__ import annotations
-
 import re
 
 import pytest
@@ -17,7 +15,7 @@ PLAYED, RECIPE = re.findall(
 )
 
 
-def run(address: str, key: str) -> None:
+def run(address, key):
     recipe = RECIPE.replace('model="qwen3.6-35b"', f'model="qwen3.6-35b", base_url="{address}", api_key="{key}"')
     exec(compile(recipe, "cassettes/README.md", "exec"), {"__name__": "recipe"})  # noqa: S102  our own page
 
@@ -47,22 +45,18 @@ def test_the_recipe_records_and_replays(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("make", [ChatAKI, AKI], ids=["ChatAKI", "AKI"])
 @pytest.mark.parametrize("protocol", ["openai", "anthropic", "native"])
-def test_the_recipe_works_for_the_other_classes_and_protocols(make, protocol, tmp_path):
-    names = {}
+def test_the_recipe_works_for_the_other_classes_and_protocols(make, protocol, tmp_path, fresh_emulator):
+    names, answers = {}, []
     exec(RECIPE.partition("model =")[0], names)  # noqa: S102  our own page
-    recorder, answers = names["recorder"], []
-    with Emulator() as emulator:
-        for mode in ("all", "none"):
-            forget_listings()
-            with recorder.use_cassette(str(tmp_path / "it.yaml"), record_mode=mode):
-                where = {"protocol": protocol, "base_url": getattr(emulator, f"{protocol}_url")}
-                model = make(model="qwen3.6-35b", api_key=emulator.key, **where)
-                answers.append(
-                    str(model.complete("What is 6 * 7?") if make is AKI else model.invoke("What is 6 * 7?").text)
-                )
-            asked = len(emulator.requests)
-            emulator.reset()
-        assert asked == 0
+    base_url = getattr(fresh_emulator, f"{protocol}_url")
+    for mode in ("all", "none"):
+        fresh_emulator.reset()
+        forget_listings()
+        with names["recorder"].use_cassette(str(tmp_path / "it.yaml"), record_mode=mode):
+            model = make(model="qwen3.6-35b", protocol=protocol, base_url=base_url, api_key=Emulator.key)
+            answer = model.complete("What is 6 * 7?") if make is AKI else model.invoke("What is 6 * 7?").text
+            answers.append(str(answer))
+    assert fresh_emulator.requests == []
     assert answers[0] == answers[1]
     assert "42" in answers[0]
     assert Emulator.key not in (tmp_path / "it.yaml").read_text()

@@ -1,11 +1,7 @@
 """No cassette holds a key, and a key would be found wherever it was."""
 
-from __future__ import annotations
-
 import base64
 import json
-from collections.abc import Callable
-from typing import Any, TypeAlias
 from urllib.parse import quote_plus, urlencode
 
 import httpx
@@ -29,36 +25,34 @@ KEYS = (
 )
 
 
-def in_base64(text: str, encode: Callable[[bytes], bytes] = base64.b64encode) -> str:
+DOCUMENT = files.read("aki/openai/tools_stream")
+
+
+def in_base64(text, encode=base64.b64encode):
     return encode(text.encode()).decode()
 
 
-def planted(where: str, part: str, value: object) -> dict[str, Any]:
+def planted(where, part, value):
     """A cassette with something put into its first request or answer."""
-    document = files.read("aki/openai/tools_stream")
-    document["interactions"][0][where][part] = value
-    return document
+    first, *others = DOCUMENT["interactions"]
+    return {**DOCUMENT, "interactions": [{**first, where: {**first[where], part: value}}, *others]}
 
 
-def headed(where: str, name: str, value: str) -> dict[str, Any]:
+def headed(where, name, value):
     return planted(where, "headers", {"content-type": ["application/json"], name: [value]})
 
 
-def sent(data: object) -> dict[str, Any]:
+def sent(data):
     return planted("request", "body", data if isinstance(data, str | bytes) else json.dumps(data))
 
 
-def form(name: str, value: str) -> dict[str, Any]:
+def form(name, value):
     """A form with a picture, whose bytes are no text, and a field."""
     request = httpx.Request("POST", "http://x", data={name: value}, files={"image": b"\x89PNG\r\n\x1a\n\x00\xff"})
     return sent(request.read())
 
 
-def written(document: dict[str, Any]) -> dict[str, Any]:
-    return yamlserializer.deserialize(yamlserializer.serialize(document))
-
-
-def answered(text: str) -> dict[str, Any]:
+def answered(text):
     return planted("response", "body", {"string": text})
 
 
@@ -67,10 +61,9 @@ def test_a_cassette_holds_nothing_like_a_key(name):
     assert findings(files.read(name)) == []
 
 
-Plant: TypeAlias = Callable[[str], dict[str, Any]]
 _BASE = "https://aki.io/api/endpoints"
 # Where only what looks like a key is one.
-ANYWHERE: dict[str, Plant] = {
+ANYWHERE = {
     "header": lambda key: headed("request", "x-something", key),
     "session": lambda key: headed("request", "cookie", f"session={key}"),
     "set-session": lambda key: headed("response", "set-cookie", f"session={key}; HttpOnly"),
@@ -89,7 +82,7 @@ ANYWHERE: dict[str, Plant] = {
     "base64-form": lambda key: form("prompt", in_base64(key, base64.urlsafe_b64encode)),
 }
 # Where keys belong, so that any word is one.
-PLACES: dict[str, Plant] = {
+PLACES = {
     "authorization": lambda key: headed("request", "authorization", f"Bearer {key}"),
     "bare-authorization": lambda key: headed("request", "authorization", key),
     "x-api-key": lambda key: headed("request", "x-api-key", key),
@@ -107,14 +100,14 @@ PLACES: dict[str, Plant] = {
 
 @pytest.mark.parametrize("place", [*ANYWHERE, *PLACES])
 def test_a_planted_key_is_found(place):
-    plant = {**ANYWHERE, **PLACES}[place]
+    plant = (ANYWHERE | PLACES)[place]
     for key in KEYS + (("open, sesame/100%",) if place in PLACES else ()):
-        assert findings(written(plant(key))), key
+        written = yamlserializer.deserialize(yamlserializer.serialize(plant(key)))
+        assert findings(written), key
 
 
 def test_words_and_names_of_models_are_no_keys():
-    document = sent({"text": "the quick brown fox", "model": "meta-llama/Llama-3.3-70B-Instruct"})
-    assert findings(document) == []
+    assert findings(sent({"text": "the quick brown fox", "model": "meta-llama/Llama-3.3-70B-Instruct"})) == []
 
 
 def test_what_is_recorded_holds_no_key_in_headers_query_or_nested_bodies(tmp_path):

@@ -86,6 +86,9 @@ ROWS = (
             ("mistral", "[THINK]", "[/THINK]"),
             ("seed", "<seed:think>", "</seed:think>"),
             ("kimi", "◁think▷", "◁/think▷"),
+            # Gemma 4 (vllm-project/vllm vllm/reasoning/gemma4_reasoning_parser.py), MedGemma (ollama/ollama#15754).
+            ("gemma-4", "<|channel>thought\n", "<channel|>"),
+            ("medgemma", "<unused94>thought\n", "<unused95>"),
         )
     ),
     # Proxies (vllm-project/vllm#51701): special tokens are cut by the events' borders, here the tags.

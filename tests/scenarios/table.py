@@ -143,6 +143,20 @@ class Scenario:
         return said + said[-1:] * (self.attempts(streamed=streamed) - len(said))
 
 
+def check_error(error: Any, fails: Fails, errors: Any) -> None:
+    """The error is of the class that `errors` has by this name, keeps what the server said, and shows no key."""
+    assert type(error) is getattr(errors, fails.error), repr(error)
+    for words in fails.says:
+        assert words in str(error)
+    for name in ("partial_text", "retry_after", "code", "request_id"):
+        if getattr(fails, name) is not None:
+            assert getattr(error, name) == getattr(fails, name)
+    if fails.status is not None:
+        assert error.status_code == fails.status
+        assert error.response.status_code == fails.status
+    assert KEY not in f"{error} {error!r} {vars(error)}"
+
+
 ABSENT: Any = object()
 """A field that is left out, where None would be sent as `null`."""
 
@@ -234,3 +248,9 @@ def split_everywhere(answer: Answer, size: int) -> Answer:
 HELLO = Expect(text="Hello")
 HELLO_REPLY = replied()
 HELLO_STREAM = streamed("Hel", "lo")
+
+# Our own failures, which no row is about: for tests of what the frameworks do then.
+BUSY = json_answer({"error": {"message": "busy", "code": None}}, 503)
+TOO_MANY = json_answer({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, 429)
+WRONG_KEY = json_answer({"error": {"message": f"wrong key {KEY}", "code": "invalid_api_key"}}, 401)
+LOST = Answer(end="reset")

@@ -7,7 +7,7 @@ import pickle
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -67,17 +67,12 @@ def _records(evidence: Evidence) -> Texts:
 
 
 def _errors(evidence: Evidence) -> Texts:
-    for error in _chain(evidence):
-        more = f"{error.__dict__} {error.args} {getattr(error, '__notes__', '')}"
-        yield type(error).__name__, f"{error} {error!r} {more}"
-
-
-def _chain(evidence: Evidence) -> Iterator[BaseException]:
-    for error in evidence.errors:
-        inner: BaseException | None = error
-        while inner is not None:
-            yield inner
-            inner = inner.__cause__ or inner.__context__
+    for outer in evidence.errors:
+        error = outer
+        while error is not None:
+            more = f"{error.__dict__} {error.args} {getattr(error, '__notes__', '')}"
+            yield type(error).__name__, f"{error} {error!r} {more}"
+            error = error.__cause__ or error.__context__
 
 
 def _responses(evidence: Evidence) -> Texts:
@@ -86,24 +81,19 @@ def _responses(evidence: Evidence) -> Texts:
             yield type(error).__name__, f"{error.response.text} {error.response.headers.raw}"
 
 
-def _tracebacks(evidence: Evidence) -> Texts:
-    for error in evidence.errors:
-        shown = traceback.TracebackException.from_exception(error, capture_locals=True)
-        yield type(error).__name__, "".join(shown.format())
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
 
 def _rich_tracebacks(evidence: Evidence) -> Texts:
-    for error in {(type(error), _depth(error)): error for error in evidence.errors}.values():
+    depth = {error: len(traceback.extract_tb(error.__traceback__)) for error in evidence.errors}
+    for error in {(type(error), depth[error]): error for error in evidence.errors}.values():
         trace = Traceback.extract(
             type(error), error, error.__traceback__, show_locals=True, locals_max_string=None, locals_max_length=None
         )
         for frame in (frame for stack in trace.stacks for frame in stack.frames):
             shown = [f"{name} = {''.join(node.iter_tokens())}" for name, node in (frame.locals or {}).items()]
             yield f"{type(error).__name__} in {frame.name}", "\n".join(shown)
-
-
-def _depth(error: BaseException) -> int:
-    return len(traceback.extract_tb(error.__traceback__))
 
 
 def _reprs(evidence: Evidence) -> Texts:
@@ -124,20 +114,18 @@ def _parts(value: Any) -> Iterator[Any]:
 
 def _dumps(evidence: Evidence) -> Texts:
     for name, value in _objects(evidence):
-        said = [dumps(value)]
+        texts = [dumps(value)]
         for method in ("to_dict", "to_json", "model_dump", "model_dump_json", "dict", "json"):
             ask = getattr(value, method, None)
             if callable(ask):
                 # LangChain's tools hold a class, which no JSON can; some of these ways are old.
                 with suppress(PydanticSerializationError), warnings.catch_warnings(action="ignore"):
-                    said.append(as_json(ask()))
-        yield name, " ".join(said)
+                    texts.append(as_json(ask()))
+        yield name, " ".join(texts)
 
 
-def _events(evidence: Evidence) -> Texts:
-    for event in evidence.events:
-        dumped = event.model_dump(mode="python") if hasattr(event, "model_dump") else event
-        yield type(event).__name__, f"{event!r} {as_json(dumped)}"
+def _event(event: Any) -> str:
+    return f"{event!r} {as_json(event.model_dump(mode='python') if hasattr(event, 'model_dump') else event)}"
 
 
 def _displays(evidence: Evidence) -> Texts:
@@ -145,8 +133,8 @@ def _displays(evidence: Evidence) -> Texts:
     return ((name, as_json(show(value))) for name, value in _objects(evidence))
 
 
-def _objects(evidence: Evidence) -> Iterator[tuple[str, Any]]:
-    yield from {**evidence.objects, **evidence.of_environment}.items()
+def _objects(evidence: Evidence) -> Iterable[tuple[str, Any]]:
+    return (evidence.objects | evidence.of_environment).items()
 
 
 def _pickled(value: Any) -> str:
@@ -182,11 +170,6 @@ def _emit(_: Evidence, key: str) -> None:
     get_dispatcher().event(LLMChatInProgressEvent(messages=[message], response=ChatResponse(message=message)))
 
 
-class _Shown:
-    def __init__(self, key: str) -> None:
-        self._repr_html_ = lambda: f"<b>{key}</b>"
-
-
 PLACES: tuple[Place, ...] = (
     Place(
         "log records at DEBUG, of every logger but httpcore's",
@@ -209,7 +192,7 @@ PLACES: tuple[Place, ...] = (
         _responses,
         lambda e, key: e.errors.append(APIStatusError("no", status_code=400, headers={"x-echo": key})),
     ),
-    Place("tracebacks with locals", _tracebacks, _raise_with_local),
+    Place("tracebacks with locals", _each("errors", _traceback), _raise_with_local),
     Place("tracebacks with locals, as rich prints them", _rich_tracebacks, _raise_with_local),
     Place(
         "public objects: repr, str, what they hold",
@@ -228,7 +211,7 @@ PLACES: tuple[Place, ...] = (
     ),
     Place("what is posted to LangSmith", _each("posted", lambda body: body.decode("latin-1")), _trace),
     Place("LangChain's runs", _each("runs", lambda run: f"{run!r} {as_json(vars(run))}"), _trace),
-    Place("LlamaIndex's events and spans", _events, _emit),
+    Place("LlamaIndex's events and spans", _each("events", _event), _emit),
     Place(
         "LlamaIndex's callback payloads",
         _each("payloads", as_json),
@@ -239,6 +222,10 @@ PLACES: tuple[Place, ...] = (
         lambda e: iter([("output", e.printed.getvalue())]),
         lambda _, key: sys.stdout.write(f"key={key}\n"),
     ),
-    Place("what notebooks show of objects", _displays, lambda e, key: e.objects.update(leaky=_Shown(key))),
+    Place(
+        "what notebooks show of objects",
+        _displays,
+        lambda e, key: e.objects.update(leaky=SimpleNamespace(_repr_html_=lambda: f"<b>{key}</b>")),
+    ),
     Place("cassettes, recorded now and kept", _cassettes, lambda e, key: e.files.update(leaky=f"x-api-key: {key}")),
 )

@@ -1,17 +1,13 @@
 """Everything that the packages offer, used once with the planted key, at services that say the key back."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import json
 import logging
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -19,33 +15,40 @@ import vcr
 
 from aki_transport import AKIError, Client, GeneratedImage, ImageStore
 from aki_transport.models.listing import forget_listings
+from aki_transport.transport import polling
 from langchain_aki import AKILLM, AKIImageEditTool, AKIImageGenerationTool, ChatAKI
 from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
 from tests.pictures import a_png
 from tests.scenarios import chunk, replied, reply
-from tests.script_server import Answer, Request, ScriptServer, json_answer, sse, text_answer
+from tests.script_server import Answer, ScriptServer, json_answer, sse, text_answer
 from tests.secrets.evidence import KEY, Evidence
 from tests.tools.recording import scrub
 from tests.transport import anthropic_says, native_says
 from tests.transport.asking import MODEL, request_for
 
 PATHS = {"openai": "v1", "anthropic": "anthropic", "native": "api"}
+CLASSES = (ChatAKI, AKILLM, AKI, AKICompletion)
 MODELS = {"openai": MODEL, "anthropic": MODEL, "native": native_says.CHAT}
 
 
-def key_of(request: Request) -> str:
+def key_of(request):
     """The key that the request carried, wherever that was."""
     headers, body = request.headers, request.json if isinstance(request.json, dict) else {}
     return headers.get("authorization", "").removeprefix("Bearer ") or headers.get("x-api-key") or body.get("key", "")
 
 
-def _refusal(status: int, **more: Any) -> Callable[[str], Answer]:
+def _refusal(status, **more):
     return lambda key: json_answer({"error": {"message": f"Wrong: {key}", "type": key, "param": [key], **more}}, status)
 
 
-def _native_refusal(status: int, words: str = "no", **more: Any) -> Callable[[str], Answer]:
+def _native_refusal(status, message="no", **more):
+    echo = lambda key: {"error": f"{message}: {key}", "auth_key": key, "progress": {"auth_key": key}}  # noqa: E731
+    return lambda key: json_answer({"success": False, **echo(key), **more}, status)
+
+
+def _native_job(**more):
     return lambda key: json_answer(
-        {"success": False, "error": f"{words}: {key}", "auth_key": key, "progress": {"auth_key": key}, **more}, status
+        {"success": True, "job_id": "J1", "auth_key": key, "progress": {"auth_key": key}, **more}
     )
 
 
@@ -53,7 +56,7 @@ def _native_refusal(status: int, words: str = "no", **more: Any) -> Callable[[st
 OTHER_MODEL = "other model"
 
 # What a service may answer with the key of the request in it: one row for each kind of failure.
-FAILURES: Mapping[str, Callable[[str], Answer]] = {
+FAILURES = {
     **{
         f"status {status}": _refusal(status)
         for status in (400, 401, 402, 403, 404, 405, 408, 413, 418, 422, 429, 500, 503)
@@ -78,29 +81,26 @@ FAILURES: Mapping[str, Callable[[str], Answer]] = {
     "native refusal": _native_refusal(400),
     "native payment": _native_refusal(402),
     "native job lapsed": _native_refusal(400, "Job lapsed", job_id="JID1", job_state="lapsed"),
-    "native job": lambda key: json_answer(
-        {"success": True, "job_id": "J1", "job_state": "canceled", "auth_key": key, "progress": {"auth_key": key}}
-    ),
-    "native worker": lambda key: json_answer(
-        {"success": True, "job_id": "J1", "job_state": "done", "job_result": {"error": f"no {key}", "auth_key": key}}
-    ),
+    "native job": _native_job(job_state="canceled"),
+    "native worker": lambda key: _native_job(job_state="done", job_result={"error": f"no {key}", "auth_key": key})(key),
 }
-GOOD: Mapping[str, Callable[[str], Answer]] = {
+GOOD = {
     "openai": lambda _: replied("Hello"),
     "anthropic": lambda _: json_answer(anthropic_says.message(anthropic_says.text("Hello"))),
     "native": lambda key: json_answer(native_says.done("Hello") | {"auth_key": key, "progress": {"auth_key": key}}),
 }
 
 
-def use_all(evidence: Evidence) -> None:
+def use_all(evidence):
     """Use it all, once."""
     forget_listings()
     with ScriptServer() as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AKI_API_KEY", KEY)
+        patch.setattr(polling, "pause", lambda *_, **__: 0.0)
         for protocol in PATHS:
             _answer(server, GOOD[protocol])
-            for name, model in _models(server, protocol, evidence).items():
-                evidence.objects[f"{protocol} {name}"] = model
+            for cls in CLASSES:
+                model = evidence.objects[f"{protocol} {cls.__name__}"] = _made(cls, server, protocol, evidence)
                 _call(evidence, model)
             for name in FAILURES:
                 _fail(server, protocol, name, evidence)
@@ -112,67 +112,56 @@ def use_all(evidence: Evidence) -> None:
     forget_listings()
 
 
-def _answer(server: ScriptServer, answer: Callable[[str], Answer]) -> None:
+def _answer(server, answer):
     server.always = lambda request: answer(key_of(request))
 
 
 @contextmanager
-def _keeping(evidence: Evidence) -> Iterator[None]:
+def _keeping(evidence):
     try:
         yield
     except Exception as error:  # noqa: BLE001  whatever it is, it is looked at
         evidence.errors.append(error)
 
 
-def at(server: ScriptServer, protocol: str, **given: Any) -> dict[str, Any]:
+def at(server, protocol, **fields):
     """The arguments with which a class asks the server."""
     base_url = f"{server.url}/{PATHS[protocol]}"
-    return {"protocol": protocol, "base_url": base_url, "api_key": KEY, "max_retries": 0, **given}
+    return {"protocol": protocol, "base_url": base_url, "api_key": KEY, "max_retries": 0, **fields}
 
 
-def _models(server: ScriptServer, protocol: str, evidence: Evidence, **given: Any) -> dict[str, Any]:
-    options = {"model": MODELS[protocol], **at(server, protocol, **given)}
-    return {
-        "ChatAKI": ChatAKI(**options, callbacks=evidence.tracers),
-        "AKILLM": AKILLM(**options, callbacks=evidence.tracers),
-        "AKI": AKI(**options, callback_manager=evidence.callbacks),
-        "AKICompletion": AKICompletion(**options, callback_manager=evidence.callbacks),
-    }
+def _made(cls, server, protocol, evidence, **fields):
+    watched = {"callbacks": evidence.tracers} if cls in (ChatAKI, AKILLM) else {"callback_manager": evidence.callbacks}
+    return cls(model=MODELS[protocol], **at(server, protocol, **fields), **watched)
 
 
-def _call(evidence: Evidence, model: Any, *, is_async: bool = False, streamed: bool = False) -> None:
-    """One call; what it raises is kept."""
-    is_langchain = isinstance(model, ChatAKI | AKILLM)
-    names = ("stream", "invoke") if is_langchain else ("stream_complete", "complete")
+def _call(evidence, model, *, is_async=False, streamed=False):
+    """One call; what it raises is kept. The pieces of a stream are not: the model's own text may hold anything."""
+    names = ("stream", "invoke") if isinstance(model, ChatAKI | AKILLM) else ("stream_complete", "complete")
     name = names[0] if streamed else names[1]
 
-    async def awaited() -> Any:
+    async def awaited():
         result = getattr(model, f"a{name}")("hi")
         result = await result if inspect.isawaitable(result) else result
-        if not streamed:
-            return result
-        async for piece in result:
-            del piece  # the model's own words may hold anything
-        return None
+        return [None async for _ in result] if streamed else result
 
     with _keeping(evidence):
-        result = asyncio.run(awaited(), debug=True) if is_async else getattr(model, name)("hi")
-        if streamed and not is_async:
+        result = asyncio.run(awaited()) if is_async else getattr(model, name)("hi")
+        if streamed:
             deque(result, maxlen=0)
-        elif not streamed:
+        else:
             evidence.objects[f"{type(model).__name__} answer"] = result
 
 
-def _fail(server: ScriptServer, protocol: str, name: str, evidence: Evidence) -> None:
+def _fail(server, protocol, name, evidence):
     """Each failure in LangChain, LlamaIndex and bare; sync and async, blocking and streamed in turns."""
     _answer(server, FAILURES[name])
     turn = list(FAILURES).index(name)
     slow = {"timeout": 0.1} if name == "silence" else {}
     fallback = "raise" if name == "fallback" else "warn"
-    models = {} if name == OTHER_MODEL else _models(server, protocol, evidence, on_model_fallback=fallback, **slow)
-    for number, model in enumerate(models.values()):
-        if number % 2 == 0:
-            _call(evidence, model, is_async=bool((turn + number) & 1), streamed=name in ("event", "stream cut"))
+    for number, cls in enumerate((ChatAKI, AKI) if name != OTHER_MODEL else ()):
+        model = _made(cls, server, protocol, evidence, on_model_fallback=fallback, **slow)
+        _call(evidence, model, is_async=turn % 2 == number, streamed=name in ("event", "stream cut"))
     client = Client(**at(server, protocol, **slow))
     with _keeping(evidence):
         if turn & 1:
@@ -182,29 +171,28 @@ def _fail(server: ScriptServer, protocol: str, name: str, evidence: Evidence) ->
     evidence.objects[f"{protocol} Client"] = client
 
 
-def _without_key_argument(server: ScriptServer, protocol: str, evidence: Evidence) -> None:
+def _without_key_argument(server, protocol, evidence):
     _answer(server, GOOD[protocol])
     # Watched by nobody: what watches cannot be pickled.
-    for name, model in _models(server, protocol, Evidence(), api_key=None).items():
+    for cls in CLASSES:
+        model = evidence.of_environment[f"{protocol} {cls.__name__}"] = _made(
+            cls, server, protocol, Evidence(), api_key=None
+        )
         _call(evidence, model)
-        evidence.of_environment[f"{protocol} {name}"] = model
     evidence.of_environment[f"{protocol} tool"] = _tools(server, "openai", api_key=None)["generate"]
 
 
-def _list_nothing(server: ScriptServer, evidence: Evidence) -> None:
-    forget_listings()
-    server.listing = lambda request: json_answer({"error": {"message": key_of(request)}}, 401)
-    _call(evidence, ChatAKI(model="no-such-model", **at(server, "openai")))
-    with suppress(AKIError):
-        Client(**at(server, "openai")).refresh_models()
-    server.listing = None
-    forget_listings()
-    _call(evidence, ChatAKI(model="no-such-model", **at(server, "openai")))
+def _list_nothing(server, evidence):
+    for listing in (lambda request: json_answer({"error": {"message": key_of(request)}}, 401), None):
+        forget_listings()
+        server.listing = listing
+        _call(evidence, ChatAKI(model="no-such-model", **at(server, "openai")))
+        with suppress(AKIError):
+            Client(**at(server, "openai")).refresh_models()
 
 
-def _tools(server: ScriptServer, protocol: str, **given: Any) -> dict[str, Any]:
-    store = ImageStore()
-    options = at(server, protocol, **given)
+def _tools(server, protocol, **fields):
+    store, options = ImageStore(), at(server, protocol, **fields)
     return {
         "generate": AKIImageGenerationTool(**options, store=store),
         "edit": AKIImageEditTool(**options, store=store),
@@ -214,7 +202,7 @@ def _tools(server: ScriptServer, protocol: str, **given: Any) -> dict[str, Any]:
     }
 
 
-def _draw(server: ScriptServer, evidence: Evidence) -> None:
+def _draw(server, evidence):
     for protocol in ("openai", "native"):
         tools = _tools(server, protocol)
         evidence.objects |= {f"{protocol} {name}": tool for name, tool in tools.items()}
@@ -228,37 +216,32 @@ def _draw(server: ScriptServer, evidence: Evidence) -> None:
                 tools["spec"].generate_image("a cat")
 
 
-def _refuse(evidence: Evidence) -> None:
+def _refuse(evidence):
     """What is wrong before anything is sent."""
     wrong = ({"base_url": "http://aki.io/v1"}, {"default_headers": {"x": "a\nb"}}, {"protocol": "odd"})
-    for given in (*wrong, {"api_base": "https://aki.io/v1"}):
-        for cls in (ChatAKI, AKILLM, AKI, AKICompletion):
+    for fields in (*wrong, {"api_base": "https://aki.io/v1"}):
+        for cls in CLASSES:
             with _keeping(evidence):
-                cls(**{"model": MODEL, **given})
-        if given in wrong:
+                cls(**{"model": MODEL, **fields})
+        if fields in wrong:
             with _keeping(evidence):
-                Client(**given)
+                Client(**fields)
 
 
-def _record(server: ScriptServer, evidence: Evidence) -> None:
+def _record(server, evidence):
     """A cassette of calls on every protocol."""
-    with tempfile.TemporaryDirectory() as folder:
+    # At INFO vcrpy shows in its log what it has not scrubbed yet.
+    logging.getLogger("vcr").setLevel(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder, httpx.Client() as mine:
         for protocol in PATHS:
             path = Path(folder) / f"{protocol}.yaml"
             for name, answer in (("answer", GOOD[protocol]), ("refusal", FAILURES["status 401"])):
                 _answer(server, answer)
-                # At INFO vcrpy shows in its log what it has not scrubbed yet.
-                logging.getLogger("vcr").setLevel(logging.WARNING)
-                with (
-                    vcr.use_cassette(str(path), record_mode="all", **scrub.vcr_config()),
-                    httpx.Client() as mine,
-                    suppress(AKIError),
-                ):
-                    client = Client(**at(server, protocol, http_client=mine))
-                    client.chat(request_for(MODELS[protocol]))
+                with vcr.use_cassette(str(path), record_mode="all", **scrub.vcr_config()), suppress(AKIError):
+                    Client(**at(server, protocol, http_client=mine)).chat(request_for(MODELS[protocol]))
                 evidence.files[f"cassette of the {protocol} {name}"] = path.read_text(encoding="utf-8")
 
 
-def as_json(value: Any) -> str:
+def as_json(value):
     """The value as text, whatever it is."""
     return json.dumps(value, default=repr)

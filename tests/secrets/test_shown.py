@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import traceback
 import warnings
 from base64 import b64encode
-from collections.abc import Callable
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -18,10 +15,10 @@ from aki_transport.transport import lifetime
 from langchain_aki import AKILLM, AKIImageGenerationTool, ChatAKI
 from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
 from tests.ecosystem.calls import WAYS
-from tests.script_server import Answer, Request, ScriptServer, json_answer
+from tests.script_server import ScriptServer, json_answer
 from tests.secrets.evidence import KEY, in_text
 from tests.secrets.surface import MODELS, PATHS, at
-from tests.secrets.test_interrupted import OBSERVERS, raised_by
+from tests.secrets.test_interrupted import OBSERVERS, in_python, raised_by
 from tests.transport.raw_server import proxying, serving
 
 TOKEN = "tenant-t0ken-9f3c7e21"
@@ -29,52 +26,47 @@ SIGNATURE = "s1gnature-71d0"  # in the query of a base URL
 HEADERS = {"X-Tenant-Token": TOKEN}
 
 
-def shown(error: BaseException) -> str:
-    """All that an error tells: its text, fields, notes, causes, and its traceback with variables."""
-    lines = traceback.TracebackException.from_exception(error, capture_locals=True).format()
-    return f"{error!r} {vars(error)} {error.args} {getattr(error, '__notes__', '')} {''.join(lines)}"
+def without_arguments(error):
+    """Its text and fields; the frames of a framework hold the arguments of the user's own call."""
+    return f"{error} {error!r} {vars(error)} {error.args} {getattr(error, '__notes__', '')}"
 
 
-def repeating(request: Request) -> Answer:
+def shown(error):
+    """All that an error tells, with its causes, and its traceback with variables."""
+    return f"{without_arguments(error)} {in_python(error)}"
+
+
+def repeating(request):
     token = request.headers["x-tenant-token"]
     message = f"{token} is wrong at {request.path}"
     return json_answer({"error": {"message": message, "code": token, "param": [token]}}, 400, x_echo=token)
 
 
 @pytest.mark.parametrize("protocol", PATHS)
-def test_a_token_in_a_header_is_as_secret_as_the_key(protocol: str, subtests: pytest.Subtests) -> None:
-    for way in WAYS:
-        with subtests.test(way=str(way)), ScriptServer(always=repeating) as server:
-            options = at(server, protocol, model_listing=False, default_headers=HEADERS)
-            options["base_url"] += f"?v=1&signature={SIGNATURE}"
-            model = way.make(model=MODELS[protocol], **options)
-            error = raised_by(lambda way, model, _: way.call(model), way, model, server)
+def test_a_token_in_a_header_or_in_the_base_url_is_as_secret_as_the_key(protocol, subtests):
+    with ScriptServer(always=repeating) as server:
+        options = {"model": MODELS[protocol], **at(server, protocol, model_listing=False)}
+        where = {"base_url": f"{options['base_url']}?v=1&signature={SIGNATURE}", "default_headers": HEADERS}
+        for way in WAYS:
+            with subtests.test(way=str(way)):
+                model = way.make(**{**options, **where})
+                error = raised_by(way.call, model)
+                assert isinstance(error, AKIError)
+                assert "***" in str(error)
+                assert TOKEN not in f"{shown(error)} {model!r}"
+                text = f"{without_arguments(error)} {model!r} {getattr(model, '_identifying_params', '')}"
+                assert SIGNATURE not in text
+        calls = (
+            (ChatAKI, lambda model: model.invoke("hi", extra_headers=HEADERS)),
+            (ChatAKI, lambda model: list(model.stream("hi", extra_headers=HEADERS))),
+            (AKI, lambda model: model.complete("hi", extra_headers=HEADERS)),
+            (AKI, lambda model: list(model.stream_complete("hi", extra_headers=HEADERS))),
+        )
+        for cls, call in calls:
+            error = raised_by(call, cls(**options))
             assert isinstance(error, AKIError)
             assert "***" in str(error)
-            assert TOKEN not in f"{shown(error)} {model!r}"
-            assert SIGNATURE not in f"{without_arguments(error)} {model!r} {getattr(model, '_identifying_params', '')}"
-
-
-def without_arguments(error: BaseException) -> str:
-    """Its text and fields; the frames of a framework hold the arguments of the user's own call."""
-    return f"{error} {error!r} {vars(error)} {error.args}"
-
-
-@pytest.mark.parametrize("protocol", PATHS)
-def test_a_token_in_a_header_of_one_call_is_as_secret_as_the_key(protocol: str) -> None:
-    options = {"extra_headers": HEADERS}
-    calls: tuple[tuple[type, Callable[[Any], Any]], ...] = (
-        (ChatAKI, lambda model: model.invoke("hi", **options)),
-        (ChatAKI, lambda model: list(model.stream("hi", **options))),
-        (AKI, lambda model: model.complete("hi", **options)),
-        (AKI, lambda model: list(model.stream_complete("hi", **options))),
-    )
-    with ScriptServer(always=repeating) as server:
-        for cls, call in calls:
-            with pytest.raises(AKIError) as caught:
-                call(cls(model=MODELS[protocol], **at(server, protocol, model_listing=False)))
-            assert "***" in str(caught.value)
-            assert TOKEN not in without_arguments(caught.value)
+            assert TOKEN not in without_arguments(error)
 
 
 # Proxies
@@ -83,7 +75,7 @@ def test_a_token_in_a_header_of_one_call_is_as_secret_as_the_key(protocol: str) 
 PASSWORDS = ("hunter2", "p@ss:w/rd?#%41 é", "correct-horse-battery", "a'b\"c<d>&e")
 
 
-def proxy_answers(password: str) -> dict[str, bytes]:
+def proxy_answers(password):
     """What a proxy answers to CONNECT, repeating what it got: the password in several spellings."""
     sent = b64encode(f"me:{password}".encode())
     plain = password.encode("utf-8").replace(b"\r", b"")
@@ -102,9 +94,7 @@ def proxy_answers(password: str) -> dict[str, bytes]:
 
 @pytest.mark.usefixtures("own_client")
 @pytest.mark.parametrize("password", PASSWORDS)
-def test_a_proxy_that_answers_anything_shows_no_password(
-    password: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, subtests: pytest.Subtests
-) -> None:
+def test_a_proxy_that_answers_anything_shows_no_password(password, monkeypatch, caplog, subtests):
     caplog.set_level(logging.DEBUG, "aki_transport")
     secrets = {password, quote(password, safe=""), quote(password), b64encode(f"me:{password}".encode()).decode()}
     for name, answer in proxy_answers(password).items():
@@ -114,7 +104,7 @@ def test_a_proxy_that_answers_anything_shows_no_password(
                 monkeypatch.setenv("HTTPS_PROXY", f"http://me:{quote(password, safe='')}@127.0.0.1:{proxy.port}")
                 model = way.make(base_url="https://target.invalid/v1", api_key=KEY, max_retries=0)
                 with warnings.catch_warnings(record=True, action="always") as warned:
-                    error = raised_by(lambda way, model, _: way.call(model), way, model, None)
+                    error = raised_by(way.call, model)
                 if lifetime._threads is not None:
                     lifetime._threads.client.close()
                 assert isinstance(error, AKIError)
@@ -126,7 +116,7 @@ def test_a_proxy_that_answers_anything_shows_no_password(
 
 HIDDEN = SecretStr(KEY)
 
-REFUSED: dict[str, Callable[[], object]] = {
+REFUSED = {
     "store of nothing": lambda: ImageStore(0),
     "store of no bytes": lambda: ImageStore(max_bytes=0),
     "plain http": lambda: Client(api_key=HIDDEN, base_url="http://far.example/v1"),
@@ -143,8 +133,8 @@ REFUSED: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED)
-def test_an_object_that_is_refused_can_be_shown_and_shows_no_key(make: Callable[[], object]) -> None:
-    error = raised_by(lambda *_: make(), WAYS[0], None, None)
+def test_an_object_that_is_refused_can_be_shown_and_shows_no_key(make):
+    error = raised_by(make)
     assert error is not None
     for observe in OBSERVERS:
         text = observe(error)

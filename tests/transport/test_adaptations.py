@@ -16,8 +16,10 @@ from tests.anthropic_script import said
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 from tests.transport.asking import WAYS, Clock, Way, fastapi, good, in_every_chat, in_every_way, refusal
 
-# The server names one model, whichever is asked for.
-pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning"),  # the server has one answer
+    pytest.mark.usefixtures("one_loop"),
+]
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 PROTOCOLS = ("openai", "anthropic")

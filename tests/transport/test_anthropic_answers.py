@@ -317,7 +317,9 @@ def test_the_work_of_reading_blocks_grows_with_their_number() -> None:
 @in_every_stream
 def test_a_stream_is_complete_once_it_says_why_it_ended_and_nothing_is_read_behind_its_end(stream_way: Way) -> None:
     behind = [*streamed(say("Hello")), say(" again"), {"type": "error", "error": {"message": "no"}}]
-    for events in (ALL[:-1], behind):
+    # A whole message at the end: songquanpeng/one-api#2406
+    repeated = [start(), begin(0, text("")), say("Hello"), stop(), message(text("Hello"))]
+    for events in (ALL[:-1], behind, repeated):
         assert stream_way.ask(hearing(written(events))).text == "Hello"
 
 

@@ -256,10 +256,7 @@ def test_the_response_can_be_read_however_it_came(body, server, gzip):
     assert "no" in response.text or body != b'{"error": "no"}'
     assert "content-encoding" not in response.headers
     assert int(response.headers.get("content-length", len(response.content))) == len(response.content)
-
-
-def test_the_response_can_be_made_from_numbers_that_are_no_json():
-    for number in (float("nan"), float("inf")):
+    for number in (float("nan"), float("inf")):  # which are no JSON
         response = error_from_payload({"error": {"message": "no", "code": number}}).response
         assert ("no" in response.text, response.headers["content-type"]) == (True, "application/json")
 
@@ -396,7 +393,8 @@ SEARCHES: dict[str, Callable[[str], object]] = {
 def bodies(size: int) -> Iterator[bytes]:
     for shape in SHAPES:
         text = (shape * (size // len(shape) + 1))[:size]
-        yield text.encode()
+        if shape[0] in "<[{ ":
+            yield text.encode()
         yield b'{"error": {"message": "%s", "param": "%s"}}' % ((text.replace('"', "'").encode(),) * 2)
     yield b'{"detail": [%s]}' % b",".join([b'{"loc": ["body", "a"], "msg": "no"}'] * (size // 35))
 

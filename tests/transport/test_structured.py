@@ -28,6 +28,8 @@ from tests.transport.asking import (
     request_for,
 )
 
+pytestmark = pytest.mark.usefixtures("one_loop")
+
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 JSON = '{"a": 1}'
 OWN = Tool(name="look", parameters={"type": "object", "properties": {}})

@@ -52,3 +52,8 @@ CLIENTS = (
     ),
     Client(name="AKI", module=_LLAMA_INDEX, make="aki", package="aki-integrations", everywhere=True),
 )
+
+
+def find_client(name: str) -> Client:
+    """The row of this name."""
+    return next(row for row in CLIENTS if row.name == name)

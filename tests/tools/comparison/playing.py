@@ -33,13 +33,14 @@ class Found:
 def played(lines: Sequence[Line], clients: Sequence[Client]) -> dict[str, Found]:
     """What each client gave, by its name."""
     keys = [line.key for line in lines]
-    with _servers() as urls:
+    with servers() as urls:
         processes = {row.name: _started(row, *urls, *keys) for row in clients}
         return {name: _found(name, process) for name, process in processes.items()}
 
 
 @contextmanager
-def _servers() -> Iterator[tuple[str, str]]:
+def servers() -> Iterator[tuple[str, str]]:
+    """The base URLs of the emulator and of the server that plays scenarios."""
     with Emulator() as emulator, ScriptServer(always=_scene) as scripted:
         if emulator.key != KEY:
             raise RuntimeError(f"the emulator takes {emulator.key}, and the clients have {KEY}")

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
 from tests.scenarios.table import KEY
-from tests.tools.comparison.clients import CLIENTS
+from tests.tools.comparison.clients import Client, find_client
 from tests.tools.comparison.lines import LINES, Line
 from tests.tools.comparison.words import told
 
@@ -23,15 +23,24 @@ from tests.tools.comparison.words import told
 def main() -> None:
     """Write them, beside the version of what gave them."""
     name, emulator, scripted, *keys = sys.argv[1:]
-    client = next(row for row in CLIENTS if row.name == name)
+    client = find_client(name)
+    lines = [line for line in LINES if line.key in keys]
+    printed = {
+        "version": f"{client.package} {version(client.package)}",
+        "found": play(client, lines, emulator, scripted),
+    }
+    sys.stdout.write(json.dumps(printed))
+
+
+def play(client: Client, lines: Sequence[Line], emulator: str, scripted: str) -> dict[str, str]:
+    """What a client gives, by the line's key; its framework may know nothing of a line."""
     module = import_module(client.module)
-    found: dict[str, str] = {}
-    for line in LINES:
-        if line.key in keys and hasattr(module, line.shown_by):
+    cells: dict[str, str] = {}
+    for line in lines:
+        if hasattr(module, line.shown_by):
             url = emulator if line.at == "emulator" else scripted
-            found[line.key] = _shown(module, _maker(getattr(module, client.make), url, line), line)
-    said = {"version": f"{client.package} {version(client.package)}", "found": found}
-    sys.stdout.write(json.dumps(said))
+            cells[line.key] = _shown(module, _maker(getattr(module, client.make), url, line), line)
+    return cells
 
 
 def _maker(make: Callable[..., Any], url: str, line: Line) -> Callable[..., Any]:

@@ -57,25 +57,14 @@ TESTS = {
         for name in names
     },
     **{
-        f"langchain_aki/{name}.py": f"tests/langchain/{tests}"
+        f"{framework}_aki/{name}.py": tests.replace("ROOM", f"tests/{framework}")
+        for framework in ("langchain", "llama_index")
         for name, tests in zip(
             _CONVERTERS,
             (
-                "test_messages.py tests/langchain/test_thoughts.py tests/kept/test_answers.py",
-                "test_streaming.py tests/langchain/test_tools.py tests/kept",
-                "test_structured_output.py",
-            ),
-            strict=True,
-        )
-    },
-    **{
-        f"llama_index_aki/{name}.py": f"tests/llama_index/{tests}"
-        for name, tests in zip(
-            _CONVERTERS,
-            (
-                "test_messages.py tests/llama_index/test_thoughts.py tests/kept/test_answers.py",
-                "test_streaming.py tests/llama_index/test_tools.py tests/kept",
-                "test_structured.py",
+                "ROOM/test_messages.py tests/requests/test_thoughts.py tests/kept/test_answers.py",
+                "ROOM/test_streaming.py ROOM/test_tools.py tests/kept",
+                "tests/test_structured_output.py",
             ),
             strict=True,
         )

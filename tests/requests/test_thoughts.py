@@ -1,0 +1,248 @@
+"""Signed and redacted thoughts: through agents, in histories, kept by dumps, dropped where nobody reads them."""
+
+from __future__ import annotations
+
+import pickle
+from functools import reduce
+from operator import add
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.load import dumps, loads
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, messages_from_dict, messages_to_dict
+from llama_index.core.agent.workflow import AgentStream, FunctionAgent
+from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlock, ToolCallBlock
+
+from aki_transport.emulator import Emulator
+from langchain_aki import ChatAKI
+from llama_index_aki import AKI
+from tests.anthropic_script import said
+from tests.langchain.asking import WAYS as LANGCHAIN_WAYS
+from tests.langchain.asking import Way, is_streamed, pieces_of
+from tests.llama_index.asking import AGENT_WARNINGS, run
+from tests.requests.frameworks import WAYS, aki, ask, chat_aki
+from tests.scenarios import KEY, MODEL
+from tests.script_server import Request, ScriptServer
+from tests.subcases import subcases
+
+pytestmark = [
+    *AGENT_WARNINGS,
+    pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning"),  # of `load`
+    pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning"),  # the server has one answer
+]
+
+THINKING = {"type": "thinking", "thinking": "I need the weather.", "signature": "c2lnbmVk"}
+REDACTED = {"type": "redacted_thinking", "data": "aGlkZGVu"}
+TEXT = {"type": "text", "text": "I look."}
+USE = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Munich"}}
+EVERYTHING = [THINKING, REDACTED, TEXT, USE]
+QUESTION = "What is the weather in Munich?"
+TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}
+# The tool's result, an answer, and a thought without a signature.
+CALLS: Any = [{"id": "toolu_1", "name": "get_weather", "args": {"city": "Munich"}}]
+CALL = ToolCallBlock(tool_call_id="toolu_1", tool_name="get_weather", tool_kwargs={"city": "Munich"})
+BEHIND: dict[Any, tuple[Any, Any, Any]] = {
+    chat_aki: (
+        ToolMessage("Sunny in Munich.", tool_call_id="toolu_1"),
+        AIMessage("It is sunny."),
+        AIMessage("I look.", tool_calls=CALLS, additional_kwargs={"reasoning_content": "hm"}),
+    ),
+    aki: (
+        ChatMessage(role="tool", content="Sunny in Munich.", additional_kwargs={"tool_call_id": "toolu_1"}),
+        ChatMessage(role="assistant", content="It is sunny."),
+        ChatMessage(role="assistant", blocks=[ThinkingBlock(content="hm"), TextBlock(text="I look."), CALL]),
+    ),
+}
+
+
+# Histories of every form
+
+REASONING = {"type": "reasoning", "reasoning": THINKING["thinking"], "extras": {"signature": THINKING["signature"]}}
+STANDARD_CALL = {"type": "tool_call", **CALLS[0]}
+SIGNED = ThinkingBlock(content=THINKING["thinking"], additional_information={"signature": THINKING["signature"]})
+HIDDEN = ThinkingBlock(additional_information=REDACTED)
+KWARGS = {"reasoning_content": THINKING["thinking"], "thinking_blocks": [THINKING, REDACTED]}
+HISTORIES: dict[str, tuple[Any, Any]] = {
+    "langchain-anthropic": (chat_aki, AIMessage([*EVERYTHING], tool_calls=CALLS)),
+    "with indices": (
+        chat_aki,
+        AIMessage([{**block, "index": at} for at, block in enumerate(EVERYTHING)], tool_calls=CALLS),
+    ),
+    "standard blocks": (
+        chat_aki,
+        AIMessage([REASONING, {"type": "non_standard", "value": REDACTED}, TEXT, STANDARD_CALL], tool_calls=CALLS),
+    ),
+    "ours": (chat_aki, AIMessage("I look.", tool_calls=CALLS, additional_kwargs=KWARGS)),
+    "LlamaIndex's blocks, without their type": (
+        aki,
+        ChatMessage(role="assistant", blocks=[SIGNED, HIDDEN, TextBlock(text="I look."), CALL]),
+    ),
+}
+
+
+def second_of(body: Any, *asked: Any, **options: Any) -> Any:
+    """The second message of what is sent."""
+    return body(*asked, **options)["messages"][1]
+
+
+@pytest.mark.parametrize("form", HISTORIES)
+def test_thoughts_go_back_within_their_turn_signed_where_signatures_are_read(body: Any, form: str):
+    framework, message = HISTORIES[form]
+    result, answer, _ = BEHIND[framework]
+    turn = [QUESTION, message, result]
+    assert second_of(body, framework, "anthropic", turn)["content"] == EVERYTHING
+    function = {"name": "get_weather", "arguments": '{"city": "Munich"}'}
+    assert second_of(body, framework, "openai", turn) == {
+        "role": "assistant",
+        "content": "I look.",
+        "tool_calls": [{"id": "toolu_1", "type": "function", "function": function}],
+        "reasoning_content": THINKING["thinking"],
+    }
+    over = [*turn, answer, "And now?"]
+    for fields, kept in (
+        ({}, []),
+        ({"send_reasoning": "tool_turns"}, []),
+        ({"send_reasoning": "never"}, []),
+        ({"send_reasoning": "always"}, [THINKING, REDACTED]),
+    ):
+        assert second_of(body, framework, "anthropic", over, fields=fields)["content"] == [*kept, TEXT, USE]
+        assert second_of(body, framework, "anthropic", over, **fields)["content"] == [*kept, TEXT, USE]
+
+
+@pytest.mark.parametrize("framework", BEHIND)
+def test_a_thought_without_signature_is_not_sent_to_anthropics_protocol(body: Any, framework: Any):
+    result, _, unsigned = BEHIND[framework]
+    assert second_of(body, framework, "anthropic", [QUESTION, unsigned, result])["content"] == [TEXT, USE]
+
+
+def model_on(emulator: Emulator, cls: Any = ChatAKI, protocol: str = "anthropic", **fields: Any) -> Any:
+    url = getattr(emulator, f"{protocol}_url")
+    return cls(model=MODEL, protocol=protocol, base_url=url, api_key=emulator.key, **fields)
+
+
+def test_the_native_protocol_gets_the_history_without_thoughts(fresh_emulator: Emulator):
+    first, second = "What is 6 * 7?", "What is 7 * 8?"
+    thought = model_on(fresh_emulator).invoke(first)
+    assert model_on(fresh_emulator, protocol="native").invoke([first, thought, second]).text == "7 * 8 = 56."  # type: ignore[list-item]
+    block = model_on(fresh_emulator, AKI).chat([ChatMessage(first)]).message
+    history = [ChatMessage(first), block, ChatMessage(second)]
+    assert model_on(fresh_emulator, AKI, "native").chat(history).message.content == "7 * 8 = 56."
+    contexts = str([seen.body["chat_context"] for seen in fresh_emulator.requests if "/call/" in seen.path])
+    assert thought.additional_kwargs["thinking_blocks"][0]["signature"] not in contexts
+    assert block.blocks[0].additional_information["signature"] not in contexts
+    assert contexts.count("7 * 8") == 2
+
+
+# Answers, kept by dumps
+
+KEPT: dict[Any, list[Any]] = {
+    chat_aki: [
+        lambda message: pickle.loads(pickle.dumps(message)),  # noqa: S301
+        lambda message: loads(dumps(message), allowed_objects="messages"),
+        lambda message: messages_from_dict(messages_to_dict([message]))[0],
+        lambda message: message.model_copy(deep=True),
+    ],
+    aki: [
+        lambda message: message,
+        lambda message: pickle.loads(pickle.dumps(message)),  # noqa: S301
+        lambda message: ChatMessage.model_validate(message.model_dump()),
+        lambda message: ChatMessage.model_validate_json(message.model_dump_json()),
+    ],
+}
+
+
+def thoughtful(request: Request) -> Any:
+    """Thoughts and a call first, then an answer."""
+    if len(request.json["messages"]) == 1:
+        return said(request, *EVERYTHING, stop="tool_use")
+    return said(request, {"type": "text", "text": "It is sunny."})
+
+
+@pytest.mark.parametrize(
+    ("framework", "fields"),
+    [(chat_aki, {}), (chat_aki, {"output_version": "v1"}), (aki, {})],
+    ids=["LangChain", "LangChain v1", "LlamaIndex"],
+)
+@subcases("way", WAYS)
+def test_an_answers_thoughts_go_back_as_they_came_also_when_they_were_kept(
+    server: ScriptServer, framework: Any, fields: dict[str, Any], way: str
+):
+    server.always = thoughtful
+    model = framework(server, "anthropic", **fields)
+    items = ask(model, way, [QUESTION], tools=[TOOL])
+    if framework is chat_aki:
+        answer = reduce(add, items)
+        assert answer.additional_kwargs["thinking_blocks"] == [THINKING, REDACTED]
+        assert [block["type"] for block in answer.content_blocks] == ["reasoning", "text", "tool_call"]
+    else:
+        answer = items[-1].message
+        signature = {"type": "thinking", "signature": THINKING["signature"]}
+        assert answer.blocks == [
+            SIGNED.model_copy(update={"additional_information": signature}),
+            ThinkingBlock(content="", additional_information=REDACTED),
+            TextBlock(text="I look."),
+            CALL,
+        ]
+        if "stream" in way:
+            told = [item.additional_kwargs.get("thinking_delta", "") for item in items]
+            assert "".join(told) == THINKING["thinking"]
+    for keep in KEPT[framework]:
+        ask(model, way, [QUESTION, keep(answer), BEHIND[framework][0]], tools=[TOOL])
+        assert server.requests[-1].json["messages"][1]["content"] == EVERYTHING
+
+
+def test_a_refusal_in_standard_blocks_can_be_sent_again(server: ScriptServer):
+    server.say(lambda request: said(request, stop="refusal"), lambda request: said(request, TEXT))
+    model = ChatAKI(model=MODEL, protocol="anthropic", base_url=server.anthropic_url, api_key=KEY, output_version="v1")
+    refused = model.invoke(QUESTION)
+    assert refused.additional_kwargs["refusal"]
+    assert model.invoke([HumanMessage(QUESTION), refused, HumanMessage("Please.")]).text == "I look."
+
+
+def test_a_tools_failure_is_marked(body: Any):
+    for status in ("success", "error"):
+        result = ToolMessage("no such city", tool_call_id="toolu_1", status=status)
+        sent = body(chat_aki, "anthropic", [QUESTION, HISTORIES["ours"][1], result])
+        assert sent["messages"][2]["content"][0].get("is_error", False) is (status == "error")
+
+
+# Agents
+
+
+def get_weather(city: str) -> str:
+    """The weather in a city."""
+    return f"Sunny in {city}."
+
+
+def check_bodies(emulator: Emulator, *, streamed: bool) -> str:
+    """The second request of each run gave the thought of the first back, which is returned."""
+    bodies = [seen.body for seen in emulator.requests if seen.path.endswith("/messages")]
+    assert [bool(body.get("stream")) for body in bodies[-2:]] == [streamed] * 2
+    for body in bodies[1::2]:
+        _, asked, answered = body["messages"]
+        # The emulator refuses a thought whose signature is not its own.
+        assert [block["type"] for block in asked["content"]] == ["thinking", "tool_use"]
+        assert asked["content"][0]["signature"]
+        assert answered["content"][0]["type"] == "tool_result"
+    return bodies[-1]["messages"][1]["content"][0]["thinking"]
+
+
+@subcases("way", LANGCHAIN_WAYS)
+@pytest.mark.parametrize("version", ["v0", "v1"])
+def test_an_agent_of_langchain_gives_the_signed_thought_back_first(fresh_emulator: Emulator, version: str, way: Way):
+    agent = create_agent(model_on(fresh_emulator, output_version=version), tools=[get_weather])
+    for mode in ("values", "messages"):
+        pieces = pieces_of(agent, way, {"messages": QUESTION}, **({"stream_mode": mode} if is_streamed(way) else {}))
+        if mode == "values":
+            assert pieces[-1]["messages"][-1].text == "Sunny in Munich."
+    check_bodies(fresh_emulator, streamed=is_streamed(way))
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_an_agent_of_llama_index_gives_the_signed_thought_back_first(fresh_emulator: Emulator, streaming: bool):
+    agent = FunctionAgent(tools=[get_weather], llm=model_on(fresh_emulator, AKI), streaming=streaming)
+    text, events = run(agent, QUESTION)
+    assert text == "Sunny in Munich."
+    told = "".join(event.thinking_delta or "" for event in events if isinstance(event, AgentStream))
+    assert (check_bodies(fresh_emulator, streamed=streaming) in told) is streaming
