@@ -246,17 +246,16 @@ def test_jobs_side_by_side_keep_their_own(server):
 
     def answer(request: Request) -> Answer:
         if "/call/" in request.path:
-            said = json.loads(request.json["chat_context"])[0]["content"]
-            return json_answer({**STARTED, "job_id": f"JID#{said}"}, end="keep-alive")
-        job_id = request.json["job_id"]
-        return json_answer({**done(job_id), "job_id": job_id}, end="keep-alive")
+            job = {**STARTED, "job_id": f"JID#{json.loads(request.json['chat_context'])[0]['content']}"}
+        else:
+            job = {**done(request.json["job_id"]), "job_id": request.json["job_id"]}
+        return json_answer(job, end="keep-alive")
 
     server.always = answer
 
     async def ask_many() -> list[str]:
-        client = native(server)
-        replies = await asyncio.gather(*(client.achat(request_for(CHAT, str(number))) for number in range(20)))
-        await client.aclose()
+        async with native(server) as client:
+            replies = await asyncio.gather(*(client.achat(request_for(CHAT, str(number))) for number in range(20)))
         return [reply.text for reply in replies]
 
     assert run(ask_many()) == [f"JID#{number}" for number in range(20)]

@@ -24,6 +24,7 @@ from tests.transport.asking import (
     in_every_chat,
     in_every_way,
     patient,
+    refusal,
     request_for,
     run,
     true,
@@ -58,14 +59,10 @@ def test_the_listing_is_read_once_for_each_key_by_threads_and_tasks_together(ser
     assert len(server.listings) == 2
 
 
-def refusal(message: str, status: int, **headers: str) -> Answer:
-    return json_answer({"error": {"message": message}}, status, **headers)
-
-
 BROKEN = {
-    "500": refusal("Broken", 500),
+    "500": json_answer(refusal("Broken"), 500),
     "404": json_answer({"status": 404, "description": "no such route"}, 404),
-    "429": refusal("Slow down", 429, retry_after="30"),
+    "429": json_answer(refusal("Slow down"), 429, retry_after="30"),
     "302": text_answer("", 302, location="https://example.com/"),
     "html": text_answer("<html>Login</html>", content_type="text/html"),
     "nothing": text_answer(""),
@@ -101,8 +98,8 @@ def test_a_listing_that_cannot_be_read_costs_one_warning(chat_way, answer, serve
 @pytest.mark.parametrize(
     ("protocol", "answer"),
     [
-        *(("openai", refusal("Wrong key", status)) for status in (401, 403)),
-        ("openai", refusal("API key not valid. Please pass a valid API key.", 400)),
+        *(("openai", json_answer(refusal("Wrong key"), status)) for status in (401, 403)),
+        ("openai", json_answer(refusal("API key not valid."), 400)),
         ("openai", json_answer({"detail": "Wrong key"}, 403)),
         ("anthropic", text_answer("Wrong key", 401)),
         ("native", json_answer({"success": False, "error": "Wrong key"}, 401)),
