@@ -70,7 +70,7 @@ def test_everything_turns_to_the_configured_service_alone_and_tracing_to_its_own
     emulator, traced = phases["emulator"], phases["traced"]
     assert (emulator["answered"], abroad(emulator), emulator["tried to leave"]) == (44, set(), 0)
     assert len({host for host in emulator["hosts"] if ":" in host}) == 1
-    assert (traced["answered"], abroad(traced)) == (44, {"langsmith.invalid"})
+    assert (traced["answered"], abroad(traced)) == (16, {"langsmith.invalid"})
 
 
 LEAKS = {

@@ -56,15 +56,6 @@ def test_both_frameworks_are_asked_the_same_and_find_the_same_right_pages_which_
         assert any(each.named for each in answered)
 
 
-def test_the_evaluation_is_printed_side_by_side(answers, capsys):
-    rag_evaluation.show(answers)
-    printed = capsys.readouterr().out.splitlines()
-    assert printed[2].split() == ["question", *FRAMEWORKS]
-    (hits,) = [line for line in printed if line.startswith("hit rate")]
-    wanted = [f"{rag_evaluation.Figures.of(answers[framework]).hit_rate:.3f}" for framework in FRAMEWORKS]
-    assert hits.split()[-2:] == wanted
-
-
 def test_any_question_can_be_searched_for(index):
     for question in ("", "the", "?!", 'a "b AND (c', "Ω", "word " * 5000):
         assert len(index.search(question)) <= 4

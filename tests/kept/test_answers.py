@@ -22,6 +22,8 @@ from tests.scenarios import MODEL, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer
 from tests.subcases import subcases
 
+pytestmark = pytest.mark.usefixtures("one_loop")
+
 KEY = "sk-1234567890"
 ANSWERS = read_answers()
 HISTORIES = json.loads((Path(__file__).parent / "histories.json").read_text("utf-8"))

@@ -91,7 +91,7 @@ def response(status: int, message: str = "no worker") -> httpx.Response:
         *((response(503), errors.ServerError, seconds) for seconds in (5.5, 60)),
         *(
             (response(503, words), errors.ServerError, 0)
-            for words in ("The job timed out.", "time-out", "deadline exceeded")
+            for words in ("timeout", "timed out", "time-out", "deadline exceeded")
         ),
         (httpx.Response(200, text="{"), errors.InvalidResponseError, 0),
         (refused(401, "no"), errors.AuthenticationError, 0),
