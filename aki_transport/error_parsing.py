@@ -93,7 +93,7 @@ _OVERFLOW = re.compile(
       | too\ large\ to\ process
       | (longer|larger|greater)\ than\ the\ (maximum\ )?(model|context|prompt|input)
       | must\ have\ (less|fewer)\ than\ \d{1,9}\ tokens
-      | too\ many\ (input\ |prompt\ )?tokens | reduce\ the\ length\ of\ the\ (messages|prompt|input)
+      | too\ many\ (input\ |prompt\ )?tokens(?!,\ please\ wait) | reduce\ the\ length\ of\ the\ (messages|prompt|input)
       | (input|prompt)\ (tokens?|length)[^.]{0,60}(exceed|must\ (have|be)\ (less|fewer|at\ most)|greater|beyond)
       | tokens?\ \+\ (`?max_new_tokens`?|max_tokens)[^.]{0,40}must\ be
       | token\ (count|limit)[^.]{0,40}exceed | exceed\w{0,3}\ (the\ )?(model'?s?\ )?token\ limit""",

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.script_server import Answer, Request, ScriptServer, json_answer, sse
+from tests.script_server import Answer, Request, json_answer, sse
 
 MODEL = "qwen3.6-35b"
-
-
-def anthropic_url(server: ScriptServer) -> str:
-    """The base URL of an Anthropic-compatible service."""
-    return f"{server.url}/anthropic"
 
 
 def said(request: Request, *blocks: dict[str, Any], stop: str = "end_turn") -> Answer:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
-from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
 End: TypeAlias = Literal["close", "keep-alive", "reset", "hang", "cut"]
@@ -82,14 +81,14 @@ Scripted: TypeAlias = Answer | Callable[[Request], Answer]
 
 def json_answer(obj: Any, status: int = 200, *, end: End = "close", **headers: str) -> Answer:
     """An answer with a JSON body; `retry_after="7"` becomes the header `retry-after: 7`."""
-    return _whole(json.dumps(obj, ensure_ascii=False), "application/json", status, end, headers)
+    return text_answer(json.dumps(obj, ensure_ascii=False), status, content_type="application/json", end=end, **headers)
 
 
 def text_answer(
     text: str, status: int = 200, *, content_type: str = "text/plain; charset=utf-8", end: End = "close", **headers: str
 ) -> Answer:
-    """An answer whose body is this text."""
-    return _whole(text, content_type, status, end, headers)
+    named = {"content-type": content_type, **_named(headers)}
+    return Answer(status=status, headers=named, chunks=(text.encode(),), end=end, chunked=False)
 
 
 def sse(
@@ -102,10 +101,10 @@ def sse(
     **headers: str,
 ) -> Answer:
     """A stream of events, one chunk each: an object or a text becomes `data: …`, bytes are sent as they are."""
-    said = [*events, "[DONE]"] if done else events
+    sent = [*events, "[DONE]"] if done else events
     return Answer(
         headers={"content-type": "text/event-stream", **_named(headers)},
-        chunks=tuple(_event(event, newline, prefix) for event in said),
+        chunks=tuple(_event(event, newline, prefix) for event in sent),
         end=end,
         gzip=gzip,
     )
@@ -116,11 +115,6 @@ def _event(event: Mapping[str, Any] | str | bytes, newline: str, prefix: str) ->
         return event
     data = event if isinstance(event, str) else json.dumps(event, ensure_ascii=False, separators=(",", ":"))
     return f"{prefix}{data}{newline}{newline}".encode()
-
-
-def _whole(text: str, content_type: str, status: int, end: End, headers: Mapping[str, str]) -> Answer:
-    named = {"content-type": content_type, **_named(headers)}
-    return Answer(status=status, headers=named, chunks=(text.encode(),), end=end, chunked=False)
 
 
 def _named(headers: Mapping[str, str]) -> dict[str, str]:
@@ -134,17 +128,14 @@ class Origin:
 
     @property
     def openai_url(self) -> str:
-        """The base URL of an OpenAI-compatible service."""
         return f"{self.url}/v1"
 
     @property
     def anthropic_url(self) -> str:
-        """The base URL of an Anthropic-compatible service."""
         return f"{self.url}/anthropic"
 
     @property
     def native_url(self) -> str:
-        """The base URL of the native API."""
         return f"{self.url}/api"
 
 
@@ -163,6 +154,7 @@ class ScriptServer(Origin):
             has no body, and uses none of the script.
         requests: The requests that used the script, in order of arrival.
         listings: The requests for the listing.
+        made: How many connections were made.
     """
 
     def __init__(
@@ -185,6 +177,7 @@ class ScriptServer(Origin):
         self.hangs_up: Callable[[Request], bool] = lambda _: False
         self.requests: list[Request] = []
         self.listings: list[Request] = []
+        self.made = 0
         self._script = deque(script)
 
     def __enter__(self) -> Self:
@@ -198,9 +191,7 @@ class ScriptServer(Origin):
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
         self._loop.close()
@@ -213,7 +204,6 @@ class ScriptServer(Origin):
         return len(self._conversations)
 
     def say(self, *script: Scripted) -> None:
-        """Append to the script."""
         self._script.extend(script)
 
     async def _serve(self) -> None:
@@ -230,6 +220,7 @@ class ScriptServer(Origin):
         server.close()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.made += 1
         # The loop does so itself only for sockets that name their protocol; without it an answer waits 40 ms.
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         conversation = asyncio.get_running_loop().create_task(self._converse(reader, writer))

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterable
 from email import message_from_string
 from email.message import Message
 from pathlib import Path
@@ -24,6 +23,7 @@ MOVED = {
     "llama_index/llms/aki/py.typed": "llama_index_aki/_shim.typed",
     "pytest_aki.py": "aki_transport/pytest_plugin.py",
 }
+INFO = f"aki_integrations-{aki_transport.__version__}.dist-info"
 BASE = {"httpcore", "httpx", "pydantic"}
 EXTRAS = {
     "langchain": {"langchain-core"},
@@ -48,53 +48,35 @@ def built(tmp_path_factory) -> tuple[set[str], dict[str, bytes]]:
 
 
 @pytest.fixture
-def wheel(built) -> dict[str, bytes]:
-    return built[1]
+def metadata(built) -> Message:
+    return message_from_string(built[1][f"{INFO}/METADATA"].decode())
 
 
-@pytest.fixture
-def metadata(wheel: dict[str, bytes]) -> Message:
-    return message_from_string(wheel[f"aki_integrations-{aki_transport.__version__}.dist-info/METADATA"].decode())
-
-
-def in_the_tree(package: str) -> Iterable[str]:
-    """The package's files that are no product of running it."""
-    for path in (ROOT / package).rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield str(path.relative_to(ROOT))
-
-
-def test_the_wheel_holds_the_packages_the_shim_and_the_license_and_nothing_else(wheel: dict[str, bytes]):
-    info = f"aki_integrations-{aki_transport.__version__}.dist-info"
-    about = {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")}
-    ours = {name for package in PACKAGES for name in in_the_tree(package)} - set(MOVED.values())
+def test_the_wheel_holds_the_packages_the_shim_and_the_license_and_nothing_else(built):
+    wheel = built[1]
+    about = {f"{INFO}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")}
+    paths = [path for package in PACKAGES for path in (ROOT / package).rglob("*") if "__pycache__" not in path.parts]
+    ours = {str(path.relative_to(ROOT)) for path in paths if path.is_file()} - set(MOVED.values())
     assert {f"{package}/py.typed" for package in PACKAGES} | {"aki_transport/models/models.toml"} < ours
     assert set(wheel) == ours | about | set(MOVED)
     assert {name.rpartition(".")[2] for name in ours} == {"py", "toml", "typed"}
     assert all(wheel[name] == (ROOT / name).read_bytes() for name in ours)
     assert all(wheel[there] == (ROOT / here).read_bytes() for there, here in MOVED.items())
-    assert b"aki = pytest_aki" in wheel[f"{info}/entry_points.txt"]
-    assert wheel[f"{info}/licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
+    assert b"aki = pytest_aki" in wheel[f"{INFO}/entry_points.txt"]
+    assert wheel[f"{INFO}/licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
 
 
 def test_the_sdist_holds_what_its_tests_and_its_makefile_need(built):
     names = built[0]
     assert {"Makefile", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "tests/script_server.py"} < names
-    assert {name.partition("/")[0] for name in names if "/" in name} == {
-        *PACKAGES,
-        "cassettes",
-        "docs",
-        "notebooks",
-        "tests",
-    }
+    folders = {name.partition("/")[0] for name in names if "/" in name}
+    assert folders == {*PACKAGES, "cassettes", "docs", "notebooks", "tests"}
     assert not [name for name in names if "__pycache__" in name or name.startswith("llama_index/")]
 
 
 def test_the_metadata_name_the_version_the_license_and_the_pythons(metadata: Message):
-    assert metadata["Name"] == "aki-integrations"
-    assert metadata["Version"] == aki_transport.__version__
-    assert metadata["License-Expression"] == "MIT"
-    assert metadata["Requires-Python"] == ">=3.11"
+    about = [metadata[name] for name in ("Name", "Version", "License-Expression", "Requires-Python")]
+    assert about == ["aki-integrations", aki_transport.__version__, "MIT", ">=3.11"]
     pythons = [row.rpartition(" ")[2] for row in metadata.get_all("Classifier") or [] if "Python ::" in row]
     assert "{}.{}".format(*sys.version_info) in pythons  # what these tests run on is declared
     assert pythons[0] == "3.11"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 from pydantic import BaseModel
 
@@ -18,6 +18,7 @@ from aki_transport import Provider, Route
 from aki_transport.models.listing import forget_listings
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
+from tests.langchain.asking import pieces_of
 from tests.model_classes import CLASSES, EVERY_WAY, WAYS, text_of
 from tests.script_server import Answer, Request, ScriptServer
 
@@ -231,11 +232,11 @@ def test_calls_and_objects_are_read(name: str) -> None:
 
 def test_a_forced_tool_that_is_not_called_is_warned_of() -> None:
     captured = SERVERS["transformers serve"]
-    for name in ("forced tool", "forced tool, streamed"):
+    for name, way in (("forced tool", "invoke"), ("forced tool, streamed", "stream")):
         with captured.served(name) as server:
             model = model_at(server, captured).bind_tools([GetWeather], tool_choice="any")
             with pytest.warns(UserWarning, match=r"was told to call a tool .* and called none"):
-                replies = [model.invoke("hi")] if name == "forced tool" else list(model.stream("hi"))
+                replies = pieces_of(model, way, "hi")
             assert not any(reply.tool_calls for reply in replies)
 
 
@@ -252,10 +253,7 @@ def test_an_openai_interface_whose_url_ends_like_the_native_one() -> None:
 
 def odd_history(cls: Any) -> list[Any]:
     texts = [("user", "a"), ("user", "b"), ("assistant", "c"), ("system", "d"), ("user", "e")]
-    if cls is AKI:
-        return [ChatMessage(role=role, content=text) for role, text in texts]
-    classes: dict[str, Any] = {"user": HumanMessage, "assistant": AIMessage, "system": SystemMessage}
-    return [classes[role](text) for role, text in texts]
+    return [ChatMessage(role=role, content=text) if cls is AKI else (role, text) for role, text in texts]
 
 
 def tool_results(cls: Any) -> list[Any]:

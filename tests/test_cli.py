@@ -94,7 +94,7 @@ def test_a_picture_is_changed_and_the_question_may_come_by_the_standard_input(ca
     assert aki(capsys, "chat", "-")[1] == "6 * 8 = 48.\n"
 
 
-def test_what_the_service_refuses_is_one_line_without_the_key(service, capsys):
+def test_what_the_service_refuses_is_one_line_without_the_key_and_control_characters_are_escaped(service, capsys):
     service.respond(http_error(401, f"the key {service.key} is wrong \x1b[31m", times=None))
     code, printed, errors = aki(capsys, "chat", "Hi", "-m", "gpt-oss-120b")
     assert (code, printed) == (FAILED, "")
@@ -102,6 +102,9 @@ def test_what_the_service_refuses_is_one_line_without_the_key(service, capsys):
     assert errors.count("\n") == 1
     assert service.key not in errors
     assert "\x1b" not in errors
+    service.reset()
+    service.respond(answer("one\n\ttwo \x1b]0;title\x07 \u202e three"))
+    assert aki(capsys, "chat", "Hi", "-m", "llama3-chat-8b")[1] == "one\n\ttwo \\x1b]0;title\\x07 \\u202e three\n"
 
 
 def test_a_key_of_another_variable_goes_to_another_address(fresh_emulator, capsys, monkeypatch):
@@ -111,12 +114,6 @@ def test_a_key_of_another_variable_goes_to_another_address(fresh_emulator, capsy
     assert code == 0
     assert "key       from api_key=" in printed
     assert aki(capsys, "chat", "What is 6 * 7?", "-m", "qwen3.6-35b", *url)[1] == "6 * 7 = 42.\n"
-
-
-def test_control_characters_of_a_model_are_escaped_and_lines_stay(service, capsys):
-    service.respond(answer("one\n\ttwo \x1b]0;title\x07 \u202e three"))
-    _, printed, _ = aki(capsys, "chat", "Hi", "-m", "llama3-chat-8b")
-    assert printed == "one\n\ttwo \\x1b]0;title\\x07 \\u202e three\n"
 
 
 def start(service, *argv, **options):

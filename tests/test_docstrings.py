@@ -91,12 +91,17 @@ def test_everything_public_has_an_example():
 
 
 def has_example(cls: type, method: str) -> bool:
+    """Whether it is shown: by its own docstring, its class's, or those of its twin."""
     if method == "__init__":
         return is_shown(cls)
-    text = inspect.getdoc(getattr(cls, method)) or ""
+    text, of_class = inspect.getdoc(getattr(cls, method)) or "", inspect.getdoc(cls) or ""
     twin = re.match(r"`(\w+)`, (?:async\.|for the running event loop)", text)
-    shown_as = twin[1] if twin else TOLD.get(method, method)
-    return is_method_shown(cls, method) or is_method_shown(cls, shown_as)
+    names = {method, twin[1] if twin else TOLD.get(method, method)}
+    examples = [line for line in of_class.splitlines() if line.startswith("    >>> ")]
+    return any(
+        ">>> " in (inspect.getdoc(getattr(cls, name)) or "") or any(f".{name}(" in line for line in examples)
+        for name in names
+    )
 
 
 def is_shown(cls: type) -> bool:
@@ -104,12 +109,6 @@ def is_shown(cls: type) -> bool:
     if ">>> " in (vars(cls).get("__doc__") or ""):
         return True
     return issubclass(cls, Exception) and "__init__" not in vars(cls) and any(map(is_shown, cls.__mro__[1:]))
-
-
-def is_method_shown(cls: type, method: str) -> bool:
-    """Whether its own docstring or that of its class has an example of it."""
-    own, of_class = inspect.getdoc(getattr(cls, method)) or "", inspect.getdoc(cls) or ""
-    return ">>> " in own or any(f".{method}(" in line for line in of_class.splitlines() if line.startswith("    >>> "))
 
 
 def fields_with_docstring(cls: type) -> set[str]:
@@ -125,13 +124,10 @@ def fields_with_docstring(cls: type) -> set[str]:
 
 
 def test_every_field_of_a_model_or_tool_is_described():
-    for module in (langchain_aki, llama_index_aki):
-        for cls in (getattr(module, name) for name in module.__all__):
-            if isinstance(cls, type) and issubclass(cls, BaseModel):
-                ours = [base for base in cls.__mro__ if base.__module__.startswith(OURS)]
-                theirs = {
-                    name for base in cls.__mro__ if base not in ours for name in getattr(base, "model_fields", ())
-                }
-                described = set().union(*map(fields_with_docstring, ours))
-                assert described
-                assert (cls, cls.model_fields.keys() - theirs - described) == (cls, set())
+    public_names = [getattr(module, name) for module in (langchain_aki, llama_index_aki) for name in module.__all__]
+    for cls in (each for each in public_names if isinstance(each, type) and issubclass(each, BaseModel)):
+        ours = [base for base in cls.__mro__ if base.__module__.startswith(OURS)]
+        theirs = {name for base in cls.__mro__ if base not in ours for name in getattr(base, "model_fields", ())}
+        described = set().union(*map(fields_with_docstring, ours))
+        assert described
+        assert (cls, cls.model_fields.keys() - theirs - described) == (cls, set())

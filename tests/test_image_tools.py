@@ -131,9 +131,6 @@ def images_asked_for(emulator: Emulator) -> int:
     return sum(seen.path.endswith(ends) for seen in emulator.requests)
 
 
-# What a model is told
-
-
 def test_the_schemas_say_what_to_pass_with_limits_and_defaults(tools):
     drawing, changing = tools().schemas()
     assert (drawing["name"], changing["name"]) == ("generate_image", "edit_image")
@@ -150,7 +147,9 @@ def test_the_schemas_say_what_to_pass_with_limits_and_defaults(tools):
     assert "img_3f9c2a" in fields["image"]["description"]
 
 
-def test_a_picture_is_named_to_the_model_and_kept(fresh_emulator, tools, protocol, is_async):
+def test_pictures_are_named_to_the_model_and_kept_in_the_size_that_it_asks_for(
+    fresh_emulator, tools, protocol, is_async
+):
     made = tools(**at(fresh_emulator, protocol))
     told = made.use("generate_image", is_async=is_async, prompt="a red circle")
     (first,) = made.store
@@ -159,14 +158,11 @@ def test_a_picture_is_named_to_the_model_and_kept(fresh_emulator, tools, protoco
     second = list(made.store)[-1]
     assert told == Used(f"Made 1 image out of {first.id}: {second.id} (128x128).")
     assert second.data != first.data
-
-
-def test_several_pictures_are_drawn_in_the_size_that_the_model_asks_for(fresh_emulator, tools, protocol, is_async):
-    made = tools(**at(fresh_emulator, protocol))
     told = made.use("generate_image", is_async=is_async, prompt="a cat" + " " * 7995, n=3, size="256x160")
     assert told.text.startswith("Generated 3 images: ")
-    assert [(image.width, image.height) for image in made.store] == [(256, 160)] * 3
-    names = ", ".join(image.id for image in list(made.store)[:2])
+    images = list(made.store)[2:]
+    assert [(image.width, image.height) for image in images] == [(256, 160)] * 3
+    names = ", ".join(image.id for image in images[:2])
     told = made.use("edit_image", is_async=is_async, prompt="side by side", image=names)
     assert told.text.startswith(f"Made 1 image out of {names}: img_") == (protocol == "openai"), told
 
@@ -193,9 +189,6 @@ def test_progress_goes_to_the_callback_and_to_a_bar(fresh_emulator, tools, is_as
     assert capsys.readouterr().err.endswith("\n")  # the bar is closed
 
 
-# What it may not pass
-
-
 @pytest.mark.usefixtures("no_network")
 def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path, tools, is_async, subtests):
     folder = allowed_folder(tmp_path)
@@ -210,66 +203,61 @@ def test_what_a_model_must_not_name_is_refused_before_anything_is_sent(tmp_path,
             assert len(made.store) == 0
 
 
+WRONG_ARGUMENTS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"prompt": " "}, "prompt is empty"),
+    ({"prompt": "x" * 8001}, "at most 8000 characters"),
+    ({"size": "big"}, "like 1024x1024"),
+    ({"size": "100x100"}, "128 to 2048"),
+    *(({"n": wrong}, "1 to 4") for wrong in (0, 5, 2.5, "some", "9" * 5000)),
+)
+
+
 @pytest.mark.usefixtures("no_network")
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"prompt": " "}, "prompt is empty"),
-        ({"prompt": "x" * 8001}, "at most 8000 characters"),
-        ({"size": "big"}, "like 1024x1024"),
-        ({"size": "100x100"}, "128 to 2048"),
-        *(({"n": wrong}, "1 to 4") for wrong in (0, 5, 2.5, "some", "9" * 5000)),
-    ],
-    ids=lambda value: str(value)[:30],
-)
-def test_wrong_arguments_are_told_to_the_model(tools, protocol, is_async, arguments, words):
+def test_wrong_arguments_are_told_to_the_model(tools, protocol, is_async, subtests):
     made = tools(protocol=protocol, api_key=KEY)
-    told = made.use("generate_image", is_async=is_async, **{"prompt": "a cat", **arguments})
-    assert told.is_error
-    assert words in told.text
-    if "prompt" in arguments:
-        image = made.store.add(a_png()).id
-        assert words in made.use("edit_image", is_async=is_async, image=image, **arguments).text
+    for arguments, words in WRONG_ARGUMENTS:
+        with subtests.test(str(arguments)[:30]):
+            told = made.use("generate_image", is_async=is_async, **{"prompt": "a cat", **arguments})
+            assert told.is_error
+            assert words in told.text
+            if "prompt" in arguments:
+                image = made.store.add(a_png()).id
+                assert words in made.use("edit_image", is_async=is_async, image=image, **arguments).text
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"protocol": "anthropic"}, "makes no pictures; use protocol='openai' or protocol='native'"),
-        ({"size": "64x64"}, "size='64x64' is out of range"),
-        ({"seed": 7}, "takes no seed"),
-        ({"protocol": "native", "steps": 0}, "steps=0 is out of range"),
-        ({"url": "x"}, "no argument 'url'; use base_url="),
-        ({"stor": None}, "no argument 'stor'"),
-        ({"provider": "nobody"}, "nobody"),
-    ],
-    ids=str,
+WRONG_FIELDS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"protocol": "anthropic"}, "makes no pictures; use protocol='openai' or protocol='native'"),
+    ({"size": "64x64"}, "size='64x64' is out of range"),
+    ({"seed": 7}, "takes no seed"),
+    ({"protocol": "native", "steps": 0}, "steps=0 is out of range"),
+    ({"url": "x"}, "no argument 'url'; use base_url="),
+    ({"stor": None}, "no argument 'stor'"),
+    ({"provider": "nobody"}, "nobody"),
 )
+
+
 @pytest.mark.parametrize("cls", [AKIImageGenerationTool, AKIImageEditTool, AKIImageToolSpec])
-def test_what_no_call_can_be_made_with_is_refused_at_once(cls, wrong, words):
-    with pytest.raises(base.ConfigurationError, match=words):
-        cls(**wrong)
+def test_what_no_call_can_be_made_with_is_refused_at_once(cls, subtests):
+    for wrong, words in WRONG_FIELDS:
+        with subtests.test(words), pytest.raises(base.ConfigurationError, match=words):
+            cls(**wrong)
 
 
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        ("status=401", base.AuthenticationError),
-        ("status=500", base.ServerError),
-        ("no-images", base.InvalidResponseError),
-    ],
-)
-def test_what_no_model_can_mend_is_raised_and_nothing_is_billed_twice(fresh_emulator, tools, protocol, fault, error):
+FAULTS = {
+    "status=401": base.AuthenticationError,
+    "status=500": base.ServerError,
+    "no-images": base.InvalidResponseError,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_no_model_can_mend_is_raised_and_nothing_is_billed_twice(fresh_emulator, tools, protocol, fault):
     made = tools(**at(fresh_emulator, protocol, fault))
-    with pytest.raises(error) as caught:
-        made.draw("a cat")
-    assert fresh_emulator.key not in f"{caught.value} {vars(caught.value)}"
-    with pytest.raises(error):
-        made.edit("a cat", a_png(128, 128))
+    for ask in (lambda: made.draw("a cat"), lambda: made.edit("a cat", a_png(128, 128))):
+        with pytest.raises(FAULTS[fault]) as caught:
+            ask()
+        assert fresh_emulator.key not in f"{caught.value} {vars(caught.value)}"
     assert images_asked_for(fresh_emulator) == 2
-
-
-# Agents, copies and pickles
 
 
 def test_an_agent_draws_a_picture_then_changes_it(fresh_emulator, tools, protocol):

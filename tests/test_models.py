@@ -32,17 +32,13 @@ SECRET = "key-that-nobody-may-see"
 each_class = pytest.mark.parametrize("cls", CLASSES)
 
 
-def a_model(cls: Any, **fields: Any) -> Any:
-    return cls(**{"model": MODEL, **fields})
-
-
 def echo(request: Request) -> Answer:
     return replied(request.json["messages"][0]["content"])
 
 
 def model_at(server: ScriptServer, cls: Any, **fields: Any) -> Any:
     server.always = echo
-    return a_model(cls, **{"protocol": "openai", "base_url": server.openai_url, "api_key": KEY, **fields})
+    return cls(**{"model": MODEL, "protocol": "openai", "base_url": server.openai_url, "api_key": KEY, **fields})
 
 
 def refusal_of(cls: Any) -> type[Exception]:
@@ -65,7 +61,7 @@ WRONG: list[dict[str, Any]] = [
 @subcases("wrong", [*WRONG, {"batch_size": 0}])
 def test_what_cannot_work_is_refused_when_the_model_is_made(cls: Any, wrong: dict[str, Any]):
     with pytest.raises(refusal_of(cls)):
-        a_model(cls, **wrong)
+        cls(**{"model": MODEL, **wrong})
 
 
 @subcases("way", WAYS)
@@ -169,15 +165,6 @@ def test_a_model_is_freed_when_nobody_holds_it(server: ScriptServer, cls: Any):
 
 
 @each_class
-def test_a_closed_model_works_again_and_leaves_another_its_connection(server: ScriptServer, cls: Any):
-    one, other = kept_model_at(server, cls), kept_model_at(server, cls)
-    assert [text_of(each, "blocking") for each in (one, other)] == ["hi", "hi"]
-    one.close()
-    assert [text_of(each, "blocking") for each in (other, one)] == ["hi", "hi"]
-    assert len(server.requests) == 4
-
-
-@each_class
 async def test_a_timeout_of_the_callers_is_a_timeout_of_the_callers(server: ScriptServer, cls: Any):
     model = kept_model_at(server, cls)
     server.always = Answer(end="hang")
@@ -203,7 +190,7 @@ async def test_the_runner_of_llama_index_works_within_a_running_loop(server: Scr
 @each_class
 def test_models_take_no_thread_and_no_file(cls: Any):
     threads, files = {*threading.enumerate()}, len(list(Path("/proc/self/fd").iterdir()))
-    models = [a_model(cls, timeout=n + 1) for n in range(50)]
+    models = [cls(model=MODEL, timeout=n + 1) for n in range(50)]
     assert {*threading.enumerate()} <= threads
     assert len(list(Path("/proc/self/fd").iterdir())) <= files
     assert len(models) == 50

@@ -22,24 +22,17 @@ from aki_transport.images.image import ImageList
 from tests.pictures import a_png
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
-PICTURES = {
-    "01_chat_langchain": 2,
-    "02_rag_llama_index": 2,
-    "03_agents": 2,
-    "04_images": 8,
-    "05_models_limits_and_costs": 4,
+# How many pictures each shows, and a part of its output that is right only if the cells before it did their work.
+SHOWN = {
+    "01_chat_langchain": (2, "Ada keeps the minutes."),
+    "02_rag_llama_index": (2, "came and gnawed the rope"),
+    "03_agents": (2, "Booked: a seat from Berlin to Bonn"),
+    "04_images": (8, "the same image again: True seed 7"),
+    "05_models_limits_and_costs": (4, "LlamaIndex: 197 answered, 197 of them rightly; failed: [40, 90, 140]"),
 }
 KEYS = (Emulator.key, Emulator.aacflow_key, Emulator.ak_ai_core_key)
 # Of this machine, and of those that notebooks are usually run on.
 PATHS = (str(NOTEBOOKS.parent), sys.prefix, str(Path.home()), tempfile.gettempdir(), "/home/", "/root/", "/Users/")
-# A part of what each shows that is right only if the cells before it did their work.
-SHOWN = {
-    "01_chat_langchain": "Ada keeps the minutes.",
-    "02_rag_llama_index": "came and gnawed the rope",
-    "03_agents": "Booked: a seat from Berlin to Bonn",
-    "04_images": "the same image again: True seed 7",
-    "05_models_limits_and_costs": "LlamaIndex: 197 answered, 197 of them rightly; failed: [40, 90, 140]",
-}
 BAR = re.compile(r"[^\n|]*\d+%\|[^\n]*\n?")
 
 sys.path.append(str(NOTEBOOKS))
@@ -101,10 +94,10 @@ def kinds(cell: NotebookNode) -> list[tuple[str, list[str]]]:
 
 
 def test_the_notebooks_are_those_that_are_looked_at():
-    assert [path.stem for path in run_notebooks.paths()] == list(PICTURES)
+    assert [path.stem for path in run_notebooks.paths()] == list(SHOWN)
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", SHOWN)
 def test_every_cell_ran_in_order_and_shows_what_it_is_for_from_the_emulator_and_no_key(executed, subtests, name):
     for folder in (NOTEBOOKS, executed):
         with subtests.test("stored" if folder is NOTEBOOKS else "executed"):
@@ -114,16 +107,16 @@ def test_every_cell_ran_in_order_and_shows_what_it_is_for_from_the_emulator_and_
             assert not [output for output in shown if output.output_type == "error"]
             warned = [output.text for output in shown if output.get("name") == "stderr"]
             assert [text for text in warned if BAR.sub("", text)] == []
-            assert len(images) == PICTURES[name]
+            assert len(images) == SHOWN[name][0]
             assert all(image.startswith(b"\x89PNG\r\n\x1a\n") and len(image) > 2000 for image in images)
-            assert SHOWN[name] in "\n".join(output.get("text", "") for output in shown)
+            assert SHOWN[name][1] in "\n".join(output.get("text", "") for output in shown)
             assert "come from the emulator" in notebook.cells[0].source
             assert shown[0].text.startswith("Answers come from the emulator on this machine")
             text = nbformat.writes(notebook)
             assert [each for each in (*KEYS, "sk-not-a-real-one", *PATHS) if each in text] == []
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", SHOWN)
 def test_what_is_stored_is_what_a_run_gives(executed, name):
     stored, fresh = read(NOTEBOOKS, name), read(executed, name)
     assert stored.metadata == fresh.metadata
@@ -133,7 +126,7 @@ def test_what_is_stored_is_what_a_run_gives(executed, name):
         assert kinds(before) == kinds(after), before.id
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", SHOWN)
 def test_cells_can_be_copied_but_for_the_charts_and_with_a_key_talk_to_the_service(name, monkeypatch, capsys):
     cells = code(read(NOTEBOOKS, name))
     imported = {word for cell in cells for word in re.findall(r"^(?:from|import) (\w+)", cell.source, re.MULTILINE)}

@@ -6,10 +6,8 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-import io
 import re
 import sys
-import tokenize
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -78,7 +76,7 @@ def touched_outside_of_classes(path: Path) -> Iterator[str]:
             case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=name) if is_private(name):
                 yield f"super().{name}"
             case ast.Attribute(attr=name) if is_private(name) and not is_our_own(node):
-                if name not in our_names() | OF_NAMED_TUPLES:
+                if name not in our_names() and name not in OF_NAMED_TUPLES:
                     yield name
             case ast.Call(args=args):
                 texts = (each.value for each in args if isinstance(each, ast.Constant) and isinstance(each.value, str))
@@ -97,6 +95,7 @@ def is_foreign(cls: type) -> bool:
     return root not in PACKAGES and root not in sys.stdlib_module_names
 
 
+@cache
 def source_of(cls: type) -> str:
     """Of its methods: httpx names another module than that which its classes stand in."""
     return "".join(inspect.getsource(each) for each in vars(cls).values() if inspect.isfunction(each))
@@ -166,9 +165,8 @@ def test_no_package_imports_a_vendors_client_a_framework_that_is_not_its_own_or_
         names = imported(path).keys()
         assert not names & (FORBIDDEN[path.parts[0]] | OF_POSIX), path
         assert "langchain" not in names or path.name == "registration.py", path
-        texts = [node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant)]
         places = ("/proc/", "/dev/", "/tmp/", "/etc/", "/usr/")  # noqa: S108  looked for
-        assert not [text for text in texts if isinstance(text, str) and text.startswith(places)], path
+        assert not [text for text in texts_of(path) if text.startswith(places)], path
 
 
 def test_aiohttp_is_imported_by_the_one_function_that_needs_it() -> None:
@@ -186,14 +184,13 @@ def test_the_emulator_imports_nothing_of_ours_from_outside_itself() -> None:
         assert all("aki_transport.emulator" in ast.unparse(each) for each in packages.get("aki_transport", ())), path
 
 
-def literals(path: Path) -> Iterator[str]:
-    """The strings of a file that are no docstrings: those stand alone on their line."""
-    before = tokenize.NEWLINE
-    for token in tokenize.generate_tokens(io.StringIO((ROOT / path).read_text()).readline):
-        if token.type == tokenize.STRING and before not in (tokenize.NEWLINE, tokenize.INDENT, tokenize.NL):
-            yield token.string
-        if token.type != tokenize.COMMENT:
-            before = token.type
+@cache
+def texts_of(path: Path) -> list[str]:
+    """The texts of a file that are no docstrings: those are statements of their own."""
+    nodes = list(ast.walk(tree(path)))
+    docstrings = [node.value for node in nodes if isinstance(node, ast.Expr)]
+    constants = [node for node in nodes if isinstance(node, ast.Constant) and node not in docstrings]
+    return [node.value for node in constants if isinstance(node.value, str)]
 
 
 GATEWAYS = re.compile(r"aacflow|ak[_ ]ai[_ ]core|akaicore", re.IGNORECASE)
@@ -206,10 +203,10 @@ def test_no_file_but_the_table_of_providers_names_one() -> None:
         if path.name == "providers.py" or {"emulator", "live_check"} & set(path.parts):
             continue
         assert not GATEWAYS.search((ROOT / path).read_text()), path
-        for literal in literals(path):
+        for text in texts_of(path):
             # The command has the name of a provider.
-            assert literal.strip("\"'") not in PROVIDERS or path.name == "cli.py", path
-            assert not any(host in literal for host in HOSTS), path
+            assert text not in PROVIDERS or path.name == "cli.py", path
+            assert not any(host in text for host in HOSTS), path
 
 
 # An issue or a file of a repository, a page of the service, a specification, a rule of ours, or nothing that was found.

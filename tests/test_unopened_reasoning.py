@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -22,41 +23,37 @@ SPLIT = ("The user greets me.\n", "Hello")
 
 def read(model: Any, way: str) -> tuple[str, str]:
     """Reasoning and text of an answer; those of a stream, added up."""
-    answer = ask(model, way, ["hi"])
+    items = ask(model, way, ["hi"])
     if not isinstance(model, AKI):
-        parts = answer if isinstance(answer, list) else [answer]
-        return "".join(part.additional_kwargs.get("reasoning_content", "") for part in parts), "".join(
-            part.text for part in parts
-        )
-    items = answer if isinstance(answer, list) else [answer]
+        reasoning = "".join(part.additional_kwargs.get("reasoning_content", "") for part in items)
+        return reasoning, "".join(part.text for part in items)
+    message = items[-1].message
     if "stream" in way:
-        text = "".join(item.delta or "" for item in items)
-        assert text == (items[-1].message.content or "")
-    thoughts = [block.content for block in items[-1].message.blocks if isinstance(block, ThinkingBlock)]
-    return "".join(thoughts), items[-1].message.content or ""
+        assert "".join(item.delta or "" for item in items) == (message.content or "")
+    thoughts = [block.content for block in message.blocks if isinstance(block, ThinkingBlock)]
+    return "".join(thoughts), message.content or ""
 
 
-def in_each_way(subtests: Any, text: str, is_split: Any, **fields: Any) -> None:
-    for framework in (chat_aki, aki):
-        for protocol in ("openai", "anthropic"):
-            for way in WAYS:
-                with subtests.test(framework=framework.__name__, protocol=protocol, way=way):
-                    adaptations.forget_refusals()
-                    with ScriptServer(always=in_pieces(text)) as server:
-                        reasoning, answer = read(framework(server, protocol, **fields), way)
-                    assert (reasoning, answer) == (SPLIT if is_split(way) else ("", text))
+def in_each_way(subtests: Any, server: ScriptServer, text: str, is_split: Any, **fields: Any) -> None:
+    server.always = in_pieces(text)
+    for framework, protocol, way in product((chat_aki, aki), ("openai", "anthropic"), WAYS):
+        with subtests.test(framework=framework.__name__, protocol=protocol, way=way):
+            adaptations.forget_refusals()
+            expected = SPLIT if is_split(way) else ("", text)
+            assert read(framework(server, protocol, **fields), way) == expected
 
 
-def test_a_blocking_answer_is_split_and_a_streamed_one_of_an_unknown_model_is_not(subtests) -> None:
-    in_each_way(subtests, TEXT, lambda way: "stream" not in way)
-
-
-def test_a_model_that_is_said_to_think_is_split_in_streams_too(subtests) -> None:
-    in_each_way(subtests, TEXT, lambda _: True, capabilities={"reasoning": True})
-
-
-def test_a_model_that_is_said_not_to_think_is_not_split(subtests) -> None:
-    in_each_way(subtests, TEXT, lambda _: False, capabilities={"reasoning": False})
+@pytest.mark.parametrize(
+    ("fields", "is_split"),
+    [
+        ({}, lambda way: "stream" not in way),
+        ({"capabilities": {"reasoning": True}}, lambda _: True),
+        ({"capabilities": {"reasoning": False}}, lambda _: False),
+    ],
+    ids=["unknown: only where it is complete", "thinks: in streams too", "does not think: never"],
+)
+def test_an_answer_is_split_as_its_model_thinks(fields: Any, is_split: Any, scripted: ScriptServer, subtests) -> None:
+    in_each_way(subtests, scripted, TEXT, is_split, **fields)
 
 
 @pytest.mark.parametrize(
@@ -70,18 +67,17 @@ def test_a_model_that_is_said_not_to_think_is_not_split(subtests) -> None:
         "Only a thought.</think>\n",
     ],
 )
-def test_other_texts_stay_as_they_are(text: str, subtests) -> None:
-    in_each_way(subtests, text, lambda _: False)
+def test_other_texts_stay_as_they_are(text: str, scripted: ScriptServer, subtests) -> None:
+    in_each_way(subtests, scripted, text, lambda _: False)
 
 
-def test_what_a_model_did_once_is_known_in_its_next_stream() -> None:
-    for framework in (chat_aki, aki):
-        for first in WAYS:
-            adaptations.forget_refusals()
-            with ScriptServer(always=in_pieces(TEXT)) as server:
-                read(framework(server), first)
-                assert read(framework(server), "stream") == SPLIT
-                assert read(framework(server, model="other"), "stream") == ("", TEXT)
+def test_what_a_model_did_once_is_known_in_its_next_stream(scripted: ScriptServer) -> None:
+    scripted.always = in_pieces(TEXT)
+    for framework, first in product((chat_aki, aki), WAYS):
+        adaptations.forget_refusals()
+        read(framework(scripted), first)
+        assert read(framework(scripted), "stream") == SPLIT
+        assert read(framework(scripted, model="other"), "stream") == ("", TEXT)
 
 
 def test_a_stream_is_not_held_back_where_the_service_tells_reasoning_from_text() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from io import BytesIO
 from itertools import chain
-from typing import cast
 
 import httpx
 
@@ -100,10 +99,16 @@ def _chunks(response: httpx.Response) -> Iterator[bytes]:
 
 def _araw(response: httpx.Response) -> AsyncGenerator[bytes, None]:
     """The bytes of a body as they come."""
-    # httpx's iterator is a generator, which is closed where reading ends early.
-    return (
-        _once(response.content) if response.is_stream_consumed else cast("AsyncGenerator[bytes]", response.aiter_raw())
-    )
+    if response.is_stream_consumed:
+        return _once(response.content)
+    chunks = response.aiter_raw()
+    # httpx's iterator is a generator, which is closed where reading ends early; a user's response may have another one.
+    return chunks if isinstance(chunks, AsyncGenerator) else _each(chunks)
+
+
+async def _each(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    async for chunk in chunks:
+        yield chunk
 
 
 async def _once(content: bytes) -> AsyncGenerator[bytes, None]:

@@ -31,7 +31,6 @@ class OpenAIDecoder(AnswerDecoder):
         self._request = request
         self._refusals: list[str] = []
         self._calls = ToolCallReader(tool_names(request))
-        self._usage: Mapping[str, Any] | None = None
         self._logprobs: list[Any] = []
         self._first: Mapping[str, Any] = {}
         self._last: Mapping[str, Any] = {}
@@ -39,6 +38,7 @@ class OpenAIDecoder(AnswerDecoder):
         self._fields: dict[str, Any] = {}
         self._choice_fields: dict[str, Any] = {}
         self._message_pieces: list[Mapping[str, Any]] = []
+        self._message_names: set[str] = set()
         self._reasoning_field: str | None = None
         self._index: int | None = None
         self._others: dict[int, list[Mapping[str, Any]]] = {}
@@ -53,7 +53,8 @@ class OpenAIDecoder(AnswerDecoder):
         if chunk is None:
             return None
         self._note_model(chunk.get("model"))
-        self._usage = chunk.get("usage") or self._usage
+        if chunk.get("usage"):
+            self._update_usage(chunk["usage"])
         self._first = self._first or chunk
         self._last = chunk
         self._fields.update(chunk)
@@ -96,13 +97,12 @@ class OpenAIDecoder(AnswerDecoder):
             self.complete = True
         delta = choice.get("delta")
         if delta is None:
-            delta = choice.get("message")
-            if delta is not None and "delta" not in choice and chunk.get("object") != "chat.completion.chunk":
-                self.complete = True
+            delta = self._whole_message(choice, chunk)
         if not delta or not isinstance(delta, dict):
             return None
         if not delta.keys() <= _MESSAGE_FIELDS and (fields := kept(delta, _MESSAGE_FIELDS)):
             self._message_pieces.append(fields)
+            self._message_names |= fields.keys()
             if fields.get("error"):
                 raise error_from_payload({"error": fields["error"]})
         text, reasoning, parts = self._read_content(delta)
@@ -123,6 +123,24 @@ class OpenAIDecoder(AnswerDecoder):
         if text or reasoning or refusal or deltas or parts:
             return ChatDelta(text, reasoning, refusal, deltas, None, chunk, parts)
         return None
+
+    def _whole_message(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> Any:
+        """The message in place of a delta; what is new in it, if it repeats what came before, as MiniMax's does."""
+        message = choice.get("message")
+        if message is None or "delta" in choice:
+            return message
+        is_piece = chunk.get("object") == "chat.completion.chunk"
+        self.complete = self.complete or not is_piece
+        if not isinstance(message, dict):
+            return message
+        if not is_piece and self._first.get("object") == "chat.completion.chunk":
+            seen = {"content": self._texts, "reasoning": self._reasonings, "refusal": self._refusals}
+            seen["reasoning_content"] = self._reasonings
+            return {name: value for name, value in message.items() if not seen.get(name, name in self._message_names)}
+        so_far, content = self.text, message.get("content")
+        if so_far and isinstance(content, str) and content.startswith(so_far):
+            return {**message, "content": content[len(so_far) :]}
+        return message
 
     def _read_content(self, delta: Mapping[str, Any]) -> tuple[str, str, tuple[Part, ...]]:
         """The new text and reasoning, and the parts of the content if it is more than that."""
@@ -178,7 +196,7 @@ class OpenAIDecoder(AnswerDecoder):
         return text, reasoning, tuple(parts)
 
     def _reply(self) -> ChatReply:
-        self._usage = self._usage or _usage_in(self._choice_fields) or _usage_in(self._fields.get("x_groq"))
+        self._usage = self._usage or _usage_in(self._choice_fields) or _usage_in(self._fields.get("x_groq")) or {}
         extra = merged_fields(self._message_pieces)
         blocks = from_blocks(extra.pop(FIELD, None))
         fields = {**self._first, **kept(self._fields, ())}
@@ -220,7 +238,7 @@ class OpenAIDecoder(AnswerDecoder):
     def _raw(self) -> Mapping[str, Any]:
         """The last payload, with model, usage, finish reason and further choices of the payloads before it."""
         choices = [{**self._choice, "finish_reason": self._finish_reason()}, *self._merged_others()]
-        usage = self._usage if self.complete else None
+        usage = (self._usage or None) if self.complete else None
         return {**self._last, "model": self._served_model(), "usage": usage, "choices": choices}
 
 
@@ -242,6 +260,8 @@ def _parts(content: Any) -> Iterator[Text | RawBlock | str]:
             case str():
                 yield Text(part)
             case {"thinking": inner} | {"reasoning": inner} | {"type": "thinking" | "reasoning", "text": inner}:
+                yield "".join(_texts(inner))
+            case {"type": "reasoning", "summary": inner}:  # Databricks
                 yield "".join(_texts(inner))
             case {"text": str(text)}:
                 yield Text(text, kept(part, ("type", "text", "index")))
@@ -278,13 +298,13 @@ def _texts(content: Any) -> Iterator[str]:
     """The texts in reasoning that is a part or a list of parts."""
     for part in _parts(content):
         match part:
-            case Text(text) | str(text):
+            case Text(text) | str(text) | RawBlock({"content": str(text)}):
                 yield text
             case _:
                 pass  # what thoughts hold besides text is not sent back
 
 
-def _usage_in(fields: Any) -> Mapping[str, Any] | None:
+def _usage_in(fields: Any) -> dict[str, Any] | None:
     """The tokens where some services state them: Moonshot in the choice, Groq in a field of its own."""
     usage = fields.get("usage") if isinstance(fields, dict) else None
     return usage if isinstance(usage, dict) else None

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 
-# What templates of models write around reasoning: most of them, EXAONE and Gemma, Seed, Mistral, Kimi.
+# What templates write around reasoning: most of them, EXAONE and Gemma, Seed, Mistral, Kimi, Gemma 4, MedGemma,
+# OpenThinker.
 _CLOSINGS = {
     "<think>": "</think>",
     "<thought>": "</thought>",
     "<seed:think>": "</seed:think>",
     "[THINK]": "[/THINK]",
     "◁think▷": "◁/think▷",
+    "<|channel>thought\n": "<channel|>",
+    "<unused94>thought\n": "<unused95>",
+    "<|begin_of_thought|>": "<|end_of_thought|>",
 }
 _OPENING, _CLOSING = (re.compile("|".join(map(re.escape, tags))) for tags in (_CLOSINGS, _CLOSINGS.values()))
 _LONGEST = max(map(len, _CLOSINGS.values()))

@@ -22,6 +22,3 @@ def tool(name, description="", required=None, **properties):
     """A function that a model may call."""
     parameters = record(required=required, **properties)
     return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
-
-
-PERSON = record(name="string", age="integer")

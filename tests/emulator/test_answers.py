@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tests.emulator.asking import PERSON, chat, record, tool
+from tests.emulator.asking import chat, record, tool
 
 PASSAGES = """\
 [guide.md]
@@ -217,34 +217,30 @@ def complete(client, text, schema):
 
 
 NAMES = st.sampled_from(["name", "age", "city", "email", "query", "tags", "total", "ok", "next", "x_1", "größe"])
-COUNTS = st.integers(0, 9)
-PLAIN = st.one_of(
-    st.sampled_from([{"type": kind} for kind in ("boolean", "null", "string", "integer", "number")]),
-    st.builds(
-        lambda kind, least, more: {"type": kind, "minimum": least, "maximum": least + more},
-        st.sampled_from(["integer", "number"]),
-        st.integers(-50, 50),
-        st.integers(0, 60),
-    ),
-    st.integers(1, 7).map(lambda step: {"type": "integer", "multipleOf": step, "minimum": -20}),
-    st.builds(lambda least, more: {"type": "string", "minLength": least, "maxLength": least + more}, COUNTS, COUNTS),
-    st.lists(st.text(max_size=5) | st.integers() | st.none(), min_size=1, max_size=4).map(lambda each: {"enum": each}),
-    (st.text(max_size=5) | st.integers() | st.booleans()).map(lambda each: {"const": each}),
-    st.just({"$ref": "#/$defs/Node"}),
-    st.integers(0, 4).map(lambda least: {"type": "array", "items": {"type": "integer"}, "minItems": least}),
+PLAIN = st.sampled_from(
+    [
+        *({"type": kind} for kind in ("boolean", "null", "string", "integer", "number")),
+        *({"type": kind, "minimum": -7, "maximum": most} for kind in ("integer", "number") for most in (-7, 0, 50)),
+        *({"type": "integer", "multipleOf": step, "minimum": -20} for step in (1, 3, 7)),
+        *({"type": "string", "minLength": least, "maxLength": least + more} for least in (0, 1, 9) for more in (0, 5)),
+        *({"type": "array", "items": {"type": "integer"}, "minItems": least} for least in (0, 4)),
+        *({"enum": values} for values in (["", None, 3], [7], ["é"])),
+        *({"const": value} for value in ("", "x", -1, True)),
+        {"$ref": "#/$defs/Node"},
+    ]
 )
+FEW = st.integers(0, 3)
 
 
-def _nested(inner):
-    objects = st.dictionaries(NAMES, inner, max_size=4).flatmap(
-        lambda properties: st.sets(st.sampled_from(sorted(properties)) if properties else st.nothing()).map(
-            lambda required: record(required=sorted(required), **properties)
-        )
+def nested(inner):
+    objects = st.builds(
+        lambda fields, needed: record(required=sorted(fields)[:needed], **fields),
+        st.dictionaries(NAMES, inner, max_size=4),
+        FEW,
     )
-    few = st.integers(0, 3)
     arrays = st.builds(
         lambda items, least, more: {"type": "array", "items": items, "minItems": least, "maxItems": least + more},
-        *(inner, few, few),
+        *(inner, FEW, FEW),
     )
     return st.one_of(objects, arrays, st.lists(inner, min_size=1, max_size=3).map(lambda each: {"anyOf": each}))
 
@@ -258,7 +254,7 @@ NODE = record(
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(
-    properties=st.dictionaries(NAMES, st.recursive(PLAIN, _nested, max_leaves=6), min_size=1, max_size=4),
+    properties=st.dictionaries(NAMES, st.recursive(PLAIN, nested, max_leaves=6), min_size=1, max_size=4),
     text=st.sampled_from(["Anna is 34 and lives in Berlin.", "", 'Say "x": 1, 2 and 3.5', "Is it ok? bob@example.org"]),
 )
 def test_any_schema_is_answered_with_json_that_fits(client, properties, text):
@@ -270,6 +266,7 @@ OPTIONAL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 ROLE = {"enum": ["engineer", "teacher"]}
 ANNA = record(name="string", age="integer", city="string", email=OPTIONAL, role=ROLE)
 JOKE = record(setup="string", punchline="string")
+PERSON = record(name="string", age="integer")
 CITY = record(name="string", country="string")
 
 

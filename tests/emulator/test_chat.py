@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from aki_transport.emulator import prompt as tokens
-from tests.emulator.asking import PERSON, chat, openai, record, tool
+from tests.emulator.asking import chat, openai, record, tool
 from tests.pictures import a_png
 
 USER = [{"role": "user", "content": "Hello"}]
@@ -82,12 +82,6 @@ def test_a_tool_is_called_streamed_or_not_and_its_result_told(vendor):
     for choice, called in (("none", 0), ("auto", 0), ("required", 1), (NAMED, 1)):
         message = vendor.ask("Hello", tools=[WEATHER], tool_choice=choice).choices[0].message
         assert len(message.tool_calls or ()) == called, choice
-
-
-def test_an_answer_fits_the_schema(vendor):
-    form = {"type": "json_schema", "json_schema": {"name": "person", "schema": PERSON, "strict": True}}
-    answer = vendor.ask("Ada Lovelace is 36 years old.", response_format=form)
-    assert json.loads(answer.choices[0].message.content) == {"name": "Ada Lovelace", "age": 36}
 
 
 def test_an_unknown_model_another_key_and_more_than_the_window_are_refused(vendor, vendors):

@@ -13,7 +13,6 @@ INTERFACES = {
     "aacflow": ("aacflow_url", "aacflow_key", "/chat/completions", "claude-sonnet-4-6"),
     "ak_ai_core": ("ak_ai_core_url", "ak_ai_core_key", "/chat/completions", "anthropic/claude-3-5-sonnet"),
 }
-GATEWAYS = ("aacflow", "ak_ai_core")
 
 
 def ask(emu, name, *, fault="", key=None, header="authorization", **changes):
@@ -44,19 +43,6 @@ def test_each_answers_under_the_id_that_was_recorded_and_tells_the_emulators_own
     broken = ask(emu, name)
     assert broken.status_code == 500
     assert "The emulator failed: ZeroDivisionError: division by zero" in broken.text
-
-
-@pytest.mark.parametrize("name", GATEWAYS)
-def test_the_listing_names_its_models_and_an_answer_shows_no_reasoning_and_sees_images(emu, name):
-    url, key, _, model = INTERFACES[name]
-    listed = httpx.get(f"{getattr(emu, url)}/models", headers={"authorization": f"Bearer {getattr(emu, key)}"}).json()
-    assert listed["object"] == "list"
-    assert listed["data"][1].keys() == {"id", "object", "created", "owned_by"}
-    assert listed["data"][1]["id"] == model
-    parts = [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]
-    message = ask(emu, name, messages=[{"role": "user", "content": parts}]).json()["choices"][0]["message"]
-    assert message.keys() == {"role", "content"}
-    assert "example.com" in message["content"]
 
 
 def test_only_its_own_key_is_taken_at_aacflow_in_either_header(emu):
@@ -90,13 +76,10 @@ def test_credits_run_out_and_a_reset_brings_them_back(name, least):
         assert ask(emu, name).status_code == 402
 
 
-@pytest.mark.parametrize("name", GATEWAYS)
-def test_what_it_does_not_take_and_faults_are_refused_in_its_form(emu, name):
+@pytest.mark.parametrize("name", ["aacflow", "ak_ai_core"])
+def test_what_it_does_not_take_is_refused_in_its_form(emu, name):
     odd = {"response_format": {"type": "yaml"}}
     for changes in ({"messages": []}, {"messages": None}, {"model": None}, {"top_p": 2}, odd):
         answer = ask(emu, name, **changes)
         assert (answer.status_code, bool(error(answer)[0])) == (400, True)
-    for fault in ("droop=1", "status=403", "status=404", "status=409", "status=502"):
-        assert error(ask(emu, name, fault=fault))[0]
-    events = ask(emu, name, fault="stream-error=1", stream=True).text.split("\n\n")
-    assert events[1].startswith('data: {"error":')
+    assert error(ask(emu, name, fault="droop=1"))[0]

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import pytest
 from langchain_core import exceptions as lc
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 import aki_transport.errors as base
@@ -59,6 +60,30 @@ def text_of(answer: Any) -> str:
     return answer if isinstance(answer, str) else answer.text
 
 
+class Ears(BaseCallbackHandler):
+    """Keeps what a handler hears."""
+
+    def __init__(self) -> None:
+        self.starts: list[dict[str, Any]] = []
+        self.tokens: list[str] = []
+        self.ends: list[Any] = []
+        self.errors: list[tuple[BaseException, Any]] = []
+
+    def on_chat_model_start(self, serialized: Any, *_: Any, **kwargs: Any) -> None:
+        self.starts.append({"serialized": serialized, **kwargs})
+
+    on_llm_start = on_chat_model_start
+
+    def on_llm_new_token(self, token: str, **_: Any) -> None:
+        self.tokens.append(token)
+
+    def on_llm_end(self, response: Any, **_: Any) -> None:
+        self.ends.append(response)
+
+    def on_llm_error(self, error: BaseException, *, response: Any = None, **_: Any) -> None:
+        self.errors.append((error, response))
+
+
 def is_streamed(way: Way) -> bool:
     return way in ("stream", "astream")
 
@@ -83,11 +108,6 @@ def pieces_of(model: Any, way: Way, question: Any, **given: Any) -> list[Any]:
             return list(model.stream(question, **given))
         case _:
             return asyncio.run(awaited())
-
-
-def last_of(model: Any, way: Way, question: Any) -> Any:
-    """What a parser's stream ends with; each of its pieces is the whole so far."""
-    return pieces_of(model, way, question)[-1]
 
 
 def check_answer(message: AIMessage, expect: Expect) -> None:

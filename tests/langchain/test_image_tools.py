@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
-from PIL import Image
 
 import langchain_aki.errors as ours
-from aki_transport import GeneratedImage, ImageStore
+from aki_transport import ImageStore
 from aki_transport.emulator import Emulator
 from langchain_aki import AKIImageEditTool, AKIImageGenerationTool, ChatAKI
 from tests.pictures import a_png
 
 KEY = "aki-5ecret-0f-the-te5ts"
 TASK = "Draw a red circle on a white background, then make the circle blue."
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with Emulator(job_speed=20) as emulator:
-        yield emulator
 
 
 @pytest.fixture(params=["openai", "native"])
@@ -82,39 +75,30 @@ def test_a_model_that_sees_is_shown_the_pictures(fresh_emulator, protocol, invok
     assert changed.content[1]["base64"] == changed.artifact[0].to_base64()
 
 
-def test_code_may_pass_pictures_themselves(fresh_emulator, invoke, tmp_path):
-    _, changes = both(fresh_emulator, "openai")
-    data = a_png(128, 128)
-    (tmp_path / "red.png").write_bytes(data)
-    as_pil, as_dict = Image.new("RGB", (128, 128), "red"), {"data": data, "id": "img_1"}
-    for image in (data, tmp_path / "red.png", GeneratedImage.read(data), as_pil, [data], as_dict):
-        assert invoke(changes, {"prompt": "make it blue", "image": image}).startswith("Made 1 image out of img_")
+WRONG: list[tuple[Any, dict[str, Any], str]] = [
+    (AKIImageGenerationTool, {"prompt": ""}, "prompt: String should have at least 1 character. What the image must"),
+    (AKIImageGenerationTool, {}, "prompt: Field required"),
+    (AKIImageEditTool, {"prompt": "make it blue"}, "image: Field required. The ID of the image"),
+    *(
+        (AKIImageEditTool, {"prompt": "make it blue", "image": image}, "pass the ID")
+        for image in (None, 7, [], {"url": "http://127.0.0.1/"}, ["/etc/hostname"])
+    ),
+    (AKIImageEditTool, {"prompt": "make it blue", "image": ["img_1"] * 17}, "17 images are too many"),
+    (AKIImageEditTool, {"prompt": " ", "image": "img_1"}, "generate one first"),
+]
 
 
 @pytest.mark.usefixtures("no_network")
-@pytest.mark.parametrize(
-    ("name", "args", "words"),
-    [
-        ("generate_image", {"prompt": ""}, "prompt: String should have at least 1 character. What the image must"),
-        ("generate_image", {}, "prompt: Field required"),
-        ("edit_image", {"prompt": "make it blue"}, "image: Field required. The ID of the image"),
-        *(
-            ("edit_image", {"prompt": "make it blue", "image": image}, "pass the ID")
-            for image in (None, 7, [], {"url": "http://127.0.0.1/"}, ["/etc/hostname"])
-        ),
-        ("edit_image", {"prompt": "make it blue", "image": ["img_1"] * 17}, "17 images are too many"),
-        ("edit_image", {"prompt": " ", "image": "img_1"}, "generate one first"),
-    ],
-)
-def test_arguments_of_another_form_are_told_to_the_model(invoke, name, args, words):
-    tool = (AKIImageGenerationTool if name == "generate_image" else AKIImageEditTool)(api_key=KEY)
-    message = invoke(tool, call(tool, **args))
-    assert (message.status, message.artifact) == ("error", None)
-    assert words in message.content
+def test_arguments_of_another_form_are_told_to_the_model(invoke):
+    for cls, args, words in WRONG:
+        tool = cls(api_key=KEY)
+        message = invoke(tool, call(tool, **args))
+        assert (message.status, message.artifact) == ("error", None)
+        assert words in message.content
 
 
-def test_what_the_model_can_mend_is_told(fresh_emulator, protocol, invoke):
-    draws, _ = both(fresh_emulator, protocol, default_headers={"x-emulator-fault": "status=400"})
+def test_what_the_model_can_mend_is_told(fresh_emulator, invoke):
+    draws, _ = both(fresh_emulator, "openai", default_headers={"x-emulator-fault": "status=400"})
     message = invoke(draws, call(draws, prompt="a cat"))
     assert message.status == "error"
     assert "400" in message.content
@@ -159,12 +143,12 @@ def test_any_value_of_the_config_gives_users_images_of_their_own(fresh_emulator,
     assert (len(store.scope("anna")), len(store.scope("7")), len(store)) == (2, 1, 0)
 
 
-@pytest.mark.parametrize("config", [None, {}, {"configurable": {}}, {"configurable": {"thread_id": ""}}])
-def test_a_call_that_belongs_to_no_thread_is_refused_before_anything_is_sent(fresh_emulator, protocol, invoke, config):
-    for tool in both(fresh_emulator, protocol, scope="thread_id"):
-        arguments = {"prompt": "a cat", **({"image": "img_1"} if tool.name == "edit_image" else {})}
-        with pytest.raises(ours.ConfigurationError, match="has scope='thread_id', but the config of the call has no"):
-            invoke(tool, call(tool, **arguments), config=config)
+def test_a_call_that_belongs_to_no_thread_is_refused_before_anything_is_sent(fresh_emulator, protocol, invoke):
+    for config in (None, {}, {"configurable": {}}, {"configurable": {"thread_id": ""}}):
+        for tool in both(fresh_emulator, protocol, scope="thread_id"):
+            arguments = {"prompt": "a cat", **({"image": "img_1"} if tool.name == "edit_image" else {})}
+            with pytest.raises(ours.ConfigurationError, match="has scope='thread_id', but the config of the call has"):
+                invoke(tool, call(tool, **arguments), config=config)
     assert images_asked_for(fresh_emulator) == 0
 
 

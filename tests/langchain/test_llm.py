@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from langchain_core import exceptions as lc
 from langchain_core.caches import InMemoryCache
-from langchain_core.callbacks import BaseCallbackHandler
 
 import langchain_aki.errors as ours
 from aki_transport import Provider, Route
 from aki_transport.emulator import Emulator
 from langchain_aki import AKILLM
-from tests.langchain.asking import WAYS, Way, ask, is_streamed, llm_at
+from tests.langchain.asking import WAYS, Ears, Way, ask, is_streamed, llm_at
 from tests.scenarios import MODEL, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 from tests.subcases import subcases
@@ -52,20 +51,6 @@ def echo(request: Request) -> Answer:
     if said == "bad":
         return json_answer({"error": {"message": "not that one"}}, 400)
     return streamed(said) if request.json.get("stream") else replied(said)
-
-
-class Ears(BaseCallbackHandler):
-    """Keeps what it hears."""
-
-    def __init__(self) -> None:
-        self.tokens: list[str] = []
-        self.results: list[Any] = []
-
-    def on_llm_new_token(self, token: str, **_: Any) -> None:
-        self.tokens.append(token)
-
-    def on_llm_end(self, response: Any, **_: Any) -> None:
-        self.results.append(response)
 
 
 @subcases("way", WAYS)
@@ -140,15 +125,16 @@ def test_generate_asks_one_after_the_other_where_it_is_told_to(server: ScriptSer
     assert [prompt_in(request) for request in server.requests] == ["a", "b", "c"]
 
 
-async def test_agenerate_cancels_the_others_when_one_fails(server: ScriptServer):
+async def test_agenerate_cancels_the_others_when_one_fails():
     refused = replace(json_answer({"error": {"message": "not that one"}}, 400), delay=0.2)
-    server.always = lambda request: refused if prompt_in(request) == "bad" else Answer(end="hang")
-    async with asyncio.timeout(10):
-        with pytest.raises(ours.BadRequestError):
-            await llm_at(server).agenerate(["good", "bad"])
-        assert len(server.requests) == 2
-        while server.open_connections:  # noqa: ASYNC110  the server is in another thread
-            await asyncio.sleep(0.005)
+    always = lambda request: refused if prompt_in(request) == "bad" else Answer(end="hang")  # noqa: E731
+    with ScriptServer(always=always) as server:
+        async with asyncio.timeout(60):
+            with pytest.raises(ours.BadRequestError):
+                await llm_at(server).agenerate(["good", "bad"])
+            assert len(server.requests) == 2
+            while server.open_connections:  # noqa: ASYNC110  the server is in another thread
+                await asyncio.sleep(0.005)
 
 
 def test_a_cache_gives_the_answer_again_and_asks_only_for_what_is_new(server: ScriptServer):
@@ -188,5 +174,5 @@ def test_a_handler_hears_each_token_once_and_what_is_known_at_the_end(server: Sc
     first = llm.generate(["count"]).generations[0][0]
     assert ask(llm.with_config(callbacks=[ears]), way, "count") == "One, two."
     assert list(filter(None, ears.tokens)) == (["One, ", "two."] if is_streamed(way) else [])
-    (((last,),),) = [result.generations for result in ears.results]
+    (((last,),),) = [result.generations for result in ears.ends]
     assert (last.text, last.generation_info) == (first.text, first.generation_info)

@@ -11,7 +11,6 @@ from langchain_core.messages import (
     AIMessageChunk,
     BaseMessage,
     ChatMessage,
-    FunctionMessage,
     HumanMessage,
     RemoveMessage,
     SystemMessage,
@@ -48,19 +47,17 @@ def result(content: str = "found", call_id: str = "call_1") -> dict[str, Any]:
     return {"role": "tool", "content": content, "tool_call_id": call_id}
 
 
-CLOSELY = {"type": "text", "text": "closely", "cache_control": {"type": "ephemeral"}}
 CALLING = assistant("I look.", tool_calls=[SAID_CALL])
-BROKEN: Any = {"id": "c", "name": "look", "args": "{oh", "error": "x", "type": "invalid_tool_call"}
+
+
 # A message, and what is sent for it.
 MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
     "human": (HumanMessage("hi"), user()),
     "human_empty": (HumanMessage(""), user("")),
     "human_named": (HumanMessage("hi", name="ann"), user(name="ann")),
-    "human_parts_of_text": (HumanMessage([TEXT]), user("look")),
     "human_extras": (HumanMessage("hi", additional_kwargs={"lc_source": "summarization", "foo": 1}, id="m-1"), user()),
     "human_with_a_response": (HumanMessage("hi", response_metadata={"model_name": "x"}), user()),
     "system": (SystemMessage("be kind"), {"role": "system", "content": "be kind"}),
-    "system_parts": (SystemMessage([TEXT, CLOSELY]), {"role": "system", "content": [TEXT, CLOSELY]}),
     "developer": (ChatMessage("be kind", role="developer"), {"role": "system", "content": "be kind"}),
     "chat_user": (ChatMessage("hi", role="user"), user()),
     "chat_assistant": (ChatMessage("hi", role="assistant"), assistant("hi")),
@@ -79,13 +76,6 @@ MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
     ),
     "ai_call": (AIMessage("", tool_calls=[CALL]), assistant("", tool_calls=[SAID_CALL])),
     "ai_call_with_text": (AIMessage("I look.", tool_calls=[CALL]), CALLING),
-    "ai_call_of_anthropic": (
-        AIMessage(
-            [{"type": "text", "text": "I look."}, {"type": "tool_use", "id": "call_1", "name": "look", "input": {}}],
-            tool_calls=[CALL],
-        ),
-        CALLING,
-    ),
     "ai_standard_blocks": (
         AIMessage(
             [*({"type": "reasoning", "reasoning": letter} for letter in "hm"), {**TEXT, "text": "I look."}, CALL],
@@ -93,25 +83,8 @@ MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
         ),
         {**CALLING, "reasoning_content": "hm"},
     ),
-    "ai_thoughts_of_anthropic": (
-        AIMessage([{"type": "thinking", "thinking": "hm", "signature": "x"}, {"type": "text", "text": "hello"}]),
-        assistant(),
-    ),
-    "ai_redacted_thoughts": (
-        AIMessage([{"type": "redacted_thinking", "data": "x"}, {"type": "text", "text": "hello"}]),
-        assistant(),
-    ),
     "ai_refusal": (AIMessage([{"type": "refusal", "refusal": "I cannot."}]), assistant("I cannot.")),
     "ai_texts": (AIMessage(["hel", "lo"]), assistant()),
-    "ai_invalid_call": (
-        AIMessage("", invalid_tool_calls=[BROKEN]),
-        assistant(
-            "",
-            tool_calls=[
-                {"id": "c", "type": "function", "function": {"name": "look", "arguments": '{"not_json": "{oh"}'}}
-            ],
-        ),
-    ),
     "tool": (ToolMessage("found", tool_call_id="call_1"), result()),
     "tool_named": (
         ToolMessage("found", tool_call_id="call_1", name="look", artifact=[1], additional_kwargs={"foo": 1}),
@@ -123,7 +96,6 @@ MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
         ToolMessage([{"type": "json", "json": {"a": 1}}], tool_call_id="call_1"),
         result('{"type": "json", "json": {"a": 1}}'),
     ),
-    "function": (FunctionMessage("found", name="look"), result(call_id="look")),
 }
 
 # A block of a user's message, and what is sent for it; blocks that need no other form on one of the wires. Those that

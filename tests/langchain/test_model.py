@@ -13,7 +13,6 @@ from langchain.agents import create_agent
 from langchain.chat_models import base as langchain_table
 from langchain.chat_models import init_chat_model
 from langchain_core.caches import InMemoryCache
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumpd, dumps, load, loads
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import ConfigurableField
@@ -24,7 +23,7 @@ import langchain_aki.errors as ours
 from aki_transport import PROVIDERS, Provider, Route, Timeout, __version__
 from aki_transport.emulator import Emulator
 from langchain_aki import AKILLM, ChatAKI, register_providers
-from tests.langchain.asking import WAYS, Way, ask, is_streamed, llm_at, model_at, text_of
+from tests.langchain.asking import WAYS, Ears, Way, ask, is_streamed, llm_at, model_at, text_of
 from tests.scenarios import KEY, MODEL, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 from tests.subcases import subcases
@@ -140,7 +139,7 @@ def test_the_users_own_profile_and_limits_stay():
         assert (model.profile["max_input_tokens"], model.profile["max_output_tokens"]) == (5000, 2000)
 
 
-async def test_models_are_read_when_asked_for():
+async def test_models_are_read_when_asked_for_and_only_then_is_a_failure_an_error():
     with ScriptServer(models=LISTED) as server:
         for asked in (ChatAKI.refresh_models, ChatAKI.arefresh_models):
             model = model_at(server)
@@ -149,9 +148,6 @@ async def test_models_are_read_when_asked_for():
             assert [info.id for info in found] == [MODEL, "new-model"]
             assert model.profile["max_input_tokens"] == 1000
         assert len(server.listings) == 2
-
-
-async def test_a_listing_that_cannot_be_read_is_an_error_of_langchains_only_when_asked_for():
     with ScriptServer(always=replied(), listing=json_answer({"error": "no"}, 401)) as server:
         model = model_at(server)
         with pytest.raises(ours.AuthenticationError):
@@ -164,41 +160,39 @@ async def test_a_listing_that_cannot_be_read_is_an_error_of_langchains_only_when
 # Dumps and copies
 
 
-LOADERS: dict[str, Callable[[Any], Any]] = {
-    "load": lambda model: load(dumpd(model), **LOADING),
-    "loads": lambda model: loads(dumps(model), **LOADING),
-    "registered": lambda model: loads(dumps(model), allowed_objects="all", secrets_from_env=True),
-}
+LOADERS: list[Callable[[Any], Any]] = [
+    lambda model: load(dumpd(model), **LOADING),
+    lambda model: loads(dumps(model), **LOADING),
+    lambda model: loads(dumps(model), allowed_objects="all", secrets_from_env=True),  # where it is registered
+]
 
 
 @each_class
-@pytest.mark.parametrize("method", LOADERS)
-def test_a_dump_names_the_key_by_its_variable_and_loads_again(cls: Any, method: str, monkeypatch):
+def test_a_dump_names_the_key_by_its_variable_and_loads_again(cls: Any, monkeypatch):
     monkeypatch.setenv("AKI_API_KEY", SECRET)
-    if method == "registered":
-        register_providers()
-    given = {"temperature": 0, "stop": ["a"], "extra_body": {"x": 1}, "timeout": 5, "protocol": "openai"}
-    model = a_model(cls, api_key=SECRET, base_url="https://aki.io/other", **given)
+    register_providers()
+    fields = {"temperature": 0, "stop": ["a"], "extra_body": {"x": 1}, "timeout": 5, "protocol": "openai"}
+    model = a_model(cls, api_key=SECRET, base_url="https://aki.io/other", **fields)
     dumped = dumpd(model)
     assert dumped["id"] == ["langchain_aki", cls.__module__.rpartition(".")[2], cls.__name__]
     assert dumped["kwargs"]["api_key"] == {"lc": 1, "type": "secret", "id": ["AKI_API_KEY"]}
     assert SECRET not in json.dumps(dumped)
-    again = LOADERS[method](model)
-    assert type(again) is cls
-    assert again.api_key == SecretStr(SECRET)
-    assert again._identifying_params == model._identifying_params
-    assert again.model_dump() == model.model_dump()
+    for again in (loader(model) for loader in LOADERS):
+        assert type(again) is cls
+        assert again.api_key == SecretStr(SECRET)
+        assert again._identifying_params == model._identifying_params
+        assert again.model_dump() == model.model_dump()
 
 
-@pytest.mark.parametrize("timeout", [5.0, Timeout(connect=1, answer=2, chunk=3), httpx.Timeout(4)])
 @pytest.mark.parametrize("provider", ["aacflow", MINE, PROVIDERS["aki"]], ids=["name", "own", "row"])
-def test_provider_and_timeout_survive_a_dump(provider: Any, timeout: Any):
-    model = a_model(provider=provider, timeout=timeout)
-    text = json.dumps(dumpd(model))
-    again = load(json.loads(text), **LOADING)
-    assert (again.provider, again.timeout) == (model.provider, model.timeout)
-    assert again._client.base_url == model._client.base_url
-    assert "not_implemented" not in text
+def test_provider_and_timeout_survive_a_dump(provider: Any):
+    for timeout in (5.0, Timeout(connect=1, answer=2, chunk=3), httpx.Timeout(4)):
+        model = a_model(provider=provider, timeout=timeout)
+        text = json.dumps(dumpd(model))
+        again = load(json.loads(text), **LOADING)
+        assert (again.provider, again.timeout) == (model.provider, model.timeout)
+        assert again._client.base_url == model._client.base_url
+        assert "not_implemented" not in text
 
 
 def test_a_dump_of_a_bound_model_loads_again():
@@ -211,39 +205,26 @@ def test_a_dump_of_a_bound_model_loads_again():
 # Caches
 
 
+ALIKE: list[dict[str, Any]] = [
+    *({"timeout": 5}, {"max_retries": 0}, {"api_key": "another"}, {"total_timeout": 9}, {"tags": ["a"]}),
+    *({"on_unknown_model": "warn"}, {"metadata": {"a": 1}}, {"default_headers": {"x-a": "1"}}),
+]
+OTHERWISE: list[dict[str, Any]] = [
+    *({"temperature": 0}, {"model": "gpt-oss-120b"}, {"stop": ["x"]}, {"max_tokens": 5}, {"seed": 1}),
+    *({"extra_body": {"a": 1}}, {"reasoning_effort": "high"}, {"provider": "aacflow"}),
+]
+
+
 @each_model
-@pytest.mark.parametrize(
-    ("requests", "others"),
-    [
-        (
-            1,
-            [
-                *({"timeout": 5}, {"max_retries": 0}, {"api_key": "another"}, {"total_timeout": 9}, {"tags": ["a"]}),
-                *({"on_unknown_model": "warn"}, {"metadata": {"a": 1}}, {"default_headers": {"x-a": "1"}}),
-            ],
-        ),
-        (
-            2,
-            [
-                *({"temperature": 0}, {"model": "gpt-oss-120b"}, {"stop": ["x"]}, {"max_tokens": 5}, {"seed": 1}),
-                *({"extra_body": {"a": 1}}, {"reasoning_effort": "high"}, {"provider": "aacflow"}),
-            ],
-        ),
-    ],
-    ids=["alike", "otherwise"],
-)
-def test_a_cache_is_shared_by_models_that_answer_alike(
-    server: ScriptServer, made: str, requests: int, others: list[dict[str, Any]], subtests: pytest.Subtests
-):
-    more = {("ChatAKI", 2): [{"output_version": "v1"}], ("AKILLM", 1): [{"batch_size": 2}]}
-    for other in others + more.get((made, requests), []):
-        with subtests.test(str(other)):
-            server.reset()
-            server.always = hello
-            cache = InMemoryCache()
-            for given in ({}, other):
-                assert text_of(MODELS_AT[made](server, cache=cache, **given).invoke("hi")) == "Hello"
-            assert len(server.requests) == requests
+def test_a_cache_is_shared_by_models_that_answer_alike(server: ScriptServer, made: str):
+    own = {"ChatAKI": [({"output_version": "v1"}, 2)], "AKILLM": [({"batch_size": 2}, 1)]}[made]
+    for other, requests in [*((each, 1) for each in ALIKE), *((each, 2) for each in OTHERWISE), *own]:
+        server.reset()
+        server.always = hello
+        cache = InMemoryCache()
+        for fields in ({}, other):
+            assert text_of(MODELS_AT[made](server, cache=cache, **fields).invoke("hi")) == "Hello"
+        assert len(server.requests) == requests, other
 
 
 def test_a_cache_tells_services_tools_and_formats_apart(server: ScriptServer):
@@ -278,17 +259,10 @@ def test_langsmith_learns_provider_model_and_settings():
 
 @each_model
 def test_a_trace_names_our_version_and_holds_no_key(server: ScriptServer, made: str):
-    heard: list[dict[str, Any]] = []
-
-    class Ears(BaseCallbackHandler):
-        def on_chat_model_start(self, serialized: Any, *_: Any, **given: Any) -> None:
-            heard.append({"serialized": serialized, **given})
-
-        on_llm_start = on_chat_model_start
-
+    ears = Ears()
     server.say(replied())
-    MODELS_AT[made](server, api_key=SECRET, callbacks=[Ears()], metadata={"mine": 1}).invoke("hi")
-    (run,) = heard
+    MODELS_AT[made](server, api_key=SECRET, callbacks=[ears], metadata={"mine": 1}).invoke("hi")
+    (run,) = ears.starts
     metadata = run["metadata"]
     assert metadata["lc_versions"]["langchain-aki"] == __version__
     assert (metadata["mine"], metadata["ls_provider"], metadata["ls_model_name"]) == (1, "aki", MODEL)

@@ -35,7 +35,7 @@ class Alone(ChatModelUnitTests):
     """The suite without a service, for one interface."""
 
     where: dict[str, str]
-    variable = "AKI_API_KEY"
+    variable: str
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -50,26 +50,15 @@ class Alone(ChatModelUnitTests):
         return {self.variable: "key-from-environment"}, {**self.where}, {**self.where}
 
 
-class TestAlone(Alone):
-    where = {"model": "qwen3.6-35b"}  # noqa: RUF012  a constant
+def alone(name: str, variable: str = "AKI_API_KEY", **where: str) -> type[Alone]:
+    return type(name, (Alone,), {"where": where, "variable": variable, "__module__": __name__})
 
 
-class TestAnthropicAlone(Alone):
-    where = {"model": "qwen3.6-35b", "protocol": "anthropic"}  # noqa: RUF012
-
-
-class TestNativeAlone(Alone):
-    where = {"model": "qwen3.6-35b", "protocol": "native"}  # noqa: RUF012
-
-
-class TestAACFlowAlone(Alone):
-    where = {"model": "gpt-4o-mini", "provider": "aacflow"}  # noqa: RUF012
-    variable = "AACFLOW_API_KEY"
-
-
-class TestAKAICoreAlone(Alone):
-    where = {"model": "openai/gpt-4o-mini", "provider": "ak_ai_core"}  # noqa: RUF012
-    variable = "AK_AI_CORE_API_KEY"
+TestAlone = alone("TestAlone", model="qwen3.6-35b")
+TestAnthropicAlone = alone("TestAnthropicAlone", model="qwen3.6-35b", protocol="anthropic")
+TestNativeAlone = alone("TestNativeAlone", model="qwen3.6-35b", protocol="native")
+TestAACFlowAlone = alone("TestAACFlowAlone", "AACFLOW_API_KEY", model="gpt-4o-mini", provider="aacflow")
+TestAKAICoreAlone = alone("TestAKAICoreAlone", "AK_AI_CORE_API_KEY", model="openai/gpt-4o-mini", provider="ak_ai_core")
 
 
 class Drawing:

@@ -7,13 +7,12 @@ from functools import reduce
 from typing import Any
 
 import pytest
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
 from langgraph.graph import START, MessagesState, StateGraph
 
-from tests.langchain.asking import WAYS, Way, ask, is_streamed, model_at, pieces_of
+from tests.langchain.asking import WAYS, Ears, Way, ask, is_streamed, model_at, pieces_of
 from tests.scenarios import TOOLS, chunk, replied, reply, streamed, tokens
 from tests.script_server import ScriptServer, json_answer, sse
 from tests.subcases import subcases
@@ -48,20 +47,6 @@ EVERYTHING = streamed(
 )
 THOUGHTFUL = streamed(chunk(reasoning_content="hm, "), chunk("Hel", reasoning_content="yes"), "lo")
 KINDS = ["reasoning", "text", "tool_call", "tool_call"]
-
-
-class Tokens(BaseCallbackHandler):
-    """Keeps the tokens a handler hears."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-        self.ends: list[Any] = []
-
-    def on_llm_new_token(self, token: str, **_: Any) -> None:
-        self.heard.append(token)
-
-    def on_llm_end(self, response: Any, **_: Any) -> None:
-        self.ends.append(response)
 
 
 def added(pieces: list[AIMessageChunk]) -> AIMessageChunk:
@@ -130,21 +115,17 @@ def test_metadata_and_usage_come_once_and_are_those_of_a_blocking_answer(server:
     assert (metadata["model_provider"], metadata["request_id"]) == ("aki", "req-1")
     assert (metadata["credits_used"], metadata["credits_remaining"]) == (0.000123, 9.5)
     assert whole.usage_metadata["total_tokens"] == 8
-    asked, streamed_one = (request.json for request in server.requests)
-    assert (streamed_one["stream"], streamed_one["stream_options"]) == (True, {"include_usage": True})
-    assert "stream_options" not in asked
-    assert not asked.get("stream")
 
 
 @in_both_versions
 async def test_events_v3_are_valid_and_whole(server: ScriptServer, version: str):
     server.always = EVERYTHING
-    ears = Tokens()
+    ears = Ears()
     model = model_at(server, output_version=version, callbacks=[ears]).bind_tools(list(TOOLS))
     stream = model.stream_events("hi", version="v3")
     assert isinstance(stream, ChatModelStream)
     assert_valid_event_stream(list(stream))
-    assert "".join(ears.heard) == "I look."
+    assert "".join(ears.tokens) == "I look."
     astream = await model.astream_events("hi", version="v3")
     assert isinstance(astream, AsyncChatModelStream)
     assert_valid_event_stream([event async for event in astream])
@@ -176,30 +157,21 @@ async def test_events_v2_tell_of_every_chunk(server: ScriptServer):
 
 @subcases("way", WAYS)
 def test_a_handler_hears_each_token_once_also_of_an_invoke_that_streams(server: ScriptServer, way: Way):
-    ears = Tokens()
+    ears = Ears()
     server.say(THOUGHTFUL)
     answer = ask(model_at(server, streaming=True, callbacks=[ears]), way, "hi")
     assert server.requests[0].json["stream"] is True
     assert type(answer) is (AIMessageChunk if is_streamed(way) else AIMessage)
     assert (answer.text, answer.additional_kwargs["reasoning_content"]) == ("Hello", "hm, yes")
     assert answer.response_metadata["finish_reason"] == "stop"
-    assert list(filter(None, ears.heard)) == ["Hel", "lo"]
+    assert list(filter(None, ears.tokens)) == ["Hel", "lo"]
     assert ears.ends[0].generations[0][0].message.usage_metadata["total_tokens"] == 8
 
 
-def test_who_streams_and_who_asks_once_is_said_by_the_user(server: ScriptServer):
-    for fields, tools, way, call, streams in (
-        ({}, False, "invoke", {"stream": True}, True),
-        ({"disable_streaming": True}, False, "stream", {}, False),
-        ({"disable_streaming": True}, False, "astream", {}, False),
-        ({"disable_streaming": "tool_calling"}, True, "stream", {}, False),
-        ({"disable_streaming": "tool_calling"}, False, "stream", {}, True),
-    ):
-        server.say(streamed("Hello") if streams else replied())
-        model = model_at(server, **fields)
-        pieces = pieces_of(model.bind_tools(list(TOOLS)) if tools else model, way, "hi", **call)
-        assert added(pieces).text == "Hello"
-        assert bool(server.requests[-1].json.get("stream")) is streams
+def test_a_call_may_ask_for_a_stream(server: ScriptServer):
+    server.say(streamed("Hello"))
+    assert model_at(server).invoke("hi", stream=True).text == "Hello"
+    assert server.requests[0].json["stream"] is True
 
 
 def graph_of(model: Any) -> Any:

@@ -16,6 +16,7 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
+from llama_index.core.workflow import Context
 
 import aki_transport.errors as ours
 from aki_transport.emulator import Emulator
@@ -27,7 +28,8 @@ from tests.script_server import Answer, Request, ScriptServer, sse
 Way: TypeAlias = Literal["chat", "achat", "stream_chat", "astream_chat"]
 PromptWay: TypeAlias = Literal["complete", "acomplete", "stream_complete", "astream_complete"]
 WAYS: tuple[Way, ...] = ("chat", "achat", "stream_chat", "astream_chat")
-STREAMED: tuple[Way, ...] = ("stream_chat", "astream_chat")
+
+
 PROMPT_WAYS: tuple[PromptWay, ...] = ("complete", "acomplete", "stream_complete", "astream_complete")
 ALL_WAYS: tuple[Any, ...] = (*WAYS, *PROMPT_WAYS)
 # LlamaIndex's workflows look at every attribute of an agent, pydantic's old ones too.
@@ -128,6 +130,17 @@ def items_of(llm: AKI, way: Way | PromptWay, question: str | Sequence[ChatMessag
 def ask(llm: AKI, way: Way | PromptWay, question: str | Sequence[ChatMessage], **given: Any) -> Any:
     """The whole answer: a stream's last item."""
     return items_of(llm, way, question, **given)[-1]
+
+
+def run(agent: Any, question: str = "hi", ctx: Context | None = None, **given: Any) -> tuple[str, list[Any]]:
+    """An agent's last words and its events."""
+
+    async def awaited() -> tuple[str, list[Any]]:
+        handler = agent.run(user_msg=question, ctx=ctx, **given)
+        events = [event async for event in handler.stream_events()]
+        return str(await handler), events
+
+    return asyncio.run(awaited())
 
 
 def contents_of(message: ChatMessage) -> tuple[str, str, list[ToolCallBlock]]:

@@ -30,6 +30,7 @@ from tests.llama_index.asking import (
     answer,
     call,
     model_at,
+    run,
     sent,
 )
 from tests.pictures import a_png
@@ -76,23 +77,6 @@ def calls() -> Calls:
 
 def calling(*entries: dict[str, Any], **options: Any) -> Answer:
     return answer(None, *entries, stream=True, **options)
-
-
-def run(agent: Any, question: str = "hi", **given: Any) -> tuple[str, list[Any]]:
-    """The agent's last words and its events."""
-
-    async def awaited() -> tuple[str, list[Any]]:
-        handler = agent.run(user_msg=question, **given)
-        events = [event async for event in handler.stream_events()]
-        return str(await handler), events
-
-    return asyncio.run(awaited())
-
-
-def two_turns(agent: FunctionAgent) -> tuple[str, str]:
-    """The answers to two questions with one memory."""
-    memory = ChatMemoryBuffer.from_defaults(llm=agent.llm)
-    return run(agent, memory=memory)[0], run(agent, "and?", memory=memory)[0]
 
 
 def messages(server: ScriptServer, at: int = -1) -> list[dict[str, Any]]:
@@ -172,7 +156,9 @@ def test_memory_keeps_calls_and_results_which_are_json(server: ScriptServer, cal
 def test_a_direct_result_is_the_answer_and_the_next_turn_goes_on(server: ScriptServer, calls: Calls):
     direct = FunctionTool.from_defaults(fn=calls.add, return_direct=True)
     server.say(calling(ADD), DONE)
-    assert two_turns(FunctionAgent(llm=model_at(server), tools=[direct])) == ("3", "It is done.")
+    agent = FunctionAgent(llm=model_at(server), tools=[direct])
+    memory = ChatMemoryBuffer.from_defaults(llm=agent.llm)
+    assert [run(agent, question, memory=memory)[0] for question in ("hi", "and?")] == ["3", "It is done."]
     assert len(server.requests) == 2
     assert roles(server) == ["user", "assistant", "tool", "assistant", "user"]
     assert messages(server)[3] == {"role": "assistant", "content": "3"}

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel
 
-from aki_transport import Provider, Route
 from aki_transport.emulator import Emulator
 from llama_index_aki import AKICompletion
-from tests.llama_index.asking import ALL_WAYS, PROMPT_WAYS, WAYS, answering, ask, is_streamed, items_of, model_at, sent
+from tests.llama_index.asking import PROMPT_WAYS, WAYS, answering, ask, is_streamed, items_of, model_at, sent
 from tests.script_server import ScriptServer
 from tests.subcases import subcases
 
 SUM = "What is 6 * 7?"
-MINE = Provider(
-    name="mine",
-    routes=(
-        Route(protocol="openai", base_url="http://localhost:1/v1"),
-        Route(protocol="native", base_url="http://localhost:1/api", key_in="body"),
-    ),
-)
 
 
 def llm_on(emulator: Emulator, protocol: str = "native", **given: Any) -> AKICompletion:
@@ -45,36 +36,12 @@ def test_a_prompt_goes_out_as_it_is_and_text_comes_back(fresh_emulator: Emulator
     assert (details["model_name"], details["native_model_name"]) == ("qwen3.6-35b", "Qwen3.6-35B")
 
 
-@subcases("way", PROMPT_WAYS)
-@pytest.mark.parametrize("protocol", ["openai", "anthropic"])
-def test_a_chat_protocol_gets_the_prompt_as_one_user_message(fresh_emulator: Emulator, protocol: str, way: Any):
-    assert ask(llm_on(fresh_emulator, protocol), way, SUM).text == "6 * 7 = 42."
-    (message,) = fresh_emulator.requests[-1].body["messages"]
-    assert message["role"] == "user"
-
-
 @subcases("way", WAYS)
 def test_a_conversation_becomes_one_prompt_or_one_in_the_users_form(fresh_emulator: Emulator, way: Any):
     messages = [ChatMessage(role="system", content="Be short."), ChatMessage(SUM)]
     assert ask(llm_on(fresh_emulator), way, messages).message.content == "6 * 7 = 42."
     ask(llm_on(fresh_emulator, messages_to_prompt=lambda messages: f"<s>{messages[-1].content}</s>"), way, SUM)
     assert prompts(fresh_emulator) == [f"system: Be short.\nuser: {SUM}\nassistant: ", f"<s>{SUM}</s>"]
-
-
-@subcases("way", ALL_WAYS)
-def test_fields_of_the_call_win_over_those_of_the_model(server: ScriptServer, way: Any):
-    ask(model_at(server, AKICompletion, protocol="openai", temperature=0, max_tokens=5), way, "hi", temperature=0.5)
-    assert (sent(server)["temperature"], sent(server)["max_tokens"]) == (0.5, 5)
-
-
-@pytest.mark.parametrize(
-    ("provider", "protocol"),
-    [("aki", "native"), ("aacflow", "openai"), ("ak_ai_core", "openai"), (MINE, "native")],
-    ids=["aki", "aacflow", "ak_ai_core", "own"],
-)
-def test_the_protocol_is_native_where_there_is_one_else_the_providers_first(provider: Any, protocol: str):
-    assert AKICompletion(model="m", provider=provider).protocol == protocol
-    assert AKICompletion(model="m", provider=provider, protocol="openai").protocol == "openai"
 
 
 def test_an_object_is_read_out_of_the_text(server: ScriptServer):

@@ -91,55 +91,25 @@ class Callbacks(BaseCallbackHandler):
         pass
 
 
-def counter_and_manager() -> tuple[TokenCountingHandler, CallbackManager]:
-    counter = TokenCountingHandler(tokenizer=lambda _: [0] * 7)
-    return counter, CallbackManager([counter])
+def a_counter() -> TokenCountingHandler:
+    """Estimates seven tokens for any text."""
+    return TokenCountingHandler(tokenizer=lambda _: [0] * 7)
 
 
-# Tokens
-
-
-@each_class
-@subcases("way", ALL_WAYS)
-def test_a_token_counter_counts_what_the_server_counted_else_estimates(server: ScriptServer, cls: Any, way: Any):
-    for usage in (COUNTED, None):
-        server.always = answering("Hello", usage=usage)
-        counter, manager = counter_and_manager()
-        ask(model_at(server, cls, protocol="openai", callback_manager=manager), way, "hi")
-        assert len(counter.llm_token_counts) == 1
-        if usage is None:
-            assert counter.completion_llm_token_count == 7
-        else:
-            assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (1234, 56)
-
-
-@subcases("way", WAYS)
-def test_calls_of_tools_are_counted_as_the_server_did(server: ScriptServer, way: Any):
-    server.always = answering(None, call("f", "{}"), usage=COUNTED)
-    counter, manager = counter_and_manager()
-    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
-    ask(model_at(server, callback_manager=manager), way, "hi", tools=[tool])
-    assert counter.total_llm_token_count == 1290
-
-
-@subcases("way", ALL_WAYS)
-def test_a_token_counter_counts_what_a_job_cost(fresh_emulator, way: Any):
-    counter, manager = counter_and_manager()
-    native = {"protocol": "native", "base_url": fresh_emulator.native_url, "callback_manager": manager}
-    last = ask(model_on(fresh_emulator, cls=AKICompletion, **native), way, "hi")
-    assert counter.total_llm_token_count == last.additional_kwargs["total_tokens"] > 0
-
-
-# Instrumentation
+def heard_by(*handlers: Any) -> dict[str, Any]:
+    """The field of a model that calls these handlers back."""
+    return {"callback_manager": CallbackManager(list(handlers))}
 
 
 @each_class
 @subcases("way", ALL_WAYS)
-def test_a_call_is_told_of_once_from_start_to_end_without_secrets(
+def test_events_callbacks_and_counters_are_told_of_a_call_once_without_secrets(
     server: ScriptServer, told: Events, cls: Any, way: Any
 ):
     server.always = answering("Hello", usage=COUNTED)
-    items = items_of(model_at(server, cls, protocol="openai", default_headers=HEADERS), way, "hi", temperature=0)
+    handler, counter = Callbacks(), a_counter()
+    llm = model_at(server, cls, protocol="openai", default_headers=HEADERS, **heard_by(handler, counter))
+    items = items_of(llm, way, "hi", temperature=0)
     kind = "LLMCompletion" if way in PROMPT_WAYS else "LLMChat"
     between = [f"{kind}InProgressEvent"] * len(items) if is_streamed(way) else []
     assert told.names == [f"{kind}StartEvent", *between, f"{kind}EndEvent"]
@@ -147,9 +117,48 @@ def test_a_call_is_told_of_once_from_start_to_end_without_secrets(
     assert (start.model_dict["model_name"], start.additional_kwargs) == ("qwen3.6-35b", {"temperature": 0})
     assert end.response.additional_kwargs["total_tokens"] == 1290
     assert (end.response.message.content if kind == "LLMChat" else end.response.text) == "Hello"
-    texts = " ".join(event.model_dump_json() for event in told.events)
+    ((started, first),) = handler.starts
+    ((ended, last),) = handler.ends
+    assert (started, ended) == (CBEventType.LLM, CBEventType.LLM)
+    assert first[EventPayload.SERIALIZED]["model_name"] == "qwen3.6-35b"
+    name = EventPayload.COMPLETION if way in PROMPT_WAYS else EventPayload.RESPONSE
+    assert last[name].additional_kwargs["total_tokens"] == 1290
+    assert len(counter.llm_token_counts) == 1
+    assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (1234, 56)
+    texts = f"{[event.model_dump_json() for event in told.events]} {first} {last}"
     assert KEY not in texts
     assert "not-for-events" not in texts
+
+
+# Tokens
+
+
+@subcases("way", ALL_WAYS)
+def test_a_token_counter_estimates_where_the_server_did_not_count(server: ScriptServer, way: Any):
+    server.always = answering("Hello", usage=None)
+    counter = a_counter()
+    ask(model_at(server, **heard_by(counter)), way, "hi")
+    assert (len(counter.llm_token_counts), counter.completion_llm_token_count) == (1, 7)
+
+
+@subcases("way", WAYS)
+def test_calls_of_tools_are_counted_as_the_server_did(server: ScriptServer, way: Any):
+    server.always = answering(None, call("f", "{}"), usage=COUNTED)
+    counter = a_counter()
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    ask(model_at(server, **heard_by(counter)), way, "hi", tools=[tool])
+    assert counter.total_llm_token_count == 1290
+
+
+@subcases("way", ALL_WAYS)
+def test_a_token_counter_counts_what_a_job_cost(fresh_emulator, way: Any):
+    counter = a_counter()
+    native = {"protocol": "native", "base_url": fresh_emulator.native_url, **heard_by(counter)}
+    last = ask(model_on(fresh_emulator, cls=AKICompletion, **native), way, "hi")
+    assert counter.total_llm_token_count == last.additional_kwargs["total_tokens"] > 0
+
+
+# Errors, and more than one call
 
 
 @subcases("way", [way for way in ALL_WAYS if is_streamed(way)])
@@ -173,7 +182,7 @@ def test_a_structured_prediction_is_told_of_once_around_its_rounds(server: Scrip
 
     server.always = respond
     handler = Callbacks()
-    llm = model_at(server, callback_manager=CallbackManager([handler]))
+    llm = model_at(server, **heard_by(handler))
     assert results(getattr(llm, how), Joke, PromptTemplate("A joke."))[-1] == Joke(setup="Why?")
     names = [name for name in told.names if "Structured" in name]
     assert (names[0], names[-1]) == ("LLMStructuredPredictStartEvent", "LLMStructuredPredictEndEvent")
@@ -182,38 +191,21 @@ def test_a_structured_prediction_is_told_of_once_around_its_rounds(server: Scrip
     assert len(handler.ends) == 2
 
 
-# Callbacks
-
-
 @subcases("way", ALL_WAYS)
 def test_an_error_ends_the_callbacks_event(server: ScriptServer, way: Any):
     server.always = WRONG_KEY
     handler = Callbacks()
     with pytest.raises(ours.AuthenticationError):
-        ask(model_at(server, callback_manager=CallbackManager([handler])), way, "hi")
+        ask(model_at(server, **heard_by(handler)), way, "hi")
     # LlamaIndex tells of an error outside of a trace once more, as an event of its own.
     assert [kind for kind, _ in handler.starts if kind != CBEventType.EXCEPTION] == [CBEventType.LLM]
     ((_, payload),) = [end for end in handler.ends if end[0] != CBEventType.EXCEPTION]
     assert type(payload[EventPayload.EXCEPTION]) is ours.AuthenticationError
 
 
-@subcases("way", ALL_WAYS)
-def test_a_callback_gets_each_call_once_and_no_key(server: ScriptServer, way: Any):
-    server.always = answering("Hello", usage=COUNTED)
-    handler = Callbacks()
-    ask(model_at(server, callback_manager=CallbackManager([handler])), way, "hi")
-    ((started, start),) = handler.starts
-    ((ended, end),) = handler.ends
-    assert (started, ended) == (CBEventType.LLM, CBEventType.LLM)
-    assert start[EventPayload.SERIALIZED]["model_name"] == "qwen3.6-35b"
-    name = EventPayload.COMPLETION if way in PROMPT_WAYS else EventPayload.RESPONSE
-    assert end[name].additional_kwargs["total_tokens"] == 1290
-    assert KEY not in f"{start} {end}"
-
-
 def test_a_stream_that_is_left_early_ends_its_event(server: ScriptServer):
     handler = Callbacks()
-    stream = model_at(server, callback_manager=CallbackManager([handler])).stream_chat([ChatMessage("hi")])
+    stream = model_at(server, **heard_by(handler)).stream_chat([ChatMessage("hi")])
     next(stream)
     stream.close()
     assert len(handler.ends) == 1

@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 from llama_index.core.base.llms.types import (
     AudioBlock,
-    CacheControl,
-    CachePoint,
     ChatMessage,
     CitableBlock,
     CitationBlock,
@@ -43,8 +41,6 @@ CALL = ToolCallBlock(tool_call_id="call_1", tool_name="look", tool_kwargs={"at":
 SENT_CALL = call("look", '{"at": "Köln"}')
 CALLS = {"tool_calls": [SENT_CALL]}
 OF_CALL = {"tool_call_id": "call_1"}
-EPHEMERAL = CachePoint(cache_control=CacheControl(type="ephemeral"))
-MARK = {"cache_control": {"type": "ephemeral", "ttl": "5m"}}
 
 
 def data_url(kind: str, data: bytes) -> str:
@@ -84,10 +80,6 @@ MESSAGES: dict[str, tuple[ChatMessage, dict[str, Any]]] = {
     "an empty user": (message("user", ""), turn("user", "")),
     "system": (message("system", "be kind"), turn("system", "be kind")),
     "developer": (message("developer", "be kind"), turn("system", "be kind")),
-    "system in blocks": (
-        message("system", "be", EPHEMERAL, "kind"),
-        turn("system", [text("be", **MARK), text("kind")]),
-    ),
     "assistant": (message("assistant", "hello"), turn("assistant", "hello")),
     "chatbot": (message("chatbot", "hello"), turn("assistant", "hello")),
     "model": (message("model", "hello"), turn("assistant", "hello")),
@@ -140,7 +132,6 @@ BLOCKS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
     "mp3": (AudioBlock(audio=WAV, format="mp3"), [audio("mp3")]),
     "audio's URL": (AudioBlock(url=LINK, format="wav"), [{"type": "audio_url", "audio_url": {"url": LINK}}]),
     "video's URL": (VideoBlock(url=LINK), [{"type": "video_url", "video_url": {"url": LINK}}]),
-    "cache point": (EPHEMERAL, []),
     "citable": (
         CitableBlock(title="T", source="S", content=[TextBlock(text="look"), ImageBlock(image=PNG)]),
         [text("T (S):"), text("look"), IMAGE],
@@ -205,8 +196,7 @@ def test_each_kind_of_block_is_sent_in_openais_form_and_nothing_is_fetched(scrip
     block, parts = BLOCKS[kind]
     original = message("user", "first", block, ImageBlock(image=PNG))
     before = original.model_dump_json()
-    first = text("first", **(MARK if block is EPHEMERAL else {}))
-    assert sent_messages(scripted, original) == [turn("user", [first, *parts, IMAGE])]
+    assert sent_messages(scripted, original) == [turn("user", [text("first"), *parts, IMAGE])]
     assert original.model_dump_json() == before
 
 

@@ -6,8 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from llama_index.core import Settings, get_response_synthesizer
-from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
+from llama_index.core import get_response_synthesizer
 from llama_index.core.chat_engine import CondensePlusContextChatEngine, ContextChatEngine, SimpleChatEngine
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.query_engine import RetrieverQueryEngine
@@ -19,7 +18,6 @@ from pydantic import BaseModel
 import aki_transport.errors as ours
 from llama_index_aki import AKI, AKICompletion
 from tests.llama_index.asking import answering, model_at, model_on, results, sent
-from tests.scenarios import tokens
 from tests.scenarios.table import broken
 from tests.script_server import ScriptServer
 
@@ -44,12 +42,6 @@ def retriever() -> BM25Retriever:
 
 def engine(llm: Any, retriever: BM25Retriever, **given: Any) -> RetrieverQueryEngine:
     return RetrieverQueryEngine.from_args(retriever, llm=llm, **given)
-
-
-def synthesized(llm: AKI, mode: ResponseMode, texts: Any, *, awaited: bool = False, **given: Any) -> Any:
-    synthesizer = get_response_synthesizer(llm=llm, response_mode=mode, **given)
-    nodes = [NodeWithScore(node=TextNode(text=text), score=1.0) for text in texts]
-    return results(synthesizer.asynthesize if awaited else synthesizer.synthesize, QUESTION, nodes)[0]
 
 
 def contents(server: ScriptServer, at: int = -1) -> str:
@@ -105,22 +97,12 @@ def test_a_stream_that_breaks_off_reaches_the_caller(server: ScriptServer, retri
         list(response.response_gen)
 
 
-def test_the_servers_counts_reach_a_query(server: ScriptServer, retriever: BM25Retriever):
-    server.always = answering("In 2019.", usage=tokens(1234, 56))
-    counter = TokenCountingHandler(tokenizer=lambda _: [0])
-    Settings.callback_manager = CallbackManager([counter])  # a synthesizer gives it to its model
-    response: Any = engine(model_at(server), retriever, streaming=True).query(QUESTION)
-    list(response.response_gen)
-    assert counter.total_llm_token_count == 1290
-
-
-# Synthesizers
-
-
 def test_documents_larger_than_the_window_are_asked_for_in_parts(server: ScriptServer):
     server.always = IN_2019
     llm = model_at(server, context_window=3000, max_tokens=500)
-    assert "In 2019." in str(synthesized(llm, ResponseMode.COMPACT, ["The warehouse holds tyres. " * 1000]))
+    long = NodeWithScore(node=TextNode(text="The warehouse holds tyres. " * 1000), score=1.0)
+    synthesizer = get_response_synthesizer(llm=llm, response_mode=ResponseMode.COMPACT)
+    assert "In 2019." in str(synthesizer.synthesize(QUESTION, [long]))
     assert len(server.requests) > 1
     assert all(len(request.body) < 3000 * 6 for request in server.requests)
 

@@ -103,22 +103,20 @@ def test_probabilities_of_tokens_are_given(server: ScriptServer, way: Way):
 
 
 @pytest.mark.parametrize("how", ["stream_chat", "astream_chat"])
-async def test_a_stream_that_is_left_early_frees_its_connection(server: ScriptServer, how: str):
-    server.always = HANGING
-    llm = model_at(server, model_listing=False)
-    stream = getattr(llm, how)(HI)
-    if how == "astream_chat":
-        stream = await stream
-        item = await anext(stream)
-    else:
-        item = await asyncio.to_thread(next, stream)
-    assert item.delta == "Hel"
-    del stream
-    gc.collect()
-    async with asyncio.timeout(60):
-        while server.open_connections:  # noqa: ASYNC110  another thread closes them
-            await asyncio.sleep(0.01)
-    await llm.aclose()
+async def test_a_stream_that_is_left_early_frees_its_connection(how: str):
+    with ScriptServer(HANGING) as server:
+        stream = getattr(model_at(server, model_listing=False), how)(HI)
+        if how == "astream_chat":
+            stream = await stream
+            item = await anext(stream)
+        else:
+            item = await asyncio.to_thread(next, stream)
+        assert item.delta == "Hel"
+        del stream
+        gc.collect()
+        async with asyncio.timeout(60):
+            while server.open_connections:  # noqa: ASYNC110  another thread closes them
+                await asyncio.sleep(0.01)
 
 
 async def test_a_stream_that_was_never_begun_sends_nothing(server: ScriptServer):
@@ -148,7 +146,7 @@ def characters_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_long_arguments_in_many_pieces_are_read_at_a_linear_cost(server: ScriptServer, monkeypatch):
     lengths = characters_read(monkeypatch)
     counts = []
-    for letters in (2_500, 25_000):
+    for letters in (1_000, 10_000):
         server.always = answering(None, call("get_weather", json.dumps({"city": "x" * letters})))
         lengths.clear()
         read_by_agents = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 from functools import reduce
 from operator import add
@@ -21,7 +20,7 @@ from llama_index_aki import AKI
 from tests.anthropic_script import said
 from tests.langchain.asking import WAYS as LANGCHAIN_WAYS
 from tests.langchain.asking import Way, is_streamed, pieces_of
-from tests.llama_index.asking import AGENT_WARNINGS
+from tests.llama_index.asking import AGENT_WARNINGS, run
 from tests.requests.frameworks import WAYS, aki, ask, chat_aki
 from tests.scenarios import KEY, MODEL
 from tests.script_server import Request, ScriptServer
@@ -242,13 +241,8 @@ def test_an_agent_of_langchain_gives_the_signed_thought_back_first(fresh_emulato
 
 @pytest.mark.parametrize("streaming", [False, True])
 def test_an_agent_of_llama_index_gives_the_signed_thought_back_first(fresh_emulator: Emulator, streaming: bool):
-    async def awaited() -> tuple[str, list[Any]]:
-        agent = FunctionAgent(tools=[get_weather], llm=model_on(fresh_emulator, AKI), streaming=streaming)
-        handler = agent.run(QUESTION)
-        events = [event async for event in handler.stream_events()]
-        return str(await handler), events
-
-    text, events = asyncio.run(awaited())
+    agent = FunctionAgent(tools=[get_weather], llm=model_on(fresh_emulator, AKI), streaming=streaming)
+    text, events = run(agent, QUESTION)
     assert text == "Sunny in Munich."
     told = "".join(event.thinking_delta or "" for event in events if isinstance(event, AgentStream))
     assert (check_bodies(fresh_emulator, streamed=streaming) in told) is streaming

@@ -29,7 +29,6 @@ _NOTHING = tokens(5, 0)
 _NOTHING_REPLY = replied("", top={"usage": _NOTHING})
 _NOTHING_STREAM = sse(ROLE, STOP, counted(_NOTHING))
 _INVALID = Fails("InvalidResponseError")
-
 CHOICES = (
     # AKI.IO's page: an answer as documented, the measure for all other rows.
     Scenario("plain", HELLO_REPLY, HELLO_STREAM, HELLO),
@@ -187,6 +186,20 @@ CONTENT = (
         None,
         sse(*(choices({"index": 0, "message": {"content": text}}) for text in ("Hel", "lo")), STOP, COUNT),
         HELLO,
+    ),
+    # A proxy (BerriAI/litellm#8455): `message` with all of the text so far.
+    Scenario(
+        "message-so-far-in-each-event",
+        None,
+        sse(*(choices({"index": 0, "message": {"content": text}}) for text in ("Hel", "Hello", "Hello")), STOP, COUNT),
+        HELLO,
+    ),
+    # MiniMax (ENTERPILOT/GoModel#1068): the stream ends with the whole answer.
+    Scenario(
+        "message-behind-the-stream",
+        None,
+        sse(chunk("Hel", reasoning_content="hm", x=[1]), chunk("lo"), STOP, reply(reasoning_content="hm", x=[1])),
+        replace(HELLO, reasoning="hm"),
     ),
     # Azure OpenAI (microsoft/agent-framework#5734): the last event has a finish reason and `delta` null.
     Scenario(

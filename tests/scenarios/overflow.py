@@ -209,6 +209,14 @@ _LOOKALIKES = (
         code="rate_limit_exceeded",
         requests=3,
     ),
+    # Bedrock (earendil-works/pi packages/ai/src/utils/overflow.ts): words for a rate limit, here with 500.
+    refused(
+        "too-many-tokens-for-now-500",
+        json_answer({"message": "Too many tokens, please wait before trying again."}, 500),
+        "ServerError",
+        "please wait",
+        requests=3,
+    ),
     # Not seen in public: an image over the limit is no conversation over the limit.
     refused(
         "image-too-large-400",

@@ -81,10 +81,8 @@ def _responses(evidence: Evidence) -> Texts:
             yield type(error).__name__, f"{error.response.text} {error.response.headers.raw}"
 
 
-def _tracebacks(evidence: Evidence) -> Texts:
-    for error in evidence.errors:
-        shown = traceback.TracebackException.from_exception(error, capture_locals=True)
-        yield type(error).__name__, "".join(shown.format())
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
 
 def _rich_tracebacks(evidence: Evidence) -> Texts:
@@ -194,7 +192,7 @@ PLACES: tuple[Place, ...] = (
         _responses,
         lambda e, key: e.errors.append(APIStatusError("no", status_code=400, headers={"x-echo": key})),
     ),
-    Place("tracebacks with locals", _tracebacks, _raise_with_local),
+    Place("tracebacks with locals", _each("errors", _traceback), _raise_with_local),
     Place("tracebacks with locals, as rich prints them", _rich_tracebacks, _raise_with_local),
     Place(
         "public objects: repr, str, what they hold",

@@ -27,6 +27,7 @@ from tests.transport import anthropic_says, native_says
 from tests.transport.asking import MODEL, request_for
 
 PATHS = {"openai": "v1", "anthropic": "anthropic", "native": "api"}
+CLASSES = (ChatAKI, AKILLM, AKI, AKICompletion)
 MODELS = {"openai": MODEL, "anthropic": MODEL, "native": native_says.CHAT}
 
 
@@ -98,8 +99,8 @@ def use_all(evidence):
         patch.setattr(polling, "pause", lambda *_, **__: 0.0)
         for protocol in PATHS:
             _answer(server, GOOD[protocol])
-            for name, model in _models(server, protocol, evidence).items():
-                evidence.objects[f"{protocol} {name}"] = model
+            for cls in CLASSES:
+                model = evidence.objects[f"{protocol} {cls.__name__}"] = _made(cls, server, protocol, evidence)
                 _call(evidence, model)
             for name in FAILURES:
                 _fail(server, protocol, name, evidence)
@@ -129,14 +130,9 @@ def at(server, protocol, **fields):
     return {"protocol": protocol, "base_url": base_url, "api_key": KEY, "max_retries": 0, **fields}
 
 
-def _models(server, protocol, evidence, **fields):
-    options = {"model": MODELS[protocol], **at(server, protocol, **fields)}
-    return {
-        "ChatAKI": ChatAKI(**options, callbacks=evidence.tracers),
-        "AKI": AKI(**options, callback_manager=evidence.callbacks),
-        "AKILLM": AKILLM(**options, callbacks=evidence.tracers),
-        "AKICompletion": AKICompletion(**options, callback_manager=evidence.callbacks),
-    }
+def _made(cls, server, protocol, evidence, **fields):
+    watched = {"callbacks": evidence.tracers} if cls in (ChatAKI, AKILLM) else {"callback_manager": evidence.callbacks}
+    return cls(model=MODELS[protocol], **at(server, protocol, **fields), **watched)
 
 
 def _call(evidence, model, *, is_async=False, streamed=False):
@@ -162,12 +158,10 @@ def _fail(server, protocol, name, evidence):
     _answer(server, FAILURES[name])
     turn = list(FAILURES).index(name)
     slow = {"timeout": 0.1} if name == "silence" else {}
-    if name != OTHER_MODEL:
-        models = _models(
-            server, protocol, evidence, on_model_fallback="raise" if name == "fallback" else "warn", **slow
-        )
-        for number, model in enumerate((models["ChatAKI"], models["AKI"])):
-            _call(evidence, model, is_async=turn % 2 == number, streamed=name in ("event", "stream cut"))
+    fallback = "raise" if name == "fallback" else "warn"
+    for number, cls in enumerate((ChatAKI, AKI) if name != OTHER_MODEL else ()):
+        model = _made(cls, server, protocol, evidence, on_model_fallback=fallback, **slow)
+        _call(evidence, model, is_async=turn % 2 == number, streamed=name in ("event", "stream cut"))
     client = Client(**at(server, protocol, **slow))
     with _keeping(evidence):
         if turn & 1:
@@ -180,9 +174,11 @@ def _fail(server, protocol, name, evidence):
 def _without_key_argument(server, protocol, evidence):
     _answer(server, GOOD[protocol])
     # Watched by nobody: what watches cannot be pickled.
-    for name, model in _models(server, protocol, Evidence(), api_key=None).items():
+    for cls in CLASSES:
+        model = evidence.of_environment[f"{protocol} {cls.__name__}"] = _made(
+            cls, server, protocol, Evidence(), api_key=None
+        )
         _call(evidence, model)
-        evidence.of_environment[f"{protocol} {name}"] = model
     evidence.of_environment[f"{protocol} tool"] = _tools(server, "openai", api_key=None)["generate"]
 
 
@@ -224,7 +220,7 @@ def _refuse(evidence):
     """What is wrong before anything is sent."""
     wrong = ({"base_url": "http://aki.io/v1"}, {"default_headers": {"x": "a\nb"}}, {"protocol": "odd"})
     for fields in (*wrong, {"api_base": "https://aki.io/v1"}):
-        for cls in (ChatAKI, AKILLM, AKI, AKICompletion):
+        for cls in CLASSES:
             with _keeping(evidence):
                 cls(**{"model": MODEL, **fields})
         if fields in wrong:

@@ -103,9 +103,8 @@ def added_up(deltas: Iterable[ChatDelta]) -> ChatReply:
     assert [delta.reply for delta in deltas[:-1]] == [None] * (len(deltas) - 1)
     reply = deltas[-1].reply
     assert reply is not None
-    assert "".join(delta.text for delta in deltas) == reply.text
-    assert "".join(delta.reasoning for delta in deltas) == reply.reasoning
-    assert "".join(delta.refusal for delta in deltas) == reply.refusal
+    for name in ("text", "reasoning", "refusal"):
+        assert "".join(getattr(delta, name) for delta in deltas) == getattr(reply, name)
     calls: dict[int, ToolCall] = {}
     for piece in (piece for delta in deltas for piece in delta.tool_calls):
         so_far = calls.get(piece.position, ToolCall("", "", ""))

@@ -33,12 +33,7 @@ Handler: TypeAlias = Callable[[socket.socket, int], None]
 
 @dataclass
 class Place:
-    """A server of this file.
-
-    Attributes:
-        made: How many connections were made to it.
-        open: How many of them are open.
-    """
+    """A server of this file, with how many connections were made to it, and how many of them are open."""
 
     port: int
     scheme: str = "http"
@@ -180,8 +175,6 @@ class ServerTls:
 
 
 def dripping(data: bytes) -> Handler:
-    """Answers one byte after the other."""
-
     def handle(connection: socket.socket, _: int) -> None:
         connection.recv(65536)
         for byte in data:

@@ -60,9 +60,6 @@ def test_an_unsafe_url_is_refused_before_anything_is_sent(url):
 )
 def test_a_safe_url_is_taken(url):
     assert Client(base_url=url).base_url == url.rstrip("/")
-
-
-def test_plain_http_is_taken_where_it_is_allowed():
     assert Client(base_url="http://10.0.0.1/v1", allow_insecure=True).base_url == "http://10.0.0.1/v1"
 
 
@@ -87,21 +84,18 @@ def test_the_key_is_looked_for_in_order(way, server, monkeypatch):
     assert server.requests[-1].headers["authorization"] == "Bearer explicit"
 
 
-@pytest.mark.parametrize("key", ["a\r\nx: y", "a\nb", "a b", "schl\u00fcssel", "a\0", "a\x7f"])
-def test_a_key_that_no_header_takes_is_refused_without_showing_it(key):
-    with pytest.raises(errors.ConfigurationError) as caught:
-        Client(api_key=key)
-    assert key not in str(caught.value)
-    assert key not in repr(caught.value)
-
-
 @pytest.mark.parametrize(
-    "headers",
-    [{"x": "a\r\nb: c"}, {"x": "a\nb"}, {"x\r\n": "a"}, {"": "a"}, {"a b": "c"}, {"x": "\u00fc"}, {"x": "\0"}],
+    ("field", "value"),
+    [
+        *(("api_key", key) for key in ("a\r\nx: y", "a\nb", "a b", "schl\u00fcssel", "a\0", "a\x7f")),
+        *(("default_headers", {"x": value}) for value in ("a\r\nb: c", "a\nb", "\u00fc", "\0")),
+        *(("default_headers", {name: "a"}) for name in ("x\r\n", "", "a b")),
+    ],
 )
-def test_headers_that_http_does_not_take_are_refused(headers):
-    with pytest.raises(errors.ConfigurationError, match="default_headers"):
-        Client(default_headers=headers)
+def test_what_no_header_takes_is_refused_without_showing_it(field, value):
+    with pytest.raises(errors.ConfigurationError, match=field if field != "api_key" else "key") as caught:
+        Client(**{field: value})
+    assert field != "api_key" or value not in f"{caught.value} {caught.value!r}"
 
 
 def test_a_call_has_the_documented_defaults_and_shows_neither_headers_nor_form():

@@ -8,6 +8,7 @@ import traceback
 from dataclasses import replace
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 
@@ -16,6 +17,7 @@ from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, sse, text_answer
 from tests.transport.asking import (
     KEY,
+    Way,
     alive,
     client_for,
     good,
@@ -28,6 +30,7 @@ from tests.transport.asking import (
     true,
 )
 from tests.transport.raw_server import HEAD, answering, hanging, refusing, serving
+from tests.transport.test_decoding import Pieces
 
 STREAM = HEAD + b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -161,6 +164,47 @@ def test_a_cancelled_call_raises_that_alone(way, server):
         await task
 
     run(cancel())
+
+
+@pytest.mark.usefixtures("own_client")
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_interrupt_leaves_no_frame_of_a_library(server, monkeypatch, streamed):
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", interrupt)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        Way(streamed=streamed, is_async=False).ask(client_for(server, model_listing=False))
+    check_frames(caught.value)
+
+
+class OnlyIterated:
+    """The pieces of a body of someone else's making: no generator, and nothing that can be closed."""
+
+    def __init__(self, pieces: Any) -> None:
+        self._pieces = pieces
+
+    def __aiter__(self) -> Any:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._pieces)
+
+
+class OwnResponse(httpx.Response):
+    def aiter_raw(self, chunk_size: int | None = None) -> Any:
+        return OnlyIterated(super().aiter_raw(chunk_size))
+
+
+@in_every_async_way
+def test_a_body_that_can_only_be_iterated_is_read(way):
+    answer = streamed("Hello") if way.streamed else replied()
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        return OwnResponse(200, headers=answer.headers, stream=Pieces(b"".join(answer.chunks), [5]))
+
+    mine = httpx.AsyncClient(transport=httpx.MockTransport(respond))
+    assert way.ask(Client(api_key=KEY, http_async_client=mine, model_listing=False)).text == "Hello"
 
 
 def test_a_long_error_that_comes_in_one_piece_keeps_its_beginning():

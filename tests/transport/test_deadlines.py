@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -82,22 +81,6 @@ def test_what_drips_behind_the_end_of_a_stream_is_not_waited_for(stream_way, ser
     server.always = replace(complete, chunks=(*complete.chunks, *(b": more\n\n",) * 500), chunk_delay=0.02)
     with patient(BOUND):
         assert stream_way.ask(client_for(server, total_timeout=None)).text == "Hello"
-
-
-@pytest.mark.parametrize("total_timeout", [None, 5])
-@in_every_way
-def test_time_is_kept_without_a_thread_for_each_call(way, server, monkeypatch, total_timeout):
-    server.always = good
-    client = client_for(server, total_timeout=total_timeout)
-    started: list[threading.Thread] = []
-    start = threading.Thread.start
-    monkeypatch.setattr(threading.Thread, "start", lambda thread: (started.append(thread), start(thread))[1])
-
-    with way.on_one_loop() as ask:
-        ask(client)
-        started.clear()  # a loop asks for the addresses of a host in a thread
-        assert [ask(client).text for _ in range(5)] == ["Hello"] * 5
-        assert started == []
 
 
 def read_slowly(way: Way, client: Client, pause: float, after: int = 1) -> Iterator[str]:

@@ -43,7 +43,7 @@ def test_no_pause_is_none_and_none_is_long(age, stream):
     assert FIRST_PAUSE <= pause(age, stream=stream) <= longest
 
 
-@pytest.mark.parametrize(("seconds", "most"), [(1, 30), (10, 50), (100, 100), (590, 350)])
+@pytest.mark.parametrize(("seconds", "most"), [(1, 30), (10, 50), (590, 350)])
 @in_every_chat
 def test_a_long_job_is_looked_at_seldom(chat_way, seconds, most, clock):
     worker = Worker(lambda: done() if clock.passed >= seconds else working())
@@ -91,7 +91,7 @@ def response(status: int, message: str = "no worker") -> httpx.Response:
         *((response(503), errors.ServerError, seconds) for seconds in (5.5, 60)),
         *(
             (response(503, words), errors.ServerError, 0)
-            for words in ("The job timed out.", "time-out", "deadline exceeded")
+            for words in ("timeout", "timed out", "time-out", "deadline exceeded")
         ),
         (httpx.Response(200, text="{"), errors.InvalidResponseError, 0),
         (refused(401, "no"), errors.AuthenticationError, 0),
@@ -246,17 +246,16 @@ def test_jobs_side_by_side_keep_their_own(server):
 
     def answer(request: Request) -> Answer:
         if "/call/" in request.path:
-            said = json.loads(request.json["chat_context"])[0]["content"]
-            return json_answer({**STARTED, "job_id": f"JID#{said}"}, end="keep-alive")
-        job_id = request.json["job_id"]
-        return json_answer({**done(job_id), "job_id": job_id}, end="keep-alive")
+            job = {**STARTED, "job_id": f"JID#{json.loads(request.json['chat_context'])[0]['content']}"}
+        else:
+            job = {**done(request.json["job_id"]), "job_id": request.json["job_id"]}
+        return json_answer(job, end="keep-alive")
 
     server.always = answer
 
     async def ask_many() -> list[str]:
-        client = native(server)
-        replies = await asyncio.gather(*(client.achat(request_for(CHAT, str(number))) for number in range(20)))
-        await client.aclose()
+        async with native(server) as client:
+            replies = await asyncio.gather(*(client.achat(request_for(CHAT, str(number))) for number in range(20)))
         return [reply.text for reply in replies]
 
     assert run(ask_many()) == [f"JID#{number}" for number in range(20)]

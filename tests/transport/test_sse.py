@@ -94,19 +94,22 @@ def test_any_bytes_cut_anywhere_are_read_as_the_witness_reads_them(noise, cut):
     assert events(body, cut) == events(body, []) == events_by_the_witness(body)
 
 
-@pytest.mark.parametrize("read", [events, events_async])
-def test_what_is_no_event_does_not_add_up_to_one_that_is_too_large(read, monkeypatch):
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "MAX_EVENT", 100)
-    body = b": ping\n\ndata: a\n\n" * 50
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("read", [events, events_async])
+def test_what_is_no_event_does_not_add_up_to_one_that_is_too_large(read):
     edges = list(accumulate([8, 9] * 50))
-    assert read(body, edges) == [Payload("message", "a")] * 50
+    assert read(b": ping\n\ndata: a\n\n" * 50, edges) == [Payload("message", "a")] * 50
 
 
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("body", [b"data: " + b"x" * 101, b"data: x\n" * 20, b": " + b"x" * 101, b"\xff" * 101])
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_an_event_is_bounded_however_it_comes(body, size, monkeypatch):
-    monkeypatch.setattr(sse, "MAX_EVENT", 100)
-    decoder = sse.EventDecoder()
+def test_an_event_is_bounded_however_it_comes(body, size):
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     with pytest.raises(InvalidResponseError, match="an event is larger"):
-        list(map(decoder.feed, pieces))
+        list(map(sse.EventDecoder().feed, pieces))

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from aki_transport.emulator import Emulator
+from tests.script_server import ScriptServer
+
+
+@pytest.fixture
+def server(scripted: ScriptServer) -> ScriptServer:
+    """The server of the file's tests, with nothing said and nothing seen."""
+    scripted.reset()
+    return scripted
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    """Its jobs take a twentieth of their time."""
+    with Emulator(job_speed=20) as emulator:
+        yield emulator
