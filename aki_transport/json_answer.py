@@ -135,8 +135,13 @@ class _Search(Generic[T]):
         return self._inner(value, self.as_it_is, _MAX_DEPTH)
 
     def decoded(self, value: Any) -> T:
-        """The value in JSON that stands in a JSON string, by itself or in an object."""
-        return self._from_text(value) if isinstance(value, str) else self._inner(value, self._from_text, _MAX_DEPTH)
+        """The value in JSON that stands in a JSON string, by itself or in an object; or one with fields written so."""
+        if isinstance(value, str):
+            return self._from_text(value)
+        if isinstance(value, dict) and (fields := {name: _decoded(field) for name, field in value.items()}) != value:
+            with suppress(ValueError):
+                return self.as_it_is(fields)
+        return self._inner(value, self._from_text, _MAX_DEPTH)
 
     def any_form(self, value: Any) -> T:
         return _first(partial(form, value) for form in (self.as_it_is, self.unwrapped, self.decoded))
@@ -300,11 +305,15 @@ def _with_escapes(text: str) -> str:
 
 
 def _is_json(value: Any) -> bool:
-    try:
-        inner, _ = _decode(value.strip(), 0)
-    except ValueError:
-        return False
-    return isinstance(inner, dict | list)
+    return isinstance(_decoded(value), dict | list)
+
+
+def _decoded(value: Any) -> Any:
+    """The object or the list in a JSON string, else the value as it is."""
+    with suppress(ValueError):
+        if isinstance(value, str) and isinstance(inner := _decode(value.strip(), 0)[0], dict | list):
+            return inner
+    return value
 
 
 def opens_reasoning(text: str) -> bool:

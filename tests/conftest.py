@@ -94,7 +94,10 @@ def scripted() -> Iterator[ScriptServer]:
 
 @pytest.fixture(scope="module")
 def one_loop() -> Iterator[None]:
-    """`asyncio.run` goes on with one loop in all tests of a file, which share its connections."""
+    """`asyncio.run` goes on with one loop in all tests of a file, which share its connections.
+
+    Not for code that runs a loop in a thread of its own, nor for streams that are left: they end with their loop.
+    """
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner, pytest.MonkeyPatch.context() as patch:
         patch.setattr(asyncio, "run", runner.run)
         yield

@@ -203,6 +203,7 @@ def test_an_object_whose_fields_are_all_optional_is_not_made_of_anything(scripte
     fits, other = Names(names=["Ann"]), json.dumps({"names": ["Ann"]})
     rows = {
         **dict.fromkeys((f'{{"Names": {other}}}', f'{{"names": {other}}}', other), fits),
+        json.dumps({"names": '["Ann"]'}): fits,  # sgl-project/sglang#12456: a list as JSON text
         "{}": Names(),
         **dict.fromkeys(('{"Names": {}}', '{"title": "Names"}', "Nothing: {}", json.dumps(Names.model_json_schema()))),
     }

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce
 from itertools import product
 from operator import add
@@ -32,7 +35,7 @@ from llama_index_aki import AKI
 from tests.langchain import asking as in_langchain
 from tests.langchain.asking import WAYS, Ears, Way, is_streamed, pieces_of
 from tests.llama_index.asking import answer, answering, call, model_at, results, sent
-from tests.scenarios.table import BUSY, TOO_MANY, WRONG_KEY, broken, replied
+from tests.scenarios.table import BUSY, TOO_MANY, WRONG_KEY, broken, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 from tests.subcases import subcases
 
@@ -237,6 +240,27 @@ def test_a_named_method_that_the_service_refuses_is_an_error_with_its_words(
     with pytest.raises(ours.BadRequestError, match=field):
         asked(server, way, method)
     assert len(server.requests) == 1
+
+
+def test_a_connection_is_closed_where_an_error_holds_the_stream_in_a_cycle(scripted: ScriptServer) -> None:
+    scripted.always = lambda request: replace(
+        streamed(HALF, "words") if request.json.get("stream") else replied(HALF), end="keep-alive"
+    )
+    structured = in_langchain.model_at(scripted).with_structured_output(Joke)
+
+    def leave(ask: Callable[[str], Any]) -> None:
+        try:
+            list(ask("hi"))
+        except OutputParserException as error:
+            itself = error  # holds this frame and those of the stream
+            assert itself
+
+    with warnings.catch_warnings(record=True) as issued:
+        warnings.simplefilter("always", ResourceWarning)
+        for ask in (structured.invoke, structured.stream):  # over one connection
+            leave(ask)
+            gc.collect()
+    assert [str(each.message) for each in issued if each.category is ResourceWarning] == []
 
 
 @each_answer_without

@@ -136,6 +136,7 @@ class Connections(httpx.BaseTransport):
 
     def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies) -> None:
         self._free = _FreeLanes(partial(_Lane, ssl_context, proxies))
+        self._in_use: set[_Lane] = set()  # so that a stream that is collected in a cycle closes before its socket
         # A `SimpleQueue` may be put to while its own thread takes from it, which a collected stream does.
         self._tickets: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(MAX_CONNECTIONS):
@@ -150,12 +151,13 @@ class Connections(httpx.BaseTransport):
         lane: _Lane | None = None
         try:
             lane = self._free.take(request.url)
+            self._in_use.add(lane)
             lane.watch.begin(request.extensions.get("deadline"))
             response = lane.handle_request(request)
         except BaseException:
             if lane is not None:
                 lane.close()
-            self._tickets.put(None)
+            self._end_use(lane)
             raise
         response.stream = _Body(response.stream, partial(self._give_back, request.url, lane))
         response.extensions["end_by"] = lane.watch.end_by
@@ -169,7 +171,11 @@ class Connections(httpx.BaseTransport):
         try:
             self._free.give_back(url, lane)
         finally:
-            self._tickets.put(None)
+            self._end_use(lane)
+
+    def _end_use(self, lane: _Lane | None) -> None:
+        self._in_use.discard(lane)
+        self._tickets.put(None)
 
 
 class AsyncConnections(httpx.AsyncBaseTransport):

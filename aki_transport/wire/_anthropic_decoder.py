@@ -39,7 +39,6 @@ class AnthropicDecoder(AnswerDecoder):
     def __init__(self, request: ChatRequest, headers: Mapping[str, str], **options: Any) -> None:
         super().__init__(request, headers, **options)
         self._id: str | None = None
-        self._usage: dict[str, Any] = {}
         self._details: dict[str, Any] = {}
         self._last: Mapping[str, Any] = {}
         self._blocks: list[_Block] = []
@@ -124,11 +123,6 @@ class AnthropicDecoder(AnswerDecoder):
             if isinstance(delta.get("stop_sequence"), str):
                 self._details["stop_sequence"] = delta["stop_sequence"]
             self.complete = True
-
-    def _update_usage(self, usage: Any) -> None:
-        """Later counts win, except zeros: some services send the counts first and zeros at the end."""
-        if isinstance(usage, dict):
-            self._usage.update((name, value) for name, value in usage.items() if value or name not in self._usage)
 
     def _block_at(self, index: Any) -> _Block | None:
         """The block that was started last with this index; the last block if there is no index."""

@@ -89,6 +89,7 @@ class AnswerDecoder:
         self._empty_is_failure = empty_is_failure
         self._stream = stream
         self._model = ""
+        self._usage: dict[str, Any] = {}
         self._texts: list[str] = []
         self._reasonings: list[str] = []
         self._parts: list[Part] = []
@@ -181,6 +182,11 @@ class AnswerDecoder:
         if model and model != self._model and isinstance(model, str):
             self._on_model(model)
             self._model = model
+
+    def _update_usage(self, usage: Any) -> None:
+        """Later counts win, except zeros: some services send the counts first and zeros at the end."""
+        if isinstance(usage, dict):
+            self._usage.update((name, value) for name, value in usage.items() if value or name not in self._usage)
 
     def _split(self, text: str) -> tuple[str, str]:
         if self._reasonings:  # the service tells them apart
@@ -327,7 +333,7 @@ def read_usage(fields: Any, *, cached_are_apart: bool = False) -> Usage | None:
     return Usage(
         input_tokens=prompt,
         output_tokens=completion,
-        total_tokens=prompt + completion if total is None else total,
+        total_tokens=max(prompt + completion, total or 0),
         **details,
     )
 

@@ -31,7 +31,6 @@ class OpenAIDecoder(AnswerDecoder):
         self._request = request
         self._refusals: list[str] = []
         self._calls = ToolCallReader(tool_names(request))
-        self._usage: Mapping[str, Any] | None = None
         self._logprobs: list[Any] = []
         self._first: Mapping[str, Any] = {}
         self._last: Mapping[str, Any] = {}
@@ -54,7 +53,8 @@ class OpenAIDecoder(AnswerDecoder):
         if chunk is None:
             return None
         self._note_model(chunk.get("model"))
-        self._usage = chunk.get("usage") or self._usage
+        if chunk.get("usage"):
+            self._update_usage(chunk["usage"])
         self._first = self._first or chunk
         self._last = chunk
         self._fields.update(chunk)
@@ -125,16 +125,22 @@ class OpenAIDecoder(AnswerDecoder):
         return None
 
     def _whole_message(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> Any:
-        """The message in place of a delta; what is new in it, if it repeats a stream, as MiniMax does at the end."""
+        """The message in place of a delta; what is new in it, if it repeats what came before, as MiniMax's does."""
         message = choice.get("message")
-        if message is None or "delta" in choice or chunk.get("object") == "chat.completion.chunk":
+        if message is None or "delta" in choice:
             return message
-        self.complete = True
-        if not isinstance(message, dict) or self._first.get("object") != "chat.completion.chunk":
+        is_piece = chunk.get("object") == "chat.completion.chunk"
+        self.complete = self.complete or not is_piece
+        if not isinstance(message, dict):
             return message
-        seen = {"content": self._texts, "reasoning": self._reasonings, "refusal": self._refusals}
-        seen["reasoning_content"] = self._reasonings
-        return {name: value for name, value in message.items() if not seen.get(name, name in self._message_names)}
+        if not is_piece and self._first.get("object") == "chat.completion.chunk":
+            seen = {"content": self._texts, "reasoning": self._reasonings, "refusal": self._refusals}
+            seen["reasoning_content"] = self._reasonings
+            return {name: value for name, value in message.items() if not seen.get(name, name in self._message_names)}
+        so_far, content = self.text, message.get("content")
+        if so_far and isinstance(content, str) and content.startswith(so_far):
+            return {**message, "content": content[len(so_far) :]}
+        return message
 
     def _read_content(self, delta: Mapping[str, Any]) -> tuple[str, str, tuple[Part, ...]]:
         """The new text and reasoning, and the parts of the content if it is more than that."""
@@ -190,7 +196,7 @@ class OpenAIDecoder(AnswerDecoder):
         return text, reasoning, tuple(parts)
 
     def _reply(self) -> ChatReply:
-        self._usage = self._usage or _usage_in(self._choice_fields) or _usage_in(self._fields.get("x_groq"))
+        self._usage = self._usage or _usage_in(self._choice_fields) or _usage_in(self._fields.get("x_groq")) or {}
         extra = merged_fields(self._message_pieces)
         blocks = from_blocks(extra.pop(FIELD, None))
         fields = {**self._first, **kept(self._fields, ())}
@@ -232,7 +238,7 @@ class OpenAIDecoder(AnswerDecoder):
     def _raw(self) -> Mapping[str, Any]:
         """The last payload, with model, usage, finish reason and further choices of the payloads before it."""
         choices = [{**self._choice, "finish_reason": self._finish_reason()}, *self._merged_others()]
-        usage = self._usage if self.complete else None
+        usage = (self._usage or None) if self.complete else None
         return {**self._last, "model": self._served_model(), "usage": usage, "choices": choices}
 
 
@@ -254,6 +260,8 @@ def _parts(content: Any) -> Iterator[Text | RawBlock | str]:
             case str():
                 yield Text(part)
             case {"thinking": inner} | {"reasoning": inner} | {"type": "thinking" | "reasoning", "text": inner}:
+                yield "".join(_texts(inner))
+            case {"type": "reasoning", "summary": inner}:  # Databricks
                 yield "".join(_texts(inner))
             case {"text": str(text)}:
                 yield Text(text, kept(part, ("type", "text", "index")))
@@ -290,13 +298,13 @@ def _texts(content: Any) -> Iterator[str]:
     """The texts in reasoning that is a part or a list of parts."""
     for part in _parts(content):
         match part:
-            case Text(text) | str(text):
+            case Text(text) | str(text) | RawBlock({"content": str(text)}):
                 yield text
             case _:
                 pass  # what thoughts hold besides text is not sent back
 
 
-def _usage_in(fields: Any) -> Mapping[str, Any] | None:
+def _usage_in(fields: Any) -> dict[str, Any] | None:
     """The tokens where some services state them: Moonshot in the choice, Groq in a field of its own."""
     usage = fields.get("usage") if isinstance(fields, dict) else None
     return usage if isinstance(usage, dict) else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-# What templates write around reasoning: most of them, EXAONE and Gemma, Seed, Mistral, Kimi, Gemma 4, MedGemma.
+# What templates write around reasoning: most of them, EXAONE and Gemma, Seed, Mistral, Kimi, Gemma 4, MedGemma,
+# OpenThinker.
 _CLOSINGS = {
     "<think>": "</think>",
     "<thought>": "</thought>",
@@ -13,6 +14,7 @@ _CLOSINGS = {
     "◁think▷": "◁/think▷",
     "<|channel>thought\n": "<channel|>",
     "<unused94>thought\n": "<unused95>",
+    "<|begin_of_thought|>": "<|end_of_thought|>",
 }
 _OPENING, _CLOSING = (re.compile("|".join(map(re.escape, tags))) for tags in (_CLOSINGS, _CLOSINGS.values()))
 _LONGEST = max(map(len, _CLOSINGS.values()))

@@ -44,7 +44,12 @@ _ADDITIONS = (
     r"(?:[\w-]+(?:[./:]|::))*{}(?::\d*|\[\d*\]|\([^()]*\)|\s+json)?[\s`\"')\]}},>]*(?:<.*|```.*)?"
 )
 _JSON = json.JSONDecoder(strict=False)
-_ARGUMENTS = ("arguments", "parameters", "input")  # templates of models name them so, and some gateways leave it
+_ARGUMENTS = (
+    "arguments",
+    "parameters",
+    "input",
+    "args",
+)  # templates of models name them so, and some gateways leave it
 _KINDS = ("function", "custom")
 _STANDARD_FIELDS = frozenset({"index", "id", "type", "name", *_KINDS, *_ARGUMENTS})
 
@@ -112,7 +117,7 @@ class ArgumentsReader:
         return piece
 
     def end(self) -> str:
-        """The rest: an empty object, text behind the object that does not only repeat it, and what is no object."""
+        """The rest: an empty object, another object behind the first that is no repetition, and what is no object."""
         rest, self._held = self._held, ""
         if self._other:
             text, self._other = "".join(self._other), []
@@ -141,8 +146,10 @@ class ArgumentsReader:
             position = skipped.end() if skipped else position
             if position == len(behind):
                 return True
+            if behind[position] != "{":  # words or a bracket too many, which say nothing of an object that is read
+                return isinstance(self._value(arguments), dict)
             try:
-                again, end = _JSON.raw_decode(behind, position) if behind[position] == "{" else (None, 0)
+                again, end = _JSON.raw_decode(behind, position)
             except (ValueError, RecursionError):
                 again = None
             if again is None or (again != {} and again != self._value(arguments)):

@@ -26,7 +26,7 @@ def running() -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def emulator(running: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Emulator:
+def emulator(running: Emulator, one_loop: None, monkeypatch, caplog) -> Emulator:  # noqa: ARG001  behind `running`
     """Pauses take no time. Its jobs go on in them, and in nothing else, however fast the machine is; all is logged."""
     clock = Clock(monkeypatch)
     monkeypatch.setattr(running._jobs, "_clock", lambda: clock.passed)

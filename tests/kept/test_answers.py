@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
-from langchain_openai import ChatOpenAI
 from llama_index.core.llms import ChatMessage, ChatResponse, MessageRole
 from pydantic import TypeAdapter
 
@@ -17,10 +16,14 @@ from llama_index_aki import AKI
 from tests.anthropic_script import said
 from tests.kept.answers_data import ServiceAnswer, read_answers
 from tests.langchain import asking as in_langchain
+from tests.lazily import lazily
 from tests.llama_index import asking as in_llama_index
 from tests.scenarios import MODEL, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer
 from tests.subcases import subcases
+
+langchain_openai = lazily("langchain_openai")
+pytestmark = pytest.mark.usefixtures("one_loop")
 
 KEY = "sk-1234567890"
 ANSWERS = read_answers()
@@ -45,9 +48,9 @@ def yes(request: Request) -> Answer:
 
 
 @pytest.fixture(scope="module")
-def chat_openai(scripted: ScriptServer) -> ChatOpenAI:
+def chat_openai(scripted: ScriptServer) -> Any:
     """Another integration at the server."""
-    return ChatOpenAI(model="gpt-4o", base_url=scripted.openai_url, api_key=KEY)  # type: ignore[arg-type]
+    return langchain_openai.ChatOpenAI(model="gpt-4o", base_url=scripted.openai_url, api_key=KEY)
 
 
 @pytest.fixture
@@ -60,7 +63,7 @@ def blocking(scripted: ScriptServer, answer: ServiceAnswer) -> Any:
 @each_answer
 @in_langchain_ways
 def test_langchain_keeps_all_and_sends_it_back_to_its_maker_alone(
-    scripted: ScriptServer, way: in_langchain.Way, answer: ServiceAnswer, blocking: Any, chat_openai: ChatOpenAI
+    scripted: ScriptServer, way: in_langchain.Way, answer: ServiceAnswer, blocking: Any, chat_openai: Any
 ):
     is_stream = in_langchain.is_streamed(way)
     for version in ("v0", "v1"):
@@ -158,15 +161,15 @@ def _read_body(message: dict[str, Any]) -> tuple[str, list[tuple[str, Any]]]:
 
 
 @pytest.fixture(scope="module")
-def broken() -> ChatOpenAI:
+def broken() -> Any:
     """Another integration at a service that is not there."""
-    return ChatOpenAI(model="gpt-4o", base_url="http://127.0.0.1:9/v1", api_key=KEY, max_retries=0)  # type: ignore[arg-type]
+    return langchain_openai.ChatOpenAI(model="gpt-4o", base_url="http://127.0.0.1:9/v1", api_key=KEY, max_retries=0)
 
 
 @pytest.mark.parametrize("history", HISTORIES, ids=lambda history: history["name"])
 @in_langchain_ways
 def test_a_thread_of_another_integration_goes_on(
-    scripted: ScriptServer, way: in_langchain.Way, history: dict[str, Any], broken: ChatOpenAI
+    scripted: ScriptServer, way: in_langchain.Way, history: dict[str, Any], broken: Any
 ):
     scripted.always = yes
     thread = [*MESSAGES.validate_python(history["thread"]), HumanMessage("Go on.")]

@@ -21,6 +21,8 @@ from tests.scenarios import KEY, MODEL, chunk, replied, reply, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse
 from tests.subcases import subcases
 
+pytestmark = pytest.mark.usefixtures("one_loop")
+
 COUNTS = {"prompt_tokens": 50, "completion_tokens": 9, "total_tokens": 59}
 # The service's counts -> what LangChain's usage metadata says of them.
 # fmt: off

@@ -110,11 +110,6 @@ def pieces_of(model: Any, way: Way, question: Any, **given: Any) -> list[Any]:
             return asyncio.run(awaited())
 
 
-def last_of(model: Any, way: Way, question: Any) -> Any:
-    """What a parser's stream ends with; each of its pieces is the whole so far."""
-    return pieces_of(model, way, question)[-1]
-
-
 def check_answer(message: AIMessage, expect: Expect) -> None:
     """The message holds what the row says, in LangChain's places."""
     blocks = message.content_blocks

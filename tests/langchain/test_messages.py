@@ -47,9 +47,9 @@ def result(content: str = "found", call_id: str = "call_1") -> dict[str, Any]:
     return {"role": "tool", "content": content, "tool_call_id": call_id}
 
 
-CLOSELY = {"type": "text", "text": "closely", "cache_control": {"type": "ephemeral"}}
 CALLING = assistant("I look.", tool_calls=[SAID_CALL])
-BROKEN: Any = {"id": "c", "name": "look", "args": "{oh", "error": "x", "type": "invalid_tool_call"}
+
+
 # A message, and what is sent for it.
 MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
     "human": (HumanMessage("hi"), user()),

@@ -139,7 +139,7 @@ def test_the_users_own_profile_and_limits_stay():
         assert (model.profile["max_input_tokens"], model.profile["max_output_tokens"]) == (5000, 2000)
 
 
-async def test_models_are_read_when_asked_for():
+async def test_models_are_read_when_asked_for_and_only_then_is_a_failure_an_error():
     with ScriptServer(models=LISTED) as server:
         for asked in (ChatAKI.refresh_models, ChatAKI.arefresh_models):
             model = model_at(server)
@@ -148,9 +148,6 @@ async def test_models_are_read_when_asked_for():
             assert [info.id for info in found] == [MODEL, "new-model"]
             assert model.profile["max_input_tokens"] == 1000
         assert len(server.listings) == 2
-
-
-async def test_a_listing_that_cannot_be_read_is_an_error_of_langchains_only_when_asked_for():
     with ScriptServer(always=replied(), listing=json_answer({"error": "no"}, 401)) as server:
         model = model_at(server)
         with pytest.raises(ours.AuthenticationError):
@@ -163,30 +160,28 @@ async def test_a_listing_that_cannot_be_read_is_an_error_of_langchains_only_when
 # Dumps and copies
 
 
-LOADERS: dict[str, Callable[[Any], Any]] = {
-    "load": lambda model: load(dumpd(model), **LOADING),
-    "loads": lambda model: loads(dumps(model), **LOADING),
-    "registered": lambda model: loads(dumps(model), allowed_objects="all", secrets_from_env=True),
-}
+LOADERS: list[Callable[[Any], Any]] = [
+    lambda model: load(dumpd(model), **LOADING),
+    lambda model: loads(dumps(model), **LOADING),
+    lambda model: loads(dumps(model), allowed_objects="all", secrets_from_env=True),  # where it is registered
+]
 
 
 @each_class
-@pytest.mark.parametrize("method", LOADERS)
-def test_a_dump_names_the_key_by_its_variable_and_loads_again(cls: Any, method: str, monkeypatch):
+def test_a_dump_names_the_key_by_its_variable_and_loads_again(cls: Any, monkeypatch):
     monkeypatch.setenv("AKI_API_KEY", SECRET)
-    if method == "registered":
-        register_providers()
-    given = {"temperature": 0, "stop": ["a"], "extra_body": {"x": 1}, "timeout": 5, "protocol": "openai"}
-    model = a_model(cls, api_key=SECRET, base_url="https://aki.io/other", **given)
+    register_providers()
+    fields = {"temperature": 0, "stop": ["a"], "extra_body": {"x": 1}, "timeout": 5, "protocol": "openai"}
+    model = a_model(cls, api_key=SECRET, base_url="https://aki.io/other", **fields)
     dumped = dumpd(model)
     assert dumped["id"] == ["langchain_aki", cls.__module__.rpartition(".")[2], cls.__name__]
     assert dumped["kwargs"]["api_key"] == {"lc": 1, "type": "secret", "id": ["AKI_API_KEY"]}
     assert SECRET not in json.dumps(dumped)
-    again = LOADERS[method](model)
-    assert type(again) is cls
-    assert again.api_key == SecretStr(SECRET)
-    assert again._identifying_params == model._identifying_params
-    assert again.model_dump() == model.model_dump()
+    for again in (loader(model) for loader in LOADERS):
+        assert type(again) is cls
+        assert again.api_key == SecretStr(SECRET)
+        assert again._identifying_params == model._identifying_params
+        assert again.model_dump() == model.model_dump()
 
 
 @pytest.mark.parametrize("provider", ["aacflow", MINE, PROVIDERS["aki"]], ids=["name", "own", "row"])

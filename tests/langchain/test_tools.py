@@ -19,7 +19,7 @@ import langchain_aki.errors as ours
 from aki_transport.messages import ChatDelta, ChatReply, ToolCall, ToolCallDelta
 from langchain_aki import ChatAKI
 from langchain_aki._convert_replies import DeltaConverter
-from tests.langchain.asking import WAYS, Way, ask, is_streamed, last_of, model_at, pieces_of
+from tests.langchain.asking import WAYS, Way, ask, is_streamed, model_at, pieces_of
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer
 from tests.subcases import subcases
@@ -201,7 +201,7 @@ def test_an_agent_calls_two_tools(server: ScriptServer, way: Any):
         seen = pieces_of(agent_at(server), way, {"messages": "hi"}, stream_mode=["values", "messages"])
         messages = [item for mode, item in seen if mode == "values"][-1]["messages"]
     else:
-        messages = last_of(agent_at(server), way, {"messages": "hi"})["messages"]
+        messages = pieces_of(agent_at(server), way, {"messages": "hi"})[-1]["messages"]
     assert [message.type for message in messages] == ["human", "ai", "tool", "tool", "ai"]
     assert [message.content for message in messages[2:4]] == ["sunny in Paris for 1 days", "3"]
     assert messages[-1].text == "Sunny, and 3."

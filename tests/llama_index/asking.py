@@ -28,7 +28,8 @@ from tests.script_server import Answer, Request, ScriptServer, sse
 Way: TypeAlias = Literal["chat", "achat", "stream_chat", "astream_chat"]
 PromptWay: TypeAlias = Literal["complete", "acomplete", "stream_complete", "astream_complete"]
 WAYS: tuple[Way, ...] = ("chat", "achat", "stream_chat", "astream_chat")
-STREAMED: tuple[Way, ...] = ("stream_chat", "astream_chat")
+
+
 PROMPT_WAYS: tuple[PromptWay, ...] = ("complete", "acomplete", "stream_complete", "astream_complete")
 ALL_WAYS: tuple[Any, ...] = (*WAYS, *PROMPT_WAYS)
 # LlamaIndex's workflows look at every attribute of an agent, pydantic's old ones too.

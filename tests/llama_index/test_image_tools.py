@@ -19,8 +19,7 @@ from tests.script_server import ScriptServer
 
 pytestmark = AGENT_WARNINGS
 
-KEY = "aki-5ecret-0f-the-te5ts"
-TASK = "Draw a red circle on a white background, then make the circle blue."
+
 PICTURE = a_png(128, 128)
 
 

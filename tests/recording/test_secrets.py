@@ -33,9 +33,9 @@ def in_base64(text, encode=base64.b64encode):
 
 
 def planted(where, part, value):
-    """A cassette with something put into its first request or answer."""
-    first, *others = DOCUMENT["interactions"]
-    return {**DOCUMENT, "interactions": [{**first, where: {**first[where], part: value}}, *others]}
+    """A cassette with something put into its request or answer."""
+    each = DOCUMENT["interactions"][-1]
+    return {**DOCUMENT, "interactions": [{**each, where: {**each[where], part: value}}]}
 
 
 def headed(where, name, value):

@@ -21,8 +21,10 @@ from tests.scenarios import replied
 from tests.script_server import json_answer
 from tests.subcases import subcases
 
-# The scripted server answers with the same model, whichever is asked for.
-pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning"),  # the server has one answer
+    pytest.mark.usefixtures("one_loop"),
+]
 
 in_both = subcases("framework", FRAMEWORKS)
 in_both_classes = subcases("cls", (ChatAKI, AKI))

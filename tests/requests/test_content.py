@@ -28,8 +28,10 @@ from llama_index.core.base.llms.types import (
 from tests.requests.frameworks import FRAMEWORKS, PROTOCOLS, Protocol, aki, ask, chat_aki
 from tests.subcases import subcases
 
-# The scripted server answers with the same model, whichever is asked for.
-pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning"),  # the server has one answer
+    pytest.mark.usefixtures("one_loop"),
+]
 
 MARK = {"cache_control": {"type": "ephemeral"}}
 POINT = CachePoint(cache_control=CacheControl(type="ephemeral", ttl="1h"))

@@ -17,8 +17,10 @@ from tests.requests.frameworks import FRAMEWORKS, WAYS, answer, ask, chat_aki
 from tests.script_server import json_answer
 from tests.subcases import subcases
 
-# The scripted server answers with the same model, whichever is asked for.
-pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning"),  # the server has one answer
+    pytest.mark.usefixtures("one_loop"),
+]
 
 
 def in_turns(roles: str, framework: Any, **fields: Any) -> list[Any]:

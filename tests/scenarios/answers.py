@@ -187,6 +187,13 @@ CONTENT = (
         sse(*(choices({"index": 0, "message": {"content": text}}) for text in ("Hel", "lo")), STOP, COUNT),
         HELLO,
     ),
+    # A proxy (BerriAI/litellm#8455): `message` with all of the text so far.
+    Scenario(
+        "message-so-far-in-each-event",
+        None,
+        sse(*(choices({"index": 0, "message": {"content": text}}) for text in ("Hel", "Hello", "Hello")), STOP, COUNT),
+        HELLO,
+    ),
     # MiniMax (ENTERPILOT/GoModel#1068): the stream ends with the whole answer.
     Scenario(
         "message-behind-the-stream",

@@ -29,6 +29,13 @@ ROWS = (
         streamed(chunk(reasoning="hm, "), chunk(reasoning="yes"), "Hel", "lo"),
         _THOUGHT,
     ),
+    # Not seen in public: reasoning as an object with its content.
+    Scenario(
+        "reasoning-as-object",
+        replied(reasoning={"content": "hm, yes"}),
+        streamed(chunk(reasoning={"content": "hm, "}), chunk(reasoning={"content": "yes"}), "Hello"),
+        _THOUGHT,
+    ),
     # SGLang (sgl-project/sglang#6310): both fields in each event, one of them null.
     Scenario(
         "reasoning-beside-null-content",
@@ -89,6 +96,8 @@ ROWS = (
             # Gemma 4 (vllm-project/vllm vllm/reasoning/gemma4_reasoning_parser.py), MedGemma (ollama/ollama#15754).
             ("gemma-4", "<|channel>thought\n", "<channel|>"),
             ("medgemma", "<unused94>thought\n", "<unused95>"),
+            # OpenThinker (Infinitix-LLC/gpt_markdown#42).
+            ("open-thinker", "<|begin_of_thought|>", "<|end_of_thought|>"),
         )
     ),
     # Proxies (vllm-project/vllm#51701): special tokens are cut by the events' borders, here the tags.

@@ -14,27 +14,19 @@ FALLBACK = "minimax-m2.5-230b"
 PROVIDER = "aki"
 KEY = "aki-test"
 
+
+def _function(name: str, description: str, kind: str, *properties: str, required: tuple[str, ...]) -> dict[str, Any]:
+    parameters = {
+        "type": "object",
+        "properties": {each: {"type": kind} for each in properties},
+        "required": [*required],
+    }
+    return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
+
+
 TOOLS: tuple[Mapping[str, Any], ...] = (
-    {
-        "type": "function",
-        "function": {
-            "name": "get_weather",
-            "description": "The weather in a city.",
-            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": []},
-        },
-    },
-    {
-        "type": "function",
-        "function": {
-            "name": "add",
-            "description": "The sum of two numbers.",
-            "parameters": {
-                "type": "object",
-                "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
-                "required": ["a", "b"],
-            },
-        },
-    },
+    _function("get_weather", "The weather in a city.", "string", "city", required=()),
+    _function("add", "The sum of two numbers.", "integer", "a", "b", required=("a", "b")),
 )
 
 
@@ -42,50 +34,34 @@ TOOLS: tuple[Mapping[str, Any], ...] = (
 class Expect:
     """The answer that the caller must get; a stream's pieces, added up, must give the same.
 
-    None means "the answer has none" for `finish_reason`, `usage` and `refusal`, and "not compared" for
-    `reasoning_tokens`, `cached_tokens`, `request_id`, `credits` and inside `tool_ids`.
-
-    Attributes:
-        tool_calls: Name and parsed arguments of each call, in order.
-        tool_ids: The calls' IDs, in the same order; None stands for one that is made up. All must be non-empty and
-            unique, also where this is left empty.
-        invalid_tool_calls: Name and raw text of each call whose arguments are no JSON object.
-        usage: Input, output and total tokens.
-        model: The model that is reported.
-        credits: Used and remaining, in USD.
-        warns: Name of the warning's class in `aki_transport.errors` that the call issues.
+    None means "the answer has none" for `finish_reason`, `usage` and `refusal`, else "not compared".
     """
 
     text: str = ""
     reasoning: str = ""
-    tool_calls: tuple[tuple[str, dict[str, Any]], ...] = ()
-    tool_ids: tuple[str | None, ...] = ()
-    invalid_tool_calls: tuple[tuple[str, str], ...] = ()
+    tool_calls: tuple[tuple[str, dict[str, Any]], ...] = ()  # name and parsed arguments of each
+    tool_ids: tuple[str | None, ...] = ()  # None stands for one that is made up; all must be there and unique
+    invalid_tool_calls: tuple[tuple[str, str], ...] = ()  # name and raw text of those whose arguments are no object
     finish_reason: str | None = "stop"
-    usage: tuple[int, int, int] | None = (5, 3, 8)
+    usage: tuple[int, int, int] | None = (5, 3, 8)  # input, output and total tokens
     reasoning_tokens: int | None = None
     cached_tokens: int | None = None
     model: str = MODEL
     refusal: str | None = None
     request_id: str | None = None
-    credits: tuple[float, float] | None = None
-    warns: str | None = None
+    credits: tuple[float, float] | None = None  # used and remaining, in USD
+    warns: str | None = None  # the class in `aki_transport.errors` of the warning that the call issues
 
 
 @dataclass(frozen=True)
 class Fails:
-    """The error that the caller must get; None means "not compared".
+    """The error that the caller must get; None means "not compared"."""
 
-    Attributes:
-        error: Name of the class in `aki_transport.errors`: this one, not an ancestor of what is raised.
-        says: What `str(error)` must contain: the server's own words.
-    """
-
-    error: str
+    error: str  # the class in `aki_transport.errors`, and not an ancestor of it
     _: KW_ONLY
     status: int | None = None
     code: str | None = None
-    says: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()  # what its text holds: the server's own words
     partial_text: str | None = None
     retry_after: float | None = None
     request_id: str | None = None
@@ -93,31 +69,21 @@ class Fails:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One oddity: what the server says, and what the caller must get.
+    """One oddity: what the server says, and what the caller must get, with `max_retries=2` and no waiting.
 
-    Attributes:
-        name: The test's ID.
-        blocking: What the server says to a blocking request; None where the row is about streams alone.
-        stream: What it says to a streamed request.
-        expect: What the caller gets.
-        expect_stream: The same for a stream, where it differs.
-        tools: The call is made with `TOOLS` bound.
-        requests: How many chat requests the server sees, exactly, with `max_retries=2` and no waiting.
-        requests_stream: The same for a stream, where it differs.
-        then: Answers to the attempts after the first.
-        then_stream: The same for a stream, where they differ.
+    None for what differs in a stream means that it does not.
     """
 
     name: str
-    blocking: Answer | None
-    stream: Answer | None
+    blocking: Answer | None  # the answer to a blocking request; None where the row is about streams alone
+    stream: Answer | None  # the same to a streamed one
     expect: Expect | Fails
     _: KW_ONLY
     expect_stream: Expect | Fails | None = None
-    tools: bool = False
-    requests: int = 1
+    tools: bool = False  # whether the call is made with `TOOLS`
+    requests: int = 1  # how many chat requests the server sees
     requests_stream: int | None = None
-    then: tuple[Answer, ...] = ()
+    then: tuple[Answer, ...] = ()  # answers to the attempts after the first
     then_stream: tuple[Answer, ...] | None = None
     ask: str = ASK
     model: str = MODEL
@@ -171,35 +137,32 @@ def tokens(prompt: int = 5, completion: int = 3, **more: Any) -> dict[str, Any]:
     return _kept({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total, **more})
 
 
+def _body(
+    kind: str, part: str, said: Mapping[str, Any], finish: Any, more: Mapping[str, Any], top: Any
+) -> dict[str, Any]:
+    body = {
+        "id": "chatcmpl-1",
+        "object": kind,
+        "created": 1767225600,
+        "model": MODEL,
+        "choices": [{"index": 0, part: _kept(said), "finish_reason": finish}],
+    }
+    return _kept({**body, **more, **(top or {})})
+
+
 def reply(
     text: Any = "Hello", *, finish: Any = "stop", top: Mapping[str, Any] | None = None, **message: Any
 ) -> dict[str, Any]:
     """A blocking answer's body; `top` replaces fields beside the choices, other names those of the message."""
-    said = _kept({"role": "assistant", "content": text, **message})
-    body = {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1767225600,
-        "model": MODEL,
-        "choices": [{"index": 0, "message": said, "finish_reason": finish}],
-        "usage": tokens(),
-    }
-    return _kept({**body, **(top or {})})
+    said = {"role": "assistant", "content": text, **message}
+    return _body("chat.completion", "message", said, finish, {"usage": tokens()}, top)
 
 
 def chunk(
     text: Any = ABSENT, *, finish: Any = None, top: Mapping[str, Any] | None = None, **delta: Any
 ) -> dict[str, Any]:
     """One event of a stream; `top` replaces fields beside the choices, other names those of the delta."""
-    said = _kept({"content": text, **delta})
-    body = {
-        "id": "chatcmpl-1",
-        "object": "chat.completion.chunk",
-        "created": 1767225600,
-        "model": MODEL,
-        "choices": [{"index": 0, "delta": said, "finish_reason": finish}],
-    }
-    return _kept({**body, **(top or {})})
+    return _body("chat.completion.chunk", "delta", {"content": text, **delta}, finish, {}, top)
 
 
 def choices(*entries: Mapping[str, Any]) -> dict[str, Any]:

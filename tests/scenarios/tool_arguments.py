@@ -54,18 +54,22 @@ ROWS = (
             ("before-mistral-tokens", f"{PARIS}[/TOOL_CALLS]"),
             # DeepSeek on near.ai (nearai/ironclaw#5951): the same, with bars of another kind.
             ("before-deepseek-tokens", f"{PARIS}<\uff5ctool▁call▁end\uff5c>"),
+            # Hermes (NousResearch/hermes-agent#79333): the model goes on in words behind the object.
+            ("before-words", f"{PARIS} and so on"),
+            # vLLM (vllm-project/vllm#51701): a bracket too many, and half a token.
+            ("before-a-bracket", f"{PARIS}}}</s"),
             # Not seen in public: blanks before the object.
             ("null-then-pieces-of-blanks", f"  \n {PARIS}"),
         )
     ),
     *(
-        # Not seen in public: models say `parameters` or `input`, and the field's name is handed on.
+        # Not seen in public: models say `parameters`, `input` or `args`, and the field's name is handed on.
         one(
             f"arguments-{name}",
             blocking=asked({"id": "call_1", "function": {"name": "get_weather", name: value}}),
             stream=asked_in([{"id": "call_1", "index": 0, "function": {"name": "get_weather", name: value}}]),
         )
-        for name, value in (("parameters", {"city": "Paris"}), ("input", PARIS))
+        for name, value in (("parameters", {"city": "Paris"}), ("input", PARIS), ("args", PARIS))
     ),
     *(
         tool_row(

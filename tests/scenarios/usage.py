@@ -26,6 +26,13 @@ ROWS = (
         sse(chunk("Hello", top={"usage": tokens(5, 2)}), chunk(finish="stop", top={"usage": tokens()}), COUNT),
         HELLO,
     ),
+    # Not seen in public: the prompt is counted in one event and the answer in another, each with zeros for the other.
+    Scenario(
+        "usage-in-two-events",
+        None,
+        sse(chunk("Hello", top={"usage": tokens(5, 0)}), chunk(finish="stop", top={"usage": tokens(0, 3)})),
+        HELLO,
+    ),
     # Not seen in public: a later null does not take back what was counted.
     Scenario(
         "usage-null-after-all",

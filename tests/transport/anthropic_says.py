@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import httpx
 
 from aki_transport import Client
 from tests.transport.asking import KEY, MODEL
-from tests.transport.test_decoding import Pieces
 
 USAGE = {"input_tokens": 5, "output_tokens": 3}
 LISTING = {"data": [{"type": "model", "id": name} for name in (MODEL, "llama3-chat-70b", "minimax-m2.5-230b")]}
@@ -31,17 +30,8 @@ def tool_use(call_id: str, name: str, given: Any) -> dict[str, Any]:
 
 def message(*content: Any, stop: Any = "end_turn", **top: Any) -> dict[str, Any]:
     """A blocking answer."""
-    return {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "content": list(content),
-        "model": MODEL,
-        "stop_reason": stop,
-        "stop_sequence": None,
-        "usage": USAGE,
-        **top,
-    }
+    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": MODEL, "usage": USAGE}
+    return {**head, "content": list(content), "stop_reason": stop, "stop_sequence": None, **top}
 
 
 def start(**top: Any) -> dict[str, Any]:
@@ -65,11 +55,8 @@ def stop(index: Any = 0) -> dict[str, Any]:
 
 
 def close(reason: Any = "end_turn", usage: Any = None, **delta: Any) -> dict[str, Any]:
-    return {
-        "type": "message_delta",
-        "delta": {"stop_reason": reason, "stop_sequence": None, **delta},
-        "usage": {"output_tokens": 3} if usage is None else usage,
-    }
+    usage = {"output_tokens": 3} if usage is None else usage
+    return {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None, **delta}, "usage": usage}
 
 
 END = {"type": "message_stop"}
@@ -81,34 +68,26 @@ def streamed(*events: Mapping[str, Any], reason: Any = "end_turn") -> list[Mappi
     return [start(), *events, close(reason), END]
 
 
-def written(events: Iterable[Mapping[str, Any]], newline: str = "\n") -> bytes:
+def written(events: Iterable[Mapping[str, Any]]) -> bytes:
     """The events as bytes, each under its name."""
-    return b"".join(
-        f"event: {each['type']}{newline}data: {json.dumps(each, ensure_ascii=False)}{newline}{newline}".encode()
-        for each in events
-    )
+    return "".join(f"event: {each['type']}\ndata: {json.dumps(each)}\n\n" for each in events).encode()
 
 
-def answering(answer: Callable[[httpx.Request], httpx.Response], **fields: Any) -> Client:
-    """A client whose calls this function answers; the listing is answered apart."""
+def hearing(said: Mapping[str, Any] | bytes) -> Client:
+    """A client that is told this, a blocking answer or the bytes of a stream; the listing is answered apart."""
 
     def respond(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json=LISTING) if request.method == "GET" else answer(request)
+        if request.method == "GET":
+            return httpx.Response(200, json=LISTING)
+        return (
+            httpx.Response(200, headers=STREAM, content=said)
+            if isinstance(said, bytes)
+            else httpx.Response(200, json=said)
+        )
 
     return Client(
         protocol="anthropic",
+        api_key=KEY,
         http_client=httpx.Client(transport=httpx.MockTransport(respond)),
         http_async_client=httpx.AsyncClient(transport=httpx.MockTransport(respond)),
-        **{"api_key": KEY, **fields},
     )
-
-
-def hearing(said: Mapping[str, Any] | bytes, cuts: tuple[int, ...] | list[int] = (), **fields: Any) -> Client:
-    """A client that is told this: a blocking answer, or the bytes of a stream in pieces."""
-
-    def respond(_: httpx.Request) -> httpx.Response:
-        if isinstance(said, bytes):
-            return httpx.Response(200, headers=STREAM, stream=Pieces(said, list(cuts)))
-        return httpx.Response(200, json=said)
-
-    return answering(respond, **fields)

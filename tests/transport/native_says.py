@@ -24,16 +24,8 @@ State: TypeAlias = Mapping[str, Any] | httpx.Response | Exception | Callable[[],
 def working(text: Any = None, *, state: Any = "processing", **progress: Any) -> dict[str, Any]:
     """A job on its way, with the fields of the open server that are not for us."""
     data = {} if text is None else {"progress_data": {"text": text, "num_generated_tokens": 1}}
-    inner = {
-        "job_id": JOB,
-        "auth": "worker#0",
-        "auth_key": KEY,
-        "progress": 10,
-        "queue_position": 0,
-        **data,
-        **progress,
-    }
-    return {"success": True, "job_id": JOB, "job_state": state, "progress": inner}
+    own = {"job_id": JOB, "auth": "worker#0", "auth_key": KEY, "progress": 10, "queue_position": 0}
+    return {"success": True, "job_id": JOB, "job_state": state, "progress": {**own, **data, **progress}}
 
 
 def result(text: Any = "Hello", **fields: Any) -> dict[str, Any]:
@@ -86,11 +78,9 @@ class Worker:
     def answer(self, request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
             self.listings.append(request)
-            return (
-                httpx.Response(500)
-                if self._endpoints is None
-                else httpx.Response(200, json={"success": True, "endpoints": list(self._endpoints)})
-            )
+            if self._endpoints is None:
+                return httpx.Response(500)
+            return httpx.Response(200, json={"success": True, "endpoints": list(self._endpoints)})
         self.requests.append(request)
         body = json.loads(request.content)
         if "/call/" in request.url.path:

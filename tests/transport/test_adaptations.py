@@ -5,31 +5,35 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
 from aki_transport import AKIError, Client, ContextOverflowError, Provider, Route
 from aki_transport.messages import ChatRequest, Image, Message, Text, ToolCall
-from aki_transport.prepare import adaptations, history
+from aki_transport.prepare import adaptations
 from tests.anthropic_script import said
 from tests.script_server import Answer, Request, ScriptServer, json_answer
-from tests.transport.asking import Clock, Way, fastapi, good, in_every_chat, in_every_way, refusal
+from tests.transport.asking import WAYS, Clock, Way, fastapi, good, in_every_chat, in_every_way, refusal
 
-# The server names one model, whichever is asked for.
-pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning"),  # the server has one answer
+    pytest.mark.usefixtures("one_loop"),
+]
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 PROTOCOLS = ("openai", "anthropic")
 HI = (Message(role="user", content="hi"),)
+Refusal: TypeAlias = dict[str, Any] | tuple[int, dict[str, Any]]
 
 
-def refuse_if(condition: Callable[[dict[str, Any]], Any], error: Any, status: int = 400) -> Callable[[Request], Answer]:
-    """Answers; requests whose body meets the condition get this error."""
+def refuse_if(condition: Callable[[dict[str, Any]], Any], error: Refusal) -> Callable[[Request], Answer]:
+    """Answers; requests whose body meets the condition get this error, with status 400 where it names none."""
+    status, body = error if isinstance(error, tuple) else (400, error)
 
     def respond(request: Request) -> Answer:
         if condition(request.json):
-            return json_answer(error, status)
+            return json_answer(body, status)
         if request.path.endswith("/v1/messages"):
             return said(request, {"type": "text", "text": "Hello"})
         return good(request)
@@ -62,205 +66,152 @@ def in_order(body: dict[str, Any]) -> bool:
     return "system" not in spoken and all(one != other for one, other in pairwise(spoken))
 
 
-def turn(*parts: Any) -> tuple[Message, ...]:
+def has_other_ids(body: dict[str, Any]) -> bool:
+    """Than those of nine characters."""
+    return any(len(call["id"]) != 9 for each in body["messages"] for call in each.get("tool_calls", ()))
+
+
+def turn(part: Any) -> tuple[Message, ...]:
     """A turn of tools with a thought."""
     call = Message(role="assistant", reasoning="hm", tool_calls=(ToolCall("c1", "f", "{}"),))
-    return (*HI, call, Message(role="tool", content=parts or (Text("found"),), tool_call_id="c1"))
+    return (*HI, call, Message(role="tool", content=(part,), tool_call_id="c1"))
 
 
+CALLING = request_of(turn(Text("found")), tools=(TOOL,))
 PICTURES = turn(Image(url="data:image/png;base64,iVBORw0KGgo="))
 NAMED = (Message(role="user", content="hi", name="ann"),)
 MIXED = tuple(Message(role=role, content="a") for role in ("user", "system", "user", "user"))
 
-# What is asked, what the service refuses, in which words, and whether it is remembered.
-ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], list[tuple[int, dict[str, Any]]], bool]] = {
-    "token bound": (
-        request_of(max_tokens=9),
-        lambda body: "max_tokens" in body,
-        [
-            (400, refusal("'max_tokens' is not supported with this model. Use another.", param="max_tokens")),
-            (400, refusal("'max_tokens' is not supported, use max_completion_tokens")),
-            (422, fastapi("max_tokens")),
-        ],
-        True,
-    ),
-    "name": (
-        request_of(NAMED),
-        lambda body: any("name" in message for message in body["messages"]),
-        [
-            (422, fastapi("messages", "0", "user", "name")),
-            (400, refusal("messages[0].name is not allowed")),
-            (400, refusal("property 'name' is unsupported", param="messages.0.name")),
-        ],
-        True,
-    ),
-    "reasoning": (
-        request_of(turn(), tools=(TOOL,)),
-        lambda body: any("reasoning_content" in message for message in body["messages"]),
-        [
-            (422, fastapi("messages", "1", "assistant", "reasoning_content")),
-            (400, refusal("property 'reasoning_content' is unsupported", param="messages.1")),
-            (400, refusal("Unknown field reasoning_content")),
-            (400, refusal("No.", param="messages.1.reasoning_details")),
-        ],
-        True,
-    ),
-    "nine characters": (
-        request_of(turn(), tools=(TOOL,)),
-        lambda body: any(len(call["id"]) != 9 for each in body["messages"] for call in each.get("tool_calls", ())),
-        [
-            (400, refusal("Tool call id was c1 but must be a-z, A-Z, 0-9, with a length of 9.")),
-            (400, refusal("Invalid 'messages[1].tool_calls[0].id': string too long. Expected maximum length 40.")),
-        ],
-        True,
-    ),
+# What is asked, what the service refuses, whether it is remembered, and in which words it is refused.
+# fmt: off
+ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], bool, list[Refusal]]] = {
+    "token bound": (request_of(max_tokens=9), lambda body: "max_tokens" in body, True, [
+        refusal("'max_tokens' is not supported with this model. Use another.", param="max_tokens"),
+        refusal("'max_tokens' is not supported, use max_completion_tokens"),
+        (422, fastapi("max_tokens")),
+    ]),
+    "name": (request_of(NAMED), lambda body: any("name" in message for message in body["messages"]), True, [
+        (422, fastapi("messages", "0", "user", "name")),
+        refusal("messages[0].name is not allowed"),
+        refusal("property 'name' is unsupported", param="messages.0.name"),
+    ]),
+    "reasoning": (CALLING, lambda body: any("reasoning_content" in each for each in body["messages"]), True, [
+        (422, fastapi("messages", "1", "assistant", "reasoning_content")),
+        refusal("property 'reasoning_content' is unsupported", param="messages.1"),
+        refusal("Unknown field reasoning_content"),
+        refusal("No.", param="messages.1.reasoning_details"),
+    ]),
+    "nine characters": (CALLING, has_other_ids, True, [
+        refusal("Tool call id was c1 but must be a-z, A-Z, 0-9, with a length of 9."),
+        refusal("Invalid 'messages[1].tool_calls[0].id': string too long. Expected maximum length 40."),
+    ]),
     "pictures in results": (
-        request_of(PICTURES, tools=(TOOL,)),
-        lambda body: ("tool", "user") in pairwise(roles(body)),
-        [
-            (400, refusal("Unexpected role 'user' after role 'tool'")),
+        request_of(PICTURES, tools=(TOOL,)), lambda body: ("tool", "user") in pairwise(roles(body)), True, [
+            refusal("Unexpected role 'user' after role 'tool'"),
             (400, {"object": "error", "message": "Conversation: user message after a tool message", "code": 400}),
         ],
-        True,
     ),
     "one call at a time": (
-        request_of(tools=(TOOL,), parallel_tool_calls=False),
-        lambda body: "parallel_tool_calls" in body,
-        [(400, refusal("Unknown parameter: 'parallel_tool_calls'", param="parallel_tool_calls"))],
-        True,
+        request_of(tools=(TOOL,), parallel_tool_calls=False), lambda body: "parallel_tool_calls" in body, True,
+        [refusal("Unknown parameter: 'parallel_tool_calls'", param="parallel_tool_calls")],
     ),
     "forced tool": (
         request_of(tools=(TOOL,), tool_choice="required"),
-        lambda body: body.get("tool_choice") not in (None, "auto"),
-        [
-            (400, refusal("Thinking mode does not support this tool_choice")),
-            (400, refusal("tool_choice must be auto", param="tool_choice")),
+        lambda body: body.get("tool_choice") not in (None, "auto"), False, [
+            refusal("Thinking mode does not support this tool_choice"),
+            refusal("tool_choice must be auto", param="tool_choice"),
         ],
-        False,
     ),
-    "system first": (
-        request_of(MIXED),
-        lambda body: "system" in roles(body)[1:],
-        [
-            (400, refusal("System message must be at the beginning.")),
-            (400, refusal("Only one system message is allowed")),
-        ],
-        False,
-    ),
-    "no system role": (
-        request_of(MIXED),
-        lambda body: "system" in roles(body),
-        [
-            (400, refusal("System role not supported")),
-            (400, refusal("Only user, assistant and tool roles are supported, got system.")),
-            (400, refusal("Developer instruction is not enabled for models/gemma-3-27b-it")),
-            (422, refusal("messages.1.role: Input should be 'user' or 'assistant'")),
-        ],
-        False,
-    ),
-    "order of roles": (
-        request_of(MIXED),
-        lambda body: not in_order(body),
-        [
-            (400, refusal("Conversation roles must alternate user/assistant/user/assistant/...")),
-            (400, refusal("After the optional system message, conversation roles must alternate user and assistant")),
-            (500, refusal("Jinja Exception: Conversation roles must alternate user/assistant")),
-        ],
-        False,
-    ),
+    "system first": (request_of(MIXED), lambda body: "system" in roles(body)[1:], False, [
+        refusal("System message must be at the beginning."),
+        refusal("Only one system message is allowed"),
+    ]),
+    "no system role": (request_of(MIXED), lambda body: "system" in roles(body), False, [
+        refusal("System role not supported"),
+        refusal("Only user, assistant and tool roles are supported, got system."),
+        refusal("Developer instruction is not enabled for models/gemma-3-27b-it"),
+        (422, refusal("messages.1.role: Input should be 'user' or 'assistant'")),
+    ]),
+    "order of roles": (request_of(MIXED), lambda body: not in_order(body), False, [
+        refusal("Conversation roles must alternate user/assistant/user/assistant/..."),
+        refusal("After the optional system message, conversation roles must alternate user and assistant"),
+        (500, refusal("Jinja Exception: Conversation roles must alternate user/assistant")),
+    ]),
 }
+# fmt: on
 
 
 @pytest.mark.filterwarnings("ignore:.*tool_choice")
-@pytest.mark.parametrize(
-    ("row", "status", "error"), [(row, *each) for row, (_, _, refusals, _) in ROWS.items() for each in refusals]
-)
+@pytest.mark.parametrize("row", ROWS)
 @in_every_way
-def test_a_refusal_is_followed_by_the_other_form(
-    way: Way, row: str, status: int, error: Any, server: ScriptServer, clock: Clock
-) -> None:
-    request, is_refused, _, is_remembered = ROWS[row]
-    server.always = refuse_if(is_refused, error, status)
-    counts = []
-    for later in (0, 0, adaptations.REMEMBERED_FOR, 0):
-        clock.passed += later
-        server.requests.clear()
-        way.ask(client_of(server), request)
-        counts.append(len(server.requests))
-    first, again, *in_an_hour = counts
-    assert first >= 2
-    assert [again, *in_an_hour] == [1 if is_remembered else first, first, again]
+def test_a_refusal_is_followed_by_the_other_form(way: Way, row: str, scripted: ScriptServer, clock: Clock) -> None:
+    request, is_refused, is_remembered, refusals = ROWS[row]
+    for error in refusals if way is WAYS[0] else refusals[:1]:  # the ways do not differ in the words
+        adaptations.forget_refusals()
+        scripted.always = refuse_if(is_refused, error)
+        counts = []
+        for later in (0, 0, adaptations.REMEMBERED_FOR, 0):
+            clock.passed += later
+            scripted.requests.clear()
+            way.ask(client_of(scripted), request)
+            counts.append(len(scripted.requests))
+        first, again, *in_an_hour = counts
+        assert first >= 2, error
+        assert [again, *in_an_hour] == [1 if is_remembered else first, first, again], error
 
 
 @pytest.mark.parametrize("words", ["the content is against our policy on names", "your prompt was blocked", "too high"])
 @in_every_way
-def test_a_refusal_of_something_else_is_raised_at_once(way: Way, words: str, server: ScriptServer) -> None:
-    server.always = refuse_if(lambda _: True, refusal(words))
+def test_a_refusal_of_something_else_is_raised_at_once(way: Way, words: str, scripted: ScriptServer) -> None:
+    scripted.always = refuse_if(lambda _: True, refusal(words))
     with pytest.raises(AKIError, match=words):
-        way.ask(client_of(server), request_of(NAMED))
-    assert len(server.requests) == 1
+        way.ask(client_of(scripted), request_of(NAMED))
+    assert len(scripted.requests) == 1
 
 
 @in_every_way
-def test_what_was_refused_in_both_forms_is_not_remembered(way: Way, server: ScriptServer) -> None:
-    server.always = refuse_if(lambda _: True, refusal("Unsupported parameter", param="max_tokens"))
+def test_what_was_refused_in_both_forms_is_not_remembered(way: Way, scripted: ScriptServer) -> None:
+    scripted.always = refuse_if(lambda _: True, refusal("Unsupported parameter", param="max_tokens"))
     for _ in range(2):
         with pytest.raises(AKIError):
-            way.ask(client_of(server), request_of(max_tokens=9))
-    assert ["max_tokens" in request.json for request in server.requests] == [True, False] * 2
+            way.ask(client_of(scripted), request_of(max_tokens=9))
+    assert ["max_tokens" in request.json for request in scripted.requests] == [True, False] * 2
 
 
 @in_every_way
-def test_a_forced_tool_that_is_refused_warns_once(way: Way, server: ScriptServer) -> None:
+def test_a_forced_tool_that_is_refused_warns_once(way: Way, scripted: ScriptServer) -> None:
     error = refusal("Thinking may not be enabled when tool_choice forces tool use.")
-    server.always = refuse_if(lambda body: body["tool_choice"]["type"] != "auto", error)
+    scripted.always = refuse_if(lambda body: body["tool_choice"]["type"] != "auto", error)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        way.ask(client_of(server, "anthropic"), request_of(tools=(TOOL,), tool_choice="required"))
+        way.ask(client_of(scripted, "anthropic"), request_of(tools=(TOOL,), tool_choice="required"))
     assert len([each for each in caught if "tool_choice='auto'" in str(each.message)]) == 1
-    assert [request.json["tool_choice"]["type"] for request in server.requests] == ["any", "auto"]
+    assert [request.json["tool_choice"]["type"] for request in scripted.requests] == ["any", "auto"]
 
 
 # A bound of ours
 
 # Refusals of 8192 tokens, the bound that is sent for them where one is required, and whether that is remembered.
-BOUNDS: list[tuple[int, dict[str, Any], int, bool]] = [
-    (400, refusal("max_tokens is too large: 8192. This model supports at most 4096 completion tokens"), 4096, True),
-    (400, refusal("max_tokens: 8192 > 2048, which is the maximum allowed number of output tokens"), 2048, True),
-    (400, refusal("Invalid max_tokens value, the valid range of max_tokens is [1, 1000]"), 4096, True),
-    (422, fastapi("max_tokens", message="Input should be less than or equal to 3000"), 3000, True),
-    (400, refusal("Too large.", param="max_tokens"), 4096, True),
-    (
-        400,
-        refusal(
-            "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 1024"
-            " tokens and your request has 20 input tokens (8192 > 1024 - 20)."
-        ),
-        1004,
-        False,
-    ),
-    (
-        400,
-        refusal(
-            "This model's maximum context length is 4097 tokens. However, you requested 9000 tokens (808 in the"
-            " messages, 8192 in the completion). Please reduce the length of the messages or completion."
-        ),
-        3289,
-        False,
-    ),
-    (
-        400,
-        refusal("input length and `max_tokens` exceed context limit: 193000 + 8192 > 200000, decrease it"),
-        7000,
-        False,
-    ),
-    (
-        422,
-        {"error": "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 50 `inputs` tokens and 8192"},
-        4046,
-        False,
-    ),
+# fmt: off
+BOUNDS: list[tuple[Refusal, int, bool]] = [
+    (refusal("max_tokens is too large: 8192. This model supports at most 4096 completion tokens"), 4096, True),
+    (refusal("max_tokens: 8192 > 2048, which is the maximum allowed number of output tokens"), 2048, True),
+    (refusal("Invalid max_tokens value, the valid range of max_tokens is [1, 1000]"), 4096, True),
+    ((422, fastapi("max_tokens", message="Input should be less than or equal to 3000")), 3000, True),
+    (refusal("Too large.", param="max_tokens"), 4096, True),
+    (refusal(
+        "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 1024"
+        " tokens and your request has 20 input tokens (8192 > 1024 - 20)."
+    ), 1004, False),
+    (refusal(
+        "This model's maximum context length is 4097 tokens. However, you requested 9000 tokens (808 in the"
+        " messages, 8192 in the completion). Please reduce the length of the messages or completion."
+    ), 3289, False),
+    (refusal("input length and `max_tokens` exceed context limit: 193000 + 8192 > 200000, decrease it"), 7000, False),
+    ((422, {"error": "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 50 `inputs` tokens and 8192"}),
+     4046, False),
 ]
+# fmt: on
 
 
 def sent(server: ScriptServer) -> list[int | None]:
@@ -271,39 +222,32 @@ def sent(server: ScriptServer) -> list[int | None]:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize(("status", "error", "room", "is_remembered"), BOUNDS)
 @in_every_way
 def test_a_refused_bound_of_ours_is_left_out_or_lowered(
-    way: Way,
-    protocol: str,
-    error: Any,
-    server: ScriptServer,
-    clock: Clock,
-    *,
-    status: int,
-    room: int,
-    is_remembered: bool,
+    way: Way, protocol: str, scripted: ScriptServer, clock: Clock
 ) -> None:
-    server.always = refuse_if(lambda body: body.get("max_tokens") == 8192, error, status)
-    lowered = room if protocol == "anthropic" else None
-    for later, expected in (
-        (0, [8192, lowered]),
-        (0, [lowered] if is_remembered else [8192, lowered]),
-        (adaptations.REMEMBERED_FOR, [8192, lowered]),
-    ):
-        clock.passed += later
-        way.ask(client_of(server, protocol), request_of())
-        assert sent(server) == expected
+    for error, room, is_remembered in BOUNDS if way is WAYS[0] else BOUNDS[4:6]:
+        adaptations.forget_refusals()
+        scripted.always = refuse_if(lambda body: body.get("max_tokens") == 8192, error)
+        lowered = room if protocol == "anthropic" else None
+        for later, expected in (
+            (0, [8192, lowered]),
+            (0, [lowered] if is_remembered else [8192, lowered]),
+            (adaptations.REMEMBERED_FOR, [8192, lowered]),
+        ):
+            clock.passed += later
+            way.ask(client_of(scripted, protocol), request_of())
+            assert sent(scripted) == expected, error
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @in_every_chat
-def test_the_users_own_bound_is_refused_as_it_is(chat_way: Way, protocol: str, server: ScriptServer) -> None:
-    for status, error, _, _ in BOUNDS:
-        server.say(json_answer(error, status))
+def test_the_users_own_bound_is_refused_as_it_is(chat_way: Way, protocol: str, scripted: ScriptServer) -> None:
+    for error, _, _ in BOUNDS:
+        scripted.always = refuse_if(lambda _: True, error)
         with pytest.raises(AKIError):
-            chat_way.ask(client_of(server, protocol), request_of(max_tokens=8192))
-        assert sent(server) == [8192]
+            chat_way.ask(client_of(scripted, protocol), request_of(max_tokens=8192))
+        assert sent(scripted) == [8192]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -315,24 +259,17 @@ def test_the_users_own_bound_is_refused_as_it_is(chat_way: Way, protocol: str, s
         "prompt is too long: 210000 tokens > 200000 maximum",
     ],
 )
-def test_a_prompt_that_is_too_long_by_itself_is_sent_once(words: str, protocol: str, server: ScriptServer) -> None:
-    server.always = json_answer(refusal(words), 400)
+def test_a_prompt_that_is_too_long_by_itself_is_sent_once(words: str, protocol: str, scripted: ScriptServer) -> None:
+    scripted.always = json_answer(refusal(words), 400)
     with pytest.raises(ContextOverflowError):
-        client_of(server, protocol).chat(request_of())
-    assert sent(server) == [8192]
+        client_of(scripted, protocol).chat(request_of())
+    assert sent(scripted) == [8192]
 
 
-def test_clients_of_one_service_share_what_was_refused_and_those_of_another_do_not(server: ScriptServer) -> None:
+def test_clients_of_one_service_share_what_was_refused_and_those_of_another_do_not(scripted: ScriptServer) -> None:
     respond = refuse_if(lambda body: body.get("max_tokens") == 8192, refusal("Too large.", param="max_tokens"))
-    server.always = respond
+    scripted.always = respond
     with ScriptServer(always=respond) as other:
-        for each, model in ((server, "m"), (server, "m"), (server, "another"), (other, "m")):
+        for each, model in ((scripted, "m"), (scripted, "m"), (scripted, "another"), (other, "m")):
             client_of(each).chat(request_of(model=model))
-        assert (sent(server), sent(other)) == ([8192, None, None, 8192, None], [8192, None])
-
-
-def test_results_without_an_id_are_those_of_the_calls_in_their_order() -> None:
-    calls = Message(role="assistant", tool_calls=(ToolCall("c1", "f", "{}"), ToolCall("c2", "f", "{}")))
-    results = [Message(role="tool", content="found")] * 2
-    _, *sent = history.with_readable_ids((calls, *results), "openai")
-    assert [message.tool_call_id for message in sent] == ["c1", "c2"]
+        assert (sent(scripted), sent(other)) == ([8192, None, None, 8192, None], [8192, None])

@@ -30,6 +30,7 @@ from tests.script_server import ScriptServer, json_answer, sse
 from tests.transport.anthropic_says import message, streamed, text, written
 from tests.transport.asking import KEY, MODEL, Way, client_for, in_every_way
 
+HI = Message(role="user", content="hi")
 USER = {"role": "user", "content": [text("hi")]}
 ADD = Tool(name="add", description="Adds.", parameters={"type": "object", "properties": {"a": {"type": "integer"}}})
 CALLED = Message(role="assistant", tool_calls=(ToolCall("toolu_1", "add", '{"a": 1}'),))
@@ -38,7 +39,7 @@ PIXEL = base64.b64encode(b"\x89PNG").decode()
 
 
 def body_of(*messages: Message, stream: bool = False, **fields: Any) -> dict[str, Any]:
-    request = ChatRequest(model=MODEL, messages=messages or (Message(role="user", content="hi"),), **fields)
+    request = ChatRequest(model=MODEL, messages=messages or (HI,), **fields)
     return json.loads(json.dumps(anthropic.chat(request, stream=stream).body))
 
 
@@ -48,6 +49,14 @@ def turns_of(*messages: Message, **fields: Any) -> list[tuple[str, list[dict[str
 
 def user(*parts: Part | str) -> Message:
     return Message(role="user", content=tuple(Text(part) if isinstance(part, str) else part for part in parts))
+
+
+def system(content: Any) -> Message:
+    return Message(role="system", content=content)
+
+
+def model(text: str = "", **fields: Any) -> Message:
+    return Message(role="assistant", content=text, **fields)
 
 
 def result(content: Any = "1", call_id: str = "toolu_1", **fields: Any) -> Message:
@@ -73,14 +82,6 @@ def test_what_is_asked_for_is_sent_under_the_protocol_s_names() -> None:
     asked = body_of(**fields, stop=("END", "\n"), extra_body={"metadata": {}})
     assert asked == {"model": MODEL, "messages": [USER], **fields, "stop_sequences": ["END", "\n"], "metadata": {}}
     assert body_of(max_tokens=7, extra_body={"max_tokens": 9})["max_tokens"] == 9
-
-
-def system(content: Any) -> Message:
-    return Message(role="system", content=content)
-
-
-def model(text: str) -> Message:
-    return Message(role="assistant", content=text)
 
 
 def test_system_messages_stand_apart_wherever_they_were() -> None:
@@ -114,52 +115,45 @@ def test_the_request_itself_stays_as_it_was() -> None:
 
 
 def test_results_of_tools_are_the_user_s_and_stand_first() -> None:
-    called = Message(
-        role="assistant", content="Let me see.", tool_calls=(*CALLED.tool_calls, ToolCall("toolu_2", "add", ""))
+    called = model("Let me see.", tool_calls=(*CALLED.tool_calls, ToolCall("toolu_2", "add", "")))
+    _, (_, calls), (role, results) = turns_of(
+        *(HI, called, user("Hurry!"), result("1"), result("no", "toolu_2", is_error=True))
     )
-    found = turns_of(user("hi"), called, user("Hurry!"), result("1"), result("no", "toolu_2", is_error=True))
-    assert found[1:] == [
-        ("assistant", [text("Let me see."), USED, {**USED, "id": "toolu_2", "input": {}}]),
-        (
-            "user",
-            [
-                {"type": "tool_result", "tool_use_id": "toolu_1", "content": [text("1")]},
-                {"type": "tool_result", "tool_use_id": "toolu_2", "content": [text("no")], "is_error": True},
-                text("Hurry!"),
-            ],
-        ),
-    ]
+    assert calls == [text("Let me see."), USED, {**USED, "id": "toolu_2", "input": {}}]
+    assert (role, results) == (
+        "user",
+        [
+            {"type": "tool_result", "tool_use_id": "toolu_1", "content": [text("1")]},
+            {"type": "tool_result", "tool_use_id": "toolu_2", "content": [text("no")], "is_error": True},
+            text("Hurry!"),
+        ],
+    )
 
 
 def test_a_tool_s_result_may_be_empty_or_a_picture() -> None:
     picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
-    found = turns_of(user("hi"), CALLED, result(""), result((Image(base64=PIXEL), Text("a dot")), "toolu_2"))
+    found = turns_of(HI, CALLED, result(""), result((Image(base64=PIXEL), Text("a dot")), "toolu_2"))
     assert [block["content"] for block in found[-1][1]] == [[], [picture, text("a dot")]]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "is_object"),
     [
-        ("", {}),
-        ('{"a": 1.0, "ä": [null]}', {"a": 1.0, "ä": [None]}),
-        ('{"a": ', {"not_json": '{"a": '}),
-        ("null", {"not_json": "null"}),
-        ("[1]", {"not_json": "[1]"}),
-        ('{"a": NaN}', {"not_json": '{"a": NaN}'}),
-        ('{"a": -Infinity}', {"not_json": '{"a": -Infinity}'}),
-        ('{"a":' * 10_000, {"not_json": '{"a":' * 10_000}),
+        *((text, True) for text in ("{}", '{"a": 1.0, "ä": [null]}')),
+        *((text, False) for text in ('{"a": ', "null", "[1]", '{"a": NaN}', '{"a": -Infinity}', '{"a":' * 10_000)),
     ],
 )
-def test_arguments_are_an_object_whatever_the_model_wrote(arguments: str, said: dict[str, Any]) -> None:
-    called = Message(role="assistant", tool_calls=(ToolCall("toolu_1", "add", arguments),))
-    assert turns_of(user("hi"), called, result())[1] == ("assistant", [{**USED, "input": said}])
+def test_arguments_are_an_object_whatever_the_model_wrote(arguments: str, is_object: bool) -> None:
+    called = model(tool_calls=(ToolCall("toolu_1", "add", arguments),))
+    expected = json.loads(arguments) if is_object else {"not_json": arguments}
+    assert turns_of(HI, called, result())[1] == ("assistant", [{**USED, "input": expected}])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.text())
 def test_whatever_a_model_wrote_as_arguments_can_be_sent(arguments: str) -> None:
-    called = Message(role="assistant", tool_calls=(ToolCall("toolu_1", "add", arguments),))
-    (block,) = turns_of(user("hi"), called, result())[1][1]
+    called = model(tool_calls=(ToolCall("toolu_1", "add", arguments),))
+    (block,) = turns_of(HI, called, result())[1][1]
     assert isinstance(block["input"], dict)
     json.dumps(block, allow_nan=False)
 
@@ -181,93 +175,77 @@ def test_tools_in_our_form_and_in_openai_s_and_in_the_service_s_own() -> None:
     assert "tool_choice" not in asked
 
 
+ANY, ADD_ALONE = {"type": "any"}, {"type": "tool", "name": "add"}
+
+
 @pytest.mark.parametrize(
-    ("choice", "parallel", "said"),
+    ("choice", "parallel", "expected"),
     [
         ("auto", None, {"type": "auto"}),
-        ("required", None, {"type": "any"}),
+        ("required", None, ANY),
         ("none", None, {"type": "none"}),
-        (ToolNamed("add"), None, {"type": "tool", "name": "add"}),
-        (None, True, {"type": "auto", "disable_parallel_tool_use": False}),
-        (None, False, {"type": "auto", "disable_parallel_tool_use": True}),
-        ("required", False, {"type": "any", "disable_parallel_tool_use": True}),
-        (ToolNamed("add"), False, {"type": "tool", "name": "add", "disable_parallel_tool_use": True}),
+        (ToolNamed("add"), None, ADD_ALONE),
+        *((None, several, {"type": "auto", "disable_parallel_tool_use": not several}) for several in (True, False)),
+        ("required", False, {**ANY, "disable_parallel_tool_use": True}),
+        (ToolNamed("add"), False, {**ADD_ALONE, "disable_parallel_tool_use": True}),
         ("none", False, {"type": "none"}),
     ],
 )
-def test_each_choice_of_a_tool(choice: Any, parallel: bool | None, said: dict[str, Any]) -> None:
+def test_each_choice_of_a_tool(choice: Any, parallel: bool | None, expected: dict[str, Any]) -> None:
     asked = body_of(tools=(ADD,), tool_choice=choice, parallel_tool_calls=parallel)
-    assert asked["tool_choice"] == said
+    assert asked["tool_choice"] == expected
     assert "tool_choice" not in body_of(tool_choice="required", parallel_tool_calls=False)
 
 
 # Pictures and documents
 
 
+JPEG = {"type": "base64", "media_type": "image/jpeg", "data": PIXEL}
+PLAIN = {"type": "text", "media_type": "text/plain", "data": "Größe"}
+LINK = "https://a.example/b.png?x=;base64,y"
+MARKDOWN = File(base64=base64.b64encode("Größe".encode()).decode(), mime_type="text/markdown")
+
+
 @pytest.mark.parametrize(
     ("part", "block"),
     [
-        (
-            Image(base64=PIXEL, mime_type="image/jpeg", detail="low"),
-            {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": PIXEL}},
-        ),
-        (
-            Image(url="https://a.example/b.png?x=;base64,y"),
-            {"type": "image", "source": {"type": "url", "url": "https://a.example/b.png?x=;base64,y"}},
-        ),
-        (
-            File(url="https://a.example/b.pdf", filename="b.pdf"),
-            {"type": "document", "source": {"type": "url", "url": "https://a.example/b.pdf"}, "title": "b.pdf"},
-        ),
-        (
-            File(base64=base64.b64encode("Größe".encode()).decode(), mime_type="text/markdown"),
-            {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Größe"}},
-        ),
+        (Image(base64=PIXEL, mime_type="image/jpeg", detail="low"), {"type": "image", "source": JPEG}),
+        (Image(url=LINK), {"type": "image", "source": {"type": "url", "url": LINK}}),
+        (File(url=LINK, filename="b"), {"type": "document", "source": {"type": "url", "url": LINK}, "title": "b"}),
+        (MARKDOWN, {"type": "document", "source": PLAIN}),
     ],
 )
 def test_each_part_that_is_no_text(part: Part, block: dict[str, Any]) -> None:
     assert turns_of(user("see:", part)) == [("user", [text("see:"), block])]
 
 
-@pytest.mark.parametrize(
-    ("part", "words"),
-    [
-        *((File(base64=data, mime_type="text/plain", filename="a.txt"), "base64") for data in ("x", "\u00e4", "YWJ")),
-        (Audio(base64="UklGRg==", format="wav"), "no sound"),
-    ],
-)
-def test_what_cannot_be_sent_is_refused(part: Part, words: str) -> None:
-    with pytest.raises(ConfigurationError, match=words):
-        turns_of(user(part))
+def test_what_cannot_be_sent_is_refused() -> None:
+    for data in ("x", "\u00e4", "YWJ"):
+        with pytest.raises(ConfigurationError, match="base64"):
+            turns_of(user(File(base64=data, mime_type="text/plain", filename="a.txt")))
+    with pytest.raises(ConfigurationError, match="no sound"):
+        turns_of(user(Audio(base64="UklGRg==", format="wav")))
 
 
 # Thinking
 
 
-@pytest.mark.parametrize(
-    ("effort", "max_tokens", "budget"),
-    [
-        ("minimal", 8192, 1024),
-        ("low", 8192, 1638),
-        ("medium", 8192, 4096),
-        ("high", 8192, 6553),
-        ("high", 1025, 1024),
-        ("minimal", 100_000, 10_000),
-    ],
-)
-def test_an_effort_is_a_budget_that_leaves_room_for_the_answer(effort: str, max_tokens: int, budget: int) -> None:
-    asked = body_of(reasoning_effort=effort, max_tokens=max_tokens)
-    assert asked["thinking"] == {"type": "enabled", "budget_tokens": budget}
+def budget(effort: str, max_tokens: int) -> int:
+    thinking = body_of(reasoning_effort=effort, max_tokens=max_tokens)["thinking"]
+    assert thinking == {"type": "enabled", "budget_tokens": thinking["budget_tokens"]}
+    return thinking["budget_tokens"]
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.sampled_from(["minimal", "low", "medium", "high"]), st.integers(1025, 10**7))
-def test_every_budget_is_taken(effort: str, max_tokens: int) -> None:
-    budget = body_of(reasoning_effort=effort, max_tokens=max_tokens)["thinking"]["budget_tokens"]
-    assert 1024 <= budget < max_tokens
+def test_an_effort_is_a_budget_that_leaves_room_for_the_answer(effort: str, max_tokens: int) -> None:
+    assert 1024 <= budget(effort, max_tokens) < max_tokens
 
 
 def test_an_effort_is_none_or_a_known_one_with_room_for_it() -> None:
+    efforts = ("minimal", "low", "medium", "high")
+    assert [budget(effort, 8192) for effort in efforts] == [1024, 1638, 4096, 6553]
+    assert (budget("high", 1025), budget("minimal", 100_000)) == (1024, 10_000)
     assert body_of(reasoning_effort="none", max_tokens=5)["thinking"] == {"type": "disabled"}
     assert "thinking" not in body_of()
     for max_tokens in (0, 1, 1024):
@@ -280,16 +258,8 @@ def test_an_effort_is_none_or_a_known_one_with_room_for_it() -> None:
 SIGNED = {"type": "thinking", "thinking": "Hm", "signature": "c2ln"}
 UNSIGNED = {"type": "thinking", "thinking": "unsigned"}
 REDACTED = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
-THOUGHTFUL = Message(
-    role="assistant",
-    reasoning="Hm",
-    reasoning_blocks=(
-        ReasoningBlock(text="Hm", signature="c2ln"),
-        ReasoningBlock(data="ZGF0YQ=="),
-        ReasoningBlock(text="unsigned"),
-    ),
-    tool_calls=CALLED.tool_calls,
-)
+BLOCKS = (ReasoningBlock(text="Hm", signature="c2ln"), ReasoningBlock(data="ZGF0YQ=="), ReasoningBlock(text="unsigned"))
+THOUGHTFUL = model(reasoning="Hm", reasoning_blocks=BLOCKS, tool_calls=CALLED.tool_calls)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +277,7 @@ def test_thoughts_are_sent_back_only_where_that_is_asked(
     send: Any, open_turn: bool, earlier: bool, later: bool
 ) -> None:
     turn = (THOUGHTFUL, result())
-    ending = () if open_turn else (Message(role="assistant", content="1"), user("thanks"))
+    ending = () if open_turn else (model("1"), user("thanks"))
     found = turns_of(user("a"), *turn, user("b"), *turn, *ending, send_reasoning=send)
     calls = [blocks for role, blocks in found if role == "assistant" and blocks[-1]["type"] == "tool_use"]
     assert calls == [[*([SIGNED, REDACTED, UNSIGNED] if sent else []), USED] for sent in (earlier, later)]

@@ -6,7 +6,6 @@ import copy
 import os
 import pickle
 import re
-import socket
 import threading
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -43,23 +42,15 @@ def test_a_picture_is_kept_under_its_id():
 
 
 def test_the_oldest_pictures_give_way_to_new_ones_and_are_listed_first():
-    store = ImageStore(max_items=3)
-    kept = [store.add(a_png(number, 1)) for number in range(1, 6)]
-    assert [image.id in store for image in kept] == [False, False, True, True, True]
-    assert list(store) == kept[2:]
-
-
-def test_bytes_are_bounded_too():
-    store = ImageStore(max_bytes=2500)
-    kept = [store.add(sized(1000)).id for _ in range(4)]
-    assert [image_id in store for image_id in kept] == [False, False, True, True]
-    assert "2000 of 2500 bytes" in repr(store)
-
-
-@pytest.mark.parametrize("bounds", [{"max_items": 0}, {"max_bytes": 0}])
-def test_a_store_for_nothing_is_refused(bounds):
-    with pytest.raises(ConfigurationError, match="at least one image"):
-        ImageStore(**bounds)
+    for bounds, last in (({"max_items": 3}, 3), ({"max_bytes": 2500}, 2)):
+        store = ImageStore(**bounds)
+        kept = [store.add(sized(1000)) for _ in range(5)]
+        assert list(store) == kept[-last:]
+        assert [image.id in store for image in kept] == [False] * (5 - last) + [True] * last
+        assert f"{last}000 of " in repr(store)
+    for nothing in ({"max_items": 0}, {"max_bytes": 0}):
+        with pytest.raises(ConfigurationError, match="at least one image"):
+            ImageStore(**nothing)
 
 
 def test_a_picture_that_is_there_is_not_kept_twice_and_counts_as_new():
@@ -73,15 +64,13 @@ def test_a_picture_that_is_there_is_not_kept_twice_and_counts_as_new():
 
 def test_another_picture_of_the_same_id_gets_a_new_one():
     store = ImageStore()
-    first, second = store.add(a_picture(1, "img_aaaaaa")), store.add(a_picture(2, "img_aaaaaa"))
+    first, second = (store.add(a_picture(size, "img_aaaaaa")) for size in (1, 2))
     assert first.id == "img_aaaaaa" != second.id
-    assert store.get(first.id).width == 1
-    assert store.get(second.id).width == 2
+    assert (store.get(first.id).width, store.get(second.id).width) == (1, 2)
 
 
 def test_the_dict_that_a_checkpoint_makes_of_a_picture_is_taken_back():
-    store, image = ImageStore(), a_picture()
-    image = replace(image, seed=7, prompt="a cat", model="z-image-turbo")
+    store, image = ImageStore(), replace(a_picture(), seed=7, prompt="a cat", model="z-image-turbo")
     assert store.add(asdict(image)) == image
     (found,) = store.find_all([asdict(image)])
     assert found == image
@@ -132,18 +121,15 @@ def test_a_name_is_an_id_with_space_around_it_or_several_of_them():
     assert store.find_all([first.id, second]) == (first, second)
 
 
-@pytest.mark.parametrize("name", ["cat.png", "below/dog.png", "below/../cat.png", "./cat.png", "img_1.png", "a, b.png"])
-def test_a_picture_in_the_allowed_folder_is_found_by_its_name(tmp_path, name):
+def test_a_picture_in_the_allowed_folder_is_found_by_its_name(tmp_path):
     folder = allowed_folder(tmp_path)
     store = ImageStore(folder=str(folder))
-    (found,) = store.find_all(name)
-    assert found.mime_type == "image/png"
-    assert found.id in store
-
-
-def test_the_folder_may_be_a_link_itself(tmp_path):
-    folder = allowed_folder(tmp_path)
-    (tmp_path / "link").symlink_to(folder)
+    names = ("cat.png", "below/dog.png", "below/../cat.png", "./cat.png", "img_1.png", "a, b.png")
+    for name in (*names, str(folder / "cat.png")):
+        (found,) = store.find_all(name)
+        assert found.mime_type == "image/png"
+        assert found.id in store
+    (tmp_path / "link").symlink_to(folder)  # the folder may be one
     assert ImageStore(folder=tmp_path / "link").find("cat.png").width == 8
 
 
@@ -193,14 +179,8 @@ def test_no_descriptor_stays_open(tmp_path, name):
 
 
 def test_code_may_pass_no_pipe_either(tmp_path):
-    folder = allowed_folder(tmp_path)
     with pytest.raises(ConfigurationError, match=r"pipe\.png is not a file"):
-        ImageStore().add(folder / "pipe.png")
-
-
-def test_an_absolute_path_into_the_folder_is_one_of_its_files(tmp_path):
-    folder = allowed_folder(tmp_path)
-    assert ImageStore(folder=folder).find(str(folder / "cat.png")).width == 8
+        ImageStore().add(allowed_folder(tmp_path) / "pipe.png")
 
 
 # Files of the allowed folder that are read, or begun to be.
@@ -213,16 +193,10 @@ OF_A_FILE = {
 
 @pytest.mark.parametrize("attempt", REFUSED)
 @pytest.mark.parametrize("with_folder", [True, False])
-def test_what_a_model_must_not_name_is_refused_with_what_to_pass(tmp_path, attempt, with_folder, monkeypatch):
-    folder = allowed_folder(tmp_path)
-    store = ImageStore(folder=folder if with_folder else None)
+@pytest.mark.usefixtures("no_network")
+def test_what_a_model_must_not_name_is_refused_with_what_to_pass(tmp_path, attempt, with_folder):
+    store = ImageStore(folder=allowed_folder(tmp_path) if with_folder else None)
     store.add(a_png())
-
-    def refuse(*_: object, **__: object) -> None:
-        pytest.fail("a socket was connected")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
     with pytest.raises(ConfigurationError) as caught:
         store.find_all(attempt)
     words = str(caught.value)
@@ -247,7 +221,7 @@ def test_json_that_is_no_name_is_refused_with_what_to_pass(wrong):
 
 def test_more_names_than_pictures_can_be_sent_are_refused_before_any_is_read(tmp_path):
     with pytest.raises(ConfigurationError, match="17 images are too many"):
-        ImageStore(folder=allowed_folder(tmp_path)).find_all(["cat.png"] * 17)
+        ImageStore(folder=tmp_path / "gone").find_all(["cat.png"] * 17)
 
 
 def test_an_unknown_id_is_refused_with_those_there_are():
@@ -300,10 +274,9 @@ def test_what_is_in_another_scope_is_neither_named_nor_reached():
 
 def test_the_same_id_may_stand_in_two_scopes_and_stays_apart():
     store = ImageStore()
-    first = store.scope("anna").add(a_picture(1, "img_aaaaaa"))
-    second = store.scope("bert").add(a_picture(2, "img_aaaaaa"))
-    assert (first.id, second.id) == ("img_aaaaaa", "img_aaaaaa")
-    assert (store.scope("anna").get("img_aaaaaa").width, store.scope("bert").get("img_aaaaaa").width) == (1, 2)
+    for name, size in (("anna", 1), ("bert", 2)):
+        assert store.scope(name).add(a_picture(size, "img_aaaaaa")).id == "img_aaaaaa"
+    assert [store.scope(name).get("img_aaaaaa").width for name in ("anna", "bert")] == [1, 2]
 
 
 def test_all_scopes_share_the_bounds_and_the_folder(tmp_path):
@@ -324,13 +297,10 @@ def test_a_pickle_of_a_scope_holds_nothing_of_the_others_and_one_of_the_store_al
     assert repr(again) == repr(store)
 
 
-@pytest.mark.parametrize("name", ["", None, 7])
-def test_a_scope_without_a_name_is_refused(name):
-    with pytest.raises(ConfigurationError, match="does not identify a conversation"):
-        ImageStore().scope(name)
-
-
-def test_a_folder_that_is_not_there_allows_nothing(tmp_path):
+def test_a_scope_without_a_name_and_a_folder_that_is_not_there_allow_nothing(tmp_path):
+    for name in ("", None, 7):
+        with pytest.raises(ConfigurationError, match="does not identify a conversation"):
+            ImageStore().scope(name)
     with pytest.raises(ConfigurationError, match="pass the ID"):
         ImageStore(folder=tmp_path / "gone").find("cat.png")
 

@@ -144,18 +144,15 @@ def test_the_form_of_an_object_grows_in_both_its_fields(thought: str, text: str,
     assert (reply.text, reply.reasoning) == (text, thought)
 
 
-@pytest.mark.parametrize(
-    ("form", "words"),
-    [
-        *(
-            (form, "neither text nor an object")
-            for form in ({"content": ["a"]}, {"thinking": 1, "content": "a"}, ["a"])
-        ),
-        *((form, "neither text nor an object") for form in (7, True)),
-        (None, "no text"),
-        *((form, None) for form in ("", {"content": None}, {"thinking": None, "content": ""})),
-    ],
-)
+NEITHER = "neither text nor an object"
+FORMS = [
+    *((form, NEITHER) for form in ({"content": ["a"]}, {"thinking": 1, "content": "a"}, ["a"], 7, True)),
+    (None, "no text"),
+    *((form, None) for form in ("", {"content": None}, {"thinking": None, "content": ""})),
+]
+
+
+@pytest.mark.parametrize(("form", "words"), FORMS)
 @in_both_modes
 def test_a_result_is_empty_only_where_its_text_is(stream: bool, form: Any, words: str | None) -> None:
     if words is None:
@@ -186,29 +183,25 @@ def test_a_stop_word_in_the_reasoning_stops_nothing(stream: bool) -> None:
 # Numbers
 
 
-@pytest.mark.parametrize(
-    ("counts", "usage"),
-    [
-        ({}, (5, 3)),
-        ({"prompt_length": None}, (5, 3)),
-        ({"prompt_length": None, "current_context_length": None}, (0, 3)),
-        ({"prompt_length": None, "current_context_length": 1}, (0, 3)),
-        ({"prompt_length": "5", "current_context_length": 10**400}, (5, 3)),
-        ({"prompt_length": "many", "current_context_length": "9" * 400}, (0, 3)),
-        ({"num_generated_tokens": None}, None),
-        ({"num_generated_tokens": True}, None),
-        ({"num_generated_tokens": 10**400}, None),
-    ],
-)
+NO_PROMPT = {"prompt_length": None}
+COUNTS: list[tuple[dict[str, Any], Any]] = [
+    *((counts, (5, 3)) for counts in ({}, NO_PROMPT, {"prompt_length": "5", "current_context_length": 10**400})),
+    *(({**NO_PROMPT, "current_context_length": length}, (0, 3)) for length in (None, 1)),
+    ({"prompt_length": "many", "current_context_length": "9" * 400}, (0, 3)),
+    *(({"num_generated_tokens": count}, None) for count in (None, True, 10**400)),
+]
+
+
+@pytest.mark.parametrize(("counts", "usage"), COUNTS)
 def test_usage_from_what_there_is(counts: dict[str, Any], usage: tuple[int, int] | None) -> None:
     found = added_up(decode(STARTED, done(**counts))).usage
     assert (None if found is None else (found.input_tokens, found.output_tokens)) == usage
 
 
-@pytest.mark.parametrize(("most", "finish"), [(None, "stop"), (4, "stop"), (3, "length"), (2, "length")])
-def test_an_answer_of_as_many_tokens_as_allowed_was_cut(most: int | None, finish: str) -> None:
-    assert follow("Hello", max_tokens=most).finish_reason == finish
-    assert follow("Hello", max_tokens=most, stop=("lo",)).finish_reason == "stop"
+def test_an_answer_of_as_many_tokens_as_allowed_was_cut() -> None:
+    for most, finish in ((None, "stop"), (4, "stop"), (3, "length"), (2, "length")):
+        assert follow("Hello", max_tokens=most).finish_reason == finish
+        assert follow("Hello", max_tokens=most, stop=("lo",)).finish_reason == "stop"
 
 
 # Progress
@@ -218,8 +211,7 @@ def test_an_answer_of_as_many_tokens_as_allowed_was_cut(most: int | None, finish
 def test_progress_is_told_whenever_it_has_changed(way: Way) -> None:
     seen: list[JobProgress] = []
     worker = Worker(
-        working(state="queued", progress=0, queue_position=2, estimate=1.5, num_workers_online=4),
-        working(state="queued", progress=0, queue_position=2, estimate=1.5, num_workers_online=4),
+        *[working(state="queued", progress=0, queue_position=2, estimate=1.5, num_workers_online=4)] * 2,
         working("Hel", progress=50),
         working("Hello", progress=50),
         working(progress="odd", queue_position=None, estimate=[], num_workers_online=True),
@@ -234,41 +226,38 @@ def test_progress_is_told_whenever_it_has_changed(way: Way) -> None:
     ]
 
 
-@pytest.mark.parametrize("job_id", [None, "", 7, ["JID1"]])
-def test_a_start_without_a_job_is_no_answer(job_id: Any) -> None:
-    with pytest.raises(errors.InvalidResponseError, match="names no job"):
-        decode({"success": True, "job_id": job_id})
+def test_a_start_without_a_job_is_no_answer() -> None:
+    for job_id in (None, "", 7, ["JID1"]):
+        with pytest.raises(errors.InvalidResponseError, match="names no job"):
+            decode({"success": True, "job_id": job_id})
 
 
 # Refusals and failures
 
 
-@pytest.mark.parametrize(
-    ("answer", "cls", "words"),
-    [
-        (refused(401, ["API key not valid"]), errors.AuthenticationError, "API key not valid"),
-        (refused(402, ["Client not authorized for this endpoint!"]), errors.PermissionDeniedError, "not authorized"),
-        (refused(400, ["top_p too large", "top_k: no"]), errors.BadRequestError, "top_p too large; top_k: no"),
-        (refused(400, "Job queue reached max length 1000!"), errors.RateLimitError, "max length 1000"),
-        (refused(400, None, message="no words"), errors.BadRequestError, "no words"),
-        (httpx.Response(400, text="Job queue reached max length 5!"), errors.RateLimitError, "max length 5"),
-        (
-            httpx.Response(402, json={"error": {"code": "model_not_found", "message": "no"}}),
-            errors.PermissionDeniedError,
-            "no",
-        ),
-        (httpx.Response(503, json={"message": "busy"}), errors.ServiceUnavailableError, "busy"),
-        (httpx.Response(200, json={"success": False, "error": ["no"]}), errors.APIStatusError, "no"),
-        (httpx.Response(200, json={"success": False}), errors.APIStatusError, "no message but"),
-        (
-            httpx.Response(200, json={"success": True, "job_id": JOB, "error": "worker broke"}),
-            errors.JobError,
-            "worker broke",
-        ),
-        (httpx.Response(200, text="<html>"), errors.InvalidResponseError, "not JSON"),
-        (httpx.Response(200, json=[1]), errors.InvalidResponseError, "list"),
-    ],
-)
+NOT_FOUND = {"code": "model_not_found", "message": "no"}
+
+
+# fmt: off
+REFUSALS: list[tuple[httpx.Response, type[errors.AKIError], str]] = [
+    (refused(401, ["API key not valid"]), errors.AuthenticationError, "API key not valid"),
+    (refused(402, ["Client not authorized for this endpoint!"]), errors.PermissionDeniedError, "not authorized"),
+    (refused(400, ["top_p too large", "top_k: no"]), errors.BadRequestError, "top_p too large; top_k: no"),
+    (refused(400, "Job queue reached max length 1000!"), errors.RateLimitError, "max length 1000"),
+    (refused(400, None, message="no words"), errors.BadRequestError, "no words"),
+    (httpx.Response(400, text="Job queue reached max length 5!"), errors.RateLimitError, "max length 5"),
+    (httpx.Response(402, json={"error": NOT_FOUND}), errors.PermissionDeniedError, "no"),
+    (httpx.Response(503, json={"message": "busy"}), errors.ServiceUnavailableError, "busy"),
+    (refused(200, ["no"]), errors.APIStatusError, "no"),
+    (httpx.Response(200, json={"success": False}), errors.APIStatusError, "no message but"),
+    (httpx.Response(200, json={**STARTED, "error": "worker broke"}), errors.JobError, "worker broke"),
+    (httpx.Response(200, text="<html>"), errors.InvalidResponseError, "not JSON"),
+    (httpx.Response(200, json=[1]), errors.InvalidResponseError, "list"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("answer", "cls", "words"), REFUSALS)
 @in_every_chat
 def test_each_refusal_to_start(chat_way: Way, answer: httpx.Response, cls: type[errors.AKIError], words: str) -> None:
     with pytest.raises(cls) as caught:
@@ -309,27 +298,24 @@ STATE = {name: value for name, value in working("a secret").items() if name != "
 OVERFLOW = "The context length 9000 is exceeding the maximum context length 8192"
 
 
-@pytest.mark.parametrize(
-    "end", [working() | {"error": OVERFLOW}, done(error=[OVERFLOW]), {**done(), "error": OVERFLOW}]
-)
 @in_both_modes
-def test_a_worker_s_overflow_is_one(stream: bool, end: Any) -> None:
-    with pytest.raises(errors.ContextOverflowError, match="9000"):
-        decode(STARTED, working(), end, stream=stream)
+def test_a_worker_s_overflow_is_one(stream: bool) -> None:
+    for end in (working() | {"error": OVERFLOW}, done(error=[OVERFLOW]), {**done(), "error": OVERFLOW}):
+        with pytest.raises(errors.ContextOverflowError, match="9000"):
+            decode(STARTED, working(), end, stream=stream)
+
+
+OWN = {"progress": working("a secret")["progress"]}
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        refused(400, None, **STATE),
-        refused(200, None, **STATE),
-        refused(400, "Job lapsed!", job_state="lapsed", progress=working("a secret")["progress"]),
-        refused(402, "no", progress=working("a secret")["progress"]),
-        refused(500, {"message": "no"}, progress=working("a secret")["progress"]),
+        *(refused(status, None, **STATE) for status in (400, 200)),
+        refused(400, "Job lapsed!", job_state="lapsed", **OWN),
+        *(refused(402, "no", **OWN), refused(500, {"message": "no"}, **OWN)),
         {**working(7), "job_id": None},
-        working([1]),
-        working("a") | {"error": "no"},
-        done(7),
+        *(working([1]), working("a") | {"error": "no"}, done(7)),
     ],
 )
 @in_every_way

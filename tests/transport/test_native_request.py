@@ -62,17 +62,12 @@ def test_a_raw_prompt_goes_as_it_is() -> None:
 
 
 def test_the_conversation_is_text_in_json() -> None:
-    thoughtful = Message(
-        role="assistant", content="b", reasoning="Hm", reasoning_blocks=(ReasoningBlock(text="Hm", signature="s"),)
-    )
-    assert context_of(
-        Message(role="system", content="Be brief."), user(Text("a"), Text("\u00e4")), thoughtful, user(Text(""))
-    ) == [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "a\n\u00e4"},
-        {"role": "assistant", "content": "b"},
-        {"role": "user", "content": ""},
-    ]
+    blocks = (ReasoningBlock(text="Hm", signature="s"),)
+    thoughtful = Message(role="assistant", content="b", reasoning="Hm", reasoning_blocks=blocks)
+    system = Message(role="system", content="Be brief.")
+    sent = context_of(system, user(Text("a"), Text("\u00e4")), thoughtful, user(Text("")))
+    expected = [("system", "Be brief."), ("user", "a\n\u00e4"), ("assistant", "b"), ("user", "")]
+    assert sent == [{"role": role, "content": content} for role, content in expected]
 
 
 def test_pictures_go_as_data() -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -21,16 +19,10 @@ from tests.transport.asking import WAYS, Clock, Way, alive, client_for, request_
 ROWS = (*SCENARIOS, *ERRORS)
 
 
-@pytest.fixture(scope="module")
-def ask() -> Iterator[dict[Way, Callable[..., ChatReply]]]:
-    """How each way asks; all rows share their loops."""
-    with ExitStack() as stack:
-        yield {way: stack.enter_context(way.on_one_loop()) for way in WAYS}
-
-
+@pytest.mark.usefixtures("one_loop")
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 def test_the_answer_or_the_error_is_the_row_s(
-    row: Scenario, ask: Any, scripted: ScriptServer, clock: Clock, subtests: pytest.Subtests
+    row: Scenario, scripted: ScriptServer, clock: Clock, subtests: pytest.Subtests
 ) -> None:
     ways = [way for way in WAYS if row.applies(streamed=way.streamed)]
     assert ways
@@ -42,7 +34,7 @@ def test_the_answer_or_the_error_is_the_row_s(
             scripted.say(*(alive(each) if each.end == "close" else each for each in row.script(streamed=way.streamed)))
             client = client_for(scripted, provider=row.provider, api_key=KEY)
             request = request_for(row.model, row.ask, tools=TOOLS if row.tools else ())
-            check(row, way, partial(ask[way], client, request), clock)
+            check(row, way, partial(way.ask, client, request), clock)
             assert len(scripted.requests) == row.attempts(streamed=way.streamed)
 
 

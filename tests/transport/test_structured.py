@@ -14,8 +14,10 @@ from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, Message, 
 from aki_transport.prepare import adaptations
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, json_answer
+from tests.subcases import subcases
 from tests.transport.asking import (
     MODEL,
+    WAYS,
     Clock,
     Way,
     client_for,
@@ -26,9 +28,13 @@ from tests.transport.asking import (
     request_for,
 )
 
+pytestmark = pytest.mark.usefixtures("one_loop")
+
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 JSON = '{"a": 1}'
 OWN = Tool(name="look", parameters={"type": "object", "properties": {}})
+# A wording is told in the same way however it arrives.
+in_both_halves = subcases("way", WAYS[::3])
 SCHEMA_FIRST: dict[str, Any] = {"structured_first": "json_schema"}
 
 
@@ -54,9 +60,9 @@ def wanted(model: str = MODEL, schema: Any = SCHEMA, **fields: Any) -> ChatReque
     return request_for(model, response_format=JsonSchema(name="answer", schema=schema), **fields)
 
 
-def asked(way: Way, server: ScriptServer, *answers: Answer, **fields: Any) -> ChatReply:
-    server.say(*answers)
-    return way.ask(client_for(server), wanted(**fields))
+def asked(way: Way, scripted: ScriptServer, *answers: Answer, **fields: Any) -> ChatReply:
+    scripted.say(*answers)
+    return way.ask(client_for(scripted), wanted(**fields))
 
 
 def method_of(request: Request) -> str:
@@ -65,27 +71,27 @@ def method_of(request: Request) -> str:
     return "function_calling" if request.json.get("tools") else "instruction"
 
 
-def methods_of(server: ScriptServer) -> list[str]:
-    return [method_of(request) for request in server.requests]
+def methods_of(scripted: ScriptServer) -> list[str]:
+    return [method_of(request) for request in scripted.requests]
 
 
 @in_every_way
-def test_each_method_asks_in_its_way(way: Way, server: ScriptServer) -> None:
-    answer = asked(way, server, told(way, f"<think>Hm.</think>{JSON}"), structured_first="json_schema")
+def test_each_method_asks_in_its_way(way: Way, scripted: ScriptServer) -> None:
+    answer = asked(way, scripted, told(way, f"<think>Hm.</think>{JSON}"), structured_first="json_schema")
     assert (answer.text, answer.reasoning) == (JSON, "Hm.")
     form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}
-    assert server.requests[0].json["response_format"] == form
-    answer = asked(way, server, called(way))
+    assert scripted.requests[0].json["response_format"] == form
+    answer = asked(way, scripted, called(way))
     assert (answer.text, answer.tool_calls, answer.finish_reason) == (JSON, (), "stop")
-    body = server.requests[1].json
+    body = scripted.requests[1].json
     assert body["tools"][0]["function"]["parameters"] == SCHEMA
     assert body["tool_choice"] == {"type": "function", "function": {"name": "answer"}}
     assert "response_format" not in body
-    server.say(told(way, JSON))
+    scripted.say(told(way, JSON))
     messages = (Message(role="system", content="Be kind."), Message(role="user", content="hi"))
     request = replace(wanted(structured_first="instruction"), messages=messages)
-    assert way.ask(client_for(server), request).text == JSON
-    first, second = server.requests[2].json["messages"]
+    assert way.ask(client_for(scripted), request).text == JSON
+    first, second = scripted.requests[2].json["messages"]
     assert (first["role"], second["role"]) == ("system", "user")
     assert first["content"].startswith("Be kind.\n\n")
     assert json.dumps(SCHEMA) in first["content"]
@@ -97,6 +103,8 @@ def test_each_method_asks_in_its_way(way: Way, server: ScriptServer) -> None:
 METHOD = ["json_schema", *["function_calling"] * 3]
 ONCE = ["json_schema", "function_calling"] * 3
 NO_FORMAT = refusal("response_format is not supported by this model")
+REQUIRED = "Invalid schema for response_format 'City': 'required' is missing."
+# fmt: off
 REFUSALS: dict[str, tuple[int, Any, list[str]]] = {
     "words": (400, NO_FORMAT, METHOD),
     "words of a parameter": (400, refusal("Invalid parameter: 'json_schema'"), METHOD),
@@ -109,14 +117,11 @@ REFUSALS: dict[str, tuple[int, Any, list[str]]] = {
     "a schema, by its path": (400, refusal("Not good.", param="response_format.json_schema.schema"), ONCE),
     "a schema, in loc": (422, fastapi("response_format", "json_schema", "schema", message="bad"), ONCE),
     "a schema, by code": (400, refusal("Not this one.", code="invalid_json_schema"), ONCE),
-    "a schema, in OpenAI's words": (
-        400,
-        refusal("Invalid schema for response_format 'City': 'required' is missing.", param="response_format"),
-        ONCE,
-    ),
+    "a schema, in OpenAI's words": (400, refusal(REQUIRED, param="response_format"), ONCE),
     "a schema, in vLLM's words": (400, refusal("Grammar error: Unimplemented keys: [uniqueItems]"), ONCE),
     "one text": (400, refusal("Failed to generate JSON.", code="json_validate_failed"), ONCE),
 }
+# fmt: on
 
 
 def refuse(way: Way, error: Any, status: int = 400) -> Any:
@@ -125,25 +130,25 @@ def refuse(way: Way, error: Any, status: int = 400) -> Any:
 
 
 @pytest.mark.parametrize("row", REFUSALS)
-@in_every_way
-def test_a_method_is_remembered_and_a_schema_is_not(way: Way, row: str, server: ScriptServer) -> None:
+@in_both_halves
+def test_a_method_is_remembered_and_a_schema_is_not(way: Way, row: str, scripted: ScriptServer) -> None:
     status, error, expected = REFUSALS[row]
-    server.always = refuse(way, error, status)
+    scripted.always = refuse(way, error, status)
     for schema in (SCHEMA, {**SCHEMA, "title": "Other"}, SCHEMA):
-        assert way.ask(client_for(server), wanted(schema=schema, **SCHEMA_FIRST)).text == JSON
-    assert methods_of(server) == expected
+        assert way.ask(client_for(scripted), wanted(schema=schema, **SCHEMA_FIRST)).text == JSON
+    assert methods_of(scripted) == expected
 
 
 @in_every_way
 def test_it_is_remembered_for_an_hour_for_one_model_by_all_clients(
-    way: Way, server: ScriptServer, clock: Clock
+    way: Way, scripted: ScriptServer, clock: Clock
 ) -> None:
-    server.always = refuse(way, NO_FORMAT)
+    scripted.always = refuse(way, NO_FORMAT)
 
     def methods(model: str = MODEL) -> list[str]:
-        server.requests.clear()
-        way.ask(client_for(server, on_model_fallback="ignore"), wanted(model, **SCHEMA_FIRST))
-        return methods_of(server)
+        scripted.requests.clear()
+        way.ask(client_for(scripted, on_model_fallback="ignore"), wanted(model, **SCHEMA_FIRST))
+        return methods_of(scripted)
 
     both = ["json_schema", "function_calling"]
     assert [methods(), methods(), methods("gpt-oss-120b")] == [both, ["function_calling"], both]
@@ -163,67 +168,69 @@ def test_it_is_remembered_for_an_hour_for_one_model_by_all_clients(
         (400, refusal("The function of this weapon is not something we support.")),
     ],
 )
-@in_every_way
+@in_both_halves
 def test_what_concerns_a_text_is_raised_at_once_and_not_remembered(
-    way: Way, status: int, error: Any, server: ScriptServer
+    way: Way, status: int, error: Any, scripted: ScriptServer
 ) -> None:
     for first in ("json_schema", "function_calling"):
-        server.requests.clear()
+        scripted.requests.clear()
         with pytest.raises(AKIError, match=re.escape(error["error"]["message"])):
-            asked(way, server, json_answer(error, status), structured_first=first)
-        asked(way, server, told(way, JSON), structured_first=first)
-        assert methods_of(server) == [first] * 2
+            asked(way, scripted, json_answer(error, status), structured_first=first)
+        asked(way, scripted, told(way, JSON), structured_first=first)
+        assert methods_of(scripted) == [first] * 2
 
 
 @pytest.mark.parametrize("words", ["response_format and tools are not supported", '"auto" tool choice requires --x'])
 @in_every_way
-def test_the_last_refusal_is_raised_and_none_is_remembered(way: Way, words: str, server: ScriptServer) -> None:
+def test_the_last_refusal_is_raised_and_none_is_remembered(way: Way, words: str, scripted: ScriptServer) -> None:
     methods = ["function_calling", "json_schema", "instruction"]
     for _ in range(2):
         with pytest.raises(AKIError, match=words):
-            asked(way, server, *[json_answer(refusal(words), 400)] * 3)
-        assert methods_of(server) == methods
-        server.requests.clear()
-    asked(way, server, *[json_answer(refusal(words), 400)] * 2, told(way, JSON))
-    asked(way, server, told(way, JSON))
-    asked(way, server, called(way), structured_methods=("function_calling",))  # what was chosen is tried all the same
-    assert methods_of(server) == [*methods, "instruction", "function_calling"]
+            asked(way, scripted, *[json_answer(refusal(words), 400)] * 3)
+        assert methods_of(scripted) == methods
+        scripted.requests.clear()
+    asked(way, scripted, *[json_answer(refusal(words), 400)] * 2, told(way, JSON))
+    asked(way, scripted, told(way, JSON))
+    asked(way, scripted, called(way), structured_methods=("function_calling",))  # what was chosen is tried all the same
+    assert methods_of(scripted) == [*methods, "instruction", "function_calling"]
 
 
 @in_every_way
-def test_a_service_that_takes_no_notice_is_asked_in_another_way(way: Way, server: ScriptServer) -> None:
+def test_a_service_that_takes_no_notice_is_asked_in_another_way(way: Way, scripted: ScriptServer) -> None:
     methods = ["function_calling", "json_schema", "instruction"]
-    assert asked(way, server, told(way, "Sure, what?"), told(way, "Well."), told(way, f"Here: {JSON}")).text == JSON
-    assert methods_of(server) == methods
+    assert asked(way, scripted, told(way, "Sure, what?"), told(way, "Well."), told(way, f"Here: {JSON}")).text == JSON
+    assert methods_of(scripted) == methods
     adaptations.forget_refusals()
-    assert asked(way, server, *[told(way, "I cannot say it in JSON.")] * 3).text == "I cannot say it in JSON."
-    assert methods_of(server) == methods * 2
+    assert asked(way, scripted, *[told(way, "I cannot say it in JSON.")] * 3).text == "I cannot say it in JSON."
+    assert methods_of(scripted) == methods * 2
 
 
 @pytest.mark.parametrize("between", [0, 3])
 @in_every_way
-def test_a_method_is_given_up_where_it_was_ignored_twice_in_a_row(way: Way, between: int, server: ScriptServer) -> None:
+def test_a_method_is_given_up_where_it_was_ignored_twice_in_a_row(
+    way: Way, between: int, scripted: ScriptServer
+) -> None:
     both = ["json_schema", "function_calling"]
     ignored = (told(way, "Sure!"), told(way, JSON))
     for answers in (ignored, *[(told(way, JSON),)] * between, ignored, ignored if between else (told(way, JSON),)):
-        asked(way, server, *answers, **SCHEMA_FIRST)
+        asked(way, scripted, *answers, **SCHEMA_FIRST)
     methods = [*both, *["json_schema"] * between, *both, *(both if between else ["function_calling"])]
-    assert methods_of(server) == methods
+    assert methods_of(scripted) == methods
 
 
 # Answers
 
 
 @in_every_stream
-def test_json_that_flows_is_given_as_it_comes(stream_way: Way, server: ScriptServer) -> None:
+def test_json_that_flows_is_given_as_it_comes(stream_way: Way, scripted: ScriptServer) -> None:
     for answer, fields in ((told(stream_way, JSON), SCHEMA_FIRST), (called(stream_way), {})):
-        server.say(answer)
-        deltas = stream_way.deltas(client_for(server), wanted(**fields))
+        scripted.say(answer)
+        deltas = stream_way.deltas(client_for(scripted), wanted(**fields))
         assert len([delta for delta in deltas if delta.text]) > 1
 
 
 @in_every_way
-def test_the_object_is_what_the_forced_call_says_or_else_the_text(way: Way, server: ScriptServer) -> None:
+def test_the_object_is_what_the_forced_call_says_or_else_the_text(way: Way, scripted: ScriptServer) -> None:
     for answer, text in (
         (called(way, text="I call it."), JSON),
         (called(way, text="{Well}, I call it: "), JSON),
@@ -231,31 +238,31 @@ def test_the_object_is_what_the_forced_call_says_or_else_the_text(way: Way, serv
         (called(way, ""), "{}"),
         (called(way, "", finish="length"), ""),
     ):
-        assert asked(way, server, answer).text == text
+        assert asked(way, scripted, answer).text == text
 
 
 @pytest.mark.parametrize("words", ["", "Let me look."])
 @in_every_way
-def test_own_tools_are_called_beside_a_schema(way: Way, words: str, server: ScriptServer) -> None:
-    answer = asked(way, server, called(way, "{}", name="look", text=words), tools=(OWN,))
+def test_own_tools_are_called_beside_a_schema(way: Way, words: str, scripted: ScriptServer) -> None:
+    answer = asked(way, scripted, called(way, "{}", name="look", text=words), tools=(OWN,))
     assert (answer.text, [call.name for call in answer.tool_calls]) == (words, ["look"])
-    body = server.requests[0].json
+    body = scripted.requests[0].json
     assert [tool["function"]["name"] for tool in body["tools"]] == ["look"]
     assert "response_format" in body
 
 
 @pytest.mark.parametrize("words", ["", "Sorry."])
 @in_every_way
-def test_a_refusal_is_given_as_it_is(way: Way, words: str, server: ScriptServer) -> None:
+def test_a_refusal_is_given_as_it_is(way: Way, words: str, scripted: ScriptServer) -> None:
     field = {"refusal": "I will not."}
     said = streamed(*([words] * bool(words)), chunk(**field)) if way.streamed else replied(words or None, **field)
-    answer = asked(way, server, said, **SCHEMA_FIRST)
+    answer = asked(way, scripted, said, **SCHEMA_FIRST)
     assert (answer.text, answer.refusal) == (words, "I will not.")
 
 
 @in_every_stream
-def test_a_stream_that_breaks_off_is_not_asked_for_in_another_way(stream_way: Way, server: ScriptServer) -> None:
+def test_a_stream_that_breaks_off_is_not_asked_for_in_another_way(stream_way: Way, scripted: ScriptServer) -> None:
     said = Answer(headers={"content-type": "text/event-stream"}, chunks=told(stream_way, JSON).chunks[:2])
     with pytest.raises(AKIError):
-        asked(stream_way, server, said, **SCHEMA_FIRST)
-    assert len(server.requests) == 1
+        asked(stream_way, scripted, said, **SCHEMA_FIRST)
+    assert len(scripted.requests) == 1
