@@ -122,6 +122,7 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
     ],
     ("ServerError", False): [
         (500, openai("no pictures here", "not_implemented")),
+        (500, openai("no sound here", None, "not_implemented")),
         (501, openai("no")),
         (500, openai("image input is not supported")),
         (500, openai("Unexpected empty grammar stack after accepting piece: x")),
@@ -198,6 +199,7 @@ def test_an_error_in_a_good_answer_is_one_of_its_kind():
         ({"object": "error", "message": "no", "code": 404}, errors.NotFoundError),
         ({"status": 429, "description": "no"}, errors.RateLimitError),
         ({"error": {"type": "rate_limit_error", "message": "no"}}, errors.RateLimitError),
+        ({"error": "no", "error_type": "generation"}, errors.ServerError),  # TGI
         ({"error": "no"}, APIStatusError),
     ]
     for payload, kind in payloads:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aki_transport.redaction import escape_control, redact, redact_nested
@@ -52,6 +52,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
 @settings(max_examples=20, deadline=None)
 @given(key=keys)
+@example(key=r"sk-4711a\\b0815")
 def test_a_key_is_recognized_in_every_spelling(spelling, key):
     assert redact(f"the key {spelling(key)} is wrong", [key]) == "the key *** is wrong"
 

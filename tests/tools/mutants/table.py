@@ -24,19 +24,24 @@ _PREPARE = (
     " tests/requests/test_content.py"
 )
 _IMAGES = f"{_T}/test_images.py {_T}/test_image_store.py {_EDGES}"
-_MODELS = f"{_T}/test_listing.py {_T}/test_served_model.py {_T}/test_endpoints.py tests/test_gateways.py {_EDGES}"
+_MODELS = (
+    f"{_T}/test_listing.py {_T}/test_served_model.py {_T}/test_endpoints.py tests/test_gateways.py {_EDGES}"
+    " tests/test_captured_gateways.py::test_the_first_call_answers_and_the_limits_are_known_behind_it"
+)
+_KEY_FUNCTION = "tests/requests/test_arguments.py::test_a_key_may_be_a_function_asked_for_each_attempt"
 _CALLS = (
     f"{_T}/test_calls.py {_T}/test_retries.py {_T}/test_access.py {_T}/test_deadlines.py"
     f" {_T}/test_errors.py::test_what_an_error_holds"
     f" {_T}/test_lifetime.py::test_closing_one_client_leaves_the_others_their_connections"
+    f" {_T}/test_bodies.py::test_what_json_cannot_hold_is_refused_before_sending {_KEY_FUNCTION}"
+    " tests/test_docstrings.py::test_an_example_gives_what_it_says[aki_transport.transport.call.Timeout.for_httpx]"
     " tests/test_gateways.py::test_a_place_of_the_key_that_was_chosen_is_kept_and_a_wrong_key_is_tried_in_both"
 )
 _CONNECTIONS = f"{_T}/test_connections.py {_T}/test_proxies.py {_T}/test_deadlines.py {_EDGES}"
 _BODIES = f"{_T}/test_sse.py {_T}/test_bounds.py {_T}/test_calls.py"
 
 TESTS = {
-    "aki_transport/auth.py": f"{_T}/test_access.py tests/test_mistakes.py {_EDGES}"
-    " tests/requests/test_arguments.py::test_a_key_may_be_a_function_asked_for_each_attempt",
+    "aki_transport/auth.py": f"{_T}/test_access.py tests/test_mistakes.py {_EDGES} {_KEY_FUNCTION}",
     "aki_transport/redaction.py": f"{_T}/test_redaction.py",
     "aki_transport/error_parsing.py": f"{_T}/test_errors.py {_T}/test_anthropic_answers.py",
     **{
@@ -167,6 +172,13 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "aki_transport/images/image.py": {
         "module: 'RGB' → 'RGBX'": "an RGB image is converted to RGB, which changes nothing",
         "_from_base64: 2 → 3": "what follows a chunk that ends in = has four characters, else it is no base64",
+    },
+    "aki_transport/models/listing.py": {
+        "SharedListing._is_due: now - self._failed_at < self._retry_after → now - self._failed_at <="
+        " self._retry_after": "the exact moment at which a time is over",
+    },
+    "aki_transport/models/resolver.py": {
+        "ModelResolver.output_bound: room >= bound → room > bound": "of two equal numbers the other one is sent",
     },
     "aki_transport/transport/attempts.py": {
         "Attempts.accepts: 1000 → 1001": "a thousandth of the time that a debug line tells",
