@@ -103,6 +103,7 @@ def undisturbed() -> Iterator[None]:
             patch.setattr(module, name, BOUNDS[name] // 16)
         patch.setattr(polling, "pause", lambda *_, **__: 0.0)
         patch.setattr(polling, "_TO_START", 0.1)
+        patch.setattr(polling, "LONGEST_OUTAGE", 0.0)
         patch.setattr(attempts, "pause_before", lambda *_: 0.0)
         for name in list(os.environ):
             if name.startswith(("AKI_", "LANGCHAIN_", "LANGSMITH_", "LC_")) or name.lower().endswith("_proxy"):
