@@ -136,6 +136,7 @@ def with_paired_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 
 def _no_result(call: ToolCall) -> Message:
+    log.debug("the call of %s has no result: one that says so is sent", call.name)
     return Message(
         role="tool", content="No result: this call was not run to its end.", tool_call_id=call.id, is_error=True
     )
