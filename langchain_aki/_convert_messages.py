@@ -145,7 +145,8 @@ def _calls_of_other_makers(function: Any, blocks: list[Any]) -> Iterator[ToolCal
     """The calls of a message without `tool_calls`: blocks of other integrations, and OpenAI's older single call."""
     for block in blocks:
         if isinstance(block, dict) and block.get("type") in _CALL_TYPES and block.get("name"):
-            arguments: Any = next((block[name] for name in ("input", "args", "arguments") if block.get(name)), {})
+            names = ("input", "args", "arguments", "partial_json")
+            arguments: Any = next((block[name] for name in names if block.get(name)), {})
             call_id = block.get("call_id") or block.get("id") or ""
             yield ToolCall(str(call_id), block["name"], arguments_text(arguments), cache_mark(block))
             function = None

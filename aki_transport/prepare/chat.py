@@ -195,6 +195,8 @@ def validate_request(request: ChatRequest, wire: Wire, route: Route) -> None:
             )
     for name, (minimum, maximum) in wire.RANGES.items():
         value = getattr(request, name)
+        if not isinstance(value, int | float | None):
+            raise ConfigurationError(f"{name}={value!r} is no number: pass one from {minimum:g} to {maximum:g}.")
         if value is not None and not minimum <= value <= maximum:
             raise ConfigurationError(
                 f"{name}={value:g} is out of range: protocol={route.protocol!r} takes {minimum:g} to {maximum:g}."

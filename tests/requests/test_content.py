@@ -251,6 +251,7 @@ HISTORIES: dict[str, list[Any]] = {
         additional_kwargs={"__gemini_function_call_thought_signatures__": {"c1": "zzz"}},
     ),
     "a call in a block alone": [AIMessage([LOOK, USE]), RESULT],
+    "a streamed call in a block alone": [AIMessage([LOOK, {**USE, "input": {}, "partial_json": '{"a": 1}'}]), RESULT],
     "a standard call alone": [AIMessage([LOOK, CALL]), RESULT],
     "non-standard": [AIMessage([{"type": "non_standard", "value": {"x": 1}}, LOOK], tool_calls=[CALL]), RESULT],
     "the older single call": [AIMessage("I look.", additional_kwargs=OLDER), FunctionMessage("found", name="f")],

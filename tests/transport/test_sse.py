@@ -65,6 +65,7 @@ blocks = st.lists(st.tuples(block, st.sampled_from(["\n", "\n", "\r\n", "\r"])),
 @example([(["id: 1", "data: a"], "\n"), ([": ping"], "\n")], [18], False, False, False)  # noqa: FBT003  drawn ones
 @example([(["data: a"], "\n"), (["\ufeffdata: late"], "\n")], [9], False, False, False)  # noqa: FBT003
 @example([(["data: a"], "\n"), (["data: b"], "\n")], [], False, True, False)  # noqa: FBT003
+@example([(["data: a", "data: b"], "\r\n")], [8], False, False, False)  # noqa: FBT003
 def test_any_split_of_mixed_events_gives_what_the_witness_reads(parts, cut, bom, unended, broken):
     body = codecs.BOM_UTF8 * bom
     for lines, newline in parts:

@@ -98,6 +98,8 @@ def test_the_ranges(protocol: str, name: str) -> None:
         words = f"{name}={wrong:g} is out of range: protocol='{protocol}' takes 0 to 1"
         with pytest.raises(ConfigurationError, match=words):
             asked(CHAT, protocol, **{name: wrong})
+    with pytest.raises(ConfigurationError, match=f"{name}='0.5' is no number"):
+        asked(CHAT, protocol, **{name: "0.5"})
 
 
 @in_every_way

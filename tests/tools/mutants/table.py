@@ -38,7 +38,7 @@ _CALLS = (
     " tests/test_gateways.py::test_a_place_of_the_key_that_was_chosen_is_kept_and_a_wrong_key_is_tried_in_both"
 )
 _CONNECTIONS = f"{_T}/test_connections.py {_T}/test_proxies.py {_T}/test_deadlines.py {_EDGES}"
-_BODIES = f"{_T}/test_sse.py {_T}/test_bounds.py {_T}/test_calls.py"
+_BODIES = f"{_T}/test_sse.py {_T}/test_bounds.py {_T}/test_calls.py {_T}/test_oddities.py"
 
 TESTS = {
     "aki_transport/auth.py": f"{_T}/test_access.py tests/test_mistakes.py {_EDGES} {_KEY_FUNCTION}",
@@ -185,6 +185,16 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     },
     "aki_transport/transport/connections.py": {
         "module: 1000 → 1001": "how many connections a process has at most is a matter of size alone",
+    },
+    "aki_transport/transport/body.py": {
+        "_Unpacker.__init__: '' → 'X'": "no way to pack has either name",
+    },
+    "aki_transport/transport/network.py": {
+        "module: 65536 → 65537": "how many bytes are written between two looks at the clock is a matter of size alone",
+        "_SyncStream.write: len(buffer) <= _WRITE → len(buffer) < _WRITE": "a slice of all bytes is all bytes",
+    },
+    "aki_transport/transport/sse.py": {
+        "EventDecoder.__init__: False → True": "a line feed at the start is an empty line, which ends no event there",
     },
     "aki_transport/prepare/adaptations.py": {
         "module: 3600.0 → 3601.0": "a second of an hour",
