@@ -219,7 +219,7 @@ def test_an_error_frees_its_connection(way, server, monkeypatch):
     event_stream = {"content-type": "text/event-stream"}
     bad = (b"data: {\n\n", b"data: []\n\n")
     server.say(*(Answer(chunks=(event,), end="hang", headers=event_stream) for event in bad))
-    client = client_for(server, timeout=0.2, max_retries=0)
+    client = client_for(server, timeout=0.5, max_retries=0)
     with way.on_one_loop() as ask:
         for _ in bad:
             with pytest.raises(Exception, match="AKI"):
