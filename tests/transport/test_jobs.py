@@ -167,7 +167,7 @@ def test_without_any_bound_a_job_may_take_a_day(chat_way, clock):
 
 @in_every_way
 def test_a_look_that_hangs_is_taken_again(way, server, monkeypatch):
-    monkeypatch.setattr(_job, "_POLL_TIMEOUT", Timeout(answer=0.1))
+    monkeypatch.setattr(_job, "_POLL_TIMEOUT", Timeout(answer=0.5))
     server.say(json_answer(STARTED, end="keep-alive"), Answer(end="hang"), json_answer(done()))
     with patient(5):
         assert way.ask(native(server), request_for(CHAT)).text == "Hello"
