@@ -98,7 +98,7 @@ def _closed(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     properties = schema.get("properties")
     if schema.get("type") != "object" and not isinstance(properties, Mapping):
         return schema
-    if not isinstance(properties, Mapping):
+    if not isinstance(properties, Mapping) or (not properties and schema.get("additionalProperties") is True):
         return schema  # a free-form object, which could only be empty if it were closed
     # So could one with a schema for any other field, if it has none of its own.
     closed = {} if isinstance(schema.get("additionalProperties"), Mapping) else {"additionalProperties": False}

@@ -38,7 +38,7 @@ class OpenAIDecoder(AnswerDecoder):
         self._fields: dict[str, Any] = {}
         self._choice_fields: dict[str, Any] = {}
         self._message_pieces: list[Mapping[str, Any]] = []
-        self._message_names: set[str] = set()
+        self._message_names: set[str] = set()  # of all these pieces; looking through them again takes quadratic time
         self._reasoning_field: str | None = None
         self._index: int | None = None
         self._others: dict[int, list[Mapping[str, Any]]] = {}
@@ -97,7 +97,7 @@ class OpenAIDecoder(AnswerDecoder):
             self.complete = True
         delta = choice.get("delta")
         if delta is None:
-            delta = self._whole_message(choice, chunk)
+            delta = self._new_in_message(choice, chunk)
         if not delta or not isinstance(delta, dict):
             return None
         if not delta.keys() <= _MESSAGE_FIELDS and (fields := kept(delta, _MESSAGE_FIELDS)):
@@ -124,7 +124,7 @@ class OpenAIDecoder(AnswerDecoder):
             return ChatDelta(text, reasoning, refusal, deltas, None, chunk, parts)
         return None
 
-    def _whole_message(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> Any:
+    def _new_in_message(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> Any:
         """The message in place of a delta; what is new in it, if it repeats what came before, as MiniMax's does."""
         message = choice.get("message")
         if message is None or "delta" in choice:

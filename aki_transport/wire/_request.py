@@ -52,13 +52,10 @@ def with_extra(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]
 def legal_schema(target: Tool | JsonSchema) -> Mapping[str, Any]:
     """The schema of a tool's arguments or of an answer, made legal where it is strict."""
     schema = rooted_schema(target.schema if isinstance(target, JsonSchema) else target.parameters or NO_PARAMETERS)
-    if target.strict:
-        is_bare = schema.get("type") == "object" and "additionalProperties" not in schema  # a tool without arguments
-        schema = strict_schema({"properties": {}, **schema} if is_bare else schema)
-    if isinstance(target, Tool) and not (schema.get("type") and isinstance(schema.get("properties"), Mapping)):
-        # Services refuse arguments without a type or properties, and tools of MCP servers may leave out both.
+    if isinstance(target, Tool) or (target.strict and schema.get("type") == "object"):
+        # Services refuse objects without a type or properties, and tools of MCP servers may leave out both.
         schema = {**schema, "type": schema.get("type") or "object", "properties": schema.get("properties") or {}}
-    return schema
+    return strict_schema(schema) if target.strict else schema
 
 
 def arguments_object(call: ToolCall) -> dict[str, Any]:

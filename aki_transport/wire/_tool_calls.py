@@ -44,12 +44,8 @@ _ADDITIONS = (
     r"(?:[\w-]+(?:[./:]|::))*{}(?::\d*|\[\d*\]|\([^()]*\)|\s+json)?[\s`\"')\]}},>]*(?:<.*|```.*)?"
 )
 _JSON = json.JSONDecoder(strict=False)
-_ARGUMENTS = (
-    "arguments",
-    "parameters",
-    "input",
-    "args",
-)  # templates of models name them so, and some gateways leave it
+# Templates of models name them so, and some gateways leave it.
+_ARGUMENTS = ("arguments", "parameters", "input", "args")
 _KINDS = ("function", "custom")
 _STANDARD_FIELDS = frozenset({"index", "id", "type", "name", *_KINDS, *_ARGUMENTS})
 
