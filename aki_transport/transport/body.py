@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, S
 from contextlib import aclosing, contextmanager
 from io import BytesIO
 from itertools import chain
+from typing import Any
 
 import httpx
 
@@ -122,7 +123,7 @@ class _Unpacker:
         encoding = response.headers.get("content-encoding", "").strip().lower()
         # Nothing else was asked for; if it is not text, reading it says so. httpx unpacks what it has read itself.
         self._is_packed = encoding in _PACKED and not response.is_stream_consumed
-        self._zlib = zlib.decompressobj(wbits=_ANY_HEADER)
+        self._zlib: Any = zlib.decompressobj(wbits=_ANY_HEADER) if self._is_packed else None
         self._most = self._room = MAX_BODY if response.is_success else MAX_ERROR_BODY
 
     def feed(self, chunk: bytes) -> Iterable[bytes]:

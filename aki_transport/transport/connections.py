@@ -96,7 +96,7 @@ class _FreeLanes(Generic[_L]):
 
     def give_back(self, url: httpx.URL, lane: _L) -> None:
         """Keep the connection if it can be used again."""
-        if self._is_closed or not _is_reusable(lane):
+        if self._is_closed or not _is_idle(lane):
             lane.close()
             return
         lane.idle_since = time.monotonic()
@@ -121,10 +121,18 @@ def _origin_of(url: httpx.URL) -> _Origin:
     return url.raw_scheme, url.raw_host, url.port
 
 
+def _is_idle(lane: _Lane | _AsyncLane) -> bool:
+    """Whether the last answer was read to its end, and nothing came behind it."""
+    return not lane.watch.last_byte and all(each.is_available() for each in _connections_of(lane))
+
+
 def _is_reusable(lane: _Lane | _AsyncLane) -> bool:
-    """Whether the last answer was read to its end, nothing came behind it, and the connection is still open."""
-    connections = getattr(lane._pool, "connections", [lane._pool])  # noqa: SLF001  set above
-    return not lane.watch.last_byte and all(each.is_available() and not each.has_expired() for each in connections)
+    """Whether an idle connection is still open, and nothing came on it since."""
+    return not any(each.has_expired() for each in _connections_of(lane))
+
+
+def _connections_of(lane: _Lane | _AsyncLane) -> Any:
+    return getattr(lane._pool, "connections", (lane._pool,))  # noqa: SLF001  set above
 
 
 def _no_connection(request: httpx.Request) -> httpx.PoolTimeout:

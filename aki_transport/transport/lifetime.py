@@ -14,7 +14,7 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator
 from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.cookiejar import CookieJar
 from typing import Any, Literal, TypeAlias
 
 import httpx
@@ -32,9 +32,16 @@ def _ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+class _NoCookies(CookieJar):
+    """Stays empty. A policy that allows no domain would do the same, after every answer was parsed for it."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Take nothing."""
+
+
 def _options() -> dict[str, Any]:
     """No proxies and passwords but those read here, and no cookies."""
-    return {"trust_env": False, "cookies": CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))}
+    return {"trust_env": False, "cookies": _NoCookies()}
 
 
 class _ThreadClient:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -55,6 +55,7 @@ class Transport:
     http_client: httpx.Client | None = None
     http_async_client: httpx.AsyncClient | None = None
     http_engine: HttpEngine = "httpx"
+    _urls: dict[str, httpx.URL] = field(default_factory=dict, init=False)
 
     def run(self, call: Call, start: Start[T], *, deadline: float | None = None) -> Iterator[T]:
         """Send, and give what the decoder makes of each payload as it arrives; the last item is the complete answer.
@@ -185,7 +186,8 @@ class Transport:
         client = _check_open(self.http_client) or thread_client(self)
         attempts.key = self.key()
         for place in self._places_of_key(attempts.key):
-            response = client.send(self._request(client, attempts, place), stream=True, follow_redirects=False)
+            request = self._request(self.http_client, attempts, place)
+            response = client.send(request, stream=True, follow_redirects=False)
             if attempts.accepts(response):
                 self._note_place(place)
                 return response
@@ -200,7 +202,8 @@ class Transport:
         client = _check_open(self.http_async_client) or await loop_client(self, self.http_engine)
         attempts.key = await self.key.for_async_call()
         for place in self._places_of_key(attempts.key):
-            response = await client.send(self._request(client, attempts, place), stream=True, follow_redirects=False)
+            request = self._request(self.http_async_client, attempts, place)
+            response = await client.send(request, stream=True, follow_redirects=False)
             if attempts.accepts(response):
                 self._note_place(place)
                 return response
@@ -219,21 +222,37 @@ class Transport:
         if place != self.key_places[0]:  # a listing may need no key, and tells nothing of the first place
             _PLACE_THAT_WORKED[self.base_url] = place
 
-    def _request(self, client: httpx.Client | httpx.AsyncClient, attempts: Attempts, key_in: str) -> httpx.Request:
-        """One attempt. The key is unwrapped in its arguments alone, so that no local variable holds it."""
+    def _request(
+        self, client: httpx.Client | httpx.AsyncClient | None, attempts: Attempts, key_in: str
+    ) -> httpx.Request:
+        """One attempt, with what the user's client adds. The key is unwrapped in arguments alone, in no local variable.
+
+        Our own client adds nothing, and so need not be asked.
+        """
         call = attempts.call
         headers = {**self.headers, **call.headers, **_key_header(attempts.key, key_in)}
         if call.form is not None:
             headers.pop("content-type", None)  # httpx knows the boundary
-        url, question, query = self.base_url.partition("?")
-        return client.build_request(
+        build = httpx.Request if client is None else client.build_request
+        return build(
             call.method,
-            url + call.path + question + query,  # a text, for httpx2 takes no URL of httpx
+            self._url(call.path) if client is None else self._address(call.path),  # httpx2 takes no URL of httpx
             headers=headers,
             content=self._content(call, attempts.key),
             extensions=attempts.next_attempt(),
             **(call.form or {}),
         )
+
+    def _address(self, path: str) -> str:
+        url, question, query = self.base_url.partition("?")
+        return url + path + question + query
+
+    def _url(self, path: str) -> httpx.URL:
+        """The address of a path, which is read once: there are as many as endpoints."""
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = httpx.URL(self._address(path))
+        return url
 
     def _content(self, call: Call, key: SecretStr | None) -> bytes | None:
         if call.body is None:
