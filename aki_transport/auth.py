@@ -113,7 +113,8 @@ def secret_header_values(headers: Mapping[str, str]) -> tuple[str, ...]:
 
 def secret_query_values(url: str) -> tuple[str, ...]:
     """The same for the parameters in a URL's query."""
-    return secret_header_values(dict(parse_qsl(url.partition("?")[2])))
+    query = url.partition("?")[2]
+    return secret_header_values(dict(parse_qsl(query))) if query else ()
 
 
 def shown_url(url: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
+from operator import itemgetter
 from types import NoneType
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -91,7 +92,7 @@ class ConnectionSettings(BaseModel):
     client_fields: ClassVar[tuple[str, ...]]
     """The fields that are arguments of the `Client`: of this class all, of a model class some."""
 
-    _cached_client: tuple[dict[str, Any], Client] | None = PrivateAttr(default=None)
+    _cached_client: tuple[tuple[Any, ...], Client] | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
@@ -157,10 +158,10 @@ class ConnectionSettings(BaseModel):
     @property
     def _client(self) -> Client:
         """The client for the current values of the fields; a new one if they were changed."""
-        arguments = {name: getattr(self, name) for name in self.client_fields}
+        values = itemgetter(*self.client_fields)(vars(self))
         cached = self._cached_client
-        if cached is None or cached[0] != arguments:
-            cached = self._cached_client = (arguments, Client(**arguments))
+        if cached is None or cached[0] != values:
+            cached = self._cached_client = (values, Client(**dict(zip(self.client_fields, values, strict=True))))
         return cached[1]
 
     @property

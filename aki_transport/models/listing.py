@@ -232,8 +232,9 @@ class ServiceListing:
         else:
             key = self.key()
             digest = "" if key is None else hashlib.blake2b(key.get_secret_value().encode()).hexdigest()
+        place = self.provider.name, self.base_url, digest
         # A dict does this in one step, so that two threads get the same one.
-        return _listings.setdefault((self.provider.name, self.base_url, digest), SharedListing(self.provider))
+        return _listings.get(place) or _listings.setdefault(place, SharedListing(self.provider))
 
 
 _listings: dict[tuple[str, str, str], SharedListing] = {}

@@ -206,7 +206,7 @@ class ModelResolver:
         if "max_completion_tokens" in request.extra_body:
             return None  # the same bound under its other name
         bound = self._default_bound(info)
-        room = info.context_window - _estimated_tokens(request)
+        room = 0 if bound is None else info.context_window - _estimated_tokens(request)
         if bound is None or room >= bound:
             return bound
         return max(1, room, min(_MIN_OUTPUT, bound, info.context_window // 4))

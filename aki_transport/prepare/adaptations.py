@@ -324,7 +324,7 @@ def adapted(
 
 def as_remembered(request: ChatRequest, memory: Memory) -> ChatRequest:
     """The request without what the service refused before."""
-    for row in TABLE:
+    for row in TABLE if _refused else ():
         change = memory.change(request.model, row.name)
         if change is not None:
             request = change(request)

@@ -56,6 +56,8 @@ class PreparedChat:
         self._tried: set[str] = set()
         self._to_remember: dict[str, Change] = {}
         bound = resolver.output_bound(request, info)
+        methods = structured_output.candidate_methods(request, info, wire.SUPPORTED_FIELDS)
+        accepted = tuple(method for method in methods if memory.change(model, method) is None)
         request = history.with_legal_names(request)
         request = replace(
             request,
@@ -67,10 +69,8 @@ class PreparedChat:
             max_tokens=bound,
             own_bound=None if bound == request.max_tokens else "required" if wire.REQUIRES_MAX_TOKENS else "optional",
             send_reasoning=request.send_reasoning or route.send_reasoning,
+            structured_methods=accepted or methods[-1:],
         )
-        methods = structured_output.candidate_methods(request, info, wire.SUPPORTED_FIELDS)
-        accepted = tuple(method for method in methods if memory.change(model, method) is None)
-        request = replace(request, structured_methods=accepted or methods[-1:])
         self._request = as_remembered(request, memory)
         self._json: JsonDecoder | None = None
         # Objects are read from text with reasoning in it. The services of the table tell reasoning from text, so only
