@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from tests.scenarios.table import (
     ABSENT,
@@ -15,9 +16,11 @@ from tests.scenarios.table import (
     Expect,
     Fails,
     Scenario,
+    at_once,
     choices,
     chunk,
     counted,
+    in_stream,
     replied,
     reply,
     streamed,
@@ -29,79 +32,74 @@ _NOTHING = tokens(5, 0)
 _NOTHING_REPLY = replied("", top={"usage": _NOTHING})
 _NOTHING_STREAM = sse(ROLE, STOP, counted(_NOTHING))
 _INVALID = Fails("InvalidResponseError")
+_NULL = dict.fromkeys(("tool_calls", "refusal", "reasoning_content"))
+
+
+def _without_choices(name: str, there: Any, *, events: int = 2) -> Scenario:
+    said = [chunk(top={"choices": there})] * events
+    failed = Fails("ServerError")
+    return Scenario(
+        name, replied(top={"choices": there}), sse(*said), _INVALID, expect_stream=failed, requests_stream=3
+    )
+
+
+def _choices(name: str, whole: list[Any], *events: Any) -> Scenario:
+    return Scenario(name, replied(top={"choices": whole}), streamed(*events), HELLO)
+
+
+def _choice(text: str, **more: Any) -> dict[str, Any]:
+    return {**reply(text)["choices"][0], **more}
+
+
+def _piece(text: str, index: Any = ABSENT) -> dict[str, Any]:
+    return {"delta": {"content": text}, **({} if index is ABSENT else {"index": index})}
+
+
+_DIGITS = "9" * 5000
 CHOICES = (
     # AKI.IO's page: an answer as documented, the measure for all other rows.
     Scenario("plain", HELLO_REPLY, HELLO_STREAM, HELLO),
     # Azure OpenAI (InternLM/MindSearch#310): only the filter's results, beside `choices` that are empty.
-    Scenario(
-        "choices-empty",
-        replied(top={"choices": []}),
-        sse(choices(), choices()),
-        _INVALID,
-        expect_stream=Fails("ServerError"),
-        requests_stream=3,
-    ),
+    _without_choices("choices-empty", []),
     # OpenRouter (UKGovernmentBEIS/inspect_ai#1534): `choices` null.
-    Scenario(
-        "choices-null",
-        replied(top={"choices": None}),
-        sse(chunk(top={"choices": None}), chunk(top={"choices": None})),
-        _INVALID,
-        expect_stream=Fails("ServerError"),
-        requests_stream=3,
-    ),
+    _without_choices("choices-null", None),
     # Mistral on Vertex (langchain-ai/langchain#27886): no `choices` at all, here in each event.
-    Scenario(
-        "choices-missing",
-        replied(top={"choices": ABSENT}),
-        sse(chunk(top={"choices": ABSENT})),
-        _INVALID,
-        expect_stream=Fails("ServerError"),
-        requests_stream=3,
-    ),
+    _without_choices("choices-missing", ABSENT, events=1),
     # Azure OpenAI (AbanteAI/archive-old-cli-mentat#429): events of its filter without choices, between others.
-    Scenario("choices-empty-between", None, streamed(choices(), "Hel", chunk(top={"choices": None}), "lo"), HELLO),
+    in_stream("choices-empty-between", streamed(choices(), "Hel", chunk(top={"choices": None}), "lo")),
     # OpenAI's specification: more than one choice where `n` is set, here by the gateway.
-    Scenario(
+    _choices(
         "choices-beyond-the-first",
-        json_answer({**reply(), "choices": [reply()["choices"][0], {**reply("Bye")["choices"][0], "index": 1}]}),
-        streamed("Hel", choices({"index": 1, "delta": {"content": "Bye"}}), "lo"),
-        HELLO,
+        [_choice("Hello"), _choice("Bye", index=1)],
+        "Hel",
+        choices(_piece("Bye", 1)),
+        "lo",
     ),
     # OpenAI's specification: the index says which choice is the first, not the place in the list.
-    Scenario(
+    _choices(
         "choices-in-reverse-order",
-        json_answer({**reply(), "choices": [{**reply("Bye")["choices"][0], "index": 1}, reply()["choices"][0]]}),
-        streamed(choices({"index": 1, "delta": {"content": "Bye"}}, {"index": 0, "delta": {"content": "Hello"}})),
-        HELLO,
+        [_choice("Bye", index=1), _choice("Hello")],
+        choices(_piece("Bye", 1), _piece("Hello", 0)),
     ),
     # GitHub Copilot (agentgateway/agentgateway#2371): the choice has no index.
-    Scenario(
+    _choices(
         "choice-without-index",
-        replied(top={"choices": [{"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}),
-        streamed(*(choices({"delta": {"content": text}}) for text in ("Hel", "lo"))),
-        HELLO,
+        [{"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+        *(choices(_piece(text)) for text in ("Hel", "lo")),
     ),
     # Not seen in public: languages with one kind of number write 1.0.
-    Scenario(
+    _choices(
         "choice-index-in-another-type",
-        json_answer(
-            {
-                **reply(),
-                "choices": [{**reply(text)["choices"][0], "index": n} for n, text in ((1.0, "Bye"), (0.0, "Hello"))],
-            }
-        ),
-        streamed(
-            *(choices({"index": n, "delta": {"content": text}}) for n, text in ((0.0, "Hel"), (1.0, "Bye"))), "lo"
-        ),
-        HELLO,
+        [_choice("Bye", index=1.0), _choice("Hello", index=0.0)],
+        choices(_piece("Hel", 0.0)),
+        choices(_piece("Bye", 1.0)),
+        "lo",
     ),
     # Not seen in public: Python refuses to read such a number, which is no reason to lose the answer.
-    Scenario(
+    _choices(
         "choice-index-of-thousands-of-digits",
-        replied(top={"choices": [{**reply()["choices"][0], "index": "9" * 5000}]}),
-        streamed(*(choices({"index": "9" * 5000, "delta": {"content": text}}) for text in ("Hel", "lo"))),
-        HELLO,
+        [_choice("Hello", index=_DIGITS)],
+        *(choices(_piece(text, _DIGITS)) for text in ("Hel", "lo")),
     ),
     # Gemini on OpenRouter (sugarforever/chat-ollama#695): a filter stopped it, which is no failed worker.
     Scenario(
@@ -111,10 +109,9 @@ CHOICES = (
         Expect(text="", finish_reason="content_filter", usage=(5, 0, 5)),
     ),
     # Our rule on answers: a whole body with neither message nor finish_reason is a failed worker's.
-    Scenario(
+    at_once(
         "message-null-without-an-end",
         json_answer({"model": "qwen3.6-35b", "choices": [{"index": 0, "message": None}]}),
-        None,
         Fails("ServerError"),
         requests=3,
     ),
@@ -123,7 +120,7 @@ CHOICES = (
         "choice-of-another-index-alone",
         replied("Hello", top={"choices": [{"index": 1, "message": {"content": "Hello"}, "finish_reason": "stop"}]}),
         sse(
-            *(choices({"index": 1, "delta": {"content": text}}) for text in ("Hel", "lo")),
+            *(choices(_piece(text, 1)) for text in ("Hel", "lo")),
             choices({"index": 1, "delta": {}, "finish_reason": "stop"}),
             COUNT,
         ),
@@ -156,11 +153,9 @@ CONTENT = (
     # OpenAI's specification: `content` null.
     Scenario("content-null", replied(None), streamed(chunk(None)), Expect()),
     # SGLang (sgl-project/sglang#6310): `content` null in events beside those with text.
-    Scenario(
+    in_stream(
         "content-null-between",
-        None,
         sse(chunk(None, role="assistant"), chunk("Hel"), chunk(None), chunk("lo"), chunk(None, finish="stop"), COUNT),
-        HELLO,
     ),
     # Mistral (symfony/ai#2422): `content` as a list of parts.
     Scenario(
@@ -181,37 +176,27 @@ CONTENT = (
         )
     ),
     # WebAI-to-API (Amm1rr/WebAI-to-API#55): `message` in each event of a stream.
-    Scenario(
+    in_stream(
         "message-in-place-of-delta",
-        None,
         sse(*(choices({"index": 0, "message": {"content": text}}) for text in ("Hel", "lo")), STOP, COUNT),
-        HELLO,
     ),
     # A proxy (BerriAI/litellm#8455): `message` with all of the text so far.
-    Scenario(
+    in_stream(
         "message-so-far-in-each-event",
-        None,
         sse(*(choices({"index": 0, "message": {"content": text}}) for text in ("Hel", "Hello", "Hello")), STOP, COUNT),
-        HELLO,
     ),
     # MiniMax (ENTERPILOT/GoModel#1068): the stream ends with the whole answer.
-    Scenario(
+    in_stream(
         "message-behind-the-stream",
-        None,
         sse(chunk("Hel", reasoning_content="hm", x=[1]), chunk("lo"), STOP, reply(reasoning_content="hm", x=[1])),
         replace(HELLO, reasoning="hm"),
     ),
     # Azure OpenAI (microsoft/agent-framework#5734): the last event has a finish reason and `delta` null.
-    Scenario(
-        "delta-null",
-        None,
-        sse(chunk("Hello"), choices({"index": 0, "delta": None, "finish_reason": "stop"}), COUNT),
-        HELLO,
-    ),
+    in_stream("delta-null", sse(chunk("Hello"), choices({"index": 0, "delta": None, "finish_reason": "stop"}), COUNT)),
     # Azure OpenAI (microsoft/essex-toolkit#387): the same without the field.
-    Scenario("delta-missing", None, sse(chunk("Hello"), choices({"index": 0, "finish_reason": "stop"}), COUNT), HELLO),
+    in_stream("delta-missing", sse(chunk("Hello"), choices({"index": 0, "finish_reason": "stop"}), COUNT)),
     # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): every event has the role.
-    Scenario("role-in-every-event", None, streamed(*(chunk(text, role="assistant") for text in ("Hel", "lo"))), HELLO),
+    in_stream("role-in-every-event", streamed(*(chunk(text, role="assistant") for text in ("Hel", "lo")))),
     # The same server (aime-team/aime-api-server api_server/openai.py): another `created` in each event.
     Scenario(
         "created-changes",
@@ -229,23 +214,8 @@ CONTENT = (
     # SGLang (sgl-project/sglang#6310): every optional field is sent as null, here `error` among them.
     Scenario(
         "fields-null",
-        replied(
-            tool_calls=None,
-            refusal=None,
-            function_call=None,
-            reasoning_content=None,
-            top={"error": None, "service_tier": None},
-        ),
-        streamed(
-            chunk(
-                "Hello",
-                role=None,
-                tool_calls=None,
-                refusal=None,
-                reasoning_content=None,
-                top={"error": None, "usage": None},
-            )
-        ),
+        replied(**_NULL, function_call=None, top={"error": None, "service_tier": None}),
+        streamed(chunk("Hello", role=None, **_NULL, top={"error": None, "usage": None})),
         HELLO,
     ),
     # OpenAI's specification: the refusal field.
@@ -273,14 +243,9 @@ FINISH = (
         Expect(text="Hel", finish_reason="content_filter"),
     ),
     # vLLM (vllm-project/vllm#2266): the finish reason again in the event that carries the usage.
-    Scenario("finish-twice", None, sse(chunk("Hello"), STOP, chunk(finish="stop", top={"usage": tokens()})), HELLO),
+    in_stream("finish-twice", sse(chunk("Hello"), STOP, chunk(finish="stop", top={"usage": tokens()}))),
     # vLLM (vllm-project/vllm#36944): text and finish reason in one event, here in the only one.
-    Scenario(
-        "finish-with-the-text",
-        None,
-        sse(chunk("Hello", role="assistant", finish="stop", top={"usage": tokens()})),
-        HELLO,
-    ),
+    in_stream("finish-with-the-text", sse(chunk("Hello", role="assistant", finish="stop", top={"usage": tokens()}))),
     # KoboldCpp (PowerShell/AIShell#350): null as text, until the end or even there.
     Scenario(
         "finish-null-as-text",
@@ -290,35 +255,26 @@ FINISH = (
         expect_stream=HELLO,
     ),
     # SGLang (sgl-project/sglang#3912), Ollama (ollama/ollama#4357): the reason is "" until the last event.
-    Scenario(
-        "finish-empty-until-the-end", None, sse(chunk("Hel", finish=""), chunk("lo", finish=""), STOP, COUNT), HELLO
-    ),
+    in_stream("finish-empty-until-the-end", sse(chunk("Hel", finish=""), chunk("lo", finish=""), STOP, COUNT)),
 )
+
+
+def _headed(name: str, expect: Expect, *, provider: str = "aacflow", **headers: str) -> Scenario:
+    return Scenario(name, json_answer(reply(), **headers), streamed("Hel", "lo", **headers), expect, provider=provider)
+
 
 HEADERS = (
     # AACFlow's page: `X-Request-Id`.
-    Scenario(
-        "request-id",
-        json_answer(reply(), x_request_id="req-42"),
-        streamed("Hel", "lo", x_request_id="req-42"),
-        replace(HELLO, request_id="req-42"),
-    ),
+    _headed("request-id", replace(HELLO, request_id="req-42"), provider="aki", x_request_id="req-42"),
     # AACFlow's page: `X-Credits-Used` and `X-Credits-Remaining`, USD with 6 decimals.
-    Scenario(
+    _headed(
         "credits",
-        json_answer(reply(), x_credits_used="0.000125", x_credits_remaining="9.874000"),
-        streamed("Hel", "lo", x_credits_used="0.000125", x_credits_remaining="9.874000"),
         replace(HELLO, credits=(0.000125, 9.874)),
-        provider="aacflow",
+        x_credits_used="0.000125",
+        x_credits_remaining="9.874000",
     ),
     # Not seen in public: a header that is no number must not cost the answer.
-    Scenario(
-        "credits-unreadable",
-        json_answer(reply(), x_credits_used="n/a", x_credits_remaining=""),
-        streamed("Hel", "lo", x_credits_used="n/a", x_credits_remaining=""),
-        HELLO,
-        provider="aacflow",
-    ),
+    _headed("credits-unreadable", HELLO, x_credits_used="n/a", x_credits_remaining=""),
 )
 
 ROWS = (*CHOICES, *CONTENT, *FINISH, *HEADERS)

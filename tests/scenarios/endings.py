@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from tests.scenarios.table import (
     COUNT,
@@ -12,11 +11,13 @@ from tests.scenarios.table import (
     HELLO_STREAM,
     ROLE,
     STOP,
-    Expect,
     Fails,
     Scenario,
+    at_once,
     broken,
     chunk,
+    either,
+    in_stream,
     reply,
     streamed,
 )
@@ -33,48 +34,44 @@ def _lost(partial: str) -> Fails:
     return Fails("StreamInterruptedError", partial_text=partial)
 
 
-def _stream(name: str, stream: Answer, expect: Expect | Fails, **more: Any) -> Scenario:
-    return Scenario(name, None, stream, expect, **more)
-
-
 COMPLETE = (
     # Many gateways (can1357/oh-my-pi#9433): no finish reason, but the terminator.
-    _stream("done-without-finish", sse(ROLE, chunk("Hello"), COUNT), replace(HELLO, finish_reason=None)),
+    in_stream("done-without-finish", sse(ROLE, chunk("Hello"), COUNT), replace(HELLO, finish_reason=None)),
     # Perplexity (perplexityai/api-discussion#209): no terminator, but a finish reason.
-    _stream("finish-without-done", sse(ROLE, chunk("Hello"), STOP, COUNT, done=False), HELLO),
+    in_stream("finish-without-done", sse(ROLE, chunk("Hello"), STOP, COUNT, done=False), HELLO),
     # Not seen in public: the connection is lost behind the finish reason: the answer is complete.
-    _stream("cut-after-finish", sse(ROLE, chunk("Hello"), STOP, done=False, end="cut"), _UNCOUNTED),
+    in_stream("cut-after-finish", sse(ROLE, chunk("Hello"), STOP, done=False, end="cut"), _UNCOUNTED),
     # Not seen in public: the same by a reset.
-    _stream("reset-after-finish", sse(ROLE, chunk("Hello"), STOP, COUNT, done=False, end="reset"), HELLO),
+    in_stream("reset-after-finish", sse(ROLE, chunk("Hello"), STOP, COUNT, done=False, end="reset"), HELLO),
     # Not seen in public: a reset behind the terminator.
-    _stream("reset-after-done", replace(HELLO_STREAM, end="reset"), HELLO),
+    in_stream("reset-after-done", replace(HELLO_STREAM, end="reset"), HELLO),
     # Not seen in public: the connection is never closed; the terminator ends the stream.
-    _stream("hang-after-done", replace(HELLO_STREAM, end="hang"), HELLO),
+    in_stream("hang-after-done", replace(HELLO_STREAM, end="hang"), HELLO),
 )
 
 INTERRUPTED = (
     # Any gateway (pydantic/pydantic-ai#6610): neither; peers take it as complete.
-    _stream("no-finish-no-done", broken("Hel", "lo"), _lost("Hello")),
+    in_stream("no-finish-no-done", broken("Hel", "lo"), _lost("Hello")),
     # OpenCode's gateway (earendil-works/pi#8460): the stream breaks off; the text so far is kept.
-    _stream("cut-amid-text", broken("Hel", end="cut"), _lost("Hel")),
+    in_stream("cut-amid-text", broken("Hel", end="cut"), _lost("Hel")),
     # KoboldCpp (PowerShell/AIShell#350): the finish reason is "null" in each event, so the answer is not complete.
-    _stream("cut-amid-text-with-finish-null", sse(chunk("Hel", finish="null"), done=False, end="cut"), _lost("Hel")),
+    in_stream("cut-amid-text-with-finish-null", sse(chunk("Hel", finish="null"), done=False, end="cut"), _lost("Hel")),
     # DeepSeek (can1357/oh-my-pi#8563): the connection dies, here by a reset.
-    _stream("reset-amid-text", broken("Hel", end="reset"), _lost("Hel")),
+    in_stream("reset-amid-text", broken("Hel", end="reset"), _lost("Hel")),
     # Not seen in public: the last event is cut; its half is not text.
-    _stream(
+    in_stream(
         "cut-amid-event",
         sse(ROLE, chunk("Hel"), b'data: {"choices":[{"delta":{"content":"l', done=False, end="cut"),
         _lost("Hel"),
     ),
     # Our rule on retries: the first event was given: no second attempt.
-    _stream("cut-after-role", broken(end="cut"), _lost("")),
+    in_stream("cut-after-role", broken(end="cut"), _lost("")),
     # Not seen in public: the same amid reasoning, which is not text.
-    _stream("cut-amid-reasoning", broken(chunk(reasoning_content="hm"), end="cut"), _lost("")),
+    in_stream("cut-amid-reasoning", broken(chunk(reasoning_content="hm"), end="cut"), _lost("")),
     # Not seen in public: inline reasoning is not text either.
-    _stream("cut-amid-thinking", broken("<think>hm", end="cut"), _lost("")),
+    in_stream("cut-amid-thinking", broken("<think>hm", end="cut"), _lost("")),
     # OpenAI-compatible servers behind proxies (2389-research/tracker#544): half a call is no call.
-    _stream(
+    in_stream(
         "cut-amid-tool-call",
         broken(
             chunk(tool_calls=[{"index": 0, "id": "call_1", "function": {"name": "add", "arguments": '{"a":'}}]),
@@ -84,9 +81,9 @@ INTERRUPTED = (
         tools=True,
     ),
     # Our error tree, §7: headers alone are no answer; a stream is retried until its first payload.
-    _stream("cut-before-any-event", sse(b"", done=False, end="cut"), Fails("APIConnectionError"), requests=3),
+    in_stream("cut-before-any-event", sse(b"", done=False, end="cut"), Fails("APIConnectionError"), requests=3),
     # Our rule on retries: a stream is retried until its first payload.
-    _stream(
+    in_stream(
         "cut-before-any-event-then-good",
         sse(b": waiting\n\n", done=False, end="cut"),
         HELLO,
@@ -94,42 +91,32 @@ INTERRUPTED = (
         then=(HELLO_STREAM,),
     ),
     # Our rule on retries: after the first event nothing is sent again, for it may have been billed.
-    _stream("ended-after-the-role", sse(ROLE, done=False), _lost("")),
+    in_stream("ended-after-the-role", sse(ROLE, done=False), _lost("")),
     # Not seen in public: a stream of no bytes, ended in order.
-    _stream("no-event-at-all", sse(done=False), _lost(""), requests=3),
+    in_stream("no-event-at-all", sse(done=False), _lost(""), requests=3),
     # vLLM (vllm-project/vllm#40986): the terminator without any event; on AKI.IO a worker failure.
-    _stream("done-alone", sse(), Fails("ServerError"), requests=3),
+    in_stream("done-alone", sse(), Fails("ServerError"), requests=3),
     # Our rule on retries: loss before the first byte of a chat answer is retried.
-    Scenario("reset-before-any-byte", _RESET, _RESET, Fails("APIConnectionError"), requests=3),
+    either("reset-before-any-byte", _RESET, Fails("APIConnectionError"), requests=3),
     # Our rule on retries: the same where the server closes in order.
-    Scenario("cut-before-any-byte", _CUT, _CUT, Fails("APIConnectionError"), requests=3),
+    either("cut-before-any-byte", _CUT, Fails("APIConnectionError"), requests=3),
     # Our rule on retries: the second attempt's answer is the answer.
-    Scenario("reset-then-good", _RESET, _RESET, HELLO, requests=2, then=(HELLO_REPLY,), then_stream=(HELLO_STREAM,)),
+    either("reset-then-good", _RESET, HELLO, requests=2, then=(HELLO_REPLY,), then_stream=(HELLO_STREAM,)),
     # Our rule on retries: an answer that has begun was billed; it is not asked for twice.
-    Scenario("body-cut", replace(HELLO_REPLY, end="cut"), None, Fails("APIConnectionError")),
+    at_once("body-cut", replace(HELLO_REPLY, end="cut"), Fails("APIConnectionError")),
     # Our rule on retries: the same by a reset.
-    Scenario("body-reset", replace(HELLO_REPLY, end="reset", chunked=True), None, Fails("APIConnectionError")),
+    at_once("body-reset", replace(HELLO_REPLY, end="reset", chunked=True), Fails("APIConnectionError")),
 )
 
 SOMETHING_ELSE = (
     # Cloudflare (logto-io/logto#5429): its page in place of JSON, here with status 200.
-    Scenario(
-        "html-with-200",
-        text_answer(_HTML, content_type="text/html"),
-        text_answer(_HTML, content_type="text/html"),
-        _INVALID,
-    ),
+    either("html-with-200", text_answer(_HTML, content_type="text/html"), _INVALID),
     # Not seen in public: the same with a content type that lies.
-    Scenario(
-        "html-as-json",
-        text_answer(_HTML, content_type="application/json"),
-        text_answer(_HTML, content_type="application/json"),
-        _INVALID,
-    ),
+    either("html-as-json", text_answer(_HTML, content_type="application/json"), _INVALID),
     # Not seen in public: a proxy's text with status 200.
-    Scenario("text-with-200", text_answer("upstream connect error"), text_answer("upstream connect error"), _INVALID),
+    either("text-with-200", text_answer("upstream connect error"), _INVALID),
     # DeepSeek (deepseek-ai/DeepSeek-V3#407): HTTP 200 and nothing.
-    Scenario("empty-body", text_answer("", content_type="application/json"), None, _INVALID),
+    at_once("empty-body", text_answer("", content_type="application/json"), _INVALID),
     # Our error tree: bad JSON, in a body that is complete.
     Scenario(
         "json-broken",
@@ -138,19 +125,19 @@ SOMETHING_ELSE = (
         _INVALID,
     ),
     # Our error tree: bad JSON behind good events.
-    _stream("json-broken-amid-text", sse(ROLE, chunk("Hel"), "{broken"), _INVALID),
+    in_stream("json-broken-amid-text", sse(ROLE, chunk("Hel"), "{broken"), _INVALID),
     # Our error tree: JSON that is no object.
     Scenario("json-list", json_answer([reply()]), sse("[1]"), _INVALID),
     # Our error tree: JSON that is nothing.
-    Scenario("json-null", json_answer(None), None, _INVALID),
+    at_once("json-null", json_answer(None), _INVALID),
     # Kaito (kaito-project/kaito#1880): a stream to a blocking request; not what the wire promises.
-    Scenario("stream-to-a-blocking-request", HELLO_STREAM, None, _INVALID),
+    at_once("stream-to-a-blocking-request", HELLO_STREAM, _INVALID),
     # Not seen in public: `stream` is ignored for a model that cannot.
-    _stream("whole-answer-to-a-streamed-request", HELLO_REPLY, HELLO),
+    in_stream("whole-answer-to-a-streamed-request", HELLO_REPLY, HELLO),
     # TokenMizer (Shweta-Mishra-ai/tokenmizer#11): an answer out of its cache, framed as one event.
-    _stream("whole-answer-as-one-event", sse(reply()), HELLO),
+    in_stream("whole-answer-as-one-event", sse(reply()), HELLO),
     # A gateway of dstack (dstackai/dstack#4269): silence between events is no end.
-    _stream("slow-in-pieces", replace(streamed("Hel", "lo"), delay=0.01, chunk_delay=0.01), HELLO),
+    in_stream("slow-in-pieces", replace(streamed("Hel", "lo"), delay=0.01, chunk_delay=0.01), HELLO),
 )
 
 ROWS = (*COMPLETE, *INTERRUPTED, *SOMETHING_ELSE)

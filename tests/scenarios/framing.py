@@ -15,12 +15,14 @@ from tests.scenarios.table import (
     STOP,
     Expect,
     Scenario,
+    at_once,
     chunk,
+    in_stream,
     replied,
     split_everywhere,
     streamed,
 )
-from tests.script_server import Answer, sse
+from tests.script_server import sse
 
 _EVENTS = (ROLE, chunk("Hel"), chunk("lo"), STOP, COUNT)
 _WORLD = "Grüße, 世界 🌍"
@@ -28,70 +30,66 @@ _SEPARATORS = "a\u2028b\u2029c\u0085d"
 _PRETTY = "".join(f"data: {line}\n" for line in json.dumps(chunk("Hello"), indent=1).splitlines()).encode() + b"\n"
 
 
-def _stream(name: str, stream: Answer, *, text: str = "Hello") -> Scenario:
-    return Scenario(name, None, stream, replace(HELLO, text=text))
-
-
 ROWS = (
     # llama.cpp (ollama/ollama#16443), DeepSeek (tmc/langchaingo#942): comments while it waits.
-    _stream(
+    in_stream(
         "sse-comments", sse(b": PROCESSING\n\n", ROLE, b":\n", chunk("Hel"), b": ping\n\n", chunk("lo"), STOP, COUNT)
     ),
     # sse-starlette, in many servers (sysid/sse-starlette sse_starlette/event.py): lines end in CRLF.
-    _stream("sse-crlf", sse(*_EVENTS, newline="\r\n")),
+    in_stream("sse-crlf", sse(*_EVENTS, newline="\r\n")),
     # The SSE standard, HTML 9.2.5: CR alone is the third line end.
-    _stream("sse-cr", sse(*_EVENTS, newline="\r")),
+    in_stream("sse-cr", sse(*_EVENTS, newline="\r")),
     # Kimi (aaif-goose/goose#7929), Spring (openai/openai-python#498): `data:` without space.
-    _stream("sse-no-space", sse(*_EVENTS, prefix="data:")),
+    in_stream("sse-no-space", sse(*_EVENTS, prefix="data:")),
     # sse-starlette (sysid/sse-starlette sse_starlette/event.py): an event's data in several lines.
-    _stream("sse-data-in-lines", sse(_PRETTY, STOP, COUNT)),
+    in_stream("sse-data-in-lines", sse(_PRETTY, STOP, COUNT)),
     # The SSE standard, HTML 9.2.5: a byte order mark at the start.
-    _stream("sse-bom", sse(b"\xef\xbb\xbf", *_EVENTS)),
+    in_stream("sse-bom", sse(b"\xef\xbb\xbf", *_EVENTS)),
     # sse-starlette (sysid/sse-starlette sse_starlette/event.py): other fields, known and unknown.
-    _stream(
+    in_stream(
         "sse-id-and-retry", sse(*(part for event in _EVENTS for part in (b"id: 7\nretry: 100\nx-field: y\n", event)))
     ),
     # The SSE standard, HTML 9.2.6: the default name, written out.
-    _stream("sse-event-message", sse(*_EVENTS, prefix="event: message\ndata: ")),
+    in_stream("sse-event-message", sse(*_EVENTS, prefix="event: message\ndata: ")),
     # sub2api before Anthropic (Wei-Shaw/sub2api#7097): ping events without choices.
-    _stream(
+    in_stream(
         "sse-ping", sse(ROLE, chunk("Hel"), b'event: ping\ndata: {"type":"ping"}\n\n', "{}", chunk("lo"), STOP, COUNT)
     ),
     # copilot-api (caozhiyuan/copilot-api#88): an event without data keeps the line open.
-    _stream("sse-empty-data", sse(ROLE, chunk("Hel"), "", chunk("lo"), STOP, COUNT)),
+    in_stream("sse-empty-data", sse(ROLE, chunk("Hel"), "", chunk("lo"), STOP, COUNT)),
     # Azure OpenAI (microsoft/autogen#7711): null keeps the line open.
-    _stream("sse-null-data", sse(ROLE, "null", chunk("Hel"), "null", chunk("lo"), STOP, COUNT)),
+    in_stream("sse-null-data", sse(ROLE, "null", chunk("Hel"), "null", chunk("lo"), STOP, COUNT)),
     # The SSE standard, HTML 9.2.6: more blank lines than needed.
-    _stream("sse-blank-lines", sse(b"\n\n", ROLE, b"\n", chunk("Hello"), b"\n\n", STOP, COUNT)),
+    in_stream("sse-blank-lines", sse(b"\n\n", ROLE, b"\n", chunk("Hello"), b"\n\n", STOP, COUNT)),
     # Not seen in public: the last line is cut short.
-    _stream("sse-done-without-blank-line", sse(*_EVENTS, b"data: [DONE]", done=False)),
+    in_stream("sse-done-without-blank-line", sse(*_EVENTS, b"data: [DONE]", done=False)),
     # Not seen in public: the stream ends with its last event's data line.
-    _stream(
+    in_stream(
         "sse-last-event-without-blank-line",
         sse(
             ROLE, chunk("Hello"), b"data: " + json.dumps({**STOP, "usage": COUNT["usage"]}).encode() + b"\n", done=False
         ),
     ),
     # Not seen in public: space around the terminator.
-    _stream("sse-done-spaced", sse(*_EVENTS, "[DONE] ", done=False)),
+    in_stream("sse-done-spaced", sse(*_EVENTS, "[DONE] ", done=False)),
     # Not seen in public: what follows `[DONE]` is not read.
-    _stream("sse-after-done", sse(*_EVENTS, "[DONE]", chunk("Bye"), "{broken", done=False)),
+    in_stream("sse-after-done", sse(*_EVENTS, "[DONE]", chunk("Bye"), "{broken", done=False)),
     # DeepSeek on Azure (owndev/Open-WebUI-Functions#54): another content type, there none.
-    _stream("sse-other-content-type", replace(HELLO_STREAM, headers={"content-type": "text/plain"})),
+    in_stream("sse-other-content-type", replace(HELLO_STREAM, headers={"content-type": "text/plain"})),
     # LiteLLM (BerriAI/litellm#34095): the content type with a parameter, here in other case.
-    _stream("sse-charset", replace(HELLO_STREAM, headers={"content-type": "Text/Event-Stream; charset=UTF-8"})),
+    in_stream("sse-charset", replace(HELLO_STREAM, headers={"content-type": "Text/Event-Stream; charset=UTF-8"})),
     # nginx (mostlygeek/llama-swap#236), dstack (dstackai/dstack#4269): every event in one piece.
-    _stream("sse-all-in-one-piece", replace(HELLO_STREAM, chunks=(b"".join(HELLO_STREAM.chunks),))),
+    in_stream("sse-all-in-one-piece", replace(HELLO_STREAM, chunks=(b"".join(HELLO_STREAM.chunks),))),
     # codex-lb (Soju06/codex-lb#1010): U+2028, U+2029 and U+0085 in a string are line ends to `str.splitlines` alone.
-    _stream("line-separators-in-a-string", streamed(_SEPARATORS), text=_SEPARATORS),
+    in_stream("line-separators-in-a-string", streamed(_SEPARATORS), replace(HELLO, text=_SEPARATORS)),
     # Anthropic over any network (BerriAI/litellm#17493): events split anywhere.
     Scenario("bytes-one-by-one", split_everywhere(HELLO_REPLY, 1), split_everywhere(HELLO_STREAM, 1), HELLO),
     # Not seen in public: split between CR and LF.
-    _stream("bytes-one-by-one-crlf", split_everywhere(sse(*_EVENTS, newline="\r\n"), 1)),
+    in_stream("bytes-one-by-one-crlf", split_everywhere(sse(*_EVENTS, newline="\r\n"), 1)),
     # Not seen in public: split at other places.
-    _stream("bytes-three-by-three", split_everywhere(HELLO_STREAM, 3)),
+    in_stream("bytes-three-by-three", split_everywhere(HELLO_STREAM, 3)),
     # dstack (dstackai/dstack#4269): pieces with parts of several events.
-    _stream("bytes-past-events", split_everywhere(HELLO_STREAM, 500)),
+    in_stream("bytes-past-events", split_everywhere(HELLO_STREAM, 500)),
     # Not seen in public: UTF-8 split inside a character.
     Scenario(
         "utf-8-split",
@@ -118,9 +116,9 @@ ROWS = (
         expect_stream=Expect(text=_WORLD),
     ),
     # Not seen in public: a long answer is unpacked in several steps.
-    Scenario("gzip-of-a-long-answer", replace(replied("x" * 2**21), gzip=True), None, Expect(text="x" * 2**21)),
+    at_once("gzip-of-a-long-answer", replace(replied("x" * 2**21), gzip=True), Expect(text="x" * 2**21)),
     # Not seen in public: each event is packed by itself.
-    _stream(
+    in_stream(
         "gzip-of-each-event",
         replace(
             HELLO_STREAM,
@@ -135,7 +133,7 @@ ROWS = (
     # Not seen in public: the connection stays open behind a complete answer, as HTTP has it.
     Scenario("keep-alive", replace(HELLO_REPLY, end="keep-alive"), replace(HELLO_STREAM, end="keep-alive"), HELLO),
     # RFC 8259, section 8.1: a byte order mark before a blocking answer may be ignored.
-    Scenario("json-with-bom", replace(HELLO_REPLY, chunks=(b"\xef\xbb\xbf", *HELLO_REPLY.chunks)), None, HELLO),
+    at_once("json-with-bom", replace(HELLO_REPLY, chunks=(b"\xef\xbb\xbf", *HELLO_REPLY.chunks))),
     # oMLX (jundot/omlx#2066): blanks ahead of a slow blocking answer keep the connection open.
-    Scenario("json-behind-white-space", replace(HELLO_REPLY, chunks=(b"   \n\n  ", *HELLO_REPLY.chunks)), None, HELLO),
+    at_once("json-behind-white-space", replace(HELLO_REPLY, chunks=(b"   \n\n  ", *HELLO_REPLY.chunks))),
 )

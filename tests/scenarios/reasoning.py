@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.scenarios.table import Expect, Scenario, chunk, replied, split_everywhere, streamed
+from tests.scenarios.table import Expect, Scenario, chunk, in_stream, replied, split_everywhere, streamed
 
 _THOUGHT = Expect(text="Hello", reasoning="hm, yes")
 _INLINE = "<think>hm, yes</think>\n\nHello"
@@ -14,36 +14,32 @@ def _inline(name: str, said: str, /, *pieces: str, **expect: Any) -> Scenario:
     return Scenario(name, replied(said), streamed(*(pieces or (said,))), Expect(**expect))
 
 
+_HM = chunk(reasoning_content="hm, ")
+_YES = chunk(reasoning_content="yes")
+
 ROWS = (
-    # SGLang (sgl-project/sglang#6310), DeepSeek, vLLM: reasoning as `reasoning_content`.
-    Scenario(
-        "reasoning-content",
-        replied(reasoning_content="hm, yes"),
-        streamed(chunk(reasoning_content="hm, "), chunk(reasoning_content="yes"), "Hel", "lo"),
-        _THOUGHT,
-    ),
-    # OpenRouter (BerriAI/litellm#8193), vLLM (BerriAI/litellm#20246): reasoning as `reasoning`.
-    Scenario(
-        "reasoning-field",
-        replied(reasoning="hm, yes"),
-        streamed(chunk(reasoning="hm, "), chunk(reasoning="yes"), "Hel", "lo"),
-        _THOUGHT,
-    ),
-    # Not seen in public: reasoning as an object with its content.
-    Scenario(
-        "reasoning-as-object",
-        replied(reasoning={"content": "hm, yes"}),
-        streamed(chunk(reasoning={"content": "hm, "}), chunk(reasoning={"content": "yes"}), "Hello"),
-        _THOUGHT,
+    *(
+        Scenario(
+            f"reasoning-{name}",
+            replied(**{field: whole}),
+            streamed(*(chunk(**{field: piece}) for piece in pieces), "Hel", "lo"),
+            _THOUGHT,
+        )
+        for name, field, whole, *pieces in (
+            # SGLang (sgl-project/sglang#6310), DeepSeek, vLLM: reasoning as `reasoning_content`.
+            ("content", "reasoning_content", "hm, yes", "hm, ", "yes"),
+            # OpenRouter (BerriAI/litellm#8193), vLLM (BerriAI/litellm#20246): reasoning as `reasoning`.
+            ("field", "reasoning", "hm, yes", "hm, ", "yes"),
+            # Not seen in public: reasoning as an object with its content.
+            ("as-object", "reasoning", {"content": "hm, yes"}, {"content": "hm, "}, {"content": "yes"}),
+        )
     ),
     # SGLang (sgl-project/sglang#6310): both fields in each event, one of them null.
     Scenario(
         "reasoning-beside-null-content",
         replied(reasoning_content="hm, yes"),
         streamed(
-            chunk(None, reasoning_content="hm, "),
-            chunk(None, reasoning_content="yes"),
-            chunk("Hello", reasoning_content=None),
+            *(chunk(None, reasoning_content=piece) for piece in ("hm, ", "yes")), chunk("Hello", reasoning_content=None)
         ),
         _THOUGHT,
     ),
@@ -51,30 +47,22 @@ ROWS = (
     Scenario(
         "reasoning-in-both-fields",
         replied(reasoning="hm, yes", reasoning_content="hm, yes"),
-        streamed(
-            chunk(reasoning="hm, ", reasoning_content="hm, "), chunk(reasoning="yes", reasoning_content="yes"), "Hello"
-        ),
+        streamed(*(chunk(reasoning=piece, reasoning_content=piece) for piece in ("hm, ", "yes")), "Hello"),
         _THOUGHT,
     ),
     # LiteLLM (BerriAI/litellm#20246): reasoning in the event of the role; LlamaIndex's OpenAI class loses it.
-    Scenario(
+    in_stream(
         "reasoning-in-the-first-event",
-        None,
         streamed(chunk(role="assistant", reasoning_content="hm, yes"), "Hello"),
         _THOUGHT,
     ),
     # vLLM (BerriAI/litellm#27492): the event where reasoning ends may begin the text.
-    Scenario(
-        "reasoning-and-text-in-one-event",
-        None,
-        streamed(chunk(reasoning_content="hm, "), chunk("Hel", reasoning_content="yes"), "lo"),
-        _THOUGHT,
-    ),
+    in_stream("reasoning-and-text-in-one-event", streamed(_HM, chunk("Hel", reasoning_content="yes"), "lo"), _THOUGHT),
     # Gemini (BerriAI/litellm#40477): the maximum output is reached while the model still reasons.
     Scenario(
         "reasoning-alone",
         replied(None, reasoning_content="hm, yes", finish="length"),
-        streamed(chunk(reasoning_content="hm, "), chunk(reasoning_content="yes"), finish="length"),
+        streamed(_HM, _YES, finish="length"),
         Expect(warns="ModelLimitWarning", reasoning="hm, yes", finish_reason="length"),
     ),
     # Ollama, vLLM (deepseek-ai/DeepSeek-R1#23): inline `<think>`; newlines behind it belong to neither.

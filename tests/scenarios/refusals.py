@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.scenarios.table import Fails, Scenario
+from tests.scenarios.table import Fails, Scenario, either
 from tests.script_server import Answer, json_answer, text_answer
 
 _GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>nginx</body></html>"
@@ -15,7 +15,7 @@ def refused(
 ) -> Scenario:
     """A row that fails with this error and the answer's status."""
     fails = Fails(error, says=says, status=answer.status, **rest)
-    return Scenario(name, answer, answer, fails, requests=requests, provider=provider)
+    return either(name, answer, fails, requests=requests, provider=provider)
 
 
 def page(title: str) -> Answer:
@@ -23,13 +23,11 @@ def page(title: str) -> Answer:
     return text_answer(_GATEWAY_PAGE.format(title), int(title[:3]), content_type="text/html")
 
 
-def envelope(status: int, message: str, kind: str | None, code: str | int | None, **headers: Any) -> Answer:
-    """OpenAI\'s envelope."""
-    return json_answer({"error": {"message": message, "type": kind, "param": None, "code": code}}, status, **headers)
-
-
-def _framework(status: int, description: str, message: str) -> Answer:
-    return json_answer({"description": description, "status": status, "message": message}, status)
+def envelope(
+    status: int, message: str, kind: Any = None, code: Any = None, *, param: Any = None, **headers: Any
+) -> Answer:
+    """OpenAI's envelope."""
+    return json_answer({"error": {"message": message, "type": kind, "param": param, "code": code}}, status, **headers)
 
 
 def worded(status: int, message: str) -> Answer:
@@ -55,42 +53,26 @@ AKI = (
         "temperature must be at most 1.0",
         code="request_failed",
     ),
-    # AKI.IO's open-source server (aime-team/aime-api-server), tried: its framework's envelope, malformed request.
-    refused(
-        "400-description",
-        _framework(400, "Bad Request", "Failed when parsing body as json"),
-        "BadRequestError",
-        "Failed when parsing body as json",
-    ),
-    # AKI.IO's open-source server (aime-team/aime-api-server), tried: the same, no such route.
-    refused(
-        "404-description",
-        _framework(404, "Not Found", "Requested URL /v1/chat/completions not found"),
-        "NotFoundError",
-        "Requested URL /v1/chat/completions not found",
-    ),
-    # AKI.IO's open-source server (aime-team/aime-api-server), tried: the same, wrong method.
-    refused(
-        "405-description",
-        _framework(405, "Method Not Allowed", "Method POST not allowed for URL /v1/chat/completions"),
-        "BadRequestError",
-        "Method POST not allowed",
-    ),
-    # AKI.IO's open-source server (aime-team/aime-api-server), tried: the same, a failure.
-    refused(
-        "500-description",
-        _framework(500, "Internal Server Error", "The server encountered an internal error"),
-        "ServerError",
-        "The server encountered an internal error",
-        requests=3,
-    ),
-    # AKI.IO's open-source server (aime-team/aime-api-server), tried: 60 s of silence are a 503; here at once.
-    refused(
-        "503-description",
-        _framework(503, "Service Unavailable", "Response Timeout"),
-        "ServiceUnavailableError",
-        "Response Timeout",
-        requests=3,
+    *(
+        refused(
+            f"{status}-description",
+            json_answer({"description": description, "status": status, "message": message}, status),
+            error,
+            message,
+            requests=3 if status >= 500 else 1,
+        )
+        for status, description, message, error in (
+            # AKI.IO's open-source server (aime-team/aime-api-server), tried: its framework's envelope, no JSON came.
+            (400, "Bad Request", "Failed when parsing body as json", "BadRequestError"),
+            # AKI.IO's open-source server (aime-team/aime-api-server), tried: the same, no such route.
+            (404, "Not Found", "Requested URL /v1/chat/completions not found", "NotFoundError"),
+            # AKI.IO's open-source server (aime-team/aime-api-server), tried: the same, wrong method.
+            (405, "Method Not Allowed", "Method POST not allowed for URL /v1/chat/completions", "BadRequestError"),
+            # AKI.IO's open-source server (aime-team/aime-api-server), tried: the same, a failure.
+            (500, "Internal Server Error", "The server encountered an internal error", "ServerError"),
+            # AKI.IO's open-source server (aime-team/aime-api-server), tried: 60 s of silence are a 503; here at once.
+            (503, "Service Unavailable", "Response Timeout", "ServiceUnavailableError"),
+        )
     ),
     # AKI.IO's open-source server (aime-team/aime-api-server), tried: sometimes `text/plain`.
     refused(
@@ -102,58 +84,29 @@ AKI = (
     ),
 )
 
-AACFLOW = (
-    # AACFlow's page: 401 `invalid_request_error`/`invalid_api_key`.
+AACFLOW = tuple(
     refused(
-        "aacflow-401",
-        json_answer({"error": {"message": "Bad key", "type": "invalid_request_error", "code": "invalid_api_key"}}, 401),
-        "AuthenticationError",
-        "Bad key",
-        code="invalid_api_key",
+        f"aacflow-{status}",
+        json_answer({"error": {"message": message, "type": kind, "code": code}}, status, x_request_id="req-8"),
+        error,
+        message,
+        requests=3 if status == 500 else 1,
         provider="aacflow",
-    ),
-    # AACFlow's page: 400.
-    refused(
-        "aacflow-400",
-        json_answer({"error": {"message": "messages: too short", "type": "invalid_request_error", "code": None}}, 400),
-        "BadRequestError",
-        "messages: too short",
-        provider="aacflow",
-    ),
-    # AACFlow's page: 402 `insufficient_quota`/`insufficient_credits`.
-    refused(
-        "aacflow-402",
-        json_answer(
-            {"error": {"message": "Add credits", "type": "insufficient_quota", "code": "insufficient_credits"}},
-            402,
-            x_request_id="req-8",
-        ),
-        "InsufficientCreditsError",
-        "Add credits",
-        code="insufficient_credits",
+        code=code,
         request_id="req-8",
-        provider="aacflow",
-    ),
-    # AACFlow's page: 404 `model_not_found`.
-    refused(
-        "aacflow-404",
-        json_answer(
-            {"error": {"message": "No model 'x'", "type": "invalid_request_error", "code": "model_not_found"}}, 404
-        ),
-        "ModelNotFoundError",
-        "No model 'x'",
-        code="model_not_found",
-        provider="aacflow",
-    ),
-    # AACFlow's page: 500 `server_error`.
-    refused(
-        "aacflow-500",
-        json_answer({"error": {"message": "Upstream broke", "type": "server_error", "code": "server_error"}}, 500),
-        "ServerError",
-        "Upstream broke",
-        requests=3,
-        provider="aacflow",
-    ),
+    )
+    for status, message, kind, code, error in (
+        # AACFlow's page: 401 `invalid_request_error`/`invalid_api_key`.
+        (401, "Bad key", "invalid_request_error", "invalid_api_key", "AuthenticationError"),
+        # AACFlow's page: 400.
+        (400, "messages: too short", "invalid_request_error", None, "BadRequestError"),
+        # AACFlow's page: 402 `insufficient_quota`/`insufficient_credits`.
+        (402, "Add credits", "insufficient_quota", "insufficient_credits", "InsufficientCreditsError"),
+        # AACFlow's page: 404 `model_not_found`.
+        (404, "No model 'x'", "invalid_request_error", "model_not_found", "ModelNotFoundError"),
+        # AACFlow's page: 500 `server_error`.
+        (500, "Upstream broke", "server_error", "server_error", "ServerError"),
+    )
 )
 
 # AK AI CORE's page: an error that is a text.
@@ -224,12 +177,7 @@ ENVELOPES = (
         requests=3,
     ),
     # OpenRouter (open-webui/computer#293): the status as code.
-    refused(
-        "code-as-number",
-        envelope(403, "Blocked by moderation", None, 403),
-        "PermissionDeniedError",
-        "Blocked by moderation",
-    ),
+    refused("code-as-number", envelope(403, "Moderated", None, 403), "PermissionDeniedError", "Moderated"),
     # Not seen in public: the body is a JSON string.
     refused("json-text", json_answer("Slow down, please", 429), "RateLimitError", "Slow down", requests=3),
     # Cerebras (earendil-works/pi packages/ai/src/utils/overflow.ts): a bad status and nothing else.
@@ -249,7 +197,7 @@ ENVELOPES = (
         "html-503",
         page("503 Service Temporarily Unavailable"),
         "ServiceUnavailableError",
-        "503 Service Temporarily Unavailable",
+        "503 Service Temp",
         requests=3,
     ),
     # nginx (OpenSecretCloud/opensecret#193): 504, as the server behind it is slow.

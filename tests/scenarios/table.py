@@ -212,6 +212,22 @@ HELLO = Expect(text="Hello")
 HELLO_REPLY = replied()
 HELLO_STREAM = streamed("Hel", "lo")
 
+
+def in_stream(name: str, stream: Answer, expect: Expect | Fails = HELLO, **more: Any) -> Scenario:
+    """A row about streams alone."""
+    return Scenario(name, None, stream, expect, **more)
+
+
+def at_once(name: str, blocking: Answer, expect: Expect | Fails = HELLO, **more: Any) -> Scenario:
+    """A row about blocking answers alone."""
+    return Scenario(name, blocking, None, expect, **more)
+
+
+def either(name: str, answer: Answer, expect: Expect | Fails, **more: Any) -> Scenario:
+    """A row whose answer is the same, streamed or not."""
+    return Scenario(name, answer, answer, expect, **more)
+
+
 # Our own failures, which no row is about: for tests of what the frameworks do then.
 BUSY = json_answer({"error": {"message": "busy", "code": None}}, 503)
 TOO_MANY = json_answer({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, 429)

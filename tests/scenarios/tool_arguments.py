@@ -11,9 +11,7 @@ _ANYWHERE: tuple[str, dict[str, str]] = ("get_weather", {})
 
 ROWS = (
     # Zhipu (zai-org/GLM-4.5#17): arguments as an object; peers raise a ValidationError.
-    one(
-        "arguments-object", blocking=asked(weather({"city": "Paris"})), stream=asked_in([weather({"city": "Paris"}, 0)])
-    ),
+    one("arguments-object", [weather({"city": "Paris"}, 0)], blocking=asked(weather({"city": "Paris"}))),
     *(
         tool_row(
             f"arguments-{name}",
@@ -36,13 +34,9 @@ ROWS = (
         )
     ),
     # OpenRouter (langfuse/langfuse-python#1339): null in the first piece, the text in later ones.
-    one("arguments-null-then-pieces", stream=asked_in([weather(None, 0)], [more(PARIS, 0)])),
+    one("arguments-null-then-pieces", [weather(None, 0)], [more(PARIS, 0)]),
     *(
-        one(
-            f"arguments-{name}",
-            blocking=asked(weather(text)),
-            stream=asked_in([weather(text[:4], 0)], [more(text[4:], 0)]),
-        )
+        one(f"arguments-{name}", [weather(text[:4], 0)], [more(text[4:], 0)], blocking=asked(weather(text)))
         for name, text in (
             # vLLM with Granite (vllm-project/vllm#25729): what is JSON already is encoded again.
             ("encoded-twice", json.dumps(PARIS)),
@@ -66,8 +60,8 @@ ROWS = (
         # Not seen in public: models say `parameters`, `input` or `args`, and the field's name is handed on.
         one(
             f"arguments-{name}",
+            [{"id": "call_1", "index": 0, "function": {"name": "get_weather", name: value}}],
             blocking=asked({"id": "call_1", "function": {"name": "get_weather", name: value}}),
-            stream=asked_in([{"id": "call_1", "index": 0, "function": {"name": "get_weather", name: value}}]),
         )
         for name, value in (("parameters", {"city": "Paris"}), ("input", PARIS), ("args", PARIS))
     ),
@@ -87,7 +81,7 @@ ROWS = (
         )
     ),
     # Codex, Kimi (diegosouzapw/OmniRoute#3762): fragments of one character.
-    one("arguments-letter-by-letter", stream=asked_in([weather("", 0)], *([more(c, 0)] for c in PARIS))),
+    one("arguments-letter-by-letter", [weather("", 0)], *([more(c, 0)] for c in PARIS)),
     # RFC 8259, section 8.2: quotes, line ends and characters outside the first plane, cut inside an escape.
     tool_row(
         "arguments-escaped",

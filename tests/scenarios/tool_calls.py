@@ -75,13 +75,15 @@ def tool_row(
     return Scenario(name, blocking, stream, wanted, tools=True)
 
 
-def one(name: str, *, blocking: Answer | None = None, stream: Answer) -> Scenario:
-    """A row whose answer has one call, with the ID that came first."""
+def one(name: str, *events: Any, blocking: Answer | None = None, stream: Answer | None = None) -> Scenario:
+    """A row whose answer has one call, with the ID that came first; streamed in these events."""
+    stream = stream or asked_in(*events)
     return tool_row(name, IN_PARIS, tool_ids=("call_1",), blocking=blocking, stream=stream)
 
 
-def two(name: str, *, blocking: Answer | None = None, stream: Answer) -> Scenario:
-    """A row whose answer has a call of each function, with their IDs."""
+def two(name: str, *events: Any, blocking: Answer | None = None, stream: Answer | None = None) -> Scenario:
+    """A row whose answer has a call of each function, with their IDs; streamed in these events."""
+    stream = stream or asked_in(*events)
     return tool_row(name, IN_PARIS, ADDED, tool_ids=("call_1", "call_2"), blocking=blocking, stream=stream)
 
 
@@ -93,7 +95,7 @@ ROWS = (
     # OpenAI's specification: name and ID first, then the arguments in pieces.
     tool_row("call-plain", IN_PARIS, tool_ids=("call_1",), blocking=_WHOLE, stream=_WHOLE_STREAM),
     # Mistral (openclaw/openclaw#130532): the whole call at once.
-    one("call-in-one-event", stream=asked_in([weather(PARIS, 0)])),
+    one("call-in-one-event", [weather(PARIS, 0)]),
     # OpenAI's specification: parallel calls of two functions, one behind the other.
     two(
         "calls-two",
@@ -101,11 +103,12 @@ ROWS = (
         stream=asked_in([weather("", 0)], [more(PARIS, 0)], [adding("", 1)], [more(SUM, 1)]),
     ),
     # vLLM (vllm-project/vllm#26291): several calls in one event; LlamaIndex reads the first only.
-    two("calls-two-in-one-event", stream=asked_in([weather(PARIS, 0), adding(SUM, 1)])),
+    two("calls-two-in-one-event", [weather(PARIS, 0), adding(SUM, 1)]),
     # Not seen in public: several calls begin in one event, their arguments follow together.
     two(
         "calls-two-in-one-event-then-pieces",
-        stream=asked_in([weather('{"city":', 0), adding('{"a": 1,', 1)], [more(' "Paris"}', 0), more(' "b": 2}', 1)]),
+        [weather('{"city":', 0), adding('{"a": 1,', 1)],
+        [more(' "Paris"}', 0), more(' "b": 2}', 1)],
     ),
     # OpenAI behind Plexus (mcowger/plexus#691): parallel calls of one function are as many calls.
     tool_row(

@@ -23,26 +23,21 @@ from tests.scenarios.tool_calls import (
 
 ROWS = (
     # Ollama (ollama/ollama#15457): the same index with a new ID is a new call.
-    two("index-reused", stream=asked_in([weather(PARIS, 0)], [adding(SUM, 0)])),
+    two("index-reused", [weather(PARIS, 0)], [adding(SUM, 0)]),
     # Dynamo (ai-dynamo/dynamo#4723): the same, here within one event.
-    two("index-reused-in-one-event", stream=asked_in([weather(PARIS, 0), adding(SUM, 0)])),
+    two("index-reused-in-one-event", [weather(PARIS, 0), adding(SUM, 0)]),
     # LiteLLM before Ollama (google-deepmind/amplio#3): pieces behind a reused index belong to the newer call.
-    two(
-        "index-reused-then-pieces", stream=asked_in([weather("", 0)], [more(PARIS, 0)], [adding("", 0)], [more(SUM, 0)])
-    ),
+    two("index-reused-then-pieces", [weather("", 0)], [more(PARIS, 0)], [adding("", 0)], [more(SUM, 0)]),
     # Gemini (THU-MAIC/OpenMAIC#1556): no index; the ID tells the calls apart.
-    two("index-missing", stream=asked_in([weather('{"city":')], [more(' "Paris"}', call_id="call_1")], [adding(SUM)])),
+    two("index-missing", [weather('{"city":')], [more(' "Paris"}', call_id="call_1")], [adding(SUM)]),
     # OCI (oracle/langchain-oracle#253): a piece with neither name nor index nor ID continues the last call.
-    two(
-        "index-missing-in-pieces",
-        stream=asked_in([weather("")], [more('{"city":')], [more(' "Paris"}')], [adding("")], [more(SUM)]),
-    ),
+    two("index-missing-in-pieces", [weather("")], [more('{"city":')], [more(' "Paris"}')], [adding("")], [more(SUM)]),
     # Gemini (Alishahryar1/free-claude-code#633): the index is there and null.
-    two("index-null", stream=asked_in([weather(PARIS, None)], [adding(SUM, None)])),
+    two("index-null", [weather(PARIS, None)], [adding(SUM, None)]),
     # Not seen in public: the index as text.
-    two("index-as-text", stream=asked_in([weather('{"city":', "0")], [more(' "Paris"}', "0")], [adding(SUM, "1")])),
+    two("index-as-text", [weather('{"city":', "0")], [more(' "Paris"}', "0")], [adding(SUM, "1")]),
     # Not seen in public: languages with one kind of number write 0.0.
-    two("index-as-float", stream=asked_in([weather("", 0.0)], [adding("", 1.0)], [more(PARIS, 0.0)], [more(SUM, 1.0)])),
+    two("index-as-float", [weather("", 0.0)], [adding("", 1.0)], [more(PARIS, 0.0)], [more(SUM, 1.0)]),
     # NVIDIA NIM (anomalyco/opencode#19947): the ID is a number.
     tool_row(
         "id-as-number",
@@ -56,22 +51,19 @@ ROWS = (
     # Not seen in public: pieces instead of calls are numbered, and each has an ID.
     one(
         "index-of-pieces",
-        stream=asked_in(
-            [weather("", 0)], [more('{"city":', 1, call_id="call_2")], [more(' "Paris"}', 2, call_id="call_3")]
-        ),
+        [weather("", 0)],
+        [more('{"city":', 1, call_id="call_2")],
+        [more(' "Paris"}', 2, call_id="call_3")],
     ),
     # LiteLLM before OCI (BerriAI/litellm#28223): an ID for each piece; the index tells that it is one call.
     one(
         "id-new-and-name-in-each-piece",
-        stream=asked_in(*([weather(piece, 0, call_id=f"call_{n}")] for n, piece in enumerate(("", "{", PARIS[1:]), 1))),
+        *([weather(piece, 0, call_id=f"call_{n}")] for n, piece in enumerate(("", "{", PARIS[1:]), 1)),
     ),
     # Not seen in public: a last entry without a name or arguments is no call.
-    one(
-        "index-without-a-call",
-        stream=asked_in([weather(PARIS, 0)], [call("", "", index=1, call_id="")], [{"index": 2}]),
-    ),
+    one("index-without-a-call", [weather(PARIS, 0)], [call("", "", index=1, call_id="")], [{"index": 2}]),
     # CLIProxyAPI before Anthropic (router-for-me/CLIProxyAPI#5229): the index is that of the content block.
-    two("index-from-one", stream=asked_in([weather(PARIS, 1)], [adding(SUM, 3)])),
+    two("index-from-one", [weather(PARIS, 1)], [adding(SUM, 3)]),
     # vLLM (vllm-project/vllm#18412), Ollama (BerriAI/litellm#24095): no ID, so one is made up.
     tool_row(
         "id-missing",
@@ -93,31 +85,21 @@ ROWS = (
         stream=asked_in([weather(PARIS, 0, call_id=None)], [weather(ROME, 1, call_id="")]),
     ),
     # MiniMax on NVIDIA NIM (AstrBotDevs/AstrBot#7735): name and ID in every piece; peers glue them together.
-    one("id-repeated", stream=asked_in(*([weather(piece, 0)] for piece in ("", '{"city":', ' "Paris"}')))),
+    one("id-repeated", *([weather(piece, 0)] for piece in ("", '{"city":', ' "Paris"}'))),
     # MiniMax on NVIDIA NIM (NousResearch/hermes-agent#8259): the name in every piece, the ID in the first.
-    one("name-repeated", stream=asked_in([weather('{"city":', 0)], [weather(' "Paris"}', 0, call_id=None)])),
+    one("name-repeated", [weather('{"city":', 0)], [weather(' "Paris"}', 0, call_id=None)]),
     # Gemini (continuedev/continue#5849): the name is split as the arguments are.
     one(
         "name-in-pieces",
-        stream=asked_in(
-            [call("get_", "", index=0, call_id="call_1")], [call("wea", index=0), call("ther", PARIS, index=0)]
-        ),
+        [call("get_", "", index=0, call_id="call_1")],
+        [call("wea", index=0), call("ther", PARIS, index=0)],
     ),
     # Not seen in public: each piece has all of the name so far.
-    one(
-        "name-so-far",
-        stream=asked_in([call("get_", call_id="call_1")], [weather("")], [more(PARIS)]),
-    ),
+    one("name-so-far", [call("get_", call_id="call_1")], [weather("")], [more(PARIS)]),
     # Gemini behind a proxy (AstrBotDevs/AstrBot#6661): an ID of no characters in later pieces, here the name too.
-    one(
-        "id-and-name-empty-later",
-        stream=asked_in([weather('{"city":', 0)], [call("", ' "Paris"}', index=0, call_id="")]),
-    ),
+    one("id-and-name-empty-later", [weather('{"city":', 0)], [call("", ' "Paris"}', index=0, call_id="")]),
     # Most services (NousResearch/hermes-agent#11984): the same with null.
-    one(
-        "id-and-name-null-later",
-        stream=asked_in([weather('{"city":', 0)], [call(None, ' "Paris"}', index=0, call_id=None)]),
-    ),
+    one("id-and-name-null-later", [weather('{"city":', 0)], [call(None, ' "Paris"}', index=0, call_id=None)]),
     # Not seen in public: neither ID nor index, in one event: each name is a call.
     tool_row(
         "id-and-index-missing",
