@@ -6,19 +6,15 @@ import inspect
 from typing import Any
 
 import pytest
-from langchain.agents import create_agent
-from langchain.agents.middleware import SummarizationMiddleware
 from langchain_core import exceptions as lc
-from langchain_core.messages import AIMessage, HumanMessage
 
 import aki_transport.errors as base
 import langchain_aki.errors as ours
 from tests.langchain.asking import IN_LANGCHAIN, WAYS, Ears, Way, ask, is_streamed, model_at
-from tests.scenarios import KEY, chunk, replied
+from tests.scenarios import KEY, chunk
 from tests.script_server import ScriptServer, json_answer, sse
 from tests.subcases import subcases
 
-OVERFLOW = json_answer({"error": {"message": "This model's maximum context length is 10 tokens.", "code": None}}, 400)
 SLOW_DOWN = json_answer(
     {"error": {"message": "slow down", "type": None, "code": "rate_limit_exceeded"}},
     429,
@@ -60,29 +56,6 @@ def test_a_status_without_a_class_may_pass_or_not(server: ScriptServer, status: 
     error = caught(model_at(server, max_retries=0))
     assert type(error) is ours.APIStatusError
     assert (error.is_retryable, error.status_code, error.provider) == (retryable, status, "AKI.IO")
-
-
-def test_the_summarization_middleware_cuts_a_history_that_overflows(server: ScriptServer):
-    server.say(OVERFLOW, replied("A summary."), replied("Hello"))
-    model = model_at(server)
-    summarize = SummarizationMiddleware(model, trigger=("messages", 4), keep=("messages", 2))
-    agent = create_agent(model, middleware=[summarize])
-    said = [HumanMessage(f"{'word ' * 300}{n}") if n % 2 == 0 else AIMessage(f"{'word ' * 300}{n}") for n in range(9)]
-    answer = agent.invoke({"messages": said})
-    assert answer["messages"][-1].text == "Hello"
-    first, second, last = (len(request.body) for request in server.requests)
-    assert second < first
-    assert last < first
-    assert "A summary." in str(server.requests[2].json)
-
-
-def test_the_summarization_middleware_reads_the_context_window(server: ScriptServer):
-    server.say(replied("A summary."), replied("Hello"))
-    model = model_at(server, context_window=1000)
-    agent = create_agent(model, middleware=[SummarizationMiddleware(model, trigger=("fraction", 0.5))])
-    said = [HumanMessage("word " * 100) for _ in range(40)]
-    assert agent.invoke({"messages": said})["messages"][-1].text == "Hello"
-    assert len(server.requests) == 2
 
 
 @subcases("way", WAYS)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import ModelFallbackMiddleware, ModelRetryMiddleware
+from langchain.agents.middleware import ModelRetryMiddleware
 from langchain_core import exceptions as lc
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
@@ -18,9 +18,9 @@ from langgraph.types import RetryPolicy
 
 import langchain_aki.errors as ours
 from tests.langchain.asking import WAYS, Way, ask, is_streamed, model_at, pieces_of
-from tests.scenarios import FALLBACK, KEY, chunk, replied, streamed
+from tests.scenarios import FALLBACK, chunk, replied, streamed
 from tests.scenarios.table import BUSY, LOST, ROLE, TOO_MANY, WRONG_KEY, broken
-from tests.script_server import Answer, Request, ScriptServer, json_answer, sse
+from tests.script_server import Answer, Request, ScriptServer, sse
 from tests.subcases import subcases
 
 WEATHER = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Leipzig"}'}}
@@ -206,33 +206,6 @@ def test_the_retry_middleware_repeats_the_call_that_failed_and_no_other(
     assert weather.asked == ["Leipzig"]
 
 
-@in_both_halves
-@pytest.mark.parametrize("case", [case for case, row in FIRST_FAILS.items() if row[3]])
-def test_the_retry_middleware_passes_on_what_no_repetition_helps(server: ScriptServer, case: str, way: str):
-    fields, server.always, requests, error = FIRST_FAILS[case]
-    agent = create_agent(model_at(server, **fields), middleware=[retrying("continue")])
-    with pytest.raises(error or ours.AKIError):
-        run(agent, way)
-    assert len(server.requests) == requests
-
-
-@in_both_halves
-@pytest.mark.parametrize("case", ["503", "401", "no key"])
-def test_the_fallback_middleware_asks_the_next_model_in_the_middle_of_a_run(
-    server: ScriptServer, second: ScriptServer, case: str, way: str
-):
-    weather = Weather()
-    fields, answer, *_ = FIRST_FAILS[case]
-    server.say(*([calling, answer] if answer else []))
-    second.say(*([] if answer else [calling]))
-    model = model_at(server, max_retries=0, **fields)
-    agent = create_agent(model, weather.tools, middleware=[ModelFallbackMiddleware(model_at(second))])
-    assert run(agent, way)[-1].text == "It is sunny."
-    assert weather.asked == ["Leipzig"]
-    assert counts(server, second) == ((2, 1) if answer else (0, 2))
-    assert second.requests[0].json["tools"][0]["function"]["name"] == "get_weather"
-
-
 # Checkpoints
 
 
@@ -252,20 +225,6 @@ def test_a_run_that_failed_goes_on_from_its_checkpoint(server: ScriptServer, str
     assert weather.asked == ["Leipzig"]
     assert last_roles(server) == ["user", "tool", "tool"]
     assert server.requests[1].json == server.requests[2].json
-
-
-def test_the_checkpoint_of_a_failed_run_holds_the_error_and_no_key(server: ScriptServer):
-    server.always = json_answer({"error": {"message": f"bad key {KEY}", "code": None}}, 401, set_cookie="a=secret")
-    saver = InMemorySaver()
-    agent = create_agent(model_at(server), checkpointer=saver)
-    with pytest.raises(ours.AuthenticationError):
-        agent.invoke({"messages": "hi"}, THREAD)
-    kept = f"{dict(saver.writes)} {dict(saver.blobs)} {dict(saver.storage)}"
-    assert "AuthenticationError" in kept
-    assert KEY not in kept
-    assert "a=secret" not in kept
-    (task,) = agent.get_state(THREAD).tasks
-    assert "bad key" in str(task.error)
 
 
 # A graph of one's own

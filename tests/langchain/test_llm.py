@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from langchain_core import exceptions as lc
-from langchain_core.caches import InMemoryCache
 
 import langchain_aki.errors as ours
 from aki_transport import Provider, Route
@@ -135,14 +134,6 @@ async def test_agenerate_cancels_the_others_when_one_fails():
             assert len(server.requests) == 2
             while server.open_connections:  # noqa: ASYNC110  the server is in another thread
                 await asyncio.sleep(0.005)
-
-
-def test_a_cache_gives_the_answer_again_and_asks_only_for_what_is_new(server: ScriptServer):
-    server.always = echo
-    llm = llm_at(server, cache=InMemoryCache())
-    assert llm.generate(["a", "b"]).generations == llm.generate(["a", "b"]).generations
-    assert [answers[0].text for answers in llm.generate(["b", "c"]).generations] == ["b", "c"]
-    assert sorted(prompt_in(request) for request in server.requests) == ["a", "b", "c"]
 
 
 # What is known of an answer

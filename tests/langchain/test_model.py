@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from langchain.agents import create_agent
 from langchain.chat_models import base as langchain_table
 from langchain.chat_models import init_chat_model
 from langchain_core.caches import InMemoryCache
@@ -21,7 +20,6 @@ from pydantic import BaseModel, SecretStr
 
 import langchain_aki.errors as ours
 from aki_transport import PROVIDERS, Provider, Route, Timeout, __version__
-from aki_transport.emulator import Emulator
 from langchain_aki import AKILLM, ChatAKI, register_providers
 from tests.langchain.asking import WAYS, Ears, Way, ask, is_streamed, llm_at, model_at, text_of
 from tests.scenarios import KEY, MODEL, replied, streamed
@@ -344,23 +342,3 @@ def test_registering_without_langchain_or_in_another_table_says_what_to_do(monke
     monkeypatch.setitem(sys.modules, "langchain.chat_models", None)
     with pytest.raises(ours.ConfigurationError, match="pip install langchain"):
         register_providers()
-
-
-@pytest.mark.usefixtures("table")
-def test_a_configurable_model_can_become_one_of_ours(server: ScriptServer):
-    register_providers()
-    server.say(replied())
-    model = init_chat_model(configurable_fields="any", api_key=KEY, base_url=server.openai_url)
-    answer = model.invoke("hi", config={"configurable": {"model": f"aki:{MODEL}"}})
-    assert answer.text == "Hello"
-
-
-@pytest.mark.usefixtures("table")
-def test_an_agent_is_made_by_name(fresh_emulator: Emulator, monkeypatch):
-    register_providers()
-    monkeypatch.setenv("AKI_EMULATOR", fresh_emulator.url)
-    agent = create_agent(f"aki:{MODEL}", tools=[get_weather], response_format=Forecast)
-    found = agent.invoke({"messages": "What is the weather in Paris?"})
-    assert isinstance(found["structured_response"], Forecast)
-    assert "get_weather" in {message.name for message in found["messages"] if message.type == "tool"}
-    assert fresh_emulator.requests

@@ -50,8 +50,12 @@ class Alone(ChatModelUnitTests):
         return {self.variable: "key-from-environment"}, {**self.where}, {**self.where}
 
 
-def alone(name: str, variable: str = "AKI_API_KEY", **where: str) -> type[Alone]:
-    return type(name, (Alone,), {"where": where, "variable": variable, "__module__": __name__})
+def made(name: str, *bases: type, **attributes: Any) -> Any:
+    return type(name, bases, {**attributes, "__module__": __name__})
+
+
+def alone(name: str, variable: str = "AKI_API_KEY", **where: str) -> Any:
+    return made(name, Alone, where=where, variable=variable)
 
 
 TestAlone = alone("TestAlone", model="qwen3.6-35b")
@@ -62,8 +66,6 @@ TestAKAICoreAlone = alone("TestAKAICoreAlone", "AK_AI_CORE_API_KEY", model="open
 
 
 class Drawing:
-    """The tool that draws, on one protocol."""
-
     protocol = "openai"
     emulator: Emulator
 
@@ -86,8 +88,6 @@ class Drawing:
 
 
 class Changing(Drawing):
-    """The tool that changes, on one protocol."""
-
     @property
     def tool_constructor(self) -> type[BaseTool]:
         return AKIImageEditTool
@@ -103,25 +103,9 @@ class Changing(Drawing):
         return {"prompt": "make it blue", "image": "img_3f9c2a"}
 
 
-class TestDrawing(Drawing, ToolsUnitTests):
-    pass
-
-
-class TestDrawingOverSocket(Drawing, ToolsIntegrationTests):
-    pass
-
-
-class TestDrawingNatively(Drawing, ToolsIntegrationTests):
-    protocol = "native"
-
-
-class TestChanging(Changing, ToolsUnitTests):
-    pass
-
-
-class TestChangingOverSocket(Changing, ToolsIntegrationTests):
-    pass
-
-
-class TestChangingNatively(Changing, ToolsIntegrationTests):
-    protocol = "native"
+TestDrawing = made("TestDrawing", Drawing, ToolsUnitTests)
+TestDrawingOverSocket = made("TestDrawingOverSocket", Drawing, ToolsIntegrationTests)
+TestDrawingNatively = made("TestDrawingNatively", Drawing, ToolsIntegrationTests, protocol="native")
+TestChanging = made("TestChanging", Changing, ToolsUnitTests)
+TestChangingOverSocket = made("TestChangingOverSocket", Changing, ToolsIntegrationTests)
+TestChangingNatively = made("TestChangingNatively", Changing, ToolsIntegrationTests, protocol="native")

@@ -146,15 +146,6 @@ def test_events_v3_project_text_reasoning_and_a_refusal(server: ScriptServer):
     assert stream.output.additional_kwargs["refusal"] == "I cannot do that."
 
 
-async def test_events_v2_tell_of_every_chunk(server: ScriptServer):
-    server.say(THOUGHTFUL)
-    events = [event async for event in model_at(server).astream_events("hi", version="v2")]
-    assert [events[0]["event"], events[-1]["event"]] == ["on_chat_model_start", "on_chat_model_end"]
-    whole = added([event["data"]["chunk"] for event in events if event["event"] == "on_chat_model_stream"])
-    assert (whole.text, whole.additional_kwargs["reasoning_content"]) == ("Hello", "hm, yes")
-    assert events[-1]["data"]["output"].usage_metadata["total_tokens"] == 8
-
-
 @subcases("way", WAYS)
 def test_a_handler_hears_each_token_once_also_of_an_invoke_that_streams(server: ScriptServer, way: Way):
     ears = Ears()

@@ -18,15 +18,12 @@ from llama_index_aki import AKI, AKICompletion
 from tests.llama_index.asking import (
     ALL_WAYS,
     PROMPT_WAYS,
-    WAYS,
     answer,
     answering,
     ask,
-    call,
     is_streamed,
     items_of,
     model_at,
-    model_on,
     results,
 )
 from tests.scenarios import KEY, tokens
@@ -139,23 +136,6 @@ def test_a_token_counter_estimates_where_the_server_did_not_count(server: Script
     counter = a_counter()
     ask(model_at(server, **heard_by(counter)), way, "hi")
     assert (len(counter.llm_token_counts), counter.completion_llm_token_count) == (1, 7)
-
-
-@subcases("way", WAYS)
-def test_calls_of_tools_are_counted_as_the_server_did(server: ScriptServer, way: Any):
-    server.always = answering(None, call("f", "{}"), usage=COUNTED)
-    counter = a_counter()
-    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
-    ask(model_at(server, **heard_by(counter)), way, "hi", tools=[tool])
-    assert counter.total_llm_token_count == 1290
-
-
-@subcases("way", ALL_WAYS)
-def test_a_token_counter_counts_what_a_job_cost(fresh_emulator, way: Any):
-    counter = a_counter()
-    native = {"protocol": "native", "base_url": fresh_emulator.native_url, **heard_by(counter)}
-    last = ask(model_on(fresh_emulator, cls=AKICompletion, **native), way, "hi")
-    assert counter.total_llm_token_count == last.additional_kwargs["total_tokens"] > 0
 
 
 # Errors, and more than one call

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from llama_index.core import get_response_synthesizer
-from llama_index.core.chat_engine import CondensePlusContextChatEngine, ContextChatEngine, SimpleChatEngine
+from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.response_synthesizers import ResponseMode
@@ -42,10 +42,6 @@ def retriever() -> BM25Retriever:
 
 def engine(llm: Any, retriever: BM25Retriever, **given: Any) -> RetrieverQueryEngine:
     return RetrieverQueryEngine.from_args(retriever, llm=llm, **given)
-
-
-def contents(server: ScriptServer, at: int = -1) -> str:
-    return "\n".join(str(message["content"]) for message in sent(server, at)["messages"])
 
 
 # Query engines
@@ -126,16 +122,3 @@ def test_a_chat_remembers(server: ScriptServer):
 async def async_pieces(chat: Any) -> Any:
     response = await chat.astream_chat("fourth?")
     return response.async_response_gen()
-
-
-@pytest.mark.parametrize("kind", [ContextChatEngine, CondensePlusContextChatEngine])
-def test_a_chat_about_documents_has_sources_and_remembers(server: ScriptServer, retriever: BM25Retriever, kind: Any):
-    server.always = IN_2019
-    llm = model_at(server)
-    chat = kind.from_defaults(retriever=retriever, llm=llm, memory=ChatMemoryBuffer.from_defaults(llm=llm))
-    response = chat.chat(QUESTION)
-    assert str(response) == "In 2019."
-    assert response.source_nodes[0].node_id == "n0"
-    assert FACTS[0] in contents(server, 0)
-    assert "".join(chat.stream_chat("And the warehouse?").response_gen) == "In 2019."
-    assert [message.role for message in chat.chat_history] == ["user", "assistant", "user", "assistant"]

@@ -12,17 +12,7 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock, ThinkingBlock, ToolCallBlock
 
 from llama_index_aki import _convert_replies
-from tests.llama_index.asking import (
-    WAYS,
-    Way,
-    answering,
-    ask,
-    call,
-    check_items,
-    is_streamed,
-    items_of,
-    model_at,
-)
+from tests.llama_index.asking import WAYS, Way, answering, ask, call, check_items, is_streamed, items_of, model_at
 from tests.scenarios import TOOLS, chunk, replied, streamed, tokens
 from tests.script_server import Answer, ScriptServer, sse
 from tests.subcases import subcases

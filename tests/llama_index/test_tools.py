@@ -12,17 +12,7 @@ from llama_index.core.tools import FunctionTool
 
 from aki_transport import InvalidResponseError
 from llama_index_aki import AKI
-from tests.llama_index.asking import (
-    AGENT_WARNINGS,
-    WAYS,
-    answer,
-    answering,
-    call,
-    model_at,
-    results,
-    run,
-    sent,
-)
+from tests.llama_index.asking import AGENT_WARNINGS, WAYS, answer, answering, call, model_at, results, run, sent
 from tests.scenarios import streamed
 from tests.script_server import Answer, Request, ScriptServer
 from tests.subcases import subcases
