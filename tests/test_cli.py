@@ -147,12 +147,3 @@ def test_a_reader_that_leaves_ends_it_without_a_traceback(service):
         assert process.wait() == BROKEN_PIPE
     assert b"Traceback" not in errors
     assert b"Exception ignored" not in errors
-
-
-def test_the_emulator_says_where_it_is_and_ends_with_ctrl_c(service):
-    with start(service, "emulator", "--port", "0") as process:
-        lines = [process.stdout.readline() for _ in range(7)]
-        process.send_signal(signal.SIGINT)
-        process.communicate()
-    assert any(b"AKI_EMULATOR=http://127.0.0.1:" in line for line in lines)
-    assert process.returncode == 0

@@ -15,7 +15,6 @@ _FULL = 100.0  # dollars that the emulator's accounts hold at first
 
 
 def check(run: Run, happened: Happened, emulator: Emulator, log: str) -> None:
-    """What came is what the row says."""
     result = run.result
     match result:
         case Expect():
@@ -32,7 +31,6 @@ def check(run: Run, happened: Happened, emulator: Emulator, log: str) -> None:
 
 
 def check_answer(run: Run, answer: Answer, expect: Expect) -> None:
-    """The answer is whole and says all that is known of it."""
     known, streams = answer.known, run.mode.comes == "stream"
     assert answer.text == expect.text
     assert "".join(answer.pieces) == expect.text

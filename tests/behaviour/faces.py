@@ -24,7 +24,6 @@ class Face:
 
     @property
     def name(self) -> str:
-        """As test IDs have it."""
         return f"{self.provider}/{self.protocol}"
 
     @property

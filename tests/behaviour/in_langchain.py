@@ -42,8 +42,6 @@ class _LangChain:
 
 
 class Chat(_LangChain):
-    """`ChatAKI`."""
-
     name = "ChatAKI"
     tags = frozenset({"langchain", "chat"})
     make = ChatAKI

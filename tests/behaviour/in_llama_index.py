@@ -43,8 +43,6 @@ class _LlamaIndex:
 
 
 class Chat(_LlamaIndex):
-    """`AKI`."""
-
     name = "AKI"
     tags = frozenset({"llama_index", "chat"})
     make = AKI
@@ -78,8 +76,6 @@ class Chat(_LlamaIndex):
 
 
 class Raw(_LlamaIndex):
-    """`AKICompletion`."""
-
     name = "AKICompletion"
     tags = frozenset({"llama_index", "raw"})
     make = AKICompletion

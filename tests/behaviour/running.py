@@ -38,7 +38,6 @@ class Run:
 
     @property
     def result(self) -> Result:
-        """What must come of it here."""
         return of(self.row.result, self.tags)
 
     def __str__(self) -> str:
@@ -47,8 +46,6 @@ class Run:
 
 @dataclass(slots=True, kw_only=True)
 class Happened:
-    """What came of a run."""
-
     items: list[Any] = field(default_factory=list)
     error: BaseException | None = None
     warned: tuple[str, ...] = ()
@@ -67,7 +64,6 @@ class Happened:
 
 
 def runs(*rows: Row) -> list[Run]:
-    """Each row wherever it fits."""
     every = (Run(row, face, reader, mode) for row in rows for face in FACES for reader in READERS for mode in MODES)
     return [run for run in every if run.row.fits(run.tags)]
 
@@ -99,7 +95,6 @@ def _times(limit: Any, longer: int) -> Any:
 
 
 def make(run: Run, where: Any, **given: Any) -> Any:
-    """The model that the row asks."""
     fault = of(run.row.fault, run.tags)
     return run.reader.make(
         **{
@@ -123,7 +118,6 @@ def ask(run: Run, model: Any, items: list[Any]) -> None:
 
 
 async def aask(run: Run, model: Any, items: list[Any]) -> None:
-    """`ask`, async."""
     leaves = isinstance(run.result, Left) and run.result.by == "close"
     async with aclosing(run.reader.aitems(model, run.row, stream=run.mode.comes == "stream")) as coming:
         async for item in coming:
@@ -165,7 +159,6 @@ async def _awaited(run: Run, model: Any, emulator: Emulator, items: list[Any]) -
 
 
 async def soon(is_so: Callable[[], bool]) -> None:
-    """Wait until it is so."""
     async with asyncio.timeout(_AT_LAST):
         while not is_so():  # noqa: ASYNC110  another thread makes it so
             await asyncio.sleep(0.005)

@@ -114,7 +114,6 @@ class Mode:
 
     @property
     def tags(self) -> frozenset[str]:
-        """What a row may ask for."""
         return frozenset({self.waits, self.comes})
 
 

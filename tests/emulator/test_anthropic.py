@@ -85,13 +85,6 @@ def test_an_answer_and_its_stream_are_the_same(vendor, options, expected, stop):
     assert streamed.model_dump(exclude={"id"}) == answer.model_dump(exclude={"id"})
 
 
-def test_a_raw_stream_has_anthropics_events_in_their_order(vendor):
-    kinds = [event.type for event in ask(vendor, "Say one!", stream=True)]
-    block = ["start", *["delta"] * kinds.count("content_block_delta"), "stop"]
-    expected = ["message_start", *(f"content_block_{part}" for part in block), "message_delta", "message_stop"]
-    assert [kind for kind in kinds if kind != "ping"] == expected
-
-
 @pytest.mark.parametrize("asked_by", [ask, ask_streamed])
 def test_tools_go_round(vendor, asked_by):
     asked = user(text("What is the weather in Paris and in London?"))
@@ -142,16 +135,10 @@ def test_images_are_seen_in_messages_and_in_results_and_a_document_of_text_is_re
     assert "56 metres" in answer.content[0].text
 
 
-def test_the_key_is_taken_in_either_header_and_any_other_is_a_401(emu, vendor):
+def test_models_are_listed_and_a_key_in_another_form_is_a_401(emu, vendor):
     listed = list(vendor.models.list())
     assert [model.id for model in listed][:2] == ["apertus-chat-70b", "gpt-oss-120b"]
     assert listed[0].created_at.year == 2025
-    other = vendor.with_options(api_key="other")
-    for call in (ask, lambda client: client.models.list()):
-        with pytest.raises(anthropic.AuthenticationError, match="invalid x-api-key"):
-            call(other)
-    bearer = {"authorization": "Bearer aki-test"}
-    assert httpx.get(f"{emu.anthropic_url}/v1/models", headers=bearer).status_code == 200
     for headers in ({}, {"x-api-key": "Bearer aki-test"}, {"authorization": "bearer aki-test"}):
         answer = httpx.post(f"{emu.anthropic_url}/v1/messages", headers=headers)
         assert answer.status_code == 401

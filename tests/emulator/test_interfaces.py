@@ -45,16 +45,6 @@ def test_each_answers_under_the_id_that_was_recorded_and_tells_the_emulators_own
     assert "The emulator failed: ZeroDivisionError: division by zero" in broken.text
 
 
-def test_only_its_own_key_is_taken_at_aacflow_in_either_header(emu):
-    for name, told in (
-        ("aacflow", ("Missing or invalid API key.", "invalid_request_error", "invalid_api_key")),
-        ("ak_ai_core", ("Invalid or expired API key.",)),
-    ):
-        answers = [ask(emu, name, key=key) for key in ("other", "aki-test")]
-        assert [(answer.status_code, error(answer)) for answer in answers] == [(401, told)] * 2
-        assert ask(emu, name, header="x-api-key").status_code == (200 if name == "aacflow" else 401)
-
-
 def test_at_aacflow_each_answer_says_what_it_cost_and_what_is_left(emu):
     first, streamed = (ask(emu, "aacflow", stream=stream) for stream in (False, True))
     used, usage = Decimal(first.headers["x-credits-used"]), first.json()["usage"]

@@ -101,9 +101,11 @@ def test_it_leaves_the_logging_of_the_process_alone(caplog):
     assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_prints_every_address_and_key_and_ends_with_ctrl_c(end):
-    command = [sys.executable, "-m", "aki_transport.emulator", "--port", "0"]
+@pytest.mark.parametrize(
+    ("program", "end"), [(["aki_transport.emulator"], signal.SIGTERM), (["aki_transport", "emulator"], signal.SIGINT)]
+)
+def test_the_command_prints_every_address_and_key_and_ends_with_ctrl_c(program, end):
+    command = [sys.executable, "-m", *program, "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own command
         lines = [process.stdout.readline()]
         while not lines[-1].startswith("Ctrl-C"):
@@ -120,6 +122,7 @@ def test_the_command_prints_every_address_and_key_and_ends_with_ctrl_c(end):
         ("/ak_ai_core/v1", "sk-or-test"),
     ):
         assert f"{path} (key: {key})" in "".join(lines)
+    assert "AKI_EMULATOR=http://127.0.0.1:" in "".join(lines)
 
 
 def test_an_answer_does_not_wait_for_an_acknowledgement():

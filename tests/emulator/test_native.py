@@ -1,6 +1,7 @@
 """AKI.IO's native interface: blocking calls, parameters, what there is to call, and jobs.
 
-The faults of jobs stand in tests/behaviour, what AKI.IO's own client makes of it all, in test_sdk_aki_io.
+The faults of jobs stand in tests/behaviour, what AKI.IO's own client makes of it all, in test_sdk_aki_io. What is
+assumed of the services is asked of the emulator in test_live_check.
 """
 
 import base64
@@ -125,13 +126,6 @@ def test_an_image_is_a_part_with_a_data_url_and_one_behind_an_address_never_come
         time.sleep(0.01)
 
 
-def test_a_bad_key_is_refused_in_calls_and_polls(api):
-    for key in ("wrong", "", None, 7):
-        for path in ("call", "progress"):
-            answer = post(api, path=path, key=key, prompt_input="Hi")
-            assert (answer.status_code, answer.json()["success"]) == (401, False)
-
-
 def test_what_never_reaches_an_endpoint_is_refused_by_the_framework(api):
     for content in (b"", b"[]", b"{"):
         answer = api.post("/call/llama3_8b_chat", content=content)
@@ -145,7 +139,6 @@ def test_what_never_reaches_an_endpoint_is_refused_by_the_framework(api):
 
 def test_the_endpoints_are_listed_for_everybody_but_bad_keys(api):
     names = api.get("/endpoints").json()["endpoints"]
-    assert {"llama3_8b_chat", "apertus_chat", "gpt_oss_chat", "z_image_turbo", "qwen_image_edit"} <= set(names)
     assert api.get("/endpoints", params={"key": "aki-test"}).json() == {"success": True, "endpoints": names}
     bad = api.get("/endpoints", params={"key": "wrong"})
     assert (bad.status_code, bad.json()["success"], "endpoints" in bad.json()) == (200, False, False)
@@ -174,16 +167,6 @@ def start(api, fault="", endpoint="llama3_8b_chat", **params):
 
 def look(api, job):
     return post(api, path="progress", job_id=job)
-
-
-def test_a_result_is_the_blocking_answer_and_is_delivered_once(api):
-    job = start(api, "fast")
-    result, blocking = look(api, job).json()["job_result"], ask(api, "Count to 100")
-    assert result.keys() == blocking.keys()
-    assert (result["text"], result["success"]) == (blocking["text"], True)
-    again = look(api, job).json()
-    assert again["job_state"] == "done"
-    assert not {"job_result", "progress"} & again.keys()
 
 
 def test_an_unknown_job_is_a_402(api):

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from aki_transport.emulator import Emulator, answer, http_error, tool_call
 from langchain_aki import ChatAKI
 from langchain_aki.errors import BadRequestError, ModelNotFoundError, RateLimitError
-from llama_index_aki import AKI
 from tests.subcases import subcases
 
 
@@ -172,16 +171,6 @@ def test_what_is_no_item_is_refused_at_once(emu):
         with pytest.raises(ValueError, match="http_error"):
             http_error(**wrong)
     assert emu.pending == ()
-
-
-async def test_the_other_framework_and_async(emu):
-    emu.respond("Blue.", answer("", tool_calls=[tool_call("weather", city="Ulm")]), "Sunny.")
-    llm = AKI(model="llama3-chat-8b", base_url=emu.openai_url, api_key=emu.key)
-    assert (await llm.acomplete("Hello")).text == "Blue."
-    model = chat(emu).bind_tools([weather])
-    assert called(await model.ainvoke("Hello")) == [("weather", {"city": "Ulm"})]
-    assert "".join([chunk.text async for chunk in model.astream("Hello")]) == "Sunny."
-    await llm.aclose()
 
 
 def test_any_model_name_is_served_under_that_name_only_if_asked(emu):

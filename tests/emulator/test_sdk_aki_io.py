@@ -125,13 +125,6 @@ def test_what_goes_wrong_is_told_in_the_result_or_raised(client):
             aki.do_api_request({"prompt_input": "Hi"}, Progress(), PAUSE)
 
 
-def test_a_client_cancels(emu, client):
-    aki = client("llama3_8b_chat!job-seconds=30")
-    result = aki.do_api_request({"prompt_input": "Count to 1000"}, lambda _, data: data and aki.cancel_request(), PAUSE)
-    assert result["job_state"] == "canceled"
-    assert [job.cancelled for job in emu.jobs] == [True]
-
-
 def test_it_draws_edits_and_sees_the_steps(client):
     seen, size = [], {"width": 256, "height": 256}
     drawn = client("z_image_turbo!job-seconds=0.3").do_api_request(

@@ -7,13 +7,13 @@ import pickle
 from typing import Any
 
 import pytest
-from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackHandler
+from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.messages import AIMessage
-from langchain_core.outputs import LLMResult
 from llama_index.core.callbacks.token_counting import get_tokens_from_response
 
 from aki_transport import Provider
 from langchain_aki import ChatAKI
+from tests.langchain.asking import Ears
 from tests.langchain.asking import model_at as chat_at
 from tests.llama_index.asking import model_at as llama_at
 from tests.requests.frameworks import WAYS, reply_of
@@ -96,30 +96,15 @@ def test_raw_answers_keys_and_attributes(scripted: ScriptServer, way: str):
     assert type(response.model_dump()["raw"]["usage"]) is dict
 
 
-class Recorder(BaseCallbackHandler):
-    """What a handler is told."""
-
-    def __init__(self) -> None:
-        self.results: list[LLMResult] = []
-        self.parameters: list[dict[str, Any]] = []
-
-    def on_chat_model_start(self, *_: Any, **kwargs: Any) -> None:
-        self.parameters.append(kwargs["invocation_params"])
-
-    def on_llm_end(self, response: LLMResult, **_: Any) -> None:
-        self.results.append(response)
-
-
 def test_handlers_find_what_they_look_for(scripted: ScriptServer):
     scripted.always = one_answer("blocking", usage={**COUNTS, "prompt_tokens_details": {"cached_tokens": 2}})
-    recorder, counter = Recorder(), UsageMetadataCallbackHandler()
+    ears, counter = Ears(), UsageMetadataCallbackHandler()
     model = chat_at(scripted)
-    model.batch(["hi", "you"], config={"callbacks": [recorder, counter]})
-    for result, parameters in zip(recorder.results, recorder.parameters, strict=True):
-        assert result.llm_output is not None
+    model.batch(["hi", "you"], config={"callbacks": [ears, counter]})
+    for result, start in zip(ears.ends, ears.starts, strict=True):
         assert result.llm_output["token_usage"]["total_tokens"] == 59
-        assert result.llm_output["model_name"] == parameters["model_name"] == MODEL
-        assert (result.generations[0][0].generation_info or {})["finish_reason"] == "stop"
+        assert result.llm_output["model_name"] == start["invocation_params"]["model_name"] == MODEL
+        assert result.generations[0][0].generation_info["finish_reason"] == "stop"
     assert counter.usage_metadata[MODEL]["total_tokens"] == 118
     assert model.model_name == MODEL
 
