@@ -18,7 +18,6 @@ from aki_transport import Provider, Route
 from aki_transport.models.listing import forget_listings
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
-from tests.langchain.asking import pieces_of
 from tests.model_classes import CLASSES, EVERY_WAY, WAYS, text_of
 from tests.script_server import Answer, Request, ScriptServer
 
@@ -185,17 +184,6 @@ def test_refusals_are_typed_and_not_repeated_in_vain(
             assert caught.value.request_id == headers.get("x-litellm-call-id", headers.get("x-request-id"))
 
 
-def test_another_model_that_answers_is_named_once() -> None:
-    captured = SERVERS["llama.cpp"]
-    for cls, way in product((ChatAKI, AKI), WAYS):
-        with captured.served(None if "stream" in way else "unknown model") as server:
-            model = model_at(server, captured, cls=cls, model="gpt-4o")
-            with pytest.warns(ours.ModelMismatchWarning, match=r"'gpt-4o' was requested, but 'tiny' answers"):
-                text_of(model, way)
-            text_of(model, way)  # a warning is an error here
-        assert model.model_info().context_window == 4096
-
-
 class GetWeather(BaseModel):
     """The weather in a city."""
 
@@ -228,16 +216,6 @@ def test_calls_and_objects_are_read(name: str) -> None:
         value = model_at(server, captured).with_structured_output(Person, method="json_schema").invoke("hi")
     content = json.loads(captured.rows["chat", "object"]["body"])["choices"][0]["message"]["content"]
     assert value == Person.model_validate_json(content)
-
-
-def test_a_forced_tool_that_is_not_called_is_warned_of() -> None:
-    captured = SERVERS["transformers serve"]
-    for name, way in (("forced tool", "invoke"), ("forced tool, streamed", "stream")):
-        with captured.served(name) as server:
-            model = model_at(server, captured).bind_tools([GetWeather], tool_choice="any")
-            with pytest.warns(UserWarning, match=r"was told to call a tool .* and called none"):
-                replies = pieces_of(model, way, "hi")
-            assert not any(reply.tool_calls for reply in replies)
 
 
 def test_an_openai_interface_whose_url_ends_like_the_native_one() -> None:

@@ -253,23 +253,3 @@ def test_it_answers_without_a_key_where_it_takes_none(protocol: str) -> None:
     for request in server.requests:
         assert not {"authorization", "x-api-key"} & set(request.headers)
         assert "key" not in (request.json or {})
-
-
-def test_an_unknown_model_is_refused_where_the_row_says_that_it_falls_back(fresh_emulator: Emulator) -> None:
-    provider = gateway(fresh_emulator.url, fallback_model="minimax-m2.5-230b")
-    where = {"provider": provider, "protocol": "openai", "api_key": fresh_emulator.key}
-    for cls, way in EVERY_WAY:
-        assert ask(cls, way, **where) == ANSWER
-        with pytest.raises(ours.ModelNotFoundError, match=MODEL):
-            ask(cls, way, **where, model="qwen3.6-35c")
-    assert fresh_emulator.count("/v1/models") == 1
-
-
-@in_every_class
-def test_aacflows_development_server_on_this_machine_needs_no_permission(
-    fresh_emulator: Emulator, cls: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AACFLOW_API_KEY", fresh_emulator.aacflow_key)
-    here = f"http://localhost:{fresh_emulator.port}/aacflow/api/v1/ai"
-    assert ask(cls, provider="aacflow", protocol="openai", base_url=here, model="gpt-4o-mini") == ANSWER
-    assert fresh_emulator.requests[-1].path == "/aacflow/api/v1/ai/chat/completions"
