@@ -162,6 +162,7 @@ class Connections(httpx.BaseTransport):
             self._in_use.add(lane)
             lane.watch.begin(request.extensions.get("deadline"))
             response = lane.handle_request(request)
+            lane.watch.note_headers(response.headers)
         except BaseException:
             if lane is not None:
                 lane.close()
@@ -207,6 +208,7 @@ class AsyncConnections(httpx.AsyncBaseTransport):
             self._in_use.add(lane)
             lane.watch.begin(None)  # the event loop ends what takes too long
             response = await lane.handle_async_request(request)
+            lane.watch.note_headers(response.headers)
         except BaseException:
             if lane is not None:
                 lane.close()

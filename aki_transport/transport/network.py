@@ -11,7 +11,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -40,6 +40,8 @@ class Watch:
         """Carry another call, which must be over at that moment of `time.monotonic`."""
         self.deadline: float | None = deadline
         self.last_byte = b""
+        self._is_chunked = False
+        self._may_end = False
 
     def take_last_byte(self) -> bytes:
         """The last byte of the read before, if it was kept."""
@@ -47,11 +49,20 @@ class Watch:
         return last_byte
 
     def keep_last_byte(self, data: bytes, max_bytes: int) -> bytes:
-        """The bytes of a read without their last one; a single byte can only be asked for, so it is not kept."""
-        if len(data) <= 1 or max_bytes <= _SOCKS_REPLY:
+        """The bytes of a read without their last one; a single byte can only be asked for, so it is not kept.
+
+        Handing out the last byte alone takes time for each piece of a stream. An answer that is known to come in chunks
+        cannot have ended before a line that begins with 0, which is the size of its last chunk.
+        """
+        self._may_end = self._may_end or b"\n0" in data or data.startswith(b"0")
+        if len(data) <= 1 or max_bytes <= _SOCKS_REPLY or (self._is_chunked and not self._may_end):
             return data
         self.last_byte = data[-1:]
         return data[:-1]
+
+    def note_headers(self, headers: Mapping[str, str]) -> None:
+        """Note how the body comes, now that the answer's headers were read."""
+        self._is_chunked = headers.get("transfer-encoding", "").lower() == "chunked"
 
     def end_by(self, moment: float) -> None:
         """Let reads fail from that moment on, if the deadline is not earlier."""
