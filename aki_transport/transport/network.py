@@ -11,9 +11,9 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from types import TracebackType
 from typing import Any, TypeVar
 
 import httpcore
@@ -78,6 +78,26 @@ class Watch:
         return left if timeout is None else min(left, timeout)
 
 
+class _Outbox:
+    """Keeps a write until the next one, or until an answer is read: headers and body go out together.
+
+    httpcore ends each request with a write, which is an empty one if nothing is left to send.
+    """
+
+    def __init__(self) -> None:
+        self.held = b""
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """What is to be sent now that more is written, in pieces of a bounded size."""
+        held, self.held = self.held, b""
+        if not held and 0 < len(data) <= _WRITE:
+            self.held = data
+        elif len(held) + len(data) <= _WRITE:
+            yield held + data
+        else:
+            yield from filter(None, (held, *(data[start : start + _WRITE] for start in range(0, len(data), _WRITE))))
+
+
 class SyncBackend(httpcore.NetworkBackend):
     """Opens the socket of one connection."""
 
@@ -125,16 +145,18 @@ class _SyncStream(httpcore.NetworkStream):
         self._stream = stream
         self._watch = watch
         self._is_nested = is_nested
+        self._outbox = _Outbox()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if last_byte := self._watch.take_last_byte():
             return last_byte
+        if self._outbox.held:
+            self.write(b"", timeout)
         data = self._stream.read(max_bytes, self._watch.allowed(timeout, httpcore.ReadTimeout))
         return self._watch.keep_last_byte(data, max_bytes)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for start in range(0, len(buffer), _WRITE):
-            piece = buffer if len(buffer) <= _WRITE else buffer[start : start + _WRITE]
+        for piece in self._outbox.pieces(buffer):
             self._stream.write(piece, self._watch.allowed(timeout, httpcore.WriteTimeout))
 
     def start_tls(
@@ -195,6 +217,7 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
     def __init__(self, sock: socket.socket, watch: Watch) -> None:
         self.socket = sock
         self.watch = watch
+        self._outbox = _Outbox()
 
     async def receive(self, max_bytes: int) -> bytes:
         """The next bytes of the peer."""
@@ -207,13 +230,16 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if last_byte := self.watch.take_last_byte():
             return last_byte
+        if self._outbox.held:
+            await self.write(b"", timeout)
         async with _bounded(timeout, httpcore.ReadTimeout, httpcore.ReadError):
             data = await self.receive(max_bytes)
         return self.watch.keep_last_byte(data, max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        async with _bounded(timeout, httpcore.WriteTimeout, httpcore.WriteError):
-            await self.send(buffer)
+        for piece in self._outbox.pieces(buffer):
+            async with _bounded(timeout, httpcore.WriteTimeout, httpcore.WriteError):
+                await self.send(piece)
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
@@ -286,25 +312,35 @@ class _AsyncTlsStream(_AsyncStream):
             await self._stream.send(self._outgoing.read())
 
 
-@asynccontextmanager
-async def _bounded(seconds: float | None, timed_out: type[Exception], failure: type[Exception]) -> AsyncIterator[None]:
+class _bounded:  # noqa: N801  reads like a function, and is none because a generator takes twice as long
     """Bound a wait on the event loop, and raise httpcore's exceptions in place of the loop's.
 
     A loop that was busy may see at once that bytes have arrived and that the time is over. The timer ends the wait one
     round of the loop later, so that the bytes count; `asyncio.timeout` alone would throw them away.
     """
-    try:
-        async with asyncio.timeout(None) as bound:
-            timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, bound.reschedule, 0)
-            try:
-                yield
-            finally:
-                if timer is not None:
-                    timer.cancel()
-    except TimeoutError as error:
-        raise timed_out(str(error)) from None
-    except OSError as error:
-        raise failure(str(error)) from None
+
+    def __init__(self, seconds: float | None, timed_out: type[Exception], failure: type[Exception]) -> None:
+        self._seconds = seconds
+        self._timed_out = timed_out
+        self._failure = failure
+        self._bound = asyncio.timeout(None)
+
+    async def __aenter__(self) -> None:
+        await self._bound.__aenter__()
+        loop, end = asyncio.get_running_loop(), self._bound.reschedule
+        self._timer = None if self._seconds is None else loop.call_later(self._seconds, end, 0)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            await self._bound.__aexit__(kind, error, trace)
+        except TimeoutError as over:
+            error = over
+        if isinstance(error, OSError):
+            raise (self._timed_out if isinstance(error, TimeoutError) else self._failure)(str(error)) from None
 
 
 def _is_readable(sock: socket.socket) -> bool:
