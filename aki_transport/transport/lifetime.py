@@ -14,7 +14,6 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator
 from functools import cache
-from http.cookiejar import CookieJar
 from typing import Any, Literal, TypeAlias
 
 import httpx
@@ -32,16 +31,19 @@ def _ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-class _NoCookies(CookieJar):
-    """Stays empty. A policy that allows no domain would do the same, after every answer was parsed for it."""
+class _NoCookies(httpx.Cookies):
+    """Stays empty. A jar whose policy allows no domain would too, but every answer would be parsed for it."""
 
-    def extract_cookies(self, response: Any, request: Any) -> None:
+    def extract_cookies(self, response: httpx.Response) -> None:
         """Take nothing."""
 
 
-def _options() -> dict[str, Any]:
-    """No proxies and passwords but those read here, and no cookies."""
-    return {"trust_env": False, "cookies": _NoCookies()}
+class _Client(httpx.Client):
+    cookies: Any = _NoCookies()  # a property of httpx's
+
+
+class _AsyncClient(httpx.AsyncClient):
+    cookies: Any = _NoCookies()
 
 
 class _ThreadClient:
@@ -49,7 +51,7 @@ class _ThreadClient:
 
     def __init__(self) -> None:
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
-        self.client = httpx.Client(transport=Connections(_ssl_context(), Proxies()), **_options())
+        self.client = _Client(transport=Connections(_ssl_context(), Proxies()), trust_env=False)
 
 
 class _LoopClient:
@@ -59,7 +61,7 @@ class _LoopClient:
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self.loop = weakref.ref(loop)
         self._connections = AsyncConnections(_ssl_context(), Proxies()) if engine == "httpx" else None
-        self.client = httpx.AsyncClient(transport=self._connections or _aiohttp_transport(), **_options())
+        self.client = _AsyncClient(transport=self._connections or _aiohttp_transport(), trust_env=False)
         self.closer = self._close_with_loop((id(loop), engine), os.getpid())
 
     async def _close_with_loop(self, key: tuple[int, HttpEngine], process: int) -> AsyncGenerator[None, None]:

@@ -107,7 +107,7 @@ class Transport:
                     yield attempts.end()
                     # A client of the user's has no such bound, and would wait as long as for any chunk.
                     end_by = response.extensions.get("end_by")
-                    if end_by is not None and attempts.decoder.complete:
+                    if call.stream and end_by is not None and attempts.decoder.complete:
                         end_by(time.monotonic() + _DRAIN)
                         for _ in batches:
                             pass
@@ -153,7 +153,7 @@ class Transport:
                         except Exception as error:  # noqa: BLE001  judged there
                             attempts.raise_unless_complete(error)
                         yield attempts.end()
-                        if attempts.decoder.complete:
+                        if call.stream and attempts.decoder.complete:
                             async with asyncio.timeout(_DRAIN):
                                 async for _ in batches:
                                     pass
