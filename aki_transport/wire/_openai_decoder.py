@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from aki_transport.error_parsing import error_from_payload
 from aki_transport.errors import InvalidResponseError
@@ -69,9 +69,11 @@ class OpenAIDecoder(AnswerDecoder):
     def _first_choice(self, chunk: Mapping[str, Any], event: str) -> Mapping[str, Any] | None:
         """The piece of the first choice; those of others, which `n` asks for, are collected."""
         choices = chunk.get("choices")
-        match choices:
-            case [{"index": int(number)} as only] if number == self._index:  # nearly each event of a stream
-                return cast("Mapping[str, Any]", only)
+        if isinstance(choices, list) and len(choices) == 1 and isinstance(choices[0], dict):
+            only: Mapping[str, Any] = choices[0]
+            number = only.get("index")
+            if number is not None and number == self._index:  # nearly each event of a stream
+                return only
         pieces = [_with_index(*each) for each in enumerate(choices if isinstance(choices, list) else ())]
         if self._index is None and pieces:
             self._index = min(index for index, _ in pieces)
@@ -89,7 +91,7 @@ class OpenAIDecoder(AnswerDecoder):
         self._choice = choice
         if choice.get("error"):
             raise error_from_payload({"error": choice["error"]})
-        if not choice.keys() <= _CHOICE_FIELDS:
+        if not _CHOICE_FIELDS.issuperset(choice):
             self._choice_fields.update(kept(choice, _CHOICE_FIELDS))
         finish = choice.get("finish_reason")
         if finish and finish != "null":  # KoboldCpp writes null as text
@@ -100,7 +102,7 @@ class OpenAIDecoder(AnswerDecoder):
             delta = self._new_in_message(choice, chunk)
         if not delta or not isinstance(delta, dict):
             return None
-        if not delta.keys() <= _MESSAGE_FIELDS and (fields := kept(delta, _MESSAGE_FIELDS)):
+        if not _MESSAGE_FIELDS.issuperset(delta) and (fields := kept(delta, _MESSAGE_FIELDS)):
             self._message_pieces.append(fields)
             self._message_names |= fields.keys()
             if fields.get("error"):
