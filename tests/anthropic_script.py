@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from tests.script_server import Answer, Request, json_answer, sse
-
-MODEL = "qwen3.6-35b"
+from tests.transport import anthropic_says as claude
 
 
 def said(request: Request, *blocks: dict[str, Any], stop: str = "end_turn") -> Answer:
     """An answer of these content blocks, in the form that the request asks for."""
-    usage = {"input_tokens": 5, "output_tokens": 3}
-    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": MODEL}
     if not request.json.get("stream"):
-        return json_answer({**head, "content": list(blocks), "stop_reason": stop, "usage": usage})
-    events: list[dict[str, Any]] = [{"type": "message_start", "message": {**head, "content": [], "usage": usage}}]
-    for index, block in enumerate(blocks):
-        events += [{**event, "index": index} for event in _events(block)]
-    events += [{"type": "message_delta", "delta": {"stop_reason": stop}, "usage": usage}, {"type": "message_stop"}]
-    return sse(*events, done=False)
+        return json_answer(claude.message(*blocks, stop=stop))
+    events = [event for index, block in enumerate(blocks) for event in _events(index, block)]
+    return sse(*claude.streamed(*events, reason=stop), done=False)
 
 
-def _events(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _events(index: int, block: dict[str, Any]) -> list[Mapping[str, Any]]:
     match block:
-        case {"type": "thinking", "thinking": str(text), "signature": str(signature)}:
-            yield {"type": "content_block_start", "content_block": {"type": "thinking", "thinking": ""}}
-            yield {"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": text}}
-            yield {"type": "content_block_delta", "delta": {"type": "signature_delta", "signature": signature}}
-        case {"type": "text", "text": str(text)}:
-            yield {"type": "content_block_start", "content_block": {"type": "text", "text": ""}}
-            yield {"type": "content_block_delta", "delta": {"type": "text_delta", "text": text}}
+        case {"type": "thinking", "thinking": str(words), "signature": str(signature)}:
+            signed = claude.grow(index, "signature", signature=signature)
+            first, *rest = claude.thinking(""), claude.grow(index, "thinking", thinking=words), signed
+        case {"type": "text", "text": str(words)}:
+            first, *rest = claude.text(""), claude.say(words, index)
         case _:
-            yield {"type": "content_block_start", "content_block": block}
-    yield {"type": "content_block_stop"}
+            first, *rest = (block,)
+    return [claude.begin(index, first), *rest, claude.stop(index)]

@@ -25,7 +25,7 @@ from tests.scenarios import (
     tool_pieces,
     usage,
 )
-from tests.scenarios.table import (
+from tests.scenarios.table import (  # noqa: F401  what those need who read the rows
     ASK,
     FALLBACK,
     KEY,
@@ -42,26 +42,6 @@ from tests.scenarios.table import (
     streamed,
     tokens,
 )
-
-__all__ = [
-    "ASK",
-    "ERRORS",
-    "FALLBACK",
-    "KEY",
-    "MODEL",
-    "PROVIDER",
-    "SCENARIOS",
-    "TOOLS",
-    "Expect",
-    "Fails",
-    "Scenario",
-    "chunk",
-    "replied",
-    "reply",
-    "split_everywhere",
-    "streamed",
-    "tokens",
-]
 
 SCENARIOS: tuple[Scenario, ...] = (
     *answers.ROWS,

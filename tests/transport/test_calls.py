@@ -138,11 +138,11 @@ def test_no_frame_of_a_library_leaves_with_an_error(way, answer, bounds, server)
         (hanging, "http", errors.APITimeoutError, "no connection in time"),
     ],
 )
-@in_every_way
-def test_a_failure_to_connect_says_so(way, port_that, scheme, cls, words):
+@in_every_chat
+def test_a_failure_to_connect_says_so(chat_way, port_that, scheme, cls, words):
     fields: dict[str, Any] = {"timeout": Timeout(connect=0.2), "max_retries": 1, "model_listing": False}
     with port_that() as port, pytest.raises(cls, match=words) as caught:
-        way.ask(Client("aacflow", api_key=KEY, base_url=f"{scheme}://127.0.0.1:{port}/v1", **fields))
+        chat_way.ask(Client("aacflow", api_key=KEY, base_url=f"{scheme}://127.0.0.1:{port}/v1", **fields))
     check_frames(caught.value)
 
 

@@ -15,7 +15,17 @@ from aki_transport import Client, Timeout, errors
 from aki_transport.messages import JsonSchema
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, ScriptServer, json_answer, sse
-from tests.transport.asking import Way, alive, client_for, good, in_every_stream, in_every_way, patient, request_for
+from tests.transport.asking import (
+    Way,
+    alive,
+    client_for,
+    good,
+    in_every_chat,
+    in_every_stream,
+    in_every_way,
+    patient,
+    request_for,
+)
 
 TOTAL = 0.5
 BOUND = 5.0  # half of what the slowest of these answers take, so that a busy machine may be late
@@ -36,14 +46,13 @@ NO_FORMAT = json_answer({"error": {"message": "response_format is not supported"
 @pytest.mark.parametrize(
     ("answer", "cls", "requests"),
     [
-        (Answer(end="hang"), errors.APITimeoutError, range(1, 2)),
         (Answer(status=400, chunks=(b"x",) * 200, chunk_delay=0.05), errors.AKIError, range(1, 2)),
         (TRICKLE, errors.APIConnectionError, range(1, 2)),
         (json_answer({"error": {"message": "Not now"}}, 429, retry_after="60"), errors.RateLimitError, range(1, 2)),
         (Answer(status=503, headers={"retry-after": "0.05"}, chunks=(b"",), delay=0.2), errors.AKIError, range(1, 5)),
         (replace(NO_FORMAT, delay=TOTAL), errors.AKIError, range(1, 2)),
     ],
-    ids=["hangs", "trickling error", "trickling stream", "a pause", "attempts share it", "another way of asking"],
+    ids=["trickling error", "trickling stream", "a pause", "attempts share it", "another way of asking"],
 )
 @in_every_way
 def test_an_answer_that_takes_too_long(way, answer, cls, requests, server):
@@ -61,12 +70,12 @@ def test_an_answer_that_takes_too_long(way, answer, cls, requests, server):
         assert 1 <= len(caught.value.partial_text) < 200
 
 
-@in_every_way
-def test_a_listing_that_hangs_counts_too(way, server):
+@in_every_chat
+def test_a_listing_that_hangs_counts_too(chat_way, server):
     server.listing = Answer(end="hang")
     server.always = good
     with patient(BOUND), pytest.warns(UserWarning, match="listing"), pytest.raises(errors.APITimeoutError):
-        way.ask(client_for(server, total_timeout=TOTAL))
+        chat_way.ask(client_for(server, total_timeout=TOTAL))
 
 
 def test_a_deadline_that_passes_between_calls_cuts_nothing(server):

@@ -201,15 +201,6 @@ def test_any_split_of_text_gives_the_same_reasoning(text: str, cut: list[int]) -
     assert split([text[a:b] for a, b in pairwise(edges)]) == split([text])
 
 
-@more
-@given(st.text(max_size=30).filter(lambda text: not text.lstrip().startswith("<")))
-def test_text_without_a_tag_at_its_start_is_answer_alone(text: str) -> None:
-    splitter = ThinkSplitter()
-    answer, thought = splitter.feed(text)
-    rest, more_thought = splitter.flush()
-    assert (answer + rest, thought + more_thought) == (text, "")
-
-
 arguments = st.dictionaries(st.text(max_size=4), st.one_of(st.integers(), st.text(max_size=6)), max_size=3).map(
     lambda value: json.dumps(value, ensure_ascii=False)
 )

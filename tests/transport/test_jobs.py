@@ -165,18 +165,18 @@ def test_without_any_bound_a_job_may_take_a_day(chat_way, clock):
     assert clock.passed > 86_400
 
 
-@in_every_way
-def test_a_look_that_hangs_is_taken_again(way, server, monkeypatch):
+@in_every_chat
+def test_a_look_that_hangs_is_taken_again(chat_way, server, monkeypatch):
     monkeypatch.setattr(_job, "_POLL_TIMEOUT", Timeout(answer=0.5))
     server.say(json_answer(STARTED, end="keep-alive"), Answer(end="hang"), json_answer(done()))
     with patient(5):
-        assert way.ask(native(server), request_for(CHAT)).text == "Hello"
+        assert chat_way.ask(native(server), request_for(CHAT)).text == "Hello"
     assert [request.path.split("/")[2] for request in server.requests] == ["call", "progress", "progress"]
     assert "cancel" not in server.requests[-1].json
 
 
-@in_every_way
-def test_a_cancel_that_hangs_holds_nobody_up_for_long(way, server, monkeypatch):
+@in_every_chat
+def test_a_cancel_that_hangs_holds_nobody_up_for_long(chat_way, server, monkeypatch):
     monkeypatch.setattr("aki_transport.transport.polling._TO_CANCEL", 0.1)
     cancels = []
 
@@ -189,7 +189,7 @@ def test_a_cancel_that_hangs_holds_nobody_up_for_long(way, server, monkeypatch):
     server.always = answer
     # The time may end between two looks or within one; a busy machine decides which.
     with patient(30), pytest.raises(errors.APITimeoutError):
-        way.ask(native(server, total_timeout=0.5), request_for(CHAT))
+        chat_way.ask(native(server, total_timeout=0.5), request_for(CHAT))
     assert len(cancels) == 1
 
 

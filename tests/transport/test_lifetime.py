@@ -26,6 +26,7 @@ from tests.transport.asking import (
     good,
     in_every_async_way,
     in_every_chat,
+    in_every_stream,
     in_every_way,
     request_for,
     run,
@@ -213,14 +214,14 @@ def test_connections_are_used_again_after_answers_and_refusals(way, server):
         assert (len(server.requests), server.made) == (8, 1)
 
 
-@in_every_way
-def test_an_error_frees_its_connection(way, server, monkeypatch):
+@in_every_stream
+def test_an_error_frees_its_connection(stream_way, server, monkeypatch):
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
     event_stream = {"content-type": "text/event-stream"}
     bad = (b"data: {\n\n", b"data: []\n\n")
     server.say(*(Answer(chunks=(event,), end="hang", headers=event_stream) for event in bad))
     client = client_for(server, timeout=0.5, max_retries=0)
-    with way.on_one_loop() as ask:
+    with stream_way.on_one_loop() as ask:
         for _ in bad:
             with pytest.raises(Exception, match="AKI"):
                 ask(client)

@@ -226,12 +226,6 @@ def test_progress_is_told_whenever_it_has_changed(way: Way) -> None:
     ]
 
 
-def test_a_start_without_a_job_is_no_answer() -> None:
-    for job_id in (None, "", 7, ["JID1"]):
-        with pytest.raises(errors.InvalidResponseError, match="names no job"):
-            decode({"success": True, "job_id": job_id})
-
-
 # Refusals and failures
 
 
@@ -253,6 +247,10 @@ REFUSALS: list[tuple[httpx.Response, type[errors.AKIError], str]] = [
     (httpx.Response(200, json={**STARTED, "error": "worker broke"}), errors.JobError, "worker broke"),
     (httpx.Response(200, text="<html>"), errors.InvalidResponseError, "not JSON"),
     (httpx.Response(200, json=[1]), errors.InvalidResponseError, "list"),
+    *(
+        (httpx.Response(200, json={**STARTED, "job_id": job_id}), errors.InvalidResponseError, "names no job")
+        for job_id in (None, "", 7, ["JID1"])
+    ),
 ]
 # fmt: on
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from aki_transport import errors
 from aki_transport.transport import retry
-from tests.scenarios.table import broken
 from tests.script_server import Answer, json_answer, text_answer
 from tests.transport.asking import client_for, in_every_way
 
@@ -27,15 +26,6 @@ def test_a_failure_is_repeated_exactly_as_often_as_asked_after_pauses_that_doubl
     with pytest.raises(errors.ServiceUnavailableError, match="Not now"):
         way.ask(client_for(server, max_retries=max_retries))
     assert (len(server.requests), clock.pauses) == (1 + max_retries, pauses)
-
-
-@pytest.mark.usefixtures("clock")
-@in_every_way
-def test_what_is_lost_before_the_answer_is_repeated_and_what_is_lost_within_it_is_not(way, server):
-    server.say(Answer(end="reset"), broken("Hel", end="cut") if way.streamed else Answer(chunks=(b"{",), end="cut"))
-    with pytest.raises(errors.APIConnectionError):
-        way.ask(client_for(server))
-    assert len(server.requests) == 2
 
 
 @pytest.mark.usefixtures("clock")
