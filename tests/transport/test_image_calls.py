@@ -18,7 +18,7 @@ from aki_transport import Client, GeneratedImage, JobProgress
 from aki_transport.emulator import Emulator, RecordedRequest
 from aki_transport.images.progress import ProgressBar
 from aki_transport.images.request import ImageRequest
-from aki_transport.transport import Payload
+from aki_transport.transport import Payload, polling
 from aki_transport.wire import find_image_wire
 from tests.pictures import a_png
 from tests.script_server import Answer, json_answer
@@ -36,8 +36,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Emulator]:
-    """20 seconds of its jobs pass in one."""
-    with Emulator(job_speed=20) as emulator:
+    """100 seconds of its jobs pass in one."""
+    with Emulator(job_speed=100) as emulator, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(polling, "pause", lambda *_, **__: 0.01)
         yield emulator
 
 
@@ -296,7 +297,7 @@ def test_a_picture_as_a_bare_text_is_taken_and_an_error_inside_a_good_answer_is_
 
 def test_each_job_says_how_far_it_is(emu, draw):
     seen: list[JobProgress] = []
-    draw(client_on(emu, "native", "queue=2;job-seconds=8"), n=2, on_progress=seen.append)
+    draw(client_on(emu, "native", "queue=2;job-seconds=20"), n=2, on_progress=seen.append)
     jobs = {progress.job_id for progress in seen}
     assert len(jobs) == 2
     for job in jobs:
