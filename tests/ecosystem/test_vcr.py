@@ -23,10 +23,7 @@ def test_what_is_recorded_is_replayed_with_the_server_stopped(tmp_path, subtests
                 recorded[way] = way.ask(**options)
     for way in WAYS:
         forget_listings()
-        with (
-            subtests.test(str(way)),
-            vcr.use_cassette(str(tmp_path / f"{way}.yaml"), record_mode="none") as replay,
-        ):
+        with subtests.test(str(way)), vcr.use_cassette(str(tmp_path / f"{way}.yaml"), record_mode="none") as replay:
             replayed = way.ask(**options)
             assert replay.all_played
             assert replayed == recorded[way]

@@ -16,8 +16,10 @@ from tests.faults.table import (
     NO_TOOLS,
     TRIES,
     Fault,
+    breaks,
     breaks_body,
     breaks_stream,
+    by,
     fails,
     fails_at_last,
     fails_to_connect,
@@ -41,10 +43,7 @@ ROWS = (
     Fault("TLS failure: no TLS there", fails_to_connect("APIConnectionError"), outside="plain"),
     Fault("TLS failure: unknown certificate", fails_to_connect("APIConnectionError"), outside="stranger"),
     Fault(
-        "connect timeout",
-        fails_to_connect("APITimeoutError"),
-        outside="full",
-        given={"timeout": Timeout(connect=0.05)},
+        "connect timeout", fails_to_connect("APITimeoutError"), outside="full", given={"timeout": Timeout(connect=0.05)}
     ),
     Fault("slow headers", GIVEN, strike=strikes.late),
     Fault("headers too late", fails("APITimeoutError"), strike=strikes.silent, given=_IMPATIENT),
@@ -70,37 +69,19 @@ ROWS = (
         given={"total_timeout": 0.25},
         at=IN_THE_MIDDLE,
     ),
-    Fault(
-        "stall mid-body",
-        breaks_body("APITimeoutError", looks=1),
-        strike=strikes.stalled,
-        given=_IMPATIENT,
-    ),
-    Fault(
-        "stall mid-stream",
-        breaks_stream(looks=1),
-        strike=strikes.stalled,
-        given=_IMPATIENT,
-        at=IN_THE_MIDDLE,
-    ),
+    Fault("stall mid-body", breaks_body("APITimeoutError", looks=1), strike=strikes.stalled, given=_IMPATIENT),
+    Fault("stall mid-stream", breaks_stream(looks=1), strike=strikes.stalled, given=_IMPATIENT, at=IN_THE_MIDDLE),
     Fault("reset before headers", fails_at_last("APIConnectionError"), strike=strikes.reset_at_once),
     Fault(
         "reset before headers, once",
-        By({"start": Fails("APIConnectionError"), "": GIVEN_AT_LAST}),
+        by(GIVEN_AT_LAST, start=Fails("APIConnectionError")),
         strike=strikes.reset_at_once,
         times=1,
     ),
     Fault("closed before headers", fails_at_last("APIConnectionError"), strike=strikes.closed_at_once),
     Fault(
         "reset after headers",
-        By(
-            {
-                "start": Fails("APIConnectionError"),
-                "look": Fails("APIConnectionError", requests=TRIES, cancels=True),
-                "stream": Fails("APIConnectionError", requests=TRIES),
-                "": Fails("APIConnectionError"),
-            }
-        ),
+        breaks("APIConnectionError", looks=TRIES, stream=Fails("APIConnectionError", requests=TRIES)),
         strike=strikes.reset_after_headers,
     ),
     Fault("reset mid-body", breaks_body("APIConnectionError", looks=TRIES), strike=strikes.reset),
@@ -109,22 +90,20 @@ ROWS = (
     Fault("truncated stream", breaks_stream(looks=TRIES), strike=strikes.truncated, at=IN_THE_MIDDLE),
     Fault(
         "keep-alive closed while we write",
-        By(
-            {
-                "start": Fails("APIConnectionError", requests=2),
-                "look": Expect(text=TEXT, requests=2 * LOOKS + 1),
-                "": Expect(text=TEXT, requests=3),
-            }
+        by(
+            Expect(text=TEXT, requests=3),
+            start=Fails("APIConnectionError", requests=2),
+            look=Expect(text=TEXT, requests=2 * LOOKS + 1),
         ),
         hangs_up=True,
         asked=_LONG,
         asks=2,
-        at=By({"look": LOOKS + 1, "": 2}),
+        at=by(2, look=LOOKS + 1),
         times=1,
     ),
     Fault(
         "keep-alive closed while idle",
-        By({"look": Expect(text=TEXT, requests=2 * LOOKS), "": Expect(text=TEXT, requests=2)}),
+        by(Expect(text=TEXT, requests=2), look=Expect(text=TEXT, requests=2 * LOOKS)),
         strike=strikes.closed_after,
         asks=2,
         rests=True,
@@ -132,31 +111,22 @@ ROWS = (
     # Of answers.
     Fault(
         "content length too long",
-        By(
-            {
-                "start": Fails("APIConnectionError"),
-                "look": Fails("APIConnectionError", requests=TRIES, cancels=True),
-                "stream": Expect(text=TEXT),
-                "": Fails("APIConnectionError"),
-            }
-        ),
+        breaks("APIConnectionError", looks=TRIES, stream=Expect(text=TEXT)),
         strike=strikes.too_long_a_length,
     ),
     Fault(
         "content length too short",
-        By(
-            {
-                "start": Fails("InvalidResponseError"),
-                "look": Fails("InvalidResponseError", cancels=True),
-                "stream": Fails("StreamInterruptedError", part_of=TEXT),
-                "": Fails("InvalidResponseError"),
-            }
+        by(
+            Fails("InvalidResponseError"),
+            start=Fails("InvalidResponseError"),
+            look=Fails("InvalidResponseError", cancels=True),
+            stream=Fails("StreamInterruptedError", part_of=TEXT),
         ),
         strike=strikes.too_short_a_length,
     ),
     Fault(
         "an answer behind the answer",
-        By({"look": Expect(text=TEXT, requests=2 * LOOKS), "": Expect(text=TEXT, requests=2)}),
+        by(Expect(text=TEXT, requests=2), look=Expect(text=TEXT, requests=2 * LOOKS)),
         strike=strikes.followed,
         asks=2,
     ),
@@ -168,11 +138,9 @@ ROWS = (
     Fault("HTML error: 502", fails_at_last("ServerError"), strike=strikes.page(502)),
     Fault(
         "HTML error: 503",
-        By(
-            {
-                "look": Fails("ServiceUnavailableError", requests=TRIES, cancels=True),
-                "": Fails("ServiceUnavailableError", requests=TRIES),
-            }
+        by(
+            Fails("ServiceUnavailableError", requests=TRIES),
+            look=Fails("ServiceUnavailableError", requests=TRIES, cancels=True),
         ),
         strike=strikes.page(503),
     ),
@@ -181,20 +149,18 @@ ROWS = (
     Fault("gzip bomb in an error", fails("BadRequestError"), strike=strikes.bomb_in_an_error, most=_IN_MEMORY),
     Fault(
         "oversized event",
-        By({"start": NO_EVENTS, "look": NO_EVENTS, "blocking": NO_STREAM, "": fails("InvalidResponseError")}),
+        by(fails("InvalidResponseError"), start=NO_EVENTS, look=NO_EVENTS, blocking=NO_STREAM),
         strike=strikes.too_large_an_event,
         most=_IN_MEMORY,
     ),
     Fault("oversized body", fails("InvalidResponseError"), strike=strikes.too_large_a_body, most=_IN_MEMORY),
     Fault(
         "invalid UTF-8",
-        By(
-            {
-                "start": Expect(text=TEXT),
-                "look": Fails("InvalidResponseError", cancels=True),
-                "stream": Expect(text=_REPLACED),
-                "": Fails("InvalidResponseError"),
-            }
+        by(
+            Fails("InvalidResponseError"),
+            start=Expect(text=TEXT),
+            look=Fails("InvalidResponseError", cancels=True),
+            stream=Expect(text=_REPLACED),
         ),
         strike=strikes.no_utf8,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tests.behaviour.table import By, Expect, Fails, Row
 from tests.faults.places import CUT_AT, LOOKS, TEXT
@@ -51,38 +52,38 @@ NO_TOOLS = NotHere("this protocol has no tools")
 STARTED_ALREADY = NotHere("whoever looks at a job has reached the service to start it")
 
 
+def by(other: Any, **parts: Any) -> By:
+    """This at the places with a tag, the first of them that fits; else the other."""
+    return By({**parts, "": other})
+
+
 def fails(error: str) -> By:
     """The error, at once; a job that was started is canceled."""
-    return By({"look": Fails(error, cancels=True), "": Fails(error)})
+    return by(Fails(error), look=Fails(error, cancels=True))
 
 
 def fails_at_last(error: str) -> By:
     """The error, after every repetition; but nothing that starts a job is sent again."""
-    return By(
-        {"start": Fails(error), "look": Fails(error, requests=TRIES, cancels=True), "": Fails(error, requests=TRIES)}
-    )
+    return by(Fails(error, requests=TRIES), start=Fails(error), look=Fails(error, requests=TRIES, cancels=True))
 
 
 def fails_to_connect(error: str) -> By:
     """The error, after every repetition, for nothing can have been started."""
-    return By({"look": STARTED_ALREADY, "": Fails(error, requests=TRIES)})
+    return by(Fails(error, requests=TRIES), look=STARTED_ALREADY)
 
 
 def breaks_body(error: str, *, looks: int) -> By:
     """The error where the body is read as a whole; looking at a job may be repeated."""
-    return By(
-        {"start": Fails(error), "look": Fails(error, requests=looks, cancels=True), "stream": NO_BODY, "": Fails(error)}
-    )
+    return breaks(error, looks=looks, stream=NO_BODY)
+
+
+def breaks(error: str, *, looks: int, stream: Any) -> By:
+    """The error of an answer that was begun, which is not asked for again; looking at a job may be repeated."""
+    return by(Fails(error), start=Fails(error), look=Fails(error, requests=looks, cancels=True), stream=stream)
 
 
 def breaks_stream(*, looks: int) -> By:
     """A stream that has begun is never asked for again, and the error holds what had come."""
     error = "StreamInterruptedError"
-    return By(
-        {
-            "blocking": NO_STREAM,
-            "start": NO_EVENTS,
-            "look": Fails(error, requests=CUT_AT - 1 + looks, cancels=True, part_of=TEXT),
-            "": Fails(error, part_of=TEXT),
-        }
-    )
+    look = Fails(error, requests=CUT_AT - 1 + looks, cancels=True, part_of=TEXT)
+    return by(Fails(error, part_of=TEXT), blocking=NO_STREAM, start=NO_EVENTS, look=look)

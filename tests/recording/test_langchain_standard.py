@@ -121,7 +121,8 @@ class Suite(ChatModelIntegrationTests):
     """What the places have in common; what one has not is switched off in its class."""
 
     place: str
-    served: str
+    served = "qwen3.6-35b"
+    model_override_value = "gpt-oss-120b"
     connection: dict[str, Any]
     told_to_emulator: dict[str, str] | None = None
 
@@ -139,8 +140,6 @@ class Suite(ChatModelIntegrationTests):
 
 class TestAkiOpenai(Suite):
     place = "aki/openai"
-    served = "qwen3.6-35b"
-    model_override_value = "gpt-oss-120b"
     supported_usage_metadata_details: ClassVar[Any] = {"invoke": ["reasoning_output"], "stream": ["reasoning_output"]}
 
     def invoke_with_reasoning_output(self, *, stream: bool = False) -> Any:
@@ -151,15 +150,11 @@ class TestAkiOpenai(Suite):
 
 class TestAkiAnthropic(Suite):
     place = "aki/anthropic"
-    served = "qwen3.6-35b"
-    model_override_value = "gpt-oss-120b"
     supports_audio_inputs = False
 
 
 class TestAkiNative(Suite):
     place = "aki/native"
-    served = "qwen3.6-35b"
-    model_override_value = "gpt-oss-120b"
     # A job looked at once is looked at as often in each recording.
     told_to_emulator = {"x-emulator-fault": "fast"}  # noqa: RUF012  a constant
     has_tool_calling = has_tool_choice = False
@@ -168,12 +163,8 @@ class TestAkiNative(Suite):
 
 
 class TestAacflowOpenai(Suite):
-    place = "aacflow/openai"
-    served = "gpt-4o-mini"
-    model_override_value = "claude-sonnet-4-6"
+    place, served, model_override_value = "aacflow/openai", "gpt-4o-mini", "claude-sonnet-4-6"
 
 
 class TestAkAiCoreOpenai(Suite):
-    place = "ak_ai_core/openai"
-    served = "openai/gpt-4o-mini"
-    model_override_value = "anthropic/claude-3-5-sonnet"
+    place, served, model_override_value = "ak_ai_core/openai", "openai/gpt-4o-mini", "anthropic/claude-3-5-sonnet"

@@ -69,11 +69,7 @@ CHOICES = (
     in_stream("choices-empty-between", streamed(choices(), "Hel", chunk(top={"choices": None}), "lo")),
     # OpenAI's specification: more than one choice where `n` is set, here by the gateway.
     _choices(
-        "choices-beyond-the-first",
-        [_choice("Hello"), _choice("Bye", index=1)],
-        "Hel",
-        choices(_piece("Bye", 1)),
-        "lo",
+        "choices-beyond-the-first", [_choice("Hello"), _choice("Bye", index=1)], "Hel", choices(_piece("Bye", 1)), "lo"
     ),
     # OpenAI's specification: the index says which choice is the first, not the place in the list.
     _choices(
@@ -268,10 +264,7 @@ HEADERS = (
     _headed("request-id", replace(HELLO, request_id="req-42"), provider="aki", x_request_id="req-42"),
     # AACFlow's page: `X-Credits-Used` and `X-Credits-Remaining`, USD with 6 decimals.
     _headed(
-        "credits",
-        replace(HELLO, credits=(0.000125, 9.874)),
-        x_credits_used="0.000125",
-        x_credits_remaining="9.874000",
+        "credits", replace(HELLO, credits=(0.000125, 9.874)), x_credits_used="0.000125", x_credits_remaining="9.874000"
     ),
     # Not seen in public: a header that is no number must not cost the answer.
     _headed("credits-unreadable", HELLO, x_credits_used="n/a", x_credits_remaining=""),

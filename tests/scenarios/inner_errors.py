@@ -153,9 +153,7 @@ ERROR_AMID = (
     ),
     # Our rule on retries: the role alone is a payload; no second attempt.
     in_stream(
-        "error-after-role",
-        sse(ROLE, _error("Worker died", 503)),
-        _says("ServiceUnavailableError", "Worker died"),
+        "error-after-role", sse(ROLE, _error("Worker died", 503)), _says("ServiceUnavailableError", "Worker died")
     ),
 )
 

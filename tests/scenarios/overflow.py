@@ -10,6 +10,19 @@ from tests.script_server import json_answer
 _WITHOUT_OUR_BOUND = 2  # requests: the error names the bound of the output that we set, so it is left out once
 _OPENAI, _VLLM = ("invalid_request_error", "context_length_exceeded"), ("BadRequestError", 400)
 
+_TGI = (
+    "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens and 512 "
+    "`max_new_tokens`"
+)
+_DETAIL = "Prompt length 40000 exceeds the maximum context length 32768"
+_FAILED = "Prompt length of 140000 tokens exceeds the maximum context length of 131072"
+_TOO_MUCH = (
+    "max_tokens is too large: 100000. This model supports at most 16384 completion tokens, whereas you provided 100000."
+)
+_TOO_FAST = (
+    "Request too large for model on tokens per minute (TPM): Limit 6000, Requested 9000, please reduce your message "
+    "size and try again."
+)
 _WORDS: dict[tuple[str, int, tuple[str | None, Any]], str] = {
     # The words of each, as others gather them (earendil-works/pi packages/ai/src/utils/overflow.ts).
     ("OpenAI", 400, _OPENAI): "This model's maximum context length is 8192 tokens. However, your messages resulted in "
@@ -63,62 +76,25 @@ _WORDINGS = tuple(
     for (server, status, (kind, code)), message in _WORDS.items()
 )
 
-_ENVELOPES = (
-    # TGI (huggingface/text-generation-inference#628): its words, in its own envelope.
-    refused(
-        "overflow-tgi-422",
-        json_answer(
-            {
-                "error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. "
-                "Given: 5000 `inputs` tokens and 512 `max_new_tokens`",
-                "error_type": "validation",
-            },
-            422,
-        ),
-        "ContextOverflowError",
-        "must be <= 4096",
-    ),
-    # Not seen in public: such words in FastAPI's envelope.
-    refused(
-        "overflow-detail-413",
-        json_answer({"detail": "Prompt length 40000 exceeds the maximum context length 32768"}, 413),
-        "ContextOverflowError",
-        "40000",
-    ),
-    # AK AI CORE's page: an error is a text.
-    refused(
-        "overflow-text-400",
-        worded(400, "context length exceeded: 140000 > 131072"),
-        "ContextOverflowError",
-        "140000 > 131072",
-        provider="ak_ai_core",
-    ),
-    # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): 404; the words say which.
-    refused(
-        "overflow-request-failed-404",
-        envelope(
-            404,
-            "Prompt length of 140000 tokens exceeds the maximum context length of 131072",
-            "invalid_request_error",
-            "request_failed",
-        ),
-        "ContextOverflowError",
-        "131072",
-    ),
+_ENVELOPES = tuple(
+    refused(f"overflow-{name}-{answer.status}", answer, "ContextOverflowError", words, provider=provider)
+    for name, answer, words, provider in (
+        # TGI (huggingface/text-generation-inference#628): its words, in its own envelope.
+        ("tgi", json_answer({"error": _TGI, "error_type": "validation"}, 422), "must be <= 4096", "aki"),
+        # Not seen in public: such words in FastAPI's envelope.
+        ("detail", json_answer({"detail": _DETAIL}, 413), "40000", "aki"),
+        # AK AI CORE's page: an error is a text.
+        ("text", worded(400, "context length exceeded: 140000 > 131072"), "140000 > 131072", "ak_ai_core"),
+        # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): 404; the words say which.
+        ("request-failed", envelope(404, _FAILED, "invalid_request_error", "request_failed"), "131072", "aki"),
+    )
 )
 
 _LOOKALIKES = (
     # Not seen in public: OpenAI's words for an output over the limit: no shorter conversation would help.
     refused(
         "too-much-output-400",
-        envelope(
-            400,
-            "max_tokens is too large: 100000. This model supports at most 16384 completion tokens, whereas you "
-            "provided 100000.",
-            "invalid_request_error",
-            "invalid_value",
-            param="max_tokens",
-        ),
+        envelope(400, _TOO_MUCH, "invalid_request_error", "invalid_value", param="max_tokens"),
         "BadRequestError",
         "at most 16384 completion tokens",
         code="invalid_value",
@@ -127,13 +103,7 @@ _LOOKALIKES = (
     # Not seen in public: Groq's words for a rate limit in tokens, which sounds like the context window.
     refused(
         "too-large-for-the-minute-429",
-        envelope(
-            429,
-            "Request too large for model on tokens per minute (TPM): Limit 6000, Requested 9000, please reduce your "
-            "message size and try again.",
-            "tokens",
-            "rate_limit_exceeded",
-        ),
+        envelope(429, _TOO_FAST, "tokens", "rate_limit_exceeded"),
         "RateLimitError",
         "Limit 6000, Requested 9000",
         code="rate_limit_exceeded",
@@ -150,7 +120,7 @@ _LOOKALIKES = (
     # Not seen in public: an image over the limit is no conversation over the limit.
     refused(
         "image-too-large-400",
-        json_answer({"error": {"message": "image exceeds the maximum size of 5 MB", "code": "invalid_image"}}, 400),
+        envelope(400, "image exceeds the maximum size of 5 MB", code="invalid_image"),
         "BadRequestError",
         "maximum size of 5 MB",
         code="invalid_image",

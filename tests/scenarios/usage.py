@@ -78,8 +78,7 @@ ROWS = (
     at_once("usage-below-zero", replied(top={"usage": tokens(total_tokens=-1)})),
     # LiteLLM (BerriAI/litellm#8448): the details are null where they are not counted.
     _whole(
-        "usage-details-null",
-        tokens(prompt_tokens_details=None, completion_tokens_details={"reasoning_tokens": None}),
+        "usage-details-null", tokens(prompt_tokens_details=None, completion_tokens_details={"reasoning_tokens": None})
     ),
     # Groq (vercel/ai#1578): a server that does not know `stream_options` is asked again without it.
     in_stream(

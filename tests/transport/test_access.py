@@ -14,15 +14,7 @@ from aki_transport.redaction import escape_control
 from aki_transport.transport.call import Call, Job, Timeout
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import ScriptServer, json_answer, sse, text_answer
-from tests.transport.asking import (
-    KEY,
-    client_for,
-    good,
-    in_every_chat,
-    in_every_stream,
-    in_every_way,
-    request_for,
-)
+from tests.transport.asking import KEY, client_for, good, in_every_chat, in_every_stream, in_every_way, request_for
 
 SECRET = "hunter2-the-passw0rd"
 

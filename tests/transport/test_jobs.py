@@ -17,16 +17,7 @@ from aki_transport.transport import Timeout, polling
 from aki_transport.transport.polling import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_STREAMED, pause
 from aki_transport.wire import _job
 from tests.script_server import Answer, Request, ScriptServer, json_answer
-from tests.transport.asking import (
-    KEY,
-    Clock,
-    in_every_chat,
-    in_every_stream,
-    in_every_way,
-    patient,
-    request_for,
-    run,
-)
+from tests.transport.asking import KEY, Clock, in_every_chat, in_every_stream, in_every_way, patient, request_for, run
 from tests.transport.native_says import CHAT, STARTED, Worker, done, refused, working
 
 
