@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from aki_transport.error_parsing import refused_fields
 from aki_transport.errors import APIStatusError, BadRequestError, ContextOverflowError, NotFoundError
@@ -30,22 +30,22 @@ class Adaptation:
 
     Args:
         name: Names it in what is remembered.
-        scope: `"service"`: remembered for the model once the other way worked. `"call"`: it concerns this one request.
         fields: Names of the refused field, as a service states them in `param`, `loc` or its message.
         message: What a refusal says; its field, if it names one, stands before its message.
         warning: What the user is told, as the answer may differ.
         change: Makes the request that is sent instead.
         change_for: Makes `change` of the refusal, where that tells more than that it is one.
+        is_remembered: Whether it is remembered for the model once the other way worked; else it concerns one request.
         is_overflow: Whether it concerns a request that does not fit into the context window, instead of all others.
     """
 
     name: str
-    scope: Literal["service", "call"]
     fields: tuple[str, ...] = ()
     message: str = ""
     change: Change = lambda request: request
     change_for: Callable[[APIStatusError], Change] | None = None
     warning: str = ""
+    is_remembered: bool = True
     is_overflow: bool = False
 
     def is_told_by(self, refusal: APIStatusError) -> bool:
@@ -145,7 +145,7 @@ TABLE = (
     *(
         Adaptation(
             name=f"this schema by {method}",
-            scope="call",
+            is_remembered=False,
             message=r"^\S*\.(parameters|input_schema|schema)\b|invalid_json_schema|json_validate_failed|tool_use_failed"
             r"|invalid schema|grammar|in context=|\$(ref|defs)|additional.?properties|\b(any|one|all)of\b"
             r"|schema.{0,60}(feature|keyword|complex|deep|depth|recurs|nest|too (large|long|many))"
@@ -157,7 +157,6 @@ TABLE = (
     *(
         Adaptation(
             name=method,
-            scope="service",
             fields=("response_format", "json_schema", "guided_json", "tools", "tool_choice", "functions"),
             message=rf"(?s)^(?!.*({_OTHER_CAUSE}))"
             rf".*({_METHOD}.{{0,80}}({_NOT_TAKEN}|requires|enabled|disabled|available)|({_NOT_TAKEN}|invalid).{{0,80}}{_METHOD})",
@@ -167,34 +166,30 @@ TABLE = (
     ),
     Adaptation(
         name="stream_options",
-        scope="service",
         fields=("stream_options", "include_usage"),
         change=lambda request: replace(request, include_usage=False),
     ),
     Adaptation(
         name="stop",
-        scope="service",
         fields=("stop", "stop_sequences"),
         message=rf"{_NOT_TAKEN}.{{0,40}}\bstop\b|\bstop\b.{{0,40}}{_NOT_TAKEN}",
         change=lambda request: replace(request, sends_stop=request.sends_stop and not request.stop),
     ),
     Adaptation(
         name="max_completion_tokens",
-        scope="service",
         fields=("max_completion_tokens",),
         message=rf"{_NOT_TAKEN}.{{0,80}}max_tokens|max_tokens\W.{{0,40}}{_NOT_TAKEN}",
         change=_other_token_bound,
     ),
     Adaptation(
         name="own max_tokens",
-        scope="service",
         fields=("max_tokens", "max_completion_tokens", "max_new_tokens"),
         message=r"(output|completion|new|generated) tokens",
         change_for=_without_own_bound,
     ),
     Adaptation(
         name="room for the answer",
-        scope="call",
+        is_remembered=False,
         fields=("max_tokens", "max_completion_tokens", "max_new_tokens"),
         message=r"in the completion|(output|completion|new|generated) tokens",
         change_for=_without_own_bound,
@@ -202,13 +197,12 @@ TABLE = (
     ),
     Adaptation(
         name="parallel_tool_calls",
-        scope="service",
         fields=("parallel_tool_calls", "disable_parallel_tool_use"),
         change=lambda request: replace(request, parallel_tool_calls=None),
     ),
     Adaptation(
         name="tool_choice",
-        scope="call",
+        is_remembered=False,
         fields=("tool_choice",),
         message=r"tool.?choice|forc\w+ (a )?tool|thinking (may not|cannot|can't) be .{0,20}(tool|forc)",
         change=_automatic_choice,
@@ -216,28 +210,24 @@ TABLE = (
     ),
     Adaptation(
         name="reasoning",
-        scope="service",
         fields=("reasoning_content", "reasoning", "thinking", "reasoning_details", "signature"),
         message=r"signature.{0,40}thinking|thinking.{0,60}signature|thinking. blocks?",
         change=_change_messages(history.without_reasoning),
     ),
     Adaptation(
         name="name",
-        scope="service",
         fields=("name",),
         message=rf"""{_NOT_TAKEN}.{{0,60}}(\b|['"`.])name\b|\bname['"`]?\W.{{0,40}}{_NOT_TAKEN}""",
         change=_change_messages(lambda message: replace(message, name=None)),
     ),
     Adaptation(
         name="call IDs",
-        scope="service",
         fields=("tool_call_id",),
         message=r"tool.?calls?.{0,6}ids?\b.{0,120}(length|pattern|match|must|long|9)",
         change=lambda request: replace(request, messages=history.with_short_ids(request.messages)),
     ),
     Adaptation(
         name="attachments in results",
-        scope="service",
         message=r"role\W+user\W.{0,40}after.{0,20}role\W+tool|user.{0,40}after.{0,40}\btool\b",
         change=lambda request: replace(
             request, attachments_in_results=history.has_attachments_in_results(request.messages)
@@ -245,7 +235,7 @@ TABLE = (
     ),
     Adaptation(
         name="system first",
-        scope="call",
+        is_remembered=False,
         message=r"system.{0,60}(first|begin|start|once|only|must|one|single|multiple)"
         r"|(first|begin|only one|multiple).{0,60}system|role\W+system"
         r"|(invalid|unexpected|unknown) (message )?role",
@@ -253,14 +243,14 @@ TABLE = (
     ),
     Adaptation(
         name="no system",
-        scope="call",
+        is_remembered=False,
         message=rf"(system|developer).{{0,40}}({_NOT_TAKEN}|not enabled)|got .?system|{_NOT_TAKEN}.{{0,20}}system"
         r"|should be 'user'(, | or )'assistant'",
         change=lambda request: replace(request, messages=history.without_system(request.messages)),
     ),
     Adaptation(
         name="alternating",
-        scope="call",
+        is_remembered=False,
         message=r"alternat|consecutive|in a row|(same|successive) role|role\W+user\W.{0,40}after.{0,20}role\W+user",
         change=lambda request: replace(request, messages=history.merged(history.with_system_first(request.messages))),
     ),

@@ -142,7 +142,7 @@ class PreparedChat:
             raise refusal
         self._request, row, change = adaptation
         self._tried.add(row.name)
-        if row.scope == "service":
+        if row.is_remembered:
             self._to_remember[row.name] = change
         if row.warning:
             warnings.warn(f"{self._request.model}: {row.warning}", UserWarning, stacklevel=2)

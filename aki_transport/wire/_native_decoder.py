@@ -68,8 +68,7 @@ class NativeDecoder(AnswerDecoder):
     def _raw(self) -> Mapping[str, Any]:
         """The state of the job, under the service's names."""
         progress = self._job.progress
-        if progress is None:
-            return {"job_id": self._job.job_id}
+        assert progress is not None  # noqa: S101  a text comes with a state of the job
         return {"job_id": progress.job_id, "job_state": progress.state, "progress": progress.percent}
 
     def _finish_reason(self) -> str:
@@ -93,9 +92,7 @@ class NativeDecoder(AnswerDecoder):
 
 
 def _common_start(before: str, now: str) -> str:
-    if now.startswith(before):
-        return before
-    return now if before.startswith(now) else commonprefix((before, now))  # noqa: RUF071  texts, not paths
+    return before if now.startswith(before) else commonprefix((before, now))  # noqa: RUF071  texts, not paths
 
 
 def _text_fields(text: Any) -> Mapping[str, str]:

@@ -115,12 +115,15 @@ ROWS = (
         tool_ids=(None,),
         stream=asked_in([weather('{"city":', call_id=ABSENT)], [more(' "Paris"}')]),
     ),
-    # Not seen in public: neither; another name is another call.
+    # Not seen in public: neither; another name is another call, and so are other arguments.
     tool_row(
-        "id-and-index-missing-in-two-events",
+        "id-and-index-missing-in-all-events",
         IN_PARIS,
+        IN_ROME,
         ADDED,
-        tool_ids=(None, None),
-        stream=asked_in([weather(PARIS, call_id=ABSENT)], [adding(SUM, call_id=ABSENT)]),
+        tool_ids=(None, None, None),
+        stream=asked_in(
+            [weather(PARIS, call_id=ABSENT)], [weather(ROME, call_id=ABSENT)], [adding(SUM, call_id=ABSENT)]
+        ),
     ),
 )

@@ -90,6 +90,11 @@ ODDITIES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "text": ([begin(0, text("")), say("Hel"), PING, say("lo"), stop()], HELLO),
     "text that comes with its block": ([begin(0, text("Hel")), say("lo"), stop()], HELLO),
     "text without a block": ([say("Hel"), say("lo")], HELLO),
+    "thoughts without a block": (
+        [grow(0, "thinking", thinking="Hm"), grow(0, "signature", signature="c2ln"), say("Hello", 1)],
+        {**HELLO, "reasoning": "Hm", "reasoning_blocks": (ReasoningBlock(text="Hm", signature="c2ln"),)},
+    ),
+    "arguments in a text": ([begin(0, text("Hello")), grow(0, "input_json", partial_json=PARIS), stop()], HELLO),
     "text without any index": ([begin(None, text("")), say("Hel", None), say("lo", None)], HELLO),
     "text blocks without an end": ([begin(0, text("Hel")), begin(1, text("lo"))], HELLO),
     "two blocks of one index": ([begin(0, text("")), say("Hel"), stop(), begin(0, text("")), say("lo")], HELLO),

@@ -278,6 +278,12 @@ def test_thoughts_are_sent_back_only_where_that_is_asked(
     assert calls == [[*([SIGNED, REDACTED, UNSIGNED] if sent else []), USED] for sent in (earlier, later)]
 
 
+def test_thoughts_without_a_block_are_sent_to_the_service_that_wrote_them() -> None:
+    for provider, thoughts in (("ours", [UNSIGNED]), (None, [])):
+        thought = model("1", reasoning="unsigned", provider=provider)
+        assert turns_of(HI, thought, HI, send_reasoning="always")[1][1] == [*thoughts, text("1")]
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from([user("a"), user(" "), CALLED, result(), THOUGHTFUL, user("b", "c")]), max_size=8))
 def test_roles_always_alternate_and_no_turn_is_empty(messages: list[Message]) -> None:

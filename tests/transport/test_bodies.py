@@ -142,6 +142,12 @@ def test_reasoning_goes_back_in_the_form_in_which_it_came():
         assert messages_of(ASKED, message, send_reasoning=send)[1] == {"role": "assistant", **form}
 
 
+def test_a_call_of_a_custom_tool_goes_back_as_it_came():
+    call = ToolCall("call_1", "sql", "SELECT 1", {"type": "custom"})
+    sent_call = {"id": "call_1", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}}
+    assert messages_of(replace(CALLED, tool_calls=(call,)))[0]["tool_calls"] == [sent_call]
+
+
 PICTURE = Image(base64="QUJD", mime_type="image/png")
 PICTURE_SENT = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
 VIDEO = {"type": "video_url", "video_url": {"url": "https://x/y.mp4"}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from itertools import chain, pairwise
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aki_transport import AKIError, StreamInterruptedError
+from aki_transport import AKIError, ServerError, StreamInterruptedError
 from aki_transport.messages import ChatDelta, ChatReply, ToolCall
 from aki_transport.transport.body import payloads
 from aki_transport.transport.decoder import Payload
@@ -247,8 +247,28 @@ def test_sources_reasoning_and_fields_of_an_answer() -> None:
     answer = read(reply(content, reasoning_content="Hm", top=top))
     assert (answer.annotations, answer.reasoning, answer.text) == (tuple(sources), "Hm", "Old")
     assert (answer.details, answer.extra) == ({"created": 1767225600, **top}, {})
-    assert read(reply([{"type": "text", "text": "Old", "index": 0}])).content == ()
+    for part in ({"text": "Old"}, {"text": {"value": "Old"}}, {}):
+        assert read(reply([{"type": "text", "index": 0, **part}])).content == ()
     assert read(reply(top={"citations": top["citations"]})).annotations == tuple(top["citations"])
+
+
+# Anthropic, Bedrock, Cohere, Gemini, Mistral, TGI, Zhipu; and answers that failed, as "error" does.
+ENDS = {
+    "stop": "STOP eos eos_token end_turn stop_sequence pause_turn completed complete",
+    "length": "LENGTH MAX_TOKENS max_output_tokens model_length model_context_window_exceeded ERROR_LIMIT",
+    "tool_calls": "TOOL_CALLS TOOL_CALL tool_use function_call",
+    "content_filter": "CONTENT_FILTER content_filtered guardrail_intervened refusal SAFETY PROHIBITED_CONTENT BLOCKLIST"
+    " RECITATION sensitive SPII IMAGE_SAFETY moderation blocked ERROR_TOXIC",
+    "error": "error insufficient_system_resource abort aborted network_error failed timeout cancelled canceled"
+    " MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL",
+}
+
+
+@pytest.mark.parametrize(("name", "words"), ENDS.items())
+def test_each_service_s_word_for_an_end_is_openai_s_or_a_failure(name: str, words: str) -> None:
+    for word in words.split():
+        with pytest.raises(ServerError, match=word) if name == "error" else nullcontext():
+            assert read(reply("Hello", finish=word)).finish_reason == name
 
 
 def test_forms_of_other_servers() -> None:
