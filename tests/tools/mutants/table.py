@@ -25,7 +25,7 @@ _NATIVE = (
 )
 _PREPARE = (
     f"{_T}/test_adaptations.py {_T}/test_validate_request.py {_T}/test_structured.py tests/test_unopened_reasoning.py"
-    " tests/requests/test_content.py"
+    " tests/requests tests/kept"
 )
 _IMAGES = f"{_T}/test_images.py {_T}/test_image_store.py {_EDGES}"
 _MODELS = (
@@ -71,7 +71,7 @@ TESTS = {
         for name, tests in zip(
             _CONVERTERS,
             (
-                "ROOM/test_messages.py tests/requests/test_thoughts.py tests/kept/test_answers.py",
+                "ROOM/test_messages.py tests/requests tests/kept/test_answers.py",
                 "ROOM/test_streaming.py ROOM/test_tools.py tests/kept",
                 "tests/test_structured_output.py",
             ),
