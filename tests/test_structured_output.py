@@ -167,6 +167,11 @@ def test_each_method_gives_each_kind_of_object(server: ScriptServer, method: Any
     assert set(methods_of(server)) == {ASKED_FOR[method]}
 
 
+def test_an_object_that_begins_with_an_unknown_field_is_shown_once_it_is_whole(server: ScriptServer):
+    server.always = obedient('{"note": "hm", ' + TEXT[1:])
+    assert asked(server, "stream", "function_calling", JSON_JOKE) == [{"note": "hm", **JOKE.model_dump()}]
+
+
 def test_strict_is_sent_where_given(server: ScriptServer):
     server.always = obedient(TEXT)
     for strict in (True, False):

@@ -475,6 +475,19 @@ def test_llama_index_blocks_reach_both_wires(server, body, refused) -> None:
         assert sent[1] == {"role": "assistant", "content": content}
 
 
+def test_what_is_not_sent_is_logged(body, caplog) -> None:
+    caplog.set_level("DEBUG", "aki_transport")
+    drawn = ChatMessage(role="assistant", blocks=[ImageBlock(url=URL), TextBlock(text="look")])
+    for framework, messages, words in (
+        (chat_aki, HISTORIES["ChatAnthropic"], "blocks that only their maker understands are not sent"),
+        (chat_aki, [HumanMessage(["hi", {"cachePoint": {"type": "default"}}])], "'cachePoint' is not sent"),
+        (chat_aki, [AIMessage("", tool_calls=[CALL]), "go on"], "the call of f has no result"),
+        (aki, [drawn], "a ImageBlock of an earlier answer is not sent"),
+    ):
+        body(framework, "openai", ["hi", *messages] if framework is chat_aki else [ChatMessage("hi"), *messages])
+        assert words in caplog.text
+
+
 def turn(framework: Any, provider: str | None, *behind: tuple[str, str], **fields: Any) -> list[Any]:
     """A turn of tools with a thought, and what is said behind it, by the first letters of the roles."""
     maker = {} if provider is None else {"model_provider": provider}

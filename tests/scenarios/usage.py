@@ -63,13 +63,17 @@ ROWS = (
     ),
     *(
         # Anthropic's (tensorzero/tensorzero#5481), Moonshot's (AstrBotDevs/AstrBot#6614) and other names, handed on.
-        _whole(f"usage-of-{name}", usage, replace(HELLO, cached_tokens=4))
-        for name, usage in (
-            ("anthropic", {"input_tokens": 5, "output_tokens": 3, "cache_read_input_tokens": 4}),
-            ("bedrock", {"inputTokens": 5, "outputTokens": 3, "totalTokens": 8, "cacheReadInputTokens": 4}),
-            ("gemini", {"promptTokenCount": 5, "candidatesTokenCount": 3, "cachedContentTokenCount": 4}),
-            ("a-proxy", {**tokens(), "num_cached_tokens": 4}),
-            ("a-proxy-as-text", {"prompt_tokens": "5", "completion_tokens": "3", "cached_tokens": "4"}),
+        _whole(f"usage-of-{name}", usage, replace(HELLO, cached_tokens=4, usage=(5, 3, total)))
+        for name, total, usage in (
+            ("anthropic", 8, {"input_tokens": 5, "output_tokens": 3, "cache_read_input_tokens": 4}),
+            ("bedrock", 9, {"inputTokens": 5, "outputTokens": 3, "totalTokens": 9, "cacheReadInputTokens": 4}),
+            (
+                "gemini",
+                9,
+                {"promptTokenCount": 5, "candidatesTokenCount": 3, "cachedContentTokenCount": 4, "totalTokenCount": 9},
+            ),
+            ("a-proxy", 8, {**tokens(), "num_cached_tokens": 4}),
+            ("a-proxy-as-text", 8, {"prompt_tokens": "5", "completion_tokens": "3", "cached_tokens": "4"}),
         )
     ),
     # Not seen in public: counts under names that nobody knows are no zeros.

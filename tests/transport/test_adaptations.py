@@ -11,10 +11,20 @@ import pytest
 
 from aki_transport import AKIError, Client, ContextOverflowError, Provider, Route
 from aki_transport.messages import ChatRequest, Image, Message, Text, ToolCall
-from aki_transport.prepare import adaptations
+from aki_transport.prepare import adaptations, history
 from tests.anthropic_script import said
 from tests.script_server import Answer, Request, ScriptServer, json_answer
-from tests.transport.asking import WAYS, Clock, Way, fastapi, good, in_every_chat, in_every_way, refusal
+from tests.transport.asking import (
+    WAYS,
+    Clock,
+    Way,
+    fastapi,
+    good,
+    in_every_chat,
+    in_every_stream,
+    in_every_way,
+    refusal,
+)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning"),  # the server has one answer
@@ -160,6 +170,29 @@ def test_a_refusal_is_followed_by_the_other_form(way: Way, row: str, scripted: S
         assert [again, *in_an_hour] == [1 if is_remembered else first, first, again], error
 
 
+@in_every_stream
+def test_a_stream_goes_without_counts_where_they_are_refused(stream_way: Way, scripted: ScriptServer) -> None:
+    for field in ("stream_options", "include_usage"):
+        adaptations.forget_refusals()
+        scripted.requests.clear()
+        scripted.always = refuse_if(lambda body: "stream_options" in body, refusal("No.", param=field))
+        for _ in range(2):
+            stream_way.ask(client_of(scripted), request_of())
+        assert ["stream_options" in request.json for request in scripted.requests] == [True, False, False]
+
+
+def test_no_word_is_lost_where_roles_are_put_in_another_order() -> None:
+    spoken = [("user", "a"), ("system", "b"), ("user", "c"), ("system", "d")]
+    messages = tuple(Message(role=role, content=content) for role, content in spoken)
+    first = [("system", "b\n\nd"), ("user", "a"), ("user", "c")]
+    for change, expected in (
+        (history.with_system_first, first),
+        (history.without_system, [("user", "b\n\nd\n\na"), ("user", "c")]),
+        (lambda each: history.merged(history.with_system_first(each)), [first[0], ("user", "a\n\nc")]),
+    ):
+        assert [(message.role, message.content) for message in change(messages)] == expected
+
+
 @pytest.mark.parametrize("words", ["the content is against our policy on names", "your prompt was blocked", "too high"])
 @in_every_way
 def test_a_refusal_of_something_else_is_raised_at_once(way: Way, words: str, scripted: ScriptServer) -> None:
@@ -207,6 +240,7 @@ BOUNDS: list[tuple[Refusal, int, bool]] = [
         "This model's maximum context length is 4097 tokens. However, you requested 9000 tokens (808 in the"
         " messages, 8192 in the completion). Please reduce the length of the messages or completion."
     ), 3289, False),
+    (refusal("max_completion_tokens: maximum context length is 1024, of which 20 prompt tokens"), 1004, False),
     (refusal("input length and `max_tokens` exceed context limit: 193000 + 8192 > 200000, decrease it"), 7000, False),
     ((422, {"error": "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 50 `inputs` tokens and 8192"}),
      4046, False),

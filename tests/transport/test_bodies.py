@@ -83,6 +83,7 @@ def test_what_was_asked_for_is_sent_and_nothing_else(way, provider, fields, sent
     body = sent(way, server, request_for(**fields), provider=provider)
     extra = {"stream": True, "stream_options": {"include_usage": True}} if way.streamed else {}
     assert body == {"model": MODEL, "messages": [USER], **sent_fields, **extra}
+    assert server.requests[-1].path.endswith("/v1/chat/completions")
 
 
 @in_every_stream

@@ -275,6 +275,8 @@ def test_forms_of_other_servers() -> None:
     older = {"function_call": {"name": "add", "arguments": '{"a": 1}'}}
     for answer in (stream(chunk(**older), chunk(finish="function_call")), read(reply("", **older))):
         assert [(call.name, call.arguments) for call in answer.tool_calls] == [("add", '{"a": 1}')]
+    custom = {"id": "a", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}}
+    assert read(reply("", tool_calls=[custom])).tool_calls == (ToolCall("a", "sql", "SELECT 1", {"type": "custom"}),)
     with pytest.raises(StreamInterruptedError):  # a message instead of a delta is not all of the answer
         stream(chunk(top={"choices": [{"index": 0, "message": {"content": "Hel"}}]}), done=False)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aki_transport import AKIError
-from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, Message, Tool
+from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, Message, Text, Tool
 from aki_transport.prepare import adaptations
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer, json_answer
@@ -95,6 +95,10 @@ def test_each_method_asks_in_its_way(way: Way, scripted: ScriptServer) -> None:
     assert (first["role"], second["role"]) == ("system", "user")
     assert first["content"].startswith("Be kind.\n\n")
     assert json.dumps(SCHEMA) in first["content"]
+    marked = Message(role="system", content=(Text("Be kind.", {"cache_control": {}}),))
+    scripted.say(told(way, JSON))
+    way.ask(client_for(scripted), replace(request, messages=(marked, messages[1])))
+    assert [each["role"] for each in scripted.requests[3].json["messages"]] == ["system", "system", "user"]
 
 
 # Refusals and what is remembered of them
@@ -241,7 +245,7 @@ def test_the_object_is_what_the_forced_call_says_or_else_the_text(way: Way, scri
         assert asked(way, scripted, answer).text == text
 
 
-@pytest.mark.parametrize("words", ["", "Let me look."])
+@pytest.mark.parametrize("words", ["", "Let me look.", JSON])
 @in_every_way
 def test_own_tools_are_called_beside_a_schema(way: Way, words: str, scripted: ScriptServer) -> None:
     answer = asked(way, scripted, called(way, "{}", name="look", text=words), tools=(OWN,))

@@ -163,6 +163,19 @@ def test_a_name_begins_a_call_whatever_its_arguments_begin_with():
         assert [(call.name, call.arguments) for call in calls] == [("add", before), ("search", "{}")]
 
 
+def test_a_name_that_begins_another_tool_s_is_that_of_a_call_of_its_own_where_all_of_the_other_follows():
+    for second, names in (("add_all", ["add", "add_all"]), ("_all", ["add_all"])):
+        reader = ToolCallReader({"add": "add", "add_all": "add_all"})
+        for name in ("add", second):
+            reader.feed([{"function": {"name": name}}])
+        reader.end()
+        assert [call.name for call in reader.calls()] == names
+
+
+def test_a_call_without_a_name_has_none():
+    assert read_pieces({"arguments": '{"a": 1}'}, id="a") == (ToolCall("a", "", '{"a": 1}'),)
+
+
 def test_an_index_of_thousands_of_digits_is_no_index():
     calls = read_pieces({"name": "add", "arguments": "{}"}, index="9" * 5000, id="a")
     assert calls == (ToolCall("a", "add", "{}"),)
