@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from aki_transport import AKIError, Client, ContextOverflowError, Provider, Route
-from aki_transport.messages import ChatRequest, Image, Message, Text, ToolCall
+from aki_transport.messages import ChatRequest, Image, Message, Text, Tool, ToolCall
 from aki_transport.prepare import adaptations, history
 from tests.anthropic_script import said
 from tests.script_server import Answer, Request, ScriptServer, json_answer
@@ -191,6 +191,14 @@ def test_no_word_is_lost_where_roles_are_put_in_another_order() -> None:
         (lambda each: history.merged(history.with_system_first(each)), [first[0], ("user", "a\n\nc")]),
     ):
         assert [(message.role, message.content) for message in change(messages)] == expected
+
+
+def test_names_of_tools_stay_apart_in_the_form_that_protocols_take() -> None:
+    names = ("a_b", "a b", "a.b")
+    request = history.with_legal_names(request_of(tools=tuple(Tool(name=name) for name in names)))
+    sent_names = [tool.name for tool in request.tools if isinstance(tool, Tool)]
+    assert [request.original_names.get(name, name) for name in sent_names] == list(names)
+    assert len(set(sent_names)) == len(names)
 
 
 @pytest.mark.parametrize("words", ["the content is against our policy on names", "your prompt was blocked", "too high"])

@@ -23,7 +23,7 @@ _NATIVE = (
 )
 _PREPARE = (
     f"{_T}/test_adaptations.py {_T}/test_validate_request.py {_T}/test_structured.py tests/test_unopened_reasoning.py"
-    " tests/requests tests/kept"
+    f" {_T}/test_bodies.py tests/requests tests/kept"
 )
 _IMAGES = f"{_T}/test_images.py {_T}/test_image_store.py {_EDGES}"
 _MODELS = (
