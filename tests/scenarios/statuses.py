@@ -18,6 +18,8 @@ def _wait(name: str, seconds: float | None, *, status: int = 429, requests: int 
     )
 
 
+_AWAY = worded(503, "No active provider")
+
 STATUSES = (
     # Our rule on retries: redirects are not followed.
     refused(
@@ -61,13 +63,13 @@ STATUSES = (
         page("502 Bad Gateway"),
         HELLO,
         requests=3,
-        then=(worded(503, "No active provider"), HELLO_REPLY),
-        then_stream=(worded(503, "No active provider"), HELLO_STREAM),
+        then=(_AWAY, HELLO_REPLY),
+        then_stream=(_AWAY, HELLO_STREAM),
     ),
     # Our rule on retries: a later attempt's refusal is final.
     either(
         "503-then-bad-key",
-        worded(503, "No active provider"),
+        _AWAY,
         Fails("AuthenticationError", status=401, says=("Wrong key",)),
         requests=2,
         then=(worded(401, "Wrong key"),),

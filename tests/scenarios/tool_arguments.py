@@ -89,12 +89,22 @@ ROWS = (
         blocking=asked(weather(r'{"city": "Saint \"Denis\"\n\ud83c\udf0d"}')),
         stream=asked_in([weather(r'{"city": "Saint \"Denis\"\n\ud83c\ud', 0)], [more('f0d"}', 0)]),
     ),
-    # OpenAI's specification: the model does not always write valid JSON; it is handed on as it came.
-    tool_row(
-        "arguments-invalid",
-        invalid_tool_calls=(("get_weather", '{"city": Paris}'),),
-        blocking=asked(weather('{"city": Paris}')),
-        stream=asked_in([weather('{"city":', 0)], [more(" Paris}", 0)]),
+    *(
+        tool_row(
+            f"arguments-{name}",
+            finish_reason=finish,
+            invalid_tool_calls=(("get_weather", text),),
+            blocking=asked(weather(text), finish=finish),
+            stream=asked_in([weather(text[:8], 0)], [more(text[8:], 0)], finish=finish),
+        )
+        for name, text, finish in (
+            # OpenAI's specification: the model does not always write valid JSON; it is handed on as it came.
+            ("invalid", '{"city": Paris}', "tool_calls"),
+            # OpenAI (langchain-ai/langchain#35997): JSON that is no object cannot be a function's arguments.
+            ("list", '["Paris"]', "tool_calls"),
+            # vLLM (vllm-project/vllm#37937): the maximum output is reached inside the arguments.
+            ("cut", '{"city": "Par', "length"),
+        )
     ),
     # OpenAI's specification: a custom tool's input is any text.
     tool_row(
@@ -114,20 +124,5 @@ ROWS = (
         invalid_tool_calls=(("get_weather", "Paris"),),
         blocking=asked(weather("Paris"), adding(SUM)),
         stream=asked_in([weather("Paris", 0)], [adding(SUM, 1)]),
-    ),
-    # OpenAI (langchain-ai/langchain#35997): JSON that is no object cannot be a function's arguments.
-    tool_row(
-        "arguments-list",
-        invalid_tool_calls=(("get_weather", '["Paris"]'),),
-        blocking=asked(weather('["Paris"]')),
-        stream=asked_in([weather('["Paris"]', 0)]),
-    ),
-    # vLLM (vllm-project/vllm#37937): the maximum output is reached inside the arguments.
-    tool_row(
-        "arguments-cut",
-        finish_reason="length",
-        invalid_tool_calls=(("get_weather", '{"city": "Par'),),
-        blocking=asked(weather('{"city": "Par'), finish="length"),
-        stream=asked_in([weather('{"city": "Par', 0)], finish="length"),
     ),
 )

@@ -58,9 +58,9 @@ def asked(*calls: dict[str, Any], text: Any = None, finish: str = "tool_calls", 
     return replied(text, finish=finish, tool_calls=list(calls) or ABSENT, **message)
 
 
-def asked_in(*events: list[dict[str, Any]] | str, finish: str | None = "tool_calls") -> Answer:
+def asked_in(*events: Any, finish: str | None = "tool_calls") -> Answer:
     """A stream with an event for each list of entries; a text is an event with that text."""
-    return streamed(*(event if isinstance(event, str) else chunk(tool_calls=event) for event in events), finish=finish)
+    return streamed(*(chunk(tool_calls=each) if isinstance(each, list) else each for each in events), finish=finish)
 
 
 def tool_row(
@@ -85,6 +85,10 @@ def two(name: str, *events: Any, blocking: Answer | None = None, stream: Answer 
     """A row whose answer has a call of each function, with their IDs; streamed in these events."""
     stream = stream or asked_in(*events)
     return tool_row(name, IN_PARIS, ADDED, tool_ids=("call_1", "call_2"), blocking=blocking, stream=stream)
+
+
+def _beside(name: str, message: dict[str, Any], *events: Any, **expect: Any) -> Scenario:
+    return tool_row(name, IN_PARIS, blocking=asked(weather(PARIS), **message), stream=asked_in(*events), **expect)
 
 
 _PART = {"type": "tool_use", "id": "call_1", "name": "get_weather", "input": {"city": "Paris"}}
@@ -127,40 +131,28 @@ ROWS = (
         ),
     ),
     # Anthropic behind Switchyard (NVIDIA-NeMo/Switchyard#712): text before the call.
-    tool_row(
-        "call-behind-text",
-        IN_PARIS,
-        text="Let me look.",
-        blocking=asked(weather(PARIS), text="Let me look."),
-        stream=asked_in("Let me ", "look.", [weather(PARIS, 0)]),
-    ),
+    _beside("call-behind-text", {"text": "Let me look."}, "Let me ", "look.", [weather(PARIS, 0)], text="Let me look."),
     # Not seen in public: text behind the call.
     tool_row("call-before-text", IN_PARIS, text="Looking.", stream=asked_in([weather(PARIS, 0)], "Looking.")),
     # SGLang (sgl-project/sglang#6310): a reasoning model's call.
-    tool_row(
+    _beside(
         "call-behind-reasoning",
-        IN_PARIS,
+        {"reasoning_content": "hm, yes"},
+        chunk(reasoning_content="hm, yes"),
+        [weather(PARIS, 0)],
         reasoning="hm, yes",
-        blocking=asked(weather(PARIS), reasoning_content="hm, yes"),
-        stream=streamed(chunk(reasoning_content="hm, yes"), chunk(tool_calls=[weather(PARIS, 0)]), finish="tool_calls"),
     ),
     # Not seen in public: the same with inline reasoning and no text.
-    tool_row(
+    _beside(
         "call-behind-thinking",
-        IN_PARIS,
+        {"text": "<think>hm, yes</think>\n\n"},
+        *("<think>hm, yes</th", "ink>\n", "\n", [weather(PARIS, 0)]),
         reasoning="hm, yes",
-        blocking=asked(weather(PARIS), text="<think>hm, yes</think>\n\n"),
-        stream=asked_in("<think>hm, yes</th", "ink>\n", "\n", [weather(PARIS, 0)]),
     ),
     # Zhipu (zai-org/GLM-4.5#17): call and finish reason in one event.
     one("call-in-the-last-event", stream=sse(ROLE, chunk(tool_calls=[weather(PARIS, 0)], finish="tool_calls"), COUNT)),
     # Perplexity's form (BerriAI/litellm#8455): `message` in each event, here with a call.
-    one(
-        "call-in-a-message",
-        stream=streamed(
-            choices({"index": 0, "message": {"content": None, "tool_calls": [weather(PARIS)]}}), finish="tool_calls"
-        ),
-    ),
+    one("call-in-a-message", choices({"index": 0, "message": {"content": None, "tool_calls": [weather(PARIS)]}})),
     # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): the reason is always `stop`.
     tool_row(
         "call-finished-with-stop",
@@ -176,7 +168,7 @@ ROWS = (
         text="Looking.",
         tool_ids=("call_1",),
         blocking=asked(text=[{"type": "text", "text": "Looking."}, _PART]),
-        stream=streamed("Looking.", chunk([_PART]), finish="tool_calls"),
+        stream=asked_in("Looking.", chunk([_PART])),
     ),
     # Our rule on answers: one with a call is not empty, whatever was counted.
     tool_row(
