@@ -34,7 +34,7 @@ def changed(**fields: Any) -> Callable[[Answer], Answer]:
     return lambda answer: replace(answer, **fields)
 
 
-late = changed(delay=0.05)
+late = changed(delay=0.02)
 silent = instead(Answer(end="hang"))
 reset_at_once = instead(Answer(end="reset"))
 closed_at_once = instead(Answer(end="cut"))
@@ -51,7 +51,7 @@ headers_without_end = instead(Answer(raw=True, chunks=_HEADERS, chunk_delay=0.1)
 
 def slow(answer: Answer) -> Answer:
     """The body comes slowly."""
-    return replace(_in_pieces(answer), chunk_delay=0.02)
+    return replace(_in_pieces(answer), chunk_delay=0.01)
 
 
 def dripping(answer: Answer) -> Answer:
