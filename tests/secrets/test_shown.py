@@ -69,9 +69,6 @@ def test_a_token_in_a_header_or_in_the_base_url_is_as_secret_as_the_key(protocol
             assert TOKEN not in without_arguments(error)
 
 
-# Proxies
-
-
 PASSWORDS = ("hunter2", "p@ss:w/rd?#%41 é", "correct-horse-battery", "a'b\"c<d>&e")
 
 

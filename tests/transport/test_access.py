@@ -138,9 +138,6 @@ def test_the_secrets_in_headers_are_found_by_the_names_of_the_headers():
     assert secret_header_values(headers) == ("first-secret", "second-secret", "third-secret")
 
 
-# The key
-
-
 @in_every_stream
 def test_what_had_arrived_of_a_stream_stays_as_it_is(stream_way, server):
     server.always = sse(chunk(f"the text with {KEY} in it"), done=False, end="cut")

@@ -230,8 +230,6 @@ def test_a_forced_tool_that_is_refused_warns_once(way: Way, scripted: ScriptServ
     assert [request.json["tool_choice"]["type"] for request in scripted.requests] == ["any", "auto"]
 
 
-# A bound of ours
-
 # Refusals of 8192 tokens, the bound that is sent for them where one is required, and whether that is remembered.
 # fmt: off
 BOUNDS: list[tuple[Refusal, int, bool]] = [

@@ -74,9 +74,6 @@ def test_a_block_of_another_form_is_one_part_whether_it_is_ended_or_not() -> Non
     assert [delta.parts for delta in cited[:-1]] == [()]
 
 
-# The same answer, whole and streamed
-
-
 def pieces(*arguments: str, index: Any = 0) -> tuple[dict[str, Any], ...]:
     return tuple(grow(index, "input_json", partial_json=piece) for piece in arguments)
 
@@ -284,9 +281,6 @@ def test_usage_wherever_it_stands(opening: Any, closing: Any, usage: tuple[Any, 
     assert (None if found is None else tuple(getattr(found, name) for name in names)) == usage
 
 
-# What is no answer
-
-
 ALL = streamed(
     *(begin(0, text("")), say("Hello"), stop(), begin(1, thinking(""))),
     *(grow(1, "thinking", thinking="Hm"), grow(1, "signature", signature="c2ln"), stop(1)),
@@ -316,9 +310,6 @@ def test_the_work_of_reading_blocks_grows_with_their_number() -> None:
     grows_with_its_size(read_many, 1_000)
 
 
-# Where a stream ends
-
-
 @in_every_stream
 def test_a_stream_is_complete_once_it_says_why_it_ended_and_nothing_is_read_behind_its_end(stream_way: Way) -> None:
     behind = [*streamed(say("Hello")), say(" again"), {"type": "error", "error": {"message": "no"}}]
@@ -327,8 +318,6 @@ def test_a_stream_is_complete_once_it_says_why_it_ended_and_nothing_is_read_behi
     for events in (ALL[:-1], behind, repeated):
         assert stream_way.ask(hearing(written(events))).text == "Hello"
 
-
-# Errors
 
 _KINDS = [
     ("invalid_request_error", 400, errors.BadRequestError),

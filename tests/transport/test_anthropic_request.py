@@ -106,9 +106,6 @@ def test_turns_of_one_role_become_one_and_blank_ones_none(blank: str) -> None:
     ]
 
 
-# Tools
-
-
 def test_results_of_tools_are_the_user_s_and_stand_first() -> None:
     called = model("Let me see.", tool_calls=(*CALLED.tool_calls, ToolCall("toolu_2", "add", "")))
     _, (_, calls), (role, results) = turns_of(
@@ -192,9 +189,6 @@ def test_each_choice_of_a_tool(choice: Any, parallel: bool | None, expected: dic
     assert "tool_choice" not in body_of(tool_choice="required", parallel_tool_calls=False)
 
 
-# Pictures and documents
-
-
 JPEG = {"type": "base64", "media_type": "image/jpeg", "data": PIXEL}
 PLAIN = {"type": "text", "media_type": "text/plain", "data": "Größe"}
 LINK = "https://a.example/b.png?x=;base64,y"
@@ -220,9 +214,6 @@ def test_what_cannot_be_sent_is_refused() -> None:
             turns_of(user(File(base64=data, mime_type="text/plain", filename="a.txt")))
     with pytest.raises(ConfigurationError, match="no sound"):
         turns_of(user(Audio(base64="UklGRg==", format="wav")))
-
-
-# Thinking
 
 
 def budget(effort: str, max_tokens: int) -> int:

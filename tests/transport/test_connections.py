@@ -37,8 +37,6 @@ from tests.transport.raw_server import (
     until,
 )
 
-# Used again, or not
-
 # Complete answers on a connection that stays, with their bodies.
 COMPLETE = {
     "length": (GOOD, b"ok"),
@@ -191,9 +189,6 @@ def test_a_connection_on_which_bytes_arrived_while_it_was_idle_is_not_used(calle
         assert place.made == 2
 
 
-# Answers that are none
-
-
 @subcases(
     "answer",
     [
@@ -228,9 +223,6 @@ def test_a_broken_answer_is_a_protocol_error_and_costs_no_connection(caller, ans
         assert place.made == 2
 
 
-# Bodies that are sent
-
-
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_large_body_may_take_as_long_as_an_answer(caller, tls):
     def handle(connection: socket.socket, _: int) -> None:
@@ -260,9 +252,6 @@ def test_a_refusal_before_the_body_was_read_is_the_answer(caller):
 
     with serving(handle) as place:
         assert caller.fetch(place.url, b"x" * 20 * MB) == (413, b"too large")
-
-
-# Connecting
 
 
 def test_a_call_that_finds_no_connection_free_ends_in_time(caller):
@@ -323,9 +312,6 @@ def test_a_certificate_of_another_name_or_an_unknown_authority_is_named_and_neve
             assert "certificate" in str(error)
 
 
-# The deadline of the whole call
-
-
 def reading_slowly(connection: socket.socket, _: int) -> None:
     while connection.recv(4096):
         time.sleep(0.02)
@@ -344,9 +330,6 @@ def test_headers_that_drip_and_a_body_that_is_read_slowly_end_in_time(caller, ca
     handle, size = case
     with serving(handle, tls=tls) as place, patient(2):
         error_of(caller, place.url, b"x" * size, total=0.3)
-
-
-# Threads
 
 
 def test_a_stream_may_be_collected_while_its_thread_takes_a_connection():

@@ -130,9 +130,6 @@ def test_deep_arguments_are_kept_as_they_are(depth: int) -> None:
     assert stream(piece, LAST).tool_calls == (ToolCall("call_1", "add", huge),)
 
 
-# Streams in any pieces
-
-
 class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
     def __init__(self, body: bytes, cuts: list[int]) -> None:
         edges = [0, *sorted(cut % (len(body) + 1) for cut in cuts), len(body)]
@@ -177,8 +174,6 @@ def outcome(stream: Answer, cut: list[int]) -> Any:
     return answer.text, answer.reasoning, answer.refusal, calls, answer.usage, answer.finish_reason, answer.model
 
 
-# Reasoning inside the text
-
 parts = st.text(st.sampled_from("ab<>/think \n"), max_size=12)
 
 
@@ -204,8 +199,6 @@ def test_any_split_of_text_gives_the_same_reasoning(text: str, cut: list[int]) -
 arguments = st.dictionaries(st.text(max_size=4), st.one_of(st.integers(), st.text(max_size=6)), max_size=3).map(
     lambda value: json.dumps(value, ensure_ascii=False)
 )
-
-# Blocking and streamed
 
 
 @more

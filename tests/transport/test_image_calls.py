@@ -79,9 +79,6 @@ def as_json(seen: RecordedRequest) -> dict[str, Any]:
     return {name: value for name, value in seen.body.items() if name not in ("key", "wait_for_result")}
 
 
-# What is sent, and what comes back
-
-
 def test_a_picture_is_drawn(emu, protocol, draw):
     (image,) = draw(client_on(emu, protocol))
     assert (image.mime_type, image.width, image.height) == ("image/png", 128, 128)
@@ -156,9 +153,6 @@ def test_fields_of_ones_own_are_sent_in_json_and_in_a_form(emu):
         assert f'name="{name}"\r\n\r\n{value}\r\n'.encode() in changed.raw
 
 
-# What is refused before anything is sent
-
-
 @subcases("row", [
     *((name, {"size": "64x64"}, "size='64x64' is out of range; each side must have 128 to 2048") for name in PROTOCOLS),
     ("openai", {"images": "img_3f9c2a"}, "str is not an image"),
@@ -185,9 +179,6 @@ def test_a_provider_without_pictures_says_so(emu):
     with pytest.raises(ours.NotFoundError, match="AACFlow") as caught:
         draw_now(Client("aacflow", base_url=emu.aacflow_url, api_key=emu.aacflow_key))
     assert caught.value.status_code == 404
-
-
-# Billing
 
 
 @pytest.mark.parametrize("change", [False, True], ids=["drawn", "changed"])
@@ -229,9 +220,6 @@ def test_a_job_that_is_lost_is_not_started_again(emu, draw, fault):
     with pytest.raises(ours.JobError):
         draw(client_on(emu, "native", fault))
     assert len(started(emu, "native")) == 1
-
-
-# Broken answers
 
 
 @pytest.mark.parametrize("change", [False, True], ids=["drawn", "changed"])
@@ -292,9 +280,6 @@ def test_a_picture_as_a_bare_text_is_taken_and_an_error_inside_a_good_answer_is_
         read("openai", {"error": {"message": "out of credits", "code": "insufficient_credits"}})
 
 
-# Progress
-
-
 def test_each_job_says_how_far_it_is(emu, draw):
     seen: list[JobProgress] = []
     draw(client_on(emu, "native", "queue=2;job-seconds=20"), n=2, on_progress=seen.append)
@@ -335,9 +320,6 @@ def test_without_tqdm_a_bar_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     with pytest.raises(ours.ConfigurationError, match="pip install tqdm"):
         ProgressBar()
-
-
-# Large ones
 
 
 MEASURE = """

@@ -29,9 +29,6 @@ def sized(size: int) -> bytes:
     return a_png().ljust(size, b"\0")
 
 
-# Keeping
-
-
 def test_a_picture_is_kept_under_its_id():
     store = ImageStore()
     image = store.add(a_png())
@@ -108,9 +105,6 @@ def test_a_deep_copy_is_the_same_store_and_a_pickle_keeps_its_pictures():
     assert (read.max_items, read.max_bytes, read.folder) == (3, 10_000, Path("/srv"))
     read.add(a_png(2, 2))
     assert len(store) == 1
-
-
-# Naming
 
 
 def test_a_name_is_an_id_with_space_around_it_or_several_of_them():
@@ -231,9 +225,6 @@ def test_an_unknown_id_is_refused_with_those_there_are():
     known = store.scope("a").add(a_png())
     with pytest.raises(ConfigurationError, match=f"there are {known.id}"):
         store.scope("a").find("img_000000")
-
-
-# Scopes
 
 
 def test_an_id_cannot_be_guessed():

@@ -34,9 +34,6 @@ def png_that_claims(width: int, height: int) -> bytes:
     return a_png()[:16] + struct.pack(">II", width, height) + a_png()[24:]
 
 
-# Reading
-
-
 MODES = {"PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"), "JPEG": ("L", "RGB", "CMYK"), "GIF": ("L", "P", "RGB")}
 OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "PNG": {"icc_profile": st.sampled_from((b"", bytes(100)))},
@@ -115,9 +112,6 @@ def test_a_header_with_broken_bytes_is_a_picture_or_refused(form, data):
         assert 1 <= image.height <= 16384
 
 
-# A picture as a value
-
-
 def test_its_repr_holds_no_bytes_of_it():
     image = GeneratedImage.read(a_png(64, 32), prompt="a cat", seed=7)
     assert repr(image) == (
@@ -145,9 +139,6 @@ def test_a_notebook_gets_the_picture_and_its_words():
     bundle = image._repr_mimebundle_()
     assert bundle == {"image/jpeg": image.to_base64(), "text/plain": repr(image)}
     assert image.to_data_url() == f"data:image/jpeg;base64,{image.to_base64()}"
-
-
-# What code may pass
 
 
 def test_code_passes_bytes_a_path_a_picture_or_a_pil_image(tmp_path):
@@ -191,9 +182,6 @@ def test_what_is_no_picture_is_named_without_a_word_of_it(tmp_path, monkeypatch,
     assert "SECRET" not in str(caught.value)
 
 
-# What an answer holds
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -223,9 +211,6 @@ def test_base64_and_data_urls_are_read_in_steps(monkeypatch, size, form):
     data = a_png(*size)
     text = form.format(GeneratedImage.read(data).to_base64())
     assert decode_image(text, prompt="", model=None).data == data
-
-
-# What is asked
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,6 @@ def native(server: ScriptServer, **fields: Any) -> Client:
     return Client(protocol="native", base_url=f"{server.url}/api", **{"api_key": KEY, **fields})
 
 
-# The pauses between two looks
-
-
 @given(st.floats(0, 1e9), st.booleans())
 def test_no_pause_is_none_and_none_is_long(age, stream):
     longest = LONGEST_PAUSE_STREAMED if stream else LONGEST_PAUSE
@@ -49,9 +46,6 @@ def test_someone_who_reads_along_waits_less_for_each_piece(stream_way, clock):
     stream_way.ask(worker.client(), request_for(CHAT))
     assert max(clock.pauses) == LONGEST_PAUSE_STREAMED
     assert len(clock.pauses) == 101
-
-
-# Started once
 
 
 def late(worker: Worker, clock: Clock, seconds: float) -> None:
@@ -95,9 +89,6 @@ def test_a_job_that_may_have_begun_is_not_started_again(way, failure, cls, secon
     with pytest.raises(cls):
         way.ask(worker.client(max_retries=5), request_for(CHAT))
     assert (len(worker.starts), worker.looks, clock.pauses) == (1, [], [])
-
-
-# Looks that fail
 
 
 LOST = (httpx.ConnectError("refused"), httpx.ReadError("reset"), httpx.ReadTimeout("slow"))
@@ -184,9 +175,6 @@ def test_a_cancel_that_hangs_holds_nobody_up_for_long(chat_way, server, monkeypa
     assert len(cancels) == 1
 
 
-# Cancelling
-
-
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("fault", [ZeroDivisionError, KeyboardInterrupt, errors.AKIError, TimeoutError])
 @in_every_way
@@ -250,9 +238,6 @@ def test_jobs_side_by_side_keep_their_own(server):
         return [reply.text for reply in replies]
 
     assert run(ask_many()) == [f"JID#{number}" for number in range(20)]
-
-
-# Other event loops
 
 
 def test_an_event_loop_of_another_library_is_refused_with_what_to_do():

@@ -198,9 +198,6 @@ def question_of(request: Request) -> str:
     return request.json["messages"][0]["content"]
 
 
-# Given back
-
-
 @in_every_way
 def test_connections_are_used_again_after_answers_and_refusals(way, server):
     with client_for(server) as client, way.on_one_loop() as ask:
@@ -266,9 +263,6 @@ def test_cancelled_tasks_free_their_connections(way, server, monkeypatch):
 
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 20)
     assert run(cancel()) == "Hello"
-
-
-# Closed
 
 
 @in_every_chat

@@ -49,9 +49,6 @@ def follow(*texts: Any, **fields: Any) -> ChatReply:
     return added_up(decode(STARTED, *(working(text) for text in before), done(last), **fields))
 
 
-# Cumulative texts
-
-
 @more
 @given(words, st.lists(st.tuples(st.integers(0, 8), words), max_size=8))
 def test_an_end_that_is_taken_back_once_is_never_given_out(text: str, looks: list[tuple[int, str]]) -> None:
@@ -121,9 +118,6 @@ def test_a_service_that_answers_at_once_is_not_asked_again(way: Way) -> None:
     assert (worker.looks, worker.cancels) == ([], [])
 
 
-# Reasoning
-
-
 @more
 @given(st.integers(0, 30), st.integers(0, 30))
 def test_reasoning_is_told_apart_wherever_the_text_is_cut(one: int, other: int) -> None:
@@ -162,9 +156,6 @@ def test_a_result_is_empty_only_where_its_text_is(stream: bool, form: Any, words
         decode(STARTED, done(form), stream=stream)
 
 
-# Stop words
-
-
 @in_every_stream
 def test_a_stop_word_in_the_answer_to_the_start_ends_the_job_too(stream_way: Way) -> None:
     looks = [working("a END"), working("a END")]
@@ -178,9 +169,6 @@ def test_a_stop_word_in_the_answer_to_the_start_ends_the_job_too(stream_way: Way
 def test_a_stop_word_in_the_reasoning_stops_nothing(stream: bool) -> None:
     reply = added_up(decode(STARTED, done("<think>END</think>Hello END"), stop=("END",), stream=stream))
     assert (reply.text, reply.reasoning, reply.details["stop_sequence"]) == ("Hello ", "END", "END")
-
-
-# Numbers
 
 
 NO_PROMPT = {"prompt_length": None}
@@ -204,9 +192,6 @@ def test_an_answer_of_as_many_tokens_as_allowed_was_cut() -> None:
         assert follow("Hello", max_tokens=most, stop=("lo",)).finish_reason == "stop"
 
 
-# Progress
-
-
 @in_every_way
 def test_progress_is_told_whenever_it_has_changed(way: Way) -> None:
     seen: list[JobProgress] = []
@@ -224,9 +209,6 @@ def test_progress_is_told_whenever_it_has_changed(way: Way) -> None:
         JobProgress(job_id=JOB, state="processing"),
         JobProgress(job_id=JOB, state="done", percent=100.0),
     ]
-
-
-# Refusals and failures
 
 
 NOT_FOUND = {"code": "model_not_found", "message": "no"}

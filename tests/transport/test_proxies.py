@@ -113,9 +113,6 @@ def test_what_is_lost_behind_a_proxy_may_have_arrived(is_async, lose):
         assert not was_never_sent(error_of(caller, "http://target.invalid/"))
 
 
-# Those of the environment
-
-
 _BODY = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}'
 REPLY = HEAD + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(_BODY) + _BODY
 with_an_own_pool = pytest.mark.usefixtures("own_client", "clock")

@@ -73,8 +73,6 @@ def test_a_fallback_in_the_middle_of_a_stream_raises(stream_way, server):
         stream_way.ask(client_for(server))
 
 
-# Pure
-
 dates = st.sampled_from(["", "-2026-01-31", "-20260131", "-260131", "-2601"])
 prefixes = st.sampled_from(["", "aki/", "x/y/"])
 cases = st.sampled_from([str, str.upper, str.title])

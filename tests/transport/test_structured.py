@@ -101,8 +101,6 @@ def test_each_method_asks_in_its_way(way: Way, scripted: ScriptServer) -> None:
     assert [each["role"] for each in scripted.requests[3].json["messages"]] == ["system", "system", "user"]
 
 
-# Refusals and what is remembered of them
-
 # What the requests of three calls are, where a refusal concerns the service's method, or one schema or text.
 METHOD = ["json_schema", *["function_calling"] * 3]
 ONCE = ["json_schema", "function_calling"] * 3
@@ -220,9 +218,6 @@ def test_a_method_is_given_up_where_it_was_ignored_twice_in_a_row(
         asked(way, scripted, *answers, **SCHEMA_FIRST)
     methods = [*both, *["json_schema"] * between, *both, *(both if between else ["function_calling"])]
     assert methods_of(scripted) == methods
-
-
-# Answers
 
 
 @in_every_stream
