@@ -63,14 +63,11 @@ def a_fresh_start() -> None:
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Repetitions follow at once."""
     monkeypatch.setattr(attempts, "pause_before", lambda *_: 0.0)
 
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any socket that would connect fails the test."""
-
     def refuse(*args: object, **_: object) -> None:
         pytest.fail(f"a socket was connected: {args}")
 
@@ -80,7 +77,6 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[ScriptServer]:
-    """A server of the test's own."""
     with ScriptServer() as server:
         yield server
 

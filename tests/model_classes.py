@@ -14,7 +14,6 @@ EVERY_WAY = [(cls, way) for cls in CLASSES for way in WAYS]
 
 
 def text_of(model: Any, way: str, prompt: str = "hi", **kwargs: Any) -> str:
-    """The text of the answer; that of a stream, added up."""
     is_langchain = isinstance(model, ChatAKI | AKILLM)
 
     async def awaited() -> list[Any]:

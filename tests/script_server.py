@@ -60,7 +60,6 @@ class Answer:
 
     @property
     def complete(self) -> bool:
-        """Whether the body is sent to its end."""
         return self.end in ("close", "keep-alive")
 
 
@@ -171,7 +170,6 @@ class ScriptServer(Origin):
         self._faults: list[BaseException] = []
 
     def reset(self) -> None:
-        """Start the script again, with nothing recorded."""
         script, self.always, models, self.listing, self.details = self._first
         self.models = list(models)
         self.hangs_up: Callable[[Request], bool] = lambda _: False

@@ -35,7 +35,6 @@ EXTRAS = {
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> tuple[set[str], dict[str, bytes]]:
-    """The names in the sdist, and the files of the wheel that is built of it."""
     folder = tmp_path_factory.mktemp("built")
     command = [str(Path(sys.executable).with_name("uv")), "build", "--quiet", "--out-dir", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=ROOT)  # noqa: S603

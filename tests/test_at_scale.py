@@ -31,7 +31,6 @@ def folder(tmp_path):
 
 @pytest.fixture
 def answering(service, folder):
-    """Makes actors."""
     made = []
 
     def make(framework="langchain", ask=None, **given):

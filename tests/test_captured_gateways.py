@@ -26,8 +26,6 @@ KEY = "sk-of-my-gateway"
 
 
 class Captured:
-    """One server's answers, as a script."""
-
     def __init__(self, page: Mapping[str, Any]) -> None:
         self.model: str = page["model"]
         self.rows = {(row["kind"], row["name"]): row for row in page["answers"]}
@@ -192,8 +190,6 @@ class GetWeather(BaseModel):
 
 
 class Person(BaseModel):
-    """A person."""
-
     name: str
     age: int
     is_member: bool

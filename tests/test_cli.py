@@ -29,7 +29,6 @@ def service(fresh_emulator, monkeypatch):
 
 
 def aki(capsys, *argv):
-    """Exit code, output and errors."""
     try:
         code = main(argv)
     except SystemExit as end:  # argparse

@@ -57,7 +57,6 @@ def section(page: str, title: str) -> str:
 
 
 def rows(text: str) -> list[list[str]]:
-    """The cells of a table, its header first."""
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in text.splitlines() if row.startswith("| ")]
 
 
@@ -163,7 +162,6 @@ class City(BaseModel):
 
 
 def where(emulator: Emulator, provider: str, protocol: str) -> dict[str, Any]:
-    """How a model there is made."""
     model, url, key = {
         "aki": ("qwen3.6-35b", getattr(emulator, f"{protocol}_url"), emulator.key),
         "aacflow": ("gpt-4o-mini", emulator.aacflow_url, emulator.aacflow_key),

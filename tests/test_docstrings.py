@@ -46,7 +46,6 @@ TOLD = {"agenerate_image": "generate_image", "aedit_image": "edit_image"}
 
 
 def taken_for_granted(name: str) -> dict[str, object]:
-    """What a reader of this docstring has imported: the public names of its package, and of the transport."""
     there = (aki_transport.emulator, langchain_aki, llama_index_aki)
     packages = [aki_transport, *(package for package in there if name.startswith(package.__name__))]
     return {each: getattr(package, each) for package in packages for each in package.__all__}

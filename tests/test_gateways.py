@@ -29,7 +29,6 @@ KEY = "sk-of-my-gateway"
 
 
 def answers(model: str) -> Callable[[Request], Answer]:
-    """What a server of this model answers to any request."""
     top = {"model": model}
     stream = sse(chunk("Hello", finish="stop", top=top))
     return lambda request: stream if request.json.get("stream") else replied("Hello", top=top)

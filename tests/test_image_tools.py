@@ -24,7 +24,8 @@ from aki_transport.emulator import Emulator
 from langchain_aki import AKIImageEditTool, AKIImageGenerationTool, ChatAKI
 from llama_index_aki import AKI, AKIImageToolSpec
 from tests.llama_index.asking import AGENT_WARNINGS
-from tests.pictures import a_png
+from tests.pictures import a_png, images_asked_for
+from tests.pictures import drawing_at as at
 from tests.refused_images import HINTS, REFUSED, allowed_folder
 
 pytestmark = AGENT_WARNINGS
@@ -35,15 +36,11 @@ TASK = "Draw a red circle on a white background, then make the circle blue."
 
 @dataclass(frozen=True)
 class Used:
-    """What a tool told the model, and whether that is an error."""
-
     text: str
     is_error: bool = False
 
 
 class LangChain:
-    """LangChain's two tools, over one store."""
-
     def __init__(self, **options: Any) -> None:
         self.draws = AKIImageGenerationTool(**options)
         self.store = self.draws.store
@@ -71,8 +68,6 @@ class LangChain:
 
 
 class LlamaIndex:
-    """LlamaIndex's tool spec."""
-
     def __init__(self, **options: Any) -> None:
         self.spec = AKIImageToolSpec(**options)
         self.store = self.spec.store
@@ -101,7 +96,6 @@ class LlamaIndex:
 
 @pytest.fixture(params=[LangChain, LlamaIndex])
 def tools(request: pytest.FixtureRequest) -> Any:
-    """Makes the tools of a framework."""
     return request.param
 
 
@@ -119,16 +113,6 @@ def is_async(request: pytest.FixtureRequest) -> bool:
 def emulator() -> Iterator[Emulator]:
     with Emulator(job_speed=20) as emulator:
         yield emulator
-
-
-def at(emulator: Emulator, protocol: str, fault: str = "", **options: Any) -> dict[str, Any]:
-    where = {"protocol": protocol, "base_url": getattr(emulator, f"{protocol}_url"), "api_key": emulator.key}
-    return {**where, "size": "128x128", "default_headers": {"x-emulator-fault": fault} if fault else None, **options}
-
-
-def images_asked_for(emulator: Emulator) -> int:
-    ends = ("/images/generations", "/images/edits", "/call/z_image_turbo", "/call/qwen_image_edit")
-    return sum(seen.path.endswith(ends) for seen in emulator.requests)
 
 
 def test_the_schemas_say_what_to_pass_with_limits_and_defaults(tools):

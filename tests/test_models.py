@@ -148,7 +148,6 @@ def test_a_client_of_the_users_is_shared_by_a_deepcopy_refused_by_a_pickle_and_n
 
 
 def kept_model_at(server: ScriptServer, cls: Any) -> Any:
-    """The connection stays open."""
     model = model_at(server, cls)
     server.always = lambda request: replace(echo(request), end="keep-alive")
     return model

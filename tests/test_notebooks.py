@@ -41,7 +41,6 @@ run_notebooks = import_module("run_notebooks")
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory) -> Path:
-    """A folder with the notebooks as they come out of a run."""
     folder = tmp_path_factory.mktemp("executed")
     # What would leave this machine goes to a port where nothing listens; a key would be used, were it not kept away.
     nowhere = "http://127.0.0.1:9"

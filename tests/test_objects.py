@@ -41,8 +41,6 @@ class City(BaseModel):
 
 
 class Names(BaseModel):
-    """Names."""
-
     names: list[str] = Field(default_factory=list)
 
 
@@ -138,7 +136,6 @@ NO_JSON: dict[str, str] = {
 
 
 def objects(server: ScriptServer, schema: Any, *, stream: bool, **how: Any) -> list[Any]:
-    """What LangChain gives, one by one."""
     protocol = how.pop("protocol", "openai")
     model = chat_aki(server, protocol).with_structured_output(schema, **how)
     return list(model.stream("Which city?")) if stream else [model.invoke("Which city?")]

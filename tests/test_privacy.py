@@ -49,7 +49,6 @@ def phases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]
 
 
 def abroad(phase: dict[str, Any]) -> set[str]:
-    """The hosts that are not this machine."""
     return {host for host in phase["hosts"] if not host.startswith(("127.0.0.1", "localhost", "::1"))}
 
 

@@ -78,7 +78,6 @@ def obedient(text: str, *refused: str) -> Callable[[Request], Answer]:
 
 
 def method_of(request: Request) -> str:
-    """How a request asks for an object."""
     form = request.json.get("response_format") or {}
     return form.get("type") or ("tool" if request.json.get("tools") else "words")
 
@@ -145,7 +144,6 @@ JOKES: list[tuple[Any, Any]] = [
 
 
 def asked(server: ScriptServer, way: Way, method: Any, schema: Any = Joke, **options: Any) -> list[Any]:
-    """What LangChain gives, one by one."""
     fields = {name: options.pop(name) for name in ("output_version", "callbacks") if name in options}
     model = in_langchain.model_at(server, **fields).with_structured_output(schema, method=method, **options)
     return pieces_of(model, way, "a joke in JSON")
@@ -309,15 +307,11 @@ STREAMED = [how for how in ALL if "stream" in how]
 
 
 class Address(BaseModel):
-    """Where someone lives."""
-
     city: str
     zip: str | None = None
 
 
 class Person(BaseModel):
-    """Someone."""
-
     name: str
     addresses: list[Address] = Field(default_factory=list)
     friend: Person | None = None
@@ -325,7 +319,6 @@ class Person(BaseModel):
 
 
 def objects(llm: AKI, how: str, cls: type[BaseModel] = Joke, prompt: Any = None, **given: Any) -> list[Any]:
-    """What comes, one by one; the last one is the object."""
     if how in PREDICT:
         # A new one each time: LlamaIndex's mode "llm" changes the prompt.
         return results(getattr(llm, how), cls, prompt or PromptTemplate(TEMPLATE), topic="cats", **given)

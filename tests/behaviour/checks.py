@@ -57,7 +57,6 @@ def check_answer(run: Run, answer: Answer, expect: Expect) -> None:
 
 
 def check_error(run: Run, happened: Happened, fails: Fails) -> None:
-    """The error is the one that users of the framework catch, holds what had come, and travels."""
     error = happened.error
     assert type(error) is run.reader.error(fails.error), repr(error)
     assert fails.says in str(error)

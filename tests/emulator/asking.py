@@ -19,6 +19,5 @@ def record(*, required=None, **properties):
 
 
 def tool(name, description="", required=None, **properties):
-    """A function that a model may call."""
     parameters = record(required=required, **properties)
     return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}

@@ -175,7 +175,6 @@ def post(client, **changes):
 
 
 def refused(answer, kind="invalid_request_error"):
-    """The text of an error in Anthropic's form."""
     body = answer.json()
     assert (body.keys(), body["error"].keys()) == ({"type", "error", "request_id"}, {"type", "message"})
     assert (body["type"], body["error"]["type"]) == ("error", kind)

@@ -137,19 +137,6 @@ def test_openais_client_draws_and_edits(client):
         client.images.generate(model="qwen3.6-35b", prompt=PROMPT)
 
 
-def test_sizes_are_exact_at_one_interface_and_on_a_grid_with_a_seed_at_the_other(emu):
-    for size in ((128, 128), (640, 384), (2048, 128)):
-        assert opened(picture(generate(emu, size="{}x{}".format(*size)))).size == size
-    assert opened(picture(edit_form(emu))).size == SIZE
-    for way in (draw_natively, edit_natively):
-        first = way(emu, prompt="add a green tree", width=300, height=131)
-        assert opened(picture(first)).size == (288, 128)
-        seed = first.json()["seed"]
-        assert seed >= 0
-        assert picture(way(emu, prompt="add a green tree", width=300, height=131, seed=seed)) == picture(first)
-    assert opened(picture(edit_natively(emu, width=None, height=None))).size == SIZE
-
-
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -204,9 +191,4 @@ def test_what_comes_back_can_be_spoiled(emu, way):
     with pytest.raises(ValueError, match="base64"):
         picture(way(emu, "bad-base64"))
     assert picture(way(emu, "not-an-image")).startswith(b"<html>")
-    assert "https://" in str(entries("image-url")[0])
-    assert entries("no-images") == []
     assert entries("missing-b64") in ([{}], None)
-    huge = picture(way(emu, "huge=3"))
-    assert opened(huge).size == SIZE
-    assert len(huge) > 2_000_000

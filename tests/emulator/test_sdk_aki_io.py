@@ -38,8 +38,6 @@ def version(monkeypatch):
 
 
 class Progress:
-    """Keeps what a progress callback gets."""
-
     def __init__(self):
         self.infos, self.texts = [], []
 

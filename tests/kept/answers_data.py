@@ -30,7 +30,6 @@ class ServiceAnswer:
         return self.name
 
     def say(self, *, streamed: bool) -> Answer:
-        """The answer for a `ScriptServer`."""
         return sse(*self.events, done=self.protocol == "openai") if streamed else json_answer(self.body)
 
     def model_fields(self, server: ScriptServer, name: str = "gateway") -> dict[str, Any]:
@@ -79,7 +78,6 @@ def _leaves(value: Any, name: str = "") -> Iterator[Any]:
 
 
 def _arguments(value: Any) -> Iterator[str]:
-    """Those of the calls within a value, as JSON."""
     if isinstance(value, dict):
         for name in ("args", "tool_kwargs", "input"):
             if isinstance(value.get(name), dict):

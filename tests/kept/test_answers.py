@@ -41,7 +41,6 @@ def test_answers_and_histories_are_read():
 
 
 def yes(request: Request) -> Answer:
-    """The answer "Yes." in the form that the request asks for."""
     if request.path.endswith("/messages"):
         return said(request, {"type": "text", "text": "Yes."})
     return streamed("Yes.") if request.json.get("stream") else replied("Yes.")
@@ -49,7 +48,6 @@ def yes(request: Request) -> Answer:
 
 @pytest.fixture(scope="module")
 def chat_openai(scripted: ScriptServer) -> Any:
-    """Another integration at the server."""
     return langchain_openai.ChatOpenAI(model="gpt-4o", base_url=scripted.openai_url, api_key=KEY)
 
 

@@ -61,8 +61,6 @@ def text_of(answer: Any) -> str:
 
 
 class Ears(BaseCallbackHandler):
-    """Keeps what a handler hears."""
-
     def __init__(self) -> None:
         self.starts: list[dict[str, Any]] = []
         self.tokens: list[str] = []
@@ -111,7 +109,6 @@ def pieces_of(model: Any, way: Way, question: Any, **given: Any) -> list[Any]:
 
 
 def check_answer(message: AIMessage, expect: Expect) -> None:
-    """The message holds what the row says, in LangChain's places."""
     blocks = message.content_blocks
     metadata = message.response_metadata
     kinds = [block["type"] for block in blocks]
@@ -183,7 +180,6 @@ def check_langchain_error(error: Any, fails: Fails) -> None:
 
 
 def outcome_of(model: Any, way: Way, question: Any, outcome: Expect | Fails) -> None:
-    """Ask, and compare with what the row says."""
     if isinstance(outcome, Fails):
         with pytest.raises(getattr(ours, outcome.error)) as caught:
             ask(model, way, question)

@@ -31,7 +31,6 @@ in_both_halves = subcases("way", ["invoke", "ainvoke"])
 
 
 def calling(request: Request) -> Answer:
-    """The model asks for the tool, once."""
     if request.json.get("stream"):
         return streamed(chunk(tool_calls=[{"index": 0, **WEATHER}]), finish="tool_calls")
     return replied("", finish="tool_calls", tool_calls=[WEATHER])
@@ -43,7 +42,6 @@ def done(request: Request) -> Answer:
 
 @pytest.fixture
 def second() -> Iterator[ScriptServer]:
-    """Another service, which answers."""
     with ScriptServer(always=done) as second:
         yield second
 
@@ -160,8 +158,6 @@ def test_with_retry_and_the_models_own_repetitions_multiply(
 
 
 class Weather:
-    """A tool that counts how often it ran."""
-
     def __init__(self) -> None:
         self.asked: list[str] = []
 

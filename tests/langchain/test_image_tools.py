@@ -16,7 +16,8 @@ import langchain_aki.errors as ours
 from aki_transport import ImageStore
 from aki_transport.emulator import Emulator
 from langchain_aki import AKIImageEditTool, AKIImageGenerationTool, ChatAKI
-from tests.pictures import a_png
+from tests.pictures import a_png, images_asked_for
+from tests.pictures import drawing_at as at
 
 KEY = "aki-5ecret-0f-the-te5ts"
 TASK = "Draw a red circle on a white background, then make the circle blue."
@@ -38,24 +39,13 @@ def invoke(request: pytest.FixtureRequest) -> Callable[..., Any]:
     return run
 
 
-def at(emulator: Emulator, protocol: str, **given: Any) -> dict[str, Any]:
-    url = getattr(emulator, f"{protocol}_url")
-    return {"protocol": protocol, "base_url": url, "api_key": emulator.key, "size": "128x128", **given}
-
-
 def both(emulator: Emulator, protocol: str, **given: Any) -> tuple[AKIImageGenerationTool, AKIImageEditTool]:
-    """The two tools, over one store."""
     draws = AKIImageGenerationTool(**at(emulator, protocol, **given))
     return draws, AKIImageEditTool(**{**at(emulator, protocol, **given), "store": draws.store, "size": None})
 
 
 def call(tool: Any, **args: Any) -> dict[str, Any]:
     return {"type": "tool_call", "id": "call_1", "name": tool.name, "args": args}
-
-
-def images_asked_for(emulator: Emulator) -> int:
-    ends = ("/images/generations", "/images/edits", "/call/z_image_turbo", "/call/qwen_image_edit")
-    return sum(seen.path.endswith(ends) for seen in emulator.requests)
 
 
 def agent_with(emulator: Emulator, *tools: Any, **given: Any) -> Any:
@@ -98,7 +88,7 @@ def test_arguments_of_another_form_are_told_to_the_model(invoke):
 
 
 def test_what_the_model_can_mend_is_told(fresh_emulator, invoke):
-    draws, _ = both(fresh_emulator, "openai", default_headers={"x-emulator-fault": "status=400"})
+    draws, _ = both(fresh_emulator, "openai", fault="status=400")
     message = invoke(draws, call(draws, prompt="a cat"))
     assert message.status == "error"
     assert "400" in message.content

@@ -149,7 +149,6 @@ BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
 
 
 def sent(server: ScriptServer, *messages: BaseMessage) -> Any:
-    """The messages that the server sees."""
     server.reset()
     server.say(replied())
     model_at(server).invoke(list(messages))

@@ -48,13 +48,10 @@ def a_model(cls: Any = ChatAKI, **given: Any) -> Any:
 
 
 def hello(request: Request) -> Answer:
-    """The answer of the model that is asked."""
     return replied(top={"model": request.json["model"]})
 
 
 class Forecast(BaseModel):
-    """A forecast."""
-
     city: str
     sky: str
 

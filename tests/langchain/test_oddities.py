@@ -1,4 +1,4 @@
-"""Every oddity of the scenario table through `ChatAKI`, in each way to ask."""
+"""Every oddity of the scenario table through `ChatAKI`, in each way to ask; standard blocks in both halves."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_row_has_its_outcome_also_as_standard_blocks(
     ways = [way for way in WAYS if row.applies(streamed=is_streamed(way))]
     assert ways
     for version in ("v0", "v1") if _has_blocks(row) else ("v0",):
-        for way in ways:
+        for way in ways if version == "v0" else [way for way in ways if way in ("invoke", "astream")]:
             streamed = is_streamed(way)
             with subtests.test(way, version=version):
                 forget_refusals()

@@ -32,8 +32,6 @@ def known_to_langchain():
 
 
 class Alone(ChatModelUnitTests):
-    """The suite without a service, for one interface."""
-
     where: dict[str, str]
     variable: str
 

@@ -48,8 +48,6 @@ class Weather(TypedDict):
 
 
 class Forecast(BaseModel):
-    """A forecast."""
-
     city: str
     sky: str
 

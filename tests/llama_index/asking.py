@@ -41,7 +41,6 @@ AGENT_WARNINGS = [
 
 
 def call(name: str, arguments: Any, call_id: str | None = "call_1") -> dict[str, Any]:
-    """A tool call in a blocking answer."""
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
@@ -89,7 +88,6 @@ def answering(text: str | None, *calls: dict[str, Any], **options: Any) -> Calla
 
 
 def sent(server: ScriptServer, at: int = -1) -> dict[str, Any]:
-    """The body of the last request, or of another."""
     return server.requests[at].json
 
 
@@ -128,7 +126,6 @@ def items_of(llm: AKI, way: Way | PromptWay, question: str | Sequence[ChatMessag
 
 
 def ask(llm: AKI, way: Way | PromptWay, question: str | Sequence[ChatMessage], **given: Any) -> Any:
-    """The whole answer: a stream's last item."""
     return items_of(llm, way, question, **given)[-1]
 
 
@@ -174,7 +171,6 @@ def check_items(items: Sequence[ChatResponse]) -> None:
 
 
 def check_answer(llm: AKI, response: ChatResponse, expect: Expect) -> None:
-    """The response holds what the row says, in LlamaIndex's places."""
     reasoning, text, calls = contents_of(response.message)
     known = response.additional_kwargs
     assert (reasoning, text) == (expect.reasoning, expect.text)
@@ -218,7 +214,6 @@ def _check_known(known: dict[str, Any], expect: Expect) -> None:
 
 
 def check_completion(items: Sequence[CompletionResponse], expect: Expect) -> None:
-    """The same for an answer to a prompt."""
     if len(items) > 1 or items[0].delta is not None:
         text = ""
         for item in items:
@@ -230,7 +225,6 @@ def check_completion(items: Sequence[CompletionResponse], expect: Expect) -> Non
 
 
 def outcome_of(llm: AKI, way: Way | PromptWay, question: str, outcome: Expect | Fails, **given: Any) -> None:
-    """Ask, and compare with what the row says."""
     if isinstance(outcome, Fails):
         with pytest.raises(getattr(ours, outcome.error)) as caught:
             items_of(llm, way, question, **given)

@@ -33,8 +33,6 @@ WEATHER = call("get_weather", '{"city": "Paris"}', "call_0")
 
 
 class Calls:
-    """Two tools that remember how they were called."""
-
     def __init__(self) -> None:
         self.made: list[tuple[str, dict[str, Any]]] = []
 

@@ -37,8 +37,6 @@ each_class = pytest.mark.parametrize("cls", [AKI, AKICompletion])
 
 
 class Events(BaseEventHandler):
-    """Keeps the events of instrumentation."""
-
     events: list[Any] = []  # noqa: RUF012  a field of pydantic's
 
     @classmethod
@@ -58,7 +56,6 @@ class Events(BaseEventHandler):
 
 @pytest.fixture
 def told():
-    """What the root dispatcher tells."""
     root = get_dispatcher()
     handler = Events(events=[])
     root.add_event_handler(handler)
@@ -67,8 +64,6 @@ def told():
 
 
 class Callbacks(BaseCallbackHandler):
-    """Keeps starts and ends."""
-
     def __init__(self) -> None:
         super().__init__([], [])
         self.starts: list[tuple[CBEventType, dict[str, Any]]] = []

@@ -14,7 +14,7 @@ from llama_index.core.workflow import Context
 from aki_transport.emulator import Emulator
 from llama_index_aki import AKIImageToolSpec
 from tests.llama_index.asking import AGENT_WARNINGS, answer, call, model_at, model_on, run, sent
-from tests.pictures import a_png
+from tests.pictures import a_png, drawing_at, images_asked_for
 from tests.script_server import ScriptServer
 
 pytestmark = AGENT_WARNINGS
@@ -23,15 +23,8 @@ pytestmark = AGENT_WARNINGS
 PICTURE = a_png(128, 128)
 
 
-def spec_on(emulator: Emulator, protocol: str = "openai", fault: str = "", **given: Any) -> AKIImageToolSpec:
-    url = getattr(emulator, f"{protocol}_url")
-    where = {"protocol": protocol, "base_url": url, "api_key": emulator.key, "size": "128x128"}
-    return AKIImageToolSpec(**{**where, "default_headers": {"x-emulator-fault": fault} if fault else None, **given})
-
-
-def images_asked_for(emulator: Emulator) -> int:
-    ends = ("/images/generations", "/images/edits", "/call/z_image_turbo", "/call/qwen_image_edit")
-    return sum(seen.path.endswith(ends) for seen in emulator.requests)
+def spec_on(emulator: Emulator, **given: Any) -> AKIImageToolSpec:
+    return AKIImageToolSpec(**drawing_at(emulator, "openai", **given))
 
 
 def sent_to_models(emulator: Emulator) -> str:

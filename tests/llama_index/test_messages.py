@@ -160,7 +160,6 @@ FROM_FILES: dict[str, tuple[Callable[[Path], Any], dict[str, Any]]] = {
 
 
 def sent_messages(server: ScriptServer, *messages: ChatMessage) -> Any:
-    """The messages that the server sees."""
     server.reset()
     server.say(replied())
     model_at(server).chat(list(messages))

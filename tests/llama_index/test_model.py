@@ -148,8 +148,6 @@ def test_a_dump_loads_again(cls: Any, provider: Any, monkeypatch):
 
 
 class Counter:
-    """Counts how often it was asked."""
-
     def __init__(self) -> None:
         self.sync = self.awaited = 0
 

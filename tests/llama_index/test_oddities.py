@@ -1,11 +1,11 @@
-"""Every oddity of the scenario table through `AKI`, in each way to ask."""
+"""Every oddity of the scenario table through `AKI`: conversations in each way to ask, prompts in both halves."""
 
 from __future__ import annotations
 
 import pytest
 
 from aki_transport.prepare.adaptations import forget_refusals
-from tests.llama_index.asking import ALL_WAYS, WAYS, is_streamed, model_at, outcome_of
+from tests.llama_index.asking import WAYS, is_streamed, model_at, outcome_of
 from tests.scenarios import ERRORS, SCENARIOS, TOOLS, Scenario
 from tests.script_server import ScriptServer
 from tests.transport.asking import alive
@@ -16,7 +16,8 @@ ROWS = (*SCENARIOS, *ERRORS)
 @pytest.mark.usefixtures("no_waiting", "one_loop")
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 def test_the_row_has_its_outcome(row: Scenario, scripted: ScriptServer, subtests: pytest.Subtests):
-    ways = [way for way in (WAYS if row.tools else ALL_WAYS) if row.applies(streamed=is_streamed(way))]
+    prompts = () if row.tools else ("complete", "astream_complete")
+    ways = [way for way in (*WAYS, *prompts) if row.applies(streamed=is_streamed(way))]
     assert ways
     for way in ways:
         streamed = is_streamed(way)

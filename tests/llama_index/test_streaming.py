@@ -121,7 +121,6 @@ async def test_a_stream_that_was_never_begun_sends_nothing(server: ScriptServer)
 
 
 def characters_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The lengths of the texts that are read as JSON, as they are read."""
     lengths: list[int] = []
     read = _convert_replies.from_json
 

@@ -27,7 +27,6 @@ def server(running: ScriptServer) -> ScriptServer:
 
 @pytest.fixture
 def body(server: ScriptServer) -> Callable[..., dict[str, Any]]:
-    """`body_of` at the server."""
     return partial(body_of, server)
 
 

@@ -26,7 +26,6 @@ BOTH_HALVES = ("blocking", "async stream")
 
 
 def answer(request: Request) -> Answer:
-    """An answer in the form that the request asks for."""
     return in_pieces("Hello", len("Hello"))(request)
 
 
@@ -45,7 +44,6 @@ def in_pieces(text: str | None, cut: int = 3, finish: str = "stop", **message: A
 
 
 def gateway(server: ScriptServer) -> Provider:
-    """A provider of the user's own, with both protocols."""
     routes = (
         Route(protocol="openai", base_url=server.openai_url),
         Route(protocol="anthropic", base_url=server.anthropic_url, key_in="x-api-key"),
@@ -54,12 +52,10 @@ def gateway(server: ScriptServer) -> Provider:
 
 
 def chat_aki(server: ScriptServer, protocol: Protocol = "openai", **fields: Any) -> ChatAKI:
-    """LangChain's model at the server."""
     return ChatAKI(**{"model": "m", "provider": gateway(server), "protocol": protocol, "api_key": "k-test", **fields})
 
 
 def aki(server: ScriptServer, protocol: Protocol = "openai", **fields: Any) -> AKI:
-    """LlamaIndex's model at the server."""
     return AKI(**{"model": "m", "provider": gateway(server), "protocol": protocol, "api_key": "k-test", **fields})
 
 

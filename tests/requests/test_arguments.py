@@ -241,14 +241,10 @@ class Node(BaseModel):
 
 
 class Tree(BaseModel):
-    """The arguments of a tool."""
-
     tree: Node
 
 
 class Garden:
-    """Has a method as a tool."""
-
     def plant(self, tree: Node) -> str:
         """Plant."""
         return tree.name
@@ -262,14 +258,10 @@ class Bed:
 
 
 class KindA(BaseModel):
-    """A."""
-
     kind: Literal["a"] = "a"
 
 
 class KindB(BaseModel):
-    """B."""
-
     kind: Literal["b"] = "b"
 
 

@@ -271,7 +271,6 @@ def test_another_makers_history_is_reduced_to_what_everyone_reads(name: str, bod
 
 
 def result_of(text: str, role: str = "tool", **fields: Any) -> ChatMessage:
-    """A result of a tool in LlamaIndex."""
     return ChatMessage(role=role, content=text, additional_kwargs=fields)
 
 

@@ -82,7 +82,6 @@ HISTORIES: dict[str, tuple[Any, Any]] = {
 
 
 def second_of(body: Any, *asked: Any, **options: Any) -> Any:
-    """The second message of what is sent."""
     return body(*asked, **options)["messages"][1]
 
 
