@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 from pydantic import BaseModel
 
 import aki_transport.errors as ours
@@ -225,21 +224,7 @@ def test_an_openai_interface_whose_url_ends_like_the_native_one() -> None:
         assert {request.path for request in server.listings} == {"/api/models"}
 
 
-def odd_history(cls: Any) -> list[Any]:
-    texts = [("user", "a"), ("user", "b"), ("assistant", "c"), ("system", "d"), ("user", "e")]
-    return [ChatMessage(role=role, content=text) if cls is AKI else (role, text) for role, text in texts]
-
-
-def tool_results(cls: Any) -> list[Any]:
-    if cls is AKI:
-        call = ToolCallBlock(tool_call_id="call_1", tool_name="f", tool_kwargs={})
-        return [
-            ChatMessage("a"),
-            ChatMessage(role="assistant", blocks=[call]),
-            ChatMessage(role="tool", blocks=[TextBlock(text="b")], additional_kwargs={"tool_call_id": "call_1"}),
-        ]
-    call = {"id": "call_1", "name": "f", "args": {}, "type": "tool_call"}
-    return [HumanMessage("a"), AIMessage("", tool_calls=[call]), ToolMessage("b", tool_call_id="call_1")]
+CALL = {"id": "call_1", "name": "f", "args": {}, "type": "tool_call"}
 
 
 def is_in_order(body: Mapping[str, Any], refusal: str) -> bool:
@@ -255,8 +240,14 @@ def has_short_ids(body: Mapping[str, Any], _: str) -> bool:
 
 
 HISTORIES: dict[str, tuple[Any, Any]] = {
-    "odd history": (odd_history, is_in_order),
-    "tool results": (tool_results, has_short_ids),
+    "odd history": (
+        [("user", "a"), ("user", "b"), ("assistant", "c"), ("system", "d"), ("user", "e")],
+        is_in_order,
+    ),
+    "tool results": (
+        [HumanMessage("a"), AIMessage("", tool_calls=[CALL]), ToolMessage("b", tool_call_id="call_1")],
+        has_short_ids,
+    ),
 }
 REFUSED = json.loads((FOLDER / "llama_cpp_templates.json").read_text())["refused"]
 
@@ -274,9 +265,6 @@ def test_a_history_that_a_chat_template_refuses_is_sent_in_a_form_that_it_takes(
     def answer(request: Request) -> Answer:
         return captured.answer("chat", "answer") if is_taken(request.json, row["body"]) else as_captured(row)
 
-    for cls in (ChatAKI, AKI):
-        with ScriptServer(always=answer, listing=captured.answer("models", "listing")) as server:
-            model = model_at(server, captured, cls=cls)
-            reply = model.invoke(history(cls)).text if cls is ChatAKI else model.chat(history(cls)).message.content
-            assert reply == captured.text("chat", stream=False)
-            assert len(server.requests) <= 3
+    with ScriptServer(always=answer, listing=captured.answer("models", "listing")) as server:
+        assert model_at(server, captured).invoke(history).text == captured.text("chat", stream=False)
+        assert len(server.requests) <= 3

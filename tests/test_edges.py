@@ -5,19 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from llama_index.core.tools import FunctionTool
 
 from aki_transport import Client, ConfigurationError, ImageStore
 from aki_transport.auth import secret_header_values
 from aki_transport.messages import ChatRequest, Message
-from aki_transport.transport import connections
-from langchain_aki import ChatAKI
-from llama_index_aki import AKI
 from tests.ecosystem.calls import answer
 from tests.pictures import a_png
-from tests.scenarios import chunk
-from tests.script_server import ScriptServer, json_answer, sse
-from tests.transport import native_says
+from tests.script_server import ScriptServer
 
 KEY = "aki-5ecret-0f-the-te5ts"
 
@@ -54,36 +48,6 @@ def test_other_scripts_count_by_their_bytes(letter: str, monkeypatch: pytest.Mon
     latin, other = bounds
     assert 65536 - 60_100 < latin <= 65536 - 60_000  # the role and the rest of the message count a little
     assert other == 1024
-
-
-def test_a_profile_tells_images_from_tools() -> None:
-    model = ChatAKI(model="own", api_key=KEY, capabilities={"images": True, "tools": False})
-    assert model.profile["image_inputs"] is True
-    assert model.profile["tool_calling"] is False
-
-
-def test_the_last_or_only_item_of_a_stream_holds_its_new_text() -> None:
-    first, last = chunk("Hello"), chunk(" there", finish="stop")
-    with ScriptServer(sse(first, last), json_answer(native_says.done("Hello there"))) as server:
-        for options in (
-            {"model": "qwen3.6-35b", "base_url": server.openai_url},
-            {"model": native_says.CHAT, "protocol": "native", "base_url": server.native_url},
-        ):
-            model = AKI(**options, api_key=KEY, model_listing=False)
-            assert "".join(response.delta for response in model.stream_complete("hi")) == "Hello there"
-
-
-def test_connections_are_kept_for_less_than_the_service_keeps_them() -> None:
-    assert connections.KEEPALIVE < 15
-
-
-def test_one_tool_call_at_a_time_is_asked_for() -> None:
-    tools = [FunctionTool.from_defaults(lambda a, b: a + b, name="add")]
-    with ScriptServer(always=answer("Hi", stream=False)) as server:
-        model = AKI(model="qwen3.6-35b", api_key=KEY, base_url=server.openai_url, model_listing=False)
-        model.chat_with_tools(tools, user_msg="hi")
-        model.chat_with_tools(tools, user_msg="hi", allow_parallel_tool_calls=True)
-        assert [request.json.get("parallel_tool_calls") for request in server.requests] == [False, None]
 
 
 def test_a_store_of_one_image_and_of_its_exact_size_works() -> None:

@@ -6,14 +6,14 @@ from itertools import product
 from typing import Any
 
 import pytest
-from llama_index.core.base.llms.types import ThinkingBlock
 
+from aki_transport import Client
 from aki_transport.prepare import adaptations
 from aki_transport.wire._text_filters import ThinkSplitter
-from llama_index_aki import AKI
-from tests.requests.frameworks import WAYS, aki, ask, chat_aki, in_pieces
+from tests.requests.frameworks import chat_aki, gateway, in_pieces
 from tests.scenarios import chunk, streamed
 from tests.script_server import ScriptServer
+from tests.transport.asking import WAYS, Way, request_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelMismatchWarning")
 
@@ -21,32 +21,26 @@ TEXT = "The user greets me.\n</think>\n\nHello"
 SPLIT = ("The user greets me.\n", "Hello")
 
 
-def read(model: Any, way: str) -> tuple[str, str]:
-    """Reasoning and text of an answer; those of a stream, added up."""
-    items = ask(model, way, ["hi"])
-    if not isinstance(model, AKI):
-        reasoning = "".join(part.additional_kwargs.get("reasoning_content", "") for part in items)
-        return reasoning, "".join(part.text for part in items)
-    message = items[-1].message
-    if "stream" in way:
-        assert "".join(item.delta or "" for item in items) == (message.content or "")
-    thoughts = [block.content for block in message.blocks if isinstance(block, ThinkingBlock)]
-    return "".join(thoughts), message.content or ""
+def read(server: ScriptServer, way: Way, model: str = "m", protocol: Any = "openai", **fields: Any) -> tuple[str, str]:
+    """Reasoning and text of an answer."""
+    client = Client(provider=gateway(server), protocol=protocol, api_key="k-test", **fields)
+    reply = way.ask(client, request_for(model))
+    return reply.reasoning, reply.text
 
 
 def in_each_way(subtests: Any, server: ScriptServer, text: str, is_split: Any, **fields: Any) -> None:
     server.always = in_pieces(text)
-    for framework, protocol, way in product((chat_aki, aki), ("openai", "anthropic"), WAYS):
-        with subtests.test(framework=framework.__name__, protocol=protocol, way=way):
+    for protocol, way in product(("openai", "anthropic"), WAYS):
+        with subtests.test(protocol=protocol, way=str(way)):
             adaptations.forget_refusals()
             expected = SPLIT if is_split(way) else ("", text)
-            assert read(framework(server, protocol, **fields), way) == expected
+            assert read(server, way, protocol=protocol, **fields) == expected
 
 
 @pytest.mark.parametrize(
     ("fields", "is_split"),
     [
-        ({}, lambda way: "stream" not in way),
+        ({}, lambda way: not way.streamed),
         ({"capabilities": {"reasoning": True}}, lambda _: True),
         ({"capabilities": {"reasoning": False}}, lambda _: False),
     ],
@@ -73,11 +67,12 @@ def test_other_texts_stay_as_they_are(text: str, scripted: ScriptServer, subtest
 
 def test_what_a_model_did_once_is_known_in_its_next_stream(scripted: ScriptServer) -> None:
     scripted.always = in_pieces(TEXT)
-    for framework, first in product((chat_aki, aki), WAYS):
+    stream = next(way for way in WAYS if way.streamed)
+    for first in WAYS:
         adaptations.forget_refusals()
-        read(framework(scripted), first)
-        assert read(framework(scripted), "stream") == SPLIT
-        assert read(framework(scripted, model="other"), "stream") == ("", TEXT)
+        read(scripted, first)
+        assert read(scripted, stream) == SPLIT
+        assert read(scripted, stream, model="other") == ("", TEXT)
 
 
 def test_a_stream_is_not_held_back_where_the_service_tells_reasoning_from_text() -> None:

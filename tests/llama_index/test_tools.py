@@ -118,7 +118,7 @@ def test_calls_after_the_first_are_dropped_unless_several_are_allowed(server: Sc
         response = with_tools(llm, way, *TOOLS, allow_parallel_tool_calls=True)
     else:
         with pytest.warns(UserWarning, match="get_weather is not called"):
-            response = with_tools(llm, way, *TOOLS, allow_parallel_tool_calls=False)
+            response = with_tools(llm, way, *TOOLS)
     assert sent(server).get("parallel_tool_calls") == (None if parallel else False)
     ids = [selection.tool_id for selection in llm.get_tool_calls_from_response(response)]
     assert ids == ["call_1", "call_2"][: 2 if parallel else 1]

@@ -484,6 +484,7 @@ def test_capabilities_are_stated_by_the_user(cls: Any) -> None:
     with pytest.raises(ConfigurationError, match="'sight'"):
         cls(model="m", capabilities={"sight": True})
     if cls is ChatAKI:
-        assert (model.profile["tool_calling"], model.profile["structured_output"]) == (False, True)
+        told = [model.profile[name] for name in ("tool_calling", "image_inputs", "structured_output")]
+        assert told == [False, True, True]
     else:
         assert not model.metadata.is_function_calling_model

@@ -1,4 +1,4 @@
-"""Signed and redacted thoughts: through agents, in histories, kept by dumps, dropped where nobody reads them."""
+"""Signed and redacted thoughts: in histories, kept by dumps, dropped where nobody reads them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ from operator import add
 from typing import Any
 
 import pytest
-from langchain.agents import create_agent
 from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, messages_from_dict, messages_to_dict
-from llama_index.core.agent.workflow import AgentStream, FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlock, ToolCallBlock
 
 from aki_transport.emulator import Emulator
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
 from tests.anthropic_script import said
-from tests.langchain.asking import WAYS as LANGCHAIN_WAYS
-from tests.langchain.asking import Way, is_streamed, pieces_of
-from tests.llama_index.asking import AGENT_WARNINGS, run
+from tests.llama_index.asking import AGENT_WARNINGS
 from tests.requests.frameworks import WAYS, aki, ask, chat_aki
 from tests.scenarios import KEY, MODEL
 from tests.script_server import Request, ScriptServer
@@ -204,44 +200,3 @@ def test_a_tools_failure_is_marked(body: Any):
         result = ToolMessage("no such city", tool_call_id="toolu_1", status=status)
         sent = body(chat_aki, "anthropic", [QUESTION, HISTORIES["ours"][1], result])
         assert sent["messages"][2]["content"][0].get("is_error", False) is (status == "error")
-
-
-# Agents
-
-
-def get_weather(city: str) -> str:
-    """The weather in a city."""
-    return f"Sunny in {city}."
-
-
-def check_bodies(emulator: Emulator, *, streamed: bool) -> str:
-    """The second request of each run gave the thought of the first back, which is returned."""
-    bodies = [seen.body for seen in emulator.requests if seen.path.endswith("/messages")]
-    assert [bool(body.get("stream")) for body in bodies[-2:]] == [streamed] * 2
-    for body in bodies[1::2]:
-        _, asked, answered = body["messages"]
-        # The emulator refuses a thought whose signature is not its own.
-        assert [block["type"] for block in asked["content"]] == ["thinking", "tool_use"]
-        assert asked["content"][0]["signature"]
-        assert answered["content"][0]["type"] == "tool_result"
-    return bodies[-1]["messages"][1]["content"][0]["thinking"]
-
-
-@subcases("way", LANGCHAIN_WAYS)
-@pytest.mark.parametrize("version", ["v0", "v1"])
-def test_an_agent_of_langchain_gives_the_signed_thought_back_first(fresh_emulator: Emulator, version: str, way: Way):
-    agent = create_agent(model_on(fresh_emulator, output_version=version), tools=[get_weather])
-    for mode in ("values", "messages"):
-        pieces = pieces_of(agent, way, {"messages": QUESTION}, **({"stream_mode": mode} if is_streamed(way) else {}))
-        if mode == "values":
-            assert pieces[-1]["messages"][-1].text == "Sunny in Munich."
-    check_bodies(fresh_emulator, streamed=is_streamed(way))
-
-
-@pytest.mark.parametrize("streaming", [False, True])
-def test_an_agent_of_llama_index_gives_the_signed_thought_back_first(fresh_emulator: Emulator, streaming: bool):
-    agent = FunctionAgent(tools=[get_weather], llm=model_on(fresh_emulator, AKI), streaming=streaming)
-    text, events = run(agent, QUESTION)
-    assert text == "Sunny in Munich."
-    told = "".join(event.thinking_delta or "" for event in events if isinstance(event, AgentStream))
-    assert (check_bodies(fresh_emulator, streamed=streaming) in told) is streaming

@@ -90,7 +90,7 @@ def turn(part: Any) -> tuple[Message, ...]:
 CALLING = request_of(turn(Text("found")), tools=(TOOL,))
 PICTURES = turn(Image(url="data:image/png;base64,iVBORw0KGgo="))
 NAMED = (Message(role="user", content="hi", name="ann"),)
-MIXED = tuple(Message(role=role, content="a") for role in ("user", "system", "user", "user"))
+MIXED = tuple(Message(role=role, content=f"text {at}") for at, role in enumerate(("user", "system", "user", "user")))
 
 # What is asked, what the service refuses, whether it is remembered, and in which words it is refused.
 # fmt: off
@@ -132,6 +132,10 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], bool, list[Refusal]]] =
             refusal("tool_choice must be auto", param="tool_choice"),
         ],
     ),
+    # Source: https://github.com/langchain-ai/langchain/issues/26433
+    "stop": (request_of(stop=("x",)), lambda body: "stop" in body, True, [
+        refusal("Unsupported parameter: 'stop' is not supported with this model."),
+    ]),
     "system first": (request_of(MIXED), lambda body: "system" in roles(body)[1:], False, [
         refusal("System message must be at the beginning."),
         refusal("Only one system message is allowed"),
@@ -165,6 +169,10 @@ def test_a_refusal_is_followed_by_the_other_form(way: Way, row: str, scripted: S
             scripted.requests.clear()
             way.ask(client_of(scripted), request)
             counts.append(len(scripted.requests))
+        body = scripted.requests[-1].json
+        texts = str(body["messages"])
+        assert request.messages is not MIXED or [texts.count(f"text {at}") for at in range(4)] == [1] * 4, error
+        assert body.get("max_completion_tokens") == request.max_tokens
         first, again, *in_an_hour = counts
         assert first >= 2, error
         assert [again, *in_an_hour] == [1 if is_remembered else first, first, again], error

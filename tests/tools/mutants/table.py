@@ -135,7 +135,7 @@ LISTED: tuple[Listed, ...] = (
         "langchain_aki/chat_models.py",
         '"image_tool_message"), info.images)',
         '"image_tool_message"), info.tools)',
-        _EDGES,
+        "tests/requests/test_arguments.py::test_capabilities_are_stated_by_the_user",
     ),
     Listed(
         "aki_transport/error_parsing.py",
@@ -158,7 +158,7 @@ LISTED: tuple[Listed, ...] = (
                 prepared""",
         """            if allow_parallel_tool_calls:
                 prepared""",
-        _EDGES,
+        "tests/llama_index/test_tools.py",
     ),
 )
 
