@@ -10,7 +10,7 @@ from typing import Any, Self
 from langchain_core.language_models.base import BaseLanguageModel, LangSmithParams
 from pydantic import model_validator
 
-from aki_transport import Client, __version__
+from aki_transport import Client, ModelInfo, __version__
 from aki_transport.auth import shown_url
 from aki_transport.settings import ConnectionSettings, ModelSettings, to_plain_value
 from langchain_aki.errors import ConfigurationError, raises_langchain_errors
@@ -48,6 +48,24 @@ class LangChainModel(LangChainConnection, ModelSettings, BaseLanguageModel):  # 
     def _set_aki_version(self) -> Self:
         self._add_version("langchain-aki", __version__)
         return self
+
+    def refresh_models(self) -> tuple[ModelInfo, ...]:
+        """All models of the service, from its listing, which is read now.
+
+        Raises:
+            AKIError: The listing could not be read.
+
+        Example:
+            >>> "gpt-oss-120b" in [info.id for info in AKILLM(model="qwen3.6-35b").refresh_models()]
+            True
+        """
+        with raises_langchain_errors():
+            return super().refresh_models()
+
+    async def arefresh_models(self) -> tuple[ModelInfo, ...]:
+        """`refresh_models`, async."""
+        with raises_langchain_errors():
+            return await super().arefresh_models()
 
     def get_num_tokens(self, text: str) -> int:
         """An estimate of a text's number of tokens, made offline; the exact number with `custom_get_token_ids`.

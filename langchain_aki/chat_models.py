@@ -300,15 +300,13 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
             >>> model.profile["max_input_tokens"]
             262144
         """
-        with raises_langchain_errors():
-            models = super().refresh_models()
+        models = super().refresh_models()
         self._update_profile(self._client)
         return models
 
     async def arefresh_models(self) -> tuple[ModelInfo, ...]:
         """`refresh_models`, async."""
-        with raises_langchain_errors():
-            models = await super().arefresh_models()
+        models = await super().arefresh_models()
         self._update_profile(self._client)
         return models
 

@@ -25,7 +25,7 @@ from langchain_aki import AKILLM, ChatAKI
 from llama_index_aki import AKI, AKICompletion
 from tests.model_classes import CLASSES, WAYS, text_of
 from tests.scenarios import KEY, MODEL, replied
-from tests.script_server import Answer, Request, ScriptServer
+from tests.script_server import Answer, Request, ScriptServer, json_answer
 from tests.subcases import subcases
 
 SECRET = "key-that-nobody-may-see"
@@ -41,10 +41,10 @@ def model_at(server: ScriptServer, cls: Any, **fields: Any) -> Any:
     return cls(**{"model": MODEL, "protocol": "openai", "base_url": server.openai_url, "api_key": KEY, **fields})
 
 
-def refusal_of(cls: Any) -> type[Exception]:
+def refusal_of(cls: Any, name: str = "ConfigurationError") -> type[Exception]:
     """The error, as the users of this class's framework catch it."""
     errors = langchain_aki.errors if cls in (ChatAKI, AKILLM) else aki_transport.errors
-    return errors.ConfigurationError
+    return getattr(errors, name)
 
 
 WRONG: list[dict[str, Any]] = [
@@ -184,6 +184,24 @@ async def test_the_runner_of_llama_index_works_within_a_running_loop(server: Scr
     gc.collect()
     assert len(server.requests) == 10
     assert capfd.readouterr().err == ""
+
+
+@each_class
+async def test_models_are_read_when_asked_for_and_only_then_is_a_failure_an_error(cls: Any):
+    with ScriptServer(models=[{"id": MODEL, "max_model_len": 1000}, {"id": "new"}]) as server:
+        for number in (1, 2):
+            model = model_at(server, cls)
+            found = model.refresh_models() if number == 1 else await model.arefresh_models()
+            assert [info.id for info in found] == [MODEL, "new"]
+            assert model.model_info().context_window == 1000
+            assert len(server.listings) == number
+    with ScriptServer(listing=json_answer({"error": "no"}, 401)) as server:
+        model, error = model_at(server, cls), refusal_of(cls, "AuthenticationError")
+        with pytest.raises(error):
+            model.refresh_models()
+        with pytest.raises(error):
+            await model.arefresh_models()
+        assert await asyncio.to_thread(text_of, model, "blocking") == "hi"
 
 
 @each_class

@@ -20,13 +20,11 @@ from typing_extensions import TypedDict
 
 from aki_transport import InvalidResponseError, ModelRefusalError, json_answer
 from aki_transport.json_answer import JsonAnswer
-from aki_transport.messages import ChatRequest, JsonSchema, Message
 from aki_transport.schemas import checked
 from tests.anthropic_script import said
 from tests.requests.frameworks import aki, chat_aki, in_pieces
 from tests.scenarios import replied, streamed
 from tests.script_server import Answer, Request, ScriptServer
-from tests.transport.asking import in_every_way
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::aki_transport.errors.ModelMismatchWarning", "ignore:.*called none:UserWarning"
@@ -295,15 +293,6 @@ def test_an_object_is_seen_while_it_arrives(text: str, scripted: ScriptServer) -
     for before, after in pairwise(states):
         assert after.get("name", "").startswith(before.get("name", ""))
     assert len(predicted(scripted, City, stream=True)) > 3
-
-
-@in_every_way
-def test_the_text_of_the_transport_is_the_object_alone(way, server: ScriptServer) -> None:
-    target = JsonSchema(name="city", schema=JSON_CITY)
-    request = ChatRequest(model="m", messages=(Message(role="user", content="hi"),), response_format=target)
-    for text in (f"Hm {{}}.</think> {R}", f'{{"output": {R}}}', json.dumps(R), f"```json\n{R}\n```", R):
-        server.always = in_pieces(text)
-        assert json.loads(way.ask(chat_aki(server)._client, request).text) == ROME
 
 
 _words = st.text(st.sampled_from("abc .,\n!?-'"), max_size=20)

@@ -87,7 +87,6 @@ PICTURES = [
     tool("edit_image", "Changes an image and returns the ID of the new one.", prompt="string", image="string"),
 ]
 REPORT = tool("WeatherReport", "The final weather report.", city="string", temperature="number")
-COST = tool("token_cost", "What tokens cost.", tokens="integer", price="number")
 BERLIN = {"city": "Berlin"}
 
 
@@ -175,36 +174,12 @@ def test_results_are_told_and_the_tool_is_not_called_again(client):
         assert (calls(choice), choice.message.content) == ([], expected)
 
 
-def test_two_results_answer_each_its_own_part(client):
-    text = "Look up in the docs how many retries are made, and work out what 250000 tokens cost at 0.45."
-    asked = ask(client, text, [DOCS, COST])
-    query, amount = {"query": "how many retries are made"}, {"tokens": 250000, "price": 0.45}
-    assert calls(asked) == [("search_docs", query), ("token_cost", amount)]
-    guide = f"[guide.md]\nTwo retries are made by default. What tokens cost, the service says. {FILLER}"
-    results = zip(asked.message.tool_calls, (guide, "250,000 tokens cost 0.11."), strict=True)
-    history = [asked.message, *({"role": "tool", "tool_call_id": call.id, "content": text} for call, text in results)]
-    told = ask(client, text, [DOCS, COST], history).message.content
-    assert told == "Two retries are made by default. [guide.md] 250,000 tokens cost 0.11."
-
-
 def test_a_forced_call_after_the_results_is_the_other_tool_filled_from_them(client):
     history = done("get_weather", BERLIN, '{"temperature": 21, "sky": "clear"}')
     text = "What is the weather in Berlin?"
     assert calls(ask(client, text, [UNITS, REPORT], tool_choice="required"))[0][0] == "get_weather"
     choice = ask(client, text, [UNITS, REPORT], history, tool_choice="required")
     assert calls(choice) == [("WeatherReport", {**BERLIN, "temperature": 21})]
-
-
-def test_calls_are_streamed_name_first_and_arguments_in_pieces(client):
-    stream = chat(client, "Weather in Paris and in Berlin", tools=[WEATHER], stream=True)
-    choices = [chunk.choices[0] for chunk in stream]
-    deltas = [delta for choice in choices for delta in choice.delta.tool_calls or []]
-    starts = [(delta.index, delta.function.name, delta.function.arguments) for delta in deltas if delta.id]
-    assert starts == [(0, "get_weather", ""), (1, "get_weather", "")]
-    pieces = [delta.function.arguments for delta in deltas if delta.index == 1 and not delta.id]
-    assert len(pieces) > 2
-    assert json.loads("".join(pieces)) == {"location": "Berlin"}
-    assert choices[-1].finish_reason == "tool_calls"
 
 
 # Objects

@@ -181,11 +181,6 @@ def test_a_picture_in_a_tool_result_is_shown_by_the_user(scripted: ScriptServer)
     assert B64 not in json.dumps(told)
 
 
-def test_letters_are_not_escaped(server: ScriptServer):
-    sent(server, HumanMessage("Grüße 你好 🌍"))
-    assert "Grüße 你好 🌍" in server.requests[0].body.decode()
-
-
 @pytest.mark.parametrize(
     ("messages", "name"),
     [

@@ -23,7 +23,7 @@ from aki_transport import PROVIDERS, Provider, Route, Timeout, __version__
 from langchain_aki import AKILLM, ChatAKI, register_providers
 from tests.langchain.asking import WAYS, Ears, Way, ask, is_streamed, llm_at, model_at, text_of
 from tests.scenarios import KEY, MODEL, replied, streamed
-from tests.script_server import Answer, Request, ScriptServer, json_answer
+from tests.script_server import Answer, Request, ScriptServer
 from tests.subcases import subcases
 
 SECRET = "key-that-nobody-may-see"
@@ -132,24 +132,6 @@ def test_the_users_own_profile_and_limits_stay():
         model = model_at(server, context_window=5000, max_output=2000)
         model.invoke("hi")
         assert (model.profile["max_input_tokens"], model.profile["max_output_tokens"]) == (5000, 2000)
-
-
-async def test_models_are_read_when_asked_for_and_only_then_is_a_failure_an_error():
-    with ScriptServer(models=LISTED) as server:
-        for asked in (ChatAKI.refresh_models, ChatAKI.arefresh_models):
-            model = model_at(server)
-            found = asked(model)
-            found = found if isinstance(found, tuple) else await found
-            assert [info.id for info in found] == [MODEL, "new-model"]
-            assert model.profile["max_input_tokens"] == 1000
-        assert len(server.listings) == 2
-    with ScriptServer(always=replied(), listing=json_answer({"error": "no"}, 401)) as server:
-        model = model_at(server)
-        with pytest.raises(ours.AuthenticationError):
-            model.refresh_models()
-        with pytest.raises(ours.AuthenticationError):
-            await model.arefresh_models()
-        assert model.invoke("hi").text == "Hello"
 
 
 # Dumps and copies

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import tomllib
 from pathlib import Path
@@ -85,8 +84,6 @@ def test_limits_are_those_of_the_listing_once_it_was_read_and_the_users_own_win(
         assert llm.metadata.context_window == 32768
         llm.refresh_models()
         assert llm.metadata.context_window == 50000
-        asyncio.run(llm.arefresh_models())
-        assert len(server.listings) == 2
         own = model_at(server, context_window=15000, max_output=3000).metadata
         assert (own.context_window, own.num_output) == (15000, 3000)
         assert model_at(server, max_tokens=500).metadata.num_output == 500

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, FunctionMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from llama_index.core.base.llms.types import (
     AudioBlock,
     CacheControl,
@@ -223,38 +223,11 @@ LOOK = text("I look.")
 OLDER = {"function_call": {"name": "f", "arguments": '{"a": 1}'}}
 
 
-def of(maker: str, *content: Any, **fields: Any) -> list[Any]:
-    """An answer of this maker with one call, and its result."""
-    return [AIMessage([*content], tool_calls=[CALL], response_metadata={"model_provider": maker}, **fields), RESULT]
-
-
+# What other integrations wrote as a whole stands in `tests/kept/histories.json`.
 HISTORIES: dict[str, list[Any]] = {
-    "ChatAnthropic": of(
-        "anthropic",
-        {"type": "thinking", "thinking": "hm", "signature": "sig"},
-        {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "q"}},
-        {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []},
-        *({**LOOK, "citations": [{"type": "char_location"}]}, USE),
-    ),
-    "ChatOpenAI's Responses": of(
-        "openai",
-        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "zzz"},
-        {"type": "web_search_call", "id": "ws_1", "status": "completed"},
-        {**LOOK, "annotations": [{"type": "url_citation"}], "id": "msg_1"},
-        {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f", "arguments": '{"a": 1}'},
-    ),
-    "Gemini's": of(
-        "google_genai",
-        {"type": "executable_code", "executable_code": "print(1)", "language": 1},
-        {"type": "code_execution_result", "code_execution_result": "1", "outcome": 1},
-        *(media("image", PNG_URL), {**LOOK, "extras": {"signature": "zzz"}}),
-        additional_kwargs={"__gemini_function_call_thought_signatures__": {"c1": "zzz"}},
-    ),
-    "a call in a block alone": [AIMessage([LOOK, USE]), RESULT],
     "a streamed call in a block alone": [AIMessage([LOOK, {**USE, "input": {}, "partial_json": '{"a": 1}'}]), RESULT],
     "a standard call alone": [AIMessage([LOOK, CALL]), RESULT],
     "non-standard": [AIMessage([{"type": "non_standard", "value": {"x": 1}}, LOOK], tool_calls=[CALL]), RESULT],
-    "the older single call": [AIMessage("I look.", additional_kwargs=OLDER), FunctionMessage("found", name="f")],
 }
 
 

@@ -12,9 +12,7 @@ from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, messages_from_dict, messages_to_dict
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlock, ToolCallBlock
 
-from aki_transport.emulator import Emulator
 from langchain_aki import ChatAKI
-from llama_index_aki import AKI
 from tests.anthropic_script import said
 from tests.llama_index.asking import AGENT_WARNINGS
 from tests.requests.frameworks import WAYS, aki, ask, chat_aki
@@ -109,24 +107,6 @@ def test_thoughts_go_back_within_their_turn_signed_where_signatures_are_read(bod
 def test_a_thought_without_signature_is_not_sent_to_anthropics_protocol(body: Any, framework: Any):
     result, _, unsigned = BEHIND[framework]
     assert second_of(body, framework, "anthropic", [QUESTION, unsigned, result])["content"] == [TEXT, USE]
-
-
-def model_on(emulator: Emulator, cls: Any = ChatAKI, protocol: str = "anthropic", **fields: Any) -> Any:
-    url = getattr(emulator, f"{protocol}_url")
-    return cls(model=MODEL, protocol=protocol, base_url=url, api_key=emulator.key, **fields)
-
-
-def test_the_native_protocol_gets_the_history_without_thoughts(fresh_emulator: Emulator):
-    first, second = "What is 6 * 7?", "What is 7 * 8?"
-    thought = model_on(fresh_emulator).invoke(first)
-    assert model_on(fresh_emulator, protocol="native").invoke([first, thought, second]).text == "7 * 8 = 56."  # type: ignore[list-item]
-    block = model_on(fresh_emulator, AKI).chat([ChatMessage(first)]).message
-    history = [ChatMessage(first), block, ChatMessage(second)]
-    assert model_on(fresh_emulator, AKI, "native").chat(history).message.content == "7 * 8 = 56."
-    contexts = str([seen.body["chat_context"] for seen in fresh_emulator.requests if "/call/" in seen.path])
-    assert thought.additional_kwargs["thinking_blocks"][0]["signature"] not in contexts
-    assert block.blocks[0].additional_information["signature"] not in contexts
-    assert contexts.count("7 * 8") == 2
 
 
 # Answers, kept by dumps
