@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from langchain.agents import create_agent
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.tools.calling import acall_tool, call_tool
 
 import aki_transport.errors as base
 from aki_transport import GeneratedImage, ImageStore
 from aki_transport.emulator import Emulator
-from langchain_aki import AKIImageEditTool, AKIImageGenerationTool, ChatAKI
-from llama_index_aki import AKI, AKIImageToolSpec
+from langchain_aki import AKIImageEditTool, AKIImageGenerationTool
+from llama_index_aki import AKIImageToolSpec
 from tests.llama_index.asking import AGENT_WARNINGS
 from tests.pictures import a_png, images_asked_for
 from tests.pictures import drawing_at as at
@@ -31,7 +29,6 @@ from tests.refused_images import HINTS, REFUSED, allowed_folder
 pytestmark = AGENT_WARNINGS
 
 KEY = "aki-5ecret-0f-the-te5ts"
-TASK = "Draw a red circle on a white background, then make the circle blue."
 
 
 @dataclass(frozen=True)
@@ -61,11 +58,6 @@ class LangChain:
     def edit(self, prompt: str, image: Any) -> Any:
         return asyncio.run(self.changes.ainvoke({"prompt": prompt, "image": image}))
 
-    def agent_says(self, emulator: Emulator, task: str) -> str:
-        model = ChatAKI(model="qwen3.6-35b", base_url=emulator.openai_url, api_key=emulator.key)
-        agent = create_agent(model, tools=[self.draws, self.changes])
-        return str(agent.invoke({"messages": task})["messages"][-1].text)
-
 
 class LlamaIndex:
     def __init__(self, **options: Any) -> None:
@@ -85,13 +77,6 @@ class LlamaIndex:
 
     def edit(self, prompt: str, image: Any) -> Any:
         return asyncio.run(self.spec.aedit_image(prompt, image))
-
-    def agent_says(self, emulator: Emulator, task: str) -> str:
-        async def awaited() -> str:
-            llm = AKI(model="qwen3.6-35b", base_url=emulator.openai_url, api_key=emulator.key)
-            return str(await FunctionAgent(llm=llm, tools=self.spec.to_tool_list()).run(user_msg=task))
-
-        return asyncio.run(awaited())
 
 
 @pytest.fixture(params=[LangChain, LlamaIndex])
@@ -242,22 +227,6 @@ def test_what_no_model_can_mend_is_raised_and_nothing_is_billed_twice(fresh_emul
             ask()
         assert fresh_emulator.key not in f"{caught.value} {vars(caught.value)}"
     assert images_asked_for(fresh_emulator) == 2
-
-
-def test_an_agent_draws_a_picture_then_changes_it(fresh_emulator, tools, protocol):
-    made = tools(**at(fresh_emulator, protocol))
-    text = made.agent_says(fresh_emulator, TASK)
-    first, second = made.store
-    assert first.data != second.data
-    assert second.id in text
-    assert images_asked_for(fresh_emulator) == 2
-    sent = [seen for seen in fresh_emulator.requests if seen.path.endswith("/chat/completions")]
-    called = [call for seen in sent for message in seen.body["messages"] for call in message.get("tool_calls", ())]
-    assert [call["function"]["name"] for call in called][-2:] == ["generate_image", "edit_image"]
-    assert first.id in called[-1]["function"]["arguments"]
-    raw = "".join(seen.raw.decode() for seen in sent)
-    assert "base64" not in raw
-    assert not any(image.to_base64()[:40] in raw for image in (first, second))
 
 
 def test_a_pickle_holds_no_key_of_the_environment_and_works_and_a_copy_has_the_same_images(

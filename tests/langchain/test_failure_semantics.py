@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -157,18 +157,13 @@ def test_with_retry_and_the_models_own_repetitions_multiply(
 # Middleware
 
 
-class Weather:
-    def __init__(self) -> None:
-        self.asked: list[str] = []
+asked: list[str] = []
 
-    @property
-    def tools(self) -> list[Callable[..., str]]:
-        def get_weather(city: str) -> str:
-            """The weather in a city."""
-            self.asked.append(city)
-            return "sunny"
 
-        return [get_weather]
+def get_weather(city: str) -> str:
+    """The weather in a city."""
+    asked.append(city)
+    return "sunny"
 
 
 def retrying(on_failure: Any) -> ModelRetryMiddleware:
@@ -177,10 +172,10 @@ def retrying(on_failure: Any) -> ModelRetryMiddleware:
 
 def run(agent: Any, way: str, said: Any = "hi", config: Any = None) -> list[Any]:
     """The conversation; `None` goes on with the one of the checkpoint."""
-    asked = None if said is None else {"messages": said}
+    question = None if said is None else {"messages": said}
     if way == "invoke":
-        return agent.invoke(asked, config)["messages"]
-    return asyncio.run(agent.ainvoke(asked, config))["messages"]
+        return agent.invoke(question, config)["messages"]
+    return asyncio.run(agent.ainvoke(question, config))["messages"]
 
 
 def last_roles(server: ScriptServer) -> list[str]:
@@ -192,38 +187,32 @@ def last_roles(server: ScriptServer) -> list[str]:
 def test_the_retry_middleware_repeats_the_call_that_failed_and_no_other(
     server: ScriptServer, answer: Answer | None, way: str
 ):
-    weather = Weather()
+    asked.clear()
     failure = answer or broken("It is ")
     server.say(calling, failure, failure, done)
     model = model_at(server, max_retries=0, streaming=answer is None)
-    agent = create_agent(model, weather.tools, middleware=[retrying("error")])
+    agent = create_agent(model, [get_weather], middleware=[retrying("error")])
     assert run(agent, way)[-1].text == "It is sunny."
     assert last_roles(server) == ["user", "tool", "tool", "tool"]
-    assert weather.asked == ["Leipzig"]
-
-
-# Checkpoints
+    assert asked == ["Leipzig"]
 
 
 @in_both_halves
 @pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
 def test_a_run_that_failed_goes_on_from_its_checkpoint(server: ScriptServer, streaming: bool, way: str):
-    weather = Weather()
+    asked.clear()
     server.say(calling, BUSY)
     model = model_at(server, max_retries=0, streaming=streaming)
-    agent = create_agent(model, weather.tools, checkpointer=InMemorySaver())
+    agent = create_agent(model, [get_weather], checkpointer=InMemorySaver())
     with pytest.raises(ours.ServiceUnavailableError):
         run(agent, way, config=THREAD)
     server.say(done)
     messages = run(agent, way, None, THREAD)
     assert [type(message) for message in messages[1:]] == [AIMessage, ToolMessage, AIMessage]
     assert messages[-1].text == "It is sunny."
-    assert weather.asked == ["Leipzig"]
+    assert asked == ["Leipzig"]
     assert last_roles(server) == ["user", "tool", "tool"]
     assert server.requests[1].json == server.requests[2].json
-
-
-# A graph of one's own
 
 
 def graph_of(model: Any, **policy: Any) -> Any:

@@ -150,6 +150,11 @@ async def test_a_job_is_a_custom_event_of_the_graphs_stream(fresh_emulator):
     assert {event["type"] for event in events} == {"image_progress"}
     assert len({event["job_id"] for event in events}) == 2
     assert (events[-1]["state"], events[-1]["percent"]) == ("done", 100)
+    sent = [seen for seen in fresh_emulator.requests if seen.path.endswith("/chat/completions")]
+    called = [call for message in sent[-1].body["messages"] for call in message.get("tool_calls", ())]
+    assert [call["function"]["name"] for call in called] == ["generate_image", "edit_image"]
+    assert next(iter(draws.store)).id in called[1]["function"]["arguments"]
+    assert "base64" not in "".join(seen.raw.decode() for seen in sent)
     stream = agent.astream({"messages": "Draw a cat."}, stream_mode="custom")
     assert [event["state"] async for event in stream][-1] == "done"
 
@@ -158,9 +163,6 @@ def test_a_tool_inside_a_chain_of_langchain_alone_works(fresh_emulator, invoke):
     draws, _ = both(fresh_emulator, "native")
     chain = RunnableLambda(lambda prompt: {"prompt": prompt}) | draws
     assert invoke(chain, "a cat", config={"configurable": {"thread_id": "1"}}).startswith("Generated 1 image")
-
-
-# Checkpoints and copies
 
 
 def test_a_picture_out_of_a_checkpoint_can_be_changed(fresh_emulator, protocol, caplog):

@@ -87,9 +87,6 @@ def test_the_protocol_is_native_where_there_is_one_else_the_providers_first(give
     assert AKILLM(model="m", **given).protocol == protocol
 
 
-# Many prompts
-
-
 @in_both_halves
 def test_a_batch_in_which_one_fails_gives_the_others_or_raises(server: ScriptServer, is_async: bool):
     server.always = echo
@@ -134,21 +131,6 @@ async def test_agenerate_cancels_the_others_when_one_fails():
             assert len(server.requests) == 2
             while server.open_connections:  # noqa: ASYNC110  the server is in another thread
                 await asyncio.sleep(0.005)
-
-
-# What is known of an answer
-
-
-@in_both_halves
-def test_an_answers_information_is_that_of_a_chat_models(fresh_emulator: Emulator, is_async: bool):
-    result = generate(llm_on(fresh_emulator, model=MODEL), [SUM], is_async=is_async)
-    info = result.generations[0][0].generation_info
-    assert (info["model_name"], info["native_model_name"]) == (MODEL, "Qwen3.6-35B")
-    assert (info["model_provider"], info["finish_reason"]) == ("aki", "stop")
-    assert info["total_duration"] > 0
-    assert info["reasoning_content"]
-    assert info["usage"]["total_tokens"] == info["usage"]["input_tokens"] + info["usage"]["output_tokens"]
-    assert result.llm_output["token_usage"]["total_tokens"] == info["usage"]["total_tokens"]
 
 
 def test_usage_that_the_service_does_not_count_is_left_out(server: ScriptServer):

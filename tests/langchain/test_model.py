@@ -21,8 +21,8 @@ from pydantic import BaseModel, SecretStr
 import langchain_aki.errors as ours
 from aki_transport import PROVIDERS, Provider, Route, Timeout, __version__
 from langchain_aki import AKILLM, ChatAKI, register_providers
-from tests.langchain.asking import WAYS, Ears, Way, ask, is_streamed, llm_at, model_at, text_of
-from tests.scenarios import KEY, MODEL, replied, streamed
+from tests.langchain.asking import WAYS, Ears, Way, ask, llm_at, model_at, text_of
+from tests.scenarios import KEY, MODEL, replied
 from tests.script_server import Answer, Request, ScriptServer
 from tests.subcases import subcases
 
@@ -106,20 +106,6 @@ def test_the_profile_comes_from_the_table_and_leaves_out_what_is_unknown():
     unknown = a_model(model="kimi-k2.7-code-1100b").profile
     assert (unknown["max_input_tokens"], unknown["max_output_tokens"]) == (32768, 8192)
     assert not {"tool_calling", "image_inputs"} & unknown.keys()
-
-
-@subcases("way", WAYS)
-def test_the_profile_is_exact_after_the_first_call(way: Way):
-    answer = streamed("Hello") if is_streamed(way) else replied()
-    with ScriptServer(always=answer, models=LISTED) as server:
-        model = model_at(server)
-        assert model.profile["max_input_tokens"] == 262144
-        ask(model, way, "hi")
-        assert model.profile["max_input_tokens"] == 1000
-        assert model.model_info().source == "service"
-        ask(model, way, "hi")
-        assert len(server.listings) == 1
-        assert model_at(server).profile["max_input_tokens"] == 1000
 
 
 def test_the_users_own_profile_and_limits_stay():
@@ -221,9 +207,6 @@ def test_a_cache_tells_services_tools_and_formats_apart(server: ScriptServer):
         assert model_at(other, cache=cache).invoke("hi").text == "two"
 
 
-# Tracing
-
-
 def test_langsmith_learns_provider_model_and_settings():
     params = a_model(temperature=0, max_tokens=5, stop="x")._get_ls_params()
     assert (params["ls_provider"], params["ls_model_name"], params["ls_model_type"]) == ("aki", MODEL, "chat")
@@ -246,9 +229,6 @@ def test_a_trace_names_our_version_and_holds_no_key(server: ScriptServer, made: 
     assert metadata["ls_model_type"] == ("chat" if made == "ChatAKI" else "llm")
     assert SECRET not in str(run)
     assert run["invocation_params"]["model"] == MODEL
-
-
-# Changed later
 
 
 def test_each_way_to_change_a_model_changes_the_request(server: ScriptServer):

@@ -64,9 +64,6 @@ def of_kind(events: list[Any], kind: type) -> list[Any]:
     return [event for event in events if isinstance(event, kind)]
 
 
-# Events, memory and results
-
-
 def test_events_of_a_step_hold_text_reasoning_and_calls_as_they_come(server: ScriptServer, calls: Calls):
     events = [chunk(reasoning_content="hm, "), chunk("I ", reasoning_content="yes"), "look."]
     pieces = [{"index": 0, **call("get_weather", "")}, {"index": 0, "function": {"arguments": '{"city": "Paris"}'}}]

@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
-from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload, TokenCountingHandler
-from llama_index.core.callbacks.base_handler import BaseCallbackHandler
+from llama_index.core.callbacks import (
+    CallbackManager,
+    CBEventType,
+    EventPayload,
+    LlamaDebugHandler,
+    TokenCountingHandler,
+)
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.prompts import PromptTemplate
@@ -63,24 +68,9 @@ def told():
     root.event_handlers.remove(handler)
 
 
-class Callbacks(BaseCallbackHandler):
-    def __init__(self) -> None:
-        super().__init__([], [])
-        self.starts: list[tuple[CBEventType, dict[str, Any]]] = []
-        self.ends: list[tuple[CBEventType, dict[str, Any]]] = []
-
-    def on_event_start(self, event_type: CBEventType, payload: Any = None, event_id: str = "", **_: Any) -> str:
-        self.starts.append((event_type, payload))
-        return event_id
-
-    def on_event_end(self, event_type: CBEventType, payload: Any = None, **_: Any) -> None:
-        self.ends.append((event_type, payload))
-
-    def start_trace(self, trace_id: str | None = None) -> None:
-        pass
-
-    def end_trace(self, trace_id: str | None = None, trace_map: Any = None) -> None:
-        pass
+def callbacks() -> LlamaDebugHandler:
+    """Keeps starts and ends in pairs."""
+    return LlamaDebugHandler(print_trace_on_end=False)
 
 
 def a_counter() -> TokenCountingHandler:
@@ -99,7 +89,7 @@ def test_events_callbacks_and_counters_are_told_of_a_call_once_without_secrets(
     server: ScriptServer, told: Events, cls: Any, way: Any
 ):
     server.always = answering("Hello", usage=COUNTED)
-    handler, counter = Callbacks(), a_counter()
+    handler, counter = callbacks(), a_counter()
     llm = model_at(server, cls, protocol="openai", default_headers=HEADERS, **heard_by(handler, counter))
     items = items_of(llm, way, "hi", temperature=0)
     kind = "LLMCompletion" if way in PROMPT_WAYS else "LLMChat"
@@ -109,20 +99,15 @@ def test_events_callbacks_and_counters_are_told_of_a_call_once_without_secrets(
     assert (start.model_dict["model_name"], start.additional_kwargs) == ("qwen3.6-35b", {"temperature": 0})
     assert end.response.additional_kwargs["total_tokens"] == 1290
     assert (end.response.message.content if kind == "LLMChat" else end.response.text) == "Hello"
-    ((started, first),) = handler.starts
-    ((ended, last),) = handler.ends
-    assert (started, ended) == (CBEventType.LLM, CBEventType.LLM)
-    assert first[EventPayload.SERIALIZED]["model_name"] == "qwen3.6-35b"
+    ((started, ended),) = handler.get_event_pairs(CBEventType.LLM)
+    assert started.payload[EventPayload.SERIALIZED]["model_name"] == "qwen3.6-35b"
     name = EventPayload.COMPLETION if way in PROMPT_WAYS else EventPayload.RESPONSE
-    assert last[name].additional_kwargs["total_tokens"] == 1290
+    assert ended.payload[name].additional_kwargs["total_tokens"] == 1290
     assert len(counter.llm_token_counts) == 1
     assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (1234, 56)
-    texts = f"{[event.model_dump_json() for event in told.events]} {first} {last}"
+    texts = f"{[event.model_dump_json() for event in told.events]} {started} {ended}"
     assert KEY not in texts
     assert "not-for-events" not in texts
-
-
-# Tokens
 
 
 @subcases("way", ALL_WAYS)
@@ -131,9 +116,6 @@ def test_a_token_counter_estimates_where_the_server_did_not_count(server: Script
     counter = a_counter()
     ask(model_at(server, **heard_by(counter)), way, "hi")
     assert (len(counter.llm_token_counts), counter.completion_llm_token_count) == (1, 7)
-
-
-# Errors, and more than one call
 
 
 @subcases("way", [way for way in ALL_WAYS if is_streamed(way)])
@@ -156,31 +138,29 @@ def test_a_structured_prediction_is_told_of_once_around_its_rounds(server: Scrip
         return answer(text, stream=request.json.get("stream"))
 
     server.always = respond
-    handler = Callbacks()
+    handler = callbacks()
     llm = model_at(server, **heard_by(handler))
     assert results(getattr(llm, how), Joke, PromptTemplate("A joke."))[-1] == Joke(setup="Why?")
     names = [name for name in told.names if "Structured" in name]
     assert (names[0], names[-1]) == ("LLMStructuredPredictStartEvent", "LLMStructuredPredictEndEvent")
     assert names.count(names[0]) == names.count(names[-1]) == 1
     assert told.names.count("LLMChatStartEvent") == told.names.count("LLMChatEndEvent") == 2
-    assert len(handler.ends) == 2
+    assert [len(pair) for pair in handler.get_event_pairs(CBEventType.LLM)] == [2, 2]
 
 
 @subcases("way", ALL_WAYS)
 def test_an_error_ends_the_callbacks_event(server: ScriptServer, way: Any):
     server.always = WRONG_KEY
-    handler = Callbacks()
+    handler = callbacks()
     with pytest.raises(ours.AuthenticationError):
         ask(model_at(server, **heard_by(handler)), way, "hi")
-    # LlamaIndex tells of an error outside of a trace once more, as an event of its own.
-    assert [kind for kind, _ in handler.starts if kind != CBEventType.EXCEPTION] == [CBEventType.LLM]
-    ((_, payload),) = [end for end in handler.ends if end[0] != CBEventType.EXCEPTION]
-    assert type(payload[EventPayload.EXCEPTION]) is ours.AuthenticationError
+    ((_, ended),) = handler.get_event_pairs(CBEventType.LLM)
+    assert type(ended.payload[EventPayload.EXCEPTION]) is ours.AuthenticationError
 
 
 def test_a_stream_that_is_left_early_ends_its_event(server: ScriptServer):
-    handler = Callbacks()
+    handler = callbacks()
     stream = model_at(server, **heard_by(handler)).stream_chat([ChatMessage("hi")])
     next(stream)
     stream.close()
-    assert len(handler.ends) == 1
+    assert [len(pair) for pair in handler.get_event_pairs(CBEventType.LLM)] == [2]

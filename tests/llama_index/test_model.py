@@ -39,9 +39,6 @@ def model_of(cls: Any, server: ScriptServer, **given: Any) -> Any:
     return model_at(server, cls=cls, protocol="openai", **given)
 
 
-# What it tells of itself
-
-
 @pytest.mark.usefixtures("no_network")
 def test_limits_are_known_before_anything_was_sent():
     for model, row in TABLE.items():
@@ -123,9 +120,6 @@ def test_a_prompt_is_put_into_its_form_unless_it_has_it(server: ScriptServer, cl
         assert sent(server)["messages"] == [{"role": "user", "content": content}]
 
 
-# Showing, dumping and copying it
-
-
 @OLD
 @each_class
 @pytest.mark.parametrize("provider", ["aki", "aacflow", MINE], ids=["aki", "name", "own"])
@@ -139,9 +133,6 @@ def test_a_dump_loads_again(cls: Any, provider: Any, monkeypatch):
             assert again.api_key is None
             assert again.model_dump() == llm.model_dump()
             assert again._client.base_url == llm._client.base_url
-
-
-# Limits of rate
 
 
 class Counter:

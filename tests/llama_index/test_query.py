@@ -44,9 +44,6 @@ def engine(llm: Any, retriever: BM25Retriever, **given: Any) -> RetrieverQueryEn
     return RetrieverQueryEngine.from_args(retriever, llm=llm, **given)
 
 
-# Query engines
-
-
 def text_and_response(queries: RetrieverQueryEngine, *, awaited: bool, streaming: bool) -> tuple[str, Any]:
     async def awaiting() -> tuple[str, Any]:
         response: Any = await queries.aquery(QUESTION)
@@ -101,9 +98,6 @@ def test_documents_larger_than_the_window_are_asked_for_in_parts(server: ScriptS
     assert "In 2019." in str(synthesizer.synthesize(QUESTION, [long]))
     assert len(server.requests) > 1
     assert all(len(request.body) < 3000 * 6 for request in server.requests)
-
-
-# Chat engines
 
 
 def test_a_chat_remembers(server: ScriptServer):

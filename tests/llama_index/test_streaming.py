@@ -89,9 +89,6 @@ def test_probabilities_of_tokens_are_given(server: ScriptServer, way: Way):
     assert (entry.token, entry.logprob, entry.bytes) == ("Hi", -0.5, [72, 105])
 
 
-# Left early
-
-
 @pytest.mark.parametrize("how", ["stream_chat", "astream_chat"])
 async def test_a_stream_that_is_left_early_frees_its_connection(how: str):
     with ScriptServer(HANGING) as server:

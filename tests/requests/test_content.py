@@ -451,7 +451,11 @@ def test_what_is_not_sent_is_logged(body, caplog) -> None:
     caplog.set_level("DEBUG", "aki_transport")
     drawn = ChatMessage(role="assistant", blocks=[ImageBlock(url=URL), TextBlock(text="look")])
     for framework, messages, words in (
-        (chat_aki, HISTORIES["ChatAnthropic"], "blocks that only their maker understands are not sent"),
+        (
+            chat_aki,
+            [AIMessage([{"type": "server_tool_use", "id": "s1"}, LOOK])],
+            "that only their maker understands",
+        ),
         (chat_aki, [HumanMessage(["hi", {"cachePoint": {"type": "default"}}])], "'cachePoint' is not sent"),
         (chat_aki, [AIMessage("", tool_calls=[CALL]), "go on"], "the call of f has no result"),
         (aki, [drawn], "a ImageBlock of an earlier answer is not sent"),
