@@ -22,9 +22,10 @@ from aki_transport.messages import (
 )
 from aki_transport.tool_arguments import arguments_text
 from aki_transport.transport import Payload
+from aki_transport.wire._call_arguments import ArgumentsReader
 from aki_transport.wire._chat_decoder import AnswerDecoder, kept, read_usage, text_or_none, tool_names
 from aki_transport.wire._pieces import merged_fields
-from aki_transport.wire._tool_calls import ArgumentsReader, offered_name, unique_id
+from aki_transport.wire._tool_calls import offered_name, unique_id
 
 # Fields that are read here; all others are kept as they are.
 _ANSWER_FIELDS = frozenset(

@@ -16,7 +16,6 @@ that cannot begin a JSON object always continues a call that is not complete.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -24,17 +23,12 @@ from typing import Any
 from uuid import uuid4
 
 from aki_transport.errors import InvalidResponseError
-from aki_transport.json_text import BracketScanner, is_json
+from aki_transport.json_text import is_json
 from aki_transport.messages import ToolCall, ToolCallDelta
 from aki_transport.tool_arguments import arguments_text
+from aki_transport.wire._call_arguments import ArgumentsReader
 from aki_transport.wire._chat_decoder import kept, text_or_none
 
-_EMPTY = re.compile(r"\s*(?:\{\s*\}?\s*)?")
-# DeepSeek writes its tokens with other bars, Mistral in brackets.
-_SPECIAL_TOKENS = re.compile(
-    r"(?:<[|\uFF5C][^<>|\uFF5C]{0,64}[|\uFF5C]>|</?\w{1,64}>|\[/?[A-Z_]{1,64}\]|```(?:json)?|\s)+"
-)
-_MAX_EMPTY = 64  # characters of an empty object that are held back
 _MAX_NAME = 256  # characters of a name in which the name of a tool is looked for
 _MAX_INDEX_DIGITS = 18
 _INDEX_BOUND = 10**_MAX_INDEX_DIGITS
@@ -43,143 +37,10 @@ _ADDITIONS = (
     r"[\s`\"'(\[{{]*(?:(?:\w*\s*<\|[^<>|]*\|>)+\w*\s*)?(?:(?:assistant|commentary|analysis)?\s*to=|<?function=)?"
     r"(?:[\w-]+(?:[./:]|::))*{}(?::\d*|\[\d*\]|\([^()]*\)|\s+json)?[\s`\"')\]}},>]*(?:<.*|```.*)?"
 )
-_JSON = json.JSONDecoder(strict=False)
 # Templates of models name them so, and some gateways leave it.
 _ARGUMENTS = ("arguments", "parameters", "input", "args")
 _KINDS = ("function", "custom")
 _STANDARD_FIELDS = frozenset({"index", "id", "type", "name", *_KINDS, *_ARGUMENTS})
-
-
-class ArgumentsReader:
-    """The arguments of one call, from pieces that may repeat them. Linear in their length.
-
-    Attributes:
-        is_complete: Whether a JSON object was closed. Text behind it is held back until the end.
-    """
-
-    __slots__ = ("_behind", "_held", "_other", "_parsed", "_pieces", "_scanner", "is_complete")
-
-    def __init__(self) -> None:
-        self.is_complete = False
-        self._pieces: list[str] = []
-        self._other: list[str] = []  # pieces that begin otherwise than an object
-        self._held = ""
-        self._behind: list[str] = []
-        self._scanner = BracketScanner()
-        self._parsed: Any = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there are none so far but, perhaps, an empty object."""
-        return not (self._pieces or self._other)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether arguments began and are not complete."""
-        return bool(self._pieces or self._other or self._held) and not self.is_complete
-
-    @property
-    def text(self) -> str:
-        """The arguments so far."""
-        return "".join(self._pieces)
-
-    def feed(self, piece: str) -> str:
-        """The arguments that this piece certainly adds."""
-        if not piece:
-            return ""
-        if self.is_complete:
-            is_placeholder = not self._pieces and not self._behind
-            if not is_placeholder or not piece.lstrip().startswith("{") or "}" in piece[:3]:
-                self._behind.append(piece)
-                return ""
-            self.is_complete, self._held, self._scanner = False, "", BracketScanner()
-        if self._other or (self.is_empty and not self._held.strip() and piece.lstrip()[:1] not in ("", "{")):
-            self._other.append(piece)
-            return ""
-        end = self._scanner.feed(piece)
-        if end is not None:
-            self.is_complete = True
-            if piece[end:].strip():
-                self._behind.append(piece[end:])
-            piece = piece[:end]
-        if not self._pieces:
-            # Blanks and an empty object may stand before the arguments.
-            piece = self._held + piece
-            if len(piece) <= _MAX_EMPTY and _EMPTY.fullmatch(piece):
-                self._held = piece
-                return ""
-            self._held = ""
-        self._pieces.append(piece)
-        return piece
-
-    def end(self) -> str:
-        """The rest: an empty object, another object behind the first that is no repetition, and what is no object."""
-        rest, self._held = self._held, ""
-        if self._other:
-            text, self._other = "".join(self._other), []
-            rest = _object_in(text) or rest + text
-        behind, self._behind = "".join(self._behind), []
-        if behind and not self._is_repeated(rest, behind):
-            if not self._pieces and rest and (arguments := _one_object(behind)):
-                rest = arguments
-            else:
-                rest += behind
-        if rest:
-            self._pieces.append(rest)
-        return rest
-
-    def is_repeated_by(self, piece: str) -> bool:
-        """Whether a piece behind complete arguments adds nothing to them."""
-        return self._is_repeated(self._held, piece)
-
-    def _is_repeated(self, held: str, behind: str) -> bool:
-        if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]
-        arguments = self._pieces[0] if self._pieces else held
-        position = 0
-        while True:
-            skipped = _SPECIAL_TOKENS.match(behind, position)
-            position = skipped.end() if skipped else position
-            if position == len(behind):
-                return True
-            if behind[position] != "{":  # words or a bracket too many, which say nothing of an object that is read
-                return isinstance(self._value(arguments), dict)
-            try:
-                again, end = _JSON.raw_decode(behind, position)
-            except (ValueError, RecursionError):
-                again = None
-            if again is None or (again != {} and again != self._value(arguments)):
-                rest = behind[position:]
-                return arguments.endswith(rest) or arguments.startswith(rest)
-            position = end
-
-    def _value(self, arguments: str) -> Any:
-        if self._parsed is None:
-            try:
-                self._parsed = json.loads(arguments, strict=False)
-            except (ValueError, RecursionError):
-                self._parsed = ()
-        return self._parsed
-
-
-def _one_object(text: str) -> str:
-    """The only JSON object in a text, apart from repetitions and special tokens; empty if there is something else."""
-    reader = ArgumentsReader()
-    tokens = _SPECIAL_TOKENS.match(text)
-    text = text[tokens.end() :] if tokens else text
-    object_text = reader.feed(text) or "{}" if text.startswith("{") else ""
-    return "" if not reader.is_complete or reader.end().strip("{} ") else object_text
-
-
-def _object_in(text: str) -> str:
-    """The arguments in a JSON string; none in null and in the empty list that PHP makes of an empty object."""
-    try:
-        value = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        value = text
-    if not value:
-        return "{}"
-    return _one_object(value) if isinstance(value, str) else ""
 
 
 class _Call:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from aki_transport.messages import ChatReply, ToolCall
 from aki_transport.tool_arguments import read_calls
-from aki_transport.wire._tool_calls import ArgumentsReader, ToolCallReader, offered_name
+from aki_transport.wire._call_arguments import ArgumentsReader
+from aki_transport.wire._tool_calls import ToolCallReader, offered_name
 
 EXAMPLES = int(os.environ.get("AKI_LONG_RUN", "100"))
 NAMES = ("get_weather", "add", "search")
