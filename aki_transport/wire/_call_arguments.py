@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any
 
-from aki_transport.json_text import BracketScanner
+from aki_transport.json_text import BracketScanner, is_json
 
 _EMPTY = re.compile(r"\s*(?:\{\s*\}?\s*)?")
 # DeepSeek writes its tokens with other bars, Mistral in brackets.
@@ -29,10 +29,22 @@ class ArgumentsReader:
         is_complete: Whether a JSON object was closed. Text behind it is held back until the end.
     """
 
-    __slots__ = ("_behind", "_held", "_other", "_parsed", "_pieces", "_scanner", "is_complete")
+    __slots__ = (
+        "_behind",
+        "_held",
+        "_is_cumulative",
+        "_other",
+        "_parsed",
+        "_pieces",
+        "_repeating",
+        "_scanner",
+        "is_complete",
+    )
 
     def __init__(self) -> None:
         self.is_complete = False
+        self._is_cumulative = False
+        self._repeating: list[str] = []  # pieces that may be the next ones, or all arguments so far
         self._pieces: list[str] = []
         self._other: list[str] = []  # pieces that begin otherwise than an object
         self._held = ""
@@ -68,6 +80,11 @@ class ArgumentsReader:
         if self._other or (self.is_empty and not self._held.strip() and piece.lstrip()[:1] not in ("", "{")):
             self._other.append(piece)
             return ""
+        if piece[0] == "{" or self._repeating:
+            piece = self._new_in(piece)
+        return self._take(piece)
+
+    def _take(self, piece: str) -> str:
         end = self._scanner.feed(piece)
         if end is not None:
             self.is_complete = True
@@ -86,6 +103,7 @@ class ArgumentsReader:
 
     def end(self) -> str:
         """The rest: an empty object, another object behind the first that is no repetition, and what is no object."""
+        added = self._end_repetition() if self._repeating else ""
         rest, self._held = self._held, ""
         if self._other:
             text, self._other = "".join(self._other), []
@@ -98,7 +116,45 @@ class ArgumentsReader:
                 rest += behind
         if rest:
             self._pieces.append(rest)
-        return rest
+        return added + rest
+
+    def _new_in(self, piece: str) -> str:
+        """What a piece adds if it may begin with all arguments before it; nothing while that is not certain."""
+        if self._held.strip() == "{":  # a second brace cannot follow the first
+            self._held, self._scanner, self._is_cumulative = "", BracketScanner(), True
+            return piece
+        if self._repeating:
+            last = self._repeating[-1]
+            if not piece.startswith(last):
+                pieces, self._repeating = self._repeating, []
+                if piece.lstrip()[:1] in ("", ",", "}", "]") or not is_json(last):
+                    return "".join([*pieces, piece])
+                return last[len(self.text) :] + piece  # nothing of this could follow a value
+            scanner = BracketScanner()
+            scanner.feed(last)
+            if _may_go_on(last, scanner, piece):
+                self._repeating.append(piece)
+                return ""
+            self._is_cumulative, self._repeating = True, []
+        if not self._pieces or not piece.startswith(self._pieces[0]):
+            return piece
+        so_far = self.text
+        self._pieces = [so_far]
+        if not piece.startswith(so_far):
+            return piece
+        if not self._is_cumulative and _may_go_on(so_far, self._scanner, piece):
+            self._repeating.append(piece)
+            return ""
+        self._is_cumulative = True
+        return piece[len(so_far) :]
+
+    def _end_repetition(self) -> str:
+        """What the pieces add that were held back: they are all arguments so far if only then these are JSON."""
+        pieces, self._repeating = self._repeating, []
+        new, so_far = "".join(pieces), self.text
+        if not is_json(so_far + new) and is_json(pieces[-1]):
+            new = pieces[-1][len(so_far) :]
+        return self._take(new)
 
     def is_repeated_by(self, piece: str) -> bool:
         """Whether a piece behind complete arguments adds nothing to them."""
@@ -132,6 +188,14 @@ class ArgumentsReader:
             except (ValueError, RecursionError):
                 self._parsed = ()
         return self._parsed
+
+
+def _may_go_on(so_far: str, scanner: BracketScanner, piece: str) -> bool:
+    """Whether JSON that reaches so far may go on with a piece that begins with the same object."""
+    if scanner.in_string:  # the piece's first quote would end it
+        return piece.partition('"')[2].lstrip()[:1] in ("", ",", ":", "}", "]")
+    last = so_far.rstrip()[-1:]
+    return last in (":", "[") or (last == "," and scanner.open_brackets[-1:] == ["["])
 
 
 def _one_object(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import accumulate
 from typing import Any
 
 from hypothesis import given, settings
@@ -18,6 +19,15 @@ EXAMPLES = int(os.environ.get("AKI_LONG_RUN", "100"))
 NAMES = ("get_weather", "add", "search")
 OFFERED = {name: name for name in NAMES}
 VALUES = st.dictionaries(st.text(max_size=4), st.text(max_size=6) | st.integers(-9, 9), min_size=1, max_size=3)
+# Keys that repeat and values that look like the beginning.
+NESTED = st.recursive(
+    st.sampled_from([1, "", "{", '{"', '{"a', '{"a":']),
+    lambda inner: (
+        st.dictionaries(st.sampled_from(["a", "{", "", ":", ",", '"']), inner, max_size=2) | st.lists(inner, max_size=2)
+    ),
+    max_leaves=6,
+).map(lambda value: {"a": value})
+REPEATING = '{"a":{"a":{"a":[{"a":[{"a":1}]}]}}}'
 CALLS = st.lists(st.tuples(st.sampled_from(NAMES), VALUES), min_size=1, max_size=3)
 
 
@@ -40,11 +50,16 @@ def mixtures(draw: st.DrawFn) -> tuple[list[tuple[str, dict[str, Any]]], list[li
     is_cut = ids != "new in each piece" and not repeats_name
     name_form = draw(st.sampled_from(["at once", "in pieces", "all so far"] if is_cut else ["at once"]))
     ending = draw(st.sampled_from(["", "again", "spaced", "tail", "{}", "<|im_end|>", "</tool_call>"]))
+    # All so far tells nothing from another call where each piece with a name or ID of its own may begin one.
+    is_cumulative = draw(st.booleans()) and ids != "new in each piece" and (numbering != "none" or not repeats_name)
     payloads: list[list[dict[str, Any]]] = []
     for position, (name, arguments) in enumerate(calls):
         text = json.dumps(arguments)
         names = {"at once": [name], "in pieces": _split(draw, name), "all so far": [name[:2], name]}[name_form]
-        pieces = [*[None] * (len(names) - 1), *(["{}"] if placeholder else [""]), *_split(draw, text)]
+        split = _split(draw, text)
+        if is_cumulative:
+            split = list(accumulate(split))
+        pieces = [*[None] * (len(names) - 1), *(["{}"] if placeholder else [""]), *split]
         if ending:
             behind = {"again": text, "spaced": json.dumps(arguments, indent=1), "tail": text[-3:]}.get(ending, ending)
             # Only an index tells a repetition in pieces, under the same name or a new ID, from another call.
@@ -89,11 +104,25 @@ def test_calls_come_out_of_any_mixture(drawn: tuple[list[tuple[str, dict[str, An
 @given(st.data())
 def test_ordinary_arguments_are_unchanged(data: st.DataObject):
     text = data.draw(
-        st.sampled_from(["{}", '{"a": "<|x|>{}"}', '{"a": {"a": {}}, "b": [{}]}']) | VALUES.map(json.dumps)
+        st.sampled_from(["{}", '{"a": "<|x|>{}"}', '{"a": {"a": {}}, "b": [{}]}', '{"{": "{\\"{"}', REPEATING])
+        | VALUES.map(json.dumps)
+        | NESTED.map(json.dumps)
     )
-    reader = ArgumentsReader()
-    added = [reader.feed(piece) for piece in _split(data.draw, text)]
-    assert "".join([*added, reader.end()]) == text == reader.text
+    for form, sent in (("pieces", _split(data.draw, text)), ("all so far", list(accumulate(_split(data.draw, text))))):
+        reader = ArgumentsReader()
+        added = [reader.feed(piece) for piece in sent]
+        assert "".join([*added, reader.end()]) == text == reader.text, form
+
+
+def test_pieces_that_begin_like_the_arguments_so_far_are_the_next_ones_if_that_is_json():
+    for pieces in (
+        ['{"a":', '{"a":', '{"a":', "1}}}"],
+        ['{"a":', '{"a": 1}', "}"],
+        ['{"a": [', '{"a": [2]}', "]}"],
+        ['{"', '{":1}'],
+    ):
+        reader = ArgumentsReader()
+        assert "".join([*map(reader.feed, pieces), reader.end()]) == "".join(pieces) == reader.text
 
 
 def test_arguments_that_are_something_else_are_kept():
