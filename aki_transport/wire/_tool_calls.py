@@ -10,6 +10,10 @@ Evidence for which call a piece belongs to, strongest first:
 4. A new ID with a name begins a call; without one it only labels the next piece of a call that is not complete.
 5. A name, if the last call is complete, has another name, or began in the same payload.
 
+Calls that begin under one index before any of them has arguments share these by order: pieces under a further index
+tell that calls are numbered only there, several objects under the same index are those of one call each, and a single
+one belongs to the call that began last.
+
 A name that continues that of a call without arguments to the name of a tool that was offered is a piece of it. Text
 that cannot begin a JSON object always continues a call that is not complete.
 """
@@ -23,7 +27,7 @@ from typing import Any
 from uuid import uuid4
 
 from aki_transport.errors import InvalidResponseError
-from aki_transport.json_text import is_json
+from aki_transport.json_text import BracketScanner, is_json
 from aki_transport.messages import ToolCall, ToolCallDelta
 from aki_transport.tool_arguments import arguments_text
 from aki_transport.wire._call_arguments import ArgumentsReader
@@ -89,6 +93,63 @@ class _Call:
         return not self.arguments.is_repeated_by(arguments)
 
 
+class _SharedIndex:
+    """Calls without arguments that began under one index, and the pieces of arguments under it until they are told."""
+
+    def __init__(self) -> None:
+        self.calls: list[_Call] = []
+        self.held: list[str] = []
+        self._index = 0
+
+    def add(self, index: int, before: _Call, call: _Call) -> None:
+        """Add a call that begins under the index of another."""
+        if not before.has_no_arguments or self.held:
+            return
+        if not self.calls or index != self._index:
+            self.calls, self._index = [before], index
+        self.calls.append(call)
+
+    def holds(self, index: int, arguments: str) -> bool:
+        """Whether these arguments may be those of any of the calls; they are held back then."""
+        if not self.calls or index != self._index or not all(call.has_no_arguments for call in self.calls):
+            return False
+        self.held.append(arguments)
+        return True
+
+    def is_further(self, index: int) -> bool:
+        """Whether an index is that of one of the calls, if they are numbered from the one that they share."""
+        return self._index < index < self._index + len(self.calls)
+
+    def by_index(self) -> dict[int, _Call]:
+        """The calls, numbered so."""
+        return dict(enumerate(self.calls, self._index))
+
+    def end(self, *, numbered: bool = False) -> Iterator[ToolCallDelta]:
+        """Tell the calls apart, and give them what was held back."""
+        text, calls = "".join(self.held), self.calls
+        self.calls, self.held = [], []
+        objects = [text] if numbered else _objects_in(text)
+        if len(objects) == len(calls) or numbered:
+            pairs = zip(calls, objects, strict=False)
+        else:
+            pairs = zip(calls[-1:], [text], strict=True)
+        for call, arguments in pairs:
+            if added := call.arguments.feed(arguments):
+                yield ToolCallDelta(call.position, arguments=added)
+
+
+def _objects_in(text: str) -> list[str]:
+    """The JSON objects that a text consists of; empty if there is anything else."""
+    objects = []
+    while text := text.strip():
+        end = BracketScanner().feed(text)
+        if end is None or not is_json(text[:end]):
+            return []
+        objects.append(text[:end])
+        text = text[end:]
+    return objects
+
+
 class ToolCallReader:
     """Assembles the tool calls of one answer.
 
@@ -103,6 +164,7 @@ class ToolCallReader:
         self._by_label: dict[str, _Call] = {}
         self._by_index: dict[int, _Call] = {}
         self._reused: set[int] = set()
+        self._shared = _SharedIndex()
         self._current: _Call | None = None
 
     def feed(self, pieces: Any, *, blocking: bool = False) -> tuple[ToolCallDelta, ...]:
@@ -112,14 +174,20 @@ class ToolCallReader:
         if not isinstance(pieces, list):
             raise InvalidResponseError(f"tool_calls is {type(pieces).__name__}, not a list")
         begun: set[int] = set()
-        deltas = (self._feed_one(piece, begun, blocking=blocking) for piece in pieces if piece is not None)
-        return tuple(delta for delta in deltas if delta is not None)
+        deltas: list[ToolCallDelta] = []
+        for piece in pieces:
+            if piece is not None:
+                delta = self._feed_one(piece, begun, deltas, blocking=blocking)
+                if delta is not None:
+                    deltas.append(delta)
+        return tuple(deltas)
 
     def end(self) -> tuple[ToolCallDelta, ...]:
         """What was held back of arguments, and new IDs for calls to which the service gave none."""
         return tuple(self._end())
 
     def _end(self) -> Iterator[ToolCallDelta]:
+        yield from self._shared.end()
         for call in self._calls:
             new_id = None
             if call.id is None:
@@ -132,7 +200,9 @@ class ToolCallReader:
         """The calls, in the order in which they began."""
         return tuple(ToolCall(call.id or "", call.name or "", call.arguments.text, call.extra) for call in self._calls)
 
-    def _feed_one(self, piece: Any, begun: set[int], *, blocking: bool) -> ToolCallDelta | None:
+    def _feed_one(
+        self, piece: Any, begun: set[int], deltas: list[ToolCallDelta], *, blocking: bool
+    ) -> ToolCallDelta | None:
         if not isinstance(piece, dict):
             raise InvalidResponseError(f"a tool call is {type(piece).__name__}, not an object")
         function = next((value for name in _KINDS if isinstance(value := piece.get(name), dict)), piece)
@@ -145,11 +215,13 @@ class ToolCallReader:
         if not isinstance(arguments, str):  # some services send the object itself
             arguments = arguments_text(next((v for name in _ARGUMENTS if (v := function.get(name)) is not None), ""))
         index = read_index(piece.get("index"))
+        if self._shared.calls and self._is_held(label, index, name, arguments, deltas):
+            return None
         call = None if blocking and name is not None else self._call_for(label, index, name, arguments, begun)
         if call is None:
             if not (name or label or arguments.strip()):
                 return None
-            call = self._begin(index, begun)
+            call = self._begin(index, begun, has_arguments=bool(arguments.strip()))
         self._current = call
         new_id = None
         if label is not None and call.label is None:
@@ -172,12 +244,29 @@ class ToolCallReader:
             return None
         return ToolCallDelta(call.position, new_id, new_name, added)
 
-    def _begin(self, index: int | None, begun: set[int]) -> _Call:
+    def _is_held(
+        self, label: str | None, index: int | None, name: str | None, arguments: str, deltas: list[ToolCallDelta]
+    ) -> bool:
+        """Whether a piece waits until it is known to which of the calls under one index it belongs."""
+        if name is not None:
+            if self._shared.held:
+                deltas += self._shared.end()
+            return False
+        if label is not None or index is None:
+            return False
+        if self._shared.is_further(index):
+            self._by_index.update(self._shared.by_index())
+            deltas += self._shared.end(numbered=True)
+        return self._shared.holds(index, arguments)
+
+    def _begin(self, index: int | None, begun: set[int], *, has_arguments: bool) -> _Call:
         call = _Call(len(self._calls))
         self._calls.append(call)
         if index is not None:
             if index in self._by_index:
                 self._reused.add(index)
+                if not has_arguments:
+                    self._shared.add(index, self._by_index[index], call)
             self._by_index[index] = call
         begun.add(call.position)
         return call

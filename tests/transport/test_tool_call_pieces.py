@@ -52,7 +52,15 @@ def mixtures(draw: st.DrawFn) -> tuple[list[tuple[str, dict[str, Any]]], list[li
     ending = draw(st.sampled_from(["", "again", "spaced", "tail", "{}", "<|im_end|>", "</tool_call>"]))
     # All so far tells nothing from another call where each piece with a name or ID of its own may begin one.
     is_cumulative = draw(st.booleans()) and ids != "new in each piece" and (numbering != "none" or not repeats_name)
+    # All heads first, under one index, which only the arguments number.
+    are_heads_first = draw(st.booleans()) and ids == "own" and numbering != "none" and not repeats_name
     payloads: list[list[dict[str, Any]]] = []
+    if are_heads_first:
+        payloads = [
+            [{"index": 0, "id": f"call_{position}", "function": {"name": name, "arguments": ""}}]
+            for position, (name, _) in enumerate(calls)
+        ]
+        name_form, placeholder, ids = "at once", False, "none"
     for position, (name, arguments) in enumerate(calls):
         text = json.dumps(arguments)
         names = {"at once": [name], "in pieces": _split(draw, name), "all so far": [name[:2], name]}[name_form]
@@ -67,6 +75,8 @@ def mixtures(draw: st.DrawFn) -> tuple[list[tuple[str, dict[str, Any]]], list[li
             pieces += _split(draw, behind) if is_told else [behind]
         for number, piece in enumerate(pieces):
             entry: dict[str, Any] = {"function": {"arguments": piece}}
+            if are_heads_first and number == 0:
+                continue
             if number < len(names) or repeats_name:
                 entry["function"]["name"] = names[number] if number < len(names) else name
             if numbering != "none":
