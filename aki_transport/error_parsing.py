@@ -37,6 +37,14 @@ _MAX_FIELD = 200  # characters of the name of a field
 _MAX_DEPTH = 6  # objects and lists around what an error says of a field
 _ENVELOPES = ("error", "message", "detail", "details", "errors", "fieldViolations")  # Mistral, FastAPI, Gemini
 
+_MESSAGES = (
+    *("message", "description", "detail", "msg", "errors"),
+    *("error_msg", "error_message", "errorMessage", "status_msg"),  # Baidu, Bedrock, MiniMax
+)
+_CODE_FIELDS = ("code", "error_code", "errorCode", "status_code")
+_STATUSES = ("code", "status", "status_code", "http_status_code")
+_SUCCESS = frozenset({"0", "200", "ok", "success", "true"})  # what services write into these fields of a good answer
+
 _BY_STATUS: Mapping[int, type[APIStatusError]] = {
     **dict.fromkeys((400, 405, 409, 413, 422), BadRequestError),
     401: AuthenticationError,
@@ -63,7 +71,7 @@ _CODES: Mapping[type[APIStatusError], tuple[str, ...]] = {
     ModelNotFoundError: (
         "model_not_found",
         *("model_not_available", "model_decommissioned", "invalid_model"),  # Together; Groq; Mistral, Perplexity
-        "DeploymentNotFound",  # Azure
+        "deployment_not_found",  # Azure
     ),
     NotFoundError: ("not_found_error",),
     BadRequestError: ("request_failed", "invalid_request_error", "validation"),
@@ -73,6 +81,25 @@ _CODES: Mapping[type[APIStatusError], tuple[str, ...]] = {
     ServerError: ("generation", "server_error", "internal_server_error", "api_error", "timeout_error"),
 }
 _BY_CODE = {code: cls for cls, codes in _CODES.items() for code in codes}
+# Codes and types that repeat the status where there is one, and stand for it in a stream: vLLM, Bedrock, Gemini,
+# DashScope.
+_IN_STREAMS: Mapping[str, type[APIStatusError]] = {
+    **dict.fromkeys(("unauthorized", "unauthenticated"), AuthenticationError),
+    **dict.fromkeys(("forbidden", "permission_denied", "access_denied_exception"), PermissionDeniedError),
+    **dict.fromkeys(
+        ("bad_request", "bad_request_error", "invalid_argument", "validation_exception", "invalid_parameter"),
+        BadRequestError,
+    ),
+    **dict.fromkeys(
+        ("too_many_requests", "resource_exhausted", "throttling", "throttling_exception"),
+        RateLimitError,
+    ),
+    **dict.fromkeys(
+        ("unavailable", "service_unavailable_error", "service_unavailable_exception"), ServiceUnavailableError
+    ),
+    **dict.fromkeys(("internal", "internal_error", "internal_server_exception", "model_error"), ServerError),
+    "arrearage": InsufficientCreditsError,
+}
 _STATUS_OF = {
     **{cls: status for status, cls in _BY_STATUS.items() if cls is not BadRequestError},
     ModelNotFoundError: 404,
@@ -142,7 +169,8 @@ _LETTERS: Mapping[str, tuple[type[APIStatusError], str]] = {
     "E": (NotFoundError, "the endpoint is disabled"),
 }
 _OVERFLOW_STATUSES = frozenset({200, 400, 404, 413, 422, 500})
-_MODEL_STATUSES = frozenset({400, 404, 422})
+_MODEL_STATUSES = frozenset({200, 400, 404, 422})
+_WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _STATUS = re.compile(r"[45]\d\d")
 _REQUEST_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 # Possessive, for backtracking would make a page of unclosed tags quadratic.
@@ -169,9 +197,32 @@ def error_from_payload(payload: Mapping[str, Any]) -> APIStatusError:
 
 def is_error(payload: Mapping[str, Any]) -> bool:
     """Whether an object in a successful response, or in a stream, is an error."""
-    if payload.get("error") or payload.get("object") == "error":
+    if payload.get("error") or payload.get("object") == "error" or payload.get("type") == "error":
         return True
-    return "choices" not in payload and _STATUS.fullmatch(str(payload.get("status"))) is not None
+    if "choices" in payload or payload.keys().isdisjoint(_STATUSES):  # nearly each event of a stream
+        return False
+    if any(_STATUS.fullmatch(str(payload.get(name))) for name in _STATUSES):
+        return True
+    return _is_known(payload.get("code")) and tells_failure(payload)
+
+
+def _is_known(code: Any) -> bool:
+    return isinstance(code, str) and (_plain(code) in _BY_CODE or _plain(code) in _IN_STREAMS)
+
+
+def tells_failure(payload: Mapping[str, Any]) -> bool:
+    """Whether an object that is no part of an answer has a message that may say why there is none."""
+    fields = {**payload, **_status_in(payload)}
+    code = next((fields[name] for name in _CODE_FIELDS if fields.get(name) is not None), None)
+    if str(code).lower() in _SUCCESS:
+        return False
+    return any(fields.get(name) and isinstance(fields[name], str | list) for name in _MESSAGES)
+
+
+def _status_in(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object with the status of a call that MiniMax sends with each answer."""
+    inner = [value for value in payload.values() if isinstance(value, dict) and "status_msg" in value]
+    return inner[0] if len(inner) == 1 else {}
 
 
 def _build(
@@ -252,8 +303,9 @@ def _request_id_in(body: Any) -> str | None:
 def _classify(
     status: int, message: str, code: str | None, error_type: str | None, *, refuses_model: bool
 ) -> type[APIStatusError]:
-    names = [name for name in (code, error_type) if name is not None and name in _BY_CODE]
-    by_code = next((_BY_CODE[name] for name in names if name not in _GENERIC), None)
+    known = {**_BY_CODE, **_IN_STREAMS} if status == _OK else _BY_CODE
+    names = [name for each in (code, error_type) if each is not None and (name := _plain(each)) in known]
+    by_code = next((known[name] for name in names if name not in _GENERIC), None)
     if (by_code in (None, BadRequestError, ServerError)) and status in _OVERFLOW_STATUSES and _OVERFLOW.search(message):
         return ContextOverflowError
     if by_code not in (None, BadRequestError):
@@ -264,15 +316,20 @@ def _classify(
         return ModelNotFoundError
     if by_code is not None:
         return by_code
-    if status == _BAD_REQUEST and _WRONG_KEY.search(message):
+    if status in (_OK, _BAD_REQUEST) and _WRONG_KEY.search(message):
         return AuthenticationError
-    if status == _BAD_REQUEST and _NO_CREDIT.search(message):
+    if status in (_OK, _BAD_REQUEST) and _NO_CREDIT.search(message):
         return InsufficientCreditsError
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status >= _SERVER_ERROR:
         return ServerError
-    return _BY_CODE[names[0]] if names and status == _OK else APIStatusError
+    return known[names[0]] if names and status == _OK else APIStatusError
+
+
+def _plain(name: str) -> str:
+    """A code or type as most services spell it: `InvalidApiKey`, `INVALID_API_KEY` and `invalid-api-key` are one."""
+    return _WORD_START.sub("_", name[:_MAX_FIELD]).lower().replace("-", "_").partition(".")[0]
 
 
 def _lacks_model(status: int, message: str) -> bool:
@@ -292,18 +349,21 @@ def _parse_envelope(body: Any) -> tuple[str, str | None, str | None, int | None]
     if not isinstance(body, Mapping):
         return _to_text(body), None, None, None
     inner = body.get("error")
-    fields = inner if isinstance(inner, Mapping) else body
-    message = inner if inner and not isinstance(inner, Mapping) else None
+    if isinstance(inner, Mapping) and isinstance(inner.get("error"), Mapping):  # of a service behind the service
+        inner = inner["error"]
+    fields = inner if isinstance(inner, Mapping) else {**body, **_status_in(body)}
+    message = inner if isinstance(inner, str | list) else None
     named = None
-    if isinstance(message, str) and message in _BY_CODE and fields.get("message"):
+    if isinstance(message, str) and _plain(message) in _BY_CODE and fields.get("message"):
         named, message = message, None
-    for name in ("message", "description", "detail", "msg", "errors"):
+    for name in _MESSAGES:
         message = message or fields.get(name)
     match fields:
         case {"metadata": {"raw": str(raw)}}:  # OpenRouter: what the server behind it answered
             message = f"{_to_text(message)}: {_to_text(raw)}"
-    code, error_type = named or fields.get("code"), fields.get("type") or fields.get("error_type")
-    numbers = (str(fields.get(name)) for name in ("code", "status", "status_code", "http_status_code"))
+    code = named or next((fields[name] for name in _CODE_FIELDS if isinstance(fields.get(name), str)), None)
+    error_type = fields.get("type") or fields.get("error_type")
+    numbers = (str(fields.get(name)) for name in (*_STATUSES, "error"))
     status = next((int(number) for number in numbers if _STATUS.fullmatch(number)), None)
     return (
         _to_text(message or fields),

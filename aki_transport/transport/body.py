@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
@@ -22,6 +23,7 @@ _UNPACKED = 2**20  # bytes that are unpacked at a time
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 _ANY_HEADER = 47  # zlib: gzip or zlib, by the header
 _NO_CONTENT = 204
+_SENTENCE = re.compile(r"^\w+[ \t]+\w", re.MULTILINE)  # no field has a name of two words
 
 
 def read_body(response: httpx.Response) -> bytes:
@@ -86,7 +88,7 @@ def _is_stream(response: httpx.Response) -> bool:
 
 def _last_event(events: EventDecoder, response: httpx.Response) -> list[Payload]:
     last = events.end()
-    if events.start and "event-stream" not in _media_type(response):
+    if events.start and ("event-stream" not in _media_type(response) or _SENTENCE.search(events.start)):
         raise InvalidResponseError(f"the answer is no stream of events: {events.start!r}")
     return last
 

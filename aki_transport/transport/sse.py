@@ -17,7 +17,8 @@ class EventDecoder:
     It follows the WHATWG's rules: lines end with CR, LF or CRLF; a line that begins with a colon is a comment; several
     `data` lines are joined by LF; an event without data is none. `id` and `retry` are of no use here. A last event
     without the empty line behind it counts, for some services leave that line out. Beyond the rules, an error counts as
-    an event if it stands in a field `error`, as llama.cpp sent it until 2025, or in no field, as Lemonade sends it.
+    an event if it stands in a field `error`, as llama.cpp sent it until 2025, and so does an object in no field, as
+    Lemonade sends its errors, in one line or several.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class EventDecoder:
         self.start = ""
         """The beginning of a stream that has had no event yet."""
         self._has_events = False
+        self._is_bare = False  # whether the data stands in no field
 
     def feed(self, chunk: bytes) -> list[Payload]:
         """The events that end in this chunk; `InvalidResponseError` if one is larger than is taken."""
@@ -71,12 +73,20 @@ class EventDecoder:
                 self._data.append(value.removeprefix(" "))
             elif name == "event":
                 self._event = value.removeprefix(" ")
-            elif name in ("error", '{"error"'):
+            elif name == "error":
                 self._event = "error"
-                self._data.append(line if name != "error" else value.removeprefix(" "))
+                self._data.append(value.removeprefix(" "))
+            elif line[0] == "{" or self._is_bare:
+                if line[0] == "{" and self._is_bare and self._data[-1].endswith("}"):
+                    self._dispatch(events)
+                self._is_bare = True
+                self._data.append(line)
             return
+        self._dispatch(events)
+
+    def _dispatch(self, events: list[Payload]) -> None:
         data = self._data[0] if len(self._data) == 1 else "\n".join(self._data)
         if data:
             events.append(Payload(self._event or "message", data))
             self._has_events, self.start = True, ""
-        self._event, self._data, self._event_size = "", [], 0
+        self._event, self._data, self._event_size, self._is_bare = "", [], 0, False

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from aki_transport.error_parsing import error_from_payload
+from aki_transport.error_parsing import error_from_payload, tells_failure
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
 from aki_transport.messages import (
@@ -23,7 +23,14 @@ from aki_transport.messages import (
 from aki_transport.tool_arguments import arguments_text
 from aki_transport.transport import Payload
 from aki_transport.wire._call_arguments import ArgumentsReader
-from aki_transport.wire._chat_decoder import AnswerDecoder, kept, read_usage, text_or_none, tool_names
+from aki_transport.wire._chat_decoder import (
+    AnswerDecoder,
+    joined_delta,
+    kept,
+    read_usage,
+    text_or_none,
+    unwrapped,
+)
 from aki_transport.wire._pieces import merged_fields
 from aki_transport.wire._tool_calls import offered_name, unique_id
 
@@ -41,11 +48,9 @@ class AnthropicDecoder(AnswerDecoder):
         super().__init__(request, headers, **options)
         self._id: str | None = None
         self._details: dict[str, Any] = {}
-        self._last: Mapping[str, Any] = {}
         self._blocks: list[_Block] = []
         self._by_index: dict[int, _Block] = {}
         self._call_count = 0
-        self._names = tool_names(request)
         self._call_ids: set[str] = set()
 
     def feed(self, payload: Payload) -> ChatDelta | None:
@@ -53,6 +58,9 @@ class AnthropicDecoder(AnswerDecoder):
         chunk = self._parse(*payload)
         if chunk is None:
             return None
+        if "type" not in chunk:
+            chunk = unwrapped(unwrapped(chunk, "type"), "content")
+            chunk = {"type": "message", **chunk} if isinstance(chunk.get("content"), list) else chunk
         self._last = chunk
         match chunk.get("type"):
             case "content_block_delta":
@@ -74,7 +82,11 @@ class AnthropicDecoder(AnswerDecoder):
                 return self._on_message(chunk)
             case "error":
                 raise error_from_payload(chunk)
-            case _ if payload.event == "body":
+            case _ if payload.event != "body":
+                self._note_stray(chunk)
+            case _ if tells_failure(chunk):
+                raise error_from_payload(chunk)
+            case _:
                 raise InvalidResponseError(f"the answer is no message: {str(chunk)[:MAX_SHOWN]}")
         return None  # pings and unknown events carry nothing
 
@@ -82,8 +94,11 @@ class AnthropicDecoder(AnswerDecoder):
         return "The model refused to answer." if self._finish == "refusal" else ""
 
     def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
+        written = () if self._call_count else self._think.calls
+        blocks = [{"type": "tool_use", "name": name, "input": arguments} for name, arguments in written]
+        begun = [self._on_block_start({}, None, block) for block in blocks]
         open_blocks = [block for block in self._blocks if block.is_call or not block.is_ended]
-        deltas = [delta for block in open_blocks if (delta := self._on_block_stop({}, block))]
+        deltas = [delta for delta in (*begun, *(self._on_block_stop({}, block) for block in open_blocks)) if delta]
         self._held_content = tuple(part for delta in deltas for part in delta.parts)
         return self._refusal(), tuple(call for delta in deltas for call in delta.tool_calls)
 
@@ -101,10 +116,8 @@ class AnthropicDecoder(AnswerDecoder):
                 deltas += () if delta is None else (delta,)
         self._on_message_delta(message, message.get("usage"))
         self.finished = self.complete = True
-        text = "".join(delta.text for delta in deltas)
-        reasoning = "".join(delta.reasoning for delta in deltas)
-        calls = tuple(call for delta in deltas for call in delta.tool_calls)
-        return ChatDelta(text, reasoning, "", calls, None, message, self._content()) if deltas else None
+        joined = joined_delta(deltas, message)
+        return None if joined is None else joined._replace(parts=self._content())
 
     def _on_message_start(self, message: Any) -> None:
         if not isinstance(message, dict):

@@ -14,6 +14,7 @@ from typing import Any
 from aki_transport.json_text import BracketScanner, is_json
 
 _EMPTY = re.compile(r"\s*(?:\{\s*\}?\s*)?")
+_CLOSED = re.compile(r"\s*\{\s*\}")
 # DeepSeek writes its tokens with other bars, Mistral in brackets.
 _SPECIAL_TOKENS = re.compile(
     r"(?:<[|\uFF5C][^<>|\uFF5C]{0,64}[|\uFF5C]>|</?\w{1,64}>|\[/?[A-Z_]{1,64}\]|```(?:json)?|\s)+"
@@ -73,7 +74,7 @@ class ArgumentsReader:
             return ""
         if self.is_complete:
             is_placeholder = not self._pieces and not self._behind
-            if not is_placeholder or not piece.lstrip().startswith("{") or "}" in piece[:3]:
+            if not is_placeholder or not piece.lstrip().startswith("{") or _CLOSED.match(piece):
                 self._behind.append(piece)
                 return ""
             self.is_complete, self._held, self._scanner = False, "", BracketScanner()

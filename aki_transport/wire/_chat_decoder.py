@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from math import isfinite
 from typing import Any
 
-from aki_transport.error_parsing import error_from_payload, is_error, request_id_of
+from aki_transport.error_parsing import error_from_payload, is_error, request_id_of, tells_failure
 from aki_transport.errors import InvalidResponseError, ModelLimitWarning, ServerError, StreamInterruptedError
 from aki_transport.json_text import parse_json, shown
 from aki_transport.messages import (
@@ -96,9 +96,12 @@ class AnswerDecoder:
         self._held_content: tuple[Part, ...] = ()
         self._in_parts = 0  # how many of `_texts` stand in `_parts`
         self._on_unopened = on_unopened_reasoning
-        self._think = ThinkSplitter(may_be_unopened=stream and holds_unopened_reasoning)
+        self._names = tool_names(request) if request.tools else {}
+        self._think = ThinkSplitter(may_be_unopened=stream and holds_unopened_reasoning, names=self._names)
         self._finish: str | None = None
         self._broken: str | None = None
+        self._last: Mapping[str, Any] = {}  # the last payload
+        self._stray: Mapping[str, Any] | None = None  # one that is no part of an answer and may tell why
 
     @property
     def text(self) -> str:
@@ -107,6 +110,8 @@ class AnswerDecoder:
 
     def end(self) -> ChatDelta:
         """The last delta: what was held back, and the complete reply."""
+        if self._stray is not None and self._stray is self._last and self._finish is None and not self._is_stopped:
+            raise error_from_payload(self._stray)
         if not self.complete and not self._is_stopped:
             raise StreamInterruptedError("the stream ended before the answer was complete", partial_text=self.text)
         text, reasoning = self._think.flush()
@@ -177,6 +182,11 @@ class AnswerDecoder:
         if event == "error" or is_error(payload):
             raise error_from_payload(payload)
         return payload
+
+    def _note_stray(self, payload: Mapping[str, Any]) -> None:
+        """Keep what may tell, in the words of a service, why the rest of the answer is missing."""
+        if tells_failure(payload):
+            self._stray = payload
 
     def _note_model(self, model: Any) -> None:
         if model and model != self._model and isinstance(model, str):
@@ -280,6 +290,31 @@ class AnswerDecoder:
             "usage": {**usage_fields, **tokens} or None,
             "choices": [{"index": 0, "finish_reason": self._finish_reason()}],
         }
+
+
+def joined_delta(deltas: Iterable[ChatDelta | None], payload: Mapping[str, Any] | None) -> ChatDelta | None:
+    """One delta out of those of one payload; None if there is none."""
+    there = [delta for delta in deltas if delta is not None]
+    if not there:
+        return None
+    has_parts = any(delta.parts for delta in there)
+    return ChatDelta(
+        "".join(delta.text for delta in there),
+        "".join(delta.reasoning for delta in there),
+        "".join(delta.refusal for delta in there),
+        tuple(call for delta in there for call in delta.tool_calls),
+        there[-1].reply,
+        payload,
+        tuple(part for delta in there for part in delta.parts or (Text(delta.text),)) if has_parts else (),
+    )
+
+
+def unwrapped(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The payload without an object around it, as some gateways put one around an object that has this field."""
+    inner = [value for value in payload.values() if isinstance(value, dict) and name in value]
+    if len(inner) != 1:
+        return payload
+    return {**{key: value for key, value in payload.items() if value is not inner[0] and key != name}, **inner[0]}
 
 
 def _is_empty(reply: ChatReply) -> bool:

@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aki_transport.error_parsing import error_from_payload
+from aki_transport.error_parsing import error_from_payload, tells_failure
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import MAX_SHOWN
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Part, RawBlock, Text, ToolCallDelta
 from aki_transport.reasoning import FIELD, from_blocks
 from aki_transport.transport import Payload
-from aki_transport.wire._chat_decoder import AnswerDecoder, kept, read_usage, text_or_none, tool_names
+from aki_transport.wire._chat_decoder import (
+    AnswerDecoder,
+    joined_delta,
+    kept,
+    read_usage,
+    text_or_none,
+    unwrapped,
+)
+from aki_transport.wire._choices import ChoiceReader
 from aki_transport.wire._pieces import merged_fields
-from aki_transport.wire._tool_calls import ToolCallReader, read_index
+from aki_transport.wire._tool_calls import ToolCallReader
 
 # Fields that are read here; all others are kept as they are.
 _ANSWER_FIELDS = frozenset({"id", "object", "model", "choices", "usage", "system_fingerprint"})
-_CHOICE_FIELDS = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
+_EVENT_FIELDS = frozenset({"index", "delta", "finish_reason", "logprobs"})
+_CALLS = ("tool_calls", "function_call")
+_CHOICE_FIELDS = _EVENT_FIELDS | {"message", "text", *_CALLS}
 _MESSAGE_FIELDS = frozenset(
     {"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls", "function_call"}
 )
@@ -30,18 +40,16 @@ class OpenAIDecoder(AnswerDecoder):
         super().__init__(request, headers, **options)
         self._request = request
         self._refusals: list[str] = []
-        self._calls = ToolCallReader(tool_names(request))
+        self._calls = ToolCallReader(self._names)
         self._logprobs: list[Any] = []
         self._first: Mapping[str, Any] = {}
-        self._last: Mapping[str, Any] = {}
         self._choice: Mapping[str, Any] = {}
         self._fields: dict[str, Any] = {}
         self._choice_fields: dict[str, Any] = {}
         self._message_pieces: list[Mapping[str, Any]] = []
         self._message_names: set[str] = set()  # of all these pieces; looking through them again takes quadratic time
         self._reasoning_field: str | None = None
-        self._index: int | None = None
-        self._others: dict[int, list[Mapping[str, Any]]] = {}
+        self._choices = ChoiceReader(several=_asks_for_several(request))
 
     def feed(self, payload: Payload) -> ChatDelta | None:
         """The delta in this payload, if any."""
@@ -52,40 +60,42 @@ class OpenAIDecoder(AnswerDecoder):
         chunk = self._parse(event, data)
         if chunk is None:
             return None
+        choices = chunk.get("choices")
+        if not choices:
+            chunk = unwrapped(chunk, "choices")
+            choices = chunk.get("choices")
         self._note_model(chunk.get("model"))
         if chunk.get("usage"):
             self._update_usage(chunk["usage"])
         self._first = self._first or chunk
         self._last = chunk
         self._fields.update(chunk)
-        choice = self._first_choice(chunk, event)
-        if event == "body":
-            self.complete = True
-        return None if choice is None else self._read_choice(choice, chunk, event)
+        pieces = self._choices.whole(choices) if event == "body" else self._choices.feed(choices)
+        if len(pieces) == 1:
+            self.complete = self.complete or event == "body"
+            return self._read_choice(pieces[0], chunk, event)
+        if not choices:
+            self._on_no_choices(chunk, event)
+        return joined_delta([self._read_choice(piece, chunk, event) for piece in pieces], chunk)
+
+    def end(self) -> ChatDelta:
+        """The last delta, with the choices that waited for another one."""
+        waiting = [self._read_choice(choice, self._last, "message") for choice in self._choices.end()]
+        last = super().end()
+        return (joined_delta([*waiting, last], last.raw) or last) if waiting else last
+
+    def _on_no_choices(self, chunk: Mapping[str, Any], event: str) -> None:
+        if event != "body":
+            self._note_stray(chunk)
+        elif tells_failure(chunk):
+            raise error_from_payload(chunk)
+        else:
+            raise InvalidResponseError(f"the answer has no choices: {str(chunk)[:MAX_SHOWN]}")
 
     def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
-        return "", self._calls.end()
-
-    def _first_choice(self, chunk: Mapping[str, Any], event: str) -> Mapping[str, Any] | None:
-        """The piece of the first choice; those of others, which `n` asks for, are collected."""
-        choices = chunk.get("choices")
-        if isinstance(choices, list) and len(choices) == 1 and isinstance(choices[0], dict):
-            only: Mapping[str, Any] = choices[0]
-            number = only.get("index")
-            if number is not None and number == self._index:  # nearly each event of a stream
-                return only
-        pieces = [_with_index(*each) for each in enumerate(choices if isinstance(choices, list) else ())]
-        if self._index is None and pieces:
-            self._index = min(index for index, _ in pieces)
-        first = None
-        for index, choice in pieces:
-            if index != self._index:
-                self._others.setdefault(index, []).append(choice)
-            elif first is None:
-                first = choice
-        if event == "body" and first is None:
-            raise InvalidResponseError(f"the answer has no choices: {str(chunk)[:MAX_SHOWN]}")
-        return first
+        calls = () if self._calls.has_begun else self._think.calls
+        written = [{"function": {"name": name, "arguments": arguments}} for name, arguments in calls]
+        return "", (*self._calls.feed(written, blocking=True), *self._calls.end())
 
     def _read_choice(self, choice: Mapping[str, Any], chunk: Mapping[str, Any], event: str) -> ChatDelta | None:
         self._choice = choice
@@ -98,8 +108,8 @@ class OpenAIDecoder(AnswerDecoder):
             self._finish = finish if isinstance(finish, str) else self._finish
             self.complete = True
         delta = choice.get("delta")
-        if delta is None:
-            delta = self._new_in_message(choice, chunk)
+        if not delta or not _EVENT_FIELDS.issuperset(choice):
+            delta = self._delta_in(choice, chunk)
         if not delta or not isinstance(delta, dict):
             return None
         if not _MESSAGE_FIELDS.issuperset(delta) and (fields := kept(delta, _MESSAGE_FIELDS)):
@@ -126,18 +136,33 @@ class OpenAIDecoder(AnswerDecoder):
             return ChatDelta(text, reasoning, refusal, deltas, None, chunk, parts)
         return None
 
+    def _delta_in(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> Any:
+        """What a choice adds, of which services write some beside the delta: a message in its place, calls, a text."""
+        delta, message = choice.get("delta"), choice.get("message")
+        if not delta:
+            delta = {"content": choice.get("text")} if message is None else self._new_in_message(choice, chunk)
+            message = None
+        if not isinstance(delta or {}, dict):
+            return delta
+        calls = {}
+        for name in _CALLS:
+            beside = [each[name] for each in (delta, message, choice) if isinstance(each, dict) and each.get(name)]
+            if beside:
+                calls[name] = beside[0]
+        return {**(delta or {}), **calls}
+
     def _new_in_message(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> Any:
         """The message in place of a delta; what is new in it, if it repeats what came before, as MiniMax's does."""
-        message = choice.get("message")
-        if message is None or "delta" in choice:
-            return message
+        message = choice["message"]
         is_piece = chunk.get("object") == "chat.completion.chunk"
-        self.complete = self.complete or not is_piece
+        is_instead = "delta" not in choice
+        self.complete = self.complete or (is_instead and not is_piece)
         if not isinstance(message, dict):
             return message
-        if not is_piece and self._first.get("object") == "chat.completion.chunk":
-            seen = {"content": self._texts, "reasoning": self._reasonings, "refusal": self._refusals}
-            seen["reasoning_content"] = self._reasonings
+        if not is_instead or (not is_piece and self._first.get("object") == "chat.completion.chunk"):
+            seen: dict[str, Any] = {"content": self._texts, "refusal": self._refusals}
+            seen["reasoning"] = seen["reasoning_content"] = self._reasonings
+            seen["tool_calls"] = seen["function_call"] = self._calls.has_begun
             return {name: value for name, value in message.items() if not seen.get(name, name in self._message_names)}
         so_far, content = self.text, message.get("content")
         if so_far and isinstance(content, str) and content.startswith(so_far):
@@ -198,6 +223,8 @@ class OpenAIDecoder(AnswerDecoder):
         return text, reasoning, tuple(parts)
 
     def _reply(self) -> ChatReply:
+        if not (self._choice or self._empty_is_failure):
+            raise InvalidResponseError(f"the stream has no choices: {str(self._last)[:MAX_SHOWN]}")
         self._usage = self._usage or _usage_in(self._choice_fields) or _usage_in(self._fields.get("x_groq")) or {}
         extra = merged_fields(self._message_pieces)
         blocks = from_blocks(extra.pop(FIELD, None))
@@ -223,7 +250,7 @@ class OpenAIDecoder(AnswerDecoder):
     def _merged_others(self) -> list[dict[str, Any]]:
         """The further choices, each as a blocking answer has it."""
         choices = []
-        for _, pieces in sorted(self._others.items()):
+        for _, pieces in sorted(self._choices.others.items()):
             logprobs = _merged_logprobs([piece["logprobs"] for piece in pieces if piece.get("logprobs")])
             choice = merged_fields([{**piece, "logprobs": None} for piece in pieces])
             message = choice.pop("delta", None) or choice.get("message") or {}
@@ -244,11 +271,9 @@ class OpenAIDecoder(AnswerDecoder):
         return {**self._last, "model": self._served_model(), "usage": usage, "choices": choices}
 
 
-def _with_index(position: int, choice: Any) -> tuple[int, Mapping[str, Any]]:
-    if not isinstance(choice, dict):
-        raise InvalidResponseError(f"a choice is {type(choice).__name__}, not an object")
-    index = read_index(choice.get("index"))
-    return position if index is None else index, choice
+def _asks_for_several(request: ChatRequest) -> bool:
+    """Whether the request asks for more than one choice."""
+    return {**request.fields, **request.extra_body}.get("n") not in (None, 1)
 
 
 def _parts(content: Any) -> Iterator[Text | RawBlock | str]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from aki_transport.wire._harmony import HarmonySplitter, may_begin
 
 # What templates write around reasoning: most of them, EXAONE and Gemma, Seed, Mistral, Kimi, Gemma 4, MedGemma,
 # OpenThinker.
@@ -43,15 +47,18 @@ def split_unopened(text: str) -> tuple[str, str] | None:
 class ThinkSplitter:
     """Splits text that arrives in pieces into answer and reasoning.
 
-    Only a tag at the very start opens reasoning. With `may_be_unopened`, other text is held back until its end is seen,
+    Only a tag at the very start opens reasoning; marks of the harmony format there are read by `HarmonySplitter`, with
+    the `names` of the tools that were offered. With `may_be_unopened`, other text is held back until its end is seen,
     or the end of the text.
 
     Attributes:
         is_past: Whether all text that follows belongs to the answer.
     """
 
-    def __init__(self, *, may_be_unopened: bool = False) -> None:
+    def __init__(self, *, may_be_unopened: bool = False, names: Mapping[str, str] = MappingProxyType({})) -> None:
         self.may_be_unopened = may_be_unopened
+        self._names = names
+        self._harmony: HarmonySplitter | None = None
         self.was_unopened = False
         self.is_past = False
         self._state = "start"
@@ -64,15 +71,20 @@ class ThinkSplitter:
         """The answer text and the reasoning that are certain now."""
         if self.is_past or not text:
             return text, ""
+        if self._harmony is not None:
+            return self._harmony.feed(text)
         if self._state == "unopened":
             return self._hold(text)
         held = self._held + text
         self._held = ""
         if self._state == "start":
             start = held.lstrip()
-            if any(len(start) < len(tag) and tag.startswith(start) for tag in _CLOSINGS):
+            if any(len(start) < len(tag) and tag.startswith(start) for tag in _CLOSINGS) or may_begin(start) is None:
                 self._held = held
                 return "", ""
+            if may_begin(start):
+                self._harmony = HarmonySplitter(self._names)
+                return self._harmony.feed(start)
             opening = _OPENING.match(start)
             if opening is None:
                 self._state, self.is_past = "unopened", not self.may_be_unopened
@@ -93,6 +105,11 @@ class ThinkSplitter:
         self.is_past = bool(answer)
         return answer, ""
 
+    @property
+    def calls(self) -> list[tuple[str, str]]:
+        """Name and arguments of each call in the text."""
+        return [] if self._harmony is None else self._harmony.calls
+
     def _hold(self, text: str) -> tuple[str, str]:
         self._unopened.append(text)
         end = self._tail + text
@@ -110,6 +127,8 @@ class ThinkSplitter:
 
     def flush(self) -> tuple[str, str]:
         """The answer text and the reasoning that are still held back when the text has ended."""
+        if self._harmony is not None:
+            return self._harmony.flush()
         if self._unopened:
             return "".join(self._unopened), ""
         held, self._held = self._held, ""

@@ -126,15 +126,15 @@ class _SharedIndex:
 
     def end(self, *, numbered: bool = False) -> Iterator[ToolCallDelta]:
         """Tell the calls apart, and give them what was held back."""
-        text, calls = "".join(self.held), self.calls
+        pieces, calls = self.held, self.calls
         self.calls, self.held = [], []
-        objects = [text] if numbered else _objects_in(text)
-        if len(objects) == len(calls) or numbered:
-            pairs = zip(calls, objects, strict=False)
+        objects = _objects_in("".join(pieces))
+        if len(objects) == len(calls) and not numbered:
+            given = [(call, [arguments]) for call, arguments in zip(calls, objects, strict=True)]
         else:
-            pairs = zip(calls[-1:], [text], strict=True)
-        for call, arguments in pairs:
-            if added := call.arguments.feed(arguments):
+            given = [(calls[0 if numbered else -1], pieces)] if pieces else []
+        for call, arguments in given:
+            if added := "".join(map(call.arguments.feed, arguments)):
                 yield ToolCallDelta(call.position, arguments=added)
 
 
@@ -166,6 +166,11 @@ class ToolCallReader:
         self._reused: set[int] = set()
         self._shared = _SharedIndex()
         self._current: _Call | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is any call so far."""
+        return bool(self._calls)
 
     def feed(self, pieces: Any, *, blocking: bool = False) -> tuple[ToolCallDelta, ...]:
         """The deltas in one payload's `tool_calls`; positions count from 0 in the order in which calls begin."""

@@ -16,6 +16,7 @@ from tests.scenarios import (
     framing,
     inner_errors,
     models,
+    odd_shapes,
     overflow,
     reasoning,
     refusals,
@@ -54,5 +55,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     *tool_calls.ROWS,
     *tool_pieces.ROWS,
     *tool_arguments.ROWS,
+    *odd_shapes.ROWS,
 )
 ERRORS: tuple[Scenario, ...] = (*refusals.ROWS, *statuses.ROWS, *overflow.ROWS)

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.scenarios.table import HELLO, HELLO_REPLY, HELLO_STREAM, ROLE, Fails, Scenario, chunk, in_stream, reply
+from tests.scenarios.table import (
+    COUNT,
+    HELLO,
+    HELLO_REPLY,
+    HELLO_STREAM,
+    ROLE,
+    STOP,
+    Fails,
+    Scenario,
+    chunk,
+    in_stream,
+    reply,
+)
 from tests.script_server import json_answer, sse
 
 
@@ -157,4 +169,106 @@ ERROR_AMID = (
     ),
 )
 
-ROWS = (*ERROR_FIRST, *ERROR_AMID)
+_OTHER_FORMS: tuple[tuple[str, dict[str, Any], str, int], ...] = (
+    # DashScope (QwenLM/Qwen-Agent qwen_agent/llm/qwen_dashscope.py): code and message at the top, in its own spelling.
+    ("of-dashscope", {"code": "InvalidApiKey", "message": "No such key", "request_id": "1"}, "AuthenticationError", 1),
+    # DashScope (QwenLM/Qwen-Agent qwen_agent/llm/qwen_dashscope.py): what passes is asked again.
+    ("of-dashscope-busy", {"code": "Throttling.RateQuota", "message": "Slow down"}, "RateLimitError", 3),
+    # FastAPI (fastapi/fastapi fastapi/exceptions.py): a detail.
+    ("detail", {"detail": "Worker died"}, "APIStatusError", 1),
+    # Anthropic (anthropics/anthropic-sdk-typescript#998): a type at the top.
+    (
+        "of-anthropic",
+        {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
+        "ServiceUnavailableError",
+        3,
+    ),
+    # SGLang (sgl-project/sglang python/sglang/srt/entrypoints/openai/protocol.py): an object with a type and no status.
+    ("of-sglang", {"object": "error", "message": "Bad top_p", "type": "BadRequestError"}, "BadRequestError", 1),
+    # MiniMax (edenai/edenai-apis#360): the status of the call in an object of its own.
+    (
+        "of-minimax",
+        {"id": "1", "choices": None, "base_resp": {"status_code": 1004, "status_msg": "login fail: invalid api key"}},
+        "AuthenticationError",
+        1,
+    ),
+    # Qianfan (langchain-ai/langchain libs/community): names with a prefix.
+    ("of-qianfan", {"error_code": 17, "error_msg": "Daily limit reached"}, "APIStatusError", 1),
+    # Cloudflare (cloudflare/workers-sdk packages/wrangler/src/cfetch/internal.ts): a list of errors.
+    (
+        "of-cloudflare",
+        {"success": False, "errors": [{"code": 7009, "message": "Upstream died"}], "result": None},
+        "APIStatusError",
+        1,
+    ),
+    # Not seen in public: a flag and a message, and a status for the error.
+    ("flag", {"error": True, "message": "Worker died", "status": 503}, "ServiceUnavailableError", 3),
+    # Not seen in public: a service behind a service says it.
+    ("twice", {"error": {"error": {"message": "Slow down", "code": 429}}}, "RateLimitError", 3),
+)
+
+
+def _words(value: Any) -> str:
+    """The service's message in any of these forms."""
+    match value:
+        case {"message": str(text)} | {"detail": str(text)} | {"status_msg": str(text)} | {"error_msg": str(text)}:
+            return text
+        case {"error": inner} | {"base_resp": inner} | {"errors": [inner]}:
+            return _words(inner)
+    raise AssertionError(value)
+
+
+OTHER_FORMS = (
+    *(
+        _first(f"error-{name}", cls, _words(error), body=error, requests=requests)
+        for name, error, cls, requests in _OTHER_FORMS
+    ),
+    *(_amid(f"error-amid-text-{name}", error, cls, _words(error)) for name, error, cls, _ in _OTHER_FORMS),
+    # Not seen in public: the terminator behind such an error does not make the answer complete.
+    in_stream(
+        "error-detail-then-done",
+        sse(ROLE, chunk("Hel"), {"detail": "Worker died"}),
+        _says("APIStatusError", "Worker died"),
+    ),
+    # Not seen in public: words amid an answer that goes on are no error.
+    in_stream(
+        "message-amid-text",
+        sse(
+            {"message": "You are next", "status": "queued"},
+            ROLE,
+            chunk("Hel"),
+            {"message": "still here"},
+            chunk("lo"),
+            STOP,
+            COUNT,
+        ),
+        HELLO,
+    ),
+    # Not seen in public: `event: error` whose data is text, behind some of the answer.
+    in_stream(
+        "error-amid-text-event-text",
+        sse(ROLE, chunk("Hel"), b"event: error\ndata: Worker died\n\n", done=False),
+        _says("APIStatusError", "Worker died"),
+    ),
+    # Lemonade (lemonade-sdk/lemonade#2826): JSON without any field's name, here in several lines, or without `error`.
+    *(
+        in_stream(
+            f"error-without-a-field-{name}",
+            sse(ROLE, chunk("Hel"), line, done=False),
+            _says("APIStatusError", "Worker died"),
+        )
+        for name, line in (
+            ("in-lines", b'{\n  "error": {\n    "message": "Worker died"\n  }\n}\n\n'),
+            ("as-detail", b'{"detail": "Worker died"}\n\n'),
+            ("spaced", b'{ "error" : "Worker died" }'),
+        )
+    ),
+    # Not seen in public: a stream of events in name, and words of a proxy in fact.
+    in_stream(
+        "text-in-place-of-events",
+        sse(b"upstream connect error\n", done=False),
+        _says("InvalidResponseError", "upstream connect error"),
+    ),
+)
+
+ROWS = (*ERROR_FIRST, *ERROR_AMID, *OTHER_FORMS)

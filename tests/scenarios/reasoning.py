@@ -16,6 +16,9 @@ def _inline(name: str, said: str, /, *pieces: str, **expect: Any) -> Scenario:
 
 _HM = chunk(reasoning_content="hm, ")
 _YES = chunk(reasoning_content="yes")
+_HARMONY = "<|channel|>analysis<|message|>hm, yes<|end|><|start|>assistant<|channel|>final<|message|>Hello"
+_ABOUT_MARKS = "The marks are <|end|>, `<|channel|>final<|message|` and <|start|>."
+
 
 ROWS = (
     *(
@@ -116,6 +119,36 @@ ROWS = (
         "Write <think>x</think> so.",
         *("Write <thi", "nk>x</think> so."),
         text="Write <think>x</think> so.",
+    ),
+    # gpt-oss behind several servers (ml-explore/mlx-lm#1867): the marks of its format are left in the text.
+    _inline(
+        "harmony",
+        _HARMONY,
+        *(_HARMONY[at : at + 7] for at in range(0, len(_HARMONY), 7)),
+        text="Hello",
+        reasoning="hm, yes",
+    ),
+    # The same (scouzi1966/maclocal-api#121), with all marks: the one that ends the answer, too.
+    _inline("harmony-with-every-mark", f"<|start|>assistant{_HARMONY}<|return|>", text="Hello", reasoning="hm, yes"),
+    # The same (Augustas11/macprovider#743): the maximum output is reached before the answer begins.
+    Scenario(
+        "harmony-cut",
+        replied(_HARMONY.partition("<|end|>")[0], finish="length"),
+        streamed(*_HARMONY.partition("<|end|>")[0], finish="length"),
+        Expect(reasoning="hm, yes", finish_reason="length", warns="ModelLimitWarning"),
+    ),
+    # TensorRT-LLM (NVIDIA/TensorRT-LLM#9256): words to the user in a channel between the two.
+    _inline("harmony-commentary", "<|channel|>commentary<|message|>Hello<|end|>", text="Hello"),
+    # Not seen in public: an answer about these marks.
+    _inline("harmony-as-a-subject", _ABOUT_MARKS, *_ABOUT_MARKS, text=_ABOUT_MARKS),
+    # Not seen in public: the same in the format itself.
+    _inline("harmony-as-its-own-subject", f"<|channel|>final<|message|>{_ABOUT_MARKS}", text=_ABOUT_MARKS),
+    # Not seen in public: an answer that begins with such a mark and goes on in words.
+    _inline(
+        "harmony-begun-only",
+        "<|channel|>analysis is a mark.",
+        *("<|chan", "nel|>analysis", " is a mark."),
+        text="<|channel|>analysis is a mark.",
     ),
     # Not seen in public: only the first block is reasoning.
     _inline(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aki_transport import errors
 from aki_transport.error_parsing import error_from_response
-from aki_transport.messages import ChatDelta, ChatReply, RawBlock, ReasoningBlock, ToolCall, Usage
+from aki_transport.messages import ChatDelta, ChatReply, RawBlock, ReasoningBlock, Tool, ToolCall, Usage
 from aki_transport.transport import Payload
 from aki_transport.wire import anthropic
 from tests.growth import grows_with_its_size
@@ -81,6 +81,7 @@ def pieces(*arguments: str, index: Any = 0) -> tuple[dict[str, Any], ...]:
 HELLO = {"text": "Hello"}
 ONE_CALL = {"tool_calls": (CALLED,)}
 WITH_INPUT = begin(0, {**CALL, "input": PARIS})
+HARMONY = "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>final<|message|>Hello"
 # Events between the beginning and the end of a stream, and what the reply has of them.
 # fmt: off
 ODDITIES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
@@ -112,6 +113,9 @@ ODDITIES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "arguments at the start and an empty object": ([WITH_INPUT, *pieces("", "{}"), stop()], ONE_CALL),
     "arguments as an object": ([begin(0, CALL), grow(0, "input_json", partial_json=PARIS), stop()], ONE_CALL),
     "arguments at the start as text": ([begin(0, {**CALL, "input": '{"city": "Paris"}'}), stop()], ONE_CALL),
+    "all arguments so far in each piece": (
+        [begin(0, CALL), *pieces(*(json.dumps(PARIS)[:end] for end in (1, 5, 9, 12, 17))), stop()], ONE_CALL
+    ),
     "no arguments": ([begin(0, CALL), *pieces(""), stop()], {"tool_calls": (replace(CALLED, arguments=""),)}),
     "interleaved calls": ([
         begin(0, text("")), begin(1, CALL), begin(2, {**CALL, "id": "toolu_2"}),
@@ -140,6 +144,13 @@ ODDITIES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "reasoning within the text": (
         [begin(0, text("")), say("<thi"), say("nk>Hm</th"), say("ink>\n\nHello"), stop()],
         {**HELLO, "reasoning": "Hm"},
+    ),
+    "marks of the harmony format": (
+        [begin(0, text("")), *map(say, HARMONY), stop()],
+        {**HELLO, "reasoning": "Hm"},
+    ),
+    "an object around each event": (
+        [{"code": 0, "data": event} for event in (begin(0, text("")), say("Hel"), say("lo"), stop())], HELLO
     ),
     "an empty answer": ([begin(0, text("")), stop()], {}),
     "no block at all": ([], {}),
@@ -357,6 +368,39 @@ def test_each_type_of_error_as_a_status_and_inside_an_answer(
 def test_an_error_event_is_an_error_whatever_it_holds(data: str, stream_way: Way) -> None:
     with pytest.raises((errors.APIStatusError, errors.InvalidResponseError)):
         stream_way.ask(hearing(written([start(), say("Hel")]) + f"event: error\ndata: {data}\n\n".encode()))
+
+
+@pytest.mark.parametrize(
+    ("told", "cls"),
+    [
+        ({"code": "InvalidApiKey", "message": "No such luck."}, errors.AuthenticationError),
+        ({"detail": "No such luck."}, errors.APIStatusError),
+        ({"code": 429, "message": "No such luck."}, errors.RateLimitError),
+        ({"object": "error", "message": "No such luck.", "type": "BadRequestError"}, errors.BadRequestError),
+    ],
+)
+def test_a_failure_in_another_form_keeps_its_words(told: dict[str, Any], cls: type[errors.APIStatusError]) -> None:
+    for fails in (lambda: read(told), lambda: follow(told), lambda: follow(start(), say("Hel"), told)):
+        with pytest.raises(cls, match=r"No such luck\.") as caught:
+            fails()
+        assert type(caught.value) is cls
+
+
+def test_an_object_around_a_message_is_none_of_it() -> None:
+    assert read({"code": 200, "msg": "ok", "data": message(text("Hello"))}).text == "Hello"
+
+
+def test_a_call_in_the_harmony_format_is_one_if_its_tool_was_offered() -> None:
+    said = '<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>{"city": "Paris"}<|call|>'
+    tool = Tool(name="get_weather", description="", parameters={"type": "object"})
+    for tools in ((tool,), ()):
+        decoder = anthropic.decoder(request_for(tools=tools), {}, on_model=lambda _: None)
+        deltas = [decoder.feed(each) for each in events_of(*streamed(begin(0, text("")), *map(say, said), stop()))]
+        reply = added_up([*filter(None, deltas), decoder.end()])
+        assert [(call.name, call.arguments) for call in reply.tool_calls] == [(CALLED.name, CALLED.arguments)] * len(
+            tools
+        )
+        assert reply.text == ("" if tools else said.removesuffix("<|call|>"))
 
 
 @pytest.mark.parametrize(("reason", "fails"), [("end_turn", True), ("max_tokens", True), ("refusal", False)])

@@ -118,10 +118,13 @@ def test_a_service_that_answers_at_once_is_not_asked_again(way: Way) -> None:
     assert (worker.looks, worker.cancels) == ([], [])
 
 
+HARMONY = "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>final<|message|>Hello"
+
+
+@pytest.mark.parametrize("whole", ["<think>Hm</think>\n\nHello", HARMONY])
 @more
-@given(st.integers(0, 30), st.integers(0, 30))
-def test_reasoning_is_told_apart_wherever_the_text_is_cut(one: int, other: int) -> None:
-    whole = "<think>Hm</think>\n\nHello"
+@given(one=st.integers(0, 90), other=st.integers(0, 90))
+def test_reasoning_is_told_apart_wherever_the_text_is_cut(one: int, other: int, whole: str) -> None:
     a, b = sorted((one, other))
     reply = follow(whole[:a], whole[:a], whole[:b], whole[:b], whole)
     assert (reply.text, reply.reasoning) == ("Hello", "Hm")

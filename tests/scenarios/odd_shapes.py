@@ -1,0 +1,325 @@
+"""Answers in another shape than the protocol's: choices, wrappers, calls in other places, channels in the text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.scenarios.table import (
+    COUNT,
+    HELLO,
+    ROLE,
+    STOP,
+    Expect,
+    Fails,
+    Scenario,
+    choices,
+    chunk,
+    replied,
+    reply,
+    streamed,
+)
+from tests.scenarios.tool_calls import (
+    ADDED,
+    IN_PARIS,
+    PARIS,
+    SUM,
+    adding,
+    asked_in,
+    more,
+    one,
+    tool_row,
+    two,
+    weather,
+)
+from tests.script_server import Answer, json_answer, sse
+
+
+def _stream(name: str, stream: Answer, expect: Expect | Fails = HELLO, **more: Any) -> Scenario:
+    return Scenario(name, None, stream, expect, **more)
+
+
+def _piece(index: int, text: str | None = None, *, finish: str | None = None, **fields: Any) -> dict[str, Any]:
+    delta = {} if text is None else {"content": text}
+    return choices({"index": index, "delta": {**delta, **fields}, "finish_reason": finish})
+
+
+def _both(index: int, text: str) -> dict[str, Any]:
+    said = {"role": "assistant", "content": text, "tool_calls": []}
+    return choices({"index": index, "delta": said, "message": said, "finish_reason": None})
+
+
+_WHOLE = reply()
+_CALLED = {"role": "assistant", "content": None, "tool_calls": [weather(PARIS)]}
+
+COUNTED = (
+    # Foundry Local (microsoft/foundry-local#263): the index counts events, and each has the delta as a message too.
+    _stream(
+        "choice-index-of-events",
+        sse(*(_both(n, text) for n, text in enumerate("Hello")), _piece(5, finish="stop"), COUNT),
+    ),
+    # Text Generation Inference (huggingface/text-generation-inference#1648): it counts tokens, from 1.
+    _stream(
+        "choice-index-of-tokens",
+        sse(
+            _piece(1, "Hel"),
+            _piece(2, "l"),
+            choices({"index": 3, "delta": {"content": "o"}, "finish_reason": "stop"}),
+            COUNT,
+        ),
+    ),
+    # Foundry Local (microsoft/foundry-local#263): the text is shorter than what tells a count from a choice.
+    _stream("choice-index-of-two-events", sse(_piece(0, "Hel"), _piece(1, "lo", finish="stop"), COUNT)),
+    # Foundry Local (microsoft/foundry-local#263): a call.
+    tool_row(
+        "choice-index-of-events-with-a-call",
+        IN_PARIS,
+        tool_ids=("call_1",),
+        stream=sse(
+            _piece(0, tool_calls=[weather('{"city"', 0)]),
+            _piece(1, tool_calls=[more(': "Paris"}', 0)]),
+            _piece(2, finish="tool_calls"),
+            COUNT,
+        ),
+    ),
+    # Our rule on choices: what nobody asked for is no part of the answer, though it begins like a count.
+    _stream(
+        "choices-that-begin-like-a-count",
+        sse(
+            _piece(0, "", role="assistant"),
+            _piece(1, "", role="assistant"),
+            _piece(2, "", role="assistant"),
+            *(_piece(n, text) for text in ("H", "ello") for n, text in ((0, text), (1, "Bye"), (2, "Ciao"))),
+            STOP,
+            COUNT,
+        ),
+    ),
+    # Our rule on choices: one that has ended is not continued by the next.
+    _stream(
+        "choices-one-behind-the-other", sse(_piece(0, "Hello", finish="stop"), _piece(1, "Bye", finish="stop"), COUNT)
+    ),
+    # Our rule on choices: two texts are never one; what looked like a count and was none is an error.
+    _stream(
+        "choices-that-look-like-a-count",
+        sse(_piece(0, "Hel"), _piece(1, "By"), _piece(2, "Ci"), _piece(0, "lo"), STOP, COUNT),
+        Fails("InvalidResponseError", says=("counts the events",)),
+    ),
+    # Not seen in public: an event with several pieces of the choice.
+    _stream(
+        "choice-twice-in-an-event",
+        sse(ROLE, choices(*_piece(0, "Hel")["choices"], *_piece(0, "lo")["choices"]), STOP, COUNT),
+    ),
+    # GitHub Copilot (HKUDS/nanobot#1555): the text is in one choice, the call in the next.
+    tool_row(
+        "choices-of-text-and-call",
+        IN_PARIS,
+        text="Let me look.",
+        tool_ids=("call_1",),
+        blocking=json_answer(
+            {
+                **reply(),
+                "choices": [
+                    {
+                        "index": 0,
+                        "message": {"role": "assistant", "content": "Let me look."},
+                        "finish_reason": "tool_calls",
+                    },
+                    {"index": 0, "message": _CALLED, "finish_reason": "tool_calls"},
+                ],
+            }
+        ),
+    ),
+)
+
+WRAPPED = (
+    *(
+        Scenario(
+            f"wrapped-in-{name}",
+            json_answer(wrap(_WHOLE)),
+            sse(*(wrap(each) for each in (ROLE, chunk("Hello"), STOP, COUNT))),
+            HELLO,
+        )
+        for name, wrap in (
+            # Not seen in public: gateways with an envelope of their own, after the fashion of many Chinese services.
+            ("data", lambda said: {"code": 200, "msg": "success", "data": said}),
+            # Cloudflare's envelope (cloudflare/workers-sdk packages/wrangler/src/cfetch/internal.ts), around choices.
+            ("result", lambda said: {"result": said, "success": True, "errors": [], "messages": []}),
+        )
+    ),
+    # Cloudflare (cloudflare/ai streaming.ts): its own form, which has no choices.
+    Scenario(
+        "another-protocol",
+        json_answer({"result": {"response": "Hello"}, "success": True, "errors": [], "messages": []}),
+        sse({"response": "Hel"}, {"response": "lo"}),
+        Fails("InvalidResponseError", says=("no choices", "response")),
+        provider="aacflow",
+    ),
+    # LocalAI (mudler/LocalAI#648): a choice has `text`, as completions of raw prompts have.
+    Scenario(
+        "choice-with-text",
+        json_answer({**reply(), "choices": [{"index": 0, "text": "Hello", "finish_reason": "stop"}]}),
+        sse(*(choices({"index": 0, "text": text, "finish_reason": None}) for text in ("Hel", "lo")), STOP, COUNT),
+        HELLO,
+    ),
+)
+
+BESIDE = (
+    # Not seen in public: calls on the choice itself.
+    one(
+        "calls-beside-the-message",
+        blocking=json_answer(
+            {
+                **reply(),
+                "choices": [
+                    {
+                        "index": 0,
+                        "message": {"content": None},
+                        "tool_calls": [weather(PARIS)],
+                        "finish_reason": "tool_calls",
+                    }
+                ],
+            }
+        ),
+        stream=streamed(
+            choices({"index": 0, "delta": {}, "tool_calls": [weather('{"city":', 0)]}),
+            choices({"index": 0, "delta": {"content": ""}, "tool_calls": [more(' "Paris"}', 0)]}),
+            finish="tool_calls",
+        ),
+    ),
+    # Foundry Local's form (microsoft/foundry-local#263): a message beside the delta, here with calls in it alone.
+    one(
+        "calls-in-a-message-beside-the-delta",
+        stream=streamed(
+            choices({"index": 0, "delta": {"role": "assistant", "content": ""}, "message": _CALLED}),
+            finish="tool_calls",
+        ),
+    ),
+    # The same form (microsoft/foundry-local#263), at the end: the message repeats what the deltas have told.
+    tool_row(
+        "message-beside-the-last-delta",
+        IN_PARIS,
+        ADDED,
+        text="Looking.",
+        stream=sse(
+            ROLE,
+            chunk("Looking."),
+            chunk(tool_calls=[weather(PARIS, 0), adding(SUM, 1)]),
+            choices(
+                {
+                    "index": 0,
+                    "delta": {},
+                    "message": {
+                        "content": "Looking.",
+                        "tool_calls": [weather(PARIS, call_id=None), adding(SUM, call_id=None)],
+                    },
+                    "finish_reason": "tool_calls",
+                }
+            ),
+            COUNT,
+        ),
+    ),
+    # Not seen in public: the older form of a call, on the choice.
+    tool_row(
+        "function-call-beside-the-message",
+        IN_PARIS,
+        blocking=json_answer(
+            {
+                **reply(),
+                "choices": [
+                    {
+                        "index": 0,
+                        "message": {"content": ""},
+                        "function_call": {"name": "get_weather", "arguments": PARIS},
+                        "finish_reason": "function_call",
+                    }
+                ],
+            }
+        ),
+        stream=streamed(
+            choices({"index": 0, "delta": {}, "function_call": {"name": "get_weather", "arguments": '{"city":'}}),
+            choices({"index": 0, "delta": {}, "function_call": {"arguments": ' "Paris"}'}}),
+            finish="function_call",
+        ),
+    ),
+)
+
+PIECES = (
+    # OmniRoute (diegosouzapw/OmniRoute#11144): both calls begin under 0, their arguments come under 0 and 1.
+    two(
+        "calls-begun-under-one-index",
+        stream=asked_in(
+            [weather("", 0)], [adding("", 0)], [more('{"city":', 0)], [more(' "Paris"}', 0)], [more(SUM, 1)]
+        ),
+    ),
+    # The same service (diegosouzapw/OmniRoute#11044): the index never varies.
+    two("calls-under-one-index", stream=asked_in([weather("", 0)], [adding("", 0)], [more(PARIS, 0)], [more(SUM, 0)])),
+    # Qianfan, DeepSeek (NousResearch/hermes-agent#35718): all arguments so far in each piece.
+    one(
+        "arguments-so-far",
+        stream=asked_in([weather("", 0)], *([more(PARIS[:end], 0)] for end in (1, 4, 8, 12, len(PARIS), len(PARIS)))),
+    ),
+    # The same (NousResearch/hermes-agent#35860), where the second piece might be a value of the first.
+    one("arguments-so-far-in-two-pieces", stream=asked_in([weather('{"city":', 0)], [more(PARIS, 0)])),
+    # Our rule on arguments, for the same reason: what is JSON when it is joined is joined.
+    tool_row(
+        "arguments-that-begin-like-those-so-far",
+        ("get_weather", {"city": {"city": "Paris"}}),
+        stream=asked_in([weather('{"city":', 0)], [more(PARIS, 0)], [more("}", 0)]),
+    ),
+    # LM Studio (NousResearch/hermes-agent#106943): a new ID and an empty name with each letter.
+    one(
+        "id-new-and-name-empty-in-each-piece",
+        stream=asked_in(
+            [weather("", 0)],
+            *([{"index": 0, "id": f"x{n}", "function": {"name": "", "arguments": c}}] for n, c in enumerate(PARIS)),
+        ),
+    ),
+    # Nebius, Cerebras (dirac-run/dirac#215): later pieces have an index of their own, and neither ID nor name.
+    one(
+        "index-grows-with-the-pieces",
+        stream=asked_in([weather('{"ci', 0)], [more('ty": ', 1)], [more('"Par', 2)], [more('is"}', 3)]),
+    ),
+    # llama.cpp (unslothai/unsloth#9817): whole calls of one function under one index, without IDs.
+    tool_row(
+        "calls-whole-under-one-index-without-ids",
+        IN_PARIS,
+        ("get_weather", {"city": "Rome"}),
+        IN_PARIS,
+        tool_ids=(None, None, None),
+        stream=asked_in(*([weather(f'{{"city": "{city}"}}', 0, call_id=None)] for city in ("Paris", "Rome", "Paris"))),
+    ),
+)
+
+_CALLING = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant"
+_CALLED_IN_TEXT = f"to=functions.get_weather <|constrain|>json<|message|>{PARIS}<|call|>"
+
+IN_TEXT = tuple(
+    tool_row(
+        f"call-in-harmony-text{name}",
+        *calls,
+        text=text,
+        reasoning="hm",
+        finish_reason="stop",
+        blocking=replied(f"{_CALLING}{said}"),
+        stream=streamed(*(f"{_CALLING}{said}"[at : at + 5] for at in range(0, len(f"{_CALLING}{said}"), 5))),
+    )
+    for name, said, text, calls in (
+        # gpt-oss behind Odysseus (odysseus-dev/odysseus#4522): a call in the channel for them.
+        ("", f"<|channel|>commentary {_CALLED_IN_TEXT}", "", (IN_PARIS,)),
+        # The format's own guide (openai/harmony docs/format.md): the recipient may stand with the role.
+        (
+            "-with-the-role",
+            f" {_CALLED_IN_TEXT.replace(' <|constrain|>', '<|channel|>commentary <|constrain|>')}",
+            "",
+            (IN_PARIS,),
+        ),
+        # Our rule on names: what no tool has is none of our calls, and is kept.
+        (
+            "-of-no-tool",
+            "<|channel|>commentary to=browser.open<|message|>{}<|call|>",
+            "<|start|>assistant<|channel|>commentary to=browser.open<|message|>{}",
+            (),
+        ),
+    )
+)
+
+ROWS = (*IN_TEXT, *COUNTED, *WRAPPED, *BESIDE, *PIECES)
