@@ -36,6 +36,15 @@ def is_json(text: str) -> bool:
     return True
 
 
+def may_be_cut(text: str | bytes) -> bool:
+    """Whether a text that is no JSON may be the beginning of JSON."""
+    try:
+        from_json(text, allow_partial="trailing-strings")
+    except ValueError:
+        return False
+    return True
+
+
 def shown(body: str | bytes) -> str:
     """The beginning of a body, as text for an error."""
     start = body[:MAX_SHOWN]

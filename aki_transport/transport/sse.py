@@ -5,9 +5,12 @@ from __future__ import annotations
 import codecs
 
 from aki_transport.errors import InvalidResponseError
+from aki_transport.json_text import is_json
 from aki_transport.transport.decoder import Payload
 
 MAX_EVENT = 16 * 2**20  # characters that one event may have
+OUTSIDE = "outside"  # the name of an event that is made of lines at the end of a stream which are no fields
+_MAX_OUTSIDE = 20  # lines of it
 _SHOWN = 4096  # characters that an error is made of; its message keeps fewer
 
 
@@ -31,6 +34,7 @@ class EventDecoder:
         self.start = ""
         """The beginning of a stream that has had no event yet."""
         self._has_events = False
+        self._outside: list[str] = []  # lines behind the last event that are none of its fields
         self._is_bare = False  # whether the data stands in no field
 
     def feed(self, chunk: bytes) -> list[Payload]:
@@ -42,7 +46,10 @@ class EventDecoder:
 
     def end(self) -> list[Payload]:
         """The event that the end of the stream ends, if there is one."""
-        return self._read(self._decode(b"", final=True) + "\n\n")
+        events = self._read(self._decode(b"", final=True) + "\n\n")
+        if self._outside and self._has_events:
+            events.append(Payload(OUTSIDE, "\n".join(self._outside)))
+        return events
 
     def _read(self, text: str) -> list[Payload]:
         if self._after_cr and text:
@@ -70,6 +77,13 @@ class EventDecoder:
         if line:
             name, _, value = line.partition(":")
             if name == "data":
+                if (
+                    self._data
+                    and self._data[-1][:1] == "{"
+                    and value.lstrip()[:1] in ("{", "[")
+                    and is_json(self._data[-1])
+                ):
+                    self._dispatch(events)  # some services leave out the empty line between events
                 self._data.append(value.removeprefix(" "))
             elif name == "event":
                 self._event = value.removeprefix(" ")
@@ -81,6 +95,8 @@ class EventDecoder:
                     self._dispatch(events)
                 self._is_bare = True
                 self._data.append(line)
+            elif line[0] == "<" or " " in name.strip():  # a page, or a sentence
+                self._outside = [*self._outside, line][-_MAX_OUTSIDE:]
             return
         self._dispatch(events)
 
@@ -88,5 +104,5 @@ class EventDecoder:
         data = self._data[0] if len(self._data) == 1 else "\n".join(self._data)
         if data:
             events.append(Payload(self._event or "message", data))
-            self._has_events, self.start = True, ""
+            self._has_events, self.start, self._outside = True, "", []
         self._event, self._data, self._event_size, self._is_bare = "", [], 0, False

@@ -47,6 +47,7 @@ class AnthropicDecoder(AnswerDecoder):
     def __init__(self, request: ChatRequest, headers: Mapping[str, str], **options: Any) -> None:
         super().__init__(request, headers, **options)
         self._id: str | None = None
+        self._start: Mapping[str, Any] = {}
         self._details: dict[str, Any] = {}
         self._blocks: list[_Block] = []
         self._by_index: dict[int, _Block] = {}
@@ -90,6 +91,15 @@ class AnthropicDecoder(AnswerDecoder):
                 raise InvalidResponseError(f"the answer is no message: {str(chunk)[:MAX_SHOWN]}")
         return None  # pings and unknown events carry nothing
 
+    def end(self) -> ChatDelta:
+        """The last delta; the content is that of the beginning if nothing else has any."""
+        content = self._start.get("content")
+        first = None
+        if not self._blocks and isinstance(content, list):
+            first = self._read_blocks(self._start, content)
+        last = super().end()
+        return last if first is None else joined_delta([first, last], last.raw) or last
+
     def _refusal(self) -> str:
         return "The model refused to answer." if self._finish == "refusal" else ""
 
@@ -108,14 +118,18 @@ class AnthropicDecoder(AnswerDecoder):
         if not isinstance(content, list):
             raise InvalidResponseError(f"the answer has no content: {str(message)[:MAX_SHOWN]}")
         self._on_message_start(message)
-        deltas: list[ChatDelta] = []
-        for index, block in enumerate(() if self._blocks else content):
-            if self._is_stopped:
-                break
-            for delta in (self._on_block_start(message, index, block), self._on_block_stop(message, self._blocks[-1])):
-                deltas += () if delta is None else (delta,)
+        delta = None if self._blocks else self._read_blocks(message, content)
         self._on_message_delta(message, message.get("usage"))
         self.finished = self.complete = True
+        return delta
+
+    def _read_blocks(self, message: Mapping[str, Any], content: list[Any]) -> ChatDelta | None:
+        deltas: list[ChatDelta | None] = []
+        for index, block in enumerate(content):
+            if self._is_stopped:
+                break
+            deltas.append(self._on_block_start(message, index, block))
+            deltas.append(self._on_block_stop(message, self._blocks[-1]))
         joined = joined_delta(deltas, message)
         return None if joined is None else joined._replace(parts=self._content())
 
@@ -126,6 +140,7 @@ class AnthropicDecoder(AnswerDecoder):
         self._id = text_or_none(message.get("id"))
         self._details |= kept(message, _ANSWER_FIELDS)
         self._update_usage(message.get("usage"))
+        self._start = message
 
     def _on_message_delta(self, delta: Any, usage: Any) -> None:
         self._update_usage(usage)
@@ -177,8 +192,10 @@ class AnthropicDecoder(AnswerDecoder):
         match delta:
             case {"type": "text_delta", "text": str(text)}:
                 return self._add_text(chunk, block, text, None)
-            case {"type": "thinking_delta", "thinking": str(thinking)}:
-                return self._add_text(chunk, block, None, thinking)
+            case {"type": "thinking_delta" | "reasoning_delta"} if text := _thinking_in(delta):
+                return self._add_text(chunk, block, None, text)
+            case str(text) | {"text": str(text)} if block.type in ("text", None) and _has_no_type(delta):
+                return self._add_text(chunk, block, text, None)
             case {"type": "signature_delta", "signature": str(signature)}:
                 block.signature.append(signature)
             case {"type": "citations_delta", "citation": citation}:
@@ -236,6 +253,15 @@ class AnthropicDecoder(AnswerDecoder):
             details=self._details,
             raw=self._with_openai_fields(self._last, usage, self._usage if self.complete else {}),
         )
+
+
+def _thinking_in(delta: Mapping[str, Any]) -> str:
+    """The text of a thought, which gateways put into other fields too."""
+    return next(filter(None, (text_or_none(delta.get(name)) for name in ("thinking", "reasoning", "text"))), "")
+
+
+def _has_no_type(delta: Any) -> bool:
+    return isinstance(delta, str) or delta.get("type") is None
 
 
 class _Block:

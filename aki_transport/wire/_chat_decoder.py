@@ -10,7 +10,7 @@ from typing import Any
 
 from aki_transport.error_parsing import error_from_payload, is_error, request_id_of, tells_failure
 from aki_transport.errors import InvalidResponseError, ModelLimitWarning, ServerError, StreamInterruptedError
-from aki_transport.json_text import parse_json, shown
+from aki_transport.json_text import may_be_cut, parse_json, shown
 from aki_transport.messages import (
     ChatDelta,
     ChatReply,
@@ -23,6 +23,7 @@ from aki_transport.messages import (
     Usage,
     tool_name,
 )
+from aki_transport.transport.sse import OUTSIDE
 from aki_transport.wire._text_filters import StopSequences, ThinkSplitter, split_unopened
 
 # Names of counts: OpenAI, Anthropic, Bedrock, Gemini, Ollama.
@@ -100,6 +101,7 @@ class AnswerDecoder:
         self._think = ThinkSplitter(may_be_unopened=stream and holds_unopened_reasoning, names=self._names)
         self._finish: str | None = None
         self._broken: str | None = None
+        self._is_cut = False  # whether what is broken may be the beginning of JSON
         self._last: Mapping[str, Any] = {}  # the last payload
         self._stray: Mapping[str, Any] | None = None  # one that is no part of an answer and may tell why
 
@@ -113,6 +115,8 @@ class AnswerDecoder:
         if self._stray is not None and self._stray is self._last and self._finish is None and not self._is_stopped:
             raise error_from_payload(self._stray)
         if not self.complete and not self._is_stopped:
+            if self._broken is not None and not self._is_cut:
+                raise InvalidResponseError(self._broken)
             raise StreamInterruptedError("the stream ended before the answer was complete", partial_text=self.text)
         text, reasoning = self._think.flush()
         text = self._collect(text, reasoning)
@@ -166,6 +170,9 @@ class AnswerDecoder:
             if event == "body":
                 raise InvalidResponseError("the answer is empty")
             return None
+        if event == OUTSIDE:
+            self._last = self._stray = {"error": shown(data)}
+            return None
         try:
             payload = parse_json(data)
         except InvalidResponseError as error:
@@ -173,7 +180,7 @@ class AnswerDecoder:
                 raise error_from_payload({"error": shown(data)}) from None
             if event == "body":
                 raise
-            self._broken = error.message
+            self._broken, self._is_cut = error.message, data == "[DONE]" or may_be_cut(data)
             return None
         if payload is None and event == "message":  # some services keep a quiet stream open so
             return None

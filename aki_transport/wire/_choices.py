@@ -20,6 +20,7 @@ from aki_transport.json_text import MAX_SHOWN
 from aki_transport.wire._tool_calls import read_index
 
 Choice = Mapping[str, Any]
+_PARTS = frozenset({"delta", "message", "text"})
 
 
 class ChoiceReader:
@@ -48,7 +49,7 @@ class ChoiceReader:
             number = choices[0].get("index")
             if number is not None and number == self._index and not self._is_single:  # nearly each event
                 return choices
-        pieces = [_with_index(*each) for each in enumerate(choices if isinstance(choices, list) else ())]
+        pieces = [_with_index(*each) for each in enumerate(_listed(choices))]
         if not pieces:
             return ()
         if self._several and len({index for index, _ in pieces}) < len(pieces):  # all have the same one
@@ -66,7 +67,7 @@ class ChoiceReader:
 
     def whole(self, choices: Any) -> Sequence[Choice]:
         """The answer in a body, which holds it at once."""
-        pieces = [_with_index(*each) for each in enumerate(choices if isinstance(choices, list) else ())]
+        pieces = [_with_index(*each) for each in enumerate(_listed(choices))]
         if not pieces:
             return ()
         pieces.sort(key=lambda piece: piece[0])
@@ -110,6 +111,13 @@ class ChoiceReader:
         for index, choice in self._held:
             self._is_first(index, choice)
         self._held = []
+
+
+def _listed(choices: Any) -> list[Any]:
+    """The list of choices, or the only one outside a list; empty if it is something else."""
+    if isinstance(choices, dict) and not _PARTS.isdisjoint(choices):
+        return [choices]
+    return choices if isinstance(choices, list) else []
 
 
 def _with_index(position: int, choice: Any) -> tuple[int, Choice]:

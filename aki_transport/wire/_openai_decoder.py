@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,9 +29,11 @@ _ANSWER_FIELDS = frozenset({"id", "object", "model", "choices", "usage", "system
 _EVENT_FIELDS = frozenset({"index", "delta", "finish_reason", "logprobs"})
 _CALLS = ("tool_calls", "function_call")
 _CHOICE_FIELDS = _EVENT_FIELDS | {"message", "text", *_CALLS}
-_MESSAGE_FIELDS = frozenset(
+_REASONING_FIELDS = ("reasoning_text", "thinking")  # GitHub Copilot, Ollama
+_PLAIN_FIELDS = frozenset(
     {"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls", "function_call"}
 )
+_MESSAGE_FIELDS = _PLAIN_FIELDS | frozenset(_REASONING_FIELDS)
 
 
 class OpenAIDecoder(AnswerDecoder):
@@ -74,13 +77,15 @@ class OpenAIDecoder(AnswerDecoder):
         if len(pieces) == 1:
             self.complete = self.complete or event == "body"
             return self._read_choice(pieces[0], chunk, event)
-        if not choices:
+        if not choices or (not pieces and not isinstance(choices, list)):
             self._on_no_choices(chunk, event)
         return joined_delta([self._read_choice(piece, chunk, event) for piece in pieces], chunk)
 
     def end(self) -> ChatDelta:
         """The last delta, with the choices that waited for another one."""
         waiting = [self._read_choice(choice, self._last, "message") for choice in self._choices.end()]
+        if self._last and self._stray is None and not (self._choice or self._empty_is_failure):
+            raise InvalidResponseError(f"the stream has no choices: {str(self._last)[:MAX_SHOWN]}")
         last = super().end()
         return (joined_delta([*waiting, last], last.raw) or last) if waiting else last
 
@@ -110,6 +115,8 @@ class OpenAIDecoder(AnswerDecoder):
         delta = choice.get("delta")
         if not delta or not _EVENT_FIELDS.issuperset(choice):
             delta = self._delta_in(choice, chunk)
+        if isinstance(delta, str):
+            delta = {"content": delta}
         if not delta or not isinstance(delta, dict):
             return None
         if not _MESSAGE_FIELDS.issuperset(delta) and (fields := kept(delta, _MESSAGE_FIELDS)):
@@ -122,7 +129,7 @@ class OpenAIDecoder(AnswerDecoder):
             return ChatDelta(text, reasoning, "", (), None, chunk, parts)
         refusal, calls, content = delta.get("refusal") or "", delta.get("tool_calls"), delta.get("content")
         if refusal or isinstance(content, list):
-            refusal = text_or_none(refusal) or _refusal_in(content)
+            refusal = "".join(_texts(refusal)) if refusal else _refusal_in(content)
             self._refusals.append(refusal)
             calls = calls or _calls_in(content)
         function = delta.get("function_call")  # the older form of one tool call
@@ -177,10 +184,14 @@ class OpenAIDecoder(AnswerDecoder):
             reasoning = delta.get("reasoning") or ""
             if reasoning:
                 self._reasoning_field = "reasoning"
+            elif not _PLAIN_FIELDS.issuperset(delta) and (name := next(filter(delta.get, _REASONING_FIELDS), None)):
+                reasoning, self._reasoning_field = delta[name], name
         if not isinstance(reasoning, str):
             reasoning = "".join(_texts(reasoning))
         text = ""
         parts: tuple[Part, ...] = ()
+        if type(content) in (int, float, bool):  # of a gateway that reads text as JSON
+            content = json.dumps(content)
         if content:
             if isinstance(content, str):
                 text = content

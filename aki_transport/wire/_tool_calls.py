@@ -211,7 +211,7 @@ class ToolCallReader:
         if not isinstance(piece, dict):
             raise InvalidResponseError(f"a tool call is {type(piece).__name__}, not an object")
         function = next((value for name in _KINDS if isinstance(value := piece.get(name), dict)), piece)
-        label, name = piece.get("id"), text_or_none(function.get("name")) or None
+        label, name = piece.get("id"), text_or_none(function.get("name") or piece.get("function")) or None
         if label is not None:
             label = None if isinstance(label, dict | list) else str(label) or None
         if name is not None:

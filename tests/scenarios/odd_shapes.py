@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 from tests.scenarios.table import (
     COUNT,
     HELLO,
+    MODEL,
     ROLE,
     STOP,
     Expect,
@@ -289,6 +292,110 @@ PIECES = (
     ),
 )
 
+_COMPLETE = {"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}
+_PREFIXED = b"data: %b\n"
+
+IN_OTHER_TYPES = (
+    # Not seen in public: the only choice stands outside a list.
+    Scenario(
+        "choices-as-an-object",
+        json_answer({**reply(), "choices": _COMPLETE}),
+        sse(*({**chunk(), "choices": each["choices"][0]} for each in (ROLE, chunk("Hello"), STOP)), COUNT),
+        HELLO,
+    ),
+    # Not seen in public: choices of no known form.
+    Scenario(
+        "choices-as-another-object",
+        json_answer({**reply(), "choices": {"first": "Hello"}}),
+        sse({**chunk(), "choices": {"first": "Hello"}}),
+        Fails("InvalidResponseError", says=("no choices",)),
+        provider="aacflow",
+    ),
+    # Not seen in public: text in place of the message, or of a delta.
+    Scenario(
+        "message-as-text",
+        json_answer({**reply(), "choices": [{**_COMPLETE, "message": "Hello"}]}),
+        sse(*(choices({"index": 0, "delta": text, "finish_reason": None}) for text in ("Hel", "lo")), STOP, COUNT),
+        HELLO,
+    ),
+    # Not seen in public: a gateway reads the text as JSON.
+    Scenario("content-as-a-number", replied(10), streamed(chunk(1), chunk(0)), replace(HELLO, text="10")),
+    # Not seen in public: the same with a word.
+    Scenario("content-as-a-constant", replied(False), streamed(chunk(False)), replace(HELLO, text="false")),
+    # Not seen in public: a refusal as an object.
+    Scenario(
+        "refusal-as-an-object",
+        replied(None, refusal={"text": "No."}),
+        streamed(chunk(refusal={"text": "No."})),
+        Expect(refusal="No."),
+    ),
+    # Not seen in public: the name of a function in place of the function.
+    tool_row(
+        "function-as-a-name",
+        IN_PARIS,
+        blocking=replied(
+            None, finish="tool_calls", tool_calls=[{"id": "a", "function": "get_weather", "arguments": PARIS}]
+        ),
+        stream=asked_in([{"id": "a", "index": 0, "function": "get_weather", "arguments": PARIS}]),
+    ),
+    *(
+        Scenario(
+            f"reasoning-in-{name}",
+            replied(**{name: "hm"}),
+            streamed(chunk(**{name: "h"}), chunk(**{name: "m"}), "Hello"),
+            replace(HELLO, reasoning="hm"),
+        )
+        for name in (
+            # GitHub Copilot (caozhiyuan/copilot-api#88): a field of its own.
+            "reasoning_text",
+            # Ollama's own API (open-webui/docs#1394), where a gateway hands its message on.
+            "thinking",
+        )
+    ),
+)
+
+FRAMED = (
+    # Ollama (ollama/ollama api/types.go): an answer in its own form, whose end is in a field that is not OpenAI's.
+    Scenario(
+        "ollama-in-place-of-openai",
+        json_answer({"model": MODEL, "message": {"content": "Hello"}, "done": True}),
+        sse({"model": MODEL, "message": {"content": "Hello"}, "done": True}, done=False),
+        Fails("InvalidResponseError", says=("no choices", "Hello")),
+        provider="aacflow",
+    ),
+    # Ollama's framing (ollama/ollama api/types.go), here of OpenAI's events: a line for each, and no field.
+    _stream(
+        "lines-of-json",
+        sse(*(json.dumps(each).encode() + b"\n" for each in (ROLE, chunk("Hello"), STOP, COUNT)), done=False),
+    ),
+    # Not seen in public: no empty line between events.
+    _stream(
+        "events-without-a-line-between",
+        sse(*(_PREFIXED % json.dumps(each).encode() for each in (ROLE, chunk("Hello"), STOP, COUNT))),
+    ),
+    *(
+        # nginx and the like (pydantic/pydantic-ai#6610): what breaks a stream off writes into it.
+        _stream(
+            f"{name}-behind-some-text",
+            sse(ROLE, chunk("Hel"), said, done=False),
+            Fails("APIStatusError", says=(words,)),
+        )
+        for name, said, words in (
+            ("page", b"<html><title>502 Bad Gateway</title></html>\n", "502 Bad Gateway"),
+            ("words", b"upstream connect error\n", "upstream connect error"),
+        )
+    ),
+    *(
+        # Not seen in public: data that is no JSON, as the last event.
+        _stream(
+            f"{name}-as-data",
+            sse(ROLE, chunk("Hel"), said, done=False),
+            Fails("InvalidResponseError", says=("Worker died",)),
+        )
+        for name, said in (("words", "Error: Worker died"), ("python", "{'error': 'Worker died'}"))
+    ),
+)
+
 _CALLING = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant"
 _CALLED_IN_TEXT = f"to=functions.get_weather <|constrain|>json<|message|>{PARIS}<|call|>"
 
@@ -322,4 +429,4 @@ IN_TEXT = tuple(
     )
 )
 
-ROWS = (*IN_TEXT, *COUNTED, *WRAPPED, *BESIDE, *PIECES)
+ROWS = (*IN_OTHER_TYPES, *FRAMED, *IN_TEXT, *COUNTED, *WRAPPED, *BESIDE, *PIECES)

@@ -93,6 +93,13 @@ ODDITIES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
         {**HELLO, "reasoning": "Hm", "reasoning_blocks": (ReasoningBlock(text="Hm", signature="c2ln"),)},
     ),
     "arguments in a text": ([begin(0, text("Hello")), grow(0, "input_json", partial_json=PARIS), stop()], HELLO),
+    "text that is all of a delta": (
+        [begin(0, text("")), {**say(""), "delta": "Hel"}, {**say(""), "delta": {"text": "lo"}}], HELLO
+    ),
+    "thoughts in other fields": ([
+        begin(0, thinking("")), grow(0, "thinking", text="H"), grow(0, "reasoning", reasoning="m"),
+        begin(1, text("Hello")),
+    ], {**HELLO, "reasoning": "Hm"}),
     "text without any index": ([begin(None, text("")), say("Hel", None), say("lo", None)], HELLO),
     "text blocks without an end": ([begin(0, text("Hel")), begin(1, text("lo"))], HELLO),
     "two blocks of one index": ([begin(0, text("")), say("Hel"), stop(), begin(0, text("")), say("lo")], HELLO),
@@ -384,6 +391,13 @@ def test_a_failure_in_another_form_keeps_its_words(told: dict[str, Any], cls: ty
         with pytest.raises(cls, match=r"No such luck\.") as caught:
             fails()
         assert type(caught.value) is cls
+
+
+def test_content_at_the_beginning_is_the_answer_if_no_other_comes() -> None:
+    whole = start(content=[text("Hello"), tool_use("toolu_1", "get_weather", PARIS)])
+    reply = follow(whole, close(), END)
+    assert (reply.text, reply.tool_calls) == ("Hello", (CALLED,))
+    assert follow(whole, begin(0, text("")), say("Bye"), close(), END).text == "Bye"
 
 
 def test_an_object_around_a_message_is_none_of_it() -> None:

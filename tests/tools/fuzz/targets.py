@@ -217,7 +217,7 @@ def structured(drawn: Drawn) -> None:
     schema = {"type": kind, "properties": {"a": {"type": "integer"}}}
     with suppress(ValueError):
         JsonAnswer(text, drawn.text()).find(checked(schema))
-    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    pieces = [text[at : at + size] for at in range(0, len(text), size)] or [""]
     inner = openai.decoder(request_for(), {}, on_model=_told)
     target = JsonSchema(name="answer", schema=schema)
     decoder = JsonDecoder(inner, way, target, is_last=is_last, stream=True)
