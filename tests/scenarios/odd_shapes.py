@@ -321,7 +321,7 @@ IN_OTHER_TYPES = (
     # Not seen in public: a gateway reads the text as JSON.
     Scenario("content-as-a-number", replied(10), streamed(chunk(1), chunk(0)), replace(HELLO, text="10")),
     # Not seen in public: the same with a word.
-    Scenario("content-as-a-constant", replied(False), streamed(chunk(False)), replace(HELLO, text="false")),
+    Scenario("content-as-a-constant", replied(text=False), streamed(chunk(text=False)), replace(HELLO, text="false")),
     # Not seen in public: a refusal as an object.
     Scenario(
         "refusal-as-an-object",
