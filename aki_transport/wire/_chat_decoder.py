@@ -207,7 +207,7 @@ class AnswerDecoder:
 
     def _split(self, text: str) -> tuple[str, str]:
         if self._reasonings:  # the service tells them apart
-            self._think.may_be_unopened = False
+            self._think.may_be_unopened, self._think.may_be_closed = False, True
         return self._think.feed(text)
 
     def _collect(self, text: str, reasoning: str) -> str:

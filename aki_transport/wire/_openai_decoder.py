@@ -33,6 +33,7 @@ _REASONING_FIELDS = ("reasoning_text", "thinking")  # GitHub Copilot, Ollama
 _PLAIN_FIELDS = frozenset(
     {"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls", "function_call"}
 )
+_PART_FIELDS = frozenset({"type", "text", "thinking", "reasoning"})
 _MESSAGE_FIELDS = _PLAIN_FIELDS | frozenset(_REASONING_FIELDS)
 
 
@@ -190,14 +191,18 @@ class OpenAIDecoder(AnswerDecoder):
             reasoning = "".join(_texts(reasoning))
         text = ""
         parts: tuple[Part, ...] = ()
-        if type(content) in (int, float, bool):  # of a gateway that reads text as JSON
-            content = json.dumps(content)
+        if type(content) is not str and not isinstance(content, list):
+            content = _content_elsewhere(content, delta)
         if content:
             if isinstance(content, str):
                 text = content
                 if not self._think.is_past:
+                    self._think.may_be_closed = self._think.may_be_closed or bool(reasoning)
                     text, thinking = self._split(content)
-                    reasoning = f"{reasoning}{thinking}" if thinking else reasoning
+                    if thinking and (
+                        not reasoning or thinking.strip() != reasoning.strip()
+                    ):  # some services write both
+                        reasoning = f"{reasoning}{thinking}"
             else:
                 text, thinking, parts = self._read_parts(content)
                 reasoning = reasoning or thinking
@@ -285,6 +290,15 @@ class OpenAIDecoder(AnswerDecoder):
 def _asks_for_several(request: ChatRequest) -> bool:
     """Whether the request asks for more than one choice."""
     return {**request.fields, **request.extra_body}.get("n") not in (None, 1)
+
+
+def _content_elsewhere(content: Any, delta: Mapping[str, Any]) -> Any:
+    """Content that is neither text nor parts: of a gateway that reads it as JSON, or in a field `text`."""
+    if content is None:
+        return text_or_none(delta.get("text"))
+    if isinstance(content, dict) and not _PART_FIELDS.isdisjoint(content):
+        return content
+    return json.dumps(content, ensure_ascii=False)
 
 
 def _parts(content: Any) -> Iterator[Text | RawBlock | str]:

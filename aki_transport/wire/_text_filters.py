@@ -21,6 +21,7 @@ _CLOSINGS = {
     "<|begin_of_thought|>": "<|end_of_thought|>",
 }
 _OPENING, _CLOSING = (re.compile("|".join(map(re.escape, tags))) for tags in (_CLOSINGS, _CLOSINGS.values()))
+_TAGS = (*_CLOSINGS, *_CLOSINGS.values())
 _LONGEST = max(map(len, _CLOSINGS.values()))
 
 
@@ -52,11 +53,13 @@ class ThinkSplitter:
     or the end of the text.
 
     Attributes:
+        may_be_closed: Whether reasoning came in another way, so that an end of reasoning at the start ends that.
         is_past: Whether all text that follows belongs to the answer.
     """
 
     def __init__(self, *, may_be_unopened: bool = False, names: Mapping[str, str] = MappingProxyType({})) -> None:
         self.may_be_unopened = may_be_unopened
+        self.may_be_closed = False
         self._names = names
         self._harmony: HarmonySplitter | None = None
         self.was_unopened = False
@@ -79,12 +82,16 @@ class ThinkSplitter:
         self._held = ""
         if self._state == "start":
             start = held.lstrip()
-            if any(len(start) < len(tag) and tag.startswith(start) for tag in _CLOSINGS) or may_begin(start) is None:
+            tags = _TAGS if self.may_be_closed else _CLOSINGS
+            if any(len(start) < len(tag) and tag.startswith(start) for tag in tags) or may_begin(start) is None:
                 self._held = held
                 return "", ""
             if may_begin(start):
                 self._harmony = HarmonySplitter(self._names)
                 return self._harmony.feed(start)
+            if self.may_be_closed and (closing := _CLOSING.match(start)):
+                self._state = "gap"
+                return self.feed(start[closing.end() :])
             opening = _OPENING.match(start)
             if opening is None:
                 self._state, self.is_past = "unopened", not self.may_be_unopened

@@ -120,6 +120,20 @@ ROWS = (
         *("Write <thi", "nk>x</think> so."),
         text="Write <think>x</think> so.",
     ),
+    # SGLang (sgl-project/sglang#26873): the end of the reasoning, which came in its own field, is left in the text.
+    Scenario(
+        "think-closed-behind-the-field",
+        replied("</think>\n\nHello", reasoning_content="hm, yes"),
+        streamed(_HM, _YES, "</th", "ink>\n", "\nHel", "lo"),
+        _THOUGHT,
+    ),
+    # Not seen in public: the reasoning in its own field, and in the text as well.
+    Scenario(
+        "think-beside-the-field",
+        replied("<think>hm, yes</think>Hello", reasoning_content="hm, yes"),
+        streamed(chunk("<think>hm, yes</think>", reasoning_content="hm, yes"), "Hello"),
+        _THOUGHT,
+    ),
     # gpt-oss behind several servers (ml-explore/mlx-lm#1867): the marks of its format are left in the text.
     _inline(
         "harmony",

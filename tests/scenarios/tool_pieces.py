@@ -126,4 +126,48 @@ ROWS = (
             [weather(PARIS, call_id=ABSENT)], [weather(ROME, call_id=ABSENT)], [adding(SUM, call_id=ABSENT)]
         ),
     ),
+    # OmniRoute (diegosouzapw/OmniRoute#11144): both calls begin under 0, their arguments come under 0 and 1.
+    two(
+        "calls-begun-under-one-index",
+        stream=asked_in(
+            [weather("", 0)], [adding("", 0)], [more('{"city":', 0)], [more(' "Paris"}', 0)], [more(SUM, 1)]
+        ),
+    ),
+    # The same service (diegosouzapw/OmniRoute#11044): the index never varies.
+    two("calls-under-one-index", stream=asked_in([weather("", 0)], [adding("", 0)], [more(PARIS, 0)], [more(SUM, 0)])),
+    # Qianfan, DeepSeek (NousResearch/hermes-agent#35718): all arguments so far in each piece.
+    one(
+        "arguments-so-far",
+        stream=asked_in([weather("", 0)], *([more(PARIS[:end], 0)] for end in (1, 4, 8, 12, len(PARIS), len(PARIS)))),
+    ),
+    # The same (NousResearch/hermes-agent#35860), where the second piece might be a value of the first.
+    one("arguments-so-far-in-two-pieces", stream=asked_in([weather('{"city":', 0)], [more(PARIS, 0)])),
+    # Our rule on arguments, for the same reason: what is JSON when it is joined is joined.
+    tool_row(
+        "arguments-that-begin-like-those-so-far",
+        ("get_weather", {"city": {"city": "Paris"}}),
+        stream=asked_in([weather('{"city":', 0)], [more(PARIS, 0)], [more("}", 0)]),
+    ),
+    # LM Studio (NousResearch/hermes-agent#106943): a new ID and an empty name with each letter.
+    one(
+        "id-new-and-name-empty-in-each-piece",
+        stream=asked_in(
+            [weather("", 0)],
+            *([{"index": 0, "id": f"x{n}", "function": {"name": "", "arguments": c}}] for n, c in enumerate(PARIS)),
+        ),
+    ),
+    # Nebius, Cerebras (dirac-run/dirac#215): later pieces have an index of their own, and neither ID nor name.
+    one(
+        "index-grows-with-the-pieces",
+        stream=asked_in([weather('{"ci', 0)], [more('ty": ', 1)], [more('"Par', 2)], [more('is"}', 3)]),
+    ),
+    # llama.cpp (unslothai/unsloth#9817): whole calls of one function under one index, without IDs.
+    tool_row(
+        "calls-whole-under-one-index-without-ids",
+        IN_PARIS,
+        ("get_weather", {"city": "Rome"}),
+        IN_PARIS,
+        tool_ids=(None, None, None),
+        stream=asked_in(*([weather(f'{{"city": "{city}"}}', 0, call_id=None)] for city in ("Paris", "Rome", "Paris"))),
+    ),
 )

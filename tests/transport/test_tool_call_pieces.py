@@ -111,7 +111,7 @@ def test_calls_come_out_of_any_mixture(drawn: tuple[list[tuple[str, dict[str, An
     assert len({call.id for call in reader.calls()}) == len(calls)
 
 
-@settings(max_examples=min(EXAMPLES, 40), deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.data())
 def test_ordinary_arguments_are_unchanged(data: st.DataObject):
     text = data.draw(
