@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from aki_transport.auth import ApiKey
 from aki_transport.errors import (
@@ -225,16 +226,19 @@ class ServiceListing:
     def _read_body(self, _: Mapping[str, str], body: Payload) -> Listing:
         return self.parse(body.data)
 
-    def _listing(self) -> SharedListing:
-        """The listing for the key: which function returns it, or a hash of it."""
+    @cached_property
+    def _place(self) -> tuple[str, str, str]:
+        """Where the listing is kept: by the key, which function returns it, or a hash of it."""
         if self.key.function is not None:
             digest = f"function {id(self.key.function)}"
         else:
             key = self.key()
             digest = "" if key is None else hashlib.blake2b(key.get_secret_value().encode()).hexdigest()
-        place = self.provider.name, self.base_url, digest
+        return self.provider.name, self.base_url, digest
+
+    def _listing(self) -> SharedListing:
         # A dict does this in one step, so that two threads get the same one.
-        return _listings.get(place) or _listings.setdefault(place, SharedListing(self.provider))
+        return _listings.get(self._place) or _listings.setdefault(self._place, SharedListing(self.provider))
 
 
 _listings: dict[tuple[str, str, str], SharedListing] = {}

@@ -99,7 +99,7 @@ def _aiohttp_transport() -> httpx.AsyncBaseTransport:
             response: httpx.Response = await super().handle_async_request(request)
             return response
 
-    return Transport(client=session)
+    return Transport(client=session, verify=_ssl_context())
 
 
 _threads: _ThreadClient | None = None

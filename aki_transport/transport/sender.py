@@ -37,6 +37,8 @@ from aki_transport.transport.retry import retry_after_seconds
 _UNAUTHORIZED = 401
 _PLACE_THAT_WORKED: dict[str, str] = {}
 """Where the service at a base URL took the key, if not in the first place; servers make a model for each request."""
+_NOTHING = httpx.ByteStream(b"")
+"""In place of a stream that was closed: httpx's point back at their response, which only the garbage collector ends."""
 _DRAIN = 0.25  # seconds for the bytes behind a stream's terminator, so that the connection can be used again
 
 
@@ -115,6 +117,8 @@ class Transport:
                     # At the end of the interpreter all connections are closed, and httpx's `close` crashes Python 3.13.
                     if not sys.is_finalizing():
                         response.close()
+                        if self.http_client is None:
+                            response.stream = _NOTHING
             except BaseException as error:
                 forget_frames(error)
                 if not is_failed_call(error):
@@ -159,6 +163,8 @@ class Transport:
                                     pass
                 finally:
                     await response.aclose()
+                    if self.http_async_client is None:
+                        response.stream = _NOTHING
             except BaseException as error:
                 forget_frames(error)
                 if not is_failed_call(error):
