@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import httpx
@@ -22,6 +24,8 @@ from aki_transport.transport.failures import describe_failure, is_lost_connectio
 from aki_transport.transport.retry import may_repeat, pause_before
 
 log = logging.getLogger("aki_transport")
+
+_UNBOUNDED = nullcontext()
 
 
 class Attempts:
@@ -49,6 +53,10 @@ class Attempts:
     def remaining(self) -> float | None:
         """Seconds until the call's deadline."""
         return None if self._deadline is None else self._deadline - time.monotonic()
+
+    def in_time(self) -> AbstractAsyncContextManager[Any]:
+        """Bounds a wait by the call's deadline; without one there is no timer, which takes time for each chunk."""
+        return _UNBOUNDED if self._deadline is None else asyncio.timeout(self.remaining())
 
     def check_time(self) -> None:
         """Raise once the deadline has passed: a client of the user's bounds each wait alone."""

@@ -134,18 +134,15 @@ class Transport:
         attempts = Attempts(self, call, deadline, trusts_connections=trusted)
         while True:
             try:
-                async with asyncio.timeout(attempts.remaining()):
+                async with attempts.in_time():
                     response = await self._aopen(attempts)
                 try:
                     attempts.start(start)
                     async with aclosing(apayloads(response, stream=call.stream)) as batches:
                         try:
                             while not attempts.decoder.finished:
-                                if deadline is None:  # a timer for each chunk takes time
+                                async with attempts.in_time():
                                     batch = await anext(batches, None)
-                                else:
-                                    async with asyncio.timeout(attempts.remaining()):
-                                        batch = await anext(batches, None)
                                 if batch is None:
                                     break
                                 for payload in batch:
