@@ -21,6 +21,7 @@ from aki_transport.wire._chat_decoder import (
     unwrapped,
 )
 from aki_transport.wire._choices import ChoiceReader
+from aki_transport.wire._cumulative import CumulativeText
 from aki_transport.wire._pieces import merged_fields
 from aki_transport.wire._tool_calls import ToolCallReader
 
@@ -53,6 +54,7 @@ class OpenAIDecoder(AnswerDecoder):
         self._message_pieces: list[Mapping[str, Any]] = []
         self._message_names: set[str] = set()  # of all these pieces; looking through them again takes quadratic time
         self._reasoning_field: str | None = None
+        self._content_pieces, self._reasoning_pieces = CumulativeText(), CumulativeText()
         self._choices = ChoiceReader(several=_asks_for_several(request))
 
     def feed(self, payload: Payload) -> ChatDelta | None:
@@ -87,8 +89,18 @@ class OpenAIDecoder(AnswerDecoder):
         waiting = [self._read_choice(choice, self._last, "message") for choice in self._choices.end()]
         if self._last and self._stray is None and not (self._choice or self._empty_is_failure):
             raise InvalidResponseError(f"the stream has no choices: {str(self._last)[:MAX_SHOWN]}")
+        waiting.append(self._held_text())
         last = super().end()
-        return (joined_delta([*waiting, last], last.raw) or last) if waiting else last
+        return joined_delta([*waiting, last], last.raw) or last if any(waiting) else last
+
+    def _held_text(self) -> ChatDelta | None:
+        """Text and reasoning that were held back, for they might have been all so far."""
+        content, reasoning = self._content_pieces.flush(), self._reasoning_pieces.flush()
+        if not content and not reasoning:
+            return None
+        text, thinking = self._split(content)
+        reasoning += thinking
+        return ChatDelta(self._collect(text, reasoning), reasoning)
 
     def _on_no_choices(self, chunk: Mapping[str, Any], event: str) -> None:
         if event != "body":
@@ -189,12 +201,16 @@ class OpenAIDecoder(AnswerDecoder):
                 reasoning, self._reasoning_field = delta[name], name
         if not isinstance(reasoning, str):
             reasoning = "".join(_texts(reasoning))
+        if reasoning and not self._reasoning_pieces.is_past:
+            reasoning = self._reasoning_pieces.feed(reasoning)
         text = ""
         parts: tuple[Part, ...] = ()
         if type(content) is not str and not isinstance(content, list):
             content = _content_elsewhere(content, delta)
         if content:
             if isinstance(content, str):
+                if not self._content_pieces.is_past:
+                    content = self._content_pieces.feed(content)
                 text = content
                 if not self._think.is_past:
                     self._think.may_be_closed = self._think.may_be_closed or bool(reasoning)

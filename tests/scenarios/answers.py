@@ -171,6 +171,24 @@ CONTENT = (
             ("refusal", {"type": "refusal", "refusal": "No."}, Expect(refusal="No.")),
         )
     ),
+    # DashScope (QwenLM/qwen-code#3896): each delta has all of the text so far, and of the reasoning.
+    Scenario(
+        "content-so-far-in-each-delta",
+        None,
+        streamed(
+            *(chunk(reasoning_content="hm, yes"[:end]) for end in (1, 3, 5, 7)),
+            *("Hello, you"[:end] for end in (2, 5, 7, 10, 10)),
+        ),
+        Expect(text="Hello, you", reasoning="hm, yes"),
+    ),
+    # DashScope (QwenLM/qwen-code#3896): a text that is shorter than what shows it.
+    Scenario("content-so-far-of-a-word", None, streamed("H", "Hel", "Hello"), HELLO),
+    # chatlas (posit-dev/chatlas#435): a delta may be what came before it, and the next part all the same.
+    Scenario("content-that-repeats-the-start", None, streamed("\n", "\n", "x", "\n"), replace(HELLO, text="\n\nx\n")),
+    # Our rule on repeated text, for the same reason: one longer piece shows nothing.
+    Scenario("content-that-begins-like-the-start", None, streamed("ha", "haha", "!"), replace(HELLO, text="hahaha!")),
+    # Our rule on repeated text: nor does it at the end.
+    Scenario("content-that-ends-like-the-start", None, streamed("ha", "haha"), replace(HELLO, text="hahaha")),
     # WebAI-to-API (Amm1rr/WebAI-to-API#55): `message` in each event of a stream.
     in_stream(
         "message-in-place-of-delta",

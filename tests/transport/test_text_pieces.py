@@ -1,0 +1,48 @@
+"""Pieces of a streamed text come out as they are, or as what each adds to all of it so far."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aki_transport import InvalidResponseError
+from aki_transport.wire._cumulative import CumulativeText
+
+# Few letters, so that pieces often begin like those before.
+pieces = st.lists(st.text("ab ", min_size=1, max_size=9), max_size=8)
+
+
+def read(given_pieces: list[str]) -> str:
+    text = CumulativeText()
+    return "".join([*map(text.feed, given_pieces), text.flush()])
+
+
+def is_growing(given_pieces: list[str]) -> bool:
+    """Whether the first pieces look as if each held those before it."""
+    return any(
+        given_pieces[at + 1].startswith(given_pieces[at]) and given_pieces[at + 2].startswith(given_pieces[at + 1])
+        for at in (0, 1)[: max(0, len(given_pieces) - 2)]
+    )
+
+
+@settings(deadline=None)
+@given(pieces)
+def test_parts_of_a_text_are_unchanged(given_pieces: list[str]) -> None:
+    if not is_growing(given_pieces):
+        assert read(given_pieces) == "".join(given_pieces)
+
+
+@settings(deadline=None)
+@given(pieces)
+def test_pieces_that_hold_all_so_far_are_read_once(given_pieces: list[str]) -> None:
+    text = "It is so. " + "".join(given_pieces)
+    so_far = [text[:2], text[:5], text[:9], *accumulate(given_pieces, initial="It is so. ")]
+    assert read(so_far) == text
+
+
+def test_text_that_is_taken_back_is_an_error() -> None:
+    with pytest.raises(InvalidResponseError, match="then did not: 'ab'"):
+        read(["ab", "abc", "abcd", "abcdefgh", "ab"])
