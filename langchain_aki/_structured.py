@@ -66,9 +66,8 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         try:
             return answer.find(self._convert, self._fields)
         except ValueError as error:
-            problem = f"the answer does not fit {self._schema_name}: {error}"
-            if arguments is None and not answer.values:
-                problem = "the answer holds no JSON." + (" It was cut at max_tokens." if finish == "length" else "")
+            cut = "; it was cut at max_tokens" if finish == "length" else ""
+            problem = f"the answer does not fit {self._schema_name}: {error}{cut}"
             raise OutputParserException(problem, llm_output=text) from error
 
     async def aparse_result(self, result: list[Generation], *, partial: bool = False) -> Any:

@@ -95,7 +95,7 @@ WITHOUT: dict[str, tuple[dict[str, Any], str, str, int]] = {
     "cut": ({"text": CUT, "finish": "length"}, "max_tokens", "max_tokens", 1),
     "cut in words": ({"text": "Sure, here is", "finish": "length"}, "max_tokens", "max_tokens", 1),
     "cut in reasoning": ({"finish": "length", "reasoning_content": "hm"}, "max_tokens", "max_tokens", 1),
-    "a cut call": ({"calls": [call("Joke", CUT)], "finish": "length"}, "", "max_tokens", 1),
+    "a cut call": ({"calls": [call("Joke", CUT)], "finish": "length"}, "max_tokens", "max_tokens", 1),
     "a refusal": ({"refusal": REFUSAL}, REFUSAL, REFUSAL, 1),
     "a filter": ({"finish": "content_filter", "reasoning_content": "hm"}, *["content_filter"] * 2, 1),
 }

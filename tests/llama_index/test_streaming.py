@@ -69,6 +69,12 @@ def test_an_answer_has_its_blocks_what_is_known_of_it_and_the_services_own(serve
         assert (raw["model"], raw["choices"][0]["finish_reason"]) == ("qwen3.6-35b", "stop")
 
 
+def test_a_completion_of_thoughts_alone_has_no_text(server: ScriptServer):
+    server.always = answering(None, reasoning_content="hm")
+    response = model_at(server).complete("hi")
+    assert (response.text, response.additional_kwargs["reasoning_content"]) == ("", "hm")
+
+
 def test_an_item_that_was_given_does_not_change_later(server: ScriptServer):
     server.always = EVERYTHING
     kept = [(item, item.model_dump_json()) for item in model_at(server).stream_chat(HI, tools=list(TOOLS))]

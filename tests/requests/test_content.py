@@ -367,7 +367,7 @@ def test_broken_arguments_can_be_read_by_every_service(framework: Any, body) -> 
         ({"a": "\ud83d"}, '{"not_json": "{\\"a\\": \\"\\\\ud83d\\"}"}'),
     ):
         _, assistant, _ = body(framework, "openai", conversation(framework, "c1", arguments=arguments))["messages"]
-        assert assistant["tool_calls"][0]["function"]["arguments"] == openai
+        assert assistant["tool_calls"][0]["function"] == {"name": "f", "arguments": openai}
 
 
 def test_text_is_one_string_joined_as_the_framework_joins(body) -> None:
