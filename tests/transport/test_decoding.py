@@ -245,6 +245,17 @@ def test_sources_reasoning_and_fields_of_an_answer() -> None:
     assert read(reply(top={"citations": top["citations"]})).annotations == tuple(top["citations"])
 
 
+def test_what_is_read_is_not_kept_a_second_time() -> None:
+    function = {"name": "add", "arguments": "{}"}
+    thought = {"reasoning_content": "Hm", "reasoning": "Hm"}
+    body = reply(
+        "Old", refusal="No.", tool_calls=[{"id": "a", "function": function}], function_call=function, **thought
+    )
+    body["choices"][0]["logprobs"] = {"content": []}
+    answer = read({**body, "system_fingerprint": "fp"})
+    assert (answer.extra, answer.details) == ({}, {"created": 1767225600})
+
+
 # Anthropic, Bedrock, Cohere, Gemini, Mistral, TGI, Zhipu; and answers that failed, as "error" does.
 ENDS = {
     "stop": "STOP eos eos_token end_turn stop_sequence pause_turn completed complete",
