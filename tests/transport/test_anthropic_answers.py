@@ -258,7 +258,7 @@ def test_each_reason_to_end_in_openai_s_word_and_the_protocol_s(reason: str | No
         assert (reply.finish_reason, reply.stop_reason) == (finish, reason)
         assert bool(reply.refusal) == (reason == "refusal")
         assert (reply.raw["model"], reply.raw["usage"]["prompt_tokens"]) == (MODEL, 5)
-        assert reply.raw["choices"][0]["finish_reason"] == finish
+        assert reply.raw["choices"] == [{"index": 0, "finish_reason": finish}]
 
 
 @in_every_way

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aki_transport import AKIError, ServerError, StreamInterruptedError
+from aki_transport import AKIError, ModelLimitWarning, ServerError, StreamInterruptedError
 from aki_transport.messages import ChatDelta, ChatReply, ToolCall
 from aki_transport.transport.body import payloads
 from aki_transport.transport.decoder import Payload
@@ -254,6 +254,13 @@ def test_what_is_read_is_not_kept_a_second_time() -> None:
     body["choices"][0]["logprobs"] = {"content": []}
     answer = read({**body, "system_fingerprint": "fp"})
     assert (answer.extra, answer.details) == ({}, {"created": 1767225600})
+    summary = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm"}]}  # Databricks
+    assert read(reply([summary, {"type": "text", "text": "Old"}])).reasoning == "Hm"
+
+
+def test_an_answer_without_text_at_a_bound_of_the_service_warns() -> None:
+    with pytest.warns(ModelLimitWarning, match="for max_tokens was reached"):
+        read(reply("", finish="length"))
 
 
 # Anthropic, Bedrock, Cohere, Gemini, Mistral, TGI, Zhipu; and answers that failed, as "error" does.
