@@ -237,11 +237,12 @@ class ToolCallReader:
             more = name if call.name is None else self._rest_of_name(call, name)
             call.name = (call.name or "") + (more or "")
             call.repeats_name = call.repeats_name or not more
-        if len(piece) > 2:  # noqa: PLR2004  most pieces have an index and a function
+        if not piece.keys() <= _STANDARD_FIELDS:
             call.extra.update(kept(piece, _STANDARD_FIELDS))
-            if "custom" in piece:
-                call.extra["type"] = "custom"
-        if len(function) > 2 and function is not piece and (fields := kept(function, _STANDARD_FIELDS)):  # noqa: PLR2004
+        if "custom" in piece:
+            call.extra["type"] = "custom"
+        is_plain = function is piece or function.keys() <= _STANDARD_FIELDS
+        if not is_plain and (fields := kept(function, _STANDARD_FIELDS)):
             call.extra["function"] = {**call.extra.get("function", {}), **fields}
         added = call.arguments.feed(arguments)
         new_name = None if call.name == call.returned_name or self._may_be_continued(call) else call.new_name()

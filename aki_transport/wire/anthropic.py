@@ -45,7 +45,6 @@ SUPPORTED_FIELDS = frozenset(
         "reasoning_effort",
         "tools",
         "images",
-        "parallel_tool_calls",
     }
 )
 # Source: AKI.IO's documentation of this interface.

@@ -52,7 +52,6 @@ SUPPORTED_FIELDS = frozenset(
         "reasoning_effort",
         "tools",
         "images",
-        "parallel_tool_calls",
         "response_format",
     }
 )

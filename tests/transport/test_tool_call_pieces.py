@@ -213,6 +213,19 @@ def test_a_name_that_begins_another_tool_s_is_that_of_a_call_of_its_own_where_al
         assert [call.name for call in reader.calls()] == names
 
 
+def test_further_fields_of_each_piece_are_kept():
+    reader = ToolCallReader(OFFERED)
+    for function, fields in (
+        ({"name": "add", "signature": "s"}, {}),
+        ({"note": None}, {}),
+        ({"arguments": "{}", "note": "n"}, {"own": 1}),
+    ):
+        reader.feed([{"index": 0, "function": function, **fields}])
+    reader.feed([{"index": 0, "more": 2}])
+    (call,) = reader.calls()
+    assert call.extra == {"function": {"signature": "s", "note": "n"}, "own": 1, "more": 2}
+
+
 def test_a_call_without_a_name_has_none():
     assert read_pieces({"arguments": '{"a": 1}'}, id="a") == (ToolCall("a", "", '{"a": 1}'),)
 
