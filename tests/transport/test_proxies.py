@@ -13,6 +13,7 @@ import pytest
 
 from aki_transport import APIConnectionError, Client, ConfigurationError
 from aki_transport.transport.failures import was_never_sent
+from aki_transport.transport.proxies import proxy_secrets
 from tests.transport.asking import KEY, Way, in_every_chat, in_every_way, patient
 from tests.transport.raw_server import (
     GOOD,
@@ -192,3 +193,8 @@ def test_a_proxy_that_cannot_be_used_is_a_configuration_error(way, address, monk
     with pytest.raises(ConfigurationError, match="socksio" if address.startswith("socks") else "proxy") as caught:
         way.ask(client_at("http://127.0.0.1:9/v1"))
     assert "hunter2" not in f"{caught.value!r} {caught.value} {caught.value.__context__!r} {caught.value.__cause__!r}"
+
+
+def test_a_password_of_bytes_that_are_no_text_is_kept_from_messages_too(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:\udcff@proxy.example")
+    assert "\udcff" in proxy_secrets()
