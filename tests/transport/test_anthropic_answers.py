@@ -92,6 +92,10 @@ ODDITIES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
         [grow(0, "thinking", thinking="Hm"), grow(0, "signature", signature="c2ln"), say("Hello", 1)],
         {**HELLO, "reasoning": "Hm", "reasoning_blocks": (ReasoningBlock(text="Hm", signature="c2ln"),)},
     ),
+    "a signature of a text": (
+        [begin(0, {**text("Hello"), "signature": "c2ln"}), stop()],
+        {**HELLO, "parts": (), "reasoning_blocks": (ReasoningBlock(signature="c2ln"),)},
+    ),
     "arguments in a text": ([begin(0, text("Hello")), grow(0, "input_json", partial_json=PARIS), stop()], HELLO),
     "text that is all of a delta": (
         [begin(0, text("")), {**say(""), "delta": "Hel"}, {**say(""), "delta": {"text": "lo"}}], HELLO

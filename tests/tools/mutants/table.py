@@ -227,6 +227,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "aki_transport/wire/_anthropic_decoder.py": {
         "_Block.__init__: '' → 'X'": "the ID of a block that is no call is read nowhere",
     },
+    "aki_transport/wire/native.py": {
+        "chat: False → True": "the same JSON in more characters",
+    },
     "aki_transport/wire/_native_decoder.py": {
         "NativeDecoder.__init__: '' → 'X'": "a text that begins with X gets this letter one state earlier",
         "NativeDecoder._new_text: len(certain) <= len(returned) → len(certain) < len(returned)": "of a text of the same"
