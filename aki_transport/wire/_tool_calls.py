@@ -72,8 +72,7 @@ class _Call:
 
     def is_continued_by(self, arguments: str) -> bool:
         """Whether these can only be a further piece of this call's arguments."""
-        start = arguments.lstrip()[:1]
-        return self.arguments.is_open and start not in ("", "{")
+        return self.arguments.is_open and arguments.lstrip()[:1] not in ("", "{")
 
     def is_another(self, name: str, arguments: str, *, is_certain: bool) -> bool:
         """Whether a piece with this name begins another call; if index and ID are this call's, only a complete one."""
@@ -210,7 +209,7 @@ class ToolCallReader:
     ) -> ToolCallDelta | None:
         if not isinstance(piece, dict):
             raise InvalidResponseError(f"a tool call is {type(piece).__name__}, not an object")
-        function = next((value for name in _KINDS if isinstance(value := piece.get(name), dict)), piece)
+        function = _function_in(piece)
         label, name = piece.get("id"), text_or_none(function.get("name") or piece.get("function")) or None
         if label is not None:
             label = None if isinstance(label, dict | list) else str(label) or None
@@ -346,6 +345,15 @@ class ToolCallReader:
         return bool(arguments) and not any(call.has_no_arguments for call in self._calls if call is not current)
 
 
+def _function_in(piece: dict[str, Any]) -> dict[str, Any]:
+    """The object with name and arguments; some services write these into the piece itself."""
+    for kind in _KINDS:
+        function = piece.get(kind)
+        if isinstance(function, dict):
+            return function
+    return piece
+
+
 def unique_id(label: str, used: set[str]) -> str:
     """The service's ID of a call, or, where another call has it, one of its own; it is added to those `used`."""
     unique, number = label, len(used)
@@ -377,12 +385,8 @@ def offered_name(name: str, names: Mapping[str, str]) -> str:
 
 def read_index(value: Any) -> int | None:
     """The number of a piece, whichever JSON type a service writes it in; None if it is no number of a usual size."""
-    match value:
-        case bool():
-            return None
-        case int() | float():
-            return int(value) if abs(value) < _INDEX_BOUND and value == int(value) else None
-        case str() if value.isdecimal() and len(value) <= _MAX_INDEX_DIGITS:
-            return int(value)
-        case _:
-            return None
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() and len(value) <= _MAX_INDEX_DIGITS else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if abs(value) < _INDEX_BOUND and value == int(value) else None
