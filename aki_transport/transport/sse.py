@@ -63,7 +63,11 @@ class EventDecoder:
         self._count(len(first))
         events: list[Payload] = []
         for line in lines:
-            self._take(self._line[0] if len(self._line) == 1 else "".join(self._line), events)
+            ended = self._line[0] if len(self._line) == 1 else "".join(self._line)
+            if ended:
+                self._take(ended, events)
+            else:
+                self._dispatch(events)
             self._line = [line]
             self._count(len(line))
         return events
@@ -74,31 +78,28 @@ class EventDecoder:
             raise InvalidResponseError(f"an event is larger than {MAX_EVENT // 2**20} MB; reading stopped there")
 
     def _take(self, line: str, events: list[Payload]) -> None:
-        if line:
-            name, _, value = line.partition(":")
-            if name == "data":
-                if (
-                    self._data
-                    and self._data[-1][:1] == "{"
-                    and value.lstrip()[:1] in ("{", "[")
-                    and is_json(self._data[-1])
-                ):
-                    self._dispatch(events)  # some services leave out the empty line between events
-                self._data.append(value.removeprefix(" "))
-            elif name == "event":
-                self._event = value.removeprefix(" ")
-            elif name == "error":
-                self._event = "error"
-                self._data.append(value.removeprefix(" "))
-            elif line[0] == "{" or self._is_bare:
-                if line[0] == "{" and self._is_bare and self._data[-1].endswith("}"):
-                    self._dispatch(events)
-                self._is_bare = True
-                self._data.append(line)
-            elif line[0] == "<" or " " in name.strip():  # a page, or a sentence
-                self._outside = [*self._outside, line][-_MAX_OUTSIDE:]
-            return
-        self._dispatch(events)
+        name, _, value = line.partition(":")
+        if name == "data":
+            if (
+                self._data
+                and self._data[-1][:1] == "{"
+                and value.lstrip()[:1] in ("{", "[")
+                and is_json(self._data[-1])
+            ):
+                self._dispatch(events)  # some services leave out the empty line between events
+            self._data.append(value.removeprefix(" "))
+        elif name == "event":
+            self._event = value.removeprefix(" ")
+        elif name == "error":
+            self._event = "error"
+            self._data.append(value.removeprefix(" "))
+        elif line[0] == "{" or self._is_bare:
+            if line[0] == "{" and self._is_bare and self._data[-1].endswith("}"):
+                self._dispatch(events)
+            self._is_bare = True
+            self._data.append(line)
+        elif line[0] == "<" or " " in name.strip():  # a page, or a sentence
+            self._outside = [*self._outside, line][-_MAX_OUTSIDE:]
 
     def _dispatch(self, events: list[Payload]) -> None:
         data = self._data[0] if len(self._data) == 1 else "\n".join(self._data)

@@ -78,7 +78,7 @@ class ArgumentsReader:
                 self._behind.append(piece)
                 return ""
             self.is_complete, self._held, self._scanner = False, "", BracketScanner()
-        if self._other or (self.is_empty and not self._held.strip() and piece.lstrip()[:1] not in ("", "{")):
+        if self._other or (not self._pieces and not self._held.strip() and piece.lstrip()[:1] not in ("", "{")):
             self._other.append(piece)
             return ""
         if piece[0] == "{" or self._repeating:

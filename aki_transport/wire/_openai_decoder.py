@@ -138,7 +138,7 @@ class OpenAIDecoder(AnswerDecoder):
             if fields.get("error"):
                 raise error_from_payload({"error": fields["error"]})
         text, reasoning, parts = self._read_content(delta)
-        if self._is_stopped:
+        if self._stops and self._is_stopped:
             return ChatDelta(text, reasoning, "", (), None, chunk, parts)
         refusal, calls, content = delta.get("refusal") or "", delta.get("tool_calls"), delta.get("content")
         if refusal or isinstance(content, list):
