@@ -198,7 +198,6 @@ class ScriptServer(Origin):
 
     @property
     def open_connections(self) -> int:
-        """How many connections are alive, seen from here."""
         return len(self._conversations)
 
     def say(self, *script: Scripted) -> None:

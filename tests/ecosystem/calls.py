@@ -34,8 +34,6 @@ class Reply:
 
 @dataclass(frozen=True)
 class Way:
-    """One way to call a model."""
-
     cls: type
     is_async: bool
     stream: bool
@@ -48,11 +46,9 @@ class Way:
         return self.cls(**{"model": MODEL, "api_key": "sk-test", **options})
 
     def ask(self, **options):
-        """Make the model and call it."""
         return self.call(self.make(**options))
 
     def call(self, model):
-        """Call the model."""
         if self.is_async:
             return asyncio.run(self.acall(model))
         if self.cls is ChatAKI:
@@ -60,7 +56,6 @@ class Way:
         return _of_response(list(model.stream_complete(QUESTION))[-1] if self.stream else model.complete(QUESTION))
 
     async def acall(self, model):
-        """Call the model on this event loop."""
         if self.cls is ChatAKI:
             if not self.stream:
                 return _of_message(await model.ainvoke(QUESTION))

@@ -30,8 +30,6 @@ def test_opentelemetry_has_one_span_for_each_attempt_and_the_service_its_context
 
 
 class Kept(Transport):
-    """Keeps what Sentry would send."""
-
     def __init__(self, options=None):
         super().__init__(options)
         self.events = []

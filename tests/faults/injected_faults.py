@@ -20,7 +20,6 @@ _TEXT = re.compile(rb'("(?:text|content)": ?)"')
 
 
 def is_stream(answer: Answer) -> bool:
-    """Whether it is one of events."""
     return answer.headers.get("content-type") == _STREAM
 
 
@@ -30,7 +29,6 @@ def instead(answer: Answer) -> Callable[[Answer], Answer]:
 
 
 def changed(**fields: Any) -> Callable[[Answer], Answer]:
-    """The right answer with these fields."""
     return lambda answer: replace(answer, **fields)
 
 
@@ -50,7 +48,6 @@ headers_without_end = instead(Answer(raw=True, chunks=_HEADERS, chunk_delay=0.1)
 
 
 def slow(answer: Answer) -> Answer:
-    """The body comes slowly."""
     return replace(_in_pieces(answer), chunk_delay=0.01)
 
 
@@ -144,7 +141,6 @@ def too_large_a_body(answer: Answer) -> Answer:
 
 
 def in_chunks(change: Callable[[bytes], bytes]) -> Callable[[Answer], Answer]:
-    """Every chunk is changed so."""
     return lambda answer: replace(answer, chunks=tuple(map(change, answer.chunks)))
 
 
@@ -155,12 +151,10 @@ said_twice = in_chunks(lambda chunk: _TEXT.sub(rb'\1"wrong",\1"', chunk))  # the
 
 
 def with_field(value: bytes) -> Callable[[Answer], Answer]:
-    """One more field in every object that comes."""
     return in_chunks(lambda chunk: chunk.replace(b"{", b'{"x":%b,' % value, 1))
 
 
 def with_numbers(value: bytes) -> Callable[[Answer], Answer]:
-    """Every number is this one."""
     return in_chunks(lambda chunk: re.sub(rb'(_tokens": ?|progress": ?)\d+', rb"\g<1>" + value, chunk))
 
 

@@ -59,7 +59,6 @@ PLACES = (
 
 
 def kind_of(request: Request) -> str:
-    """Whether it starts, looks, cancels or lists."""
     if request.method == "GET":
         return "list"
     if "/progress/" not in request.path:

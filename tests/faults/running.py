@@ -38,14 +38,11 @@ _SOON = 30.0  # seconds until what is going away has gone, on a very busy machin
 
 
 def applies(cell: Run) -> bool:
-    """Whether the fault makes sense there."""
     return not isinstance(cell.result, NotHere)
 
 
 @dataclass(slots=True, kw_only=True)
 class Happened(running.Happened):
-    """What came of a cell."""
-
     answers: list[list[Any]] = field(default_factory=list)  # the items that came for each question
     seen: Counter[str] = field(default_factory=Counter)  # how often the service saw each kind of request
     tries: int = 1  # how often the call was sent or tried to be, by its own log
@@ -64,7 +61,6 @@ class Service(ScriptServer):
         self.always, self.hangs_up = self._struck_answer, self._struck_head
 
     def play(self, cell: Run) -> None:
-        """Play this cell from now on."""
         self._cell, self._seen, self._looks = cell, Counter[str](), 0
         self.requests.clear()
 
@@ -224,7 +220,6 @@ def _descriptors() -> set[str]:
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    """Wait until it is so, but not for ever."""
     end = time.monotonic() + _SOON
     while not is_so() and time.monotonic() < end:
         time.sleep(0.005)

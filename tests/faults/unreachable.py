@@ -16,8 +16,6 @@ from tests.transport.raw_server import answering, hanging, refusing, serving
 
 @dataclass(frozen=True)
 class Address(Origin):
-    """An origin with its key."""
-
     url: str
     key: str = "aki-test"
 
@@ -34,7 +32,6 @@ def _unknown_name(*_: Any, **__: Any) -> None:
 
 @contextmanager
 def place(name: str) -> Iterator[Address]:
-    """The place of this name, while it is needed."""
     with ExitStack() as stack:
         match name:
             case "refusing":

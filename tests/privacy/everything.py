@@ -63,7 +63,6 @@ def use_all(where, protocols=tuple(MODELS), *, answers=True):
 
 
 def calls(model, options):
-    """What can be asked on a protocol."""
     from langchain.agents import create_agent
     from langchain_core.messages import HumanMessage
     from llama_index.core.llms import ChatMessage
@@ -114,7 +113,6 @@ def calls(model, options):
 
 
 def at_the_emulator(protocols=tuple(MODELS)):
-    """All of it at a service of this machine."""
     from aki_transport.emulator import Emulator
 
     with Emulator(job_speed=500) as emulator:

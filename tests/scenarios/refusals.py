@@ -31,7 +31,6 @@ def envelope(
 
 
 def worded(status: int, message: str) -> Answer:
-    """An envelope whose error is a text."""
     return json_answer({"error": message}, status)
 
 

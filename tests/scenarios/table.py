@@ -94,11 +94,9 @@ class Scenario:
         return (self.stream if streamed else self.blocking) is not None
 
     def outcome(self, *, streamed: bool) -> Expect | Fails:
-        """What the caller gets."""
         return self.expect_stream if streamed and self.expect_stream is not None else self.expect
 
     def attempts(self, *, streamed: bool) -> int:
-        """How many chat requests the server sees."""
         return self.requests_stream if streamed and self.requests_stream is not None else self.requests
 
     def script(self, *, streamed: bool) -> tuple[Answer, ...]:
@@ -132,7 +130,6 @@ def _kept(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tokens(prompt: int = 5, completion: int = 3, **more: Any) -> dict[str, Any]:
-    """A usage object."""
     total = prompt + completion
     return _kept({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total, **more})
 
@@ -166,12 +163,10 @@ def chunk(
 
 
 def choices(*entries: Mapping[str, Any]) -> dict[str, Any]:
-    """An event with these choices."""
     return chunk(top={"choices": list(entries)})
 
 
 def counted(usage: Any) -> dict[str, Any]:
-    """An event without choices that holds this usage."""
     return chunk(top={"choices": [], "usage": usage})
 
 
@@ -214,12 +209,10 @@ HELLO_STREAM = streamed("Hel", "lo")
 
 
 def in_stream(name: str, stream: Answer, expect: Expect | Fails = HELLO, **more: Any) -> Scenario:
-    """A row about streams alone."""
     return Scenario(name, None, stream, expect, **more)
 
 
 def at_once(name: str, blocking: Answer, expect: Expect | Fails = HELLO, **more: Any) -> Scenario:
-    """A row about blocking answers alone."""
     return Scenario(name, blocking, None, expect, **more)
 
 

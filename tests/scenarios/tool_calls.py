@@ -44,12 +44,10 @@ def weather(arguments: Any, index: Any = ABSENT, *, call_id: Any = "call_1") -> 
 
 
 def adding(arguments: Any, index: Any = ABSENT, *, call_id: Any = "call_2") -> dict[str, Any]:
-    """A call of `add`, or its first piece."""
     return call("add", arguments, index=index, call_id=call_id)
 
 
 def more(arguments: str, index: Any = ABSENT, *, call_id: Any = ABSENT) -> dict[str, Any]:
-    """A later piece of a call."""
     return call(arguments=arguments, index=index, call_id=call_id)
 
 

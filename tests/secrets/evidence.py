@@ -79,8 +79,6 @@ class _Payloads(BaseCallbackHandler):
 
 @dataclass(repr=False)  # it is a local of frames that are looked at
 class Evidence:
-    """What was left behind."""
-
     records: list[logging.LogRecord] = field(default_factory=list)
     warned: list[warnings.WarningMessage] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
@@ -98,7 +96,6 @@ class Evidence:
 
 @contextlib.contextmanager
 def gathering():
-    """Watch what happens in the block."""
     found = Evidence()
     with contextlib.ExitStack() as stack:
         found.warned = stack.enter_context(warnings.catch_warnings(record=True))

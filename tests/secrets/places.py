@@ -44,7 +44,6 @@ class Place:
     leak: Callable[[Evidence, str], object]
 
     def found(self, evidence: Evidence) -> list[str]:
-        """Where the key stands."""
         return [where for where, text in self.texts(evidence) if in_text(text)]
 
 
@@ -104,7 +103,6 @@ def _reprs(evidence: Evidence) -> Texts:
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    """What a model keeps inside."""
     for name in ("_client", "_transport", "_key", "_listing", "_resolver"):
         part = getattr(value, name, None)
         if part is not None and hasattr(part, "__dict__") and not isinstance(part, SecretStr):

@@ -92,7 +92,6 @@ GOOD = {
 
 
 def use_all(evidence):
-    """Use it all, once."""
     forget_listings()
     with ScriptServer() as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AKI_API_KEY", KEY)
@@ -217,7 +216,6 @@ def _draw(server, evidence):
 
 
 def _refuse(evidence):
-    """What is wrong before anything is sent."""
     wrong = ({"base_url": "http://aki.io/v1"}, {"default_headers": {"x": "a\nb"}}, {"protocol": "odd"})
     for fields in (*wrong, {"api_base": "https://aki.io/v1"}):
         for cls in CLASSES:
@@ -229,7 +227,6 @@ def _refuse(evidence):
 
 
 def _record(server, evidence):
-    """A cassette of calls on every protocol."""
     # At INFO vcrpy shows in its log what it has not scrubbed yet.
     logging.getLogger("vcr").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder, httpx.Client() as mine:
@@ -243,5 +240,4 @@ def _record(server, evidence):
 
 
 def as_json(value):
-    """The value as text, whatever it is."""
     return json.dumps(value, default=repr)

@@ -29,8 +29,6 @@ class SignalError(Exception):
 
 
 class _Kept(Transport):
-    """Keeps what Sentry would send."""
-
     text = ""
 
     def capture_envelope(self, envelope):

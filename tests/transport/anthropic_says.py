@@ -29,7 +29,6 @@ def tool_use(call_id: str, name: str, given: Any) -> dict[str, Any]:
 
 
 def message(*content: Any, stop: Any = "end_turn", **top: Any) -> dict[str, Any]:
-    """A blocking answer."""
     head = {"id": "msg_1", "type": "message", "role": "assistant", "model": MODEL, "usage": USAGE}
     return {**head, "content": list(content), "stop_reason": stop, "stop_sequence": None, **top}
 
@@ -64,7 +63,6 @@ PING = {"type": "ping"}
 
 
 def streamed(*events: Mapping[str, Any], reason: Any = "end_turn") -> list[Mapping[str, Any]]:
-    """A whole stream around these events."""
     return [start(), *events, close(reason), END]
 
 

@@ -35,7 +35,6 @@ def client_for(server: ScriptServer, **fields: Any) -> Client:
 
 
 def refusal(message: str, **fields: Any) -> dict[str, Any]:
-    """A refusal in OpenAI's envelope."""
     return {"error": {"message": message, "type": "invalid_request_error", **fields}}
 
 
@@ -45,7 +44,6 @@ def fastapi(*loc: str, message: str = "Extra inputs are not permitted") -> dict[
 
 
 def alive(answer: Answer) -> Answer:
-    """The same answer on a connection that stays open for the next one."""
     return replace(answer, end="keep-alive")
 
 
@@ -90,7 +88,6 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 async def true(condition: Callable[[], bool]) -> None:
-    """Let the loop run until this holds."""
     async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  a server in another thread sets no event of this loop
             await asyncio.sleep(0.005)

@@ -87,7 +87,6 @@ def serving(handle: Handler, *, tls: bool = False, host: str = "127.0.0.1", port
 
 @contextmanager
 def refusing() -> Iterator[int]:
-    """A port that nothing listens on."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         yield unused.getsockname()[1]
@@ -254,7 +253,6 @@ class Caller:
     def open(
         self, url: str, content: Any = b"{}", *, total: float | None = 10, **timeouts: float | None
     ) -> httpx.Response:
-        """An answer whose body is still to be read."""
         extensions: dict[str, Any] = {"timeout": {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": total, **timeouts}}
         if total is not None and not self.is_async:
             extensions["deadline"] = time.monotonic() + total
@@ -262,17 +260,14 @@ class Caller:
         return self._wait_for(self.client.send(request, stream=True), total)
 
     def read(self, response: httpx.Response, total: float | None = 10) -> bytes:
-        """The body; its connection is given back."""
         return self._wait_for(response.aread() if self.is_async else response.read(), total)
 
     def end(self, opened: Any) -> None:
-        """Close a response or a client."""
         self._wait_for(opened.aclose() if self.is_async else opened.close(), 10)
 
     def fetch(
         self, url: str, content: Any = b"{}", *, total: float | None = 10, **timeouts: float | None
     ) -> tuple[int, bytes]:
-        """Status and body of the answer."""
         response = self.open(url, content, total=total, **timeouts)
         try:
             return response.status_code, self.read(response, total)

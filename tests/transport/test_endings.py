@@ -29,8 +29,6 @@ with_each_protocol = pytest.mark.parametrize("protocol", ["openai", "anthropic"]
 def answers(
     *texts: str, finish: str = "stop", reasoning: str = "", calls: bool = False, end: str = "close"
 ) -> Callable[[Request], Answer]:
-    """An answer of these pieces, in the form that the request asks for."""
-
     def answer(request: Request) -> Answer:
         if request.path.endswith("/v1/messages"):
             blocks: list[dict[str, Any]] = [{"type": "thinking", "thinking": reasoning, "signature": "s"}]

@@ -70,7 +70,6 @@ def client_on(emu: Emulator, protocol: str, fault: str = "", **fields: Any) -> C
 
 
 def started(emu: Emulator, protocol: str) -> list[RecordedRequest]:
-    """The calls that may be billed."""
     return [seen for seen in emu.requests if seen.path.endswith(STARTS[protocol])]
 
 

@@ -125,8 +125,6 @@ def test_a_slip_of_one_letter_finds_the_model(name, at):
 
 
 class Counted(dict[str, int]):
-    """A listing that counts how many of its IDs were looked at."""
-
     looked_at = 0
 
     def __iter__(self) -> Iterator[str]:

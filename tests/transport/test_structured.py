@@ -127,7 +127,6 @@ REFUSALS: dict[str, tuple[int, Any, list[str]]] = {
 
 
 def refuse(way: Way, error: Any, status: int = 400) -> Any:
-    """Refuses the schema, and gives the object to every other request."""
     return lambda request: json_answer(error, status) if method_of(request) == "json_schema" else told(way, JSON)
 
 
