@@ -31,9 +31,12 @@ _MODELS = (
     " tests/test_captured_gateways.py::test_the_first_call_answers_and_the_limits_are_known_behind_it"
 )
 _KEY_FUNCTION = "tests/requests/test_arguments.py::test_a_key_may_be_a_function_asked_for_each_attempt"
+_ROW = f"{_T}/test_oddities.py::test_the_answer_or_the_error_is_the_row_s"
+_LOST = f"{_ROW}[reset-then-good] {_ROW}[body-cut] {_ROW}[cut-amid-text]"
 _CALLS = (
     f"{_T}/test_calls.py {_T}/test_retries.py {_T}/test_access.py {_T}/test_deadlines.py"
-    f" {_T}/test_errors.py::test_what_an_error_holds"
+    " tests/test_gateways.py::test_an_anthropic_route_that_wants_bearer_gets_it_and_is_remembered"
+    f" {_LOST} {_T}/test_errors.py::test_what_an_error_holds"
     f" {_T}/test_lifetime.py::test_closing_one_client_leaves_the_others_their_connections"
     f" {_T}/test_bodies.py::test_what_json_cannot_hold_is_refused_before_sending {_KEY_FUNCTION}"
     " tests/test_docstrings.py::test_an_example_gives_what_it_says[aki_transport.transport.call.Timeout.for_httpx]"
