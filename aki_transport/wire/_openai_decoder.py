@@ -31,11 +31,11 @@ _EVENT_FIELDS = frozenset({"index", "delta", "finish_reason", "logprobs"})
 _CALLS = ("tool_calls", "function_call")
 _CHOICE_FIELDS = _EVENT_FIELDS | {"message", "text", *_CALLS}
 _REASONING_FIELDS = ("reasoning_text", "thinking")  # GitHub Copilot, Ollama
-_PLAIN_FIELDS = frozenset(
+_MESSAGE_FIELDS = frozenset(
     {"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls", "function_call"}
 )
+_READ_FIELDS = _MESSAGE_FIELDS.union(_REASONING_FIELDS)
 _PART_FIELDS = frozenset({"type", "text", "thinking", "reasoning"})
-_MESSAGE_FIELDS = _PLAIN_FIELDS | frozenset(_REASONING_FIELDS)
 
 
 class OpenAIDecoder(AnswerDecoder):
@@ -119,24 +119,20 @@ class OpenAIDecoder(AnswerDecoder):
         self._choice = choice
         if choice.get("error"):
             raise error_from_payload({"error": choice["error"]})
-        if not _CHOICE_FIELDS.issuperset(choice):
+        is_plain = _EVENT_FIELDS.issuperset(choice)
+        if not is_plain:
             self._choice_fields.update(kept(choice, _CHOICE_FIELDS))
         finish = choice.get("finish_reason")
         if finish and finish != "null":  # KoboldCpp writes null as text
             self._finish = finish if isinstance(finish, str) else self._finish
             self.complete = True
         delta = choice.get("delta")
-        if not delta or not _EVENT_FIELDS.issuperset(choice):
+        if not delta or not isinstance(delta, dict) or not is_plain:
             delta = self._delta_in(choice, chunk)
-        if isinstance(delta, str):
-            delta = {"content": delta}
-        if not delta or not isinstance(delta, dict):
-            return None
-        if not _MESSAGE_FIELDS.issuperset(delta) and (fields := kept(delta, _MESSAGE_FIELDS)):
-            self._message_pieces.append(fields)
-            self._message_names |= fields.keys()
-            if fields.get("error"):
-                raise error_from_payload({"error": fields["error"]})
+            if not delta or not isinstance(delta, dict):
+                return None
+        if not _MESSAGE_FIELDS.issuperset(delta):
+            delta = self._keep_fields(delta)
         text, reasoning, parts = self._read_content(delta)
         if self._stops and self._is_stopped:
             return ChatDelta(text, reasoning, "", (), None, chunk, parts)
@@ -162,6 +158,8 @@ class OpenAIDecoder(AnswerDecoder):
         if not delta:
             delta = {"content": choice.get("text")} if message is None else self._new_in_message(choice, chunk)
             message = None
+        if isinstance(delta, str):
+            return {"content": delta}
         if not isinstance(delta or {}, dict):
             return delta
         calls = {}
@@ -169,7 +167,20 @@ class OpenAIDecoder(AnswerDecoder):
             beside = [each[name] for each in (delta, message, choice) if isinstance(each, dict) and each.get(name)]
             if beside:
                 calls[name] = beside[0]
-        return {**(delta or {}), **calls}
+        return {**(delta or {}), **calls} if calls else delta
+
+    def _keep_fields(self, delta: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Keep the fields without a name of ours, and read reasoning in another field than usual."""
+        if fields := kept(delta, _READ_FIELDS):
+            self._message_pieces.append(fields)
+            self._message_names |= fields.keys()
+            if fields.get("error"):
+                raise error_from_payload({"error": fields["error"]})
+        name = next(filter(delta.get, _REASONING_FIELDS), None)
+        if name is None or delta.get("reasoning_content") or delta.get("reasoning"):
+            return delta
+        self._reasoning_field = name
+        return {**delta, "reasoning_content": delta[name]}
 
     def _new_in_message(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> Any:
         """The message in place of a delta; what is new in it, if it repeats what came before, as MiniMax's does."""
@@ -197,8 +208,6 @@ class OpenAIDecoder(AnswerDecoder):
             reasoning = delta.get("reasoning") or ""
             if reasoning:
                 self._reasoning_field = "reasoning"
-            elif not _PLAIN_FIELDS.issuperset(delta) and (name := next(filter(delta.get, _REASONING_FIELDS), None)):
-                reasoning, self._reasoning_field = delta[name], name
         if not isinstance(reasoning, str):
             reasoning = "".join(_texts(reasoning))
         if reasoning and not self._reasoning_pieces.is_past:
