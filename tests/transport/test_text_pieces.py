@@ -1,7 +1,8 @@
-"""Pieces of a streamed text come out as they are, or as what each adds to all of it so far."""
+"""Pieces of streamed texts come out as they are, or as what each adds to all of it so far, each in its choice."""
 
 from __future__ import annotations
 
+import json
 from itertools import accumulate
 
 import pytest
@@ -9,7 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aki_transport import InvalidResponseError
+from aki_transport.transport.decoder import Payload
+from aki_transport.wire import openai
 from aki_transport.wire._cumulative import CumulativeText
+from tests.transport.asking import request_for
 
 # Few letters, so that pieces often begin like those before.
 pieces = st.lists(st.text("ab ", min_size=1, max_size=9), max_size=8)
@@ -46,3 +50,21 @@ def test_pieces_that_hold_all_so_far_are_read_once(given_pieces: list[str]) -> N
 def test_text_that_is_taken_back_is_an_error() -> None:
     with pytest.raises(InvalidResponseError, match="then did not: 'ab'"):
         read(["ab", "abc", "abcd", "abcdefgh", "ab"])
+
+
+def choices(*entries: tuple[int, str]) -> Payload:
+    said = [{"index": index, "delta": {"content": text}} for index, text in entries]
+    return Payload("message", json.dumps({"choices": said}))
+
+
+def test_choices_that_were_asked_for_stay_apart_however_they_are_numbered() -> None:
+    one_by_one = [choices((n, text)) for n, text in enumerate(("Hello", "Bye", "Ciao"))]
+    under_one_index = [choices((0, "Hel"), (0, "By"), (0, "Ci")), choices((0, "lo"), (0, "e"), (0, "ao"))]
+    for events in (one_by_one, under_one_index):
+        for fields in ({"fields": {"n": 3}}, {"extra_body": {"n": 3}}):
+            decoder = openai.decoder(request_for(**fields), {}, on_model=lambda _: None)
+            for event in (*events, Payload("message", "[DONE]")):
+                decoder.feed(event)
+            reply = decoder.end().reply
+            assert reply is not None
+            assert [each.text for each in (reply, *reply.choices)] == ["Hello", "Bye", "Ciao"]
