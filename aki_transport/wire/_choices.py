@@ -42,6 +42,7 @@ class ChoiceReader:
         self._is_counted = False
         self._has_ended = False
         self._held: list[tuple[int, Choice]] = []
+        self._full = 0  # how many of these hold something
 
     def feed(self, choices: Any) -> Sequence[Choice]:
         """The answer's pieces in one event, in order."""
@@ -94,7 +95,8 @@ class ChoiceReader:
         if is_begin or self._is_counted:
             return (choice,)
         self._held.append((index, choice))
-        if sum(_holds_something(held) for _, held in self._held) < 2:  # noqa: PLR2004
+        self._full += _holds_something(choice)
+        if self._full < 2:  # noqa: PLR2004
             return ()
         self._is_counted = True
         return self.end()
