@@ -201,6 +201,13 @@ def test_no_word_is_lost_where_roles_are_put_in_another_order() -> None:
         assert [(message.role, message.content) for message in change(messages)] == expected
 
 
+def test_a_second_result_has_the_new_id_of_its_call_too() -> None:
+    call, result = turn(Text("found"))[1:]
+    changed, *results = history.with_short_ids((call, result, result))
+    assert [each.tool_call_id for each in results] == [changed.tool_calls[0].id] * 2
+    assert changed.tool_calls != call.tool_calls
+
+
 def test_names_of_tools_stay_apart_in_the_form_that_protocols_take() -> None:
     names = ("a_b", "a b", "a.b")
     request = history.with_legal_names(request_of(tools=tuple(Tool(name=name) for name in names)))

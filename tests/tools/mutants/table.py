@@ -214,6 +214,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
                 ("tool_choice", " (2)"),
             )
         },
+        "Memory.add: now >= until → now > until": "the exact moment at which an hour is over",
         "_within: 0 → 1": "no service has room for one token and answers with it",
     },
     "aki_transport/prepare/structured_output.py": {
