@@ -84,6 +84,10 @@ MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
         {**CALLING, "reasoning_content": "hm"},
     ),
     "ai_refusal": (AIMessage([{"type": "refusal", "refusal": "I cannot."}]), assistant("I cannot.")),
+    "ai_reasoning_that_is_no_text": (
+        AIMessage("I look.", tool_calls=[CALL], additional_kwargs={"reasoning_content": ["hm"]}),
+        CALLING,
+    ),
     "ai_text_without_a_type": (AIMessage([{"text": "hello"}]), assistant()),
     "ai_texts": (AIMessage(["hel", "lo"]), assistant()),
     "tool": (ToolMessage("found", tool_call_id="call_1"), result()),
