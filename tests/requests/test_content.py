@@ -447,6 +447,13 @@ def test_llama_index_blocks_reach_both_wires(server, body, refused) -> None:
         assert sent[1] == {"role": "assistant", "content": content}
 
 
+def test_a_block_in_langchain_s_wrapper_goes_back_to_its_maker_as_it_came(body) -> None:
+    search = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "q"}}
+    wrapped = {"type": "non_standard", "value": search}
+    answer = AIMessage([wrapped, LOOK], response_metadata={"model_provider": "mine"})
+    assert contents_of(body(chat_aki, "anthropic", ["hi", answer, HumanMessage("and?")]))[1] == [search, LOOK]
+
+
 def test_what_is_not_sent_is_logged(body, caplog) -> None:
     caplog.set_level("DEBUG", "aki_transport")
     drawn = ChatMessage(role="assistant", blocks=[ImageBlock(url=URL), TextBlock(text="look")])
