@@ -170,6 +170,11 @@ def test_an_object_that_begins_with_an_unknown_field_is_shown_once_it_is_whole(s
     assert asked(server, "stream", "function_calling", JSON_JOKE) == [{"note": "hm", **JOKE.model_dump()}]
 
 
+def test_an_object_in_a_list_that_is_given_as_arguments_is_found(server: ScriptServer):
+    server.always = obedient(f"[{TEXT}]")
+    assert asked(server, "invoke", "function_calling") == [JOKE]
+
+
 def test_strict_is_sent_where_given(server: ScriptServer):
     server.always = obedient(TEXT)
     for strict in (True, False):
@@ -400,7 +405,7 @@ def test_an_answer_without_the_object_is_an_error_of_llama_index_and_never_empty
         objects(model_at(server), how)
     if is_refusal:
         assert caught.value.refusal
-        assert caught.value.model == server.requests[0].json["model"]
+    assert caught.value.model == server.requests[0].json["model"]
     assert len(server.requests) == requests
 
 

@@ -75,6 +75,12 @@ def test_a_completion_of_thoughts_alone_has_no_text(server: ScriptServer):
     assert (response.text, response.additional_kwargs["reasoning_content"]) == ("", "hm")
 
 
+def test_a_call_that_cannot_be_read_yet_has_no_arguments(server: ScriptServer):
+    message = ChatMessage(role="assistant", blocks=[ToolCallBlock(tool_name="add", tool_kwargs="a")])
+    (selected,) = model_at(server).get_tool_calls_from_response(ChatResponse(message=message))
+    assert (selected.tool_name, selected.tool_kwargs) == ("add", {})
+
+
 def test_an_item_that_was_given_does_not_change_later(server: ScriptServer):
     server.always = EVERYTHING
     kept = [(item, item.model_dump_json()) for item in model_at(server).stream_chat(HI, tools=list(TOOLS))]

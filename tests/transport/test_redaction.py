@@ -63,6 +63,10 @@ def test_a_key_that_was_cut_is_recognized(spelling):
         assert redact(f"[{spelling(KEY[:length])}", [KEY]) == "[***", length
 
 
+def test_what_stands_behind_a_key_that_was_cut_stays():
+    assert redact(f"{KEY[:10]}ef", [KEY]) == "***ef"
+
+
 @pytest.mark.parametrize("key", ["x", "test", "none", "EMPTY", "not-set", "1234567", ""])
 def test_a_placeholder_is_no_secret(key):
     text = "a test of the boxes: none is EMPTY, not-set or 1234567"
