@@ -179,6 +179,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     },
     "aki_transport/images/image.py": {
         "module: 'RGB' → 'RGBX'": "an RGB image is converted to RGB, which changes nothing",
+        "module: 2 → 3 (2)": "how many characters are decoded at once is a matter of size alone",
         "_from_base64: 2 → 3": "what follows a chunk that ends in = has four characters, else it is no base64",
     },
     "aki_transport/models/listing.py": {
