@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from aki_transport import Client
@@ -209,6 +211,23 @@ def test_connections_are_used_again_after_answers_and_refusals(way, server):
         for _ in range(5):
             ask(client)
         assert (len(server.requests), server.made) == (8, 1)
+
+
+@in_every_way
+def test_a_call_s_request_with_the_key_goes_without_the_garbage_collector(way, server):
+    def requests() -> int:
+        return sum(type(each) is httpx.Request for each in gc.get_objects())
+
+    with client_for(server) as client, way.on_one_loop() as ask:
+        ask(client)
+        gc.collect()
+        before = requests()
+        gc.disable()
+        try:
+            ask(client)
+            assert requests() == before
+        finally:
+            gc.enable()
 
 
 @in_every_stream
