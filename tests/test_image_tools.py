@@ -197,6 +197,7 @@ def test_wrong_arguments_are_told_to_the_model(tools, protocol, is_async, subtes
 WRONG_FIELDS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"protocol": "anthropic"}, "makes no pictures; use protocol='openai' or protocol='native'"),
     ({"size": "64x64"}, "size='64x64' is out of range"),
+    ({"size": "big"}, "size='big' is not a size; use the form '1024x1024'"),
     ({"seed": 7}, "takes no seed"),
     ({"protocol": "native", "steps": 0}, "steps=0 is out of range"),
     ({"url": "x"}, "no argument 'url'; use base_url="),

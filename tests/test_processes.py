@@ -49,12 +49,11 @@ async def astream(words):
 """,
 }
 LEFT = """
-held = stream("half")
-next(held)
+held.append(stream("half"))
+next(held[-1])
 async def leave():
-    global left_behind
-    left_behind = await astream("half")
-    await anext(left_behind)
+    held.append(await astream("half"))
+    await anext(held[-1])
 asyncio.run(leave())
 """
 # What programs do, and how many requests they make.
@@ -91,8 +90,9 @@ for number in range(3):
 """,
         15,
     ),
-    "models that nobody holds and streams half read": (
+    "models that nobody holds, streams half read and jobs under way": (
         """
+held = []
 for number in range(3):
     model = made()
     assert said(f"q{number}") == f"q{number}"
@@ -103,10 +103,11 @@ model = made()
 for ask in (lambda: said("wait"), lambda: asyncio.run(asaid("wait"))):
     threading.Thread(target=ask, daemon=True).start()
 """
+        + LEFT
+        + "model = made(protocol='native', base_url=NATIVE_URL, default_headers=SLOWLY)"
         + LEFT,
         None,  # the threads may not have asked yet
     ),
-    "jobs under way": (f"model = made(protocol='native', base_url=NATIVE_URL, default_headers=SLOWLY)\n{LEFT}", 0),
 }
 # Each use in a child, which ends as a program does, and in one more where loops are watched and a warning is an error;
 # the imports are made once.

@@ -96,15 +96,6 @@ def test_all_that_is_wrong_is_said_at_once_and_the_ends_of_a_range_belong_to_it(
         assert ask(api, **params)["success"] is True
 
 
-def test_a_limit_cuts_the_text_and_what_does_not_fit_is_refused(api):
-    body = ask(api, max_gen_tokens=4)
-    assert (body["text"], body["num_generated_tokens"]) == ("1, 2,", 4)
-    long = "word " * 60_000
-    assert ask(api, long, "apertus_chat")["success"] is True
-    (error,) = refused(post(api, "apertus_chat", prompt_input=long, max_gen_tokens=8000))
-    assert "maximum context length is 65536 tokens" in error
-
-
 def test_a_reasoning_models_thoughts_stand_in_the_text_and_one_that_is_cut_is_not_closed(api):
     text = ask(api, endpoint="qwen3.6_35b_chat")["text"]
     assert re.fullmatch(rf"<think>The user writes: .+</think>\n\n{COUNTED}", text)

@@ -208,20 +208,12 @@ def test_an_agent_calls_two_tools(server: ScriptServer, way: Any):
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize(
-    "wanted", [ToolStrategy(Forecast), Forecast, AutoStrategy(Forecast)], ids=["tool", "auto", "named"]
-)
-def test_an_agent_gives_its_answer_by_a_tool(server: ScriptServer, wanted: Any):
-    server.say(calling(LOOP[0]), calling(("Forecast", '{"city": "Paris", "sky": "sunny"}')))
-    found = agent_at(server, response_format=wanted).invoke({"messages": "hi"})["structured_response"]
+@pytest.mark.parametrize("strategy", [ToolStrategy, lambda cls: cls, AutoStrategy, ProviderStrategy])
+def test_an_agent_gives_its_answer_by_a_tool_or_as_json_where_asked_to(server: ScriptServer, strategy: Any):
+    text, as_json = '{"city": "Paris", "sky": "sunny"}', strategy is ProviderStrategy
+    server.say(calling(LOOP[0]), replied(text) if as_json else calling(("Forecast", text)))
+    found = agent_at(server, response_format=strategy(Forecast)).invoke({"messages": "hi"})["structured_response"]
     assert found == Forecast(city="Paris", sky="sunny")
-    assert sent(server)["tool_choice"] == "required"
-    assert "response_format" not in sent(server)
-
-
-def test_an_agent_gives_its_answer_as_json_where_asked_to(server: ScriptServer):
-    server.say(calling(LOOP[0]), replied('{"city": "Paris", "sky": "sunny"}'))
-    agent = agent_at(server, response_format=ProviderStrategy(Forecast))
-    assert agent.invoke({"messages": "hi"})["structured_response"] == Forecast(city="Paris", sky="sunny")
-    assert sent(server)["response_format"]["type"] == "json_schema"
-    assert len(sent(server)["tools"]) == 2
+    last = sent(server)
+    assert (last.get("tool_choice"), "response_format" in last) == (None if as_json else "required", as_json)
+    assert len(last["tools"]) == (2 if as_json else 3)
