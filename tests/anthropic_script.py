@@ -1,7 +1,5 @@
 """What a service that speaks Anthropic's protocol says, for a `ScriptServer`: whole or streamed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

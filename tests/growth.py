@@ -1,7 +1,5 @@
 """How work grows with its size: by the CPU of this thread, one size against four times it, never by a clock."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Heavy modules that few tests need: imported by the first of them, not when all are collected."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The four model classes of both frameworks, each asked a prompt in its four ways."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A small real picture, and where the emulator makes others."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from aki_transport.emulator import Emulator

@@ -1,7 +1,5 @@
 """What a model may try to pass for a picture, and a folder in which some of it lies."""
 
-from __future__ import annotations
-
 import os
 import struct
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A server on a real socket that says exactly what a test wrote down, byte for byte."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

@@ -1,7 +1,5 @@
 """One test item with its variants inside, each reported by itself."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """What is shipped: the files of the wheel and of the sdist, and what their metadata promise."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The actor and its folder, without Ray: what is asked, what is kept, and what is not asked twice."""
 
-from __future__ import annotations
-
 import re
 import time
 from datetime import UTC, datetime

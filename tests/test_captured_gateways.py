@@ -1,7 +1,5 @@
 """Real servers, played again byte for byte as `make interop` wrote down what they answered; others as documented."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from itertools import pairwise, product

@@ -1,7 +1,5 @@
 """The command `aki`: what it prints, where, and its exit codes; on the emulator and without any key."""
 
-from __future__ import annotations
-
 import io
 import os
 import signal

@@ -3,8 +3,6 @@
 Their code is run by `.ci/run`, from the wheel in a clean environment: see `tests/tools/docs_blocks`.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 import math

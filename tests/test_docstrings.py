@@ -1,7 +1,5 @@
 """What docstrings show runs as it is written there, and everything public shows how it is used."""
 
-from __future__ import annotations
-
 import ast
 import doctest
 import inspect

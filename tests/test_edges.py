@@ -1,7 +1,5 @@
 """Bounds and conditions whose change went unnoticed: `tests/tools/mutants` makes these changes again."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

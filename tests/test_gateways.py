@@ -3,8 +3,6 @@
 `test_captured_gateways.py` plays what real servers answered.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

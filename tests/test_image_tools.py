@@ -3,8 +3,6 @@
 What one framework alone has is in `langchain/test_image_tools.py` and `llama_index/test_image_tools.py`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import copy
 import pickle

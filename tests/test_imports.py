@@ -3,8 +3,6 @@
 What the frameworks and the standard library load comes first: what that is, and how they do without, is theirs.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`aki check --live` and `make live` on the emulator: all questions are answered, nothing is spent unasked."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import count
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What people get wrong first, through both frameworks: one line that says what to do."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

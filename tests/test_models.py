@@ -1,8 +1,6 @@
 """The models of both frameworks as objects: what they refuse, their copies, the clients and keys of their users, and
 when they let go of what they hold; connections are tested in `transport/`."""
 
-from __future__ import annotations
-
 import asyncio
 import copy
 import gc

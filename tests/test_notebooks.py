@@ -1,7 +1,5 @@
 """The notebooks run from top to bottom, each in a clean kernel, and keep what they showed."""
 
-from __future__ import annotations
-
 import base64
 import os
 import re

@@ -1,7 +1,5 @@
 """The object in an answer is the one that fits the schema, whatever stands around it; a wrong or an empty one never."""
 
-from __future__ import annotations
-
 import json
 import sys
 from contextlib import nullcontext, suppress

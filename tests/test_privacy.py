@@ -1,7 +1,5 @@
 """Whom a process turns to that uses all of this: the configured service alone, seen from Python and from the kernel."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

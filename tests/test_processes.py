@@ -3,8 +3,6 @@
 The transport's own part is in `transport/test_lifetime.py`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

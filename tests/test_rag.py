@@ -1,7 +1,5 @@
 """Questions with known answers, asked of the same pages through both frameworks."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from pathlib import Path

@@ -1,8 +1,6 @@
 """What the product leans on: no private part of another library but those listed here, httpx in its one place, and no
 provider by its name: what is particular about one is data in its row."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import inspect

@@ -1,7 +1,5 @@
 """Reasoning that ends without having begun is told from the answer where that takes nothing back."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What came of a run, compared with what the table says."""
 
-from __future__ import annotations
-
 import asyncio
 import pickle
 

@@ -1,7 +1,5 @@
 """The interfaces of the providers: where the emulator has each of them, what it serves, and what it can."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """LlamaIndex's classes, asked and read."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing

@@ -3,8 +3,6 @@
 What comes of each fault of a connection stands in `tests/faults`, of each odd answer in `tests/scenarios`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from aki_transport.messages import Message, ToolCall

@@ -1,7 +1,5 @@
 """Every row, tried on every face with every class in every mode that it fits; `tests/faults` tries its rows so too."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 import warnings
@@ -14,10 +12,10 @@ from aki_transport.emulator import Emulator
 from aki_transport.messages import JobProgress
 from tests.behaviour import in_langchain, in_llama_index
 from tests.behaviour.faces import FACES
-from tests.behaviour.table import MODES, Left, Mode, Reader, Result, Row, of
+from tests.behaviour.table import MODES, Left, Mode, Result, Row, of
 from tests.transport.asking import patient
 
-READERS: tuple[Reader, ...] = (in_langchain.Chat(), in_langchain.Raw(), in_llama_index.Chat(), in_llama_index.Raw())
+READERS = (in_langchain.Chat(), in_langchain.Raw(), in_llama_index.Chat(), in_llama_index.Raw())
 _SOON = 3.0  # seconds until what has to happen at once has happened
 _AT_LAST = 60.0  # the same on a machine that is ever so busy
 
@@ -28,7 +26,7 @@ class Run:
 
     row: Any
     face: Any
-    reader: Reader
+    reader: Any
     mode: Mode
 
     @property

@@ -1,10 +1,8 @@
 """The kinds of things that stand in the table: what is asked, where, in which way, and what must come of it."""
 
-from __future__ import annotations
-
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from aki_transport.messages import Message
 
@@ -131,26 +129,3 @@ class Answer:
     usage: tuple[int, int, int] | None = None  # tokens read, written, and both
     known: Mapping[str, Any] = field(default_factory=dict)  # `model_name`, `finish_reason`, `credits_used` and so on
     whole: bool = True  # whether what came last is marked as the last, where a framework marks it
-
-
-class Reader(Protocol):
-    """One class of a framework, asked and read."""
-
-    name: str
-    tags: frozenset[str]
-    make: Callable[..., Any]
-
-    def items(self, model: Any, row: Row, *, stream: bool) -> Iterator[Any]:
-        """What it gives; a blocking answer is one item."""
-
-    def aitems(self, model: Any, row: Row, *, stream: bool) -> AsyncIterator[Any]:
-        """`items`, async."""
-
-    def text_of(self, item: Any) -> str:
-        """What one item adds to the text."""
-
-    def read(self, items: Sequence[Any]) -> Answer:
-        """All of them as one answer."""
-
-    def error(self, name: str) -> type[Exception]:
-        """The class of this name, as the framework's users catch it."""

@@ -1,7 +1,5 @@
 """One table of behaviours, over every provider, protocol and class, sync and async, blocking and streamed."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 

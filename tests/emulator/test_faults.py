@@ -1,4 +1,4 @@
-"""Faults on demand. What our clients make of each stands in tests/behaviour, what Anthropic's makes, in test_anthropic."""
+"""Faults on demand. What our clients make of them stands in tests/behaviour; what Anthropic's, in test_anthropic."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """The answers in `answers/*.json`: documented forms of many services, blocking and as the same answer streamed."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What an answer holds is kept, goes back to its maker alone, and threads go on between our models and others."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Counts, choices and metadata stand where callback handlers, token counters and standard blocks have them."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 from typing import Any

@@ -1,7 +1,5 @@
 """The ways to ask a model, and one comparison for all of them."""
 
-from __future__ import annotations
-
 import asyncio
 import operator
 from functools import reduce

@@ -1,7 +1,5 @@
 """Errors as LangChain knows them: its classes, its middleware, its traces."""
 
-from __future__ import annotations
-
 import inspect
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Fallbacks, retries, middleware, agents and graphs when calls fail: who is asked, and exactly how often."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """The tools for pictures in LangChain: messages and artifacts, scopes, graphs, checkpoints."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """`AKILLM`: raw prompts to text, alone and many at once. As an object it is tested in `test_model.py`."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What the server receives for each kind of message and content block; nothing that was not asked for."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

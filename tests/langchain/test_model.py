@@ -1,7 +1,5 @@
 """The models as objects: making, showing, dumping and copying them, caches, and what they say of themselves."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterator

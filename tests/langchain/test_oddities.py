@@ -1,7 +1,5 @@
 """Every oddity of the scenario table through `ChatAKI`, in each way to ask; standard blocks in both halves."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -3,8 +3,6 @@
 The suite for models with a service stands in `tests/recording/test_langchain_standard.py`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

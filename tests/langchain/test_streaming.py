@@ -1,7 +1,5 @@
 """Streams: their chunks, the sum of these, LangChain's event protocols, callbacks, and what is left when one ends."""
 
-from __future__ import annotations
-
 import operator
 from functools import reduce
 from typing import Any

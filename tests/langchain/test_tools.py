@@ -1,7 +1,5 @@
 """Tools: how they are bound, what the server receives, and agents that use them."""
 
-from __future__ import annotations
-
 import json
 import operator
 import warnings

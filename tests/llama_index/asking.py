@@ -1,7 +1,5 @@
 """The ways to ask a model, what a server answers, and one comparison for all answers."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace

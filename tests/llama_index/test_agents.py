@@ -1,7 +1,5 @@
 """Agents and steps of workflows: odd calls, hand-offs, ReAct, direct results, objects, and calls that fail."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """`AKICompletion`: raw prompts to text, and as an object; what it shares with `AKI` stands in the tests of both."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage

@@ -1,7 +1,5 @@
 """What callbacks, token counters and instrumentation get: each call once, the server's numbers, no key."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

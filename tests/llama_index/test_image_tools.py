@@ -1,7 +1,5 @@
 """The tool spec for images: blocks, scopes, and agents that use it."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

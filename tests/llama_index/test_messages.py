@@ -1,7 +1,5 @@
 """What the server receives for each role and block; nothing that was not asked for."""
 
-from __future__ import annotations
-
 import base64
 import io
 import socket

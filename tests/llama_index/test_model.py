@@ -1,7 +1,5 @@
 """Both models as objects: making, showing, dumping and copying one, and what it tells of itself."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from pathlib import Path

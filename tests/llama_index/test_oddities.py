@@ -1,7 +1,5 @@
 """Every oddity of the scenario table through `AKI`: conversations in each way to ask, prompts in both halves."""
 
-from __future__ import annotations
-
 import pytest
 
 from aki_transport.prepare.adaptations import forget_refusals

@@ -1,7 +1,5 @@
 """Query engines, chat engines and synthesizers of LlamaIndex on the models, also where calls fail."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Answers and streams: what each item and the last one hold, what a chunk costs, and what is left of one left early."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import json

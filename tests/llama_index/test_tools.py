@@ -1,7 +1,5 @@
 """Tools: how they are asked for, the calls that come back, and what becomes of calls with broken arguments."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

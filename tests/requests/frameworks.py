@@ -1,7 +1,5 @@
 """Asks the models of both frameworks, by every way, and gives the bodies that the server saw."""
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Callable, Sequence
 from functools import reduce

@@ -1,7 +1,5 @@
 """What users and histories hold reaches the server as it was meant, in both frameworks and on every wire."""
 
-from __future__ import annotations
-
 import json
 from itertools import product
 from operator import itemgetter

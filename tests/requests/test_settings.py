@@ -1,7 +1,5 @@
 """What both frameworks send of a model's and a call's settings: nothing that was not asked for, and zeros too."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Signed and redacted thoughts: in histories, kept by dumps, dropped where nobody reads them."""
 
-from __future__ import annotations
-
 import pickle
 from functools import reduce
 from operator import add

@@ -12,7 +12,7 @@ from typing import Any
 from aki_transport.transport.connections import MAX_CONNECTIONS
 from tests.behaviour.faces import FACES
 from tests.behaviour.running import Happened, Run, make
-from tests.behaviour.table import MODES, Expect, Reader, Row
+from tests.behaviour.table import MODES, Expect, Row
 from tests.tools.soak.ledger import Ledger
 from tests.tools.soak.numbers import numbers
 from tests.tools.soak.questions import Asked, about
@@ -61,7 +61,7 @@ class Streams:
         return [f"{self.name}, streams: {words}" for words, so in found.items() if so] + ledger.words
 
 
-async def many_streams(service: Service, reader: Reader, count: int) -> Streams:
+async def many_streams(service: Service, reader: Any, count: int) -> Streams:
     """Ask for that many at once, read them all, and compare each."""
     face = FACES[0]
     await asyncio.to_thread(face.learn, service)
