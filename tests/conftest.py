@@ -124,14 +124,12 @@ def played(service: Emulator) -> Iterator[Emulator]:
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    """One for all tests of a file."""
     with Emulator() as emulator:
         yield emulator
 
 
 @pytest.fixture
 def fresh_emulator(emulator: Emulator) -> Emulator:
-    """The emulator, with nothing recorded."""
     emulator.reset()
     return emulator
 

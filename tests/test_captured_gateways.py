@@ -31,8 +31,6 @@ class Captured:
         return as_captured(self.rows[kind, name])
 
     def served(self, name: str | None = None) -> ScriptServer:
-        """A server that gives the answer of this name, or a good one."""
-
         def answer(request: Request) -> Answer:
             kind = "messages" if request.path.endswith("/messages") else "chat"
             good = "stream" if request.json.get("stream") else "answer"

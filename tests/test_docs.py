@@ -50,7 +50,6 @@ def read(page: str) -> str:
 
 
 def section(page: str, title: str) -> str:
-    """The section of a page that begins with this title."""
     return read(page).partition(f"## {title}")[2].partition("\n## ")[0]
 
 
@@ -63,7 +62,6 @@ def without_code(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """The names by which GitHub links to the headings of a page."""
     titles = re.findall(r"^#+ (.+)$", without_code(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 

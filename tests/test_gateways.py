@@ -188,8 +188,6 @@ def test_the_bound_that_the_protocol_requires_leaves_room_for_the_prompt() -> No
             assert 5900 < server.requests[-1].json["max_tokens"] < 6000
 
 
-# A provider of one's own in every class, over every protocol
-
 ROUTES: tuple[tuple[Any, str, Any], ...] = (
     ("openai", "/v1", "bearer"),
     ("anthropic", "/anthropic", "x-api-key"),
@@ -202,7 +200,6 @@ over_every_protocol = pytest.mark.parametrize("protocol", [protocol for protocol
 
 
 def gateway(root: str, **fields: Any) -> Provider:
-    """A provider with all protocols, their paths as on the emulator."""
     routes = tuple(Route(protocol=protocol, base_url=root + path, key_in=place) for protocol, path, place in ROUTES)
     return Provider(**{"name": "mine", "label": "Mine", "routes": routes, "key_variables": ("MINE_KEY",), **fields})
 

@@ -37,7 +37,6 @@ def emulator(monkeypatch):
 
 @pytest.fixture
 def as_if_live(monkeypatch):
-    """The emulator at the service's address, reached with a key of the environment."""
     with Emulator() as service:
         row = PROVIDERS["aacflow"]
         routes = (replace(row.routes[0], base_url=service.aacflow_url),)

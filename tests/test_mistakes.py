@@ -108,7 +108,6 @@ CALLS: tuple[tuple[str, Callable[[ChatAKI], Any], Callable[[AKI], Any], str], ..
 
 @pytest.fixture
 def here(at_the_emulator, monkeypatch):
-    """AKI.IO is the emulator, and no key is set."""
     monkeypatch.delenv("AKI_API_KEY")
     return at_the_emulator
 

@@ -67,7 +67,6 @@ def read(folder: Path, name: str) -> NotebookNode:
 
 
 def code(notebook: NotebookNode) -> list[NotebookNode]:
-    """The cells that are run: all but the one that installs."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert cells[0].metadata == {"tags": ["skip-execution"]}
     assert cells[0].source.splitlines()[-1].startswith("%pip install --quiet ")

@@ -121,7 +121,6 @@ def test_no_private_part_of_a_library_is_touched_but_those_listed_here() -> None
 
 
 def imported(path: Path) -> dict[str, list[ast.stmt]]:
-    """The packages that a file imports, wherever in it, and by which statements."""
     found: dict[str, list[ast.stmt]] = {}
     for node in ast.walk(tree(path)):
         match node:

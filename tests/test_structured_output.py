@@ -409,9 +409,6 @@ def test_an_answer_without_the_object_is_an_error_of_llama_index_and_never_empty
     assert len(server.requests) == requests
 
 
-# Failures
-
-
 @pytest.mark.usefixtures("no_waiting")
 @subcases("how", ALL)
 def test_a_failure_is_no_reason_to_ask_otherwise(server: ScriptServer, how: str):
@@ -430,9 +427,6 @@ def test_a_stream_that_breaks_is_an_error_and_not_half_an_object(server: ScriptS
         objects(model_at(server), how)
     assert caught.value.partial_text == '{"setup": "Wh'
     assert len(server.requests) == 1
-
-
-# LlamaIndex's own modes, programs and selectors
 
 
 @subcases("how", PREDICT)

@@ -69,7 +69,6 @@ def check_error(run: Run, happened: Happened, fails: Fails) -> None:
 
 
 def check_calls(run: Run, happened: Happened, emulator: Emulator) -> None:
-    """The service got as many calls as it should, and no job goes on that nobody waits for."""
     result = run.result
     calls = [seen for seen in emulator.requests if run.face.call in seen.path]
     assert len(calls) == (1 if isinstance(result, Left) else result.requests)
@@ -86,7 +85,6 @@ def check_calls(run: Run, happened: Happened, emulator: Emulator) -> None:
 
 
 def check_progress(happened: Happened, result: Expect, job_id: str) -> None:
-    """The job is reported from the queue to its end, and never goes back."""
     told = happened.progress
     states = [each.state for each in told]
     at_work = [each.percent for each in told if each.state == "processing"]
@@ -98,7 +96,6 @@ def check_progress(happened: Happened, result: Expect, job_id: str) -> None:
 
 
 def check_secrets(run: Run, happened: Happened, emulator: Emulator, log: str) -> None:
-    """The key, and what servers tell each other, shows nowhere."""
     error = happened.error
     told = f"{error!r} {error} {vars(error)}" if error is not None else ""
     shown = f"{happened.items!r} {happened.progress!r} {happened.warned} {told} {log}"

@@ -26,7 +26,6 @@ class Face:
 
     @property
     def tags(self) -> frozenset[str]:
-        """What a row may ask for."""
         return frozenset({self.provider, self.protocol, *self.models, *self.can.split()})
 
     def awaited(self, looked_at: bool) -> str:

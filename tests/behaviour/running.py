@@ -31,7 +31,6 @@ class Run:
 
     @property
     def tags(self) -> frozenset[str]:
-        """What the row may ask for."""
         return self.face.tags | self.reader.tags | self.mode.tags
 
     @property
@@ -80,7 +79,6 @@ def in_time(run: Run, attempt: Callable[[int], None]) -> None:
 
 
 def time_limits(run: Run, longer: int = 1) -> dict[str, Any]:
-    """The time limits that the row sets, this many times as long."""
     given = of(run.row.given, run.tags)
     return {name: _times(given[name], longer) for name in ("timeout", "total_timeout") if name in given}
 

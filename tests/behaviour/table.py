@@ -42,8 +42,6 @@ class _Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expect(_Counted):
-    """An answer."""
-
     text: str = ""
     reasons: bool = False  # whether it comes with reasoning
     calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # the tools that it asks for, with their arguments
@@ -56,8 +54,6 @@ class Expect(_Counted):
 
 @dataclass(frozen=True, slots=True)
 class Fails(_Counted):
-    """An error."""
-
     error: str  # the name of its class
     _: KW_ONLY
     says: str = ""  # a part of its message
@@ -79,8 +75,6 @@ Result: TypeAlias = Expect | Fails | Left
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One behaviour."""
-
     name: str
     result: Result | By[Result]
     _: KW_ONLY
@@ -105,8 +99,6 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mode:
-    """How someone waits for an answer."""
-
     waits: Literal["sync", "async"]
     comes: Literal["blocking", "stream"]
 

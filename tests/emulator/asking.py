@@ -6,7 +6,6 @@ openai = lazily("openai")
 
 
 def chat(client, messages, model="llama3-chat-70b", **options):
-    """The completion; a text is a user's message."""
     messages = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
     return client.chat.completions.create(model=model, messages=messages, **options)
 

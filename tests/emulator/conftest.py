@@ -19,7 +19,6 @@ def emu(running):
 
 @pytest.fixture(scope="session")
 def client(running):
-    """The vendor's client, as the witness that the answers are what it expects."""
     with openai.OpenAI(base_url=running.openai_url, api_key=running.key, max_retries=0) as made:
         yield made
 

@@ -70,8 +70,6 @@ def test_simple_things_get_simple_answers(client):
         assert answer(client, ("user", f"What is {bomb}?"))
 
 
-# Tools
-
 MAGIC = tool("magic_function", "Apply a magic function to an input.", input="integer")
 WEATHER = tool("get_weather", "Get the weather at a location.", location="string")
 CALCULATOR = tool("calculator", "Evaluate an arithmetic expression.", expression="string")
@@ -180,9 +178,6 @@ def test_a_forced_call_after_the_results_is_the_other_tool_filled_from_them(clie
     assert calls(ask(client, text, [UNITS, REPORT], tool_choice="required"))[0][0] == "get_weather"
     choice = ask(client, text, [UNITS, REPORT], history, tool_choice="required")
     assert calls(choice) == [("WeatherReport", {**BERLIN, "temperature": 21})]
-
-
-# Objects
 
 
 def complete(client, text, schema):

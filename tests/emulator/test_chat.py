@@ -18,8 +18,6 @@ THINKS = "qwen3.6-35b"
 
 
 class Vendor(NamedTuple):
-    """OpenAI's client at a service, and a model of it."""
-
     client: Any
     model: str
 
@@ -39,9 +37,6 @@ def vendor(request, emu):
     url, key, model = VENDORS[request.param]
     with openai.OpenAI(base_url=getattr(emu, url), api_key=getattr(emu, key), max_retries=0) as client:
         yield Vendor(client, model)
-
-
-# At each service
 
 
 def test_the_deltas_of_a_stream_are_the_answer_and_usage_ends_it_where_it_is_asked_for(vendor):
@@ -68,9 +63,6 @@ def test_a_tool_is_called_streamed_or_not_and_its_result_told(vendor):
     for choice, called in (("none", 0), ("auto", 0), ("required", 1), (NAMED, 1)):
         message = vendor.ask("Hello", tools=[WEATHER], tool_choice=choice).choices[0].message
         assert len(message.tool_calls or ()) == called, choice
-
-
-# AKI.IO's
 
 
 def ask(client, text="Hello", model="llama3-chat-8b", **options):

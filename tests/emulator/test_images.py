@@ -78,8 +78,6 @@ def test_at_most_a_dozen_shapes_each_drawn_in_the_colour_that_is_asked_and_for_t
     assert one == same != different
 
 
-# Over the wire
-
 PROMPT = "a red circle on a blue background"
 CIRCLE = draw(PROMPT, *SIZE, 0)
 URL = f"data:image/png;base64,{base64.b64encode(CIRCLE).decode()}"
@@ -109,7 +107,6 @@ draw_natively, edit_natively = (partial(call, endpoint) for endpoint in ("z_imag
 
 
 def picture(answer):
-    """The file that an answer of either interface holds."""
     body = answer.json()
     url = body["data"][0]["b64_json"] if "data" in body else body["images"][0]
     return base64.b64decode(url.rpartition(",")[2], validate=True)

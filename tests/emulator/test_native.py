@@ -54,7 +54,6 @@ def context(*turns):
 
 
 def refused(answer):
-    """What is wrong with a request, sentence by sentence."""
     assert answer.status_code == 400
     assert answer.json()["success"] is False
     return [*answer.json()["error"]]
@@ -146,9 +145,6 @@ def test_each_model_has_an_endpoint_of_the_parts_of_its_id():
         assert name in ENDPOINTS
         ids = {frozenset(re.split("[-_]", each)) for each in (model.id, model.older_id) if each}
         assert name in {"apertus_chat", "gpt_oss_chat"} or frozenset(re.split("[-_]", name)) in ids, name
-
-
-# Jobs
 
 
 def start(api, fault="", endpoint="llama3_8b_chat", **params):

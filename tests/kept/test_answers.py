@@ -98,7 +98,6 @@ def _comparable(blocks: Any) -> list[Any]:
 
 
 def _plain(message: Any) -> dict[str, Any]:
-    """The message as a checkpoint gives it back."""
     fields = ("content", "additional_kwargs", "response_metadata", "tool_calls", "invalid_tool_calls")
     return {name: getattr(message, name) for name in fields}
 
@@ -158,7 +157,6 @@ def _read_body(message: dict[str, Any]) -> tuple[str, list[tuple[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def broken() -> Any:
-    """Another integration at a service that is not there."""
     return langchain_openai.ChatOpenAI(model="gpt-4o", base_url="http://127.0.0.1:9/v1", api_key=KEY, max_retries=0)
 
 

@@ -54,7 +54,6 @@ def llm_at(server: ScriptServer, **given: Any) -> AKILLM:
 
 
 def text_of(answer: Any) -> str:
-    """The text of a chat model's answer, or of a text completion's, which is nothing else."""
     return answer if isinstance(answer, str) else answer.text
 
 
@@ -85,13 +84,10 @@ def is_streamed(way: Way) -> bool:
 
 
 def ask(model: Any, way: Way, question: Any) -> Any:
-    """The whole answer; a stream's pieces are added up."""
     return reduce(operator.add, pieces_of(model, way, question))
 
 
 def pieces_of(model: Any, way: Way, question: Any, **given: Any) -> list[Any]:
-    """What the model, or an agent, gives, one by one."""
-
     async def awaited() -> list[Any]:
         if way == "ainvoke":
             return [await model.ainvoke(question, **given)]

@@ -8,7 +8,6 @@ from tests.script_server import ScriptServer
 
 @pytest.fixture
 def server(scripted: ScriptServer) -> ScriptServer:
-    """The server of the file's tests, with nothing said and nothing seen."""
     scripted.reset()
     return scripted
 

@@ -48,8 +48,6 @@ def counts(*servers: ScriptServer) -> tuple[int, ...]:
     return tuple(len(server.requests) for server in servers)
 
 
-# `with_fallbacks` and `with_retry`
-
 # How the first model is made, what it is answered, how often it is asked, and its error where another try cannot help.
 FIRST_FAILS: dict[str, tuple[dict[str, Any], Answer | None, int, type[Exception] | None]] = {
     "503": ({}, BUSY, 1, None),
@@ -152,9 +150,6 @@ def test_with_retry_and_the_models_own_repetitions_multiply(
     assert len(server.requests) == requests
 
 
-# Middleware
-
-
 asked: list[str] = []
 
 
@@ -214,8 +209,6 @@ def test_a_run_that_failed_goes_on_from_its_checkpoint(server: ScriptServer, str
 
 
 def graph_of(model: Any, **policy: Any) -> Any:
-    """One node that asks the model; LangGraph repeats it."""
-
     def ask(state: MessagesState) -> dict[str, Any]:
         return {"messages": [model.invoke(state["messages"])]}
 

@@ -107,9 +107,6 @@ def test_a_missing_key_is_raised_and_not_told_to_the_model(protocol, invoke):
             invoke(made, call(made, prompt="a cat", **args))
 
 
-# Scopes
-
-
 def test_any_value_of_the_config_gives_users_images_of_their_own(fresh_emulator, invoke):
     store = ImageStore()
     draws, changes = both(fresh_emulator, "openai", store=store, scope="user_id")

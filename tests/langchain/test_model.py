@@ -59,9 +59,6 @@ def get_weather(city: str) -> str:
     return f"sunny in {city}"
 
 
-# Making one
-
-
 @pytest.mark.usefixtures("no_network")
 def test_a_model_is_made_and_described_without_network():
     model = a_model(api_key=SECRET, name="mine", tags=["t"])
@@ -91,8 +88,6 @@ def test_tokens_are_counted_without_network():
     assert own.get_num_tokens_from_messages([HumanMessage("hi " * 100)]) > 300
 
 
-# The profile
-
 LISTED = [{"id": MODEL, "max_model_len": 1000}, {"id": "new-model", "max_model_len": 0}]
 
 
@@ -116,9 +111,6 @@ def test_the_users_own_profile_and_limits_stay():
         model = model_at(server, context_window=5000, max_output=2000)
         model.invoke("hi")
         assert (model.profile["max_input_tokens"], model.profile["max_output_tokens"]) == (5000, 2000)
-
-
-# Dumps and copies
 
 
 LOADERS: list[Callable[[Any], Any]] = [
@@ -161,9 +153,6 @@ def test_a_dump_of_a_bound_model_loads_again():
     again = load(dumpd(bound), **{**LOADING, "allowed_objects": [ChatAKI, type(bound), RunnableBinding]})
     assert again.kwargs == bound.kwargs
     assert again.bound.model_dump() == bound.bound.model_dump()
-
-
-# Caches
 
 
 ALIKE: list[dict[str, Any]] = [
@@ -260,9 +249,6 @@ def test_an_attribute_that_is_changed_to_nonsense_is_an_error_of_langchains(serv
     model.provider = "open_ai"
     with pytest.raises(ours.ConfigurationError, match="open_ai"):
         ask(model, way, "hi")
-
-
-# By name, through langchain
 
 
 @pytest.fixture

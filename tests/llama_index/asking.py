@@ -81,7 +81,6 @@ def _pieces(index: int, entry: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def answering(text: str | None, *calls: dict[str, Any], **options: Any) -> Callable[[Request], Answer]:
-    """The same answer to each request, blocking or streamed as it asks."""
     return lambda request: answer(text, *calls, stream=request.json.get("stream"), **options)
 
 
@@ -118,7 +117,6 @@ def results(method: Callable[..., Any], *args: Any, **kwargs: Any) -> list[Any]:
 
 
 def items_of(llm: AKI, way: Way | PromptWay, question: str | Sequence[ChatMessage], **given: Any) -> list[Any]:
-    """What the model gives, one by one; a blocking answer is the one item."""
     is_text = way in WAYS and isinstance(question, str)
     return results(getattr(llm, way), [ChatMessage(question)] if is_text else question, **given)
 
@@ -128,8 +126,6 @@ def ask(llm: AKI, way: Way | PromptWay, question: str | Sequence[ChatMessage], *
 
 
 def run(agent: Any, question: str = "hi", ctx: Context | None = None, **given: Any) -> tuple[str, list[Any]]:
-    """An agent's last words and its events."""
-
     async def awaited() -> tuple[str, list[Any]]:
         handler = agent.run(user_msg=question, ctx=ctx, **given)
         events = [event async for event in handler.stream_events()]

@@ -91,16 +91,11 @@ def test_memory_keeps_calls_and_results_which_are_json(server: ScriptServer, cal
     assert sent(server)["messages"][1]["tool_calls"][0]["id"] == "call_1"
 
 
-# Steps of a workflow when calls fail
-
-
 def may_pass(error: BaseException) -> bool:
     return isinstance(error, ours.AKIError) and error.is_retryable
 
 
 def asked_in_a_step(llm: AKI, *, stream: bool = False) -> str:
-    """The answer of a workflow whose step asks the model, three times at most."""
-
     retry = retry_if_exception(may_pass)
 
     class OneStep(Workflow):
@@ -143,8 +138,6 @@ def test_a_step_ends_with_the_answer(server: ScriptServer, stream: bool):
     assert asked_in_a_step(model_at(server, max_retries=0), stream=stream) == "Hello"
     assert len(server.requests) == 3
 
-
-# Agents when calls fail
 
 ACTING = streamed('Thought: I look.\nAction: get_weather\nAction Input: {"city": "Paris"}')
 AGENTS: dict[str, tuple[Callable[[AKI, Calls], Any], Answer]] = {

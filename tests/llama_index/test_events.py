@@ -67,7 +67,6 @@ def told():
 
 
 def callbacks() -> LlamaDebugHandler:
-    """Keeps starts and ends in pairs."""
     return LlamaDebugHandler(print_trace_on_end=False)
 
 
@@ -77,7 +76,6 @@ def a_counter() -> TokenCountingHandler:
 
 
 def heard_by(*handlers: Any) -> dict[str, Any]:
-    """The field of a model that calls these handlers back."""
     return {"callback_manager": CallbackManager(list(handlers))}
 
 

@@ -48,9 +48,6 @@ def test_code_gets_a_text_and_the_image(fresh_emulator):
     assert (output.content, len(output.raw_output)) == (output.raw_output[0].text, 2)
 
 
-# Scopes
-
-
 def agent_with(spec: AKIImageToolSpec, emulator: Emulator) -> FunctionAgent:
     return FunctionAgent(llm=model_on(emulator), tools=spec.to_tool_list())
 
@@ -109,9 +106,6 @@ def test_parallel_calls_of_a_new_conversation_share_its_images(fresh_emulator, f
 
     assert asyncio.run(awaited()) == 4
     assert len(spec.store) == 0
-
-
-# Agents
 
 
 def test_an_agent_whose_model_sees_gets_the_images(fresh_emulator):

@@ -124,9 +124,6 @@ async def test_a_stream_that_was_never_begun_sends_nothing(server: ScriptServer)
     assert not server.requests
 
 
-# What a chunk costs
-
-
 def characters_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     lengths: list[int] = []
     read = _convert_replies.from_json

@@ -45,11 +45,7 @@ every_way = subcases("way", [f"{way}_with_tools" for way in WAYS])
 
 
 def with_tools(llm: AKI, way: str, *tools: FunctionTool, **given: Any) -> ChatResponse:
-    """The last of what a way gives for "hi"."""
     return results(getattr(llm, way), list(tools), user_msg="hi", **given)[-1]
-
-
-# Asking
 
 
 CHOICES: list[tuple[dict[str, Any], Any]] = [
@@ -124,9 +120,6 @@ def test_calls_after_the_first_are_dropped_unless_several_are_allowed(server: Sc
     assert len(response.message.blocks) == 1 + len(ids)
 
 
-# Reading calls
-
-
 def a_response(*blocks: Any, **details: Any) -> ChatResponse:
     message = ChatMessage(role=MessageRole.ASSISTANT, blocks=list(blocks))
     return ChatResponse(message=message, additional_kwargs=details)
@@ -154,8 +147,6 @@ def test_arguments_are_read_as_far_as_they_go_and_must_be_an_object_in_the_end()
             assert selection.tool_name.startswith(name), arguments
             assert (selection.tool_name == "f") is (parsed is not None), arguments
 
-
-# Predict and call
 
 BOTH = subcases("how", ["predict_and_call", "apredict_and_call"])
 
@@ -188,8 +179,6 @@ def test_a_tools_error_is_its_result_or_an_error(server: ScriptServer, how: str)
     with pytest.raises(ValueError, match="out of order"):
         called(server, how, BROKEN, error_on_tool_error=True)
 
-
-# Broken arguments: no run ends, and no function of the user's is called
 
 UNUSABLE = {
     "cut": ('{"city": "Ro', "tool_calls"),

@@ -18,7 +18,6 @@ def running() -> Iterator[ScriptServer]:
 
 @pytest.fixture
 def server(running: ScriptServer) -> ScriptServer:
-    """Answers "Hello" to every request, in the form that it asks for."""
     running.reset()
     return running
 

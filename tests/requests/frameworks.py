@@ -61,7 +61,6 @@ FRAMEWORKS = (chat_aki, aki)
 
 
 def ask(model: Any, way: str, messages: Sequence[Any], **kwargs: Any) -> list[Any]:
-    """What comes, one by one; a blocking answer is the one item."""
     at = WAYS.index(way)
     if not isinstance(model, AKI):
         return in_langchain.pieces_of(model, in_langchain.WAYS[at], messages, **kwargs)
@@ -70,7 +69,6 @@ def ask(model: Any, way: str, messages: Sequence[Any], **kwargs: Any) -> list[An
 
 
 def reply_of(model: Any, way: str, messages: Sequence[Any] = ("hi",), **kwargs: Any) -> Any:
-    """The complete answer; LangChain's pieces are added up, and LlamaIndex's last item holds all."""
     items = ask(model, way, messages, **kwargs)
     return items[-1] if isinstance(model, AKI) else reduce(operator.add, items)
 

@@ -138,7 +138,6 @@ def test_a_block_is_sent_in_the_form_of_the_wire(name: str, server, body, refuse
 
 
 def contents_of(body: dict[str, Any]) -> list[Any]:
-    """What stands in the system prompt, if it stands apart, and in each message."""
     return [*([body["system"]] if "system" in body else []), *(message["content"] for message in body["messages"])]
 
 

@@ -48,8 +48,6 @@ BEHIND: dict[Any, tuple[Any, Any, Any]] = {
 }
 
 
-# Histories of every form
-
 REASONING = {"type": "reasoning", "reasoning": THINKING["thinking"], "extras": {"signature": THINKING["signature"]}}
 STANDARD_CALL = {"type": "tool_call", **CALLS[0]}
 SIGNED = ThinkingBlock(content=THINKING["thinking"], additional_information={"signature": THINKING["signature"]})
@@ -107,8 +105,6 @@ def test_a_thought_without_signature_is_not_sent_to_anthropics_protocol(body: An
     assert second_of(body, framework, "anthropic", [QUESTION, unsigned, result])["content"] == [TEXT, USE]
 
 
-# Answers, kept by dumps
-
 KEPT: dict[Any, list[Any]] = {
     chat_aki: [
         lambda message: pickle.loads(pickle.dumps(message)),  # noqa: S301
@@ -126,7 +122,6 @@ KEPT: dict[Any, list[Any]] = {
 
 
 def thoughtful(request: Request) -> Any:
-    """Thoughts and a call first, then an answer."""
     if len(request.json["messages"]) == 1:
         return said(request, *EVERYTHING, stop="tool_use")
     return said(request, {"type": "text", "text": "It is sunny."})
