@@ -19,7 +19,6 @@ from pydantic import SecretStr
 from aki_transport.error_parsing import request_id_of
 from aki_transport.errors import APITimeoutError, ServerError, StreamInterruptedError
 from aki_transport.transport.call import Call, Sender, Start
-from aki_transport.transport.decoder import Payload
 from aki_transport.transport.failures import describe_failure, is_lost_connection, was_never_sent
 from aki_transport.transport.retry import may_repeat, pause_before
 
@@ -42,8 +41,8 @@ class Attempts:
         self._attempt = 0
         self._sent = 0.0
         self._headers: Mapping[str, str] | None = None
-        self._has_begun = False
-        self._has_yielded = False
+        self.has_begun = False
+        self.has_yielded = False
         self.call = call
         self.decoder: Any = None
         self.key: SecretStr | None = None  # of the attempt that is under way
@@ -92,16 +91,10 @@ class Attempts:
             )
         return response.is_success
 
-    def start(self, start: Start[Any]) -> None:
-        """Make the decoder of an answer that was accepted."""
+    def start(self, start: Start[Any]) -> Any:
+        """The decoder of an answer that was accepted."""
         self.decoder = start(self._headers or {})
-
-    def feed(self, payload: Payload) -> Any:
-        """What a payload adds, if anything."""
-        item = self.decoder.feed(payload)
-        self._has_begun = True
-        self._has_yielded |= item is not None
-        return item
+        return self.decoder
 
     def raise_unless_complete(self, error: Exception) -> None:
         """Raise the error again, unless the answer was already complete."""
@@ -113,7 +106,7 @@ class Attempts:
         try:
             last = self.decoder.end()
         except ServerError:
-            self._has_begun = self._has_yielded  # a failed worker's empty answer: nothing of it was an answer
+            self.has_begun = self.has_yielded  # a failed worker's empty answer: nothing of it was an answer
             raise
         self.has_ended = True
         return last
@@ -123,7 +116,7 @@ class Attempts:
         cause, self.failure = self.failure, None
         assert cause is not None  # noqa: S101  set where it was caught
         call, transport, now = self.call, self._transport, time.monotonic()
-        answering = self._has_begun or (self._headers is not None and not call.stream)
+        answering = self.has_begun or (self._headers is not None and not call.stream)
         text = self.decoder.text if self.decoder is not None else ""
         error = describe_failure(
             cause, answering=answering, streaming=call.stream, partial_text=text, base_url=transport.base_url
@@ -136,7 +129,7 @@ class Attempts:
         is_believed = self._trusts_connections or call.repeatable
         never_sent = call.read_only or (is_believed and was_never_sent(cause))
         if (
-            self._has_begun
+            self.has_begun
             or self._attempt > (transport.max_retries if call.max_retries is None else call.max_retries)
             or (is_lost_connection(cause) and answering and not call.read_only)
             or (self._deadline is not None and now + wait >= self._deadline)

@@ -93,14 +93,16 @@ class Transport:
             try:
                 response = self._open(attempts)
                 try:
-                    attempts.start(start)
+                    decoder = attempts.start(start)
                     batches = payloads(response, stream=call.stream)
                     try:
                         for payload in chain.from_iterable(batches):
-                            item = attempts.feed(payload)
+                            item = decoder.feed(payload)
+                            attempts.has_begun = True
                             if item is not None:
+                                attempts.has_yielded = True
                                 yield item
-                            if attempts.decoder.finished:
+                            if decoder.finished:
                                 break
                             if call.stream:  # a body that was read is not thrown away
                                 attempts.check_time()
@@ -137,19 +139,21 @@ class Transport:
                 async with attempts.in_time():
                     response = await self._aopen(attempts)
                 try:
-                    attempts.start(start)
+                    decoder = attempts.start(start)
                     async with aclosing(apayloads(response, stream=call.stream)) as batches:
                         try:
-                            while not attempts.decoder.finished:
+                            while not decoder.finished:
                                 async with attempts.in_time():
                                     batch = await anext(batches, None)
                                 if batch is None:
                                     break
                                 for payload in batch:
-                                    item = attempts.feed(payload)
+                                    item = decoder.feed(payload)
+                                    attempts.has_begun = True
                                     if item is not None:
+                                        attempts.has_yielded = True
                                         yield item
-                                    if attempts.decoder.finished:
+                                    if decoder.finished:
                                         break
                         except Exception as error:  # noqa: BLE001  judged there
                             attempts.raise_unless_complete(error)

@@ -69,7 +69,8 @@ class EventDecoder:
             else:
                 self._dispatch(events)
             self._line = [line]
-            self._count(len(line))
+            if line:
+                self._count(len(line))
         return events
 
     def _count(self, size: int) -> None:

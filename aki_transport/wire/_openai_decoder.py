@@ -214,7 +214,7 @@ class OpenAIDecoder(AnswerDecoder):
             reasoning = self._reasoning_pieces.feed(reasoning)
         text = ""
         parts: tuple[Part, ...] = ()
-        if type(content) is not str and not isinstance(content, list):
+        if type(content) is not str and not isinstance(content, list) and (content is not None or "text" in delta):
             content = _content_elsewhere(content, delta)
         if content:
             if isinstance(content, str):

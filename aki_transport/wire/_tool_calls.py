@@ -387,6 +387,6 @@ def read_index(value: Any) -> int | None:
     """The number of a piece, whichever JSON type a service writes it in; None if it is no number of a usual size."""
     if isinstance(value, str):
         return int(value) if value.isdecimal() and len(value) <= _MAX_INDEX_DIGITS else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):  # a union is made anew for each piece
         return None
     return int(value) if abs(value) < _INDEX_BOUND and value == int(value) else None
