@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from aki_transport import PROVIDERS, Client, Provider, Route, __version__, errors
-from aki_transport.auth import emulated, secret_header_values
+from aki_transport.auth import emulated, secret_header_values, shown_url
 from aki_transport.redaction import escape_control
 from aki_transport.transport.call import Call, Job, Timeout
 from tests.scenarios import chunk, replied, streamed
@@ -235,3 +235,7 @@ def test_the_emulator_has_to_be_on_this_machine(root, monkeypatch):
     monkeypatch.setenv("AKI_EMULATOR", root)
     with pytest.raises(errors.ConfigurationError, match="AKI_EMULATOR"):
         Client()
+
+
+def test_a_key_in_the_query_of_an_address_is_not_shown():
+    assert shown_url("https://a.example/v1?api-key=sk-1234567890&n=1") == "https://a.example/v1?api-key=***&n=1"

@@ -100,6 +100,7 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
     ],
     ("ContextOverflowError", False): [
         (400, openai("the request is too big", None, "exceed_context_size_error", n_ctx=512)),  # llama.cpp
+        (400, openai("no", None, "context_length_exceeded")),
         (422, {"error": "Input validation error: `inputs` must have less than 1024 tokens. Given: 2000"}),  # TGI
         (400, [{"error": {"code": 400, "message": "The input token count (9) exceeds the maximum number of tokens"}}]),
         (500, "The context length 9000 is exceeding the maximum context length 8192"),  # AKI.IO's worker

@@ -182,11 +182,15 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "module: 2 → 3 (2)": "how many characters are decoded at once is a matter of size alone",
         "_from_base64: 2 → 3": "what follows a chunk that ends in = has four characters, else it is no base64",
     },
+    "aki_transport/models/catalog.py": {
+        "module: 200 → 201 (2)": "a bound that is far from what any ID has",
+    },
     "aki_transport/models/listing.py": {
         "SharedListing._is_due: now - self._failed_at < self._retry_after → now - self._failed_at <="
         " self._retry_after": "the exact moment at which a time is over",
     },
     "aki_transport/models/resolver.py": {
+        "module: 1024 → 1025 (2)": "an estimate of what a picture takes",
         "ModelResolver.output_bound: room >= bound → room > bound": "of two equal numbers the other one is sent",
     },
     "aki_transport/transport/attempts.py": {
