@@ -35,12 +35,12 @@ _ROW = f"{_T}/test_oddities.py::test_the_answer_or_the_error_is_the_row_s"
 _LOST = f"{_ROW}[reset-then-good] {_ROW}[body-cut] {_ROW}[cut-amid-text]"
 _CALLS = (
     f"{_T}/test_calls.py {_T}/test_retries.py {_T}/test_access.py {_T}/test_deadlines.py"
-    " tests/test_gateways.py::test_an_anthropic_route_that_wants_bearer_gets_it_and_is_remembered"
+    f" {_T}/test_oddities.py tests/test_gateways.py"
     f" {_LOST} {_T}/test_errors.py::test_what_an_error_holds"
     f" {_T}/test_lifetime.py::test_closing_one_client_leaves_the_others_their_connections"
     f" {_T}/test_bodies.py::test_what_json_cannot_hold_is_refused_before_sending {_KEY_FUNCTION}"
     " tests/test_docstrings.py::test_an_example_gives_what_it_says[aki_transport.transport.call.Timeout.for_httpx]"
-    " tests/test_gateways.py::test_a_place_of_the_key_that_was_chosen_is_kept_and_a_wrong_key_is_tried_in_both"
+    f" {_T}/test_oddities.py tests/test_gateways.py"
 )
 _CONNECTIONS = (
     f"{_T}/test_connections.py {_T}/test_proxies.py {_T}/test_deadlines.py {_EDGES}"
