@@ -40,7 +40,6 @@ _CALLS = (
     f" {_T}/test_lifetime.py::test_closing_one_client_leaves_the_others_their_connections"
     f" {_T}/test_bodies.py::test_what_json_cannot_hold_is_refused_before_sending {_KEY_FUNCTION}"
     " tests/test_docstrings.py::test_an_example_gives_what_it_says[aki_transport.transport.call.Timeout.for_httpx]"
-    f" {_T}/test_oddities.py tests/test_gateways.py"
 )
 _CONNECTIONS = (
     f"{_T}/test_connections.py {_T}/test_proxies.py {_T}/test_deadlines.py {_EDGES}"
