@@ -32,6 +32,7 @@ class ArgumentsReader:
 
     __slots__ = (
         "_behind",
+        "_blanks",
         "_held",
         "_is_cumulative",
         "_other",
@@ -45,6 +46,7 @@ class ArgumentsReader:
     def __init__(self) -> None:
         self.is_complete = False
         self._is_cumulative = False
+        self._blanks = ""  # behind these
         self._repeating: list[str] = []  # pieces that may be the next ones, or all arguments so far
         self._pieces: list[str] = []
         self._other: list[str] = []  # pieces that begin otherwise than an object
@@ -125,10 +127,14 @@ class ArgumentsReader:
             self._held, self._scanner, self._is_cumulative = "", BracketScanner(), True
             return piece
         if self._repeating:
+            piece, self._blanks = self._blanks + piece, ""
             last = self._repeating[-1]
+            if piece.isspace():  # which says nothing
+                self._blanks = piece
+                return ""
             if not piece.startswith(last):
                 pieces, self._repeating = self._repeating, []
-                if piece.lstrip()[:1] in ("", ",", "}", "]") or not is_json(last):
+                if piece.lstrip()[:1] in (",", "}", "]") or not is_json(last):
                     return "".join([*pieces, piece])
                 return last[len(self.text) :] + piece  # nothing of this could follow a value
             scanner = BracketScanner()

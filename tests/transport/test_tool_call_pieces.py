@@ -125,6 +125,12 @@ def test_ordinary_arguments_are_unchanged(data: st.DataObject):
         assert "".join([*added, reader.end()]) == text == reader.text, form
 
 
+def test_blanks_tell_nothing_of_arguments_that_may_be_all_so_far():
+    for behind in ((" ", "1}"), (" ",), ()):
+        reader = ArgumentsReader()
+        assert "".join([*map(reader.feed, ('{"a":', '{"a": 1}', *behind)), reader.end()]) == '{"a": 1}'
+
+
 def test_pieces_that_begin_like_the_arguments_so_far_are_the_next_ones_if_that_is_json():
     for pieces in (
         ['{"a":', '{"a":', '{"a":', "1}}}"],
