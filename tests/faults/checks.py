@@ -1,7 +1,5 @@
 """What came of a cell, compared with what the table says."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.behaviour.checks import check_error

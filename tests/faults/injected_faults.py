@@ -1,7 +1,5 @@
 """What can be wrong with an answer: made from the right one, or in its place."""
 
-from __future__ import annotations
-
 import re
 import zlib
 from collections.abc import Callable

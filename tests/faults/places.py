@@ -1,7 +1,5 @@
 """The requests that a fault can strike, and what a service rightly answers them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal

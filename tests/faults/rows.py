@@ -1,7 +1,5 @@
 """Every fault: of connections that are never there, slow, silent or lost, then of answers that arrive."""
 
-from __future__ import annotations
-
 from aki_transport.transport.call import Timeout
 from tests.behaviour.table import By, Expect, Fails
 from tests.faults import injected_faults as strikes

@@ -1,7 +1,5 @@
 """Every fault at every place, with the chat class of each framework, in every mode."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os
@@ -107,6 +105,32 @@ def undisturbed() -> Iterator[None]:
         yield
 
 
+@dataclass(slots=True)
+class Left:
+    """Notes which descriptors and threads there were before, and tells which others are there afterwards."""
+
+    descriptors: frozenset[str] = field(default_factory=lambda: frozenset(_descriptors()))
+    threads: frozenset[threading.Thread] = field(default_factory=lambda: frozenset(threading.enumerate()))
+    tasks: list[str] = field(default_factory=list)
+
+    def behind(self) -> list[str]:
+        """What is left over; given a moment, for the other end and what was told to end take one."""
+
+        def over() -> list[str]:
+            threads = (thread.name for thread in threading.enumerate() if thread not in self.threads)
+            return [*(_descriptors() - self.descriptors), *threads]
+
+        until(lambda: not over())
+        return [*over(), *self.tasks]
+
+    async def note_tasks(self) -> None:
+        """Note the tasks of the loop that are still there, a moment later."""
+        end = time.monotonic() + _SOON
+        while (others := asyncio.all_tasks() - {asyncio.current_task()}) and time.monotonic() < end:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        self.tasks += [repr(task) for task in others]
+
+
 def try_out(cell: Run, service: Service, longer: int = 1) -> Happened:
     """Ask, and keep what comes; no error gets out. Time limits that are met are this many times longer."""
     happened, fault = Happened(), cell.row
@@ -182,32 +206,6 @@ async def _awaited(cell: Run, where: Any, model: Any, happened: Happened, left: 
     finally:
         await model.aclose()
         await left.note_tasks()
-
-
-@dataclass(slots=True)
-class Left:
-    """Notes which descriptors and threads there were before, and tells which others are there afterwards."""
-
-    descriptors: frozenset[str] = field(default_factory=lambda: frozenset(_descriptors()))
-    threads: frozenset[threading.Thread] = field(default_factory=lambda: frozenset(threading.enumerate()))
-    tasks: list[str] = field(default_factory=list)
-
-    def behind(self) -> list[str]:
-        """What is left over; given a moment, for the other end and what was told to end take one."""
-
-        def over() -> list[str]:
-            threads = (thread.name for thread in threading.enumerate() if thread not in self.threads)
-            return [*(_descriptors() - self.descriptors), *threads]
-
-        until(lambda: not over())
-        return [*over(), *self.tasks]
-
-    async def note_tasks(self) -> None:
-        """Note the tasks of the loop that are still there, a moment later."""
-        end = time.monotonic() + _SOON
-        while (others := asyncio.all_tasks() - {asyncio.current_task()}) and time.monotonic() < end:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-        self.tasks += [repr(task) for task in others]
 
 
 def _descriptors() -> set[str]:

@@ -1,7 +1,5 @@
 """What a fault is, and what comes of it, in the terms that rows are written in."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

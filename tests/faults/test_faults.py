@@ -4,8 +4,6 @@ A connection is the transport's: one framework is asked at every place, the othe
 `make faults` asks both of all at all of them.
 """
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Places from which no answer can come."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

@@ -1,7 +1,5 @@
 """Oddities of what an answer holds: choices, text, finish reasons, headers."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Oddities of how an answer ends: in other words, too early, or never having been one."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from tests.scenarios.table import (

@@ -1,7 +1,5 @@
 """Oddities of how events stand in a stream, and of how bytes arrive."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Errors inside an answer that began with HTTP 200."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

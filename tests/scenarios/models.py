@@ -1,7 +1,5 @@
 """Oddities of the model that an answer names."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Answers in another shape than the protocol's: choices, wrappers, calls in other places, channels in the text."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Context-length refusals, in the words and with the statuses of as many servers, and what only sounds like one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.scenarios.refusals import envelope, refused, worded

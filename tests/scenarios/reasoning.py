@@ -1,7 +1,5 @@
 """Oddities of where a model's reasoning stands."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.scenarios.table import Expect, Scenario, chunk, in_stream, replied, split_everywhere, streamed

@@ -1,7 +1,5 @@
 """Answers with a bad status, in each envelope. A streamed request gets the same answer as a blocking one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.scenarios.table import Fails, Scenario, either

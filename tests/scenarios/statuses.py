@@ -1,7 +1,5 @@
 """Answers with a bad status: each status, what is tried again, and how long to wait before."""
 
-from __future__ import annotations
-
 from tests.scenarios.refusals import envelope, page, refused, worded
 from tests.scenarios.table import HELLO, HELLO_REPLY, HELLO_STREAM, Fails, Scenario, either
 from tests.script_server import text_answer

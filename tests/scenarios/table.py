@@ -1,7 +1,5 @@
 """What a row of the table says, and the builders that keep a row short."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Tool calls: what stands for the arguments."""
 
-from __future__ import annotations
-
 import json
 
 from tests.scenarios.table import ABSENT

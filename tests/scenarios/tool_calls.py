@@ -1,7 +1,5 @@
 """Tool calls: what they stand beside, how many there are, and the builders for their rows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.scenarios.table import (

@@ -1,7 +1,5 @@
 """Tool calls: which piece belongs to which call."""
 
-from __future__ import annotations
-
 from tests.scenarios.table import ABSENT
 from tests.scenarios.tool_calls import (
     ADDED,

@@ -1,7 +1,5 @@
 """Oddities of how tokens are counted."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a process with a planted key leaves behind while it is watched by all that could write the key down."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import logging

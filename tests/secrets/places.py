@@ -1,7 +1,5 @@
 """Where the key is looked for, and how it would get there if it leaked."""
 
-from __future__ import annotations
-
 import logging
 import pickle
 import sys

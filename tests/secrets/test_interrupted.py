@@ -1,7 +1,5 @@
 """A call that is canceled, interrupted or too late shows no key in what error trackers and tracebacks keep of it."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

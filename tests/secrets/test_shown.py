@@ -1,7 +1,5 @@
 """Secrets beside the key, and objects that were refused, in what is shown of an error."""
 
-from __future__ import annotations
-
 import logging
 import warnings
 from base64 import b64encode

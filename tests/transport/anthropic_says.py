@@ -1,7 +1,5 @@
 """What a service that speaks Anthropic's protocol says, and a client that hears it without a socket."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """One question asked in the four ways a client can be asked, and what stands in for clocks and dice meanwhile."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import time

@@ -1,7 +1,5 @@
 """A service that plays jobs of the native API without a socket."""
 
-from __future__ import annotations
-
 import json
 from collections import deque
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """A server that answers with bytes as they are, a proxy, and calls to them over our connections, sync and async."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import socket

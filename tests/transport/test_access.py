@@ -1,7 +1,5 @@
 """Where calls may go, what they carry, and that the key is nowhere else."""
 
-from __future__ import annotations
-
 import logging
 import traceback
 

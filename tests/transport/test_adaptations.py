@@ -1,7 +1,5 @@
 """What a service refuses is said otherwise, and remembered where it concerns the service; so is a bound of ours."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Whatever a service says in Anthropic's protocol is the same answer whole and streamed, or an error of ours."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

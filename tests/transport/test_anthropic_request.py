@@ -1,7 +1,5 @@
 """What is sent in Anthropic's protocol: all that was asked for, in the order the protocol wants, and nothing else."""
 
-from __future__ import annotations
-
 import base64
 import json
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """What is sent: all that was asked for, and nothing else."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

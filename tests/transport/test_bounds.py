@@ -1,7 +1,5 @@
 """No server can make us hold more than a bound; the fault matrix has what is past it."""
 
-from __future__ import annotations
-
 import gzip
 import zlib
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What a call through the default clients keeps, follows, reads and leaves behind."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import traceback

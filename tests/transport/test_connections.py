@@ -1,7 +1,5 @@
 """Our connections under httpx: used again or not, never lost, and what goes wrong comes out under the right name."""
 
-from __future__ import annotations
-
 import socket
 import ssl
 import threading

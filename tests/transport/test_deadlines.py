@@ -1,7 +1,5 @@
 """`total_timeout` bounds the whole call, whatever takes the time."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Iterator

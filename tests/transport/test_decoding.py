@@ -1,7 +1,5 @@
 """Whatever arrives, in whatever pieces, gives the same answer as the whole, or an error of ours."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress

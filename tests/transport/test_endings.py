@@ -1,7 +1,5 @@
 """How answers end: at a stop text that the service ignored, in a failure, used up by thinking, or before they began."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Callable, Iterable

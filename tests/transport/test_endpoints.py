@@ -1,7 +1,5 @@
 """Which endpoint serves a model: by the table, by another name, by discovery; or none, with those there are."""
 
-from __future__ import annotations
-
 import httpx
 import pytest
 from hypothesis import given

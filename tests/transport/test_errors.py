@@ -1,7 +1,5 @@
 """Every refusal becomes the right error, in the service's own words, and every error can be kept."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 import json

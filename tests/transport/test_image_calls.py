@@ -1,7 +1,5 @@
 """Pictures asked for over both protocols: what is sent, what comes back, what is billed, and what it costs."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Where images are kept: its bounds, its threads, its copies, and what a model may name in it."""
 
-from __future__ import annotations
-
 import copy
 import os
 import pickle

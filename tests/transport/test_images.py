@@ -1,7 +1,5 @@
 """A picture: how one is read, shown, saved and copied; and what is checked of a request before it is sent."""
 
-from __future__ import annotations
-
 import copy
 import io
 import pickle

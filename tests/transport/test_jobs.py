@@ -1,7 +1,5 @@
 """A job is started once, looked at in time and without haste, and canceled when nobody waits for it any more."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import traceback

@@ -1,7 +1,5 @@
 """Bodies that are not JSON are one error everywhere; brackets are tracked the same however a text is split."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Connections: shared, used again, given back, and never left open."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import json

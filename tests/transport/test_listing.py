@@ -1,7 +1,5 @@
 """Which models there are: read once, believed for a while, and never the reason that a call fails."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import time

@@ -1,7 +1,5 @@
 """Whatever a job's states say, the pieces given out are the final text, or there is an error of ours."""
 
-from __future__ import annotations
-
 import json
 import pickle
 from typing import Any

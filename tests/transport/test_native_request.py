@@ -1,7 +1,5 @@
 """What is sent in the native protocol: all that was asked for, and nothing else."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

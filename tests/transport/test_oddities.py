@@ -1,7 +1,5 @@
 """Every row of the table of oddities, through the client in the four ways."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Callable

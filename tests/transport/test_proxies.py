@@ -1,7 +1,5 @@
 """Proxies: plain calls, tunnels, those that the environment names, and those that it must not be used for."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Iterator

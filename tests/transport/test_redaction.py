@@ -1,7 +1,5 @@
 """Secrets leave texts in every spelling, words stay, and no control character reaches a terminal."""
 
-from __future__ import annotations
-
 import html
 import json
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """How often a call is sent, and how long is waited in between; the scenarios have each status and header."""
 
-from __future__ import annotations
-
 import email.utils
 from typing import Any
 

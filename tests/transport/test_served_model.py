@@ -1,7 +1,5 @@
 """Which model a name means, and which one answered."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from difflib import get_close_matches

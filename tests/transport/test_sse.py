@@ -1,7 +1,5 @@
 """Our decoder of event streams; httpx-sse, which reads a complete answer, is the witness."""
 
-from __future__ import annotations
-
 import asyncio
 import codecs
 from itertools import accumulate, chain

@@ -1,7 +1,5 @@
 """JSON of a schema from services that take the schema, only take tools, or take neither; what is remembered of that."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Pieces of streamed texts come out as they are, or as what each adds to all of it so far, each in its choice."""
 
-from __future__ import annotations
-
 import json
 from itertools import accumulate
 

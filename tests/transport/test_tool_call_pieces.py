@@ -1,7 +1,5 @@
 """Known tool calls in any mixture of numbering, IDs, repetition and splits come out as they are."""
 
-from __future__ import annotations
-
 import json
 import os
 from itertools import accumulate

@@ -1,7 +1,5 @@
 """What a protocol cannot say is refused before anything is sent, with what it can say."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import httpx
