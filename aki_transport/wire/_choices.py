@@ -2,9 +2,9 @@
 
 `n` asks for further choices, and then an index is that of a choice. Where it was not asked for, the index of a stream
 may count events or tokens instead (Foundry Local, Text Generation Inference), which shows in this: each event has one
-choice, with an index that is larger than any before, and no choice has ended. The second event in a row that is so, and
-holds something, shows that the index counts; the first one waits for it. An index that comes again shows choices. So
-choices that nobody asked for stay apart, and where their first events looked like a count, that is an error.
+choice, with an index that is larger than any before, and no choice has ended. The first events that are so wait, until
+there are more of them than a service gives choices that nobody asked for. An index that comes again shows choices, which
+stay apart; where it comes after so many, that is an error.
 
 A blocking answer that nobody asked to have several choices may tell its text and its calls apart so (GitHub Copilot):
 choices of which one has text and others have calls alone are one.
@@ -21,6 +21,7 @@ from aki_transport.wire._tool_calls import read_index
 
 Choice = Mapping[str, Any]
 _PARTS = frozenset({"delta", "message", "text"})
+_MOST_CHOICES = 8  # that a service gives where none were asked for
 
 
 class ChoiceReader:
@@ -96,7 +97,7 @@ class ChoiceReader:
             return (choice,)
         self._held.append((index, choice))
         self._full += _holds_something(choice)
-        if self._full < 2:  # noqa: PLR2004
+        if self._full < _MOST_CHOICES:
             return ()
         self._is_counted = True
         return self.end()

@@ -1,7 +1,4 @@
-"""What every provider does over every protocol in both frameworks: the table.
-
-What comes of each fault of a connection stands in `tests/faults`, of each odd answer in `tests/scenarios`.
-"""
+"""What every provider does over every protocol in both frameworks: the table."""
 
 from typing import Any
 
@@ -161,6 +158,7 @@ REFUSALS = (
         ),
         given={"max_tokens": 300_000},
     ),
+    Row("429 once", AGAIN, fault=f"status=429;times=1;{SOON}"),
     Row(
         "429 for good",
         Fails("RateLimitError", requests=2, has={"retry_after": 0.01, "is_retryable": True}),
@@ -175,6 +173,17 @@ REFUSALS = (
 )
 
 FAILURES = (
+    Row(
+        "500 once",
+        By({"native": Fails("ServerError", has={"status_code": 500}), "": AGAIN}),
+        fault=f"status=500;times=1;{SOON}",
+    ),
+    Row(
+        "500 for good",
+        By({"native": Fails("ServerError"), "": Fails("ServerError", requests=2)}),
+        fault=f"status=500;{SOON}",
+        given={"max_retries": 1},
+    ),
     Row("503 once", AGAIN, fault=f"status=503;times=1;{SOON}"),
     Row(
         "a listing that cannot be read",
@@ -188,7 +197,31 @@ FAILURES = (
         Fails("ServiceUnavailableError", requests=3, has={"is_retryable": True}),
         fault=f"status=503;{SOON}",
     ),
+    Row(
+        "a page of a proxy with 502",
+        Fails("ServerError", says="502 Bad Gateway"),
+        fault=f"html=502;{SOON}",
+        given={"max_retries": 0},
+    ),
+    Row("a page of a proxy with 200", Fails("InvalidResponseError"), fault="html=200"),
+    Row(
+        "a connection that is reset once", By({"native": Fails("APIConnectionError"), "": AGAIN}), fault="reset;times=1"
+    ),
+    Row("silence", Fails("APITimeoutError"), fault="hang", given={"timeout": 0.1}),
     Row("a cut stream", Fails("StreamInterruptedError", part_of=TWELVE), fault="drop=8", needs="stream events"),
+    Row("a cut answer", Fails("APIConnectionError"), fault="drop=0", lacks="stream"),
+    Row(
+        "a stream without its end",
+        Fails("StreamInterruptedError", part_of=TWELVE + " "),
+        fault="no-finish;no-done",
+        needs="stream events",
+    ),
+    Row(
+        "an error in a stream",
+        By({"ak_ai_core": Fails("APIStatusError"), "": Fails("ServerError")}),
+        fault="stream-error=6",
+        needs="stream events",
+    ),
     Row(
         "an error event in a stream",
         By({"ak_ai_core": Fails("APIStatusError"), "": Fails("ServerError")}),

@@ -55,7 +55,8 @@ COUNTED = (
     # Foundry Local (microsoft/foundry-local#263): the index counts events, and each has the delta as a message too.
     _stream(
         "choice-index-of-events",
-        sse(*(_both(n, text) for n, text in enumerate("Hello")), _piece(5, finish="stop"), COUNT),
+        sse(*(_both(n, text) for n, text in enumerate("Hello" * 2)), _piece(10, finish="stop"), COUNT),
+        Expect(text="Hello" * 2),
     ),
     # Text Generation Inference (huggingface/text-generation-inference#1648): it counts tokens, from 1.
     _stream(
@@ -100,7 +101,7 @@ COUNTED = (
     # Our rule on choices: two texts are never one; what looked like a count and was none is an error.
     _stream(
         "choices-that-look-like-a-count",
-        sse(_piece(0, "Hel"), _piece(1, "By"), _piece(2, "Ci"), _piece(0, "lo"), STOP, COUNT),
+        sse(*(_piece(n, "Hel") for n in range(9)), _piece(0, "lo"), STOP, COUNT),
         Fails("InvalidResponseError", says=("counts the events",)),
     ),
     # Not seen in public: an event with several pieces of the choice.

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.behaviour.faces import FACES
-from tests.behaviour.rows import AGAIN, FAILURES, JOBS, REFUSALS, SOON, TWELVE
+from tests.behaviour.rows import FAILURES, JOBS, REFUSALS
 from tests.behaviour.running import READERS, Run, make
-from tests.behaviour.table import MODES, By, Expect, Fails, Left, Row, of
+from tests.behaviour.table import MODES, By, Expect, Left, Row, of
 from tests.tools.soak.numbers import numbers
 from tests.tools.soak.questions import Asked, about
 from tests.tools.soak.service import Service
@@ -37,30 +37,7 @@ FAULTS: Mapping[str, str | None] = {
     "a result that is lost on its way": None,
     "a full queue": None,
 }
-# Those of a server; what comes of each over every kind of request stands in `tests/faults`.
-_OF_A_SERVER = (
-    Row("429 once", AGAIN, fault=f"status=429;times=1;{SOON}"),
-    Row("500 once", By({"native": Fails("ServerError"), "": AGAIN}), fault=f"status=500;times=1;{SOON}"),
-    Row(
-        "a page of a proxy with 502",
-        Fails("ServerError", says="502 Bad Gateway"),
-        fault=f"html=502;{SOON}",
-        given={"max_retries": 0},
-    ),
-    Row("a page of a proxy with 200", Fails("InvalidResponseError"), fault="html=200"),
-    Row(
-        "a connection that is reset once", By({"native": Fails("APIConnectionError"), "": AGAIN}), fault="reset;times=1"
-    ),
-    Row("a cut answer", Fails("APIConnectionError"), fault="drop=0", lacks="stream"),
-    Row(
-        "a stream without its end",
-        Fails("StreamInterruptedError", part_of=TWELVE + " "),
-        fault="no-finish;no-done",
-        needs="stream events",
-    ),
-    Row("an error in a stream", Fails("ServerError"), fault="stream-error=6", needs="stream events"),
-)
-_FAULTY = {row.name: row for row in (*REFUSALS, *FAILURES, *JOBS, *_OF_A_SERVER) if row.name in FAULTS}
+_FAULTY = {row.name: row for row in (*REFUSALS, *FAILURES, *JOBS) if row.name in FAULTS}
 
 ANSWERED = Row(name="an answer", result=Expect())
 LEFT = Row(
