@@ -194,12 +194,12 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
         self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first address of the host that answers; all of them share the time."""
-        async with _bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
+        async with _Bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
             infos = await _look_up(host, port)
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         for info, seconds in _with_seconds(infos, timeout):
             try:
-                async with _bounded(seconds, httpcore.ConnectTimeout, httpcore.ConnectError):
+                async with _Bounded(seconds, httpcore.ConnectTimeout, httpcore.ConnectError):
                     self._socket = await _connect(info)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
@@ -232,13 +232,13 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
             return last_byte
         if self._outbox.held:
             await self.write(b"", timeout)
-        async with _bounded(timeout, httpcore.ReadTimeout, httpcore.ReadError):
+        async with _Bounded(timeout, httpcore.ReadTimeout, httpcore.ReadError):
             data = await self.receive(max_bytes)
         return self.watch.keep_last_byte(data, max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for piece in self._outbox.pieces(buffer):
-            async with _bounded(timeout, httpcore.WriteTimeout, httpcore.WriteError):
+            async with _Bounded(timeout, httpcore.WriteTimeout, httpcore.WriteError):
                 await self.send(piece)
 
     async def start_tls(
@@ -246,7 +246,7 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
     ) -> httpcore.AsyncNetworkStream:
         stream = _AsyncTlsStream(self, ssl_context, server_hostname)
         try:
-            async with _bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
+            async with _Bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
                 await stream.shake_hands()
         except BaseException:
             await self.aclose()
@@ -312,8 +312,8 @@ class _AsyncTlsStream(_AsyncStream):
             await self._stream.send(self._outgoing.read())
 
 
-class _bounded:  # noqa: N801  reads like a function, and is none because a generator takes twice as long
-    """Bound a wait on the event loop, and raise httpcore's exceptions in place of the loop's.
+class _Bounded:
+    """Bounds a wait on the event loop, and raises httpcore's exceptions in place of the loop's.
 
     A loop that was busy may see at once that bytes have arrived and that the time is over. The timer ends the wait one
     round of the loop later, so that the bytes count; `asyncio.timeout` alone would throw them away.

@@ -3,8 +3,8 @@
 `n` asks for further choices, and then an index is that of a choice. Where it was not asked for, the index of a stream
 may count events or tokens instead (Foundry Local, Text Generation Inference), which shows in this: each event has one
 choice, with an index that is larger than any before, and no choice has ended. The first events that are so wait, until
-there are more of them than a service gives choices that nobody asked for. An index that comes again shows choices, which
-stay apart; where it comes after so many, that is an error.
+there are more of them than a service gives choices that nobody asked for. An index that comes again shows choices,
+which stay apart; where it comes after so many, that is an error.
 
 A blocking answer that nobody asked to have several choices may tell its text and its calls apart so (GitHub Copilot):
 choices of which one has text and others have calls alone are one.
