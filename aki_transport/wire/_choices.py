@@ -67,7 +67,7 @@ class ChoiceReader:
             self._keep_apart()
         return [choice for index, choice in pieces if self._is_first(index, choice)]
 
-    def whole(self, choices: Any) -> Sequence[Choice]:
+    def feed_body(self, choices: Any) -> Sequence[Choice]:
         """The answer in a body, which holds it at once."""
         pieces = [_with_index(*each) for each in enumerate(_listed(choices))]
         if not pieces:

@@ -76,7 +76,7 @@ class OpenAIDecoder(AnswerDecoder):
         self._first = self._first or chunk
         self._last = chunk
         self._fields.update(chunk)
-        pieces = self._choices.whole(choices) if event == "body" else self._choices.feed(choices)
+        pieces = self._choices.feed_body(choices) if event == "body" else self._choices.feed(choices)
         if len(pieces) == 1:
             self.complete = self.complete or event == "body"
             return self._read_choice(pieces[0], chunk, event)

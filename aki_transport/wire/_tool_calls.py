@@ -129,10 +129,10 @@ class _SharedIndex:
         self.calls, self.held = [], []
         objects = _objects_in("".join(pieces))
         if len(objects) == len(calls) and not numbered:
-            given = [(call, [arguments]) for call, arguments in zip(calls, objects, strict=True)]
+            shares = [(call, [arguments]) for call, arguments in zip(calls, objects, strict=True)]
         else:
-            given = [(calls[0 if numbered else -1], pieces)] if pieces else []
-        for call, arguments in given:
+            shares = [(calls[0 if numbered else -1], pieces)] if pieces else []
+        for call, arguments in shares:
             if added := "".join(map(call.arguments.feed, arguments)):
                 yield ToolCallDelta(call.position, arguments=added)
 
