@@ -14,8 +14,6 @@ from tests.anthropic_script import said
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 from tests.transport.asking import (
     WAYS,
-    Clock,
-    Way,
     fastapi,
     good,
     in_every_chat,
@@ -156,7 +154,7 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], bool, list[Refusal]]] =
 @pytest.mark.filterwarnings("ignore:.*tool_choice")
 @pytest.mark.parametrize("row", ROWS)
 @in_every_way
-def test_a_refusal_is_followed_by_the_other_form(way: Way, row: str, scripted: ScriptServer, clock: Clock) -> None:
+def test_a_refusal_is_followed_by_the_other_form(way, row, scripted, clock):
     request, is_refused, is_remembered, refusals = ROWS[row]
     for error in refusals if way is WAYS[0] else refusals[:1]:  # the ways do not differ in the words
         adaptations.forget_refusals()
@@ -177,7 +175,7 @@ def test_a_refusal_is_followed_by_the_other_form(way: Way, row: str, scripted: S
 
 
 @in_every_stream
-def test_a_stream_goes_without_counts_where_they_are_refused(stream_way: Way, scripted: ScriptServer) -> None:
+def test_a_stream_goes_without_counts_where_they_are_refused(stream_way, scripted):
     for field in ("stream_options", "include_usage"):
         adaptations.forget_refusals()
         scripted.requests.clear()
@@ -187,7 +185,7 @@ def test_a_stream_goes_without_counts_where_they_are_refused(stream_way: Way, sc
         assert ["stream_options" in request.json for request in scripted.requests] == [True, False, False]
 
 
-def test_no_word_is_lost_where_roles_are_put_in_another_order() -> None:
+def test_no_word_is_lost_where_roles_are_put_in_another_order():
     spoken = [("user", "a"), ("system", "b"), ("user", "c"), ("system", "d")]
     messages = tuple(Message(role=role, content=content) for role, content in spoken)
     first = [("system", "b\n\nd"), ("user", "a"), ("user", "c")]
@@ -199,14 +197,14 @@ def test_no_word_is_lost_where_roles_are_put_in_another_order() -> None:
         assert [(message.role, message.content) for message in change(messages)] == expected
 
 
-def test_a_second_result_has_the_new_id_of_its_call_too() -> None:
+def test_a_second_result_has_the_new_id_of_its_call_too():
     call, result = turn(Text("found"))[1:]
     changed, *results = history.with_short_ids((call, result, result))
     assert [each.tool_call_id for each in results] == [changed.tool_calls[0].id] * 2
     assert changed.tool_calls != call.tool_calls
 
 
-def test_names_of_tools_stay_apart_in_the_form_that_protocols_take() -> None:
+def test_names_of_tools_stay_apart_in_the_form_that_protocols_take():
     names = ("a_b", "a b", "a.b")
     request = history.with_legal_names(request_of(tools=tuple(Tool(name=name) for name in names)))
     sent_names = [tool.name for tool in request.tools if isinstance(tool, Tool)]
@@ -216,7 +214,7 @@ def test_names_of_tools_stay_apart_in_the_form_that_protocols_take() -> None:
 
 @pytest.mark.parametrize("words", ["the content is against our policy on names", "your prompt was blocked", "too high"])
 @in_every_way
-def test_a_refusal_of_something_else_is_raised_at_once(way: Way, words: str, scripted: ScriptServer) -> None:
+def test_a_refusal_of_something_else_is_raised_at_once(way, words, scripted):
     scripted.always = refuse_if(lambda _: True, refusal(words))
     with pytest.raises(AKIError, match=words):
         way.ask(client_of(scripted), request_of(NAMED))
@@ -224,7 +222,7 @@ def test_a_refusal_of_something_else_is_raised_at_once(way: Way, words: str, scr
 
 
 @in_every_way
-def test_what_was_refused_in_both_forms_is_not_remembered(way: Way, scripted: ScriptServer) -> None:
+def test_what_was_refused_in_both_forms_is_not_remembered(way, scripted):
     scripted.always = refuse_if(lambda _: True, refusal("Unsupported parameter", param="max_tokens"))
     for _ in range(2):
         with pytest.raises(AKIError):
@@ -233,7 +231,7 @@ def test_what_was_refused_in_both_forms_is_not_remembered(way: Way, scripted: Sc
 
 
 @in_every_way
-def test_a_forced_tool_that_is_refused_warns_once(way: Way, scripted: ScriptServer) -> None:
+def test_a_forced_tool_that_is_refused_warns_once(way, scripted):
     error = refusal("Thinking may not be enabled when tool_choice forces tool use.")
     scripted.always = refuse_if(lambda body: body["tool_choice"]["type"] != "auto", error)
     with warnings.catch_warnings(record=True) as caught:
@@ -276,9 +274,7 @@ def sent(server: ScriptServer) -> list[int | None]:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @in_every_way
-def test_a_refused_bound_of_ours_is_left_out_or_lowered(
-    way: Way, protocol: str, scripted: ScriptServer, clock: Clock
-) -> None:
+def test_a_refused_bound_of_ours_is_left_out_or_lowered(way, protocol, scripted, clock):
     for error, room, is_remembered in BOUNDS if way is WAYS[0] else BOUNDS[4:6]:
         adaptations.forget_refusals()
         scripted.always = refuse_if(lambda body: body.get("max_tokens") == 8192, error)
@@ -295,7 +291,7 @@ def test_a_refused_bound_of_ours_is_left_out_or_lowered(
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @in_every_chat
-def test_the_users_own_bound_is_refused_as_it_is(chat_way: Way, protocol: str, scripted: ScriptServer) -> None:
+def test_the_users_own_bound_is_refused_as_it_is(chat_way, protocol, scripted):
     for error, _, _ in BOUNDS:
         scripted.always = refuse_if(lambda _: True, error)
         with pytest.raises(AKIError):
@@ -312,14 +308,14 @@ def test_the_users_own_bound_is_refused_as_it_is(chat_way: Way, protocol: str, s
         "prompt is too long: 210000 tokens > 200000 maximum",
     ],
 )
-def test_a_prompt_that_is_too_long_by_itself_is_sent_once(words: str, protocol: str, scripted: ScriptServer) -> None:
+def test_a_prompt_that_is_too_long_by_itself_is_sent_once(words, protocol, scripted):
     scripted.always = json_answer(refusal(words), 400)
     with pytest.raises(ContextOverflowError):
         client_of(scripted, protocol).chat(request_of())
     assert sent(scripted) == [8192]
 
 
-def test_clients_of_one_service_share_what_was_refused_and_those_of_another_do_not(scripted: ScriptServer) -> None:
+def test_clients_of_one_service_share_what_was_refused_and_those_of_another_do_not(scripted):
     respond = refuse_if(lambda body: body.get("max_tokens") == 8192, refusal("Too large.", param="max_tokens"))
     scripted.always = respond
     with ScriptServer(always=respond) as other:

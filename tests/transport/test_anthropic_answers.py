@@ -31,7 +31,7 @@ from tests.transport.anthropic_says import (
     tool_use,
     written,
 )
-from tests.transport.asking import MODEL, Way, added_up, in_every_chat, in_every_stream, in_every_way, request_for
+from tests.transport.asking import MODEL, added_up, in_every_chat, in_every_stream, in_every_way, request_for
 
 # Empty answers that reached max_tokens are among those that are drawn.
 pytestmark = pytest.mark.filterwarnings("ignore::aki_transport.errors.ModelLimitWarning")
@@ -62,7 +62,7 @@ def follow(*events: Any) -> ChatReply:
     return added_up(decode(*events_of(*events)))
 
 
-def test_a_block_of_another_form_is_one_part_whether_it_is_ended_or_not() -> None:
+def test_a_block_of_another_form_is_one_part_whether_it_is_ended_or_not():
     changed = begin(1, text("Hello")), say("", 1), stop(1)
     for ends in ((), (stop(),)):
         events = [begin(0, SEARCH), grow(0, "sparkle", note="!"), *ends, *changed, close()]
@@ -178,7 +178,7 @@ _REASONS = {
 
 
 @pytest.mark.parametrize("row", ODDITIES)
-def test_each_oddity_of_a_stream_is_read(row: str) -> None:
+def test_each_oddity_of_a_stream_is_read(row):
     events, fields = ODDITIES[row]
     reply = follow(*streamed(*events))
     expected = {"text": "", "reasoning": "", "tool_calls": (), "reasoning_blocks": (), **fields}
@@ -239,13 +239,13 @@ def _streamed(draw: st.DrawFn, index: int, block: dict[str, Any]) -> list[dict[s
 
 @more
 @given(told())
-def test_a_streamed_answer_is_the_blocking_one(both: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
+def test_a_streamed_answer_is_the_blocking_one(both):
     body, events = both
     assert replace(follow(*events), raw={}) == replace(read(body), raw={})  # the last payload is another
 
 
 @in_every_stream
-def test_pieces_are_given_out_as_they_come(stream_way: Way) -> None:
+def test_pieces_are_given_out_as_they_come(stream_way):
     events = streamed(
         begin(0, text("")), say("Hel"), say("lo"), stop(), begin(1, CALL), *pieces('{"a":', "1}", index=1)
     )
@@ -255,7 +255,7 @@ def test_pieces_are_given_out_as_they_come(stream_way: Way) -> None:
 
 
 @pytest.mark.parametrize(("reason", "finish"), _REASONS.items())
-def test_each_reason_to_end_in_openai_s_word_and_the_protocol_s(reason: str | None, finish: str | None) -> None:
+def test_each_reason_to_end_in_openai_s_word_and_the_protocol_s(reason, finish):
     for reply in (follow(*streamed(say("Hello"), reason=reason)), read(message(text("Hello"), stop=reason))):
         assert (reply.finish_reason, reply.stop_reason) == (finish, reason)
         assert bool(reply.refusal) == (reason == "refusal")
@@ -264,14 +264,14 @@ def test_each_reason_to_end_in_openai_s_word_and_the_protocol_s(reason: str | No
 
 
 @in_every_way
-def test_the_stop_sequence_is_a_detail(way: Way) -> None:
+def test_the_stop_sequence_is_a_detail(way):
     ended = {"stop": "stop_sequence", "stop_sequence": "END"}
     events = [start(), say("Hello"), close("stop_sequence", stop_sequence="END"), END]
     reply = way.ask(hearing(written(events) if way.streamed else message(text("Hello"), **ended)))
     assert (reply.text, reply.details) == ("Hello", {"stop_sequence": "END"})
 
 
-def test_a_call_without_an_id_gets_one() -> None:
+def test_a_call_without_an_id_gets_one():
     block = {"type": "tool_use", "name": "add", "input": {"a": 1}}
     for reply in (follow(*streamed(begin(0, block), stop(), begin(1, block))), read(message(block, block))):
         ids = {call.id for call in reply.tool_calls}
@@ -295,7 +295,7 @@ CACHED = {"input_tokens": 5, "cache_read_input_tokens": 100, "cache_creation_inp
         *(("5", [3], None), (None, 3, None)),
     ],
 )
-def test_usage_wherever_it_stands(opening: Any, closing: Any, usage: tuple[Any, ...] | None) -> None:
+def test_usage_wherever_it_stands(opening, closing, usage):
     found = follow(start(usage=opening), say("Hello"), {**close(), "usage": closing}, END).usage
     names = ("input_tokens", "output_tokens", "total_tokens", "cached_tokens", "cache_creation_tokens")
     assert (None if found is None else tuple(getattr(found, name) for name in names)) == usage
@@ -308,7 +308,7 @@ ALL = streamed(
 )
 
 
-def test_arguments_without_a_call_are_no_answer() -> None:
+def test_arguments_without_a_call_are_no_answer():
     with pytest.raises(errors.InvalidResponseError, match="without its beginning"):
         follow(*streamed(*pieces("{}")))
 
@@ -317,12 +317,12 @@ def test_arguments_without_a_call_are_no_answer() -> None:
     "body", [{}, {"type": "completion"}, message() | {"content": "Hello"}, message() | {"content": None}, message(7)]
 )
 @in_every_chat
-def test_a_body_that_is_no_message(chat_way: Way, body: dict[str, Any]) -> None:
+def test_a_body_that_is_no_message(chat_way, body):
     with pytest.raises(errors.InvalidResponseError, match=r"AKI\.IO: .*(is no message|has no content|content block)"):
         chat_way.ask(hearing(body))
 
 
-def test_the_work_of_reading_blocks_grows_with_their_number() -> None:
+def test_the_work_of_reading_blocks_grows_with_their_number():
     def read_many(count: int) -> None:
         reply = read(message(*(tool_use(f"toolu_{n}", "add", {"a": n}) for n in range(count))))
         assert len(reply.tool_calls) == count
@@ -331,7 +331,7 @@ def test_the_work_of_reading_blocks_grows_with_their_number() -> None:
 
 
 @in_every_stream
-def test_a_stream_is_complete_once_it_says_why_it_ended_and_nothing_is_read_behind_its_end(stream_way: Way) -> None:
+def test_a_stream_is_complete_once_it_says_why_it_ended_and_nothing_is_read_behind_its_end(stream_way):
     behind = [*streamed(say("Hello")), say(" again"), {"type": "error", "error": {"message": "no"}}]
     # A whole message at the end: songquanpeng/one-api#2406
     repeated = [start(), begin(0, text("")), say("Hello"), stop(), message(text("Hello"))]
@@ -357,9 +357,7 @@ def error(kind: str, words: str = "No such luck.") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("kind", "status", "cls"), _KINDS)
-def test_each_type_of_error_as_a_status_and_inside_an_answer(
-    kind: str, status: int, cls: type[errors.APIStatusError]
-) -> None:
+def test_each_type_of_error_as_a_status_and_inside_an_answer(kind, status, cls):
     def as_a_status() -> None:
         body = json.dumps({**error(kind), "request_id": 1}).encode()
         raise error_from_response(status, {"request-id": "req_1"}, body)
@@ -374,7 +372,7 @@ def test_each_type_of_error_as_a_status_and_inside_an_answer(
     "data", ['{"type": "error", "error": {}}', '{"type": "error"}', "overloaded", '{"message": "overloaded"}', "[1]"]
 )
 @in_every_stream
-def test_an_error_event_is_an_error_whatever_it_holds(data: str, stream_way: Way) -> None:
+def test_an_error_event_is_an_error_whatever_it_holds(data, stream_way):
     with pytest.raises((errors.APIStatusError, errors.InvalidResponseError)):
         stream_way.ask(hearing(written([start(), say("Hel")]) + f"event: error\ndata: {data}\n\n".encode()))
 
@@ -388,25 +386,25 @@ def test_an_error_event_is_an_error_whatever_it_holds(data: str, stream_way: Way
         ({"object": "error", "message": "No such luck.", "type": "BadRequestError"}, errors.BadRequestError),
     ],
 )
-def test_a_failure_in_another_form_keeps_its_words(told: dict[str, Any], cls: type[errors.APIStatusError]) -> None:
+def test_a_failure_in_another_form_keeps_its_words(told, cls):
     for fails in (lambda: read(told), lambda: follow(told), lambda: follow(start(), say("Hel"), told)):
         with pytest.raises(cls, match=r"No such luck\.") as caught:
             fails()
         assert type(caught.value) is cls
 
 
-def test_content_at_the_beginning_is_the_answer_if_no_other_comes() -> None:
+def test_content_at_the_beginning_is_the_answer_if_no_other_comes():
     whole = start(content=[text("Hello"), tool_use("toolu_1", "get_weather", PARIS)])
     reply = follow(whole, close(), END)
     assert (reply.text, reply.tool_calls) == ("Hello", (CALLED,))
     assert follow(whole, begin(0, text("")), say("Bye"), close(), END).text == "Bye"
 
 
-def test_an_object_around_a_message_is_none_of_it() -> None:
+def test_an_object_around_a_message_is_none_of_it():
     assert read({"code": 200, "msg": "ok", "data": message(text("Hello"))}).text == "Hello"
 
 
-def test_a_call_in_the_harmony_format_is_one_if_its_tool_was_offered() -> None:
+def test_a_call_in_the_harmony_format_is_one_if_its_tool_was_offered():
     said = '<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>{"city": "Paris"}<|call|>'
     tool = Tool(name="get_weather", description="", parameters={"type": "object"})
     for tools in ((tool,), ()):
@@ -420,7 +418,7 @@ def test_a_call_in_the_harmony_format_is_one_if_its_tool_was_offered() -> None:
 
 
 @pytest.mark.parametrize(("reason", "fails"), [("end_turn", True), ("max_tokens", True), ("refusal", False)])
-def test_an_empty_answer_is_a_failed_worker_where_the_route_says_so(reason: str, fails: bool) -> None:
+def test_an_empty_answer_is_a_failed_worker_where_the_route_says_so(reason, fails):
     usage = {"input_tokens": 5, "output_tokens": 0}
     told = (
         events_of(start(usage=usage), {**close(reason), "usage": usage}, END),

@@ -24,9 +24,9 @@ from aki_transport.messages import (
     ToolNamed,
 )
 from aki_transport.wire import anthropic
-from tests.script_server import ScriptServer, json_answer, sse
+from tests.script_server import json_answer, sse
 from tests.transport.anthropic_says import message, streamed, text, written
-from tests.transport.asking import KEY, MODEL, Way, client_for, in_every_way
+from tests.transport.asking import KEY, MODEL, client_for, in_every_way
 
 HI = Message(role="user", content="hi")
 USER = {"role": "user", "content": [text("hi")]}
@@ -64,7 +64,7 @@ def result(content: Any = "1", call_id: str = "toolu_1", **fields: Any) -> Messa
 
 
 @in_every_way
-def test_a_bare_request(way: Way, server: ScriptServer) -> None:
+def test_a_bare_request(way, server):
     events = [written([each]) for each in streamed()]
     server.say(sse(*events, done=False) if way.streamed else json_answer(message()))
     way.ask(client_for(server, protocol="anthropic", base_url=server.anthropic_url))
@@ -77,14 +77,14 @@ def test_a_bare_request(way: Way, server: ScriptServer) -> None:
         assert "authorization" not in headers
 
 
-def test_what_is_asked_for_is_sent_under_the_protocol_s_names() -> None:
+def test_what_is_asked_for_is_sent_under_the_protocol_s_names():
     fields = {"temperature": 0, "top_p": 0.0, "top_k": 0, "max_tokens": 0}
     asked = body_of(**fields, stop=("END", "\n"), extra_body={"metadata": {}})
     assert asked == {"model": MODEL, "messages": [USER], **fields, "stop_sequences": ["END"], "metadata": {}}
     assert body_of(max_tokens=7, extra_body={"max_tokens": 9})["max_tokens"] == 9
 
 
-def test_system_messages_stand_apart_wherever_they_were() -> None:
+def test_system_messages_stand_apart_wherever_they_were():
     asked = body_of(system("Be brief."), user("hi"), system((Text("Be"), Text("kind."))), system(" \n"), user("ho"))
     assert asked["system"] == "Be brief.\n\nBe\nkind."
     assert asked["messages"] == [{"role": "user", "content": [text("hi"), text("ho")]}]
@@ -94,7 +94,7 @@ def test_system_messages_stand_apart_wherever_they_were() -> None:
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n\t ", "\u3000"])
-def test_turns_of_one_role_become_one_and_blank_ones_none(blank: str) -> None:
+def test_turns_of_one_role_become_one_and_blank_ones_none(blank):
     assert turns_of(user(blank, "a", blank), model(blank), user(blank)) == [("user", [text("a")])]
     assert turns_of(user(" a "), user("b"), model(" c "), model("d"), user("e"), model(f"The answer:{blank}")) == [
         ("user", [text(" a "), text("b")]),
@@ -104,7 +104,7 @@ def test_turns_of_one_role_become_one_and_blank_ones_none(blank: str) -> None:
     ]
 
 
-def test_results_of_tools_are_the_user_s_and_stand_first() -> None:
+def test_results_of_tools_are_the_user_s_and_stand_first():
     called = model("Let me see.", tool_calls=(*CALLED.tool_calls, ToolCall("toolu_2", "add", "")))
     _, (_, calls), (role, results) = turns_of(
         *(HI, called, user("Hurry!"), result("1"), result("no", "toolu_2", is_error=True))
@@ -120,7 +120,7 @@ def test_results_of_tools_are_the_user_s_and_stand_first() -> None:
     )
 
 
-def test_a_tool_s_result_may_be_empty_or_a_picture() -> None:
+def test_a_tool_s_result_may_be_empty_or_a_picture():
     picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
     found = turns_of(HI, CALLED, result(""), result((Image(base64=PIXEL), Text("a dot")), "toolu_2"))
     assert [block["content"] for block in found[-1][1]] == [[], [picture, text("a dot")]]
@@ -133,7 +133,7 @@ def test_a_tool_s_result_may_be_empty_or_a_picture() -> None:
         *((text, False) for text in ('{"a": ', "null", "[1]", '{"a": NaN}', '{"a": -Infinity}', '{"a":' * 10_000)),
     ],
 )
-def test_arguments_are_an_object_whatever_the_model_wrote(arguments: str, is_object: bool) -> None:
+def test_arguments_are_an_object_whatever_the_model_wrote(arguments, is_object):
     called = model(tool_calls=(ToolCall("toolu_1", "add", arguments),))
     expected = json.loads(arguments) if is_object else {"not_json": arguments}
     assert turns_of(HI, called, result())[1] == ("assistant", [{**USED, "input": expected}])
@@ -141,14 +141,14 @@ def test_arguments_are_an_object_whatever_the_model_wrote(arguments: str, is_obj
 
 @settings(max_examples=30, deadline=None)
 @given(st.text())
-def test_whatever_a_model_wrote_as_arguments_can_be_sent(arguments: str) -> None:
+def test_whatever_a_model_wrote_as_arguments_can_be_sent(arguments):
     called = model(tool_calls=(ToolCall("toolu_1", "add", arguments),))
     (block,) = turns_of(HI, called, result())[1][1]
     assert isinstance(block["input"], dict)
     json.dumps(block, allow_nan=False)
 
 
-def test_tools_in_our_form_and_in_openai_s_and_in_the_service_s_own() -> None:
+def test_tools_in_our_form_and_in_openai_s_and_in_the_service_s_own():
     schema = ADD.parameters
     asked = body_of(
         tools=(
@@ -181,7 +181,7 @@ ANY, ADD_ALONE = {"type": "any"}, {"type": "tool", "name": "add"}
         ("none", False, {"type": "none"}),
     ],
 )
-def test_each_choice_of_a_tool(choice: Any, parallel: bool | None, expected: dict[str, Any]) -> None:
+def test_each_choice_of_a_tool(choice, parallel, expected):
     asked = body_of(tools=(ADD,), tool_choice=choice, parallel_tool_calls=parallel)
     assert asked["tool_choice"] == expected
     assert "tool_choice" not in body_of(tool_choice="required", parallel_tool_calls=False)
@@ -202,11 +202,11 @@ MARKDOWN = File(base64=base64.b64encode("Größe".encode()).decode(), mime_type=
         (MARKDOWN, {"type": "document", "source": PLAIN}),
     ],
 )
-def test_each_part_that_is_no_text(part: Part, block: dict[str, Any]) -> None:
+def test_each_part_that_is_no_text(part, block):
     assert turns_of(user("see:", part)) == [("user", [text("see:"), block])]
 
 
-def test_what_cannot_be_sent_is_refused() -> None:
+def test_what_cannot_be_sent_is_refused():
     for data in ("x", "\u00e4", "YWJ"):
         with pytest.raises(ConfigurationError, match="base64"):
             turns_of(user(File(base64=data, mime_type="text/plain", filename="a.txt")))
@@ -222,11 +222,11 @@ def budget(effort: str, max_tokens: int) -> int:
 
 @settings(max_examples=50, deadline=None)
 @given(st.sampled_from(["minimal", "low", "medium", "high"]), st.integers(1025, 10**7))
-def test_an_effort_is_a_budget_that_leaves_room_for_the_answer(effort: str, max_tokens: int) -> None:
+def test_an_effort_is_a_budget_that_leaves_room_for_the_answer(effort, max_tokens):
     assert 1024 <= budget(effort, max_tokens) < max_tokens
 
 
-def test_an_effort_is_none_or_a_known_one_with_room_for_it() -> None:
+def test_an_effort_is_none_or_a_known_one_with_room_for_it():
     efforts = ("minimal", "low", "medium", "high")
     assert [budget(effort, 8192) for effort in efforts] == [1024, 1638, 4096, 6553]
     assert (budget("high", 1025), budget("minimal", 100_000)) == (1024, 10_000)
@@ -257,9 +257,7 @@ THOUGHTFUL = model(reasoning="Hm", reasoning_blocks=BLOCKS, tool_calls=CALLED.to
         ("always", False, True, True),
     ],
 )
-def test_thoughts_are_sent_back_only_where_that_is_asked(
-    send: Any, open_turn: bool, earlier: bool, later: bool
-) -> None:
+def test_thoughts_are_sent_back_only_where_that_is_asked(send, open_turn, earlier, later):
     turn = (THOUGHTFUL, result())
     ending = () if open_turn else (model("1"), user("thanks"))
     found = turns_of(user("a"), *turn, user("b"), *turn, *ending, send_reasoning=send)
@@ -267,7 +265,7 @@ def test_thoughts_are_sent_back_only_where_that_is_asked(
     assert calls == [[*([SIGNED, REDACTED, UNSIGNED] if sent else []), USED] for sent in (earlier, later)]
 
 
-def test_thoughts_without_a_block_are_sent_to_the_service_that_wrote_them() -> None:
+def test_thoughts_without_a_block_are_sent_to_the_service_that_wrote_them():
     for provider, thoughts in (("ours", [UNSIGNED]), (None, [])):
         thought = model("1", reasoning="unsigned", provider=provider)
         assert turns_of(HI, thought, HI, send_reasoning="always")[1][1] == [*thoughts, text("1")]
@@ -275,7 +273,7 @@ def test_thoughts_without_a_block_are_sent_to_the_service_that_wrote_them() -> N
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from([user("a"), user(" "), CALLED, result(), THOUGHTFUL, user("b", "c")]), max_size=8))
-def test_roles_always_alternate_and_no_turn_is_empty(messages: list[Message]) -> None:
+def test_roles_always_alternate_and_no_turn_is_empty(messages):
     found = turns_of(*messages, user("end"), send_reasoning="always")
     roles = [role for role, _ in found]
     assert all(one != other for one, other in pairwise(roles))

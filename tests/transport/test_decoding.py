@@ -108,7 +108,7 @@ def located(path: tuple[Any, ...]) -> Iterator[None]:
 @example('{"created": ' + "9" * 10_000 + "}", "body")
 @example('{"error": {"code": ' + "9" * 10_000 + "}}", "body")
 @example('{"error": ' + "[" * 150 + "]" * 150 + "}", "body")
-def test_any_bytes_as_an_event(data: str | bytes, event: str) -> None:
+def test_any_bytes_as_an_event(data, event):
     ours_or_a_reply(lambda: added_up(decode([Payload(event, data), Payload("message", "[DONE]")])))
 
 
@@ -116,7 +116,7 @@ LAST = chunk(finish="stop", top={"usage": {"prompt_tokens": 1, "completion_token
 
 
 @pytest.mark.parametrize("depth", [100, 1_000, 100_000])
-def test_deep_arguments_are_kept_as_they_are(depth: int) -> None:
+def test_deep_arguments_are_kept_as_they_are(depth):
     deep = '{"a":' * depth + "1" + "}" * depth
     pieces = [
         chunk(tool_calls=[{"index": 0, "id": "call_1", "function": {"name": "add", "arguments": deep}}]),
@@ -146,7 +146,7 @@ cuts = st.lists(st.integers(0, 10**6), max_size=30)
 
 @settings(max_examples=8, deadline=None)
 @given(cut=cuts)
-def test_any_split_of_a_row_s_bytes_gives_the_same_reply(cut: list[int]) -> None:
+def test_any_split_of_a_row_s_bytes_gives_the_same_reply(cut):
     for row in SCENARIOS:
         if row.stream is not None:
             with located((row.name,)):
@@ -184,7 +184,7 @@ parts = st.text(st.sampled_from("ab<>/think \n"), max_size=12)
     ),
     cuts,
 )
-def test_any_split_of_text_gives_the_same_reasoning(text: str, cut: list[int]) -> None:
+def test_any_split_of_text_gives_the_same_reasoning(text, cut):
     def split(pieces: list[str]) -> tuple[str, str]:
         splitter = ThinkSplitter()
         given_out = [splitter.feed(piece) for piece in pieces] + [splitter.flush()]
@@ -207,9 +207,7 @@ arguments = st.dictionaries(st.text(max_size=4), st.one_of(st.integers(), st.tex
     finish=st.sampled_from(["stop", "length", "tool_calls", "content_filter"]),
     size=st.integers(1, 10),
 )
-def test_a_stream_adds_up_to_the_blocking_reply(
-    text: str, thought: str, names: list[tuple[str, str]], finish: str, size: int
-) -> None:
+def test_a_stream_adds_up_to_the_blocking_reply(text, thought, names, finish, size):
     calls = [
         {"index": n, "id": f"id{n}", "type": "function", "function": {"name": name, "arguments": said}}
         for n, (name, said) in enumerate(names)
@@ -231,7 +229,7 @@ def test_a_stream_adds_up_to_the_blocking_reply(
         assert getattr(streamed, name) == getattr(blocking, name), name
 
 
-def test_sources_reasoning_and_fields_of_an_answer() -> None:
+def test_sources_reasoning_and_fields_of_an_answer():
     sources = [{"title": "Rome", "url": "https://example.org/rome"}]
     content = ["Old", {"type": "image_url", "image_url": {"url": "data:,"}}]
     top = {"search_results": sources, "citations": ["https://example.org/rome"]}
@@ -243,7 +241,7 @@ def test_sources_reasoning_and_fields_of_an_answer() -> None:
     assert read(reply(top={"citations": top["citations"]})).annotations == tuple(top["citations"])
 
 
-def test_what_is_read_is_not_kept_a_second_time() -> None:
+def test_what_is_read_is_not_kept_a_second_time():
     function = {"name": "add", "arguments": "{}"}
     thought = {"reasoning_content": "Hm", "reasoning": "Hm"}
     body = reply(
@@ -256,7 +254,7 @@ def test_what_is_read_is_not_kept_a_second_time() -> None:
     assert read(reply([summary, {"type": "text", "text": "Old"}])).reasoning == "Hm"
 
 
-def test_an_answer_without_text_at_a_bound_of_the_service_warns() -> None:
+def test_an_answer_without_text_at_a_bound_of_the_service_warns():
     with pytest.warns(ModelLimitWarning, match="for max_tokens was reached"):
         read(reply("", finish="length"))
 
@@ -274,13 +272,13 @@ ENDS = {
 
 
 @pytest.mark.parametrize(("name", "words"), ENDS.items())
-def test_each_service_s_word_for_an_end_is_openai_s_or_a_failure(name: str, words: str) -> None:
+def test_each_service_s_word_for_an_end_is_openai_s_or_a_failure(name, words):
     for word in words.split():
         with pytest.raises(ServerError, match=word) if name == "error" else nullcontext():
             assert read(reply("Hello", finish=word)).finish_reason == name
 
 
-def test_forms_of_other_servers() -> None:
+def test_forms_of_other_servers():
     older = {"function_call": {"name": "add", "arguments": '{"a": 1}'}}
     for answer in (stream(chunk(**older), chunk(finish="function_call")), read(reply("", **older))):
         assert [(call.name, call.arguments) for call in answer.tool_calls] == [("add", '{"a": 1}')]
@@ -290,7 +288,7 @@ def test_forms_of_other_servers() -> None:
         stream(chunk(top={"choices": [{"index": 0, "message": {"content": "Hel"}}]}), done=False)
 
 
-def test_raw_of_a_stream_is_completed() -> None:
+def test_raw_of_a_stream_is_completed():
     answer = stream(chunk("Hello"), chunk(finish="stop"), chunk(top={"choices": [], "usage": {"prompt_tokens": 1}}))
     assert answer.raw["model"] == MODEL
     assert answer.raw["usage"] == {"prompt_tokens": 1}

@@ -36,20 +36,18 @@ READERS = {
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 @pytest.mark.parametrize("body", [HTML, HTML.decode()], ids=["bytes", "text"])
-def test_a_body_that_is_not_json_is_shown_up_to_a_bound(
-    reader: Callable[[bytes | str], Any], body: bytes | str
-) -> None:
+def test_a_body_that_is_not_json_is_shown_up_to_a_bound(reader, body):
     with pytest.raises(InvalidResponseError, match=r"^the [a-z ]+ is not JSON \(.+\): '<html>xx") as caught:
         reader(body)
     assert len(caught.value.message) < MAX_SHOWN + 200
 
 
-def test_a_byte_order_mark_is_no_part_of_the_json() -> None:
+def test_a_byte_order_mark_is_no_part_of_the_json():
     assert parse_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
 @given(st.text(alphabet='{}[]"\\a', max_size=40), st.integers(0, 40))
-def test_the_scanner_is_in_the_same_state_however_the_text_is_split(text: str, at: int) -> None:
+def test_the_scanner_is_in_the_same_state_however_the_text_is_split(text, at):
     split, joined = BracketScanner(), BracketScanner()
     first, end = split.feed(text[:at]), joined.feed(text)
     second = split.feed(text[at:]) if first is None else None
@@ -62,9 +60,7 @@ def test_the_scanner_is_in_the_same_state_however_the_text_is_split(text: str, a
     ("text", "end", "open_brackets"),
     [('{"a": [1]} x', 10, []), ('{"}": "\\"}"', None, ["{"]), ("]{[", None, ["{", "["]), ("", None, [])],
 )
-def test_the_scanner_skips_strings_and_brackets_that_close_nothing(
-    text: str, end: int | None, open_brackets: list[str]
-) -> None:
+def test_the_scanner_skips_strings_and_brackets_that_close_nothing(text, end, open_brackets):
     scanner = BracketScanner()
     assert scanner.feed(text) == end
     assert scanner.open_brackets == open_brackets

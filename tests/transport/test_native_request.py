@@ -8,7 +8,7 @@ import pytest
 from aki_transport import ConfigurationError
 from aki_transport.messages import Audio, ChatRequest, File, Image, Message, Part, ReasoningBlock, Text, ToolCall
 from aki_transport.wire import native
-from tests.transport.asking import KEY, Way, in_every_chat, in_every_way, request_for
+from tests.transport.asking import KEY, in_every_chat, in_every_way, request_for
 from tests.transport.native_says import CHAT, ENDPOINT, JOB, Worker, done, working
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -32,7 +32,7 @@ def user(*parts: Part) -> Message:
 
 
 @in_every_way
-def test_a_bare_request(way: Way) -> None:
+def test_a_bare_request(way):
     worker = Worker(working(), done())
     assert way.ask(worker.client(), request_for(CHAT)).text == "Hello"
     (started,) = worker.starts
@@ -44,14 +44,14 @@ def test_a_bare_request(way: Way) -> None:
     assert not any(KEY in str(request.url) or KEY in str(request.headers) for request in worker.requests)
 
 
-def test_what_is_asked_for_is_sent_under_the_service_s_names() -> None:
+def test_what_is_asked_for_is_sent_under_the_service_s_names():
     fields = {"temperature": 0, "top_p": 0.0, "top_k": 0}
     asked = body_of(**fields, max_tokens=7, stop=("END",), extra_body={"min_p": 0.1, "wait_for_result": True})
     asked.pop("chat_context")
     assert asked == {**fields, "max_gen_tokens": 7, "min_p": 0.1, "wait_for_result": False}
 
 
-def test_a_raw_prompt_goes_as_it_is() -> None:
+def test_a_raw_prompt_goes_as_it_is():
     asked = body_of(Message(role="user", content="Once \u00fcpon a time\n "), raw_prompt=True)
     assert asked == {"text_context": "Once \u00fcpon a time\n ", "wait_for_result": False}
     assert body_of(user(Text("Once"), Text("upon")), raw_prompt=True)["text_context"] == "Once\nupon"
@@ -59,7 +59,7 @@ def test_a_raw_prompt_goes_as_it_is() -> None:
         body_of(user(Text("Once"), Image(url=DATA)), raw_prompt=True)
 
 
-def test_the_conversation_is_text_in_json() -> None:
+def test_the_conversation_is_text_in_json():
     blocks = (ReasoningBlock(text="Hm", signature="s"),)
     thoughtful = Message(role="assistant", content="b", reasoning="Hm", reasoning_blocks=blocks)
     system = Message(role="system", content="Be brief.")
@@ -68,7 +68,7 @@ def test_the_conversation_is_text_in_json() -> None:
     assert sent == [{"role": role, "content": content} for role, content in expected]
 
 
-def test_pictures_go_as_data() -> None:
+def test_pictures_go_as_data():
     found = context_of(user(Text("see:"), Image(base64="iVBORw0="), Image(url=DATA)))
     assert found == [{"role": "user", "content": [{"type": "text", "text": "see:"}, {"image": DATA}, {"image": DATA}]}]
     assert context_of(user(Text("see:"), File(text="A page."))) == [{"role": "user", "content": "see:\nA page."}]
@@ -85,9 +85,7 @@ def test_pictures_go_as_data() -> None:
     ],
 )
 @in_every_chat
-def test_what_it_has_no_words_for_is_refused_before_a_job_is_started(
-    chat_way: Way, message: Message, words: str
-) -> None:
+def test_what_it_has_no_words_for_is_refused_before_a_job_is_started(chat_way, message, words):
     worker = Worker(done())
     with pytest.raises(ConfigurationError, match=words):
         chat_way.ask(worker.client(), ChatRequest(model=CHAT, messages=(message,)))

@@ -11,7 +11,6 @@ from aki_transport import AKIError, APIStatusError, StreamInterruptedError, erro
 from aki_transport.messages import ChatReply, ToolCall
 from aki_transport.prepare.adaptations import forget_refusals
 from tests.scenarios import ERRORS, KEY, SCENARIOS, TOOLS, Expect, Fails, Scenario
-from tests.script_server import ScriptServer
 from tests.transport.asking import WAYS, Clock, Way, alive, client_for, request_for
 
 ROWS = (*SCENARIOS, *ERRORS)
@@ -19,9 +18,7 @@ ROWS = (*SCENARIOS, *ERRORS)
 
 @pytest.mark.usefixtures("one_loop")
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-def test_the_answer_or_the_error_is_the_row_s(
-    row: Scenario, scripted: ScriptServer, clock: Clock, subtests: pytest.Subtests
-) -> None:
+def test_the_answer_or_the_error_is_the_row_s(row, scripted, clock, subtests):
     ways = [way for way in WAYS if row.applies(streamed=way.streamed)]
     assert ways
     for way in ways:

@@ -16,7 +16,6 @@ from tests.subcases import subcases
 from tests.transport.asking import (
     MODEL,
     WAYS,
-    Clock,
     Way,
     client_for,
     fastapi,
@@ -74,7 +73,7 @@ def methods_of(scripted: ScriptServer) -> list[str]:
 
 
 @in_every_way
-def test_each_method_asks_in_its_way(way: Way, scripted: ScriptServer) -> None:
+def test_each_method_asks_in_its_way(way, scripted):
     answer = asked(way, scripted, told(way, f"<think>Hm.</think>{JSON}"), structured_first="json_schema")
     assert (answer.text, answer.reasoning) == (JSON, "Hm.")
     form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}
@@ -130,7 +129,7 @@ def refuse(way: Way, error: Any, status: int = 400) -> Any:
 
 @pytest.mark.parametrize("row", REFUSALS)
 @in_both_halves
-def test_a_method_is_remembered_and_a_schema_is_not(way: Way, row: str, scripted: ScriptServer) -> None:
+def test_a_method_is_remembered_and_a_schema_is_not(way, row, scripted):
     status, error, expected = REFUSALS[row]
     scripted.always = refuse(way, error, status)
     for schema in (SCHEMA, {**SCHEMA, "title": "Other"}, SCHEMA):
@@ -139,9 +138,7 @@ def test_a_method_is_remembered_and_a_schema_is_not(way: Way, row: str, scripted
 
 
 @in_every_way
-def test_it_is_remembered_for_an_hour_for_one_model_by_all_clients(
-    way: Way, scripted: ScriptServer, clock: Clock
-) -> None:
+def test_it_is_remembered_for_an_hour_for_one_model_by_all_clients(way, scripted, clock):
     scripted.always = refuse(way, NO_FORMAT)
 
     def methods(model: str = MODEL) -> list[str]:
@@ -168,9 +165,7 @@ def test_it_is_remembered_for_an_hour_for_one_model_by_all_clients(
     ],
 )
 @in_both_halves
-def test_what_concerns_a_text_is_raised_at_once_and_not_remembered(
-    way: Way, status: int, error: Any, scripted: ScriptServer
-) -> None:
+def test_what_concerns_a_text_is_raised_at_once_and_not_remembered(way, status, error, scripted):
     for first in ("json_schema", "function_calling"):
         scripted.requests.clear()
         with pytest.raises(AKIError, match=re.escape(error["error"]["message"])):
@@ -181,7 +176,7 @@ def test_what_concerns_a_text_is_raised_at_once_and_not_remembered(
 
 @pytest.mark.parametrize("words", ["response_format and tools are not supported", '"auto" tool choice requires --x'])
 @in_every_way
-def test_the_last_refusal_is_raised_and_none_is_remembered(way: Way, words: str, scripted: ScriptServer) -> None:
+def test_the_last_refusal_is_raised_and_none_is_remembered(way, words, scripted):
     methods = ["function_calling", "json_schema", "instruction"]
     for _ in range(2):
         with pytest.raises(AKIError, match=words):
@@ -195,7 +190,7 @@ def test_the_last_refusal_is_raised_and_none_is_remembered(way: Way, words: str,
 
 
 @in_every_way
-def test_a_service_that_takes_no_notice_is_asked_in_another_way(way: Way, scripted: ScriptServer) -> None:
+def test_a_service_that_takes_no_notice_is_asked_in_another_way(way, scripted):
     methods = ["function_calling", "json_schema", "instruction"]
     assert asked(way, scripted, told(way, "Sure, what?"), told(way, "Well."), told(way, f"Here: {JSON}")).text == JSON
     assert methods_of(scripted) == methods
@@ -206,9 +201,7 @@ def test_a_service_that_takes_no_notice_is_asked_in_another_way(way: Way, script
 
 @pytest.mark.parametrize("between", [0, 3])
 @in_every_way
-def test_a_method_is_given_up_where_it_was_ignored_twice_in_a_row(
-    way: Way, between: int, scripted: ScriptServer
-) -> None:
+def test_a_method_is_given_up_where_it_was_ignored_twice_in_a_row(way, between, scripted):
     both = ["json_schema", "function_calling"]
     ignored = (told(way, "Sure!"), told(way, JSON))
     for answers in (ignored, *[(told(way, JSON),)] * between, ignored, ignored if between else (told(way, JSON),)):
@@ -218,7 +211,7 @@ def test_a_method_is_given_up_where_it_was_ignored_twice_in_a_row(
 
 
 @in_every_stream
-def test_json_that_flows_is_given_as_it_comes(stream_way: Way, scripted: ScriptServer) -> None:
+def test_json_that_flows_is_given_as_it_comes(stream_way, scripted):
     for answer, fields in ((told(stream_way, JSON), SCHEMA_FIRST), (called(stream_way), {})):
         scripted.say(answer)
         deltas = stream_way.deltas(client_for(scripted), wanted(**fields))
@@ -226,7 +219,7 @@ def test_json_that_flows_is_given_as_it_comes(stream_way: Way, scripted: ScriptS
 
 
 @in_every_way
-def test_the_object_is_what_the_forced_call_says_or_else_the_text(way: Way, scripted: ScriptServer) -> None:
+def test_the_object_is_what_the_forced_call_says_or_else_the_text(way, scripted):
     for answer, text in (
         (called(way, text="I call it."), JSON),
         (called(way, text="{Well}, I call it: "), JSON),
@@ -239,7 +232,7 @@ def test_the_object_is_what_the_forced_call_says_or_else_the_text(way: Way, scri
 
 @pytest.mark.parametrize("words", ["", "Let me look.", JSON])
 @in_every_way
-def test_own_tools_are_called_beside_a_schema(way: Way, words: str, scripted: ScriptServer) -> None:
+def test_own_tools_are_called_beside_a_schema(way, words, scripted):
     answer = asked(way, scripted, called(way, "{}", name="look", text=words), tools=(OWN,))
     assert (answer.text, [call.name for call in answer.tool_calls]) == (words, ["look"])
     body = scripted.requests[0].json
@@ -249,7 +242,7 @@ def test_own_tools_are_called_beside_a_schema(way: Way, words: str, scripted: Sc
 
 @pytest.mark.parametrize("words", ["", "Sorry."])
 @in_every_way
-def test_a_refusal_is_given_as_it_is(way: Way, words: str, scripted: ScriptServer) -> None:
+def test_a_refusal_is_given_as_it_is(way, words, scripted):
     field = {"refusal": "I will not."}
     said = streamed(*([words] * bool(words)), chunk(**field)) if way.streamed else replied(words or None, **field)
     answer = asked(way, scripted, said, **SCHEMA_FIRST)
@@ -257,7 +250,7 @@ def test_a_refusal_is_given_as_it_is(way: Way, words: str, scripted: ScriptServe
 
 
 @in_every_stream
-def test_a_stream_that_breaks_off_is_not_asked_for_in_another_way(stream_way: Way, scripted: ScriptServer) -> None:
+def test_a_stream_that_breaks_off_is_not_asked_for_in_another_way(stream_way, scripted):
     said = Answer(headers={"content-type": "text/event-stream"}, chunks=told(stream_way, JSON).chunks[:2])
     with pytest.raises(AKIError):
         asked(stream_way, scripted, said, **SCHEMA_FIRST)
