@@ -22,6 +22,7 @@ from tests.scenarios.table import (
     replied,
     reply,
     streamed,
+    then_good,
     tokens,
 )
 from tests.script_server import json_answer, sse
@@ -123,15 +124,7 @@ CHOICES = (
     # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): a failed worker's answer.
     Scenario("empty-answer", _NOTHING_REPLY, _NOTHING_STREAM, Fails("ServerError"), requests=3),
     # Our error tree: the empty answer is retryable.
-    Scenario(
-        "empty-answer-then-a-good-one",
-        _NOTHING_REPLY,
-        _NOTHING_STREAM,
-        HELLO,
-        requests=2,
-        then=(HELLO_REPLY,),
-        then_stream=(HELLO_STREAM,),
-    ),
+    then_good("empty-answer-then-a-good-one", _NOTHING_REPLY, _NOTHING_STREAM),
     # Not seen in public: a stop sequence at once gives an empty text for which tokens were counted: an answer.
     Scenario(
         "empty-answer-with-tokens",

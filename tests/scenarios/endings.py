@@ -18,6 +18,7 @@ from tests.scenarios.table import (
     in_stream,
     reply,
     streamed,
+    then_good,
 )
 from tests.script_server import Answer, json_answer, sse, text_answer
 
@@ -99,7 +100,7 @@ INTERRUPTED = (
     # Our rule on retries: the same where the server closes in order.
     either("cut-before-any-byte", _CUT, Fails("APIConnectionError"), requests=3),
     # Our rule on retries: the second attempt's answer is the answer.
-    either("reset-then-good", _RESET, HELLO, requests=2, then=(HELLO_REPLY,), then_stream=(HELLO_STREAM,)),
+    then_good("reset-then-good", _RESET, _RESET),
     # Our rule on retries: an answer that has begun was billed; it is not asked for twice.
     at_once("body-cut", replace(HELLO_REPLY, end="cut"), Fails("APIConnectionError")),
     # Our rule on retries: the same by a reset.

@@ -6,8 +6,6 @@ from typing import Any
 from tests.scenarios.table import (
     COUNT,
     HELLO,
-    HELLO_REPLY,
-    HELLO_STREAM,
     ROLE,
     STOP,
     Fails,
@@ -15,6 +13,7 @@ from tests.scenarios.table import (
     chunk,
     in_stream,
     reply,
+    then_good,
 )
 from tests.script_server import json_answer, sse
 
@@ -37,8 +36,10 @@ def _first(
     return Scenario(name, json_answer(said), sse(said), _says(error, message, code), requests=requests)
 
 
-def _amid(name: str, said: Mapping[str, Any] | bytes, error: str, message: str = "Worker died") -> Scenario:
-    return in_stream(name, sse(ROLE, chunk("Hel"), said, done=False), _says(error, message))
+def _amid(
+    name: str, said: Mapping[str, Any] | bytes, error: str, message: str = "Worker died", *, done: bool = False
+) -> Scenario:
+    return in_stream(name, sse(ROLE, chunk("Hel"), said, done=done), _says(error, message))
 
 
 _SLOW_DOWN = "Slow down, please"
@@ -85,15 +86,7 @@ ERROR_FIRST = (
         "error-in-a-message", "RateLimitError", _SLOW_DOWN, 429, body=reply("", **_error(_SLOW_DOWN, 429)), requests=3
     ),
     # Our rule on retries: a stream whose first event is a retryable error is asked again.
-    Scenario(
-        "error-then-good",
-        json_answer(_error("busy", 503)),
-        sse(b": waiting\n\n", _error("busy", 503)),
-        HELLO,
-        requests=2,
-        then=(HELLO_REPLY,),
-        then_stream=(HELLO_STREAM,),
-    ),
+    then_good("error-then-good", json_answer(_error("busy", 503)), sse(b": waiting\n\n", _error("busy", 503))),
     # Anthropic (anthropics/anthropic-sdk-typescript#998): `event: error`, here as the first event.
     in_stream(
         "error-event-first",
@@ -156,11 +149,7 @@ ERROR_AMID = (
         "Provider disconnected",
     ),
     # vLLM (vllm-project/vllm#40986): the terminator behind the error does not make the answer complete.
-    in_stream(
-        "error-amid-text-then-done",
-        sse(ROLE, chunk("Hel"), _error("Worker died", 500)),
-        _says("ServerError", "Worker died"),
-    ),
+    _amid("error-amid-text-then-done", _error("Worker died", 500), "ServerError", done=True),
     # Our rule on retries: the role alone is a payload; no second attempt.
     in_stream(
         "error-after-role", sse(ROLE, _error("Worker died", 503)), _says("ServiceUnavailableError", "Worker died")
@@ -223,11 +212,7 @@ OTHER_FORMS = (
     ),
     *(_amid(f"error-amid-text-{name}", error, cls, _words(error)) for name, error, cls, _ in _OTHER_FORMS),
     # Not seen in public: the terminator behind such an error does not make the answer complete.
-    in_stream(
-        "error-detail-then-done",
-        sse(ROLE, chunk("Hel"), {"detail": "Worker died"}),
-        _says("APIStatusError", "Worker died"),
-    ),
+    _amid("error-detail-then-done", {"detail": "Worker died"}, "APIStatusError", done=True),
     # Not seen in public: words amid an answer that goes on are no error.
     in_stream(
         "message-amid-text",
@@ -243,18 +228,10 @@ OTHER_FORMS = (
         HELLO,
     ),
     # Not seen in public: `event: error` whose data is text, behind some of the answer.
-    in_stream(
-        "error-amid-text-event-text",
-        sse(ROLE, chunk("Hel"), b"event: error\ndata: Worker died\n\n", done=False),
-        _says("APIStatusError", "Worker died"),
-    ),
+    _amid("error-amid-text-event-text", b"event: error\ndata: Worker died\n\n", "APIStatusError"),
     # Lemonade (lemonade-sdk/lemonade#2826): JSON without any field's name, here in several lines, or without `error`.
     *(
-        in_stream(
-            f"error-without-a-field-{name}",
-            sse(ROLE, chunk("Hel"), line, done=False),
-            _says("APIStatusError", "Worker died"),
-        )
+        _amid(f"error-without-a-field-{name}", line, "APIStatusError")
         for name, line in (
             ("in-lines", b'{\n  "error": {\n    "message": "Worker died"\n  }\n}\n\n'),
             ("as-detail", b'{"detail": "Worker died"}\n\n'),

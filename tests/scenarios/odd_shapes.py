@@ -15,6 +15,7 @@ from tests.scenarios.table import (
     Scenario,
     choices,
     chunk,
+    in_stream,
     replied,
     reply,
     streamed,
@@ -34,8 +35,12 @@ from tests.scenarios.tool_calls import (
 from tests.script_server import Answer, json_answer, sse
 
 
-def _stream(name: str, stream: Answer, expect: Expect | Fails = HELLO, **more: Any) -> Scenario:
-    return Scenario(name, None, stream, expect, **more)
+def _choice(message: Any, finish: str = "stop", **beside: Any) -> dict[str, Any]:
+    return {"index": 0, "message": message, "finish_reason": finish, **beside}
+
+
+def _answer(*entries: dict[str, Any]) -> Answer:
+    return replied(top={"choices": list(entries)})
 
 
 def _piece(index: int, text: str | None = None, *, finish: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -50,16 +55,17 @@ def _both(index: int, text: str) -> dict[str, Any]:
 
 _WHOLE = reply()
 _CALLED = {"role": "assistant", "content": None, "tool_calls": [weather(PARIS)]}
+_REPEATED = [weather(PARIS, call_id=None), adding(SUM, call_id=None)]
 
 COUNTED = (
     # Foundry Local (microsoft/foundry-local#263): the index counts events, and each has the delta as a message too.
-    _stream(
+    in_stream(
         "choice-index-of-events",
         sse(*(_both(n, text) for n, text in enumerate("Hello" * 2)), _piece(10, finish="stop"), COUNT),
         Expect(text="Hello" * 2),
     ),
     # Text Generation Inference (huggingface/text-generation-inference#1648): it counts tokens, from 1.
-    _stream(
+    in_stream(
         "choice-index-of-tokens",
         sse(
             _piece(1, "Hel"),
@@ -69,7 +75,7 @@ COUNTED = (
         ),
     ),
     # Foundry Local (microsoft/foundry-local#263): the text is shorter than what tells a count from a choice.
-    _stream("choice-index-of-two-events", sse(_piece(0, "Hel"), _piece(1, "lo", finish="stop"), COUNT)),
+    in_stream("choice-index-of-two-events", sse(_piece(0, "Hel"), _piece(1, "lo", finish="stop"), COUNT)),
     # Foundry Local (microsoft/foundry-local#263): a call.
     tool_row(
         "choice-index-of-events-with-a-call",
@@ -83,7 +89,7 @@ COUNTED = (
         ),
     ),
     # Our rule on choices: what nobody asked for is no part of the answer, though it begins like a count.
-    _stream(
+    in_stream(
         "choices-that-begin-like-a-count",
         sse(
             _piece(0, "", role="assistant"),
@@ -95,17 +101,17 @@ COUNTED = (
         ),
     ),
     # Our rule on choices: one that has ended is not continued by the next.
-    _stream(
+    in_stream(
         "choices-one-behind-the-other", sse(_piece(0, "Hello", finish="stop"), _piece(1, "Bye", finish="stop"), COUNT)
     ),
     # Our rule on choices: two texts are never one; what looked like a count and was none is an error.
-    _stream(
+    in_stream(
         "choices-that-look-like-a-count",
         sse(*(_piece(n, "Hel") for n in range(9)), _piece(0, "lo"), STOP, COUNT),
         Fails("InvalidResponseError", says=("counts the events",)),
     ),
     # Not seen in public: an event with several pieces of the choice.
-    _stream(
+    in_stream(
         "choice-twice-in-an-event",
         sse(ROLE, choices(*_piece(0, "Hel")["choices"], *_piece(0, "lo")["choices"]), STOP, COUNT),
     ),
@@ -115,18 +121,8 @@ COUNTED = (
         IN_PARIS,
         text="Let me look.",
         tool_ids=("call_1",),
-        blocking=json_answer(
-            {
-                **reply(),
-                "choices": [
-                    {
-                        "index": 0,
-                        "message": {"role": "assistant", "content": "Let me look."},
-                        "finish_reason": "tool_calls",
-                    },
-                    {"index": 0, "message": _CALLED, "finish_reason": "tool_calls"},
-                ],
-            }
+        blocking=_answer(
+            _choice({"role": "assistant", "content": "Let me look."}, "tool_calls"), _choice(_CALLED, "tool_calls")
         ),
     ),
 )
@@ -157,7 +153,7 @@ WRAPPED = (
     # LocalAI (mudler/LocalAI#648): a choice has `text`, as completions of raw prompts have.
     Scenario(
         "choice-with-text",
-        json_answer({**reply(), "choices": [{"index": 0, "text": "Hello", "finish_reason": "stop"}]}),
+        _answer({"index": 0, "text": "Hello", "finish_reason": "stop"}),
         sse(*(choices({"index": 0, "text": text, "finish_reason": None}) for text in ("Hel", "lo")), STOP, COUNT),
         HELLO,
     ),
@@ -167,19 +163,7 @@ BESIDE = (
     # Not seen in public: calls on the choice itself.
     one(
         "calls-beside-the-message",
-        blocking=json_answer(
-            {
-                **reply(),
-                "choices": [
-                    {
-                        "index": 0,
-                        "message": {"content": None},
-                        "tool_calls": [weather(PARIS)],
-                        "finish_reason": "tool_calls",
-                    }
-                ],
-            }
-        ),
+        blocking=_answer(_choice({"content": None}, "tool_calls", tool_calls=[weather(PARIS)])),
         stream=streamed(
             choices({"index": 0, "delta": {}, "tool_calls": [weather('{"city":', 0)]}),
             choices({"index": 0, "delta": {"content": ""}, "tool_calls": [more(' "Paris"}', 0)]}),
@@ -204,17 +188,7 @@ BESIDE = (
             ROLE,
             chunk("Looking."),
             chunk(tool_calls=[weather(PARIS, 0), adding(SUM, 1)]),
-            choices(
-                {
-                    "index": 0,
-                    "delta": {},
-                    "message": {
-                        "content": "Looking.",
-                        "tool_calls": [weather(PARIS, call_id=None), adding(SUM, call_id=None)],
-                    },
-                    "finish_reason": "tool_calls",
-                }
-            ),
+            choices(_choice({"content": "Looking.", "tool_calls": _REPEATED}, "tool_calls", delta={})),
             COUNT,
         ),
     ),
@@ -222,18 +196,8 @@ BESIDE = (
     tool_row(
         "function-call-beside-the-message",
         IN_PARIS,
-        blocking=json_answer(
-            {
-                **reply(),
-                "choices": [
-                    {
-                        "index": 0,
-                        "message": {"content": ""},
-                        "function_call": {"name": "get_weather", "arguments": PARIS},
-                        "finish_reason": "function_call",
-                    }
-                ],
-            }
+        blocking=_answer(
+            _choice({"content": ""}, "function_call", function_call={"name": "get_weather", "arguments": PARIS})
         ),
         stream=streamed(
             choices({"index": 0, "delta": {}, "function_call": {"name": "get_weather", "arguments": '{"city":'}}),
@@ -243,21 +207,21 @@ BESIDE = (
     ),
 )
 
-_COMPLETE = {"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}
+_COMPLETE = _choice({"role": "assistant", "content": "Hello"})
 _PREFIXED = b"data: %b\n"
 
 IN_OTHER_TYPES = (
     # Not seen in public: the only choice stands outside a list.
     Scenario(
         "choices-as-an-object",
-        json_answer({**reply(), "choices": _COMPLETE}),
+        replied(top={"choices": _COMPLETE}),
         sse(*({**chunk(), "choices": each["choices"][0]} for each in (ROLE, chunk("Hello"), STOP)), COUNT),
         HELLO,
     ),
     # Not seen in public: choices of no known form.
     Scenario(
         "choices-as-another-object",
-        json_answer({**reply(), "choices": {"first": "Hello"}}),
+        replied(top={"choices": {"first": "Hello"}}),
         sse({**chunk(), "choices": {"first": "Hello"}}),
         Fails("InvalidResponseError", says=("no choices",)),
         provider="aacflow",
@@ -265,7 +229,7 @@ IN_OTHER_TYPES = (
     # Not seen in public: text in place of the message, or of a delta.
     Scenario(
         "message-as-text",
-        json_answer({**reply(), "choices": [{**_COMPLETE, "message": "Hello"}]}),
+        _answer(_choice("Hello")),
         sse(*(choices({"index": 0, "delta": text, "finish_reason": None}) for text in ("Hel", "lo")), STOP, COUNT),
         HELLO,
     ),
@@ -283,7 +247,7 @@ IN_OTHER_TYPES = (
     # Not seen in public: the text under the name that parts have for it.
     Scenario(
         "content-in-text",
-        json_answer({**reply(), "choices": [{**_COMPLETE, "message": {"text": "Hello"}}]}),
+        _answer(_choice({"text": "Hello"})),
         sse(ROLE, *(choices({"index": 0, "delta": {"text": text}}) for text in ("Hel", "lo")), STOP, COUNT),
         HELLO,
     ),
@@ -329,35 +293,30 @@ FRAMED = (
         provider="aacflow",
     ),
     # Ollama's framing (ollama/ollama api/types.go), here of OpenAI's events: a line for each, and no field.
-    _stream(
+    in_stream(
         "lines-of-json",
         sse(*(json.dumps(each).encode() + b"\n" for each in (ROLE, chunk("Hello"), STOP, COUNT)), done=False),
     ),
     # Not seen in public: no empty line between events.
-    _stream(
+    in_stream(
         "events-without-a-line-between",
         sse(*(_PREFIXED % json.dumps(each).encode() for each in (ROLE, chunk("Hello"), STOP, COUNT))),
     ),
     *(
-        # nginx and the like (pydantic/pydantic-ai#6610): what breaks a stream off writes into it.
-        _stream(
-            f"{name}-behind-some-text",
-            sse(ROLE, chunk("Hel"), said, done=False),
-            Fails("APIStatusError", says=(words,)),
+        in_stream(name, sse(ROLE, chunk("Hel"), said, done=False), Fails(error, says=(words,)))
+        for name, said, error, words in (
+            # nginx and the like (pydantic/pydantic-ai#6610): what breaks a stream off writes into it.
+            (
+                "page-behind-some-text",
+                b"<html><title>502 Bad Gateway</title></html>\n",
+                "APIStatusError",
+                "502 Bad Gateway",
+            ),
+            ("words-behind-some-text", b"upstream connect error\n", "APIStatusError", "upstream connect error"),
+            # Not seen in public: data that is no JSON, as the last event.
+            ("words-as-data", "Error: Worker died", "InvalidResponseError", "Worker died"),
+            ("python-as-data", "{'error': 'Worker died'}", "InvalidResponseError", "Worker died"),
         )
-        for name, said, words in (
-            ("page", b"<html><title>502 Bad Gateway</title></html>\n", "502 Bad Gateway"),
-            ("words", b"upstream connect error\n", "upstream connect error"),
-        )
-    ),
-    *(
-        # Not seen in public: data that is no JSON, as the last event.
-        _stream(
-            f"{name}-as-data",
-            sse(ROLE, chunk("Hel"), said, done=False),
-            Fails("InvalidResponseError", says=("Worker died",)),
-        )
-        for name, said in (("words", "Error: Worker died"), ("python", "{'error': 'Worker died'}"))
     ),
 )
 

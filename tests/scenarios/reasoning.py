@@ -9,7 +9,8 @@ _INLINE = "<think>hm, yes</think>\n\nHello"
 
 
 def _inline(name: str, said: str, /, *pieces: str, **expect: Any) -> Scenario:
-    return Scenario(name, replied(said), streamed(*(pieces or (said,))), Expect(**expect))
+    """A text of this and in these pieces; without more it is the thought and its answer."""
+    return Scenario(name, replied(said), streamed(*(pieces or (said,))), Expect(**expect) if expect else _THOUGHT)
 
 
 _HM = chunk(reasoning_content="hm, ")
@@ -67,15 +68,13 @@ ROWS = (
         Expect(warns="ModelLimitWarning", reasoning="hm, yes", finish_reason="length"),
     ),
     # Ollama, vLLM (deepseek-ai/DeepSeek-R1#23): inline `<think>`; newlines behind it belong to neither.
-    _inline("think-inline", _INLINE, text="Hello", reasoning="hm, yes"),
+    _inline("think-inline", _INLINE),
     *(
         # Magistral (LostRuins/koboldcpp#1745) and others (vllm-project/vllm vllm/reasoning/) write other tags.
         _inline(
             f"think-{name}",
             f"{opening}hm, yes{closing}\n\nHello",
             *(opening[:3], f"{opening[3:]}hm, ", f"yes{closing[:4]}", f"{closing[4:]}\n", "\nHel", "lo"),
-            text="Hello",
-            reasoning="hm, yes",
         )
         for name, opening, closing in (
             ("gemma", "<thought>", "</thought>"),
@@ -90,15 +89,9 @@ ROWS = (
         )
     ),
     # Proxies (vllm-project/vllm#51701): special tokens are cut by the events' borders, here the tags.
-    _inline(
-        "think-split",
-        _INLINE,
-        *("<th", "ink>h", "m, yes<", "/thi", "nk", ">\n", "\nHel", "lo"),
-        text="Hello",
-        reasoning="hm, yes",
-    ),
+    _inline("think-split", _INLINE, *("<th", "ink>h", "m, yes<", "/thi", "nk", ">\n", "\nHel", "lo")),
     # Not seen in public: an event for each character.
-    _inline("think-letter-by-letter", _INLINE, *_INLINE, text="Hello", reasoning="hm, yes"),
+    _inline("think-letter-by-letter", _INLINE, *_INLINE),
     # Not seen in public: the same in pieces of a byte.
     Scenario(
         "think-byte-by-byte", split_everywhere(replied(_INLINE), 1), split_everywhere(streamed(*_INLINE), 7), _THOUGHT
@@ -133,15 +126,9 @@ ROWS = (
         _THOUGHT,
     ),
     # gpt-oss behind several servers (ml-explore/mlx-lm#1867): the marks of its format are left in the text.
-    _inline(
-        "harmony",
-        _HARMONY,
-        *(_HARMONY[at : at + 7] for at in range(0, len(_HARMONY), 7)),
-        text="Hello",
-        reasoning="hm, yes",
-    ),
+    _inline("harmony", _HARMONY, *(_HARMONY[at : at + 7] for at in range(0, len(_HARMONY), 7))),
     # The same (scouzi1966/maclocal-api#121), with all marks: the one that ends the answer, too.
-    _inline("harmony-with-every-mark", f"<|start|>assistant{_HARMONY}<|return|>", text="Hello", reasoning="hm, yes"),
+    _inline("harmony-with-every-mark", f"<|start|>assistant{_HARMONY}<|return|>"),
     # The same (Augustas11/macprovider#743): the maximum output is reached before the answer begins.
     Scenario(
         "harmony-cut",

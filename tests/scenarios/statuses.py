@@ -1,7 +1,7 @@
 """Answers with a bad status: each status, what is tried again, and how long to wait before."""
 
 from tests.scenarios.refusals import envelope, page, refused, worded
-from tests.scenarios.table import HELLO, HELLO_REPLY, HELLO_STREAM, Fails, Scenario, either
+from tests.scenarios.table import Fails, Scenario, either, then_good
 from tests.script_server import text_answer
 
 
@@ -47,23 +47,9 @@ STATUSES = (
     # Our rule on retries: 529 is retried.
     refused("529", worded(529, "Overloaded"), "ServerError", "Overloaded", requests=3),
     # Our rule on retries: the second attempt's answer is the answer.
-    Scenario(
-        "429-then-good",
-        *[envelope(429, "Slow down", code="rate_limit_exceeded")] * 2,
-        HELLO,
-        requests=2,
-        then=(HELLO_REPLY,),
-        then_stream=(HELLO_STREAM,),
-    ),
+    then_good("429-then-good", *[envelope(429, "Slow down", code="rate_limit_exceeded")] * 2),
     # Our rule on retries: three attempts in all.
-    either(
-        "502-and-503-then-good",
-        page("502 Bad Gateway"),
-        HELLO,
-        requests=3,
-        then=(_AWAY, HELLO_REPLY),
-        then_stream=(_AWAY, HELLO_STREAM),
-    ),
+    then_good("502-and-503-then-good", *[page("502 Bad Gateway")] * 2, _AWAY),
     # Our rule on retries: a later attempt's refusal is final.
     either(
         "503-then-bad-key",

@@ -219,6 +219,12 @@ def either(name: str, answer: Answer, expect: Expect | Fails, **more: Any) -> Sc
     return Scenario(name, answer, answer, expect, **more)
 
 
+def then_good(name: str, blocking: Answer, stream: Answer, *others: Answer) -> Scenario:
+    """A row whose last attempt, behind these answers, is a good one."""
+    later = {"then": (*others, HELLO_REPLY), "then_stream": (*others, HELLO_STREAM)}
+    return Scenario(name, blocking, stream, HELLO, requests=2 + len(others), **later)
+
+
 # Our own failures, which no row is about: for tests of what the frameworks do then.
 BUSY = json_answer({"error": {"message": "busy", "code": None}}, 503)
 TOO_MANY = json_answer({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, 429)

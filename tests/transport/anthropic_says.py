@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from aki_transport import Client
-from tests.transport.asking import KEY, MODEL
+from tests.transport.asking import MODEL, answered_by
 
 USAGE = {"input_tokens": 5, "output_tokens": 3}
 LISTING = {"data": [{"type": "model", "id": name} for name in (MODEL, "llama3-chat-70b", "minimax-m2.5-230b")]}
@@ -75,15 +75,7 @@ def hearing(said: Mapping[str, Any] | bytes) -> Client:
     def respond(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
             return httpx.Response(200, json=LISTING)
-        return (
-            httpx.Response(200, headers=STREAM, content=said)
-            if isinstance(said, bytes)
-            else httpx.Response(200, json=said)
-        )
+        answer = {"headers": STREAM, "content": said} if isinstance(said, bytes) else {"json": said}
+        return httpx.Response(200, **answer)
 
-    return Client(
-        protocol="anthropic",
-        api_key=KEY,
-        http_client=httpx.Client(transport=httpx.MockTransport(respond)),
-        http_async_client=httpx.AsyncClient(transport=httpx.MockTransport(respond)),
-    )
+    return answered_by(respond, protocol="anthropic")

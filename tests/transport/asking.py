@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import httpx
 import pytest
 
 from aki_transport import Client
@@ -30,6 +31,13 @@ def request_for(model: str = MODEL, text: str = "hi", **fields: Any) -> ChatRequ
 
 def client_for(server: ScriptServer, **fields: Any) -> Client:
     return Client(**{"api_key": KEY, "base_url": server.openai_url, **fields})
+
+
+def answered_by(respond: Callable[[httpx.Request], httpx.Response], **fields: Any) -> Client:
+    """A client whose requests this function answers, without a socket."""
+    played = httpx.MockTransport(respond)
+    clients = {"http_client": httpx.Client(transport=played), "http_async_client": httpx.AsyncClient(transport=played)}
+    return Client(**{"api_key": KEY, **clients, **fields})
 
 
 def refusal(message: str, **fields: Any) -> dict[str, Any]:

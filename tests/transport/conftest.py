@@ -3,7 +3,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from aki_transport.emulator import Emulator
 from aki_transport.transport import connections
 from tests.transport.asking import Clock
 from tests.transport.raw_server import Caller, calling
@@ -19,18 +18,6 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
-
-
-@pytest.fixture(scope="session")
-def running() -> Iterator[Emulator]:
-    with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emu(running: Emulator) -> Emulator:
-    running.reset()
-    return running
 
 
 @pytest.fixture(params=[False, True], ids=["sync", "async"])

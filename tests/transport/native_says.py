@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import httpx
 
 from aki_transport import Client
-from tests.transport.asking import KEY
+from tests.transport.asking import KEY, answered_by
 
 CHAT = "llama3-chat-8b"
 ENDPOINT = "llama3_8b_chat"
@@ -95,12 +95,7 @@ class Worker:
         return [request.url.raw_path.decode() for request in self.requests]
 
     def client(self, **fields: Any) -> Client:
-        return Client(
-            protocol="native",
-            http_client=httpx.Client(transport=httpx.MockTransport(self.answer)),
-            http_async_client=httpx.AsyncClient(transport=httpx.MockTransport(self.answer)),
-            **{"api_key": KEY, **fields},
-        )
+        return answered_by(self.answer, protocol="native", **fields)
 
 
 def _next(states: deque[State]) -> State:

@@ -12,7 +12,16 @@ from aki_transport.redaction import escape_control
 from aki_transport.transport.call import Call, Job, Timeout
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import ScriptServer, json_answer, sse, text_answer
-from tests.transport.asking import KEY, client_for, good, in_every_chat, in_every_stream, in_every_way, request_for
+from tests.transport.asking import (
+    KEY,
+    answered_by,
+    client_for,
+    good,
+    in_every_chat,
+    in_every_stream,
+    in_every_way,
+    request_for,
+)
 
 SECRET = "hunter2-the-passw0rd"
 
@@ -105,8 +114,9 @@ OTHERS = {
 
 
 @in_every_way
-def test_exactly_these_headers_are_sent_whatever_the_environment_says(way, server, monkeypatch):
-    for name, value in OTHERS.items():
+def test_exactly_these_headers_are_sent_whatever_the_environment_says(way, server, monkeypatch, tmp_path):
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login other password other\n")
+    for name, value in {**OTHERS, "HOME": str(tmp_path), "NETRC": str(tmp_path / ".netrc")}.items():
         monkeypatch.setenv(name, value)
     server.say(good)
     way.ask(client_for(server, default_headers={"X-Mine": "1", "Authorization": "Bearer other"}))
@@ -162,7 +172,7 @@ def test_control_characters_of_a_server_reach_no_message_and_no_log(way, server,
 
 @pytest.mark.usefixtures("clock")
 @in_every_way
-def test_the_key_is_in_no_local_of_a_call_that_is_under_way(way, server):
+def test_the_key_is_in_no_local_of_a_call_that_is_under_way(way):
     """Error trackers show the locals of every frame, containers included."""
     frames: list[str] = []
     leaks: list[str] = []
@@ -174,12 +184,8 @@ def test_the_key_is_in_no_local_of_a_call_that_is_under_way(way, server):
                 leaks.extend(f"{name} in {frames[-1]}" for name, value in frame.f_locals.items() if KEY in repr(value))
         raise httpx.ConnectError("no", request=request)
 
-    clients = {
-        "http_client": httpx.Client(transport=httpx.MockTransport(look)),
-        "http_async_client": httpx.AsyncClient(transport=httpx.MockTransport(look)),
-    }
     with pytest.raises(errors.AKIError):
-        way.ask(client_for(server, provider="aacflow", **clients))
+        way.ask(answered_by(look, provider="aacflow"))
     assert len(set(frames)) > 2
     assert leaks == []
 
@@ -211,12 +217,12 @@ def test_a_redirect_does_not_carry_the_key(way, server):
 ROOT = "http://127.0.0.1:8089"
 
 
-def test_every_route_is_where_the_emulator_has_it_with_its_key(running, monkeypatch):
+def test_every_route_is_where_the_emulator_has_it_with_its_key(emulator, monkeypatch):
     route = PROVIDERS["aki"].route("openai")
     monkeypatch.setenv("AKI_EMULATOR", " ")
     assert emulated(PROVIDERS["aki"], route, "key") == (route, "key")
     monkeypatch.setenv("AKI_EMULATOR", f"{ROOT}/")
-    served = {(url.removeprefix(running.url), key) for _, url, key in running.addresses}
+    served = {(url.removeprefix(emulator.url), key) for _, url, key in emulator.addresses}
     routes = [emulated(row, route, "a-real-key") for row in PROVIDERS.values() for route in row.routes]
     assert {(route.base_url.removeprefix(ROOT), key) for route, key in routes} == served
     mine = Provider(name="mine", routes=(Route(protocol="anthropic", base_url="https://a.example", key_in="bearer"),))

@@ -21,17 +21,10 @@ from tests.transport.test_decoding import Pieces
 MB = 2**20
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (body, sse_module):
-        for name in ("MAX_BODY", "MAX_EVENT"):
-            if hasattr(module, name):
-                monkeypatch.setattr(module, name, MB)
-
-
-@pytest.mark.usefixtures("small")
 @in_every_way
-def test_a_body_is_taken_within_the_bound_alone(way, server):
+def test_a_body_is_taken_within_the_bound_alone(way, server, monkeypatch):
+    monkeypatch.setattr(sse_module, "MAX_EVENT", MB)
+    monkeypatch.setattr(body, "MAX_BODY", MB)
     server.say(replied("x" * (MB - 1000)), replied("x" * (MB + 1)))
     assert len(way.ask(client_for(server)).text) == MB - 1000
     with pytest.raises(InvalidResponseError, match="larger than 1 MB"):

@@ -33,16 +33,6 @@ from tests.transport.test_decoding import Pieces
 STREAM = HEAD + b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
-@in_every_way
-def test_netrc_is_not_read(way, server, tmp_path, monkeypatch):
-    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login other password other\n")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
-    server.always = good
-    way.ask(client_for(server))
-    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
-
-
 @pytest.mark.parametrize("engine", ["httpx", "aiohttp"])
 @in_every_way
 def test_no_cookie_is_kept(way, engine, server):

@@ -124,33 +124,24 @@ CHUNKS = b"2\r\nok\r\n00;a=b\r\nx-sum: 1\r\n\r\n"
 
 
 @subcases(
-    "pieces",
+    "case",
     [
-        (CHUNKED, *(CHUNKS[at : at + 1] for at in range(len(CHUNKS) - 1)), CHUNKS[-1:] + BAD),
-        *((CHUNKED, CHUNKS[:cut], CHUNKS[cut:] + BAD) for cut in range(1, len(CHUNKS))),
-        *((CHUNKED + CHUNKS[:cut], CHUNKS[cut:] + BAD) for cut in range(1, len(CHUNKS))),
+        # However reads cut an answer in chunks.
+        ((CHUNKED, *(CHUNKS[at : at + 1] for at in range(len(CHUNKS) - 1)), CHUNKS[-1:] + BAD), None),
+        *(((CHUNKED, CHUNKS[:cut], CHUNKS[cut:] + BAD), None) for cut in range(1, len(CHUNKS))),
+        *(((CHUNKED + CHUNKS[:cut], CHUNKS[cut:] + BAD), None) for cut in range(1, len(CHUNKS))),
+        # In TLS, and in a tunnel of a proxy with or without TLS.
+        *product([(GOOD + BAD,), (GOOD, BAD), (TRAILERS + BAD,), (TRAILERS, BAD)], (None, False, True)),
     ],
 )
-def test_bytes_behind_chunks_are_not_the_next_answer_however_reads_cut_them(is_async, pieces):
-    def handle(connection: socket.socket, number: int) -> None:
-        encrypted: Any = ServerTls(connection)  # each of its records is read alone
-        while read_request(encrypted):
-            encrypted.sendall(*(pieces if number == 1 else (GOOD,)))
+def test_bytes_behind_an_answer_in_tls_are_not_the_next_one(is_async, case):
+    pieces, proxy_tls = case
 
-    with serving(handle) as place, calling(is_async=is_async) as caller:
-        url = f"https://127.0.0.1:{place.port}/"
-        assert [caller.fetch(url) for _ in range(3)] == [(200, b"ok")] * 3
-        assert place.made == 2
-
-
-@pytest.mark.parametrize("proxy_tls", [None, False, True])
-@subcases("pieces", [(GOOD + BAD,), (GOOD, BAD), (TRAILERS + BAD,), (TRAILERS, BAD)])
-def test_bytes_behind_an_answer_are_not_the_next_one_in_tls_or_a_tunnel(is_async, pieces, proxy_tls):
     def handle(connection: socket.socket, number: int) -> None:
         if proxy_tls is not None:
             read_request(connection)
             connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
-        encrypted: Any = ServerTls(connection)
+        encrypted: Any = ServerTls(connection)  # each of its records is read alone
         while read_request(encrypted):
             encrypted.sendall(*(pieces if number == 1 else (GOOD,)))
 

@@ -33,11 +33,16 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
+def emulator() -> Iterator[Emulator]:
     """100 seconds of its jobs pass in one."""
     with Emulator(job_speed=100) as emulator, pytest.MonkeyPatch.context() as patch:
         patch.setattr(polling, "pause", lambda *_, **__: 0.01)
         yield emulator
+
+
+@pytest.fixture
+def emu(fresh_emulator):
+    return fresh_emulator
 
 
 @pytest.fixture(params=PROTOCOLS)

@@ -12,6 +12,7 @@ from aki_transport.messages import ChatReply, ToolCall
 from aki_transport.tool_arguments import read_calls
 from aki_transport.wire._call_arguments import ArgumentsReader
 from aki_transport.wire._tool_calls import ToolCallReader, offered_name
+from tests.subcases import subcases
 
 # No name that begins with AKI_: `conftest.py` takes those out of the environment.
 EXAMPLES = int(os.environ.get("LONG_RUN", "100"))
@@ -123,27 +124,22 @@ def test_ordinary_arguments_are_unchanged(data: st.DataObject):
         assert "".join([*added, reader.end()]) == text == reader.text, form
 
 
-def test_blanks_tell_nothing_of_arguments_that_may_be_all_so_far():
-    for behind in ((" ", "1}"), (" ",), ()):
-        reader = ArgumentsReader()
-        assert "".join([*map(reader.feed, ('{"a":', '{"a": 1}', *behind)), reader.end()]) == '{"a": 1}'
+# Blanks tell nothing of arguments that may be all so far.
+ALL_SO_FAR = [('{"a":', '{"a": 1}', *behind) for behind in ((" ", "1}"), (" ",), ())]
+NEXT_ONES = [
+    # They begin like the arguments so far, and together they are JSON.
+    *(('{"a":', '{"a":', '{"a":', "1}}}"), ('{"a":', '{"a": 1}', "}"), ('{"a": [', '{"a": [2]}', "]}")),
+    ('{"', '{":1}'),
+    # They are something else, which is kept.
+    *(('{"a": 1}', '{"a": 2}'), ("{city: 1}", " and so on")),
+]
 
 
-def test_pieces_that_begin_like_the_arguments_so_far_are_the_next_ones_if_that_is_json():
-    for pieces in (
-        ['{"a":', '{"a":', '{"a":', "1}}}"],
-        ['{"a":', '{"a": 1}', "}"],
-        ['{"a": [', '{"a": [2]}', "]}"],
-        ['{"', '{":1}'],
-    ):
-        reader = ArgumentsReader()
-        assert "".join([*map(reader.feed, pieces), reader.end()]) == "".join(pieces) == reader.text
-
-
-def test_arguments_that_are_something_else_are_kept():
-    for pieces in (['{"a": 1}', '{"a": 2}'], ["{city: 1}", " and so on"]):
-        reader = ArgumentsReader()
-        assert "".join([*map(reader.feed, pieces), reader.end()]) == "".join(pieces)
+@subcases("pieces", [*ALL_SO_FAR, *NEXT_ONES])
+def test_pieces_are_the_next_ones_or_all_so_far(pieces):
+    reader = ArgumentsReader()
+    expected = '{"a": 1}' if pieces in ALL_SO_FAR else "".join(pieces)
+    assert "".join([*map(reader.feed, pieces), reader.end()]) == expected == reader.text
 
 
 BLOCKING_FORMS = ([("call_0", None), ("call_0", None)], [("get_weather", 0), ("get_weather", 0)], [("", 0), ("", 1)])

@@ -8,7 +8,7 @@ import pytest
 from aki_transport import Client, ConfigurationError
 from aki_transport.messages import ChatRequest, JsonObject, JsonSchema, Tool
 from tests.subcases import subcases
-from tests.transport.asking import KEY, MODEL, Way, in_every_way, request_for
+from tests.transport.asking import KEY, MODEL, Way, answered_by, in_every_way, request_for
 
 ADD = Tool(name="add")
 ALL: dict[str, Any] = {
@@ -43,12 +43,7 @@ def client_of(protocol: str) -> Client:
             return httpx.Response(200, json={"data": [{"id": MODEL}]})
         raise Sent
 
-    return Client(
-        protocol=protocol,
-        api_key=KEY,
-        http_client=httpx.Client(transport=httpx.MockTransport(respond)),
-        http_async_client=httpx.AsyncClient(transport=httpx.MockTransport(respond)),
-    )
+    return answered_by(respond, protocol=protocol)
 
 
 def asked(way: Way, protocol: str, **fields: Any) -> None:
