@@ -3,7 +3,6 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -106,22 +105,6 @@ def own_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         lifetime._threads.client.close()
 
 
-@contextmanager
-def played(service: Emulator) -> Iterator[Emulator]:
-    """Code that is meant for the services finds the emulator at their addresses, and its keys in the environment."""
-    keys = {"aki": service.key, "aacflow": service.aacflow_key, "ak_ai_core": service.ak_ai_core_key}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, row in list(PROVIDERS.items()):
-            routes = tuple(
-                replace(route, base_url=getattr(service, f"{route.protocol if name == 'aki' else name}_url"))
-                for route in row.routes
-            )
-            patch.setitem(PROVIDERS, name, replace(row, routes=routes))
-            patch.setenv(row.key_variables[0], keys[name])
-        patch.setenv("MY_GATEWAY_KEY", service.key)
-        yield service
-
-
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
     with Emulator() as emulator:
@@ -137,5 +120,15 @@ def fresh_emulator(emulator: Emulator) -> Emulator:
 @pytest.fixture
 def at_the_emulator(fresh_emulator: Emulator) -> Iterator[Emulator]:
     """The services, as an example's reader has them: found by name, with their keys set."""
-    with played(fresh_emulator):
-        yield fresh_emulator
+    service = fresh_emulator
+    keys = {"aki": service.key, "aacflow": service.aacflow_key, "ak_ai_core": service.ak_ai_core_key}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, row in list(PROVIDERS.items()):
+            routes = tuple(
+                replace(route, base_url=getattr(service, f"{route.protocol if name == 'aki' else name}_url"))
+                for route in row.routes
+            )
+            patch.setitem(PROVIDERS, name, replace(row, routes=routes))
+            patch.setenv(row.key_variables[0], keys[name])
+        patch.setenv("MY_GATEWAY_KEY", service.key)
+        yield service

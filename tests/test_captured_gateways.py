@@ -1,4 +1,4 @@
-"""Real servers, played again byte for byte as `make interop` wrote down what they answered; others as documented."""
+"""Real servers, played again byte for byte as `make interop` wrote down what they answered."""
 
 import json
 from collections.abc import Mapping
@@ -59,43 +59,10 @@ def as_captured(row: Mapping[str, Any]) -> Answer:
     return Answer(status=row["status"], headers=row["headers"], chunks=(row["body"].encode(),))
 
 
-def documented(row: dict[str, Any], details: dict[str, Any] | None = None) -> Captured:
-    """A server that was not captured, after its documentation: its model in the listing and in `/model/info`."""
-    message = {"role": "assistant", "content": "Hello"}
-    top = {"id": "1", "object": "chat.completion", "created": 1767225600, "model": row["id"]}
-    stream = {**top, "choices": [{"index": 0, "delta": message, "finish_reason": "stop"}]}
-    bodies: dict[tuple[str, str], Any] = {
-        ("chat", "answer"): {**top, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]},
-        ("chat", "stream"): f"data: {json.dumps(stream)}\n\ndata: [DONE]\n\n",
-        ("models", "listing"): {"data": [{"object": "model", "created": 1767225600, **row}]},
-        ("model/info", "limits"): {"data": [details]} if details else "Not Found",
-    }
-    answers = [
-        {
-            "kind": kind,
-            "name": name,
-            "status": 404 if body == "Not Found" else 200,
-            "headers": {"content-type": "text/event-stream" if name == "stream" else "application/json"},
-            "body": body if isinstance(body, str) else json.dumps(body),
-        }
-        for (kind, name), body in bodies.items()
-    ]
-    return Captured({"model": row["id"], "answers": answers})
-
-
-QWEN = "Qwen/Qwen2.5-0.5B-Instruct"
-DEPLOYMENT = {
-    "model_name": "my-gpt",
-    "litellm_params": {"model": "openai/gpt-4o-mini"},
-    "model_info": {"id": "5d1f", "max_tokens": 16384, "max_input_tokens": 128000, "max_output_tokens": 16384},
-}
 SERVERS = {
     "llama.cpp": Captured(json.loads((FOLDER / "llama_cpp.json").read_text())),
     "litellm": Captured(json.loads((FOLDER / "litellm.json").read_text())),
     "transformers serve": Captured(json.loads((FOLDER / "transformers_serve.json").read_text())),
-    "vllm": documented({"id": QWEN, "owned_by": "vllm", "root": QWEN, "parent": None, "max_model_len": 1024}),
-    "litellm, whose listing tells no limits": documented({"id": "my-gpt", "owned_by": "openai"}, DEPLOYMENT),
-    "open AKI server": documented({"id": "llama3-chat-8b", "owned_by": "aki", "max_model_len": 0}),
 }
 
 
@@ -107,22 +74,19 @@ def model_at(server: ScriptServer, captured: Captured, kind: str = "chat", cls: 
     return cls(**{"model": captured.model, "provider": provider, "api_key": KEY, **fields})
 
 
-# Server, kind, the context window and maximum output that it tells, and the requests that look for them.
+# Server, kind, the context window that it tells, and the requests that look for it.
 @pytest.mark.parametrize(
-    ("name", "kind", "window", "output", "listed_by"),
+    ("name", "kind", "window", "listed_by"),
     [
-        ("llama.cpp", "chat", 4096, None, 1),
-        ("llama.cpp", "messages", 4096, None, 1),
-        ("litellm", "chat", 4096, None, 1),
-        ("litellm", "messages", 4096, None, 1),
-        ("transformers serve", "chat", None, None, 2),
-        ("vllm", "chat", 1024, None, 1),
-        ("litellm, whose listing tells no limits", "chat", 128000, 16384, 2),
-        ("open AKI server", "chat", None, None, 2),
+        ("llama.cpp", "chat", 4096, 1),
+        ("llama.cpp", "messages", 4096, 1),
+        ("litellm", "chat", 4096, 1),
+        ("litellm", "messages", 4096, 1),
+        ("transformers serve", "chat", None, 2),
     ],
 )
 def test_the_first_call_answers_and_the_limits_are_known_behind_it(
-    name: str, kind: str, window: int | None, output: int | None, listed_by: int
+    name: str, kind: str, window: int | None, listed_by: int
 ) -> None:
     captured = SERVERS[name]
     for cls, way in EVERY_WAY:
@@ -135,7 +99,7 @@ def test_the_first_call_answers_and_the_limits_are_known_behind_it(
             assert bounds == ({"max_tokens"} if kind == "messages" else set())
         info = model.model_info()
         assert (info.source, info.context_window) == (("service", window) if window else ("default", 32768))
-        assert info.max_output == (output or min(8192, info.context_window))
+        assert info.max_output == min(8192, info.context_window)
         if cls is ChatAKI:
             assert model.profile["max_input_tokens"] == info.context_window
         if cls is AKI:

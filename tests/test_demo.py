@@ -1,9 +1,7 @@
 """The demo, as a reader starts it, and that with a key it talks to the services."""
 
 import asyncio
-import os
 import re
-import subprocess
 import sys
 from collections import Counter
 from functools import partial
@@ -16,9 +14,10 @@ import pytest
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
 from tests.emulator.looking import opened, share
+from tests.programs import CUT_OFF, ROOT, run
 
 KEY = "sk-not-a-real-one"
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 
 # Where Python looks for a script's neighbours.
 sys.path.append(str(NOTEBOOKS))
@@ -30,19 +29,10 @@ demo_pictures = import_module("demo_pictures")
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory, pytestconfig):
     """What the demo prints without a key: the text of each step, by the title of its half and its own."""
-    # What would leave this machine goes to a port where nothing listens; the rest of the environment stays out.
-    nowhere = "http://127.0.0.1:9"
     # The oldest frameworks warn of themselves; their run of these tests lets warnings pass, here as elsewhere.
     strict = pytestconfig.getini("filterwarnings") == ["error"]
-    done = subprocess.run(  # noqa: S603  our own file
-        [sys.executable, "-W", "error" if strict else "ignore", NOTEBOOKS / "demo.py"],
-        capture_output=True,
-        check=False,
-        cwd=tmp_path_factory.mktemp("elsewhere"),
-        encoding="utf-8",
-        env={"PATH": os.defpath, "HTTPS_PROXY": nowhere, "HTTP_PROXY": nowhere, "NO_PROXY": "127.0.0.1"},
-        timeout=60,
-    )
+    folder = tmp_path_factory.mktemp("elsewhere")
+    done = run("-W", "error" if strict else "ignore", NOTEBOOKS / "demo.py", folder=folder, **CUT_OFF)
     assert (done.returncode, done.stderr) == (0, "")
     steps = {}
     for half in done.stdout.split("\n==== "):

@@ -7,8 +7,6 @@ import ast
 import json
 import math
 import re
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from pydantic import BaseModel
 
 import aki_transport.errors
 import langchain_aki.errors
-from aki_transport import PROVIDERS, ConfigurationError, JobProgress
+from aki_transport import ConfigurationError, JobProgress
 from aki_transport.arguments import ALIASES, ALWAYS_SO, REQUEST_FIELDS
 from aki_transport.emulator import Emulator, answer
 from aki_transport.models.catalog import load_table
@@ -28,6 +26,8 @@ from aki_transport.transport.connections import MAX_CONNECTIONS
 from aki_transport.wire import find_wire
 from langchain_aki import AKILLM, ChatAKI
 from llama_index_aki import AKI, AKICompletion
+from tests.behaviour.faces import FACES, Face
+from tests.programs import ROOT, run
 from tests.tools.comparison.clients import find_client
 from tests.tools.comparison.lines import LINES
 from tests.tools.comparison.playing import servers
@@ -35,14 +35,12 @@ from tests.tools.comparison.worker import play
 from tests.tools.docs_blocks.page_process import matches
 from tests.tools.docs_blocks.pages import Block, all_pages, blocks_of, requirements
 
-ROOT = Path(__file__).parents[1]
 PACKAGES = ("aki_transport", "langchain_aki", "llama_index_aki", "llama_index.llms.aki")
 LINKING = [
     *all_pages(),
     *ROOT.glob("[A-Z]*.md"),
     *(ROOT / folder / "README.md" for folder in ("tests", "tests/tools/benchmarks", "cassettes", "notebooks/at_scale")),
 ]
-RUNNER = ROOT / "tests" / "tools" / "docs_blocks"
 
 
 def read(page: str) -> str:
@@ -147,7 +145,6 @@ def test_the_table_of_generic_clients_says_what_ours_give(name, monkeypatch):
 
 
 SUM, ANSWER = "What is 6 * 7?", "6 * 7 = 42."
-INTERFACES = [(provider.name, route.protocol) for provider in PROVIDERS.values() for route in provider.routes]
 
 
 class City(BaseModel):
@@ -155,15 +152,6 @@ class City(BaseModel):
 
     name: str
     country: str
-
-
-def where(emulator: Emulator, provider: str, protocol: str) -> dict[str, Any]:
-    model, url, key = {
-        "aki": ("qwen3.6-35b", getattr(emulator, f"{protocol}_url"), emulator.key),
-        "aacflow": ("gpt-4o-mini", emulator.aacflow_url, emulator.aacflow_key),
-        "ak_ai_core": ("openai/gpt-4o-mini", emulator.ak_ai_core_url, emulator.ak_ai_core_key),
-    }[provider]
-    return {"provider": provider, "protocol": protocol, "model": model, "base_url": url, "api_key": key}
 
 
 def takes_pictures(at: dict[str, Any]) -> str:
@@ -176,8 +164,10 @@ def takes_pictures(at: dict[str, Any]) -> str:
     return "yes"
 
 
-def features(emulator: Emulator, at: dict[str, Any]) -> dict[str, str]:
+def features(emulator: Emulator, face: Face) -> dict[str, str]:
     """What the columns of the table say of this interface."""
+    # Of AKI.IO's models one that thinks and sees.
+    at = {"model": "qwen3.6-35b" if face.provider == "aki" else face.models["plain"], **face.connection(emulator)}
     told: list[JobProgress] = []
     # Ten times as long as a job takes otherwise, so that it is looked at while it grows.
     slowly = {"x-emulator-fault": "queue=1;job-seconds=1.5"}
@@ -214,9 +204,9 @@ def features(emulator: Emulator, at: dict[str, Any]) -> dict[str, str]:
 
 def test_the_table_of_interfaces_says_what_runs_at_each_of_them(emulator: Emulator):
     table = {label: cells for label, *cells in rows(section("docs/protocols.md", "What each of them can do")) if label}
-    assert table.pop("`provider`") == [f'`"{provider}"`' for provider, _ in INTERFACES]
-    assert table.pop("`protocol`") == [f'`"{protocol}"`' for _, protocol in INTERFACES]
-    columns = [features(emulator, where(emulator, *interface)) for interface in INTERFACES]
+    assert table.pop("`provider`") == [f'`"{face.provider}"`' for face in FACES]
+    assert table.pop("`protocol`") == [f'`"{face.protocol}"`' for face in FACES]
+    columns = [features(emulator, face) for face in FACES]
     assert table == {label: [column[label] for column in columns] for label in columns[0]}
 
 
@@ -337,9 +327,7 @@ def test_a_page_that_does_not_do_what_it_says_fails(tmp_path):
     pages = [tmp_path / f"page{number}.md" for number in range(len(BROKEN))]
     for page, block in zip(pages, BROKEN, strict=True):
         page.write_text(f"```python\n{block}\n```\n", encoding="utf-8")
-    done = subprocess.run(  # noqa: S603  our own program
-        [sys.executable, RUNNER, *pages], capture_output=True, check=False, encoding="utf-8", timeout=60
-    )
+    done = run(ROOT / "tests" / "tools" / "docs_blocks", *pages)
     assert done.returncode == 1
     assert all(printed in done.stdout for printed in BROKEN.values())
     failed = done.stdout.splitlines()[-1].partition("pages that failed: ")[2]

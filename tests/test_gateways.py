@@ -62,6 +62,20 @@ def test_limits_are_read_in_every_form(row: dict[str, Any], limits: tuple[int, i
     assert read_listing(json.dumps(deployments)) == {"m": Limits(limits[0] or 7, limits[1])}
 
 
+def test_limits_that_the_listing_does_not_tell_are_looked_for_in_the_details() -> None:
+    """As LiteLLM's documentation has them."""
+    told = {"id": "5d1f", "max_tokens": 16384, "max_input_tokens": 128000, "max_output_tokens": 16384}
+    details = json_answer({"data": [{"model_name": "my-gpt", "model_info": told}]})
+    for cls, way in EVERY_WAY:
+        forget_listings()
+        with ScriptServer(always=answers("my-gpt"), models=[{"id": "my-gpt"}], details=details) as server:
+            model = cls(model="my-gpt", provider=Provider(base_url=server.openai_url))
+            assert text_of(model, way) == "Hello"
+            assert (len(server.listings), len(server.requests)) == (2, 1)
+        info = model.model_info()
+        assert (info.source, info.context_window, info.max_output) == ("service", 128000, 16384)
+
+
 def test_the_shortest_provider_has_all_it_needs() -> None:
     gateway = Provider(base_url="http://localhost:8000/v1")
     assert (gateway.name, gateway.routes) == (

@@ -3,9 +3,7 @@
 What the frameworks and the standard library load comes first: what that is, and how they do without, is theirs.
 """
 
-import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -13,14 +11,12 @@ import pytest
 import aki_transport
 import langchain_aki
 import llama_index_aki
+from tests.programs import run
 from tests.scenarios import KEY, MODEL, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer
+from tests.test_structure import LANGCHAIN, LLAMA_INDEX, OF_POSIX, VENDORS
 
-ROOT = Path(aki_transport.__file__).parents[1]
-LANGCHAIN = {"langchain", "langchain_core", "langgraph", "langsmith", "langchain_aki", "langchain_openai"}
-LLAMA_INDEX = {"llama_index", "llama_index_aki"}
-VENDORS = {"openai", "anthropic", "aki_io", "tiktoken", "transformers", "requests"}
-POSIX = ("crypt", "fcntl", "grp", "nis", "posix", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty")
+NOT_OURS = VENDORS | {"requests"}
 
 START = """
 import asyncio, os, select, signal, socket, sys, time, warnings
@@ -35,7 +31,7 @@ def refuse(*args, **kwargs):
 look_up, socket.socket.connect, socket.getaddrinfo = socket.getaddrinfo, refuse, refuse
 """
 WITHOUT_POSIX = f"""
-for name in {POSIX}:
+for name in {OF_POSIX}:
     sys.modules[name] = None
 for module, names in {{
     os: "chown fchown fork forkpty geteuid getgid getgroups getloadavg getpgid getpgrp getuid killpg lchown mkfifo "
@@ -88,27 +84,27 @@ PROGRAMS = {
         "json",
         set(),
         "from aki_transport import *; assert Client(api_key='x').model_info('qwen3.6-35b').context_window == 262144",
-        LANGCHAIN | LLAMA_INDEX | VENDORS | {"aiohttp", "starlette", "uvicorn"},
+        LANGCHAIN | LLAMA_INDEX | NOT_OURS | {"aiohttp", "starlette", "uvicorn"},
         "",
     ),
     "emulator": (
         "aiohttp, httpx, pathlib, PIL.Image, starlette.applications, tempfile, uvicorn",
         set(),
         "from aki_transport import Client, ImageStore; from aki_transport.emulator import Emulator",
-        LANGCHAIN | LLAMA_INDEX | VENDORS,
+        LANGCHAIN | LLAMA_INDEX | NOT_OURS,
         OF_THE_EMULATOR,
     ),
     "langchain_aki": (
         "aiohttp, httpx, langchain_core.language_models, langchain_core.tracers.langchain",
         LLAMA_INDEX,
         "from langchain_aki import *; assert ChatAKI(model='qwen3.6-35b').profile['max_input_tokens'] == 262144",
-        (VENDORS - {"requests"}) | {"langchain", "langgraph", "langchain_openai"},
+        VENDORS | {"langchain", "langgraph"},
         OF_LANGCHAIN,
     ),
     # LlamaIndex itself loads what is not blocked here.
     "llama_index_aki": (
         "aiohttp, httpx, llama_index.core",
-        LANGCHAIN | (VENDORS - {"requests", "tiktoken"}),
+        LANGCHAIN | (VENDORS - {"tiktoken"}),
         "from llama_index_aki import *; assert AKI(model='qwen3.6-35b').metadata.context_window == 262144",
         LANGCHAIN,
         "from llama_index.llms.aki import AKI" + OF_LLAMA_INDEX,
@@ -127,14 +123,7 @@ def test_a_package_loads_no_other_framework_asks_nobody_and_needs_nothing_that_o
         at = {"model": MODEL, "base_url": server.openai_url, "api_key": KEY}
         code = [START.format(first=first, blocked=sorted(blocked)), program, LOADED, f"at = {at}", calls]
         code.insert(1, WITHOUT_POSIX if calls else "")
-        done = subprocess.run(  # noqa: S603  a program of this file
-            [sys.executable, "-X", "warn_default_encoding", "-c", "\n".join(code)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-            cwd=ROOT,
-        )
+        done = run("-X", "warn_default_encoding", "-c", "\n".join(code))
     assert done.returncode == 0, done.stderr
     assert not set(done.stdout.split()) & never
     assert "aki_transport" in done.stdout.split()
@@ -147,7 +136,3 @@ def test_public_names_are_there(package: ModuleType):
     assert package.__version__ == aki_transport.__version__
     modules = [module for name, module in sys.modules.items() if name.startswith(f"{package.__name__}.")]
     assert {module.log.name for module in modules if hasattr(module, "log")} == {"aki_transport"}
-
-
-def test_there_is_no_package_file_that_would_hide_llama_index():
-    assert not list(ROOT.glob("llama_index/**/__init__.py"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aki_transport import PROVIDERS, live_check
+from aki_transport import live_check
 from aki_transport.cli import FAILED, MISUSED, main
 from aki_transport.emulator import Emulator
 from aki_transport.live_check import QUESTIONS, Budget, Finding, ask_all, open_services
@@ -26,7 +26,7 @@ def elsewhere(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def emulator(monkeypatch):
+def steady(monkeypatch):
     monkeypatch.setattr(RawSender, "pause", staticmethod(lambda _: None))
     service, looks = Emulator(), count()
     service._jobs._clock = lambda: 0.05 * next(looks)  # a job takes as many looks each time
@@ -36,16 +36,14 @@ def emulator(monkeypatch):
 
 
 @pytest.fixture
-def as_if_live(monkeypatch):
-    with Emulator() as service:
-        row = PROVIDERS["aacflow"]
-        routes = (replace(row.routes[0], base_url=service.aacflow_url),)
-        monkeypatch.setitem(PROVIDERS, "aacflow", replace(row, routes=routes))
-        monkeypatch.setenv("AACFLOW_API_KEY", service.aacflow_key)
-        yield service
+def as_if_live(at_the_emulator):
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AKI_API_KEY", "AK_AI_CORE_API_KEY"):
+            patch.delenv(name)
+        yield at_the_emulator
 
 
-@pytest.mark.usefixtures("emulator")
+@pytest.mark.usefixtures("steady")
 def test_the_emulator_answers_every_question_as_assumed(capsys):
     assert make_live(["--report", "report.md"]) == 0
     printed, report, count = capsys.readouterr().out, Path("report.md").read_text(), len(EVERY_QUESTION)
@@ -96,7 +94,7 @@ def test_with_a_key_the_services_that_it_opens_are_asked(as_if_live, monkeypatch
     assert as_if_live.aacflow_key not in printed + report
 
 
-@pytest.mark.usefixtures("emulator")
+@pytest.mark.usefixtures("steady")
 def test_another_behaviour_is_shown_with_the_code_that_depends_on_it(capsys, monkeypatch):
     question = replace(QUESTIONS[0], probe=lambda _: Finding(as_assumed=False, detail="an \x1b[2J answer"))
     monkeypatch.setattr(live_check, "QUESTIONS", (question,))
@@ -106,10 +104,10 @@ def test_another_behaviour_is_shown_with_the_code_that_depends_on_it(capsys, mon
     assert f"an \\x1b[2J answer. Look at {question.code[0]}" in printed
 
 
-def test_no_call_is_made_beyond_the_agreed_number(emulator):
+def test_no_call_is_made_beyond_the_agreed_number(steady):
     questions = [question for question in QUESTIONS if question.interface == "ak_ai_core/openai"][:3]
     printed: list[str] = []
     results = ask_all(questions, open_services(Budget(2), provider="ak_ai_core"), printed.append)
-    assert len(emulator.requests) == 2
+    assert len(steady.requests) == 2
     assert [result.mark for result in results][2] == "NO ANSWER"
     assert "agreed" in printed[-1]

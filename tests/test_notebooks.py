@@ -3,7 +3,6 @@
 import base64
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from importlib import import_module
@@ -18,8 +17,9 @@ from aki_transport import GeneratedImage
 from aki_transport.emulator import Emulator
 from aki_transport.images.image import ImageList
 from tests.pictures import a_png
+from tests.programs import CUT_OFF, ROOT, run
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 # How many pictures each shows, and a part of its output that is right only if the cells before it did their work.
 SHOWN = {
     "01_chat_langchain": (2, "Ada keeps the minutes."),
@@ -30,7 +30,7 @@ SHOWN = {
 }
 KEYS = (Emulator.key, Emulator.aacflow_key, Emulator.ak_ai_core_key)
 # Of this machine, and of those that notebooks are usually run on.
-PATHS = (str(NOTEBOOKS.parent), sys.prefix, str(Path.home()), tempfile.gettempdir(), "/home/", "/root/", "/Users/")
+PATHS = (str(ROOT), sys.prefix, str(Path.home()), tempfile.gettempdir(), "/home/", "/root/", "/Users/")
 BAR = re.compile(r"[^\n|]*\d+%\|[^\n]*\n?")
 
 sys.path.append(str(NOTEBOOKS))
@@ -40,24 +40,9 @@ run_notebooks = import_module("run_notebooks")
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("executed")
-    # What would leave this machine goes to a port where nothing listens; a key would be used, were it not kept away.
-    nowhere = "http://127.0.0.1:9"
-    environment = {
-        "PATH": os.defpath,
-        "HOME": str(tmp_path_factory.mktemp("home")),
-        "AKI_API_KEY": "sk-not-a-real-one",
-        "HTTPS_PROXY": nowhere,
-        "HTTP_PROXY": nowhere,
-        "NO_PROXY": "127.0.0.1",
-    }
-    done = subprocess.run(  # noqa: S603  our own file
-        [sys.executable, NOTEBOOKS / "run_notebooks.py", "--into", folder],
-        capture_output=True,
-        check=False,
-        encoding="utf-8",
-        env=environment,
-        timeout=600,
-    )
+    # A key would be used, were it not kept away.
+    environment = {"HOME": str(tmp_path_factory.mktemp("home")), "AKI_API_KEY": "sk-not-a-real-one", **CUT_OFF}
+    done = run(NOTEBOOKS / "run_notebooks.py", "--into", folder, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 

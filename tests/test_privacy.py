@@ -1,16 +1,13 @@
 """Whom a process turns to that uses all of this: the configured service alone, seen from Python and from the kernel."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[1]
-SECONDS = 180
+from tests.programs import run
+
 # What else may be set on a developer's machine. None of these hosts exists.
 OTHERS = {
     **dict.fromkeys(
@@ -32,15 +29,7 @@ OTHERS = {
 def phases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What `tests.privacy.everything` tells of its phases, in a home without any cache."""
     home = str(tmp_path_factory.mktemp("home"))
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.privacy.everything"],
-        capture_output=True,
-        check=False,
-        cwd=REPOSITORY,
-        encoding="utf-8",
-        env={"PATH": os.defpath, "HOME": home, "TMPDIR": home, **OTHERS},
-        timeout=SECONDS,
-    )
+    done = run("-W", "ignore", "-m", "tests.privacy.everything", HOME=home, TMPDIR=home, **OTHERS)
     assert done.returncode == 0, done.stderr
     told: dict[str, dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
     return told
@@ -90,8 +79,8 @@ for leak in sys.argv[1:]:
 
 
 def test_whoever_turns_elsewhere_is_seen():
-    command = [sys.executable, "-c", WATCHED, *LEAKS.values()]
-    done = subprocess.run(command, capture_output=True, check=True, cwd=REPOSITORY, encoding="utf-8", timeout=SECONDS)  # noqa: S603  our own lines
+    done = run("-c", WATCHED, *LEAKS.values())
+    assert done.returncode == 0, done.stderr
     for leak, (hosts, left) in zip(LEAKS, map(json.loads, done.stdout.splitlines()), strict=True):
         # Where the kernel puts no process apart, nobody sees what C does.
         assert hosts or left is None or left > 0

@@ -5,20 +5,15 @@ The transport's own part is in `transport/test_lifetime.py`.
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from aki_transport.emulator import Emulator
+from tests.programs import run
 from tests.scenarios import MODEL, replied, streamed
 from tests.script_server import Answer, Request, ScriptServer
-
-ROOT = Path(__file__).parents[1]
 
 # The same names for both frameworks: a model, and the ways to ask it.
 FRAMEWORKS = {
@@ -161,15 +156,8 @@ class Echo(ScriptServer):
 def test_programs_get_their_own_answers_and_end_without_a_word(framework: str) -> None:
     with Echo() as server, Emulator() as emulator:
         where = (server.openai_url, emulator.native_url, emulator.key, MODEL)
-        done = subprocess.run(  # noqa: S603  a program of this file
-            [sys.executable, "-c", PROGRAM.format(framework=FRAMEWORKS[framework], where=where)],
-            capture_output=True,
-            text=True,
-            timeout=150,
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "USES": json.dumps({name: use for name, (use, _) in USES.items()})},
-            check=False,
-        )
+        uses = json.dumps({name: use for name, (use, _) in USES.items()})
+        done = run("-c", PROGRAM.format(framework=FRAMEWORKS[framework], where=where), USES=uses)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.splitlines() == 2 * [f"{name} 0" for name in USES]
         assert [job.cancelled for job in emulator.jobs] == 4 * [True]

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from aki_transport import PROVIDERS
+from tests.programs import ROOT
 
-ROOT = Path(__file__).parents[1]
 PACKAGES = ("aki_transport", "langchain_aki", "llama_index_aki")
 FILES = sorted(
     path.relative_to(ROOT)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from aki_transport.emulator import prompt as tokens
+from tests.behaviour.faces import FACES
 from tests.emulator.asking import chat, openai, record, tool
 from tests.pictures import a_png
 
@@ -25,18 +26,11 @@ class Vendor(NamedTuple):
         return chat(self.client, text, model or self.model, **options)
 
 
-VENDORS = {
-    "aki": ("openai_url", "key", "llama3-chat-8b"),
-    "aacflow": ("aacflow_url", "aacflow_key", "claude-sonnet-4-6"),
-    "core": ("ak_ai_core_url", "ak_ai_core_key", "anthropic/claude-3-5-sonnet"),
-}
-
-
-@pytest.fixture(params=VENDORS)
+@pytest.fixture(params=[face for face in FACES if face.protocol == "openai"], ids=lambda face: face.provider)
 def vendor(request, emu):
-    url, key, model = VENDORS[request.param]
-    with openai.OpenAI(base_url=getattr(emu, url), api_key=getattr(emu, key), max_retries=0) as client:
-        yield Vendor(client, model)
+    at = request.param.connection(emu)
+    with openai.OpenAI(base_url=at["base_url"], api_key=at["api_key"], max_retries=0) as client:
+        yield Vendor(client, request.param.models["plain"])
 
 
 def test_the_deltas_of_a_stream_are_the_answer_and_usage_ends_it_where_it_is_asked_for(vendor):

@@ -1,15 +1,12 @@
 """The pytest plugin, as users have it: their code is not changed for the test."""
 
-import os
 import re
-import subprocess
-import sys
 from itertools import chain
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.programs import ROOT, run
+
 TESTS = '''
 import os
 
@@ -63,19 +60,6 @@ def test_what_nobody_asked_for_is_warned_of(aki_emulator):
 '''
 
 
-def run(*command, folder=ROOT, **environment):
-    """A process that has no more of this one's environment than the path."""
-    return subprocess.run(  # noqa: S603  # our own command
-        [sys.executable, *command],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), **environment},
-        timeout=120,
-        check=False,
-    )
-
-
 OPTIONS = ("-p", "aki_transport.pytest_plugin", "-p", "no:cacheprovider", "-q")
 
 
@@ -97,7 +81,8 @@ def test_the_fixture_answers_in_place_of_the_services(tmp_path, monkeypatch, cap
 def test_without_the_extra_it_says_in_one_line_what_to_install(tmp_path):
     (tmp_path / "conftest.py").write_text("import sys\nsys.modules['uvicorn'] = None\n", encoding="utf-8")
     (tmp_path / "test_theirs.py").write_text("def test_of_theirs(aki_emulator): ...", encoding="utf-8")
-    printed = run("-m", "pytest", *OPTIONS, folder=tmp_path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1").stdout
+    environment = {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    printed = run("-m", "pytest", *OPTIONS, folder=tmp_path, **environment).stdout
     assert "pip install 'aki-integrations[emulator]'" in printed
     assert "Traceback" not in printed
 

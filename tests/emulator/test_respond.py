@@ -10,6 +10,7 @@ from aki_transport.emulator import Emulator, answer, http_error, tool_call
 from langchain_aki import ChatAKI
 from langchain_aki.errors import BadRequestError, ModelNotFoundError, RateLimitError
 from tests.subcases import subcases
+from tests.tools.recording.places import PLACES
 
 
 class City(BaseModel):
@@ -24,21 +25,13 @@ def weather(city: str) -> str:
     return f"Sunny in {city}."
 
 
-# Provider, protocol, base URL, key, model.
-PLACES = {
-    "openai": ("aki", "openai", "openai_url", "key", "gpt-oss-120b"),
-    "anthropic": ("aki", "anthropic", "anthropic_url", "key", "gpt-oss-120b"),
-    "native": ("aki", "native", "native_url", "key", "gpt-oss-120b"),
-    "aacflow": ("aacflow", "openai", "aacflow_url", "aacflow_key", "gpt-4o-mini"),
-    "ak_ai_core": ("ak_ai_core", "openai", "ak_ai_core_url", "ak_ai_core_key", "openai/gpt-4o-mini"),
-}
 ULM = {"name": "Ulm", "country": "Germany"}
 
 
-def chat(emu, place="openai", **options):
-    provider, protocol, url, key, model = PLACES[place]
-    where = {"base_url": getattr(emu, url), "api_key": getattr(emu, key)}
-    return ChatAKI(**{"model": model, "provider": provider, "protocol": protocol, "max_retries": 0, **where, **options})
+def chat(emu, place="aki/openai", **options):
+    face = PLACES[place]
+    model = face.models.get("thinking", face.models["plain"])
+    return ChatAKI(**{"model": model, "max_retries": 0, **face.connection(emu), **options})
 
 
 def whole(model, text="Which colour?", *, streamed=False):
@@ -76,7 +69,7 @@ def test_text_answers_and_errors_come_in_their_order_and_then_it_answers_itself(
 
 
 @both_ways
-@pytest.mark.parametrize("place", [place for place in PLACES if place != "native"])
+@pytest.mark.parametrize("place", [place for place in PLACES if place != "aki/native"])
 def test_tool_calls_with_any_arguments_and_a_finish_reason_in_openais_words(emu, place, streamed):
     emu.respond(
         tool_call("weather", city=7),
@@ -94,7 +87,7 @@ def test_tool_calls_with_any_arguments_and_a_finish_reason_in_openais_words(emu,
 @every_place
 def test_an_object_comes_by_whichever_structured_way_is_asked(emu, place):
     for method in ("json_schema", "function_calling", "json_mode"):
-        if place != "native" or method == "json_mode":  # that interface has no other
+        if place != "aki/native" or method == "json_mode":  # that interface has no other
             emu.respond(ULM)
             model = chat(emu, place).with_structured_output(City, method=method)
             assert model.invoke("Which city? Answer in JSON.") == City(**ULM)
@@ -139,10 +132,10 @@ def test_a_function_answers_from_the_recorded_request(emu, place):
 
 def test_what_gives_no_answer_is_named_in_the_error(emu):
     for place, item, message in (
-        ("openai", lambda _: 1 / 0, "ZeroDivisionError"),
-        ("openai", lambda _: None, "None"),
-        ("openai", lambda _: 7, "int"),
-        ("native", tool_call("weather", city="Munich"), "has no tools"),
+        ("aki/openai", lambda _: 1 / 0, "ZeroDivisionError"),
+        ("aki/openai", lambda _: None, "None"),
+        ("aki/openai", lambda _: 7, "int"),
+        ("aki/native", tool_call("weather", city="Munich"), "has no tools"),
     ):
         emu.respond(item)
         with pytest.raises(BadRequestError, match=message):
@@ -175,7 +168,7 @@ def test_what_is_no_item_is_refused_at_once(emu):
 
 def test_any_model_name_is_served_under_that_name_only_if_asked(emu):
     with Emulator(models="any") as any_model:
-        for place in ("openai", "anthropic", "aacflow"):
+        for place in ("aki/openai", "aki/anthropic", "aacflow/openai"):
             any_model.respond("Blue.")
             model = chat(any_model, place, model="my-own-model")
             assert model.invoke("Hello").response_metadata["model_name"] == "my-own-model"

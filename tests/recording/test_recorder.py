@@ -1,11 +1,7 @@
 """The cassettes are made anew: the same from the emulator, from a live service only after asking and within bounds."""
 
-from dataclasses import replace
-
 import pytest
 
-from aki_transport import PROVIDERS
-from aki_transport.emulator import Emulator
 from aki_transport.live_check import Budget, OverBudgetError
 from tests.tools.recording import files, page
 from tests.tools.recording.__main__ import main
@@ -15,19 +11,8 @@ from tests.tools.recording.scenarios import SPOTS
 BY = {spot.cassette: spot for spot in SPOTS}
 
 
-@pytest.fixture
-def as_if_live(monkeypatch):
-    """The emulator at the service's address, reached with a key of the environment."""
-    with Emulator() as service:
-        row = PROVIDERS["aki"]
-        routes = tuple(replace(each, base_url=getattr(service, f"{each.protocol}_url")) for each in row.routes)
-        monkeypatch.setitem(PROVIDERS, "aki", replace(row, routes=routes))
-        monkeypatch.setenv("AKI_API_KEY", service.key)
-        yield service
-
-
 @pytest.mark.parametrize("answer", ["n", "", "no", None])
-def test_nothing_is_sent_to_a_live_service_without_a_yes(as_if_live, tmp_path, monkeypatch, capsys, answer):
+def test_nothing_is_sent_to_a_live_service_without_a_yes(at_the_emulator, tmp_path, monkeypatch, capsys, answer):
     """Neither where there is nobody to ask."""
     monkeypatch.setattr("sys.stdin.isatty", lambda: answer is not None)
     monkeypatch.setattr("builtins.input", lambda _: answer)
@@ -35,24 +20,24 @@ def test_nothing_is_sent_to_a_live_service_without_a_yes(as_if_live, tmp_path, m
     printed = capsys.readouterr().out
     assert "At most 4 calls are made there" in printed
     assert answer is not None or "--yes" in printed
-    assert as_if_live.requests == []
+    assert at_the_emulator.requests == []
     assert files.names(tmp_path) == []
 
 
 @pytest.mark.parametrize("options", [[], ["--yes"]])
-def test_a_cassette_of_a_live_service_says_so(as_if_live, tmp_path, monkeypatch, options):
+def test_a_cassette_of_a_live_service_says_so(at_the_emulator, tmp_path, monkeypatch, options):
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda _: "y")
     assert main(["--only", "aki/openai/stream", "--into", str(tmp_path), *options]) == 0
     made = files.read("aki/openai/stream", tmp_path)["made"]
     assert made == {"by": "the live service", "date": made["date"]}
-    assert len(as_if_live.requests) == 2  # the listing, and then the question
-    assert as_if_live.key not in (tmp_path / "aki/openai/stream.yaml").read_text()
+    assert len(at_the_emulator.requests) == 2  # the listing, and then the question
+    assert at_the_emulator.key not in (tmp_path / "aki/openai/stream.yaml").read_text()
     assert "| `aki/openai/stream` | the live service |" in page.table(tmp_path)
 
 
-def test_the_call_after_the_last_agreed_one_is_not_sent(as_if_live, tmp_path):
+def test_the_call_after_the_last_agreed_one_is_not_sent(at_the_emulator, tmp_path):
     budget = Budget(1)
     with pytest.raises(OverBudgetError, match="nothing was sent"):
         record(BY["aki/openai/chat"], tmp_path, budget)  # the listing, and then the question
-    assert len(as_if_live.requests) == 1
+    assert len(at_the_emulator.requests) == 1
