@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from tests.behaviour.faces import FACES, Face
 from tests.scenarios import MODEL, replied, streamed
+from tests.scenarios.tool_calls import adding, asked, asked_in
 from tests.script_server import Answer, Origin, Request, json_answer, sse
 from tests.transport import anthropic_says as claude
 from tests.transport.native_says import CHAT, ENDPOINT, STARTED, done, working
@@ -91,13 +92,8 @@ def right(request: Request, number: int, *, tools: bool) -> Answer:
 
 def _openai(*, stream: bool, tools: bool) -> Answer:
     if tools:
-        call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
-        called: dict[str, Any] = {"tool_calls": [call]}
-        return (
-            streamed({"choices": [{"index": 0, "delta": called}], "model": MODEL}, finish="tool_calls")
-            if stream
-            else replied(None, finish="tool_calls", **called)
-        )
+        call = adding('{"a": 1}', 0, call_id="call_1")
+        return asked_in([call]) if stream else asked(call)
     return streamed(*PIECES) if stream else replied(TEXT)
 
 

@@ -43,13 +43,11 @@ VALID = {
 def places_in(document):
     """The way to each value in it."""
     yield ()
-    fields = document.items() if isinstance(document, dict) else enumerate(document if _is_list(document) else ())
-    for name, value in fields:
+    inner = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    for name, value in inner:
         yield from ((name, *path) for path in places_in(value))
-
-
-def _is_list(value):
-    return isinstance(value, list)
 
 
 @st.composite

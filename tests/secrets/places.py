@@ -78,19 +78,24 @@ def _responses(evidence: Evidence) -> Texts:
             yield type(error).__name__, f"{error.response.text} {error.response.headers.raw}"
 
 
-def _traceback(error: BaseException) -> str:
+def in_python(error: BaseException) -> str:
     return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+
+def in_rich(error: BaseException) -> Texts:
+    """The frames that rich would print, with their variables; without the colors, which take longest."""
+    trace = Traceback.extract(
+        type(error), error, error.__traceback__, show_locals=True, locals_max_string=None, locals_max_length=None
+    )
+    for frame in (frame for stack in trace.stacks for frame in stack.frames):
+        shown = [f"{name} = {''.join(node.iter_tokens())}" for name, node in (frame.locals or {}).items()]
+        yield f"{type(error).__name__} in {frame.name}", "\n".join(shown)
 
 
 def _rich_tracebacks(evidence: Evidence) -> Texts:
     depth = {error: len(traceback.extract_tb(error.__traceback__)) for error in evidence.errors}
     for error in {(type(error), depth[error]): error for error in evidence.errors}.values():
-        trace = Traceback.extract(
-            type(error), error, error.__traceback__, show_locals=True, locals_max_string=None, locals_max_length=None
-        )
-        for frame in (frame for stack in trace.stacks for frame in stack.frames):
-            shown = [f"{name} = {''.join(node.iter_tokens())}" for name, node in (frame.locals or {}).items()]
-            yield f"{type(error).__name__} in {frame.name}", "\n".join(shown)
+        yield from in_rich(error)
 
 
 def _reprs(evidence: Evidence) -> Texts:
@@ -188,7 +193,7 @@ PLACES: tuple[Place, ...] = (
         _responses,
         lambda e, key: e.errors.append(APIStatusError("no", status_code=400, headers={"x-echo": key})),
     ),
-    Place("tracebacks with locals", _each("errors", _traceback), _raise_with_local),
+    Place("tracebacks with locals", _each("errors", in_python), _raise_with_local),
     Place("tracebacks with locals, as rich prints them", _rich_tracebacks, _raise_with_local),
     Place(
         "public objects: repr, str, what they hold",

@@ -4,12 +4,10 @@ import asyncio
 import os
 import signal
 import threading
-import traceback
 
 import pytest
 import sentry_sdk
 from loguru import logger
-from rich.traceback import Traceback
 from sentry_sdk.transport import Transport
 
 from aki_transport import APIConnectionError, StreamInterruptedError
@@ -17,6 +15,7 @@ from langchain_aki import ChatAKI
 from tests.ecosystem.calls import WAYS, opentelemetry
 from tests.scenarios import chunk
 from tests.script_server import Answer, ScriptServer, json_answer, sse
+from tests.secrets import places
 from tests.secrets.evidence import KEY, in_text
 from tests.secrets.surface import MODELS, PATHS, at
 from tests.transport.native_says import STARTED, working
@@ -42,13 +41,7 @@ def in_sentry(error):
 
 
 def in_rich(error):
-    """What it would print, without the colors, which take longest."""
-    trace = Traceback.extract(type(error), error, error.__traceback__, show_locals=True, locals_max_string=None)
-    frames = [frame for stack in trace.stacks for frame in stack.frames]
-    shown = [
-        f"{name} = {node.render(max_width=400)}" for frame in frames for name, node in (frame.locals or {}).items()
-    ]
-    return "\n".join((*(stack.exc_type for stack in trace.stacks), *shown))
+    return "\n".join(map(" ".join, places.in_rich(error)))
 
 
 def in_loguru(error):
@@ -61,11 +54,7 @@ def in_loguru(error):
     return "".join(texts)
 
 
-def in_python(error):
-    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
-
-
-OBSERVERS = (in_sentry, in_rich, in_loguru, in_python)
+OBSERVERS = (in_sentry, in_rich, in_loguru, places.in_python)
 
 
 def raised_by(call, *args):

@@ -47,13 +47,6 @@ class Worker:
         start: What the calls that start a job are answered with, the last one again and again.
         cancel: What cancelling is answered with.
         endpoints: The names in the listing; None fails to list them.
-
-    Attributes:
-        starts: The bodies of the calls that start a job.
-        looks: The bodies of the calls that ask for a state.
-        cancels: The bodies of the calls that cancel.
-        listings: The requests for the listing.
-        requests: All calls but the listing's.
     """
 
     def __init__(
@@ -63,6 +56,7 @@ class Worker:
         cancel: State = STARTED,
         endpoints: tuple[str, ...] | None = (ENDPOINT,),
     ) -> None:
+        # The bodies of each kind of call, the requests for the listing, and all others.
         self.starts: list[dict[str, Any]] = []
         self.looks: list[dict[str, Any]] = []
         self.cancels: list[dict[str, Any]] = []

@@ -82,15 +82,11 @@ sockets = [f for f in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self
            and os.readlink(f"/proc/self/fd/{{f}}").startswith("socket:")]
 assert not sockets, sockets
 """
-# What programs do, and how many requests they make; each asks with its own name.
+# What programs do, and how many requests they make; each asks with its own name. More are in `test_processes.py`.
 USES = {
     "streams that are left and kept": (
         "next(client.stream(ASK)); client.chat(ASK); client.close(); stream = client.stream(ASK); next(stream)",
         3,
-    ),
-    "several loops": (
-        "[asyncio.run(client.achat(ASK)) for _ in range(4)]; asyncio.run(streamed()); client.chat(ASK)",
-        6,
     ),
     "async streams left": (
         """
@@ -115,18 +111,6 @@ asyncio.run(leave())
     ),
     "loops, answered": (IN_LOOPS.format(ask="client.achat(ASK)"), 4),
     "loops, streamed": (IN_LOOPS.format(ask="streamed()"), 4),
-    "fork after calls": (
-        """
-client.chat(ASK)
-asyncio.run(client.achat(ASK))
-child = os.fork()
-assert client.chat(ASK).text == asyncio.run(client.achat(ASK)).text == asyncio.run(streamed()) == "Hello"
-if child:
-    assert ended(child)
-    assert client.chat(ASK).text == "Hello"
-""",
-        9,
-    ),
     "fork within a loop": (
         """
 async def parent():

@@ -54,11 +54,9 @@ def check(row: Scenario, way: Way, asked: Callable[[], ChatReply], clock: Clock)
 
 
 def compare(reply: ChatReply, wanted: Expect) -> None:
-    assert reply.text == wanted.text
-    assert reply.reasoning == wanted.reasoning
+    for name in ("text", "reasoning", "finish_reason", "model"):
+        assert getattr(reply, name) == getattr(wanted, name), name
     assert reply.refusal == (wanted.refusal or "")
-    assert reply.finish_reason == wanted.finish_reason
-    assert reply.model == wanted.model
     valid = [call for call in reply.tool_calls if is_object(call)]
     good = [(call.name, json.loads(call.arguments or "{}")) for call in valid]
     bad = [(call.name, call.arguments) for call in reply.tool_calls if not is_object(call)]
@@ -70,12 +68,9 @@ def compare(reply: ChatReply, wanted: Expect) -> None:
         assert expected in (None, call.id)
     usage = reply.usage
     assert (None if usage is None else (usage.input_tokens, usage.output_tokens, usage.total_tokens)) == wanted.usage
-    if wanted.reasoning_tokens is not None:
-        assert usage.reasoning_tokens == wanted.reasoning_tokens
-    if wanted.cached_tokens is not None:
-        assert usage.cached_tokens == wanted.cached_tokens
-    if wanted.request_id is not None:
-        assert reply.request_id == wanted.request_id
+    for said, name in ((usage, "reasoning_tokens"), (usage, "cached_tokens"), (reply, "request_id")):
+        if getattr(wanted, name) is not None:
+            assert getattr(said, name) == getattr(wanted, name), name
     if wanted.credits is not None:
         assert (reply.credits_used, reply.credits_remaining) == wanted.credits
 

@@ -10,7 +10,7 @@ import pytest
 from aki_transport import AKIError
 from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, Message, Text, Tool
 from aki_transport.prepare import adaptations
-from tests.scenarios import chunk, replied, streamed
+from tests.scenarios import chunk, replied, streamed, tool_calls
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 from tests.subcases import subcases
 from tests.transport.asking import (
@@ -42,15 +42,11 @@ def told(way: Way, text: str) -> Answer:
 def called(
     way: Way, arguments: str = JSON, *, text: str = "", name: str = "answer", finish: str = "tool_calls"
 ) -> Answer:
-    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
     if not way.streamed:
-        return replied(text, finish=finish, tool_calls=[call])
-    first = {**call, "function": {"name": name, "arguments": ""}}
-    rest = [
-        chunk(tool_calls=[{"index": 0, "function": {"arguments": arguments[at : at + 3]}}])
-        for at in range(0, len(arguments), 3)
-    ]
-    return streamed(*([text] if text else []), chunk(tool_calls=[first]), *rest, finish=finish)
+        return tool_calls.asked(tool_calls.call(name, arguments, call_id="call_1"), text=text, finish=finish)
+    first = [tool_calls.call(name, "", index=0, call_id="call_1")]
+    rest = ([tool_calls.more(arguments[at : at + 3], 0)] for at in range(0, len(arguments), 3))
+    return tool_calls.asked_in(*([text] if text else []), first, *rest, finish=finish)
 
 
 def wanted(model: str = MODEL, schema: Any = SCHEMA, **fields: Any) -> ChatRequest:
