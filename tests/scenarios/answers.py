@@ -232,21 +232,17 @@ CONTENT = (
     ),
 )
 
+
+def _finished(name: str, text: str, finish: str) -> Scenario:
+    expect = Expect(text=text, finish_reason=finish)
+    return Scenario(name, replied(text, finish=finish), streamed(text, finish=finish), expect)
+
+
 FINISH = (
     # OpenAI's specification: the maximum output was reached.
-    Scenario(
-        "finish-length",
-        replied(finish="length"),
-        streamed("Hello", finish="length"),
-        replace(HELLO, finish_reason="length"),
-    ),
+    _finished("finish-length", "Hello", "length"),
     # OpenAI's specification: the text was cut by a filter.
-    Scenario(
-        "finish-content-filter",
-        replied("Hel", finish="content_filter"),
-        streamed("Hel", finish="content_filter"),
-        Expect(text="Hel", finish_reason="content_filter"),
-    ),
+    _finished("finish-content-filter", "Hel", "content_filter"),
     # vLLM (vllm-project/vllm#2266): the finish reason again in the event that carries the usage.
     in_stream("finish-twice", sse(chunk("Hello"), STOP, chunk(finish="stop", top={"usage": tokens()}))),
     # vLLM (vllm-project/vllm#36944): text and finish reason in one event, here in the only one.

@@ -67,12 +67,7 @@ COUNTED = (
     # Text Generation Inference (huggingface/text-generation-inference#1648): it counts tokens, from 1.
     in_stream(
         "choice-index-of-tokens",
-        sse(
-            _piece(1, "Hel"),
-            _piece(2, "l"),
-            choices({"index": 3, "delta": {"content": "o"}, "finish_reason": "stop"}),
-            COUNT,
-        ),
+        sse(_piece(1, "Hel"), _piece(2, "l"), _piece(3, "o", finish="stop"), COUNT),
     ),
     # Foundry Local (microsoft/foundry-local#263): the text is shorter than what tells a count from a choice.
     in_stream("choice-index-of-two-events", sse(_piece(0, "Hel"), _piece(1, "lo", finish="stop"), COUNT)),
@@ -92,9 +87,7 @@ COUNTED = (
     in_stream(
         "choices-that-begin-like-a-count",
         sse(
-            _piece(0, "", role="assistant"),
-            _piece(1, "", role="assistant"),
-            _piece(2, "", role="assistant"),
+            *(_piece(n, "", role="assistant") for n in range(3)),
             *(_piece(n, text) for text in ("H", "ello") for n, text in ((0, text), (1, "Bye"), (2, "Ciao"))),
             STOP,
             COUNT,

@@ -51,11 +51,8 @@ _WORDS: dict[tuple[str, int, tuple[str | None, Any]], str] = {
     "Make sure that `max_model_len` is no smaller than the number of text tokens.",
     ("SGLang truncate", 400, (None, None)): "Input length (40000 tokens) exceeds the maximum allowed length (32768 "
     "tokens). Use a shorter input or enable --allow-auto-truncate.",
-    (
-        "Cohere",
-        400,
-        (None, None),
-    ): "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000",
+    ("Cohere", 400, (None, None)): "too many tokens: total number of tokens in the prompt cannot exceed 4081 - "
+    "received 5000",
     ("Ollama", 400, (None, None)): "input length exceeds maximum context length",
     ("LiteLLM", 413, (None, None)): "ContextWindowExceededError: the request is larger than the model's context window",
     ("proxy", 422, (None, None)): "The conversation is too long for this model's context window of 32768 tokens.",

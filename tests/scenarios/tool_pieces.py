@@ -132,11 +132,12 @@ ROWS = (
         ),
     ),
     # The same service (diegosouzapw/OmniRoute#11044): the index never varies.
-    two("calls-under-one-index", stream=asked_in([weather("", 0)], [adding("", 0)], [more(PARIS, 0)], [more(SUM, 0)])),
+    two("calls-under-one-index", [weather("", 0)], [adding("", 0)], [more(PARIS, 0)], [more(SUM, 0)]),
     # Qianfan, DeepSeek (NousResearch/hermes-agent#35718): all arguments so far in each piece.
     one(
         "arguments-so-far",
-        stream=asked_in([weather("", 0)], *([more(PARIS[:end], 0)] for end in (1, 4, 8, 12, len(PARIS), len(PARIS)))),
+        [weather("", 0)],
+        *([more(PARIS[:end], 0)] for end in (1, 4, 8, 12, len(PARIS), len(PARIS))),
     ),
     # The same (NousResearch/hermes-agent#35860), where the second piece might be a value of the first.
     one("arguments-so-far-in-two-pieces", stream=asked_in([weather('{"city":', 0)], [more(PARIS, 0)])),
@@ -149,10 +150,8 @@ ROWS = (
     # LM Studio (NousResearch/hermes-agent#106943): a new ID and an empty name with each letter.
     one(
         "id-new-and-name-empty-in-each-piece",
-        stream=asked_in(
-            [weather("", 0)],
-            *([{"index": 0, "id": f"x{n}", "function": {"name": "", "arguments": c}}] for n, c in enumerate(PARIS)),
-        ),
+        [weather("", 0)],
+        *([{"index": 0, "id": f"x{n}", "function": {"name": "", "arguments": c}}] for n, c in enumerate(PARIS)),
     ),
     # Nebius, Cerebras (dirac-run/dirac#215): later pieces have an index of their own, and neither ID nor name.
     one(
