@@ -9,7 +9,7 @@ from operator import add
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, convert_to_messages
 from langchain_core.outputs import LLMResult
 
 import langchain_aki.errors
@@ -104,16 +104,11 @@ def _usage(counts: Any) -> tuple[int, int, int] | None:
 
 
 def _message(message: Message) -> BaseMessage:
-    match message.role:
-        case "system":
-            return SystemMessage(message.content)
-        case "user":
-            return HumanMessage(message.content)
-        case "tool":
-            return ToolMessage(message.content, tool_call_id=message.tool_call_id)
-        case _:
-            calls = [
-                {"type": "tool_call", "id": call.id, "name": call.name, "args": json.loads(call.arguments)}
-                for call in message.tool_calls
-            ]
-            return AIMessage(message.content, tool_calls=calls)
+    more: dict[str, Any] = {}
+    if message.tool_call_id is not None:
+        more["tool_call_id"] = message.tool_call_id
+    if message.tool_calls:
+        more["tool_calls"] = [
+            {"id": call.id, "name": call.name, "args": json.loads(call.arguments)} for call in message.tool_calls
+        ]
+    return convert_to_messages([{"role": message.role, "content": message.content, **more}])[0]

@@ -15,7 +15,7 @@ from tests.langchain.asking import Ears
 from tests.langchain.asking import model_at as chat_at
 from tests.llama_index.asking import model_at as llama_at
 from tests.requests.frameworks import WAYS, reply_of
-from tests.scenarios import KEY, MODEL, chunk, replied, reply, streamed
+from tests.scenarios import KEY, MODEL, chunk, reply
 from tests.script_server import Answer, ScriptServer, json_answer, sse
 from tests.subcases import subcases
 
@@ -129,28 +129,6 @@ def test_every_choice_is_kept(scripted: ScriptServer, way: str):
         response = reply_of(llama_at(scripted), way)
         assert response.message.content == "Hello 0"
         assert [choice.message.content for choice in response.raw.choices[1:]] == texts
-
-
-CALL = {"index": 0, "id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
-
-
-@pytest.mark.parametrize("name", ["anthropic", "openai", "bedrock_converse", "google_genai", "groq", "my_gateway"])
-@subcases("way", WAYS)
-def test_blocks_are_the_same_under_any_name(scripted: ScriptServer, way: str, name: str):
-    if "stream" in way:
-        thought, call = chunk(reasoning_content="I think."), chunk(tool_calls=[CALL])
-        scripted.always = streamed(thought, "Hello", call, finish="tool_calls")
-    else:
-        scripted.always = replied("Hello", reasoning_content="I think.", tool_calls=[CALL], finish="tool_calls")
-    provider = Provider(name=name, base_url=scripted.openai_url)
-    for version in ("v0", "v1"):
-        model = ChatAKI(model=MODEL, provider=provider, api_key=KEY, output_version=version)
-        blocks = reply_of(model, way).content_blocks
-        assert [{key: value for key, value in block.items() if key != "index"} for block in blocks] == [
-            {"type": "reasoning", "reasoning": "I think."},
-            {"type": "text", "text": "Hello"},
-            {"type": "tool_call", "id": "c1", "name": "add", "args": {"a": 1}},
-        ]
 
 
 def test_messages_of_other_packages_are_translated_as_before():

@@ -111,7 +111,6 @@ BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "text_annotated": ({**TEXT, "annotations": [], "index": 0, "id": "x", "extras": {}}, TEXT),
     "text_plain": ({"type": "text-plain", "text": "look", "mime_type": "text/plain"}, TEXT),
     "openai_image": (IMAGE, IMAGE),
-    "openai_image_link": (LINK, LINK),
     "openai_image_detail": (
         {"type": "image_url", "image_url": {"url": PNG, "detail": "low"}},
         {"type": "image_url", "image_url": {"url": PNG, "detail": "low"}},

@@ -107,7 +107,6 @@ MESSAGES: dict[str, tuple[ChatMessage, dict[str, Any]]] = {
 # A block of a user's message, and what is sent for it beside a text.
 BLOCKS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
     "text": (TextBlock(text="look"), [text("look")]),
-    "image": (ImageBlock(image=PNG), [IMAGE]),
     "image as base64": (ImageBlock(image=base64.b64encode(PNG), image_mimetype="image/png"), [IMAGE]),
     "image of a type": (ImageBlock(image=PNG, image_mimetype="image/jpeg"), [image(data_url("image/jpeg", PNG))]),
     "image's detail": (ImageBlock(image=PNG, detail="low"), [image(data_url("image/png", PNG), detail="low")]),

@@ -1,4 +1,4 @@
-"""Query engines, chat engines and synthesizers of LlamaIndex on the models, also where calls fail."""
+"""Query engines, chat engines and synthesizers of LlamaIndex on the models."""
 
 import asyncio
 from typing import Any
@@ -13,10 +13,8 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.retrievers.bm25 import BM25Retriever
 from pydantic import BaseModel
 
-import aki_transport.errors as ours
 from llama_index_aki import AKI, AKICompletion
 from tests.llama_index.asking import answering, model_at, model_on, results, sent
-from tests.scenarios.table import broken
 from tests.script_server import ScriptServer
 
 # LlamaIndex and its tokenizer use pydantic's old names.
@@ -79,13 +77,6 @@ def test_a_query_may_answer_with_an_object(server: ScriptServer, retriever: BM25
     server.always = answering('{"year": 2019}')
     response = engine(model_at(server).as_structured_llm(Opening), retriever).query(QUESTION)
     assert response.response == Opening(year=2019)
-
-
-def test_a_stream_that_breaks_off_reaches_the_caller(server: ScriptServer, retriever: BM25Retriever):
-    server.always = broken("In ", end="cut")
-    response: Any = engine(model_at(server), retriever, streaming=True).query(QUESTION)
-    with pytest.raises(ours.StreamInterruptedError):
-        list(response.response_gen)
 
 
 def test_documents_larger_than_the_window_are_asked_for_in_parts(server: ScriptServer):

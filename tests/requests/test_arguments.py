@@ -1,4 +1,4 @@
-"""Arguments and tools as people write them, in both frameworks."""
+"""Settings, arguments and tools as people write them, in both frameworks: what is sent, and nothing else."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ on_both_wires = subcases("protocol", PROTOCOLS)
 
 HI = [ChatMessage("hi")]
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {}}}}}
+SAID = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 REQUEST_FIELDS = {
     "n": 1,
@@ -69,6 +70,46 @@ def test_request_fields_are_taken_by_name(framework: Any, server, body, refused)
         assert sent == {**sent, **REQUEST_FIELDS}
     with refused("takes no logit_bias"):
         ask(framework(server, "anthropic", logit_bias={"5": 1}), "blocking", ["hi"])
+
+
+ZEROS: dict[str, Any] = {
+    "temperature": 0.0,
+    "top_p": 0.0,
+    "top_k": 0,
+    "max_tokens": 1,
+    "stop": ["x"],
+    "seed": 0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "reasoning_effort": "none",
+}
+
+
+@in_both
+def test_a_setting_is_sent_where_given_also_if_it_is_nothing(body: Any, framework: Any):
+    assert body(framework, "openai", ["hi"]) == SAID
+    for name, value in ZEROS.items():
+        assert body(framework, "openai", ["hi"], fields={name: value}) == {**SAID, name: value}
+        assert body(framework, "openai", ["hi"], **{name: value}) == {**SAID, name: value}
+    nothing = {name: [] if name == "stop" else None for name in ZEROS}
+    assert body(framework, "openai", ["hi"], fields=ZEROS, **nothing) == SAID
+
+
+@in_both
+def test_a_bound_of_ours_is_sent_where_the_service_has_one(server, framework: Any):
+    fields = {"model": "Qwen/Qwen3.6-35B", "base_url": server.openai_url}
+    ask(framework(server, provider="aki", **fields), "blocking", ["hi"])
+    assert server.requests[0].json == {**SAID, "model": "qwen3.6-35b", "max_tokens": 8192}
+    ask(framework(server, provider="aacflow", **{**fields, "model": "m"}), "blocking", ["hi"])
+    assert server.requests[1].json == SAID
+
+
+@in_both
+def test_a_call_wins_over_the_model_and_bodies_are_joined(body: Any, framework: Any):
+    fields = {"temperature": 1.0, "stop": ["a"], "extra_body": {"x": 1, "y": 1}}
+    sent = body(framework, "openai", ["hi"], fields=fields, temperature=0.0, stop="b", extra_body={"y": 2, "z": 2})
+    assert sent == {**SAID, "temperature": 0.0, "stop": ["b"], "x": 1, "y": 2, "z": 2}
+    assert body(framework, "openai", ["hi"], fields={"stop": "a"}) == {**SAID, "stop": ["a"]}
 
 
 @in_both_classes
