@@ -55,8 +55,8 @@ check: $(VENV)/dev  ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy --strict --config-file= --follow-imports=silent --cache-dir=.mypy_cache/users tests/typing
-	$(BIN)/pyright --pythonpath $(BIN)/python tests/typing
+	$(BIN)/mypy --strict --config-file= --follow-imports=silent --cache-dir=.mypy_cache/users tests/tools/typing
+	$(BIN)/pyright --pythonpath $(BIN)/python tests/tools/typing
 
 $(VENV)/fuzz: pyproject.toml $(VENV)/dev
 	$(UV) --editable '.[all]' --group dev --group fuzz
