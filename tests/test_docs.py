@@ -32,8 +32,7 @@ from tests.tools.comparison.clients import find_client
 from tests.tools.comparison.lines import LINES
 from tests.tools.comparison.playing import servers
 from tests.tools.comparison.worker import play
-from tests.tools.docs_blocks.page_process import matches
-from tests.tools.docs_blocks.pages import Block, all_pages, blocks_of, requirements
+from tests.tools.docs_blocks.pages import all_pages, blocks_of
 
 PACKAGES = ("aki_transport", "langchain_aki", "llama_index_aki", "llama_index.llms.aki")
 LINKING = [
@@ -281,44 +280,12 @@ def call(cls: Any, name: str) -> None:
     (model._request([], None, {name: "x"}) if cls is ChatAKI else model._chat_request([], {name: "x"}))
 
 
-PAGE = """
-```sh
-pip install '.[langchain]' pytest   # from a clone
-```
-<!-- not run: needs a key -->
-```python
-a()
-```
-
-```python title="test_x.py"
-b()
-```
-
-```python
-print("id 7")
-```
-
-```text
-id …
-```
-"""
-
-
-def test_blocks_of_a_page_and_their_expected_output():
-    assert [block for block in blocks_of(PAGE) if block.language == "python"] == [
-        Block("python", "a()\n", 7, skipped="needs a key"),
-        Block("python", "b()\n", 11, title="test_x.py"),
-        Block("python", 'print("id 7")\n', 15, output="id …\n"),
-    ]
-    assert list(requirements(PAGE, "x.whl")) == ["x.whl[langchain]", "pytest"]
-    assert matches("id …\n", "id 7\n\n")
-    assert not matches("id …", "no id 7")
-    assert not matches("id 7", "id 77")
-
-
 BROKEN = {
     "1 / 0": "ZeroDivisionError",
     "print(1)\n```\n\n```text\n2": "and it printed\n1",
+    "print(77)\n```\n\n```text\n7": "and it printed\n77",
+    "print('no id 7')\n```\n\n```text\nid …": "and it printed\nno id 7",
+    '"a file"\n```\n\n```python title="test_x.py"\ndef test_x():\n    assert False': "1 failed",
     "import sys; sys.exit(0)": "",
 }
 

@@ -76,7 +76,7 @@ def test_limits_that_the_listing_does_not_tell_are_looked_for_in_the_details() -
         assert (info.source, info.context_window, info.max_output) == ("service", 128000, 16384)
 
 
-def test_the_shortest_provider_has_all_it_needs() -> None:
+def test_the_shortest_provider_has_all_it_needs_and_the_protocol_follows_the_url() -> None:
     gateway = Provider(base_url="http://localhost:8000/v1")
     assert (gateway.name, gateway.routes) == (
         "localhost",
@@ -91,6 +91,8 @@ def test_the_shortest_provider_has_all_it_needs() -> None:
     ):
         model = cls(model="m", provider=Provider(base_url=url))
         assert (model.protocol, model._client.route.protocol) == (protocol, protocol)
+        at: dict[str, Any] = {"model": "m", "base_url": str(url), "api_key": KEY}
+        assert (cls(**at).protocol, cls(**at, protocol="openai").protocol) == (protocol, "openai")
 
 
 def test_a_provider_needs_one_way_of_saying_where_it_is() -> None:
@@ -98,14 +100,6 @@ def test_a_provider_needs_one_way_of_saying_where_it_is() -> None:
     for fields in ({}, {"name": "mine"}, {"base_url": "http://localhost:8000/v1", "routes": (route,)}):
         with pytest.raises(ours.ConfigurationError, match="either base_url= or routes="):
             Provider(**fields)
-
-
-def test_the_protocol_follows_the_url() -> None:
-    for cls in CLASSES:
-        for end, protocol in (("/v1", "openai"), ("/anthropic", "anthropic"), ("/api", "native")):
-            at: dict[str, Any] = {"model": "m", "base_url": f"http://localhost:8000{end}", "api_key": KEY}
-            assert cls(**at).protocol == protocol
-            assert cls(**at, protocol="openai").protocol == "openai"
 
 
 def test_a_service_without_a_listing_is_asked_for_it_once(caplog: pytest.LogCaptureFixture) -> None:

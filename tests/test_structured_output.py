@@ -3,8 +3,6 @@
 `test_objects.py` has what may stand around an object, `transport/test_structured.py` what is remembered of a refusal.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import json
@@ -165,12 +163,9 @@ def test_each_method_gives_each_kind_of_object(server: ScriptServer, method: Any
     assert set(methods_of(server)) == {ASKED_FOR[method]}
 
 
-def test_an_object_that_begins_with_an_unknown_field_is_shown_once_it_is_whole(server: ScriptServer):
+def test_arguments_with_an_unknown_field_are_shown_once_they_are_whole_and_those_in_a_list_found(server: ScriptServer):
     server.always = obedient('{"note": "hm", ' + TEXT[1:])
     assert asked(server, "stream", "function_calling", JSON_JOKE) == [{"note": "hm", **JOKE.model_dump()}]
-
-
-def test_an_object_in_a_list_that_is_given_as_arguments_is_found(server: ScriptServer):
     server.always = obedient(f"[{TEXT}]")
     assert asked(server, "invoke", "function_calling") == [JOKE]
 
@@ -300,12 +295,7 @@ def test_another_tools_arguments_are_never_taken_for_the_object(server: ScriptSe
 
 # LlamaIndex
 
-PREDICT = (
-    "structured_predict",
-    "astructured_predict",
-    "stream_structured_predict",
-    "astream_structured_predict",
-)
+PREDICT = tuple(f"{kind}structured_predict" for kind in ("", "a", "stream_", "astream_"))
 # The others are methods of `as_structured_llm`.
 ALL = (*PREDICT, "chat", "achat", "stream_chat", "astream_chat", "complete", "acomplete")
 STREAMED = [how for how in ALL if "stream" in how]
@@ -319,7 +309,7 @@ class Address(BaseModel):
 class Person(BaseModel):
     name: str
     addresses: list[Address] = Field(default_factory=list)
-    friend: Person | None = None
+    friend: "Person | None" = None
     mood: Literal["good", "bad"] = "good"
 
 
@@ -471,10 +461,9 @@ def test_a_program_gets_the_object_of_a_call_or_of_the_text(server: ScriptServer
 )
 def test_a_program_gets_no_other_object(server: ScriptServer, text: str, finish: str):
     server.always = answering(text, finish=finish)
-    with pytest.raises(ValueError, match="called no tool"):
-        program(server)()
-    with pytest.raises(ValueError, match="called no tool"):
-        asyncio.run(program(server).acall())
+    for ask in (program(server), lambda: asyncio.run(program(server).acall())):
+        with pytest.raises(ValueError, match="called no tool"):
+            ask()
 
 
 def test_selectors_and_programs_of_texts_get_theirs(server: ScriptServer):
