@@ -15,9 +15,9 @@ from langchain_aki import ChatAKI
 from tests.ecosystem.calls import WAYS, opentelemetry
 from tests.scenarios import chunk
 from tests.script_server import Answer, ScriptServer, json_answer, sse
-from tests.secrets import places
-from tests.secrets.evidence import KEY, in_text
-from tests.secrets.surface import MODELS, PATHS, at
+from tests.tools.secrets import places
+from tests.tools.secrets.evidence import KEY, in_text
+from tests.tools.secrets.surface import MODELS, PATHS, at
 from tests.transport.native_says import STARTED, working
 
 

@@ -7,9 +7,9 @@ from urllib.parse import quote
 import pytest
 
 from aki_transport import AKIError, errors
-from tests.secrets.evidence import KEY, gathering, in_text
-from tests.secrets.places import PLACES
-from tests.secrets.surface import use_all
+from tests.tools.secrets.evidence import KEY, gathering, in_text
+from tests.tools.secrets.places import PLACES
+from tests.tools.secrets.surface import use_all
 
 each_place = pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 

@@ -14,10 +14,10 @@ from langchain_aki import AKILLM, AKIImageGenerationTool, ChatAKI
 from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
 from tests.ecosystem.calls import WAYS
 from tests.script_server import ScriptServer, json_answer
-from tests.secrets.evidence import KEY, in_text
-from tests.secrets.places import in_python
-from tests.secrets.surface import MODELS, PATHS, at
 from tests.secrets.test_interrupted import OBSERVERS, raised_by
+from tests.tools.secrets.evidence import KEY, in_text
+from tests.tools.secrets.places import in_python
+from tests.tools.secrets.surface import MODELS, PATHS, at
 from tests.transport.raw_server import proxying, serving
 
 TOKEN = "tenant-t0ken-9f3c7e21"

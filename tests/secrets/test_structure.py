@@ -15,9 +15,9 @@ from langchain_aki import AKILLM, AKIImageEditTool, AKIImageGenerationTool, Chat
 from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
 from tests.pictures import a_png
 from tests.script_server import json_answer
-from tests.secrets.evidence import KEY
-from tests.secrets.surface import GOOD, MODELS, at
 from tests.subcases import subcases
+from tests.tools.secrets.evidence import KEY
+from tests.tools.secrets.surface import GOOD, MODELS, at
 from tests.transport.asking import MODEL, WAYS, request_for
 
 NASTY = (

@@ -26,9 +26,9 @@ from rich.traceback import Traceback
 from aki_transport import AKIError, APIStatusError
 from langchain_aki import ChatAKI
 from llama_index_aki import AKI
-from tests.secrets.evidence import Evidence, in_text
-from tests.secrets.surface import as_json
 from tests.tools.recording.files import names, read
+from tests.tools.secrets.evidence import Evidence, in_text
+from tests.tools.secrets.surface import as_json
 
 Texts = Iterator[tuple[str, str]]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from tests.secrets.evidence import gathering, in_text
-from tests.secrets.places import PLACES
-from tests.secrets.surface import use_all
+from tests.tools.secrets.evidence import gathering, in_text
+from tests.tools.secrets.places import PLACES
+from tests.tools.secrets.surface import use_all
 
 
 def main() -> int:

@@ -21,8 +21,8 @@ from llama_index_aki import AKI, AKICompletion, AKIImageToolSpec
 from tests.pictures import a_png
 from tests.scenarios import chunk, replied, reply
 from tests.script_server import Answer, ScriptServer, json_answer, sse, text_answer
-from tests.secrets.evidence import KEY, Evidence
 from tests.tools.recording import scrub
+from tests.tools.secrets.evidence import KEY, Evidence
 from tests.transport import anthropic_says, native_says
 from tests.transport.asking import MODEL, request_for
 
