@@ -166,6 +166,9 @@ def test_each_method_gives_each_kind_of_object(server: ScriptServer, method: Any
 def test_arguments_with_an_unknown_field_are_shown_once_they_are_whole_and_those_in_a_list_found(server: ScriptServer):
     server.always = obedient('{"note": "hm", ' + TEXT[1:])
     assert asked(server, "stream", "function_calling", JSON_JOKE) == [{"note": "hm", **JOKE.model_dump()}]
+    server.always = obedient(HALF)
+    with pytest.raises(OutputParserException, match="does not fit JsonJoke: punchline"):
+        asked(server, "invoke", "json_schema", JSON_JOKE)
     server.always = obedient(f"[{TEXT}]")
     assert asked(server, "invoke", "function_calling") == [JOKE]
 

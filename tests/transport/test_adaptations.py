@@ -322,3 +322,12 @@ def test_clients_of_one_service_share_what_was_refused_and_those_of_another_do_n
         for each, model in ((scripted, "m"), (scripted, "m"), (scripted, "another"), (other, "m")):
             client_of(each).chat(request_of(model=model))
         assert (sent(scripted), sent(other)) == ([8192, None, None, 8192, None], [8192, None])
+
+
+def test_a_prompt_that_leaves_no_room_is_not_asked_again(scripted):
+    scripted.always = refuse_if(
+        bool, refusal("max_tokens: maximum context length is 1024, of which 1024 prompt tokens")
+    )
+    with pytest.raises(ContextOverflowError):
+        client_of(scripted, "anthropic").chat(request_of())
+    assert sent(scripted) == [8192]

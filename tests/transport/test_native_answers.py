@@ -77,6 +77,7 @@ def test_text_is_given_out_once_two_looks_agree() -> None:
     looks = [working(text) for text in ("Hel", "Hello w", "Hello x!", "Hello", "Hello there")]
     deltas = decode(STARTED, *looks, done("Hello there!"))
     assert [delta.text for delta in deltas] == ["Hel", "lo ", "there!", ""]
+    assert deltas[0].raw == {"job_id": JOB, "job_state": "processing", "progress": 10.0}
 
 
 def test_what_was_given_out_twice_cannot_be_taken_back_but_where_nobody_reads_along() -> None:

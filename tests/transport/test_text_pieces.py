@@ -11,6 +11,7 @@ from aki_transport import InvalidResponseError
 from aki_transport.transport.decoder import Payload
 from aki_transport.wire import openai
 from aki_transport.wire._cumulative import CumulativeText
+from aki_transport.wire._harmony import HarmonySplitter
 from tests.transport.asking import request_for
 
 # Few letters, so that pieces often begin like those before.
@@ -45,6 +46,17 @@ def test_pieces_that_hold_all_so_far_are_read_once(given_pieces: list[str]) -> N
     assert read(so_far) == text
 
 
+def test_text_is_shown_as_soon_as_it_is_certain() -> None:
+    text = CumulativeText()
+    assert [text.feed(each) for each in ("Hello", "Hello wo", "Hello world", "Hello world.")] == [
+        "Hello",
+        "",
+        " world",
+        ".",
+    ]
+    assert HarmonySplitter().feed("<|channel|>final<|message|>a < b, c <|d") == ("a < b, c <|d", "")
+
+
 def test_text_that_is_taken_back_is_an_error() -> None:
     with pytest.raises(InvalidResponseError, match="then did not: 'ab'"):
         read(["ab", "abc", "abcd", "abcdefgh", "ab"])
@@ -66,3 +78,23 @@ def test_choices_that_were_asked_for_stay_apart_however_they_are_numbered() -> N
             reply = decoder.end().reply
             assert reply is not None
             assert [each.text for each in (reply, *reply.choices)] == ["Hello", "Bye", "Ciao"]
+
+
+def test_texts_of_several_choices_are_never_one() -> None:
+    call = {"id": "call_1", "function": {"name": "add", "arguments": "{}"}}
+    messages = ({"content": "Hello", "tool_calls": [call]}, {"content": "Bye"})
+    body = {"choices": [{"index": n, "message": message} for n, message in enumerate(messages)]}
+    decoder = openai.decoder(request_for(), {}, on_model=lambda _: None, stream=False)
+    decoder.feed(Payload("body", json.dumps(body)))
+    reply = decoder.end().reply
+    assert reply is not None
+    assert [each.text for each in (reply, *reply.choices)] == ["Hello", "Bye"]
+
+
+def test_a_refusal_may_come_in_parts() -> None:
+    message = {"content": None, "refusal": [{"type": "text", "text": "No"}, {"type": "text", "text": "."}]}
+    decoder = openai.decoder(request_for(), {}, on_model=lambda _: None, stream=False)
+    decoder.feed(Payload("body", json.dumps({"choices": [{"message": message}]})))
+    reply = decoder.end().reply
+    assert reply is not None
+    assert reply.refusal == "No."

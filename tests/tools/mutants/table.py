@@ -211,6 +211,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "EventDecoder.__init__: False → True": "a line feed at the start is an empty line, which ends no event there",
     },
     "aki_transport/prepare/adaptations.py": {
+        "Memory.change: 0.0 → 1.0": "any moment before now will do",
         "module: 3600.0 → 3601.0": "a second of an hour",
         **{
             f"module: {name!r} → '{name}X'{place}": "what a row is called is compared with itself alone"
@@ -230,6 +231,13 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "aki_transport/wire/_openai_decoder.py": {
         "OpenAIDecoder._read_choice: choice.keys() <= _CHOICE_FIELDS → choice.keys() < _CHOICE_FIELDS": "further fields"
         " are looked for where there are none",
+        "OpenAIDecoder._merged_others: 'logprobs' → 'logprobsX' (4)": "they are merged by themselves",
+    },
+    "aki_transport/wire/_tool_calls.py": {
+        "module: 256 → 257": "no name of a tool is so long",
+    },
+    "aki_transport/wire/_call_arguments.py": {
+        "ArgumentsReader._take: len(piece) <= _MAX_EMPTY → len(piece) < _MAX_EMPTY": "blanks come a piece later",
     },
     "aki_transport/wire/_chat_decoder.py": {
         "AnswerDecoder._end_text: 0 → 1": "without further fields the start is not read",
@@ -244,6 +252,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "NativeDecoder.__init__: '' → 'X'": "a text that begins with X gets this letter one state earlier",
         "NativeDecoder._new_text: len(certain) <= len(returned) → len(certain) < len(returned)": "of a text of the same"
         " length nothing is new; another one is refused one state earlier",
+    },
+    "langchain_aki/_structured.py": {
+        "_reasoning: 'reasoning_content' → 'reasoning_contentX'": "LangChain makes a block of it, which is read",
     },
     "langchain_aki/_convert_replies.py": {
         "module: '' → 'X'": "each copy of the template gets a content of its own",
