@@ -84,6 +84,7 @@ _BY_CODE = {code: cls for cls, codes in _CODES.items() for code in codes}
 # Codes and types that repeat the status where there is one, and stand for it in a stream: vLLM, Bedrock, Gemini,
 # DashScope.
 _IN_STREAMS: Mapping[str, type[APIStatusError]] = {
+    **_BY_CODE,
     **dict.fromkeys(("unauthorized", "unauthenticated"), AuthenticationError),
     **dict.fromkeys(("forbidden", "permission_denied", "access_denied_exception"), PermissionDeniedError),
     **dict.fromkeys(
@@ -207,7 +208,7 @@ def is_error(payload: Mapping[str, Any]) -> bool:
 
 
 def _is_known(code: Any) -> bool:
-    return isinstance(code, str) and (_plain(code) in _BY_CODE or _plain(code) in _IN_STREAMS)
+    return isinstance(code, str) and _plain(code) in _IN_STREAMS
 
 
 def tells_failure(payload: Mapping[str, Any]) -> bool:
@@ -303,7 +304,7 @@ def _request_id_in(body: Any) -> str | None:
 def _classify(
     status: int, message: str, code: str | None, error_type: str | None, *, refuses_model: bool
 ) -> type[APIStatusError]:
-    known = {**_BY_CODE, **_IN_STREAMS} if status == _OK else _BY_CODE
+    known = _IN_STREAMS if status == _OK else _BY_CODE
     names = [name for each in (code, error_type) if each is not None and (name := _plain(each)) in known]
     by_code = next((known[name] for name in names if name not in _GENERIC), None)
     if (by_code in (None, BadRequestError, ServerError)) and status in _OVERFLOW_STATUSES and _OVERFLOW.search(message):

@@ -87,7 +87,8 @@ class OpenAIDecoder(AnswerDecoder):
     def end(self) -> ChatDelta:
         """The last delta, with the choices that waited for another one."""
         waiting = [self._read_choice(choice, self._last, "message") for choice in self._choices.end()]
-        if self._last and self._stray is None and not (self._choice or self._empty_is_failure):
+        has_come = bool(self._last) or self.complete
+        if has_come and self._stray is not self._last and not (self._choice or self._empty_is_failure):
             raise InvalidResponseError(f"the stream has no choices: {str(self._last)[:MAX_SHOWN]}")
         waiting.append(self._held_text())
         last = super().end()
@@ -224,10 +225,8 @@ class OpenAIDecoder(AnswerDecoder):
                 if not self._think.is_past:
                     self._think.may_be_closed = self._think.may_be_closed or bool(reasoning)
                     text, thinking = self._split(content)
-                    if thinking and (
-                        not reasoning or thinking.strip() != reasoning.strip()
-                    ):  # some services write both
-                        reasoning = f"{reasoning}{thinking}"
+                    is_repeated = bool(reasoning) and thinking.strip() == reasoning.strip()  # some services write both
+                    reasoning = reasoning if is_repeated else f"{reasoning}{thinking}"
             else:
                 text, thinking, parts = self._read_parts(content)
                 reasoning = reasoning or thinking
@@ -264,8 +263,6 @@ class OpenAIDecoder(AnswerDecoder):
         return text, reasoning, tuple(parts)
 
     def _reply(self) -> ChatReply:
-        if not (self._choice or self._empty_is_failure):
-            raise InvalidResponseError(f"the stream has no choices: {str(self._last)[:MAX_SHOWN]}")
         self._usage = self._usage or _usage_in(self._choice_fields) or _usage_in(self._fields.get("x_groq")) or {}
         extra = merged_fields(self._message_pieces)
         blocks = from_blocks(extra.pop(FIELD, None))
