@@ -72,7 +72,7 @@ class _Call:
 
     def is_continued_by(self, arguments: str) -> bool:
         """Whether these can only be a further piece of this call's arguments."""
-        return self.arguments.is_open and arguments.lstrip()[:1] not in ("", "{")
+        return self.arguments.is_open and bool(arguments) and arguments.lstrip()[:1] != "{"
 
     def is_another(self, name: str, arguments: str, *, is_certain: bool) -> bool:
         """Whether a piece with this name begins another call; if index and ID are this call's, only a complete one."""
@@ -327,9 +327,11 @@ class ToolCallReader:
 
     def _call_without_index(self, labelled: _Call | None, index: int, name: str | None, arguments: str) -> _Call | None:
         """The call of a piece with an index that no call has yet, unless the piece begins one."""
-        if name is not None:
-            return None
         current = self._current
+        if name is not None:
+            if current is None or name != current.name or not current.is_continued_by(arguments):
+                return None
+            labelled = current
         if labelled is None and current is not None and self._is_continued(current, arguments):
             labelled = current  # a service that numbers pieces instead of calls
         if labelled is None and current is not None and current not in self._by_index.values():

@@ -53,6 +53,10 @@ ROWS = (
         [more('{"city":', 1, call_id="call_2")],
         [more(' "Paris"}', 2, call_id="call_3")],
     ),
+    # Not seen in public: the same, each with the ID and the name of the call.
+    one(
+        "index-of-pieces-with-the-name", *([weather(piece, n)] for n, piece in enumerate(('{"city"', ":", ' "Paris"}')))
+    ),
     # LiteLLM before OCI (BerriAI/litellm#28223): an ID for each piece; the index tells that it is one call.
     one(
         "id-new-and-name-in-each-piece",

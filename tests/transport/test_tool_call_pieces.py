@@ -233,3 +233,22 @@ def test_a_call_without_a_name_has_none():
 def test_an_index_of_thousands_of_digits_is_no_index():
     calls = read_pieces({"name": "add", "arguments": "{}"}, index="9" * 5000, id="a")
     assert calls == (ToolCall("a", "add", "{}"),)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(CALLS, st.sampled_from(["own", "new", "none"]), st.booleans(), st.data())
+def test_calls_whose_pieces_are_numbered_come_out(calls, ids: str, repeats_name: bool, data: st.DataObject) -> None:
+    reader, count = ToolCallReader(OFFERED), 0
+    for position, (name, arguments) in enumerate(calls):
+        # A piece that begins like an object may begin a call where each has an index and a name of its own.
+        text = json.dumps(arguments).replace("{", "").replace("}", "")
+        for number, piece in enumerate(_split(data.draw, "{" + text + "}")):
+            function = {"arguments": piece, **({"name": name} if number == 0 or repeats_name else {})}
+            label = {"own": f"call_{position}", "new": f"call_{count}", "none": None}[ids]
+            reader.feed([{"index": count, "id": label, "function": function}])
+            count += 1
+    reader.end()
+    assert [(call.name, json.loads(call.arguments)) for call in reader.calls()] == [
+        (name, json.loads("{" + json.dumps(arguments).replace("{", "").replace("}", "") + "}"))
+        for name, arguments in calls
+    ]

@@ -61,7 +61,7 @@ TESTS = {
             ("transport", f"{_T}/test_jobs.py", ("polling",)),
             ("transport", _BODIES, ("body", "sse")),
             ("wire", _OPENAI, ("_openai_decoder", "_chat_decoder", "_tool_calls", "openai")),
-            ("wire", f"{_OPENAI} {_T}/test_text_pieces.py", ("_call_arguments", "_choices", "_cumulative", "_harmony")),
+            ("wire", _OPENAI, ("_call_arguments", "_choices", "_cumulative", "_harmony")),
             ("wire", _ANTHROPIC, ("_anthropic_decoder", "anthropic")),
             ("wire", _NATIVE, ("_native_decoder", "native")),
             ("prepare", _PREPARE, ("adaptations", "chat", "history")),
