@@ -11,7 +11,7 @@ _EDGES = "tests/test_edges.py"
 _FRAMEWORKS = ("langchain_aki", "llama_index_aki")
 _CONVERTERS = ("_convert_messages", "_convert_replies", "_structured")
 _WIRE = f"tests/kept {_T}/test_oddities.py {_T}/test_decoding.py {_T}/test_endings.py {_T}/test_tool_call_pieces.py"
-_OPENAI = f"{_WIRE} {_T}/test_bodies.py {_T}/test_anthropic_answers.py"
+_OPENAI = f"{_WIRE} {_T}/test_bodies.py {_T}/test_anthropic_answers.py {_T}/test_text_pieces.py"
 _ANTHROPIC = (
     f"{_T}/test_anthropic_answers.py {_T}/test_anthropic_request.py {_T}/test_validate_request.py"
     " tests/kept/test_answers.py tests/requests"
