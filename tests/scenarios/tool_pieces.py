@@ -57,6 +57,8 @@ ROWS = (
     one(
         "index-of-pieces-with-the-name", *([weather(piece, n)] for n, piece in enumerate(('{"city"', ":", ' "Paris"}')))
     ),
+    # Not seen in public: only the repetition of a call has an index.
+    one("index-of-the-repetition", [weather(PARIS)], [more(PARIS, 0)]),
     # LiteLLM before OCI (BerriAI/litellm#28223): an ID for each piece; the index tells that it is one call.
     one(
         "id-new-and-name-in-each-piece",

@@ -106,6 +106,7 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], bool, list[Refusal]]] =
         refusal("property 'reasoning_content' is unsupported", param="messages.1"),
         refusal("Unknown field reasoning_content"),
         refusal("No.", param="messages.1.reasoning_details"),
+        refusal("No.", param="messages.1.content.0.signature"),
     ]),
     "nine characters": (CALLING, has_other_ids, True, [
         refusal("Tool call id was c1 but must be a-z, A-Z, 0-9, with a length of 9."),
