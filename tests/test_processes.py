@@ -19,10 +19,10 @@ from tests.script_server import Answer, Request, ScriptServer
 FRAMEWORKS = {
     "langchain": """
 from langchain_aki import ChatAKI as Model
-def said(words):
-    return model.invoke(words).text
-async def asaid(words):
-    return (await model.ainvoke(words)).text
+def said(words, by=None):
+    return (by or model).invoke(words).text
+async def asaid(words, by=None):
+    return (await (by or model).ainvoke(words)).text
 def stream(words):
     return model.stream(words)
 async def astream(words):
@@ -31,10 +31,10 @@ async def astream(words):
     "llama_index": """
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index_aki import AKI as Model
-def said(words):
-    return model.chat([ChatMessage(words)]).message.content
-async def asaid(words):
-    return (await model.achat([ChatMessage(words)])).message.content
+def said(words, by=None):
+    return (by or model).chat([ChatMessage(words)]).message.content
+async def asaid(words, by=None):
+    return (await (by or model).achat([ChatMessage(words)])).message.content
 def stream(words):
     return model.stream_chat([ChatMessage(words)])
 async def astream(words):
@@ -93,7 +93,7 @@ for number in range(3):
     del model
     gc.collect()
 model = made()
-for ask in (lambda: said("wait"), lambda: asyncio.run(asaid("wait"))):
+for ask in (lambda by=model: said("wait", by), lambda by=model: asyncio.run(asaid("wait", by))):
     threading.Thread(target=ask, daemon=True).start()
 """
         + LEFT
