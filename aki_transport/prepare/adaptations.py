@@ -208,10 +208,16 @@ TABLE = (
         change=_automatic_choice,
         warning="it takes no forced tool call (tool_choice); it was asked again with tool_choice='auto'.",
     ),
+    Adaptation(  # signed by another model, or for another history
+        name="this reasoning",
+        is_remembered=False,
+        fields=("signature",),
+        message=r"signature.{0,40}thinking|thinking.{0,60}signature|thinking. blocks?",
+        change=_change_messages(history.without_reasoning),
+    ),
     Adaptation(
         name="reasoning",
-        fields=("reasoning_content", "reasoning", "thinking", "reasoning_details", "signature"),
-        message=r"signature.{0,40}thinking|thinking.{0,60}signature|thinking. blocks?",
+        fields=("reasoning_content", "reasoning", "thinking", "reasoning_details"),
         change=_change_messages(history.without_reasoning),
     ),
     Adaptation(

@@ -206,6 +206,7 @@ def refused(answer, kind="invalid_request_error"):
         ({"messages": [user(text(" \n"))]}, "contain non-whitespace text"),
         ({"messages": [user({"type": "image_url", "image_url": {}})]}, "Input tag 'image_url' found"),
         ({"messages": [user(), assistant({"type": "thinking", "thinking": "x", "signature": "y"})]}, "`signature`"),
+        ({"messages": [user(), assistant({"type": "thinking", "thinking": "x"})]}, "Invalid `signature`"),
         ({"messages": [user(), assistant(CALL)]}, "need their `tool_result` blocks"),
         ({"messages": [user(), assistant(CALL), user(text())]}, "need their `tool_result` blocks"),
         ({"messages": [user(RESULT)]}, "those of {'toolu_1'}"),

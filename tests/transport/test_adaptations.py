@@ -106,7 +106,12 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], bool, list[Refusal]]] =
         refusal("property 'reasoning_content' is unsupported", param="messages.1"),
         refusal("Unknown field reasoning_content"),
         refusal("No.", param="messages.1.reasoning_details"),
+    ]),
+    # Source: https://github.com/anthropics/anthropic-sdk-python/issues/1598, it concerns the blocks of one history
+    "signed reasoning": (CALLING, lambda body: any("reasoning_content" in each for each in body["messages"]), False, [
+        refusal("messages.1.content.0: Invalid `signature` in `thinking` block"),
         refusal("No.", param="messages.1.content.0.signature"),
+        refusal("`thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified."),
     ]),
     "nine characters": (CALLING, has_other_ids, True, [
         refusal("Tool call id was c1 but must be a-z, A-Z, 0-9, with a length of 9."),

@@ -206,7 +206,7 @@ def _converted(role: Literal["user", "assistant"], content: Any) -> Iterator[Tur
                 yield Turn("tool", text, inside.images, call_id=block["tool_use_id"])
             case "tool_use":
                 calls.append(Call(block["id"], block["name"], json.dumps(block["input"], ensure_ascii=False)))
-            case "thinking" if block["signature"] != _signature(block["thinking"]):
+            case "thinking" if block.get("signature") != _signature(block["thinking"]):
                 raise Refusal("messages: Invalid `signature` in `thinking` block")
     if texts or images or calls or role == "assistant":
         yield Turn(role, "\n".join(texts), tuple(images), tuple(calls))
