@@ -208,6 +208,11 @@ TABLE = (
         change=_automatic_choice,
         warning="it takes no forced tool call (tool_choice); it was asked again with tool_choice='auto'.",
     ),
+    Adaptation(
+        name="all reasoning",
+        message=r"must be passed back|reasoning.{0,20}missing|missing.{0,4}reasoning",
+        change=history.with_all_reasoning,
+    ),
     Adaptation(  # signed by another model, or for another history
         name="this reasoning",
         is_remembered=False,

@@ -57,6 +57,19 @@ def without_reasoning(message: Message) -> Message:
     return replace(message, reasoning="", reasoning_blocks=(), reasoning_field=None, extra=extra)
 
 
+def with_all_reasoning(request: ChatRequest) -> ChatRequest:
+    """The request with reasoning in each answer: some models refuse those that have none, or an empty one."""
+    if request.send_reasoning == "never":
+        return request
+    messages = (
+        replace(each, reasoning=each.reasoning or " ")
+        if each.role == "assistant" and not each.reasoning_blocks
+        else each
+        for each in request.messages
+    )
+    return replace(request, send_reasoning="always", messages=tuple(messages))
+
+
 def has_attachments_in_results(messages: tuple[Message, ...]) -> bool:
     """Whether a tool returned something other than text."""
     return any(not isinstance(part, Text) for message in messages if message.role == "tool" for part in message.parts)

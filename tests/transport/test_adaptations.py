@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -189,6 +190,51 @@ def test_a_stream_goes_without_counts_where_they_are_refused(stream_way, scripte
         for _ in range(2):
             stream_way.ask(client_of(scripted), request_of())
         assert ["stream_options" in request.json for request in scripted.requests] == [True, False, False]
+
+
+# Sources: https://github.com/langchain-ai/langchain/issues/37713, https://github.com/langchain-ai/langchain/issues/34166,
+# https://github.com/theopenco/llmgateway/pull/2093 (an empty text is refused too, a blank is not)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The `reasoning_content` in the thinking mode must be passed back to the API.",
+        "Missing `reasoning_content` field in the assistant message at message index 1",
+        "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1",
+    ],
+)
+@in_every_way
+def test_reasoning_of_earlier_turns_is_sent_where_it_is_asked_for(way, words, scripted):
+    def thoughts(body: dict[str, Any]) -> list[str | None]:
+        return [each.get("reasoning_content") for each in body["messages"] if each["role"] == "assistant"]
+
+    scripted.always = refuse_if(lambda body: not all(thoughts(body)), refusal(words))
+    messages = (*CALLING.messages, Message(role="assistant", content="found", provider="another", reasoning="no"), *HI)
+    for choice, expected in (("tool_turns", [[None, None], ["hm", " "], ["hm", " "]]), ("always", [["hm", " "]])):
+        scripted.requests.clear()
+        for _ in range(len(expected) // 2 + 1):
+            way.ask(client_of(scripted), request_of(messages, tools=(TOOL,), send_reasoning=choice))
+        assert [thoughts(request.json) for request in scripted.requests] == expected
+    adaptations.forget_refusals()
+    with pytest.raises(AKIError):
+        way.ask(client_of(scripted), request_of(messages, tools=(TOOL,), send_reasoning="never"))
+    assert "hm" not in str([request.json for request in scripted.requests[1:]])
+
+
+# Source: https://github.com/decolua/9router/issues/2397
+@in_every_way
+def test_thoughts_of_earlier_turns_are_sent_where_anthropics_protocol_asks_for_them(way, scripted):
+    def thoughts(body: dict[str, Any]) -> list[str | None]:
+        return [each["content"][0].get("thinking") for each in body["messages"] if each["role"] == "assistant"]
+
+    words = "The `content[].thinking` in the thinking mode must be passed back to the API."
+    scripted.always = refuse_if(lambda body: not all(thoughts(body)), refusal(words))
+    said_before = [
+        replace(each, provider="mine") for each in (CALLING.messages[1], Message(role="assistant", content="a"))
+    ]
+    messages = (*HI, said_before[0], CALLING.messages[2], said_before[1], *HI)
+    for _ in range(2):
+        way.ask(client_of(scripted, "anthropic"), request_of(messages, tools=(TOOL,)))
+    assert [thoughts(request.json) for request in scripted.requests] == [[None, None], ["hm", " "], ["hm", " "]]
 
 
 def test_no_word_is_lost_where_roles_are_put_in_another_order():
