@@ -64,7 +64,8 @@ def unwrapped_schema(schema: Any, parameters: Mapping[str, Any]) -> Mapping[str,
         form = as_response_format(schema, None)
         root = form.schema if isinstance(form, JsonSchema) else schema
     else:
-        root = schema.model_json_schema() if hasattr(schema, "model_json_schema") else parameters
+        has_schema = isinstance(schema, type) and hasattr(schema, "model_json_schema")
+        root = schema.model_json_schema() if has_schema else parameters
     return parameters if object_schema(root) is root else root
 
 
@@ -91,8 +92,8 @@ def _as_openai_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
         converted = convert_to_openai_tool(tool)
     except RecursionError:
         problem = "it contains itself; use a pydantic class"
-    except (ValueError, TypeError, AttributeError) as error:
-        problem = str(error)
+    except (ValueError, TypeError, AttributeError, RuntimeError) as error:
+        problem = str(error).rstrip(".")
     else:
         problem = ""
     if problem:

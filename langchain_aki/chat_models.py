@@ -167,9 +167,8 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
                     if parser.json_schema is function["parameters"]
                     else {"type": "function", "function": function}
                 )
-                bound = self.bind_tools(
-                    [tool, *tools], tool_choice=function["name"], strict=strict, parallel_tool_calls=False, **kwargs
-                )
+                arguments = {"tool_choice": function["name"], "parallel_tool_calls": False, **kwargs}
+                bound = self.bind_tools([tool, *tools], strict=strict, **arguments)
             else:
                 optional = {"description": function.get("description") or None, "strict": strict}
                 json_schema = {"name": function["name"], "schema": function["parameters"]}
@@ -336,7 +335,7 @@ def _as_json_schema(schema: dict[str, Any] | type | None) -> Any:
         return None if schema is None else convert_to_json_schema(schema)
     except ValueError:
         return schema  # as LangChain does with a schema that it cannot convert
-    except (TypeError, AttributeError, RecursionError):
+    except (TypeError, AttributeError, RuntimeError):  # the last is of a class that contains itself, or a function
         return None  # LangChain's conversion, which fails with it, would end the call for the trace's sake
 
 

@@ -173,13 +173,15 @@ def test_arguments_with_an_unknown_field_are_shown_once_they_are_whole_and_those
     assert asked(server, "invoke", "function_calling") == [JOKE]
 
 
-def test_strict_is_sent_where_given(server: ScriptServer):
+def test_strict_and_other_arguments_of_tools_are_sent_where_given(server: ScriptServer):
     server.always = obedient(TEXT)
     for strict in (True, False):
         asked(server, "invoke", "function_calling", strict=strict)
         assert sent(server)["tools"][0]["function"]["strict"] is strict
         asked(server, "invoke", "json_schema", strict=strict)
         assert sent(server)["response_format"]["json_schema"]["strict"] is strict
+    asked(server, "invoke", "function_calling", tool_choice="auto", parallel_tool_calls=True)
+    assert (sent(server)["tool_choice"], sent(server)["parallel_tool_calls"]) == ("auto", True)
 
 
 def test_json_mode_alone_needs_no_schema_and_no_other_method_is_taken(server: ScriptServer):

@@ -245,6 +245,13 @@ TABLE = (
         ),
     ),
     Adaptation(
+        name="results without calls",
+        is_remembered=False,
+        message=r"tool.{0,30}must be a response to|unexpected .?tool_use_id|tool_call_id\W+(is )?not found"
+        r"|role\W+tool\W.{0,20}after.{0,20}role",
+        change=lambda request: replace(request, messages=history.without_lone_results(request.messages)),
+    ),
+    Adaptation(
         name="system first",
         is_remembered=False,
         message=r"system.{0,60}(first|begin|start|once|only|must|one|single|multiple)"

@@ -148,6 +148,23 @@ def with_paired_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     return tuple(message for group in groups for message in group)
 
 
+def without_lone_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages with results whose call is gone, as a history was cut between them, in words of the user."""
+    calls = {call.id for message in messages for call in message.tool_calls}
+    return tuple(
+        replace(
+            message,
+            role="user",
+            tool_call_id=None,
+            is_error=False,
+            content=(Text("The result of an earlier tool call:"), *message.parts),
+        )
+        if message.role == "tool" and message.tool_call_id not in calls
+        else message
+        for message in messages
+    )
+
+
 def _no_result(call: ToolCall) -> Message:
     log.debug("the call of %s has no result: one that says so is sent", call.name)
     return Message(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Generic, Literal, TypeVar
@@ -11,7 +12,7 @@ import pytest
 from langchain_core.tools import StructuredTool, tool
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.tools import FunctionTool
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, create_model
 
 from aki_transport import AKIError, ConfigurationError, Timeout
 from langchain_aki import ChatAKI
@@ -269,9 +270,12 @@ def test_tools_are_taken_in_a_call_as_they_are_bound(server) -> None:
     aki(server).chat_with_tools([grower, declared], "hi")
     for request in server.requests:
         assert [each["function"]["name"] for each in request.json["tools"]] == ["grow", "f"]
-    for wrong in ("f", 5, list[int]):
-        with pytest.raises(ConfigurationError, match="cannot be converted"):
-            chat_aki(server).bind_tools([wrong])
+    for wrong in ("f", 5, list[int], create_model("Sorted", by=(Callable[[int], int], ...))):
+        for take in (lambda each: chat_aki(server).bind_tools([each]), chat_aki(server).with_structured_output):
+            with pytest.raises(ConfigurationError, match="cannot be converted"):
+                take(wrong)
+    bound = chat_aki(server).with_structured_output(tool(grow)).first
+    assert bound.kwargs["response_format"]["json_schema"]["name"] == "grow"
 
 
 class Node(BaseModel):

@@ -86,6 +86,7 @@ def turn(part: Any) -> tuple[Message, ...]:
 
 CALLING = request_of(turn(Text("found")), tools=(TOOL,))
 PICTURES = turn(Image(url="data:image/png;base64,iVBORw0KGgo="))
+CUT = (Message(role="tool", content="found", tool_call_id="c1", is_error=True), *HI)
 NAMED = (Message(role="user", content="hi", name="ann"),)
 MIXED = tuple(Message(role=role, content=f"text {at}") for at, role in enumerate(("user", "system", "user", "user")))
 
@@ -124,6 +125,13 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], bool, list[Refusal]]] =
             (400, {"object": "error", "message": "Conversation: user message after a tool message", "code": 400}),
         ],
     ),
+    # Sources: https://github.com/langchain-ai/langchain/issues/33245, https://github.com/run-llama/llama_index/issues/10493
+    "results without calls": (request_of(CUT), lambda body: "tool" in roles(body), False, [
+        refusal("messages with role 'tool' must be a response to a preceeding message with 'tool_calls'."),
+        refusal("messages.0.content.0: unexpected `tool_use_id` found in `tool_result` blocks: c1. Each has one."),
+        refusal("Invalid request: tool_call_id  is not found"),
+        refusal("Unexpected role 'tool' after role 'system'"),
+    ]),
     "one call at a time": (
         request_of(tools=(TOOL,), parallel_tool_calls=False), lambda body: "parallel_tool_calls" in body, True,
         [refusal("Unknown parameter: 'parallel_tool_calls'", param="parallel_tool_calls")],
@@ -247,6 +255,14 @@ def test_no_word_is_lost_where_roles_are_put_in_another_order():
         (lambda each: history.merged(history.with_system_first(each)), [first[0], ("user", "a\n\nc")]),
     ):
         assert [(message.role, message.content) for message in change(messages)] == expected
+
+
+def test_a_result_without_its_call_is_said_by_the_user_and_others_stay():
+    call, result = turn(Text("found"))[1:]
+    lone = Message(role="tool", content="lost", tool_call_id="c0", is_error=True)
+    said, *others = history.without_lone_results((lone, *HI, call, result))
+    assert (said.role, [part.text for part in said.parts][-1], said.tool_call_id) == ("user", "lost", None)
+    assert others == [*HI, call, result]
 
 
 def test_a_second_result_has_the_new_id_of_its_call_too():
