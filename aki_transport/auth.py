@@ -58,6 +58,7 @@ def checked_base_url(url: str, *, title: str, allow_insecure: bool) -> str:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
+        (host or "").encode("idna")  # which fails for labels that no name may have, as every look-up would
     except ValueError:
         parts, host = urlsplit(""), None
     if parts.scheme not in ("https", "http") or not host or not _PRINTABLE.fullmatch(url):

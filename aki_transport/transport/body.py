@@ -126,6 +126,7 @@ class _Unpacker:
         # Nothing else was asked for; if it is not text, reading it says so. httpx unpacks what it has read itself.
         self._is_packed = encoding in _PACKED and not response.is_stream_consumed
         self._zlib: Any = zlib.decompressobj(wbits=_ANY_HEADER) if self._is_packed else None
+        self._is_behind = False
         self._most = self._room = MAX_BODY if response.is_success else MAX_ERROR_BODY
 
     def feed(self, chunk: bytes) -> Iterable[bytes]:
@@ -147,9 +148,12 @@ class _Unpacker:
         """The next piece, and what is left to unpack."""
         if self._zlib.eof:
             self._zlib = zlib.decompressobj(wbits=_ANY_HEADER)  # some services pack each event by itself
+            self._is_behind = True
         try:
             piece = self._zlib.decompress(packed, _UNPACKED)
         except zlib.error as error:
+            if self._is_behind:  # padding behind the answer, which gzip's own reader skips too
+                return b"", b""
             raise InvalidResponseError(f"the answer's compression is broken: {error}") from None
         return piece, self._zlib.unconsumed_tail or self._zlib.unused_data
 

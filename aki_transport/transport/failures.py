@@ -21,7 +21,14 @@ from aki_transport.transport.proxies import proxy_secrets
 from aki_transport.transport.user_clients import class_of_library
 
 _NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"})
-_NAMES = _NEVER_SENT | {"InvalidURL", "DecodingError", "TimeoutException", "TransportError", "StreamError"}
+_NAMES = _NEVER_SENT | {
+    "InvalidURL",
+    "DecodingError",
+    "TimeoutException",
+    "HTTPStatusError",
+    "RequestError",
+    "StreamError",
+}
 
 
 def library_error(error: BaseException) -> str | None:

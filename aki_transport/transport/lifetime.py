@@ -24,6 +24,8 @@ from aki_transport.transport.proxies import Proxies
 
 HttpEngine: TypeAlias = Literal["httpx", "aiohttp"]
 
+_MAX_HEADER = 100 * 2**10  # bytes, as httpcore takes; aiohttp alone takes 8190
+
 
 @cache
 def _ssl_context() -> ssl.SSLContext:
@@ -90,13 +92,18 @@ def _aiohttp_transport() -> httpx.AsyncBaseTransport:
             "http_engine='aiohttp' needs the package httpx-aiohttp: pip install 'aki-integrations[aiohttp]'"
         ) from None
     connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEPALIVE, ssl=_ssl_context())
-    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+    session = aiohttp.ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, max_field_size=_MAX_HEADER
+    )
     proxies = Proxies()
 
     class Transport(AiohttpTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             self.proxy = proxies.proxy_for(request.url)  # read before it waits for anything
-            response: httpx.Response = await super().handle_async_request(request)
+            try:
+                response: httpx.Response = await super().handle_async_request(request)
+            except aiohttp.ClientError as error:  # that of a broken answer, which holds the request's headers
+                raise httpx.RemoteProtocolError(str(error)) from None
             return response
 
     return Transport(client=session, verify=_ssl_context())

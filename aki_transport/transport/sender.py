@@ -28,7 +28,7 @@ from aki_transport.transport.attempts import Attempts
 from aki_transport.transport.body import apayloads, aread_body, payloads, read_body
 from aki_transport.transport.call import Call, Headers, Read, Start, T, Timeout
 from aki_transport.transport.decoder import Payload
-from aki_transport.transport.failures import forget_frames, is_failed_call
+from aki_transport.transport.failures import forget_frames, is_failed_call, library_error
 from aki_transport.transport.lifetime import HttpEngine, arelease, loop_client, release, running_loop, thread_client
 from aki_transport.transport.polling import afollow_job, follow_job
 from aki_transport.transport.proxies import proxy_secrets
@@ -125,7 +125,7 @@ class Transport:
                 forget_frames(error)
                 if not is_failed_call(error):
                     raise
-                attempts.failure = error
+                attempts.failure = _raised_by_hook(call, error) or error
             if attempts.has_ended:
                 return
             time.sleep(attempts.next_pause())
@@ -170,7 +170,7 @@ class Transport:
                 forget_frames(error)
                 if not is_failed_call(error):
                     raise
-                attempts.failure = error
+                attempts.failure = _raised_by_hook(call, error) or error
             if attempts.has_ended:
                 return
             await asyncio.sleep(attempts.next_pause())
@@ -332,6 +332,14 @@ def _refusal(call: Call, response: httpx.Response, body: bytes) -> AKIError:
     wait = retry_after_seconds(response.headers, time.time())
     error = error_from_response(response.status_code, response.headers, body, retry_after=wait)
     return error if call.read_error is None else call.read_error(error)
+
+
+def _raised_by_hook(call: Call, error: BaseException) -> AKIError | None:
+    """The error of a bad status, if a hook of the user's client asked for that before we could."""
+    response = getattr(error, "response", None) if library_error(error) == "HTTPStatusError" else None
+    if response is None:
+        return None
+    return _refusal(call, response, response.content if response.is_stream_consumed else b"")
 
 
 def _check_open(client: Any) -> Any:

@@ -9,15 +9,18 @@ import pytest
 
 from aki_transport import AKIError, APIConnectionError, APITimeoutError, StreamInterruptedError, Timeout
 from tests.ecosystem.calls import ANSWER, LISTING, answer, events, in_every_way, mocked
+from tests.scenarios.refusals import envelope
 from tests.script_server import Answer, sse, text_answer
 
 pytestmark = pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
 TLS = httpx.create_ssl_context()  # making one takes longer than a test
 
 
-def ask(way, library, transport=None, **options):
+def ask(way, library, transport=None, on_response=(), **options):
     """Call through a client of that library, which is open as long as the call."""
-    client = getattr(library, "AsyncClient" if way.is_async else "Client")(transport=transport, verify=TLS)
+    hooks = {"response": list(on_response)}
+    kind = getattr(library, "AsyncClient" if way.is_async else "Client")
+    client = kind(transport=transport, verify=TLS, event_hooks=hooks)
     if not way.is_async:
         with client:
             return way.call(way.make(http_client=client, **options))
@@ -37,6 +40,34 @@ def test_a_call_is_answered_after_our_repetition(way, library, server):
     assert ask(way, library, base_url=server.openai_url).text == ANSWER
     assert (len(server.requests), len(server.listings)) == (2, 1)
     assert server.requests[0].headers["authorization"] == "Bearer sk-test"
+
+
+@in_every_way
+def test_a_hook_that_raises_for_a_status_changes_nothing(way, library, server):
+    """httpx's own way to have a bad status raised: https://github.com/encode/httpx/issues/752."""
+
+    async def araise(response):
+        await response.aread()
+        response.raise_for_status()
+
+    def read_and_raise(response):
+        response.read()
+        response.raise_for_status()
+
+    hook = araise if way.is_async else read_and_raise
+    server.say(text_answer("try again", 503, end="keep-alive"), answer(ANSWER, stream=way.stream))
+    assert ask(way, library, on_response=[hook], base_url=server.openai_url).text == ANSWER
+    error = failure(library, way, server, envelope(401, "No such key"), on_response=[hook])
+    assert (error.status_code, "No such key" in str(error)) == (401, True)
+
+
+@in_every_way
+def test_any_failure_of_a_request_is_one_of_a_connection(way, library):
+    def fail(request):
+        raise library.RequestError("out of order", request=request)
+
+    with pytest.raises(APIConnectionError, match="out of order"):
+        ask(way, library, library.MockTransport(fail), model_listing=False, max_retries=0)
 
 
 def failure(library, way, server, answer, **options):

@@ -37,6 +37,11 @@ SECRET = "hunter2-the-passw0rd"
         *("https://aki.io/v1/chat/completions", "https://aki.io/anthropic/v1/messages", "https://aki.io/v1#x"),
         *("https://aki.io/v1#", "https://aki.io/\r\nx: y", "https://aki.io /v1", " https://aki.io/v1"),
         *("https://aki.io:port/v1", "https://aki.io:99999/v1", "https://[::1/v1", "https://gr\u00fc\u00dfe.de/v1"),
+        *(
+            "https://.example.com/v1",
+            "https://a..example.com/v1",
+            f"https://{'a' * 64}.example.com/v1",
+        ),  # psf/requests#5367
         *(f"https://me:{SECRET}@aki.io/v1", f"https://{SECRET}@aki.io/v1", f"http://me:{SECRET}@127.0.0.1/v1"),
         *(f"https://me:{SECRET}@aki.io:port/v1", f"https://me:{SECRET}@aki.io:99999/v1"),
         *(f"https://me:{SECRET}@[::1/v1", f"ftp://me:{SECRET}@aki.io/v1"),

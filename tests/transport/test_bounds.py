@@ -73,6 +73,18 @@ def test_an_encoding_that_was_not_asked_for_is_no_answer(way, encoding, server):
         assert encoding not in ("x-own", "gzip, gzip")
 
 
+@pytest.mark.parametrize("behind", [bytes(8), b"\n", b"behind it"])
+@in_every_way
+def test_what_stands_behind_a_packed_answer_is_none_of_it(way, behind, server):
+    """Servers add a tail, which other clients ignore: https://github.com/urllib3/urllib3/issues/75."""
+    answer = streamed("Hel", "lo") if way.streamed else replied()
+    packed = gzip.compress(b"".join(answer.chunks))
+    headers = {**answer.headers, "content-encoding": "gzip"}
+    for chunks in ((packed + behind,), (packed, *(bytes([byte]) for byte in behind))):
+        server.say(replace(answer, headers=headers, chunks=chunks, chunked=True))
+        assert way.ask(client_for(server)).text == "Hello"
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", " GZIP", "deflate", ""])
 def test_a_body_is_one_payload_and_the_bounds_are_the_documented_ones(encoding):
     plain = b'{"a": 1}'

@@ -45,6 +45,25 @@ def test_no_cookie_is_kept(way, engine, server):
     assert [request.headers.get("cookie") for request in server.requests] == [None, None]
 
 
+@pytest.mark.usefixtures("clock")
+@in_every_async_way
+def test_what_aiohttp_raises_of_a_broken_answer_is_our_error_and_holds_no_header(way):
+    with serving(answering(b"HTP/9 what\r\n\r\n", then=b"HTTP/1.1 abc OK\r\n\r\n")) as place:
+        url = place.url.removesuffix("/chat")
+        with pytest.raises(errors.APIConnectionError, match="lost before any answer") as caught:
+            way.ask(Client(base_url=url, api_key=KEY, http_engine="aiohttp", model_listing=False))
+        assert place.made == 3
+    check_frames(caught.value)
+
+
+@in_every_async_way
+def test_a_header_that_httpx_takes_is_taken_by_aiohttp(way, server):
+    """https://github.com/bentoml/BentoML/issues/4346 has what aiohttp says of one with more than 8190 bytes."""
+    long = {"x-long": "x" * 60_000}
+    server.always = lambda request: replace(good(request), headers={**good(request).headers, **long})
+    assert way.ask(client_for(server, http_engine="aiohttp")).text == "Hello"
+
+
 @pytest.mark.parametrize("behind", ["same write", "later", "open chunk", "more events"])
 @in_every_stream
 def test_bytes_behind_a_stream_s_end_are_not_the_next_answer(stream_way, behind):
