@@ -15,7 +15,7 @@ from aki_transport.json_text import BracketScanner
 from aki_transport.message_fields import message_fields, reply_metadata
 from aki_transport.messages import ChatDelta, ChatReply, Part, RawBlock, Text, ToolCallDelta, Usage, ordered_parts
 from aki_transport.tool_arguments import read_calls
-from langchain_aki._blocks import message_metadata, standard_annotation, standard_blocks
+from langchain_aki._answer_blocks import message_metadata, standard_annotation, standard_blocks
 
 # Both set the fields that `DeltaConverter` changes, because a copy has the same `model_fields_set` as its template.
 _MESSAGE_TEMPLATE = AIMessageChunk(

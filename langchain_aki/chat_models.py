@@ -23,7 +23,7 @@ from aki_transport.client import Client
 from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, ResponseFormat, ToolNamed
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.settings import CHAT_FIELDS, ModelSettings
-from langchain_aki import _blocks
+from langchain_aki import _answer_blocks
 from langchain_aki._base import LangChainModel
 from langchain_aki._convert_messages import convert_messages
 from langchain_aki._convert_replies import DeltaConverter, create_chat_result
@@ -61,7 +61,7 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
 
     @model_validator(mode="after")
     def _register_blocks(self) -> Self:
-        _blocks.register(self._provider.name)
+        _answer_blocks.register(self._provider.name)
         return self
 
     def bind_tools(

@@ -42,7 +42,7 @@ from aki_transport.messages import (
 )
 from aki_transport.reasoning import from_blocks
 from aki_transport.tool_arguments import arguments_text
-from llama_index_aki._kept_blocks import read_content_parts
+from llama_index_aki._answer_blocks import read_content_parts
 
 log = logging.getLogger("aki_transport")
 

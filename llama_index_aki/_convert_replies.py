@@ -23,7 +23,7 @@ from aki_transport.message_fields import CONTENT_PARTS, message_fields, reply_me
 from aki_transport.messages import ChatDelta, ChatReply, ToolCall, ToolCallDelta
 from aki_transport.reasoning import FIELD, to_blocks
 from aki_transport.tool_arguments import read_calls
-from llama_index_aki._kept_blocks import content_parts, kept_blocks
+from llama_index_aki._answer_blocks import content_parts, kept_blocks
 
 # It sets the fields that `add` changes, because a copy has the same `model_fields_set` as its template.
 _TEMPLATE = ChatMessage(role=MessageRole.ASSISTANT, blocks=[], additional_kwargs={})

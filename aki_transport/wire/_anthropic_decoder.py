@@ -31,8 +31,8 @@ from aki_transport.wire._chat_decoder import (
     text_or_none,
     unwrapped,
 )
-from aki_transport.wire._pieces import merged_fields
 from aki_transport.wire._tool_calls import offered_name, unique_id
+from aki_transport.wire._unknown_fields import merged_fields
 
 # Fields that are read here; all others are kept as they are.
 _ANSWER_FIELDS = frozenset(

@@ -22,8 +22,8 @@ from aki_transport.wire._chat_decoder import (
 )
 from aki_transport.wire._choices import ChoiceReader
 from aki_transport.wire._cumulative import CumulativeText
-from aki_transport.wire._pieces import merged_fields
 from aki_transport.wire._tool_calls import ToolCallReader
+from aki_transport.wire._unknown_fields import merged_fields
 
 # Fields that are read here; all others are kept as they are.
 _ANSWER_FIELDS = frozenset({"id", "object", "model", "choices", "usage", "system_fingerprint"})
