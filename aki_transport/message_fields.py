@@ -1,4 +1,7 @@
-"""Fields of an answer besides its content: their names in the frameworks' messages, and how to read them from there."""
+"""Metadata of an answer: the fields besides its content, their names in both frameworks' messages, and the way back.
+
+A new field of an answer that is to have a name of ours gets it in `reply_metadata`; without one it is there as it came.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error that a timeout, a lost connection or a cut stream becomes (`StreamInterruptedError`, with the text so far).
+"""What a timeout or a lost connection becomes, and a cut stream: `StreamInterruptedError`, with the text so far.
 
 The HTTP library's exceptions hold the request, and so the key; ours hold the cause as text. They are told apart by the
 names of their classes, for httpx and its fork httpx2 have the same ones.

@@ -1,4 +1,4 @@
-"""The protocols ("wires"), one module each and listed in `WIRES`: calls out of requests, replies out of answers.
+"""The protocols ("wires"), listed in `WIRES`: each has a module that builds calls, and a decoder that reads answers.
 
 All modules have the functions that `Wire` lists. They are pure: values and dicts in, values out; they never send, sleep
 or read the clock. Every answer reaches its decoder as payloads: the events of a stream, the one body of a blocking

@@ -1,4 +1,4 @@
-"""Merges unknown fields of a streamed answer over its deltas."""
+"""Keeps fields of an answer that have no name here: merges them over the pieces of a stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AKI.IO's own API for language models: every model is an endpoint, and every answer is the result of a job."""
+"""AKI.IO's own API for language models, where each answer is the result of a job: builds the calls."""
 
 from __future__ import annotations
 
