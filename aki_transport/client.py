@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -27,10 +28,10 @@ from aki_transport.models.listing import ServiceListing
 from aki_transport.models.resolver import ModelResolver, OnModelFallback, OnUnknownModel
 from aki_transport.prepare.adaptations import Memory
 from aki_transport.prepare.chat import PreparedChat, final_reply
-from aki_transport.prepare.images import PreparedImageCall, prepare_image_calls, validate_request
+from aki_transport.prepare.images import requests_of_calls, validate_request
 from aki_transport.prepare.structured_output import NoJsonError
 from aki_transport.providers import DEFAULT_PROVIDER, Provider, base_url_hint, default_protocol, find_provider
-from aki_transport.transport import HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
+from aki_transport.transport import Call, HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client
 from aki_transport.wire import find_image_wire, find_wire
 
 
@@ -257,8 +258,8 @@ class Client:
         if self._resolver.needs_listing(request.model or "", for_images=True):
             self._listing.read(self._resolver.wanted_id(request.model or "", self._listing.known), deadline)
         images = ImageList()
-        for prepared in self._prepare_image_calls(request, on_progress):
-            results = self._transport.run(prepared.call(), prepared.decoder, deadline=deadline)
+        for call, decoder in self._image_calls(request, on_progress):
+            results = self._transport.run(call, decoder, deadline=deadline)
             images += deque(results, maxlen=1).pop()
         return images
 
@@ -271,8 +272,8 @@ class Client:
         if self._resolver.needs_listing(request.model or "", for_images=True):
             await self._listing.aread(self._resolver.wanted_id(request.model or "", self._listing.known), deadline)
         images = ImageList()
-        for prepared in self._prepare_image_calls(request, on_progress):
-            results = self._transport.arun(prepared.call(), prepared.decoder, deadline=deadline)
+        for call, decoder in self._image_calls(request, on_progress):
+            results = self._transport.arun(call, decoder, deadline=deadline)
             async with aclosing(results):
                 images += [result async for result in results][-1]
         return images
@@ -401,6 +402,8 @@ class Client:
         request, protocol = build_image_request(prompt, **options), self.route.protocol
         return validate_request(request, find_image_wire(protocol), protocol=protocol)
 
-    def _prepare_image_calls(self, request: ImageRequest, on_progress: OnProgress | None) -> list[PreparedImageCall]:
-        wire, listing = find_image_wire(self.route.protocol), self._listing.known
-        return prepare_image_calls(request, wire, self._resolver, listing, on_progress=on_progress or self._on_progress)
+    def _image_calls(self, request: ImageRequest, on_progress: OnProgress | None) -> Iterator[tuple[Call, Any]]:
+        """Each call, with what makes the decoder of its answer."""
+        wire = find_image_wire(self.route.protocol)
+        for each in requests_of_calls(request, wire, self._resolver, self._listing.known):
+            yield wire.images(each), partial(wire.decoder, each, on_progress=on_progress or self._on_progress)

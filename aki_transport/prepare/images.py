@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from aki_transport.errors import ConfigurationError
-from aki_transport.images.image import GeneratedImage
 from aki_transport.images.request import ImageRequest
-from aki_transport.messages import OnProgress
 from aki_transport.models.catalog import Listing
 from aki_transport.models.resolver import ModelResolver
-from aki_transport.transport import Call, Decoder
 from aki_transport.wire import ImageWire
 
 _OPTIONAL_FIELDS = ("size", "seed", "negative_prompt", "steps")
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedImageCall:
-    """One call of an image request, and the decoder of its answer."""
-
-    request: ImageRequest
-    wire: ImageWire
-    on_progress: OnProgress | None
-
-    def call(self) -> Call:
-        """The call."""
-        return self.wire.images(self.request)
-
-    def decoder(self, _: Mapping[str, str]) -> Decoder[list[GeneratedImage]]:
-        """A decoder for the answer to this call."""
-        return self.wire.decoder(self.request, on_progress=self.on_progress)
 
 
 def validate_request(request: ImageRequest, wire: ImageWire, *, protocol: str) -> ImageRequest:
@@ -56,15 +35,10 @@ def validate_request(request: ImageRequest, wire: ImageWire, *, protocol: str) -
     return request
 
 
-def prepare_image_calls(
-    request: ImageRequest,
-    wire: ImageWire,
-    resolver: ModelResolver,
-    listing: Listing | None,
-    *,
-    on_progress: OnProgress | None,
-) -> list[PreparedImageCall]:
-    """The calls for a request: one, or one per image if the protocol makes one image at a time.
+def requests_of_calls(
+    request: ImageRequest, wire: ImageWire, resolver: ModelResolver, listing: Listing | None
+) -> list[ImageRequest]:
+    """The request of each call: one call, or one per image if the protocol makes one image at a time.
 
     Raises:
         ModelNotFoundError: No endpoint is known for the model.
@@ -72,9 +46,9 @@ def prepare_image_calls(
     if request.model is not None:
         request = replace(request, endpoint=resolver.endpoint(request.model, listing, for_images=True))
     if request.n == 1 or "n" in wire.SUPPORTED_FIELDS:
-        return [PreparedImageCall(request, wire, on_progress)]
+        return [request]
     seeds = [_seed(request.seed, number) for number in range(request.n)]
-    return [PreparedImageCall(replace(request, n=1, seed=seed), wire, on_progress) for seed in seeds]
+    return [replace(request, n=1, seed=seed) for seed in seeds]
 
 
 def _seed(seed: int | None, number: int) -> int | None:

@@ -29,7 +29,7 @@ from aki_transport.messages import (
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.schemas import checked, known_fields, legal_name, object_schema
 from aki_transport.tool_arguments import json_text
-from aki_transport.transport import Decoder, OuterDecoder, Payload
+from aki_transport.transport import Decoder, Payload
 
 _FIRST_FIELD = re.compile(r'\{\s*"((?:[^"\\]|\\.)*)"\s*:', re.DOTALL)
 _MAY_BEGIN = re.compile(r'\{\s*(?:"(?:[^"\\]|\\.)*"?\s*\\?)?\Z', re.DOTALL)
@@ -99,7 +99,7 @@ class NoJsonError(AKIError):
     """The model ignored the schema, and another method is left. Never reaches a user."""
 
 
-class JsonDecoder(OuterDecoder):
+class JsonDecoder:
     """Converts the answer to any method to JSON text of the value that fits the schema.
 
     Text before and behind the JSON is left out. In a stream, an object that begins with a field of the schema is
@@ -119,7 +119,7 @@ class JsonDecoder(OuterDecoder):
         is_last: bool,
         stream: bool,
     ) -> None:
-        super().__init__(inner)
+        self._inner = inner
         self.has_answer = False
         schema: Any = target.schema if isinstance(target, JsonSchema) else {"type": "object"}
         self._check = checked(schema)
@@ -129,6 +129,21 @@ class JsonDecoder(OuterDecoder):
         self._is_streamed = stream
         self._filter = _JsonFilter(self._fields, is_list=schema.get("type") == "array")
         self._texts: list[str] = []
+
+    @property
+    def finished(self) -> bool:
+        """Whether the stream's terminator was read."""
+        return self._inner.finished
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer is complete."""
+        return self._inner.complete
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return self._inner.text
 
     def feed(self, payload: Payload) -> ChatDelta | None:
         """The delta in this payload, with the JSON as its text."""

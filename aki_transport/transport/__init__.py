@@ -4,7 +4,7 @@
 """
 
 from aki_transport.transport.call import Call, Job, ListenerError, Sender, Timeout, as_timeout
-from aki_transport.transport.decoder import Decoder, OuterDecoder, Payload
+from aki_transport.transport.decoder import Decoder, Payload
 from aki_transport.transport.user_clients import HttpAsyncClient, HttpClient, users_client
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "HttpClient",
     "Job",
     "ListenerError",
-    "OuterDecoder",
     "Payload",
     "Sender",
     "Timeout",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -38,25 +38,3 @@ class Decoder(Protocol[T_co]):
     @property
     def text(self) -> str:
         """The text so far."""
-
-
-class OuterDecoder:
-    """A decoder around another one, whose state it has."""
-
-    def __init__(self, inner: Decoder[Any]) -> None:
-        self._inner = inner
-
-    @property
-    def finished(self) -> bool:
-        """Whether the stream's terminator was read."""
-        return self._inner.finished
-
-    @property
-    def complete(self) -> bool:
-        """Whether the answer is complete."""
-        return self._inner.complete
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        return self._inner.text

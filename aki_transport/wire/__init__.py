@@ -81,7 +81,9 @@ class ImageWire(Protocol):
     def images(self, request: ImageRequest) -> Call:
         """The call that generates images, or edits the images of the request."""
 
-    def decoder(self, request: ImageRequest, *, on_progress: OnProgress | None) -> Decoder[list[GeneratedImage]]:
+    def decoder(
+        self, request: ImageRequest, headers: Mapping[str, str], *, on_progress: OnProgress | None
+    ) -> Decoder[list[GeneratedImage]]:
         """A decoder for the payloads of one answer; its `feed` raises `InvalidResponseError` if there are no images."""
 
 

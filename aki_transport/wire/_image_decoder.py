@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aki_transport.images.image import GeneratedImage, decode_image
@@ -14,10 +15,15 @@ class ImageDecoder:
 
     text = ""
 
-    def __init__(self, request: ImageRequest, *, on_progress: OnProgress | None) -> None:
+    def __init__(
+        self,
+        request: ImageRequest,
+        headers: Mapping[str, str],  # noqa: ARG002  of use to chats alone
+        *,
+        on_progress: OnProgress | None,  # noqa: ARG002  of use to jobs alone
+    ) -> None:
         self.finished = False
         self.complete = False
-        self._on_progress = on_progress
         self._request = request
         self._images: list[GeneratedImage] = []
 

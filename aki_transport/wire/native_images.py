@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aki_transport.errors import InvalidResponseError
@@ -32,8 +33,8 @@ def images(request: ImageRequest) -> Call:
 class NativeImageDecoder(ImageDecoder):
     """Decodes the states of one job."""
 
-    def __init__(self, request: ImageRequest, *, on_progress: OnProgress | None) -> None:
-        super().__init__(request, on_progress=on_progress)
+    def __init__(self, request: ImageRequest, headers: Mapping[str, str], *, on_progress: OnProgress | None) -> None:
+        super().__init__(request, headers, on_progress=on_progress)
         self._job = JobReader(on_progress)
 
     def feed(self, payload: Payload) -> None:
