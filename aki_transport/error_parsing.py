@@ -204,11 +204,8 @@ def is_error(payload: Mapping[str, Any]) -> bool:
         return False
     if any(_STATUS.fullmatch(str(payload.get(name))) for name in _STATUSES):
         return True
-    return _is_known(payload.get("code")) and tells_failure(payload)
-
-
-def _is_known(code: Any) -> bool:
-    return isinstance(code, str) and _plain(code) in _IN_STREAMS
+    code = payload.get("code")
+    return isinstance(code, str) and _plain(code) in _IN_STREAMS and tells_failure(payload)
 
 
 def tells_failure(payload: Mapping[str, Any]) -> bool:
@@ -275,9 +272,9 @@ def _named_fields(body: Any, depth: int = _MAX_DEPTH) -> tuple[str, ...]:
     return sum((_named_fields(each, depth - 1) for each in inner if depth), named)
 
 
-def _location(detail: Any) -> str:
+def _location(detail: Mapping[Any, Any]) -> str:
     """Where FastAPI saw the fault."""
-    location = detail.get("loc") if isinstance(detail, Mapping) else None
+    location = detail.get("loc")
     return ".".join(str(part) for part in location[:_MAX_ITEMS]) if isinstance(location, list) else ""
 
 

@@ -45,10 +45,11 @@ def may_be_cut(text: str | bytes) -> bool:
     return True
 
 
-def shown(body: str | bytes) -> str:
-    """The beginning of a body, as text for an error."""
-    start = body[:MAX_SHOWN]
-    return start if isinstance(start, str) else start.decode("utf-8", "replace")
+def shown(answer: object) -> str:
+    """The beginning of an answer, or of a part of it, as text for an error."""
+    if isinstance(answer, bytes):
+        return answer[:MAX_SHOWN].decode("utf-8", "replace")
+    return str(answer)[:MAX_SHOWN]
 
 
 class BracketScanner:

@@ -86,7 +86,7 @@ def test_a_stream_is_not_held_back_where_the_service_tells_reasoning_from_text()
 def test_the_split_is_the_same_however_the_text_arrives() -> None:
     for text, expected in ((TEXT, SPLIT), ("Hello", ("", "Hello")), ("<think>a</think>b", ("a", "b"))):
         for size in range(1, len(text) + 1):
-            splitter, answer, reasoning = ThinkSplitter(may_be_unopened=True), "", ""
+            splitter, answer, reasoning = ThinkSplitter({}, may_be_unopened=True), "", ""
             for at in range(0, len(text), size):
                 more, thought = splitter.feed(text[at : at + size])
                 answer, reasoning = answer + more, reasoning + thought

@@ -59,11 +59,11 @@ class PreparedChat:
         methods = structured_output.candidate_methods(request, info, wire.SUPPORTED_FIELDS)
         accepted = tuple(method for method in methods if memory.change(model, method) is None)
         request = history.with_legal_names(request)
+        messages = history.reduced(request.messages, resolver.provider.name)
+        messages = history.with_readable_ids(messages, route.protocol)
         request = replace(
             request,
-            messages=history.with_paired_results(
-                history.with_readable_ids(history.reduced(request, resolver.provider.name), route.protocol)
-            ),
+            messages=history.with_paired_results(messages),
             model=model,
             endpoint=resolver.endpoint(request.model, listing),
             max_tokens=bound,

@@ -10,7 +10,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from aki_transport.messages import ChatRequest, Message, Part, RawBlock, Text, Tool, ToolCall, ToolNamed, cache_mark
+from aki_transport.messages import (
+    ChatRequest,
+    Message,
+    Part,
+    RawBlock,
+    Text,
+    Tool,
+    ToolCall,
+    ToolNamed,
+    cache_mark,
+    tool_name,
+)
 from aki_transport.schemas import legal_name
 
 log = logging.getLogger("aki_transport")
@@ -19,15 +30,13 @@ _ANTHROPIC_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")  # the only IDs that the templates of Mistral's models take
 
 
-def reduced(request: ChatRequest, provider: str) -> tuple[Message, ...]:
+def reduced(messages: tuple[Message, ...], provider: str) -> tuple[Message, ...]:
     """The messages, of which those that another service wrote hold only what everyone can read."""
-    return tuple(
-        _reduced(message, provider) if message.role == "assistant" else message for message in request.messages
-    )
+    return tuple(_reduced(message, provider) for message in messages)
 
 
 def _reduced(message: Message, provider: str) -> Message:
-    if message.provider == provider:
+    if message.role != "assistant" or message.provider == provider:
         return message
     if not isinstance(message.content, str):
         parts = tuple(_readable(part) for part in message.content if not isinstance(part, RawBlock))
@@ -140,7 +149,7 @@ def with_paired_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:
         if at is None:
             group.append(message)
         else:  # one that waited for a person has a second result once it ran
-            group[at] = replace(message, content=_joined([group[at], message], "\n\n"))
+            group[at] = replace(message, content=_joined([group[at], message]))
     for group in groups:
         results = {each.tool_call_id for each in group[1:]}
         if group is not groups[-1] or results:  # else the caller asks with open calls
@@ -177,16 +186,11 @@ def _new_id(index: int, position: int) -> str:
     return hashlib.blake2b(f"{index}.{position}".encode(), digest_size=8).hexdigest()[:9]
 
 
-def _name_of(tool: Mapping[str, Any]) -> Any:
-    function = tool.get("function")
-    return (function if isinstance(function, Mapping) else tool).get("name")
-
-
 def with_legal_names(request: ChatRequest) -> ChatRequest:
     """The request with names of tools that protocols take."""
     originals: dict[str, str] = {}
     names = [tool.name for tool in request.tools if isinstance(tool, Tool)]
-    own = {_name_of(tool) for tool in request.tools if not isinstance(tool, Tool)}  # tools that the service runs
+    own = {tool_name(tool) for tool in request.tools if not isinstance(tool, Tool)}  # tools that the service runs
     called = [call.name for message in request.messages for call in message.tool_calls if call.name not in own]
     legal: dict[str, str] = {}
     for name in dict.fromkeys((*names, *called)):
@@ -236,7 +240,7 @@ def with_system_first(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     system = [message for message in messages if message.role == "system"]
     if not system or (len(system) < 2 and messages[:1] == tuple(system)):  # noqa: PLR2004  nothing to fold
         return messages
-    first = replace(system[0], content=_joined(system, "\n\n"))
+    first = replace(system[0], content=_joined(system))
     return (first, *(message for message in messages if message.role != "system"))
 
 
@@ -247,7 +251,7 @@ def without_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     first = next((index for index, message in enumerate(rest) if message.role == "user"), None)
     if not system or first is None:
         return messages
-    rest[first] = replace(rest[first], content=_joined([*system, rest[first]], "\n\n"))
+    rest[first] = replace(rest[first], content=_joined([*system, rest[first]]))
     return tuple(rest)
 
 
@@ -263,15 +267,14 @@ def merged(messages: tuple[Message, ...]) -> tuple[Message, ...]:
             and not last.tool_calls
             and not message.tool_calls
         ):
-            result[-1] = replace(last, content=_joined([last, message], "\n\n"))
+            result[-1] = replace(last, content=_joined([last, message]))
         else:
             result.append(message)
     return tuple(result)
 
 
-def _joined(messages: list[Message], separator: str) -> str | tuple[Part, ...]:
-    contents = [message.content for message in messages]
-    texts = [content for content in contents if isinstance(content, str)]
-    if len(texts) == len(contents):
-        return separator.join(texts)
+def _joined(messages: list[Message]) -> str | tuple[Part, ...]:
+    texts = [message.content for message in messages if isinstance(message.content, str)]
+    if len(texts) == len(messages):
+        return "\n\n".join(texts)
     return tuple(part for message in messages for part in message.parts)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from aki_transport.error_parsing import error_from_payload, tells_failure
 from aki_transport.errors import InvalidResponseError
-from aki_transport.json_text import MAX_SHOWN
+from aki_transport.json_text import shown
 from aki_transport.messages import (
     ChatDelta,
     ChatReply,
@@ -88,7 +88,7 @@ class AnthropicDecoder(AnswerDecoder):
             case _ if tells_failure(chunk):
                 raise error_from_payload(chunk)
             case _:
-                raise InvalidResponseError(f"the answer is no message: {str(chunk)[:MAX_SHOWN]}")
+                raise InvalidResponseError(f"the answer is no message: {shown(chunk)}")
         return None  # pings and unknown events carry nothing
 
     def end(self) -> ChatDelta:
@@ -116,7 +116,7 @@ class AnthropicDecoder(AnswerDecoder):
         """A blocking answer, decoded as the equivalent stream. Behind a stream (MiniMax) it repeats that."""
         content = message.get("content")
         if not isinstance(content, list):
-            raise InvalidResponseError(f"the answer has no content: {str(message)[:MAX_SHOWN]}")
+            raise InvalidResponseError(f"the answer has no content: {shown(message)}")
         self._on_message_start(message)
         delta = None if self._blocks else self._read_blocks(message, content)
         self._on_message_delta(message, message.get("usage"))
@@ -135,7 +135,7 @@ class AnthropicDecoder(AnswerDecoder):
 
     def _on_message_start(self, message: Any) -> None:
         if not isinstance(message, dict):
-            raise InvalidResponseError(f"the stream begins without its message: {str(self._last)[:MAX_SHOWN]}")
+            raise InvalidResponseError(f"the stream begins without its message: {shown(self._last)}")
         self._note_model(message.get("model"))
         self._id = text_or_none(message.get("id"))
         self._details |= kept(message, _ANSWER_FIELDS)

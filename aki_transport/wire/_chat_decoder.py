@@ -98,7 +98,7 @@ class AnswerDecoder:
         self._in_parts = 0  # how many of `_texts` stand in `_parts`
         self._on_unopened = on_unopened_reasoning
         self._names = tool_names(request) if request.tools else {}
-        self._think = ThinkSplitter(may_be_unopened=stream and holds_unopened_reasoning, names=self._names)
+        self._think = ThinkSplitter(self._names, may_be_unopened=stream and holds_unopened_reasoning)
         self._finish: str | None = None
         self._broken: str | None = None
         self._is_cut = False  # whether what is broken may be the beginning of JSON

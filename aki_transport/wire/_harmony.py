@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 # Where one begins, which is what tells it from a text about such marks.
 _BEGINS = ("<|channel|>analysis", "<|channel|>commentary", "<|channel|>final", "<|start|>assistant")
@@ -49,7 +48,7 @@ class HarmonySplitter:
         calls: Name and arguments of each call that has ended.
     """
 
-    def __init__(self, names: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(self, names: Mapping[str, str]) -> None:
         self.calls: list[tuple[str, str]] = []
         self._names = names
         self._held, self._at = "", 0

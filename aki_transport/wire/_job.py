@@ -24,7 +24,7 @@ from aki_transport.errors import (
     PermissionDeniedError,
     RateLimitError,
 )
-from aki_transport.json_text import MAX_SHOWN, parse_json
+from aki_transport.json_text import parse_json, shown
 from aki_transport.messages import JobProgress, OnProgress
 from aki_transport.transport import Call, Job, ListenerError, Payload, Timeout
 from aki_transport.wire._chat_decoder import count_in, number_in, text_or_none
@@ -162,7 +162,7 @@ class JobReader:
             self.progress = JobProgress(job_id=self.job_id, state="done", percent=100.0)
             return None
         if not self.job_id:
-            raise InvalidResponseError(f"the answer names no job, but holds {str(sorted(body))[:MAX_SHOWN]}")
+            raise InvalidResponseError(f"the answer names no job, but holds {shown(sorted(body))}")
         return self._read_progress(state, body.get("progress"))
 
     def _read_progress(self, state: str | None, progress: Any) -> Mapping[str, Any] | None:

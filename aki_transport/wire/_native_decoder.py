@@ -7,7 +7,7 @@ from os.path import commonprefix
 from typing import Any
 
 from aki_transport.errors import InvalidResponseError
-from aki_transport.json_text import MAX_SHOWN
+from aki_transport.json_text import shown
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Usage
 from aki_transport.transport import Payload
 from aki_transport.wire._chat_decoder import AnswerDecoder, count_in, number_in, text_or_none
@@ -38,7 +38,7 @@ class NativeDecoder(AnswerDecoder):
         if result is not None:
             self.finished = self.complete = True
             if result.get("text") is None:
-                raise InvalidResponseError(f"the job's result holds no text, but {str(sorted(result))[:MAX_SHOWN]}")
+                raise InvalidResponseError(f"the job's result holds no text, but {shown(sorted(result))}")
             return self._delta(_text_fields(result["text"]), final=True)
         if not self._stream or progress_data is None or progress_data.get("text") is None:
             return None

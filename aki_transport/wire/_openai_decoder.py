@@ -8,7 +8,7 @@ from typing import Any
 
 from aki_transport.error_parsing import error_from_payload, tells_failure
 from aki_transport.errors import InvalidResponseError
-from aki_transport.json_text import MAX_SHOWN
+from aki_transport.json_text import shown
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Part, RawBlock, Text, ToolCallDelta
 from aki_transport.reasoning import FIELD, from_blocks
 from aki_transport.transport import Payload
@@ -89,7 +89,7 @@ class OpenAIDecoder(AnswerDecoder):
         waiting = [self._read_choice(choice, self._last, "message") for choice in self._choices.end()]
         has_come = bool(self._last) or self.complete
         if has_come and self._stray is not self._last and not (self._choice or self._empty_is_failure):
-            raise InvalidResponseError(f"the stream has no choices: {str(self._last)[:MAX_SHOWN]}")
+            raise InvalidResponseError(f"the stream has no choices: {shown(self._last)}")
         waiting.append(self._held_text())
         last = super().end()
         return joined_delta([*waiting, last], last.raw) or last if any(waiting) else last
@@ -109,7 +109,7 @@ class OpenAIDecoder(AnswerDecoder):
         elif tells_failure(chunk):
             raise error_from_payload(chunk)
         else:
-            raise InvalidResponseError(f"the answer has no choices: {str(chunk)[:MAX_SHOWN]}")
+            raise InvalidResponseError(f"the answer has no choices: {shown(chunk)}")
 
     def _held_parts(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
         calls = () if self._calls.has_begun else self._think.calls
@@ -347,9 +347,7 @@ def _parts(content: Any) -> Iterator[Text | RawBlock | str]:
                 if kept(part, ("type", "index")):
                     yield RawBlock(part, "openai")
             case _:
-                raise InvalidResponseError(
-                    f"the answer's content holds a part of an unknown form: {str(part)[:MAX_SHOWN]}"
-                )
+                raise InvalidResponseError(f"the answer's content holds a part of an unknown form: {shown(part)}")
 
 
 def _refusal_in(content: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from aki_transport.wire._harmony import HarmonySplitter, may_begin
 
@@ -57,7 +56,7 @@ class ThinkSplitter:
         is_past: Whether all text that follows belongs to the answer.
     """
 
-    def __init__(self, *, may_be_unopened: bool = False, names: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(self, names: Mapping[str, str], *, may_be_unopened: bool) -> None:
         self.may_be_unopened = may_be_unopened
         self.may_be_closed = False
         self._names = names

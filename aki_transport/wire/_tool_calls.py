@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -156,7 +155,7 @@ class ToolCallReader:
         names: The names of the tools that were offered; see `offered_name`.
     """
 
-    def __init__(self, names: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
         self._calls: list[_Call] = []
         self._ids: set[str] = set()

@@ -53,7 +53,7 @@ def test_the_work_of_reading_an_event_grows_with_its_size():
 
 def test_the_work_of_reading_tool_arguments_grows_with_their_pieces():
     def read(count: int) -> None:
-        reader = ToolCallReader()
+        reader = ToolCallReader({})
         reader.feed([{"index": 0, "id": "call_1", "function": {"name": "add", "arguments": ""}}])
         for _ in range(count):
             reader.feed([{"index": 0, "function": {"arguments": '{"a":{}'}}])

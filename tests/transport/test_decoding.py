@@ -186,7 +186,7 @@ parts = st.text(st.sampled_from("ab<>/think \n"), max_size=12)
 )
 def test_any_split_of_text_gives_the_same_reasoning(text, cut):
     def split(pieces: list[str]) -> tuple[str, str]:
-        splitter = ThinkSplitter()
+        splitter = ThinkSplitter({}, may_be_unopened=False)
         given_out = [splitter.feed(piece) for piece in pieces] + [splitter.flush()]
         return "".join(answer for answer, _ in given_out), "".join(thought for _, thought in given_out)
 

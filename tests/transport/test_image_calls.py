@@ -251,7 +251,7 @@ def test_an_answer_past_the_bound_is_not_read_to_its_end(protocol, draw, monkeyp
 
 def read(protocol: str, body: Any) -> list[GeneratedImage]:
     """What is made of the body of an answer, or of the result of a job."""
-    decoder = find_image_wire(protocol).decoder(ImageRequest(prompt="a cat"), on_progress=None)
+    decoder = find_image_wire(protocol).decoder(ImageRequest(prompt="a cat"), {}, on_progress=None)
     if protocol == "native":
         body = {"success": True, "job_id": "JID#1", "job_state": "done", "job_result": body}
     decoder.feed(Payload("body", body.encode() if isinstance(body, str) else json.dumps(body).encode()))

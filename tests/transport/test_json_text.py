@@ -23,7 +23,7 @@ def chat(protocol: str) -> Callable[[bytes], Any]:
 
 
 def images(protocol: str) -> Callable[[bytes], Any]:
-    decoder = find_image_wire(protocol).decoder(ImageRequest(prompt="a cat"), on_progress=None)
+    decoder = find_image_wire(protocol).decoder(ImageRequest(prompt="a cat"), {}, on_progress=None)
     return lambda body: decoder.feed(Payload("body", body))
 
 

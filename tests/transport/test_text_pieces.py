@@ -54,7 +54,7 @@ def test_text_is_shown_as_soon_as_it_is_certain() -> None:
         " world",
         ".",
     ]
-    assert HarmonySplitter().feed("<|channel|>final<|message|>a < b, c <|d") == ("a < b, c <|d", "")
+    assert HarmonySplitter({}).feed("<|channel|>final<|message|>a < b, c <|d") == ("a < b, c <|d", "")
 
 
 def test_text_that_is_taken_back_is_an_error() -> None:

@@ -177,7 +177,7 @@ def bytes_to_reply(wire: Any, valid: Sequence[Sequence[Any]]) -> Callable[[Drawn
 
 def tool_call_pieces(drawn: Drawn) -> None:
     """Any pieces of tool calls, and the arguments that come of them."""
-    reader = ToolCallReader()
+    reader = ToolCallReader({})
 
     def read() -> ChatReply:
         for _ in range(1 + drawn.below(6)):
@@ -266,7 +266,7 @@ def images(wire: Any, valid: Sequence[Sequence[Any]]) -> Callable[[Drawn], None]
     """Answers that hold pictures."""
 
     def run(drawn: Drawn) -> None:
-        decoder = wire.decoder(ImageRequest(prompt="a cat", model="z"), on_progress=None)
+        decoder = wire.decoder(ImageRequest(prompt="a cat", model="z"), {}, on_progress=None)
 
         def read() -> list[GeneratedImage]:
             for payload in drawn.payloads(valid, "body"):
