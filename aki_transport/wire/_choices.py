@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aki_transport.errors import InvalidResponseError
-from aki_transport.json_text import MAX_SHOWN
+from aki_transport.json_text import shown
 from aki_transport.wire._tool_calls import read_index
 
 Choice = Mapping[str, Any]
@@ -64,8 +64,14 @@ class ChoiceReader:
             if self._is_counted:
                 return self._behind_count(pieces)
             self._is_single = False
-            self._keep_apart()
-        return [choice for index, choice in pieces if self._is_first(index, choice)]
+            pieces, self._held = [*self._held, *pieces], []
+        own = []
+        for index, choice in pieces:
+            if index == self._index:
+                own.append(choice)
+            else:
+                self.others.setdefault(index, []).append(choice)
+        return own
 
     def feed_body(self, choices: Any) -> Sequence[Choice]:
         """The answer in a body, which holds it at once."""
@@ -84,11 +90,6 @@ class ChoiceReader:
         held, self._held = self._held, []
         return [choice for _, choice in held]
 
-    def _is_first(self, index: int, choice: Choice) -> bool:
-        if index != self._index:
-            self.others.setdefault(index, []).append(choice)
-        return index == self._index
-
     def _counted(self, index: int, choice: Choice) -> Sequence[Choice]:
         """The pieces that are certain with a further event of one choice and a new index."""
         is_begin, self._last = self._last < 0, index
@@ -106,14 +107,9 @@ class ChoiceReader:
         choices = [choice for _, choice in pieces]
         if any(map(_holds_something, choices)):
             raise InvalidResponseError(
-                f"the index of the choices counts the events, and then does not: {str(choices)[:MAX_SHOWN]}"
+                f"the index of the choices counts the events, and then does not: {shown(choices)}"
             )
         return choices
-
-    def _keep_apart(self) -> None:
-        for index, choice in self._held:
-            self._is_first(index, choice)
-        self._held = []
 
 
 def _listed(choices: Any) -> list[Any]:
