@@ -36,7 +36,7 @@ _ROLES: Mapping[str, Role] = {
 _CALL_TYPES = frozenset({"tool_use", "tool_call", "function_call"})
 # Blocks that repeat the message's `tool_calls`, or that control the caches of other services.
 _SKIPPED_TYPES = _CALL_TYPES | {"tool_call_chunk", "invalid_tool_call", "input_json_delta", "cachePoint"}
-_REASONING_TYPES = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
+_REASONING_TYPES = frozenset({"reasoning", "thinking", "redacted_thinking"})
 
 
 def convert_messages(messages: Iterable[BaseMessage]) -> tuple[Message, ...]:
@@ -190,7 +190,7 @@ def _answer_parts(blocks: list[Any]) -> Iterator[Part]:
         yield text
 
 
-def _convert_content(content: str | list[str | dict[str, Any]], role: Role = "user") -> str | tuple[Part, ...]:
+def _convert_content(content: str | list[str | dict[str, Any]], role: Role) -> str | tuple[Part, ...]:
     if isinstance(content, str):
         return content
     parts: list[Part] = []

@@ -31,10 +31,6 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
     json_schema: Any = None
     tool_name: str | None = None
 
-    @property
-    def _type(self) -> str:
-        return "aki_structured_output"
-
     def parse(self, text: str) -> Any:
         """The object in a text."""
         return self.parse_result([Generation(text=text)])

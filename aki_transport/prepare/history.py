@@ -238,7 +238,7 @@ def _renamed(choice: Any, names: Mapping[str, str]) -> Any:
 def with_system_first(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """One system message at the start, with the text of all of them."""
     system = [message for message in messages if message.role == "system"]
-    if not system or (len(system) < 2 and messages[:1] == tuple(system)):  # noqa: PLR2004  nothing to fold
+    if not system or messages[:1] == tuple(system):  # nothing to fold
         return messages
     first = replace(system[0], content=_joined(system))
     return (first, *(message for message in messages if message.role != "system"))

@@ -50,11 +50,12 @@ def candidate_methods(
         return ()
     order: tuple[StructuredMethod, ...]
     if info.structured_output is False:
-        order = ("function_calling", "instruction")
+        order = ("function_calling",)
     elif info.structured_output is None and info.tools:
-        order = ("function_calling", "json_schema", "instruction")
+        order = ("function_calling", "json_schema")
     else:
-        order = ("json_schema", "function_calling", "instruction")
+        order = ("json_schema", "function_calling")
+    order = (*order, "instruction")
     if request.structured_first is not None:
         order = (request.structured_first, *(method for method in order if method != request.structured_first))
     if request.tools or info.tools is False:

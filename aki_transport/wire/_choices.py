@@ -31,7 +31,7 @@ class ChoiceReader:
         several: Whether more than one choice was asked for.
 
     Attributes:
-        others: The pieces of further choices, by index.
+        others: The pieces of further choices, each under a number that tells their order.
     """
 
     def __init__(self, *, several: bool) -> None:
@@ -82,7 +82,7 @@ class ChoiceReader:
         first, *others = (choice for _, choice in pieces)
         if not self._several and (joined := _joined(first, others)) is not None:
             return (joined,)
-        self.others = {number: [choice] for number, choice in enumerate(others, 1)}
+        self.others = {number: [choice] for number, choice in enumerate(others)}
         return (first,)
 
     def end(self) -> Sequence[Choice]:
