@@ -142,7 +142,8 @@ JOKES: list[tuple[Any, Any]] = [
 
 
 def asked(server: ScriptServer, way: Way, method: Any, schema: Any = Joke, **options: Any) -> list[Any]:
-    fields = {name: options.pop(name) for name in ("output_version", "callbacks") if name in options}
+    own = ("output_version", "callbacks", "disable_streaming")
+    fields = {name: options.pop(name) for name in own if name in options}
     model = in_langchain.model_at(server, **fields).with_structured_output(schema, method=method, **options)
     return pieces_of(model, way, "a joke in JSON")
 
@@ -283,6 +284,8 @@ def test_an_answer_without_the_object_is_an_error_of_langchain_and_never_none(
         asked(server, *asking)
     assert case != "words" or caught.value.llm_output == "I would rather not."
     assert requests > 1 or len(server.requests) == 1
+    with pytest.raises(error, match=words or None):
+        asked(server, *asking, disable_streaming=True)
 
 
 @pytest.mark.parametrize("method", [None, "json_schema", "function_calling"])
@@ -462,7 +465,8 @@ def test_a_program_gets_the_object_of_a_call_or_of_the_text(server: ScriptServer
 
 
 @pytest.mark.parametrize(
-    ("text", "finish"), [("I do not know.", "stop"), (HALF, "stop"), ("{}", "stop"), (TEXT, "length")]
+    ("text", "finish"),
+    [("I do not know.", "stop"), (HALF, "stop"), ("{}", "stop"), (TEXT, "length"), (TEXT, "content_filter")],
 )
 def test_a_program_gets_no_other_object(server: ScriptServer, text: str, finish: str):
     server.always = answering(text, finish=finish)

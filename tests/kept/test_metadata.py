@@ -102,7 +102,8 @@ def test_handlers_find_what_they_look_for(scripted: ScriptServer):
     for result, start in zip(ears.ends, ears.starts, strict=True):
         assert result.llm_output["token_usage"]["total_tokens"] == 59
         assert result.llm_output["model_name"] == start["invocation_params"]["model_name"] == MODEL
-        assert result.generations[0][0].generation_info["finish_reason"] == "stop"
+        info = result.generations[0][0].generation_info
+        assert (info["finish_reason"], info["model_name"]) == ("stop", MODEL)
     assert counter.usage_metadata[MODEL]["total_tokens"] == 118
     assert model.model_name == MODEL
 

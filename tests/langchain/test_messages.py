@@ -87,6 +87,7 @@ MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
         CALLING,
     ),
     "ai_text_without_a_type": (AIMessage([{"text": "hello"}]), assistant()),
+    "ai_text_of_openais_newer_protocol": (AIMessage([{"type": "output_text", "text": "hello"}]), assistant()),
     "ai_texts": (AIMessage(["hel", "lo"]), assistant()),
     "tool": (ToolMessage("found", tool_call_id="call_1"), result()),
     "tool_named": (

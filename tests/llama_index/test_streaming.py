@@ -181,12 +181,14 @@ def test_arguments_are_seen_while_they_grow(server: ScriptServer):
     arguments = {"city": "x" * 50, "days": [1, 2, 3], "note": "y" * 50}
     server.always = answering(None, call("get_weather", json.dumps(arguments)))
     llm = model_at(server)
-    items = llm.stream_chat(HI, tools=list(TOOLS))
+    items = list(llm.stream_chat(HI, tools=list(TOOLS)))
     selections = [llm.get_tool_calls_from_response(item, error_on_no_tool_call=False) for item in items]
     lengths = [len(each[0].tool_kwargs.get("city", "")) for each in selections if each]
     assert lengths == sorted(lengths)
     assert len(set(lengths)) > 5
     assert selections[-1][0].tool_kwargs == arguments
+    begun = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": ""}}
+    assert items[-2].message.additional_kwargs["tool_calls"] == [begun]  # where programs look for calls
 
 
 @subcases("way", [way for way in WAYS if is_streamed(way)])

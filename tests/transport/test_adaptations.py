@@ -189,6 +189,16 @@ def test_a_refusal_is_followed_by_the_other_form(way, row, scripted, clock):
         assert [again, *in_an_hour] == [1 if is_remembered else first, first, again], error
 
 
+@in_every_way
+def test_a_service_that_wants_the_other_name_of_the_token_bound_back_gets_it(way, scripted):
+    names = ("max_tokens", "max_completion_tokens")
+    for refused, other in (names, names[::-1]):
+        scripted.requests.clear()
+        scripted.always = refuse_if(lambda body, name=refused: name in body, refusal(f"Unknown field {refused}"))
+        way.ask(client_of(scripted), request_of(max_tokens=9))
+        assert [request.json.keys() & names for request in scripted.requests] == [{refused}, {other}]
+
+
 @in_every_stream
 def test_a_stream_goes_without_counts_where_they_are_refused(stream_way, scripted):
     for field in ("stream_options", "include_usage"):

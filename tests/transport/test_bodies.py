@@ -157,6 +157,8 @@ PARTS = [
     (Image(url=URL, detail="low"), {"type": "image_url", "image_url": {"url": URL, "detail": "low"}}),
     (File(file_id="f1", filename="T"), {"type": "file", "file": {"file_id": "f1", "filename": "T"}}),
     (Image(file_id="f1", detail="low"), {"type": "file", "file": {"file_id": "f1", "detail": "low"}}),
+    (File(text="a"), {"type": "text", "text": "a"}),
+    (File(text="a", filename="T"), {"type": "text", "text": "T:\n\na"}),
     (RawBlock(VIDEO, "openai"), VIDEO),
     (Audio("QQ==", "wav"), {"type": "input_audio", "input_audio": {"data": "QQ==", "format": "wav"}}),
 ]
@@ -174,7 +176,8 @@ def test_pictures_of_tool_results_follow_all_of_them_as_the_user_s():
     assert [message["role"] for message in messages] == ["user", "assistant", "tool", "tool", "user", "assistant"]
     assert all(isinstance(message["content"], str) for message in messages[2:4])
     assert messages[2]["content"].startswith("see")
-    assert messages[4]["content"][1:] == [PICTURE_SENT, PICTURE_SENT]
+    title, *pictures = messages[4]["content"]
+    assert (title.keys(), title["type"], pictures) == ({"type", "text"}, "text", [PICTURE_SENT, PICTURE_SENT])
     assert [message["role"] for message in messages_of(ASKED, CALLED, one)] == ["user", "assistant", "tool", "user"]
 
 

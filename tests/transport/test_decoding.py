@@ -1,6 +1,7 @@
 """Whatever arrives, in whatever pieces, gives the same answer as the whole, or an error of ours."""
 
 import json
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
@@ -257,6 +258,10 @@ def test_what_is_read_is_not_kept_a_second_time():
 def test_an_answer_without_text_at_a_bound_of_the_service_warns():
     with pytest.warns(ModelLimitWarning, match="for max_tokens was reached"):
         read(reply("", finish="length"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ModelLimitWarning)
+        for other in ({"images": [{"type": "image_url"}]}, {"audio": {"id": "a"}}):
+            read(reply(None, finish="length", **other))
 
 
 # Anthropic, Bedrock, Cohere, Gemini, Mistral, TGI, Zhipu; and answers that failed, as "error" does.

@@ -107,7 +107,7 @@ def test_each_course_of_a_job_ends_with_its_answer(stream: bool, states: tuple[A
     assert reply.details == {"native_model_name": "Llama-3.1-8B", "total_duration": 1.5, "compute_duration": 1.0}
     raw = reply.raw
     assert (raw["model"], raw["text"], raw["choices"][0]["finish_reason"]) == (CHAT, "Hello", "stop")
-    assert (raw["usage"]["prompt_tokens"], raw["num_generated_tokens"]) == (5, 3)
+    assert (raw["usage"]["prompt_tokens"], raw["num_generated_tokens"], raw["max_seq_len"]) == (5, 3, 8192)
 
 
 @in_every_way

@@ -6,7 +6,18 @@ from typing import Any
 import pytest
 
 from aki_transport import ConfigurationError
-from aki_transport.messages import Audio, ChatRequest, File, Image, Message, Part, ReasoningBlock, Text, ToolCall
+from aki_transport.messages import (
+    Audio,
+    ChatRequest,
+    File,
+    Image,
+    Message,
+    Part,
+    RawBlock,
+    ReasoningBlock,
+    Text,
+    ToolCall,
+)
 from aki_transport.wire import native
 from tests.transport.asking import KEY, in_every_chat, in_every_way, request_for
 from tests.transport.native_says import CHAT, ENDPOINT, JOB, Worker, done, working
@@ -71,7 +82,10 @@ def test_the_conversation_is_text_in_json():
 def test_pictures_go_as_data():
     found = context_of(user(Text("see:"), Image(base64="iVBORw0="), Image(url=DATA)))
     assert found == [{"role": "user", "content": [{"type": "text", "text": "see:"}, {"image": DATA}, {"image": DATA}]}]
-    assert context_of(user(Text("see:"), File(text="A page."))) == [{"role": "user", "content": "see:\nA page."}]
+    page = File(text="A page.")
+    assert context_of(user(Text("see:"), page)) == [{"role": "user", "content": "see:\nA page."}]
+    both = [{"type": "text", "text": "A page."}, {"image": DATA}]
+    assert context_of(user(page, Image(url=DATA))) == [{"role": "user", "content": both}]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +94,7 @@ def test_pictures_go_as_data():
         (user(Image(url="https://a.example/b.png")), "as data"),
         (user(Text("a"), File(base64="JVBERi0=")), "no file"),
         (user(Audio(base64="UklGRg==", format="wav")), "no audio"),
+        (user(RawBlock({"type": "video_url"}, "openai")), "protocol='native' cannot say it"),
         (Message(role="assistant", tool_calls=(ToolCall("1", "add", "{}"),)), "no tools"),
         (Message(role="tool", content="1", tool_call_id="1"), "no tools"),
     ],

@@ -106,6 +106,8 @@ REFUSALS: dict[str, tuple[int, Any, list[str]]] = {
     "words of a mode": (400, refusal("This model does not support structured outputs"), METHOD),
     "the field in param": (400, refusal("Not here.", param="response_format", code="unsupported_parameter"), METHOD),
     "the other method's field": (400, refusal("Not here.", param="tools"), METHOD),
+    "the other method's choice": (400, refusal("Not here.", param="tool_choice"), METHOD),
+    "vLLM's name of the field": (400, refusal("guided_json is only for prompts"), METHOD),
     "the field in loc": (422, fastapi("response_format"), METHOD),
     "as an endpoint that is not there": (404, refusal("No endpoints found that support response_format"), METHOD),
     "as a failure": (501, refusal("JSON schema is not supported"), METHOD),
@@ -193,6 +195,9 @@ def test_a_service_that_takes_no_notice_is_asked_in_another_way(way, scripted):
     adaptations.forget_refusals()
     assert asked(way, scripted, *[told(way, "I cannot say it in JSON.")] * 3).text == "I cannot say it in JSON."
     assert methods_of(scripted) == methods * 2
+    scripted.requests.clear()
+    asked(way, scripted, *[told(way, "No.")] * 3, structured_first="instruction")
+    assert methods_of(scripted) == ["instruction", "function_calling", "json_schema"]
 
 
 @pytest.mark.parametrize("between", [0, 3])

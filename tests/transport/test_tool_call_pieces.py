@@ -129,7 +129,7 @@ ALL_SO_FAR = [('{"a":', '{"a": 1}', *behind) for behind in ((" ", "1}"), (" ",),
 NEXT_ONES = [
     # They begin like the arguments so far, and together they are JSON.
     *(('{"a":', '{"a":', '{"a":', "1}}}"), ('{"a":', '{"a": 1}', "}"), ('{"a": [', '{"a": [2]}', "]}")),
-    ('{"', '{":1}'),
+    *(('{"', '{":1}'), ('{"a":[1,', '{"a":[1,', '{"a":[1,', "2]}]}]}")),
     # They are something else, which is kept.
     *(('{"a": 1}', '{"a": 2}'), ("{city: 1}", " and so on")),
 ]
@@ -140,6 +140,13 @@ def test_pieces_are_the_next_ones_or_all_so_far(pieces):
     reader = ArgumentsReader()
     expected = '{"a": 1}' if pieces in ALL_SO_FAR else "".join(pieces)
     assert "".join([*map(reader.feed, pieces), reader.end()]) == expected == reader.text
+
+
+def test_a_part_of_the_arguments_behind_them_is_a_repetition():
+    arguments = '{"a": {"b": 1}}'
+    for part in ('{"b": 1}}', '{"a"'):
+        reader = ArgumentsReader()
+        assert "".join([*map(reader.feed, (arguments, part)), reader.end()]) == arguments
 
 
 BLOCKING_FORMS = ([("call_0", None), ("call_0", None)], [("get_weather", 0), ("get_weather", 0)], [("", 0), ("", 1)])
@@ -196,6 +203,19 @@ def read_pieces(*functions: dict[str, Any], **entry: Any) -> tuple[ToolCall, ...
 def test_a_piece_of_a_repetition_that_looks_like_an_object_begins_no_call():
     pieces = [{"name": "add", "arguments": piece} for piece in ('{"{z": 1}', '{"', '{z": 1}')]
     assert read_pieces(*pieces, index=0, id="a") == (ToolCall("a", "add", '{"{z": 1}'),)
+
+
+def test_calls_that_begin_under_one_index_are_told_apart_by_their_ids_or_else_by_their_order():
+    arguments = [f'{{"a": {n}}}' for n in range(3)]
+    for is_labelled in (False, True):
+        reader = ToolCallReader(OFFERED)
+        labels = [{"index": 0, "id": f"call_{n}"} for n in range(3)]
+        for label in labels:
+            reader.feed([{**label, "function": {"name": "add"}}])
+        for label, text in [*zip(labels, arguments, strict=True)][:: -1 if is_labelled else 1]:
+            reader.feed([{**(label if is_labelled else {"index": 0}), "function": {"arguments": text}}])
+        reader.end()
+        assert [call.arguments for call in reader.calls()] == arguments
 
 
 def test_a_name_begins_a_call_whatever_its_arguments_begin_with():

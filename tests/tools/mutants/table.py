@@ -9,6 +9,10 @@ _T = "tests/transport"
 _EDGES = "tests/test_edges.py"
 
 _FRAMEWORKS = ("langchain_aki", "llama_index_aki")
+_ROWS = {
+    "langchain": "test_oddities.py::test_the_row_has_its_outcome_also_as_standard_blocks",
+    "llama_index": "test_oddities.py::test_the_row_has_its_outcome",
+}
 _CONVERTERS = ("_convert_messages", "_convert_replies", "_structured")
 _WIRE = f"tests/kept {_T}/test_oddities.py {_T}/test_decoding.py {_T}/test_endings.py {_T}/test_tool_call_pieces.py"
 _OPENAI = f"{_WIRE} {_T}/test_bodies.py {_T}/test_anthropic_answers.py {_T}/test_text_pieces.py"
@@ -70,13 +74,13 @@ TESTS = {
         for name in names
     },
     **{
-        f"{framework}_aki/{name}.py": tests.replace("ROOM", f"tests/{framework}")
-        for framework in ("langchain", "llama_index")
+        f"{framework}_aki/{name}.py": tests.replace("ROOM", f"tests/{framework}").replace("ROW", row)
+        for framework, row in _ROWS.items()
         for name, tests in zip(
             _CONVERTERS,
             (
                 "ROOM/test_messages.py tests/requests tests/kept/test_answers.py",
-                "ROOM/test_streaming.py ROOM/test_tools.py ROOM/test_messages.py tests/kept",
+                "ROOM/test_streaming.py ROOM/test_tools.py ROOM/test_messages.py tests/kept ROOM/ROW[refusal]",
                 "tests/test_structured_output.py tests/test_objects.py",
             ),
             strict=True,
@@ -225,6 +229,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "_within: 0 → 1": "no service has room for one token and answers with it",
     },
     "aki_transport/prepare/structured_output.py": {
+        "module: 4096 → 4097": "how much is held back at most is a matter of size alone",
         "apply_method: return request → return None": "methods are tried only where an object was asked for",
         "JsonDecoder.end: return delta → return None": "the last delta of every decoder has a reply",
     },
@@ -234,9 +239,11 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "OpenAIDecoder._merged_others: 'logprobs' → 'logprobsX' (4)": "they are merged by themselves",
     },
     "aki_transport/wire/_tool_calls.py": {
+        "module: 10 → 11": "how large a number is no index any more is a matter of size alone",
         "module: 256 → 257": "no name of a tool is so long",
     },
     "aki_transport/wire/_call_arguments.py": {
+        "module: 64 → 65": "blanks come a piece later",
         "ArgumentsReader._take: len(piece) <= _MAX_EMPTY → len(piece) < _MAX_EMPTY": "blanks come a piece later",
     },
     "aki_transport/wire/_chat_decoder.py": {
@@ -246,6 +253,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "_Block.__init__: '' → 'X'": "the ID of a block that is no call is read nowhere",
     },
     "aki_transport/wire/native.py": {
+        "_content: '' → 'X'": "neither begins a data URL",
         "chat: False → True": "the same JSON in more characters",
     },
     "aki_transport/wire/_native_decoder.py": {
@@ -269,6 +277,18 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "aki_transport/images/header.py": {
         "module: 4096 → 4097": "a bound that is far from what any picture has",
         "module: 208 → 209 (2)": "D0 is looked up among the markers without a length first",
+    },
+    "aki_transport/wire/_harmony.py": {
+        "HarmonySplitter._read_header: 0 → 1": "a text that begins with this mark begins with no other",
+    },
+    "aki_transport/prepare/chat.py": {
+        "PreparedChat.adapt: 2 → 3": "the line that a warning names is ours in either case",
+    },
+    "aki_transport/prepare/history.py": {
+        "with_legal_names: 1 → 2 (2)": "any number will do that no other name has",
+    },
+    "llama_index_aki/_structured.py": {
+        "StructuredPrediction.parse_partial: '' → 'X'": "neither is the beginning of JSON",
     },
 }
 """For each module the changes that alter nothing for a user, with the reason."""
