@@ -152,7 +152,8 @@ class _Unpacker:
         try:
             piece = self._zlib.decompress(packed, _UNPACKED)
         except zlib.error as error:
-            if self._is_behind:  # padding behind the answer, which gzip's own reader skips too
+            # What does not begin like something packed is padding behind the answer, which gzip's own reader skips too.
+            if self._is_behind and str(error).endswith(("incorrect header check", "unknown compression method")):
                 return b"", b""
             raise InvalidResponseError(f"the answer's compression is broken: {error}") from None
         return piece, self._zlib.unconsumed_tail or self._zlib.unused_data

@@ -85,6 +85,17 @@ def test_what_stands_behind_a_packed_answer_is_none_of_it(way, behind, server):
         assert way.ask(client_for(server)).text == "Hello"
 
 
+@in_every_way
+def test_a_packed_event_that_is_broken_is_no_padding(way, server):
+    first, *rest = streamed("Hel", "lo").chunks
+    broken = bytearray(gzip.compress(b"".join(rest)))
+    broken[10] |= 6  # a kind of block that does not exist
+    headers = {**streamed().headers, "content-encoding": "gzip"}
+    server.say(replace(streamed(), headers=headers, chunks=(gzip.compress(first) + bytes(broken),)))
+    with pytest.raises(AKIError, match="compression is broken"):
+        way.ask(client_for(server, max_retries=0))
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", " GZIP", "deflate", ""])
 def test_a_body_is_one_payload_and_the_bounds_are_the_documented_ones(encoding):
     plain = b'{"a": 1}'
