@@ -23,14 +23,8 @@ from aki_transport.messages import (
 from aki_transport.tool_arguments import arguments_text
 from aki_transport.transport import Payload
 from aki_transport.wire._call_arguments import ArgumentsReader
-from aki_transport.wire._chat_decoder import (
-    AnswerDecoder,
-    joined_delta,
-    kept,
-    read_usage,
-    text_or_none,
-    unwrapped,
-)
+from aki_transport.wire._chat_decoder import AnswerDecoder, joined_delta
+from aki_transport.wire._fields import kept, read_usage, text_or_none, unwrapped
 from aki_transport.wire._tool_calls import offered_name, unique_id
 from aki_transport.wire._unknown_fields import merged_fields
 

@@ -27,7 +27,7 @@ from aki_transport.errors import (
 from aki_transport.json_text import parse_json, shown
 from aki_transport.messages import JobProgress, OnProgress
 from aki_transport.transport import Call, Job, ListenerError, Payload, Timeout
-from aki_transport.wire._chat_decoder import count_in, number_in, text_or_none
+from aki_transport.wire._fields import count_in, number_in, text_or_none
 
 _MESSAGE_FIELDS = ("error", "message", "description", "detail", "msg")
 _ERROR_FIELDS = ("success", *_MESSAGE_FIELDS, "status", "job_id", "job_state")

@@ -10,7 +10,8 @@ from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import shown
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Usage
 from aki_transport.transport import Payload
-from aki_transport.wire._chat_decoder import AnswerDecoder, count_in, number_in, text_or_none
+from aki_transport.wire._chat_decoder import AnswerDecoder
+from aki_transport.wire._fields import count_in, number_in, text_or_none
 from aki_transport.wire._job import JobReader
 
 _TOKEN_FIELDS = ("num_generated_tokens", "prompt_length", "current_context_length", "max_seq_len")

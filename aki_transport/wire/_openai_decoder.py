@@ -12,16 +12,10 @@ from aki_transport.json_text import shown
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Part, RawBlock, Text, ToolCallDelta
 from aki_transport.reasoning import FIELD, from_blocks
 from aki_transport.transport import Payload
-from aki_transport.wire._chat_decoder import (
-    AnswerDecoder,
-    joined_delta,
-    kept,
-    read_usage,
-    text_or_none,
-    unwrapped,
-)
+from aki_transport.wire._chat_decoder import AnswerDecoder, joined_delta
 from aki_transport.wire._choices import ChoiceReader
 from aki_transport.wire._cumulative import CumulativeText
+from aki_transport.wire._fields import kept, read_usage, text_or_none, unwrapped
 from aki_transport.wire._tool_calls import ToolCallReader
 from aki_transport.wire._unknown_fields import merged_fields
 

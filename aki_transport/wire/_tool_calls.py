@@ -30,7 +30,7 @@ from aki_transport.json_text import BracketScanner, is_json
 from aki_transport.messages import ToolCall, ToolCallDelta
 from aki_transport.tool_arguments import arguments_text
 from aki_transport.wire._call_arguments import ArgumentsReader
-from aki_transport.wire._chat_decoder import kept, text_or_none
+from aki_transport.wire._fields import kept, text_or_none
 
 _MAX_NAME = 256  # characters of a name in which the name of a tool is looked for
 _MAX_INDEX_DIGITS = 18

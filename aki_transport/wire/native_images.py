@@ -9,7 +9,7 @@ from aki_transport.errors import InvalidResponseError
 from aki_transport.images.request import ImageRequest
 from aki_transport.messages import OnProgress
 from aki_transport.transport import Call, Payload
-from aki_transport.wire._chat_decoder import count_in
+from aki_transport.wire._fields import count_in
 from aki_transport.wire._image_decoder import ImageDecoder
 from aki_transport.wire._job import JobReader, start_job
 from aki_transport.wire._request import set_fields

@@ -64,7 +64,7 @@ TESTS = {
             ("transport", _CONNECTIONS, ("connections", "network", "proxies")),
             ("transport", f"{_T}/test_jobs.py", ("polling",)),
             ("transport", _BODIES, ("body", "sse")),
-            ("wire", _OPENAI, ("_openai_decoder", "_chat_decoder", "_tool_calls", "openai")),
+            ("wire", _OPENAI, ("_openai_decoder", "_chat_decoder", "_fields", "_tool_calls", "openai")),
             ("wire", _OPENAI, ("_call_arguments", "_choices", "_cumulative", "_harmony")),
             ("wire", _ANTHROPIC, ("_anthropic_decoder", "anthropic")),
             ("wire", _NATIVE, ("_native_decoder", "native")),
