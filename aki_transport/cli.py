@@ -102,15 +102,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _client(arguments: argparse.Namespace, **options: Any) -> Client:
-    provider: str | Provider = arguments.provider or DEFAULT_PROVIDER
-    if arguments.base_url and arguments.provider is None:
-        provider, arguments.base_url = Provider(base_url=arguments.base_url), None
+    provider, base_url = arguments.provider or DEFAULT_PROVIDER, arguments.base_url
+    if base_url and arguments.provider is None:
+        provider, base_url = Provider(base_url=base_url), None
     variable, api_key = arguments.key_variable, None
     if variable is not None:
         if not os.environ.get(variable, "").strip():
             raise ConfigurationError(f"the environment variable {variable} is not set.")
         api_key = partial(os.environ.__getitem__, variable)  # a function, so that no variable of a frame holds the key
-    return Client(provider, arguments.protocol, base_url=arguments.base_url, api_key=api_key, **options)
+    return Client(provider, arguments.protocol, base_url=base_url, api_key=api_key, **options)
 
 
 def _models(arguments: argparse.Namespace) -> int:
@@ -141,8 +141,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from aki_transport.transport.raw import proxy_for  # noqa: PLC0415  httpx takes longer than all the rest
 
     with _client(arguments) as client:
-        is_emulated = os.environ.get(EMULATOR_VARIABLE, "").strip() and not arguments.base_url
-        of_emulator = f" ({EMULATOR_VARIABLE} is set)" if is_emulated else ""
+        of_emulator = "" if client.route in client.provider.routes else f" ({EMULATOR_VARIABLE} is set)"
         versions = ", ".join(filter(None, (f"Python {python_version()}", *map(_installed, ("httpx", *_FRAMEWORKS)))))
         _line("package", f"aki-integrations {__version__}; {versions}")
         _line("provider", f"{client.provider.title}, protocol {client.route.protocol}")

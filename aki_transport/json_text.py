@@ -58,8 +58,6 @@ class BracketScanner:
     `open_brackets` are in order, outermost first; `is_escaped` is whether a backslash escapes the next character.
     """
 
-    __slots__ = ("in_string", "is_escaped", "open_brackets")
-
     def __init__(self) -> None:
         self.open_brackets: list[str] = []
         self.in_string = False

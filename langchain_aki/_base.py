@@ -50,22 +50,30 @@ class LangChainModel(LangChainConnection, ModelSettings, BaseLanguageModel):  # 
         return self
 
     def refresh_models(self) -> tuple[ModelInfo, ...]:
-        """All models of the service, from its listing, which is read now.
+        """All models of the service, from its listing, which is read now; a `profile` is exact then.
 
         Raises:
             AKIError: The listing could not be read.
 
         Example:
-            >>> "gpt-oss-120b" in [info.id for info in AKILLM(model="qwen3.6-35b").refresh_models()]
-            True
+            >>> model = ChatAKI(model="kimi-k2.7-code-1100b")
+            >>> "gpt-oss-120b" in [info.id for info in model.refresh_models()], model.profile["max_input_tokens"]
+            (True, 262144)
         """
         with raises_langchain_errors():
-            return super().refresh_models()
+            models = super().refresh_models()
+        self._update_profile(self._client)
+        return models
 
     async def arefresh_models(self) -> tuple[ModelInfo, ...]:
         """`refresh_models`, async."""
         with raises_langchain_errors():
-            return await super().arefresh_models()
+            models = await super().arefresh_models()
+        self._update_profile(self._client)
+        return models
+
+    def _update_profile(self, client: Client) -> None:
+        """What else is to be done once the listing was read."""
 
     def get_num_tokens(self, text: str) -> int:
         """An estimate of a text's number of tokens, made offline; the exact number with `custom_get_token_ids`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -200,8 +199,3 @@ def _nested_extra(block: Mapping[str, Any], name: str, *known: str) -> dict[str,
 def _filename(block: Mapping[str, Any]) -> str | None:
     names = (fields.get("filename") for fields in (block, *_kept_fields(block)))
     return next((str(name) for name in names if name), None)
-
-
-def as_json_text(block: Mapping[str, Any]) -> Text:
-    """The block as text, for what a tool returned."""
-    return Text(json.dumps(block, ensure_ascii=False, default=str))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -20,7 +21,7 @@ from aki_transport import reasoning as reasoning_format
 from aki_transport.message_fields import CALL_EXTRAS, REASONING_FIELD, maker_fields, marked
 from aki_transport.messages import Message, Part, RawBlock, Role, Text, ToolCall, cache_mark, joined_parts
 from aki_transport.tool_arguments import arguments_text
-from langchain_aki._content_blocks import as_json_text, maker_block, read_block
+from langchain_aki._content_blocks import maker_block, read_block
 from langchain_aki.errors import ConfigurationError
 
 log = logging.getLogger("aki_transport")
@@ -51,16 +52,12 @@ def convert_messages(messages: Iterable[BaseMessage]) -> tuple[Message, ...]:
 def _converted(messages: Iterable[BaseMessage]) -> Iterator[Message]:
     for message in messages:
         if isinstance(message, HumanMessage) and isinstance(message.content, list):
-            results = [block for block in message.content if isinstance(block, dict) and _is_result(block)]
+            # Tools' results in a user's content, where Anthropic's protocol has them.
+            results = [each for each in message.content if isinstance(each, dict) and each.get("type") == "tool_result"]
             yield from map(_convert_result, results)
             if results and len(results) == len(message.content):
                 continue
         yield _convert_message(message)
-
-
-def _is_result(block: Mapping[str, Any]) -> bool:
-    """Whether it is a tool's result in a user's content, where Anthropic's protocol has it."""
-    return block.get("type") == "tool_result"
 
 
 def _convert_result(block: Mapping[str, Any]) -> Message:
@@ -197,13 +194,14 @@ def _convert_content(content: str | list[str | dict[str, Any]], role: Role) -> s
     for block in content:
         if isinstance(block, str):
             parts.append(Text(block))
-        elif _is_result(block) and role == "user":
+        elif block.get("type") == "tool_result" and role == "user":
             continue  # it is a message of its own
         elif block.get("type") in _SKIPPED_TYPES or "cachePoint" in block:
             log.debug("a content block of type %r is not sent", block.get("type", "cachePoint"))
         else:
             part = read_block(block)
-            is_data = role == "tool" and isinstance(part, RawBlock) and part.dialect is None
-            parts.append(as_json_text(block) if is_data else part)
+            if role == "tool" and isinstance(part, RawBlock) and part.dialect is None:  # data that a tool returned
+                part = Text(json.dumps(block, ensure_ascii=False, default=str))
+            parts.append(part)
     # A user's text is joined as LangChain joins it; what tools return are items of a list.
     return joined_parts(parts, "" if role == "user" else "\n")

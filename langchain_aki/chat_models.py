@@ -279,35 +279,12 @@ class ChatAKI(LangChainModel, BaseChatModel, defer_build=False):
             )
 
     def _update_profile(self, client: Client) -> None:
-        """Update the profile after the model listing was read, unless the user passed a profile."""
-        if self._profile_info is None:
+        if self._profile_info is None:  # the user passed a profile
             return
         info = client.model_info(self.model)
         if info is not self._profile_info:
             self._profile_info = info
             self.profile = _create_profile(info)
-
-    def refresh_models(self) -> tuple[ModelInfo, ...]:
-        """All models of the service, from its listing, which is read now; it also makes `profile` exact.
-
-        Raises:
-            AKIError: The listing could not be read.
-
-        Example:
-            >>> model = ChatAKI(model="kimi-k2.7-code-1100b")
-            >>> models = model.refresh_models()
-            >>> model.profile["max_input_tokens"]
-            262144
-        """
-        models = super().refresh_models()
-        self._update_profile(self._client)
-        return models
-
-    async def arefresh_models(self) -> tuple[ModelInfo, ...]:
-        """`refresh_models`, async."""
-        models = await super().arefresh_models()
-        self._update_profile(self._client)
-        return models
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """An estimate of a conversation's number of tokens, made offline; exact with `custom_get_token_ids`.

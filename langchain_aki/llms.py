@@ -14,7 +14,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 from pydantic import Field
 
-from aki_transport.messages import ChatReply
+from aki_transport.messages import ChatDelta, ChatReply
 from aki_transport.settings import PromptSettings
 from langchain_aki._base import LangChainModel
 from langchain_aki._convert_replies import create_response_metadata
@@ -88,11 +88,12 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
     ) -> Iterator[GenerationChunk]:
         with raises_langchain_errors():
             for delta in self._client.stream(self._prompt_request(prompt, stop, kwargs)):
-                chunk = self._chunk(delta.text, delta.reply)
-                if chunk is not None:
-                    if run_manager is not None:
-                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
+                if not delta.text and delta.reply is None:
+                    continue
+                chunk = self._chunk(delta)
+                if run_manager is not None:
+                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
 
     async def _astream(
         self,
@@ -104,11 +105,12 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
         with raises_langchain_errors():
             async with aclosing(self._client.astream(self._prompt_request(prompt, stop, kwargs))) as deltas:
                 async for delta in deltas:
-                    chunk = self._chunk(delta.text, delta.reply)
-                    if chunk is not None:
-                        if run_manager is not None:
-                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                        yield chunk
+                    if not delta.text and delta.reply is None:
+                        continue
+                    chunk = self._chunk(delta)
+                    if run_manager is not None:
+                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
 
     def batch(
         self,
@@ -164,10 +166,9 @@ class AKILLM(PromptSettings, LangChainModel, BaseLLM, defer_build=False):
             },
         )
 
-    def _chunk(self, text: str, reply: ChatReply | None) -> GenerationChunk | None:
-        if reply is not None:
-            return GenerationChunk(text=text, generation_info=_generation_info(reply, self._provider.name))
-        return GenerationChunk(text=text) if text else None
+    def _chunk(self, delta: ChatDelta) -> GenerationChunk:
+        info = None if delta.reply is None else _generation_info(delta.reply, self._provider.name)
+        return GenerationChunk(text=delta.text, generation_info=info)
 
     @property
     def _identifying_params(self) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def _message_kwargs(reply: ChatReply, provider: str) -> dict[str, Any]:
 
 def create_completion_response(response: ChatResponse) -> CompletionResponse:
     """A chat response as a completion, which has no field for reasoning: it is in `additional_kwargs`."""
-    reasoning = "".join(block.content or "" for block in response.message.blocks if isinstance(block, ThinkingBlock))
+    reasoning = reasoning_text(response.message)
     return CompletionResponse(
         text=response.message.content or "",
         additional_kwargs={**response.additional_kwargs, **({"reasoning_content": reasoning} if reasoning else {})},
@@ -94,6 +94,11 @@ def create_completion_response(response: ChatResponse) -> CompletionResponse:
         logprobs=response.logprobs,
         delta=response.delta,
     )
+
+
+def reasoning_text(message: ChatMessage) -> str:
+    """The reasoning in a message."""
+    return "".join(block.content or "" for block in message.blocks if isinstance(block, ThinkingBlock))
 
 
 class ResponseAccumulator:

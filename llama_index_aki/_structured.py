@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Generic
 from uuid import uuid4
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ThinkingBlock, ToolCallBlock
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ToolCallBlock
 from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.program.utils import FlexibleModel, create_flexible_model
 from llama_index.core.tools.types import BaseTool
@@ -19,7 +19,7 @@ from aki_transport import InvalidResponseError, ModelRefusalError
 from aki_transport.json_answer import JsonAnswer
 from aki_transport.json_text import is_json
 from aki_transport.schemas import known_fields, validated
-from llama_index_aki._convert_replies import openai_tool_call, parse_partial_arguments
+from llama_index_aki._convert_replies import openai_tool_call, parse_partial_arguments, reasoning_text
 
 _MAX_ROUNDS = 2  # the question, and one request to correct the answer
 
@@ -133,8 +133,3 @@ def _arguments_of(cls: Any) -> Callable[[Any], dict[str, Any]]:
         return value
 
     return check
-
-
-def reasoning_text(message: ChatMessage) -> str:
-    """The reasoning in a message."""
-    return "".join(block.content or "" for block in message.blocks if isinstance(block, ThinkingBlock))

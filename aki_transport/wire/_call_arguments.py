@@ -30,28 +30,15 @@ class ArgumentsReader:
         is_complete: Whether a JSON object was closed. Text behind it is held back until the end.
     """
 
-    __slots__ = (
-        "_behind",
-        "_blanks",
-        "_held",
-        "_is_cumulative",
-        "_other",
-        "_parsed",
-        "_pieces",
-        "_repeating",
-        "_scanner",
-        "is_complete",
-    )
-
     def __init__(self) -> None:
         self.is_complete = False
         self._is_cumulative = False
-        self._blanks = ""  # behind these
         self._repeating: list[str] = []  # pieces that may be the next ones, or all arguments so far
+        self._blanks = ""  # that stand behind those
         self._pieces: list[str] = []
         self._other: list[str] = []  # pieces that begin otherwise than an object
-        self._held = ""
-        self._behind: list[str] = []
+        self._held = ""  # blanks, or an empty object, that may stand before the arguments
+        self._behind: list[str] = []  # pieces behind a complete object
         self._scanner = BracketScanner()
         self._parsed: Any = None
 

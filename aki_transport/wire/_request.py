@@ -67,11 +67,6 @@ def arguments_object(call: ToolCall) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"not_json": call.arguments}
 
 
-def is_object(call: ToolCall) -> bool:
-    """Whether the arguments are the text of a JSON object."""
-    return bool(call.arguments) and arguments_object(call).get("not_json") != call.arguments
-
-
 def reasoning_start(request: ChatRequest) -> int:
     """Index of the first message whose reasoning is sent back; the number of messages if none is.
 

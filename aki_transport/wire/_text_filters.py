@@ -155,8 +155,6 @@ class StopSequences:
 
     def feed(self, text: str) -> str:
         """The text that certainly stands before any stop sequence."""
-        if not self._sequences or not text:
-            return text
         if self.matched is not None:
             return ""
         text = self._held + text

@@ -47,15 +47,13 @@ _STANDARD_FIELDS = frozenset({"index", "id", "type", "name", *_KINDS, *_ARGUMENT
 
 
 class _Call:
-    __slots__ = ("arguments", "extra", "id", "label", "name", "position", "repeats_name", "returned_name")
-
     def __init__(self, position: int) -> None:
-        self.repeats_name = False
         self.position = position
-        self.id: str | None = None
-        self.label: str | None = None
+        self.label: str | None = None  # the service's ID
+        self.id: str | None = None  # the same, or one of its own if another call has that
         self.name: str | None = None
-        self.returned_name: str | None = None
+        self.returned_name: str | None = None  # as far as deltas have told it
+        self.repeats_name = False  # whether pieces behind the first have the name again
         self.arguments = ArgumentsReader()
         self.extra: dict[str, Any] = {}
 

@@ -31,7 +31,6 @@ from aki_transport.transport import Call
 from aki_transport.wire._openai_decoder import OpenAIDecoder
 from aki_transport.wire._request import (
     arguments_object,
-    is_object,
     legal_schema,
     reasoning_start,
     sendable_parts,
@@ -150,8 +149,10 @@ def _state(message: Message, send_reasoning: SendReasoning | None) -> Mapping[st
 def _tool_call(call: ToolCall) -> dict[str, Any]:
     if call.extra.get("type") == "custom":  # its input is any text
         return with_extra({"id": call.id, "custom": {"name": call.name, "input": call.arguments}}, call.extra)
-    arguments = call.arguments if is_object(call) else json.dumps(arguments_object(call), ensure_ascii=False)
-    function = {"name": call.name, "arguments": arguments}
+    text, arguments = call.arguments, arguments_object(call)
+    if not text or arguments.get("not_json") == text:
+        text = json.dumps(arguments, ensure_ascii=False)
+    function = {"name": call.name, "arguments": text}
     return with_extra({"id": call.id, "type": "function", "function": function}, call.extra)
 
 
