@@ -93,10 +93,8 @@ _DECLARATION_FIELDS = _FUNCTION_FIELDS | {
 def with_aliases(owner: str, arguments: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     """The arguments under our names, further request fields in `request_fields`, what is always so left out.
 
-    A name that is among those `known` to the owner is never an alias.
-
-    Raises:
-        ConfigurationError: An argument is unknown, or has a value that cannot be taken.
+    A name that is among those `known` to the owner is never an alias. Raises `ConfigurationError` for an argument that
+    is unknown, or has a value that cannot be taken.
     """
     taken: dict[str, Any] = {}
     fields: dict[str, Any] = dict(arguments.get("request_fields") or {})
@@ -148,11 +146,7 @@ def wrong_values(owner: str, error: ValidationError) -> str:
 
 
 def as_tool_choice(choice: Any) -> ToolChoice | None:
-    """A tool choice from any of the forms in use: OpenAI's strings and dicts, "any", booleans, a tool's name.
-
-    Raises:
-        ConfigurationError: It is none of them.
-    """
+    """A tool choice from OpenAI's strings and dicts, "any", booleans, a tool's name; else `ConfigurationError`."""
     match choice:
         case None | False:
             return None
@@ -175,10 +169,9 @@ def as_tool_choice(choice: Any) -> ToolChoice | None:
 
 
 def choice_among(choice: ToolChoice | None, tools: Collection[Tool | Mapping[str, Any]]) -> ToolChoice | None:
-    """The choice; one that names the type of a tool that the service runs in OpenAI's form.
+    """The choice; the type of a tool that the service runs becomes OpenAI's form of it.
 
-    Raises:
-        ConfigurationError: It names no tool.
+    Raises `ConfigurationError` for the name of no tool.
     """
     if not isinstance(choice, ToolNamed):
         return choice
@@ -234,10 +227,8 @@ def is_schema(value: Mapping[str, Any]) -> bool:
 def as_response_format(value: Any, strict: bool | None) -> ResponseFormat | None:
     """A response format from OpenAI's dict for it, or from a JSON schema; other dicts are returned as they are.
 
-    `strict`, whether the model must follow the schema exactly, counts if the dict does not state it.
-
-    Raises:
-        ConfigurationError: It is not a dict.
+    `strict`, whether the model must follow the schema exactly, counts if the dict does not state it. Raises
+    `ConfigurationError` for anything else.
     """
     match value:
         case None:

@@ -309,7 +309,7 @@ def _is_json(value: Any) -> bool:
 
 
 def _decoded(value: Any) -> Any:
-    """The object or the list in a JSON string, else the value as it is."""
+    """What a JSON string holds, if that is an object or a list; else the value as it is."""
     with suppress(ValueError):
         if isinstance(value, str) and isinstance(inner := _decode(value.strip(), 0)[0], dict | list):
             return inner

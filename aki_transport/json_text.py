@@ -16,11 +16,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def parse_json(body: str | bytes, subject: str = "the answer") -> Any:
-    """Parse a body that has to be JSON; a byte order mark at its start is ignored.
-
-    Raises:
-        InvalidResponseError: It is not JSON; the message begins with `subject` and shows how the body begins.
-    """
+    """The value in a body, also behind a byte order mark; `InvalidResponseError` about the `subject` if it is no JSON."""
     try:
         return from_json(body.removeprefix(_BOM) if isinstance(body, bytes) else body)
     except ValueError as error:

@@ -26,11 +26,7 @@ _SERVER_TOOLS = {"code_interpreter": "code_execution"}  # LangChain's name to An
 
 
 def read_block(block: Mapping[str, Any]) -> Part:
-    """A content block as a part; one without a name of ours as a `RawBlock`.
-
-    Raises:
-        ConfigurationError: It holds nothing but its type.
-    """
+    """A content block as a part, an unknown one as a `RawBlock`; `ConfigurationError` if it holds nothing."""
     match block:
         case {"type": "non_standard", "value": Mapping() as value}:
             return read_block(value)

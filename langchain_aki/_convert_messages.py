@@ -41,11 +41,7 @@ _REASONING_TYPES = frozenset({"reasoning", "thinking", "redacted_thinking"})
 
 
 def convert_messages(messages: Iterable[BaseMessage]) -> tuple[Message, ...]:
-    """The messages as the transport's.
-
-    Raises:
-        ConfigurationError: A message has a type that cannot be sent.
-    """
+    """The messages as the transport's; `ConfigurationError` if one has a type that cannot be sent."""
     return tuple(_converted(messages))
 
 

@@ -40,11 +40,7 @@ def convert_tool(
 
 
 def convert_schema(schema: Any, strict: bool | None) -> dict[str, Any]:
-    """Name, description and `parameters` of the form that answers shall have.
-
-    Raises:
-        ConfigurationError: It is no schema with a name.
-    """
+    """Name, description and `parameters` of the form that answers shall have; `ConfigurationError` without a name."""
     if isinstance(schema, Mapping):
         form = as_response_format(schema, strict)
         if isinstance(form, JsonSchema):
@@ -133,11 +129,7 @@ def _without_title(schema: Mapping[str, Any]) -> dict[str, Any]:
 def convert_tool_choice(
     choice: str | bool | dict[str, Any] | None, tools: list[dict[str, Any]]
 ) -> str | dict[str, Any] | None:
-    """The choice in OpenAI's form, which bindings and traces hold.
-
-    Raises:
-        ConfigurationError: It names no tool.
-    """
+    """The choice in OpenAI's form, which bindings and traces hold; `ConfigurationError` if it names no tool."""
     parsed = choice_among(as_tool_choice(choice), tools)
     if isinstance(choice, Mapping) and "disable_parallel_tool_use" in choice:
         return dict(choice)

@@ -324,7 +324,6 @@ def _response_format(response_format: Any, strict: bool | None) -> ResponseForma
 
 
 def _create_profile(info: ModelInfo) -> ModelProfile:
-    """What is known about the model as LangChain's profile, without the fields that are unknown."""
     fields: dict[str, Any] = {
         "name": info.name or None,
         "max_input_tokens": info.context_window,

@@ -29,8 +29,6 @@ Content = str | list[str | dict[str, Any]]
 
 
 class _ImageTool(LangChainConnection, ImageToolSettings, BaseTool):
-    """The fields and methods that both tools share."""
-
     scope: str | None = None
     """Gives each conversation or user a part of the store that others neither see nor reach: the name of a value in the
     call's `config["configurable"]`, e.g. `"thread_id"` or `"user_id"`. A call without that value is refused. None: all

@@ -61,11 +61,7 @@ _ROLES: Mapping[MessageRole, Role] = {
 
 
 def convert_message(message: ChatMessage) -> Message:
-    """One message as the transport's.
-
-    Raises:
-        ConfigurationError: A content block has a type that cannot be sent.
-    """
+    """One message as the transport's; `ConfigurationError` if a content block has a type that cannot be sent."""
     if not isinstance(message, ChatMessage):
         raise ConfigurationError(
             f"messages holds a {type(message).__name__}; pass ChatMessage(role='user', content='...') instead."
@@ -178,11 +174,7 @@ def _convert_audio(block: AudioBlock) -> Part:
 
 
 def _data(block: ContentBlock, resolve: Callable[[], Any]) -> str:
-    """The base64 text of a block's data.
-
-    Raises:
-        ConfigurationError: It has none, or its file cannot be read.
-    """
+    """The base64 text of a block's data; `ConfigurationError` if it has none, or its file cannot be read."""
     try:
         return base64.b64encode(resolve().read()).decode()
     except (ValueError, OSError) as error:

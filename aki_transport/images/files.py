@@ -17,11 +17,7 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a file.
-
-    Raises:
-        ConfigurationError: It cannot be read, is not a regular file, or is larger than 50 MB.
-    """
+    """The bytes of a file; `ConfigurationError` if it cannot be read, is not a regular file, or has more than 50 MB."""
     try:
         data = _read(os.open(path, _FILE), path.name)
     except OSError as error:
@@ -36,10 +32,8 @@ def read_file(path: Path) -> bytes:
 def read_file_in(folder: Path, name: str) -> bytes | None:
     """The bytes of a file in a resolved folder or below it; None if no such regular file is there.
 
-    No symbolic link is followed. `name` may be an absolute path; `..` in it is resolved in the text alone.
-
-    Raises:
-        ConfigurationError: It cannot be read, or is larger than 50 MB.
+    No symbolic link is followed. `name` may be an absolute path; `..` in it is resolved in the text alone. Raises
+    `ConfigurationError` if the file cannot be read, or has more than 50 MB.
     """
     try:
         parts = Path(os.path.normpath(folder / name)).relative_to(folder).parts

@@ -128,11 +128,7 @@ class ImageList(list[GeneratedImage]):
 
 
 def decode_image(text: Any, *, prompt: str, model: str | None, seed: int | None = None) -> GeneratedImage:
-    """An image from the base64 text, or the data URL, of a response.
-
-    Raises:
-        InvalidResponseError: It is not an image.
-    """
+    """An image from the base64 text, or the data URL, of a response; `InvalidResponseError` if it is none."""
     if not isinstance(text, str) or not text:
         raise InvalidResponseError("the response contains no image as base64 text")
     if len(text) > MAX_IMAGE_BYTES * 4 // 3 + 1024:
@@ -161,11 +157,7 @@ def _from_base64(text: str, start: int) -> bytes:
 
 
 def as_image(image: Any) -> GeneratedImage:
-    """An image from any type that code may pass: a `GeneratedImage`, bytes, a path, a PIL image.
-
-    Raises:
-        ConfigurationError: It has another type, or is not an image.
-    """
+    """An image from a `GeneratedImage`, bytes, a path or a PIL image; `ConfigurationError` if it is none of them."""
     match image:
         case GeneratedImage():
             return image
@@ -185,11 +177,7 @@ def as_image(image: Any) -> GeneratedImage:
 
 
 def as_images(images: Any) -> tuple[GeneratedImage, ...]:
-    """Images from one, or a sequence, of the types that `as_image` accepts.
-
-    Raises:
-        ConfigurationError: The sequence is empty, or an item is not an image.
-    """
+    """Images from one, or a sequence, of the types that `as_image` accepts; `ConfigurationError` if there is none."""
     one = isinstance(images, bytes | bytearray | memoryview | str) or not isinstance(images, Sequence)
     converted = tuple(as_image(image) for image in ([images] if one else images))
     if not converted:

@@ -45,11 +45,7 @@ def build_image_request(
     images: tuple[GeneratedImage, ...] = (),
     **options: Any,
 ) -> ImageRequest:
-    """A request with checked arguments.
-
-    Raises:
-        ConfigurationError: An argument is unknown, has the wrong type, or is out of range.
-    """
+    """A request; `ConfigurationError` if an argument is unknown, has the wrong type, or is out of range."""
     for name in options:
         if name not in _OPTIONAL:
             raise unknown_argument("A call for images", name)
@@ -85,11 +81,7 @@ def check_source_count(count: int) -> None:
 
 
 def parse_size(size: str | tuple[int, int] | None) -> tuple[int, int] | None:
-    """Width and height in pixels.
-
-    Raises:
-        ConfigurationError: It does not have the form `"1024x1024"`, or a side is out of range.
-    """
+    """Width and height in pixels of `"1024x1024"`; `ConfigurationError` for another form, or a side out of range."""
     if size is None:
         return None
     sides = size.lower().split("x") if isinstance(size, str) else size

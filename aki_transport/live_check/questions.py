@@ -150,7 +150,6 @@ def _question(interface: str, about: str, assumed: str, probe: Probe, *code: str
 
 
 def _openai(interface: str) -> tuple[Question, ...]:
-    """The questions to every OpenAI-compatible interface."""
     row = partial(_question, interface)
     wire, decoder = "wire/openai.py", "wire/_openai_decoder.py"
     return (

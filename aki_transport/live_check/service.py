@@ -169,7 +169,6 @@ class Service:
 
 
 def _with_key(key: SecretStr | None, key_in: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments for httpx with the key in its place."""
     options = {**options, "headers": {**options.get("headers", {})}, "params": {**options.get("params", {})}}
     if key is None:
         return options

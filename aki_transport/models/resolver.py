@@ -120,11 +120,7 @@ class ModelResolver:
         return fallback if listing is None or fallback in listing else None
 
     def resolve(self, model: str, listing: catalog.Listing | None) -> str:
-        """The ID to send.
-
-        Raises:
-            ModelNotFoundError: The service does not list it, and would silently answer with its fallback model.
-        """
+        """The ID to send; `ModelNotFoundError` if the service does not list it, and would let its fallback answer."""
         if self.models_are_endpoints:
             return catalog.resolve(model, self._table, None) or model
         resolved = catalog.resolve(model, self._table, listing)
@@ -140,11 +136,7 @@ class ModelResolver:
         return model
 
     def endpoint(self, model: str, listing: catalog.Listing | None, *, for_images: bool = False) -> str | None:
-        """The endpoint to call; None on protocols where models are not endpoints.
-
-        Raises:
-            ModelNotFoundError: No endpoint serves it, or none is known.
-        """
+        """The endpoint to call, None on protocols without them; `ModelNotFoundError` if none serves it or is known."""
         if not self.models_are_endpoints:
             return None
         endpoint = catalog.find_endpoint(model, self._image_table if for_images else self._table, listing)
@@ -158,7 +150,6 @@ class ModelResolver:
         raise error
 
     def _not_found(self, problem: str, model: str, listing: catalog.Listing) -> ModelNotFoundError:
-        """The error with the closest IDs and the complete list."""
         closest = catalog.closest(model, listing)
         hint = f" Did you mean {' or '.join(map(repr, closest))}?" if closest else ""
         shown = ", ".join(nsmallest(_MAX_LISTED, listing))
@@ -172,11 +163,7 @@ class ModelResolver:
         )
 
     def check_served(self, requested: str, served: str) -> None:
-        """Raise or warn if another model answers than the requested one.
-
-        Raises:
-            ModelFallbackError: The service's fallback model answers.
-        """
+        """Raise `ModelFallbackError` if the service's fallback model answers; warn if it is any other."""
         if served == requested or self.on_model_fallback == "ignore":
             return
         served = self.without_key(served)

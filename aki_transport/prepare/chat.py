@@ -80,11 +80,7 @@ class PreparedChat:
         self._thinks = resolver.capabilities.get("reasoning") is True and request.reasoning_effort != "none"
 
     def call(self, *, stream: bool) -> Call:
-        """The call, without the features that were refused so far.
-
-        Raises:
-            ConfigurationError: The conversation is empty, or holds what the protocol cannot say.
-        """
+        """The call, without what was refused so far; `ConfigurationError` if the conversation cannot be sent."""
         if not self._request.messages:
             raise ConfigurationError("the conversation is empty: it holds no message.")
         self._stream = stream
@@ -171,11 +167,7 @@ _OPTIONAL_FIELDS = (
 
 
 def validate_request(request: ChatRequest, wire: Wire, route: Route) -> None:
-    """Check a request before anything is sent.
-
-    Raises:
-        ConfigurationError: It uses a field that the protocol does not have, or a value out of its range.
-    """
+    """Raise `ConfigurationError` for a field that the protocol does not have, or a value out of its range."""
     present = [name for name in _OPTIONAL_FIELDS if getattr(request, name) not in (None, ())]
     if not isinstance(request.response_format, JsonObject | JsonSchema | None):
         present.append("response_format")

@@ -14,10 +14,9 @@ _OPTIONAL_FIELDS = ("size", "seed", "negative_prompt", "steps")
 
 
 def validate_request(request: ImageRequest, wire: ImageWire, *, protocol: str) -> ImageRequest:
-    """Check a request before anything is sent; returns it, with the protocol's model for edits if it names none.
+    """The request, with the protocol's model for edits if it names none.
 
-    Raises:
-        ConfigurationError: The protocol does not have a field of the request, or edits one image at a time.
+    Raises `ConfigurationError` if the protocol does not have one of its fields, or edits one image at a time.
     """
     unsupported = [
         name for name in _OPTIONAL_FIELDS if getattr(request, name) is not None and name not in wire.SUPPORTED_FIELDS
@@ -40,8 +39,7 @@ def requests_of_calls(
 ) -> list[ImageRequest]:
     """The request of each call: one call, or one per image if the protocol makes one image at a time.
 
-    Raises:
-        ModelNotFoundError: No endpoint is known for the model.
+    Raises `ModelNotFoundError` if no endpoint is known for the model.
     """
     if request.model is not None:
         request = replace(request, endpoint=resolver.endpoint(request.model, listing, for_images=True))

@@ -220,11 +220,9 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         self._outbox = _Outbox()
 
     async def receive(self, max_bytes: int) -> bytes:
-        """The next bytes of the peer."""
         return await asyncio.get_running_loop().sock_recv(self.socket, max_bytes)
 
     async def send(self, data: bytes) -> None:
-        """Send all of the bytes."""
         await asyncio.get_running_loop().sock_sendall(self.socket, data)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -273,7 +271,6 @@ class _AsyncTlsStream(_AsyncStream):
         self._tls = ssl_context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
 
     async def shake_hands(self) -> None:
-        """Agree with the peer on keys."""
         await self._run(self._tls.do_handshake)
 
     async def receive(self, max_bytes: int) -> bytes:

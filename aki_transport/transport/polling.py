@@ -69,7 +69,6 @@ class _Job:
         _running.add(self)
 
     def read_start(self, headers: Mapping[str, str], body: Payload) -> Any:
-        """Read the answer that started the job."""
         self.decoder = self._start(headers)
         item = self.decoder.feed(Payload("started", body.data))
         if not self.decoder.complete:
@@ -77,13 +76,11 @@ class _Job:
         return item
 
     def read_poll(self, _: Mapping[str, str], body: Payload) -> Any:
-        """Read the answer to a poll."""
         self._lost = None
         self._answered_at = time.monotonic()
         return self.decoder.feed(Payload("progress", body.data))
 
     def next_pause(self) -> float:
-        """Seconds to wait now; `APITimeoutError` if the time is up."""
         now = time.monotonic()
         wait = pause(now - self._started_at, stream=self._job.stream)
         if self.deadline is not None and now + wait >= self.deadline:
@@ -116,7 +113,6 @@ class _Job:
         return None if is_over or self._process != os.getpid() or sys.is_finalizing() else call
 
     def cancel_now(self, error: BaseException | None = None) -> None:
-        """Cancel the job if nobody did."""
         with _logged():
             if call := self._call_to_cancel(error):
                 self._sender.fetch(call, _ignore, deadline=time.monotonic() + _TO_CANCEL)

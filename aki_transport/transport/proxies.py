@@ -20,11 +20,7 @@ _SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
 class Proxies:
-    """The proxies that the environment names now.
-
-    Raises:
-        ConfigurationError: One of them cannot be used.
-    """
+    """The proxies that the environment names now; `ConfigurationError` if one of them cannot be used."""
 
     def __init__(self) -> None:
         self._by_scheme = {

@@ -55,11 +55,7 @@ class RawSender:
 
 
 def proxy_for(url: str) -> str | None:
-    """The environment's proxy for a URL, without its password; None if there is none.
-
-    Raises:
-        ConfigurationError: The environment names a proxy that cannot be used.
-    """
+    """The environment's proxy for a URL, without its password; `ConfigurationError` if it cannot be used."""
     proxy = Proxies().proxy_for(httpx.URL(url))
     if proxy is None:
         return None

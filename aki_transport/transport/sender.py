@@ -221,7 +221,6 @@ class Transport:
         raise error
 
     def _places_of_key(self, key: SecretStr | None) -> tuple[str, ...]:
-        """Where to send the key, one after the other."""
         worked = self.key_places[0] if key is None else _PLACE_THAT_WORKED.get(self.base_url)
         return self.key_places if worked is None else (worked,)
 
@@ -311,11 +310,9 @@ class _BodyDecoder:
     text = ""
 
     def feed(self, payload: Payload) -> None:
-        """Read the body."""
         self.result = self.read(self.headers, payload)
 
     def end(self) -> Any:
-        """The result."""
         return self.result
 
 

@@ -29,11 +29,7 @@ def class_of_library(value: object, names: Collection[str]) -> str | None:
 
 
 def users_client(client: Any, kind: Literal["Client", "AsyncClient"], field: str) -> Any:
-    """The user's client, if it is one of that kind.
-
-    Raises:
-        ConfigurationError: It is something else.
-    """
+    """The user's client; `ConfigurationError` if it is no client of that kind."""
     # By what is used of it: a client of the user's may wrap another one.
     send = getattr(client, "send", None)
     is_client = callable(send) and callable(getattr(client, "build_request", None)) and hasattr(client, "is_closed")

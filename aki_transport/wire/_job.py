@@ -58,7 +58,6 @@ def start_job(endpoint: str, body: Mapping[str, Any], *, stream: bool) -> Call:
 
 
 def _follow(endpoint: str, started: Payload) -> tuple[Call, Call]:
-    """The call that polls the job and the call that cancels it."""
     job_id = parse_json(started.data)["job_id"]
     path = f"/progress/{quote(endpoint, safe='')}"
     poll = Call(

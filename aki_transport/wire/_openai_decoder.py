@@ -304,7 +304,6 @@ class OpenAIDecoder(AnswerDecoder):
 
 
 def _asks_for_several(request: ChatRequest) -> bool:
-    """Whether the request asks for more than one choice."""
     return {**request.fields, **request.extra_body}.get("n") not in (None, 1)
 
 
@@ -345,13 +344,11 @@ def _parts(content: Any) -> Iterator[Text | RawBlock | str]:
 
 
 def _refusal_in(content: Any) -> str:
-    """The refusal that is a part of the content."""
     parts = content if isinstance(content, list) else ()
     return "".join(part["refusal"] for part in parts if isinstance(part, dict) and isinstance(part.get("refusal"), str))
 
 
 def _calls_in(content: Any) -> list[Any]:
-    """The tool calls that are parts of the content."""
     return list(filter(_is_call, content)) if isinstance(content, list) else []
 
 
@@ -377,7 +374,6 @@ def _usage_in(fields: Any) -> dict[str, Any] | None:
 
 
 def _merged_logprobs(logprobs: list[Any]) -> Any:
-    """One `logprobs` object out of those of all chunks."""
     if len(logprobs) < 2 or not all(isinstance(piece, dict) for piece in logprobs):  # noqa: PLR2004
         return logprobs[0] if logprobs else None
     lists = [tokens for piece in logprobs if isinstance(tokens := piece.get("content"), list)]

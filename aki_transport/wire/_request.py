@@ -86,9 +86,7 @@ def reasoning_start(request: ChatRequest) -> int:
 def sendable_parts(parts: Iterable[Part], role: str, dialect: Dialect) -> Iterator[Part]:
     """The parts without blocks that only another maker understands: what a tool returned is sent as JSON text.
 
-    Raises:
-        ConfigurationError: The user's message holds a block that the protocol certainly cannot say, or a local path as
-            a URL.
+    Raises `ConfigurationError` for a user's block that the protocol certainly cannot say, and for a local path as URL.
     """
     for part in parts:
         address, data = _address(part), getattr(part, "base64", None)
@@ -145,11 +143,7 @@ def is_url(url: str) -> bool:
 
 
 def file_text(file: File) -> str | None:
-    """The text of a document that is text; None if it is something else.
-
-    Raises:
-        ConfigurationError: Its data is not base64.
-    """
+    """The text of a document, None if it is no text; `ConfigurationError` if its data is not base64."""
     if file.text is not None or file.base64 is None or not file.media_type.startswith("text/"):
         return file.text
     try:

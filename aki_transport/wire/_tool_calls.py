@@ -117,7 +117,6 @@ class _SharedIndex:
         return self._index < index < self._index + len(self.calls)
 
     def by_index(self) -> dict[int, _Call]:
-        """The calls, numbered so."""
         return dict(enumerate(self.calls, self._index))
 
     def end(self, *, numbered: bool = False) -> Iterator[ToolCallDelta]:

@@ -68,11 +68,7 @@ def models() -> Call:
 
 
 def chat(request: ChatRequest, *, stream: bool) -> Call:
-    """The call that sends `request`, without the fields that are None.
-
-    Raises:
-        ConfigurationError: The conversation is empty, or holds what the protocol cannot say.
-    """
+    """The call that sends `request`; `ConfigurationError` if that is empty, or holds what the protocol cannot say."""
     body: dict[str, Any] = {
         "model": request.model,
         "max_tokens": _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens,

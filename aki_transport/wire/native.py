@@ -32,12 +32,7 @@ def models() -> Call:
 
 
 def read_models(body: str | bytes) -> Listing:
-    """The endpoints in the answer to `models()`.
-
-    Raises:
-        APIStatusError: The answer is an error.
-        InvalidResponseError: It is not a list of endpoints.
-    """
+    """The endpoints in the answer to `models()`; raises the error that it is, or `InvalidResponseError`."""
     payload = parse_json(body, "the list of endpoints")
     if isinstance(payload, dict) and payload.get("success") is False:
         raise read_error(error_from_payload(payload))

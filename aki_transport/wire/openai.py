@@ -118,7 +118,6 @@ def _messages(request: ChatRequest) -> Iterator[dict[str, Any]]:
 
 
 def _add_reasoning(body: dict[str, Any], message: Message) -> None:
-    """The reasoning, in the field in which it came."""
     field = message.reasoning_field or "reasoning_content"
     if message.reasoning and field == "content":
         content = body["content"]

@@ -38,7 +38,6 @@ def images(request: ImageRequest) -> Call:
 
 
 def _form_value(value: Any) -> str:
-    """Text as it is, anything else as JSON."""
     return value if isinstance(value, str) else to_json(value).decode()
 
 
