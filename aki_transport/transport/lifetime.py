@@ -166,7 +166,7 @@ def release(user: object) -> None:
 
 async def arelease(user: object) -> None:
     """`user` does not need this loop's clients any more; the last one closes them."""
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     for shared in [shared for shared in _loops.values() if shared.loop() is loop]:
         shared.users.discard(user)
         if not shared.users:

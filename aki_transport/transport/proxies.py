@@ -33,6 +33,8 @@ class Proxies:
         """The proxy to reach this address through. This machine itself is never reached through one."""
         if not self._by_scheme or is_loopback(url.host) or proxy_bypass(_with_port(url)):
             return None
+        if ":" in url.host and proxy_bypass(url.host):  # as `NO_PROXY` names an IPv6 address, without brackets
+            return None
         return self._by_scheme.get(url.scheme) or self._by_scheme.get("all")
 
 

@@ -84,6 +84,7 @@ class Transport:
 
     async def afetch(self, call: Call, read: Read, *, deadline: float | None) -> Any:
         """`fetch`, async."""
+        running_loop()
         (result,) = [each async for each in self._arun(call, partial(_BodyDecoder, read), deadline)]
         return result
 

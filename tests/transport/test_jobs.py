@@ -240,7 +240,9 @@ def test_jobs_side_by_side_keep_their_own(server):
 
 def test_an_event_loop_of_another_library_is_refused_with_what_to_do():
     worker = Worker(done())
-    calls: list[Any] = [worker.client().achat(request_for(CHAT)), anext(worker.client().astream(request_for(CHAT)))]
+    client = worker.client()
+    stream = anext(client.astream(request_for(CHAT)))
+    calls: list[Any] = [client.achat(request_for(CHAT)), stream, client.arefresh_models(), client.aclose()]
     for call in calls:
         with pytest.raises(errors.ConfigurationError, match="asyncio"):  # no loop of asyncio's runs this coroutine
             call.__await__().__next__()

@@ -12,6 +12,7 @@ import pytest
 from aki_transport import APIConnectionError, Client, ConfigurationError
 from aki_transport.transport.failures import was_never_sent
 from aki_transport.transport.proxies import proxy_secrets
+from aki_transport.transport.raw import proxy_for
 from tests.transport.asking import KEY, Way, in_every_chat, in_every_way, patient
 from tests.transport.raw_server import (
     GOOD,
@@ -163,6 +164,16 @@ def test_no_proxy_spares_hosts(chat_way, spared, monkeypatch):
     with proxy_in("HTTP_PROXY") as seen, pytest.raises(APIConnectionError, match="cannot connect"):
         chat_way.ask(client_at("http://target.invalid/v1"))
     assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("spared", "is_used"), [("2001:db8::1", False), ("[2001:db8::1]", False), ("2001:db8::2", True), ("::1", True)]
+)
+def test_no_proxy_names_ipv6_addresses_with_brackets_or_as_httpx_and_curl_read_them(spared, is_used, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", spared)
+    for url in ("https://[2001:db8::1]/v1", "https://[2001:db8::1]:8443/v1"):
+        assert (proxy_for(url) is not None) == is_used
 
 
 @with_an_own_pool
