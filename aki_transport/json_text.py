@@ -16,7 +16,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def parse_json(body: str | bytes, subject: str = "the answer") -> Any:
-    """The value in a body, also behind a byte order mark; `InvalidResponseError` about the `subject` if it is no JSON."""
+    """The value in a body, also behind a byte order mark; `InvalidResponseError` on `subject` if it is no JSON."""
     try:
         return from_json(body.removeprefix(_BOM) if isinstance(body, bytes) else body)
     except ValueError as error:

@@ -152,7 +152,7 @@ class JsonDecoder:
         return None if delta is None else self._as_json_text(delta)
 
     def end(self) -> ChatDelta:
-        """The last delta, with the JSON as the text of its reply; `NoJsonError` if there is none and a method is left."""
+        """The last delta, with the JSON as the text of its reply; `NoJsonError` if there is none, and a method left."""
         last = self._inner.end()
         delta, reply = self._as_json_text(last), last.reply
         if reply is None:
