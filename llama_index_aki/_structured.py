@@ -118,7 +118,7 @@ def add_call_from_text(response: ChatResponse, tools: Sequence[BaseTool]) -> Non
             arguments = answer.find(_arguments_of(cls), fields)
             call_id, name = f"call_{uuid4().hex[:24]}", tool.metadata.get_name()
             response.message.blocks.append(ToolCallBlock(tool_call_id=call_id, tool_name=name, tool_kwargs=arguments))
-            call = openai_tool_call(call_id, name, json.dumps(arguments))
+            call = openai_tool_call(call_id, name, json.dumps(arguments, ensure_ascii=False))
             response.message.additional_kwargs["tool_calls"] = [call]
             return
 

@@ -19,6 +19,7 @@ from langchain_core.exceptions import OutputParserException
 from langchain_core.tools import tool
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.program import FunctionCallingProgram, LLMTextCompletionProgram
+from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.selectors import PydanticMultiSelector, PydanticSingleSelector
 from llama_index.core.tools import FunctionTool, ToolMetadata
@@ -487,6 +488,13 @@ def test_selectors_and_programs_of_texts_get_theirs(server: ScriptServer):
         assert asyncio.run(selector.aselect(choices, "dogs?")).ind == 1
     server.always = answering(f'So: {{"selections": [{selection}]}}')
     assert PydanticMultiSelector.from_defaults(llm=model_at(server)).select(choices, "dogs?").inds == [1]
+
+
+def test_the_call_that_a_text_becomes_reads_like_the_text(server: ScriptServer):
+    server.always = answering('{"setup": "Grüße", "punchline": "y"}')
+    response = model_at(server).chat_with_tools([get_function_tool(Joke)], user_msg="A joke.", tool_required=True)
+    (call,) = response.message.additional_kwargs["tool_calls"]
+    assert call["function"] == {"name": "Joke", "arguments": '{"setup": "Grüße", "punchline": "y"}'}
 
 
 def test_json_in_a_text_never_calls_a_tool_of_the_user(server: ScriptServer):
