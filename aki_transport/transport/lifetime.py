@@ -114,18 +114,15 @@ _threads: _ThreadClient | None = None
 _loops: dict[tuple[int, HttpEngine], _LoopClient] = {}
 # The parent's clients, after a fork: closed here, the parent's connections would end too.
 _inherited: list[object] = []
-_lock = threading.Lock()
+_lock = threading.RLock()  # what the garbage collector or a signal calls in between may take it again
 
 
 def thread_client(user: object) -> httpx.Client:
     """The client for calls from threads in this process; `user` keeps it open until `release`."""
     global _threads  # noqa: PLW0603  one per process is the point
-    shared = _threads
-    if shared is None:
-        fresh = _ThreadClient()  # outside the lock, which a fork would copy as it is
-        with _lock:
-            shared = _threads = _threads or fresh
-    shared.users.add(user)
+    with _lock:
+        shared = _threads = _threads or _ThreadClient()
+        shared.users.add(user)
     return shared.client
 
 
@@ -156,12 +153,13 @@ def release(user: object) -> None:
     global _threads  # noqa: PLW0603
     with _lock:
         shared = _threads
-        if shared is not None:
-            shared.users.discard(user)
-            if not shared.users:
-                _threads = None
-    if shared is not None and _threads is None:
-        shared.client.close()
+        if shared is None:
+            return
+        shared.users.discard(user)
+        if shared.users:
+            return
+        _threads = None
+    shared.client.close()
 
 
 async def arelease(user: object) -> None:
@@ -183,7 +181,7 @@ def _abandon_loops(is_over: Any) -> None:
 def _forget_parent() -> None:
     """In the child of a fork: take a lock that no thread holds, and leave the parent its connections."""
     global _lock, _threads  # noqa: PLW0603
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _inherited.extend([_threads, *_loops.values()])
     _threads = None
     _loops.clear()

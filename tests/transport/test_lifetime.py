@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ import httpx
 import pytest
 
 from aki_transport import Client
-from aki_transport.transport import connections
+from aki_transport.transport import connections, lifetime
 from tests.scenarios import chunk
 from tests.script_server import Answer, Request, ScriptServer, sse
 from tests.transport.asking import (
@@ -307,4 +308,25 @@ def test_clients_that_come_and_go_in_threads_do_not_close_each_other_s_pool(serv
 
     with ThreadPoolExecutor(12) as threads:
         assert set().union(*threads.map(ask, range(12))) == {"Hello"}
+    until(lambda: server.open_connections == 0)
+
+
+def test_a_client_that_comes_while_the_last_other_one_goes_finds_the_connections_open(server):
+    last, fresh = client_for(server), client_for(server, max_retries=0)
+    last.chat(request_for())
+    leaving = threading.Thread(target=last.close)
+
+    class Users(weakref.WeakSet[Any]):
+        def add(self, user: Any) -> None:
+            if self and not leaving.ident:
+                leaving.start()
+                leaving.join(0.2)  # it is over by then, or waits for this
+            super().add(user)
+
+    shared = lifetime._threads
+    assert shared is not None
+    shared.users = Users(list(shared.users))
+    assert fresh.chat(request_for()).text == "Hello"
+    leaving.join()
+    fresh.close()
     until(lambda: server.open_connections == 0)
