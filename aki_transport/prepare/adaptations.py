@@ -252,6 +252,11 @@ TABLE = (
         change=lambda request: replace(request, messages=history.without_lone_results(request.messages)),
     ),
     Adaptation(
+        name="empty content",
+        message=r"role\W+(assistant|tool)\W.{0,20}must not be empty|either content or tool_calls, but not none",
+        change=lambda request: replace(request, messages=history.without_empty_content(request.messages)),
+    ),
+    Adaptation(
         name="system first",
         is_remembered=False,
         message=r"system.{0,60}(first|begin|start|once|only|must|one|single|multiple)"
@@ -263,7 +268,7 @@ TABLE = (
         name="no system",
         is_remembered=False,
         message=rf"(system|developer).{{0,40}}({_NOT_TAKEN}|not enabled)|got .?system|{_NOT_TAKEN}.{{0,20}}system"
-        r"|should be 'user'(, | or )'assistant'",
+        r"|should be 'user'(, | or )'assistant'|no user (query|message)",
         change=lambda request: replace(request, messages=history.without_system(request.messages)),
     ),
     Adaptation(

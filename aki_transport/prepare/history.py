@@ -174,6 +174,19 @@ def without_lone_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     )
 
 
+def without_empty_content(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages without answers that hold nothing; calls and results without text have a blank."""
+    return tuple(
+        message if message.role in ("system", "user") or _has_content(message) else replace(message, content=" ")
+        for message in messages
+        if message.role != "assistant" or message.tool_calls or _has_content(message)
+    )
+
+
+def _has_content(message: Message) -> bool:
+    return any(not isinstance(part, Text) or part.text for part in message.parts)
+
+
 def _no_result(call: ToolCall) -> Message:
     log.debug("the call of %s has no result: one that says so is sent", call.name)
     return Message(
@@ -245,12 +258,14 @@ def with_system_first(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 
 def without_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The messages with the text of the system's at the start of the user's first."""
+    """The messages with the text of the system's at the start of the user's first, or as that where there is none."""
     system = [message for message in messages if message.role == "system"]
     rest = [message for message in messages if message.role != "system"]
-    first = next((index for index, message in enumerate(rest) if message.role == "user"), None)
-    if not system or first is None:
+    if not system:
         return messages
+    first = next((index for index, message in enumerate(rest) if message.role == "user"), None)
+    if first is None:
+        return (replace(system[0], role="user", content=_joined(system)), *rest)
     rest[first] = replace(rest[first], content=_joined([*system, rest[first]]))
     return tuple(rest)
 

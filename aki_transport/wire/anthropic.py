@@ -153,6 +153,7 @@ def _tool_result(message: Message) -> dict[str, Any]:
     body: dict[str, Any] = {"type": "tool_result", "tool_use_id": message.tool_call_id or "", "content": content}
     if message.is_error:
         body["is_error"] = True
+        content += [] if content else [{"type": "text", "text": "The tool failed."}]  # the protocol wants a word on it
     for block in content:  # the protocol takes the mark on the result, not within it
         mark = block.pop("cache_control", None)
         if mark is not None:

@@ -173,3 +173,8 @@ def test_a_tools_failure_is_marked(body: Any):
         result = ToolMessage("no such city", tool_call_id="toolu_1", status=status)
         sent = body(chat_aki, "anthropic", [QUESTION, HISTORIES["ours"][1], result])
         assert sent["messages"][2]["content"][0].get("is_error", False) is (status == "error")
+        # Source: https://github.com/bytedance/trae-agent/pull/231, a failure without a word on it is refused
+        nothing = body(
+            chat_aki, "anthropic", [QUESTION, HISTORIES["ours"][1], result.model_copy(update={"content": ""})]
+        )
+        assert bool(nothing["messages"][2]["content"][0]["content"]) is (status == "error")

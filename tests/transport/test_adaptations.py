@@ -87,6 +87,7 @@ def turn(part: Any) -> tuple[Message, ...]:
 CALLING = request_of(turn(Text("found")), tools=(TOOL,))
 PICTURES = turn(Image(url="data:image/png;base64,iVBORw0KGgo="))
 CUT = (Message(role="tool", content="found", tool_call_id="c1", is_error=True), *HI)
+EMPTY = (*HI, Message(role="assistant"), *turn(Text(""))[1:], *HI)
 NAMED = (Message(role="user", content="hi", name="ann"),)
 MIXED = tuple(Message(role=role, content=f"text {at}") for at, role in enumerate(("user", "system", "user", "user")))
 
@@ -131,6 +132,16 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], bool, list[Refusal]]] =
         refusal("messages.0.content.0: unexpected `tool_use_id` found in `tool_result` blocks: c1. Each has one."),
         refusal("Invalid request: tool_call_id  is not found"),
         refusal("Unexpected role 'tool' after role 'system'"),
+    ]),
+    # Sources: https://github.com/AstrBotDevs/AstrBot/issues/7200, https://github.com/OpenHands/OpenHands/issues/8685
+    "empty content": (request_of(EMPTY), lambda body: "" in [each["content"] for each in body["messages"]], True, [
+        refusal("Invalid request: the message at position 8 with role 'assistant' must not be empty"),
+        refusal("Assistant message must have either content or tool_calls, but not none."),
+    ]),
+    # Source: https://github.com/vllm-project/vllm/issues/36432
+    "no user": (request_of(MIXED[1:2]), lambda body: "user" not in roles(body), False, [
+        refusal("No user query found in messages."),
+        (500, refusal("Jinja Exception: No user query found in messages.")),
     ]),
     "one call at a time": (
         request_of(tools=(TOOL,), parallel_tool_calls=False), lambda body: "parallel_tool_calls" in body, True,
@@ -273,6 +284,21 @@ def test_a_result_without_its_call_is_said_by_the_user_and_others_stay():
     said, *others = history.without_lone_results((lone, *HI, call, result))
     assert (said.role, [part.text for part in said.parts][-1], said.tool_call_id) == ("user", "lost", None)
     assert others == [*HI, call, result]
+
+
+def test_messages_without_content_are_left_out_or_blank_and_a_system_alone_is_the_user():
+    assert [(each.role, each.content) for each in history.without_empty_content(EMPTY)] == [
+        ("user", "hi"),
+        ("assistant", " "),
+        ("tool", " "),
+        ("user", "hi"),
+    ]
+    pictures = turn(Image(url="https://a.example/b.png"))[2:]
+    assert history.without_empty_content(pictures) == pictures
+    call, result = turn(Text("found"))[1:]
+    system = (Message(role="system", content="a"), Message(role="system", content="b"))
+    assert history.without_system((*system, call, result)) == (Message(role="user", content="a\n\nb"), call, result)
+    assert history.without_system((call, result)) == (call, result)
 
 
 def test_a_second_result_has_the_new_id_of_its_call_too():
