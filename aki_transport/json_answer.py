@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from aki_transport.json_text import BracketScanner
@@ -96,11 +97,14 @@ class JsonAnswer:
             {'a': 2}
         """
         search = _Search(convert, frozenset(fields))
+        valid = [candidate.value for candidate in reversed(self._candidates) if not candidate.is_repaired]
+        repaired = [candidate.value for candidate in reversed(self._candidates) if candidate.is_repaired]
+        forms = (search.as_it_is, search.unwrapped, search.decoded)
         return _first(
-            partial(form, candidate.value)
-            for form in (search.as_it_is, search.unwrapped, search.decoded, search.any_form)
-            for candidate in reversed(self._candidates)
-            if candidate.is_repaired is (form == search.any_form)
+            chain(
+                (partial(form, value) for form in forms for value in valid),
+                (partial(search.any_form, value) for value in repaired),
+            )
         )
 
 

@@ -62,7 +62,7 @@ def escape_control(text: str) -> str:
 
 
 def _redact_one(text: str, spellings: list[str]) -> str:
-    text = re.sub("".join(spellings), MASK, text)
+    text = re.sub("".join(spellings), MASK, text)  # for below, backslashes may be read as belonging to one character
     beginning = re.compile("".join(spellings[:MIN_SECRET]))
     rest = [re.compile(spelling) for spelling in spellings[MIN_SECRET:]]
     parts: list[str] = []

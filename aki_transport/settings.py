@@ -148,7 +148,7 @@ class ConnectionSettings(BaseModel):
         ]
 
     def model_post_init(self, context: Any, /) -> None:
-        """Call the framework's class, which comes later in the bases than this mixin."""
+        """Call the framework's: pydantic's own method for private attributes, which stood here, would end the chain."""
         super().model_post_init(context)
 
     @field_serializer("provider", "timeout", when_used="unless-none")

@@ -30,11 +30,9 @@ def convert_tool(
         return _convert_dict(tool, strict)
     converted = _as_openai_tool(tool, strict)
     if "function" in converted:
-        recursive = _recursive_schema(tool)
-        if recursive is not None:
-            converted["function"]["parameters"] = recursive
-        function = converted["function"]
-        function["parameters"] = object_schema(function.get("parameters") or {"type": "object", "properties": {}})
+        function, recursive = converted["function"], _recursive_schema(tool)
+        parameters = function.get("parameters") if recursive is None else recursive
+        function["parameters"] = object_schema(parameters or {"type": "object", "properties": {}})
     extras = getattr(tool, "extras", None) if isinstance(tool, BaseTool) else None
     return {**(extras or {}), **converted}
 

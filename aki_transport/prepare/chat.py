@@ -73,10 +73,11 @@ class PreparedChat:
         )
         self._request = as_remembered(request, memory)
         self._json: JsonDecoder | None = None
-        # Objects are read from text with reasoning in it. The services of the table tell reasoning from text, so only
-        # who states that a model of his own reasons lets its text be held back.
+        # Whether text may begin with reasoning whose opening tag stood in the prompt; JSON is found beside reasoning.
         is_plain = not (request.raw_prompt or request.structured_methods)
         self._may_think = info.reasoning is not False and is_plain
+        # Whether a stream's text is held back for it: where the user states it, for the services of the table tell
+        # reasoning from text.
         self._thinks = resolver.capabilities.get("reasoning") is True and request.reasoning_effort != "none"
 
     def call(self, *, stream: bool) -> Call:

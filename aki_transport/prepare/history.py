@@ -104,32 +104,31 @@ def _with_ids(messages: tuple[Message, ...], must_change: Callable[[str, set[str
     seen: set[str] = set()
     open_ids: defaultdict[str, list[str]] = defaultdict(list)  # old ID -> new IDs whose result is still to come
     unanswered: list[str] = []
-    changed = []
+    result = []
     for index, message in enumerate(messages):
+        changed = message
         if message.tool_calls:
             open_ids.clear()
             ids: list[str] = []
             for call in message.tool_calls:
-                is_doubled = call.id in ids or must_change(call.id, seen)
-                ids.append(_new_id(index, len(ids)) if is_doubled else call.id)
+                is_refused = call.id in ids or must_change(call.id, seen)
+                ids.append(_new_id(index, len(ids)) if is_refused else call.id)
                 open_ids[call.id or call.name].append(ids[-1])  # some integrations take the name for the ID of both
             seen.update(ids)
             unanswered = list(ids)
             if ids != [call.id for call in message.tool_calls]:
                 pairs = zip(message.tool_calls, ids, strict=True)
-                changed.append(replace(message, tool_calls=tuple(replace(call, id=new) for call, new in pairs)))
-                continue
+                changed = replace(message, tool_calls=tuple(replace(call, id=new) for call, new in pairs))
         elif message.role == "tool":
             # A result without an ID is that of the first call that has none yet.
             waiting = open_ids.get(message.tool_call_id or "") or (unanswered[:1] if not message.tool_call_id else [])
             if waiting:
-                new_id = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+                new_id = waiting.pop(0) if len(waiting) > 1 else waiting[0]  # which a second result of the call has too
                 if new_id in unanswered:
                     unanswered.remove(new_id)
-                changed.append(replace(message, tool_call_id=new_id))
-                continue
-        changed.append(message)
-    return tuple(changed)
+                changed = replace(message, tool_call_id=new_id)
+        result.append(changed)
+    return tuple(result)
 
 
 def with_paired_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -94,6 +94,7 @@ IMAGE_WIRES = ("openai", "native")
 if TYPE_CHECKING:
     from aki_transport.wire import anthropic, native, native_images, openai, openai_images
 
+    # Where a module lacks something, mypy says so here.
     _WIRES: tuple[Wire, ...] = (openai, anthropic, native)
     _IMAGE_WIRES: tuple[ImageWire, ...] = (openai_images, native_images)
 

@@ -165,18 +165,16 @@ class AnthropicDecoder(AnswerDecoder):
             self._by_index[index] = block
         if block.is_call:
             self._call_count += 1
-            return ChatDelta("", "", "", (ToolCallDelta(block.position, block.id, block.name),), None, chunk)
+            return ChatDelta(tool_calls=(ToolCallDelta(block.position, block.id, block.name),), raw=chunk)
         # Text that may get citations, which do not belong to the text before it.
         is_apart = isinstance(start.get("citations"), list) and self._in_parts < block.text_start
-        ends = (self._end_text(),) if is_apart else ()
+        end = self._end_text() if is_apart else None
         delta = self._add_text(chunk, block, text_or_none(start.get("text")), text_or_none(start.get("thinking")))
-        if not ends:
+        if end is None:
             return delta
-        return (
-            ChatDelta("", "", "", (), None, chunk, ends)
-            if delta is None
-            else delta._replace(parts=(*ends, Text(delta.text)))
-        )
+        if delta is None:
+            return ChatDelta(raw=chunk, parts=(end,))
+        return delta._replace(parts=(end, Text(delta.text)))
 
     def _on_block_delta(self, chunk: Mapping[str, Any], delta: Any) -> ChatDelta | None:
         block = self._block_at(chunk.get("index"))
@@ -209,13 +207,13 @@ class AnthropicDecoder(AnswerDecoder):
     def _on_block_stop(self, chunk: Mapping[str, Any], block: _Block) -> ChatDelta | None:
         block.is_ended = True
         if block.is_raw:
-            return ChatDelta("", "", "", (), None, chunk, (self._add_block(RawBlock(block.fields(), "anthropic")),))
+            return ChatDelta(raw=chunk, parts=(self._add_block(RawBlock(block.fields(), "anthropic")),))
         if block.type == "text" and (extra := kept(block.fields(), _BLOCK_FIELDS)):
-            return ChatDelta("", "", "", (), None, chunk, (self._end_text(extra, start=block.text_start),))
+            return ChatDelta(raw=chunk, parts=(self._end_text(extra, start=block.text_start),))
         call = block.start_arguments()
         if block.is_call and (rest := block.arguments.end()):
             call = ToolCallDelta(block.position, arguments=(call.arguments if call else "") + rest)
-        return None if call is None else ChatDelta("", "", "", (call,), None, chunk)
+        return None if call is None else ChatDelta(tool_calls=(call,), raw=chunk)
 
     def _add_text(
         self, chunk: Mapping[str, Any], block: _Block, text: str | None, thinking: str | None

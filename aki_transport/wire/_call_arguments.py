@@ -155,6 +155,7 @@ class ArgumentsReader:
         return self._is_repeated(self._held, piece)
 
     def _is_repeated(self, held: str, behind: str) -> bool:
+        """Whether what stands behind the arguments, which are `held` if there are no others, adds nothing to them."""
         if len(self._pieces) > 1:
             self._pieces = ["".join(self._pieces)]
         arguments = self._pieces[0] if self._pieces else held

@@ -210,12 +210,15 @@ class AnswerDecoder:
         return text
 
     def _end_text(self, extra: Mapping[str, Any] | None = None, *, start: int = 0) -> Text:
-        """Make a part of the text so far, which the next text does not continue; only that from `start` has `extra`."""
+        """Make a part of the text so far, which the next text does not continue.
+
+        With `extra`, which belongs to the texts from `start` on, it is two parts.
+        """
         start = max(start, self._in_parts) if extra else len(self._texts)
-        for pieces, fields in ((self._texts[self._in_parts : start], {}), (self._texts[start:], extra or {})):
-            text = "".join(pieces)
-            if text or fields:
-                self._parts.append(Text(text, fields))
+        if text := "".join(self._texts[self._in_parts : start]):
+            self._parts.append(Text(text))
+        if extra:
+            self._parts.append(Text("".join(self._texts[start:]), extra))
         self._in_parts = len(self._texts)
         return Text("", extra or {})
 
@@ -232,7 +235,8 @@ class AnswerDecoder:
         """The parts; empty if there is nothing but text."""
         if self._parts:
             self._end_text()
-        return tuple(self._parts) if any(part.extra if isinstance(part, Text) else True for part in self._parts) else ()
+        is_more = any(not isinstance(part, Text) or part.extra for part in self._parts)
+        return tuple(self._parts) if is_more else ()
 
     def _served_model(self) -> str:
         return self._model or self._requested

@@ -182,7 +182,7 @@ class OpenAIDecoder(AnswerDecoder):
         message = choice["message"]
         is_piece = chunk.get("object") == "chat.completion.chunk"
         is_instead = "delta" not in choice
-        self.complete = self.complete or (is_instead and not is_piece)
+        self.complete = self.complete or (is_instead and not is_piece)  # an event with all of an answer
         if not isinstance(message, dict):
             return message
         if not is_instead or (not is_piece and self._first.get("object") == "chat.completion.chunk"):
