@@ -125,12 +125,7 @@ class APITimeoutError(APIConnectionError):
 
 
 class StreamInterruptedError(APIConnectionError):
-    """A stream was cut off, or ended without its terminator.
-
-    Args:
-        message: What happened.
-        partial_text: The text that had arrived.
-        **context: `provider`, `model`, `request_id`.
+    """A stream was cut off, or ended without its terminator; `partial_text` is the text that had arrived.
 
     Example:
         >>> StreamInterruptedError("the connection was lost", partial_text="6 * 7 =").partial_text
@@ -147,13 +142,7 @@ class InvalidResponseError(AKIError):
 
 
 class ModelFallbackError(AKIError):
-    """Another model answered than the one that was requested.
-
-    Args:
-        message: What happened and what to do.
-        requested: The model of the request.
-        served: The model that answered.
-        **context: `provider`, `model`, `request_id`.
+    """Another model answered than the one that was requested: `served` is its ID, `requested` that of the request.
 
     Example:
         >>> ModelFallbackError("it answered", requested="qwen3.6-35b", served="minimax-m2.5-230b").served
@@ -167,12 +156,7 @@ class ModelFallbackError(AKIError):
 
 
 class ModelRefusalError(AKIError):
-    """The model refused to give the structured output that was requested.
-
-    Args:
-        message: What happened.
-        refusal: The model's explanation.
-        **context: `provider`, `model`, `request_id`.
+    """The model refused to give the structured output that was requested; `refusal` is its explanation.
 
     Example:
         >>> ModelRefusalError("the model refused", refusal="I cannot help with that.").refusal
@@ -187,11 +171,7 @@ class ModelRefusalError(AKIError):
 class JobError(AKIError):
     """A job of the native API failed, expired or was canceled.
 
-    Args:
-        message: What happened.
-        job_id: The job's ID; None if the job had not started.
-        state: `"failed"`, `"lapsed"` (it expired on the server) or `"canceled"`.
-        **context: `provider`, `model`, `request_id`.
+    `job_id` is None if it had not started; `state` is `"failed"`, `"lapsed"` (it expired there) or `"canceled"`.
 
     Example:
         >>> JobError("the job lapsed", job_id="4711", state="lapsed").state
@@ -295,14 +275,9 @@ class NotFoundError(APIStatusError):
 
 
 class ModelNotFoundError(NotFoundError):
-    """The model does not exist.
+    """The model does not exist: a 404, even if nothing was sent.
 
-    Args:
-        message: What happened and what to do.
-        closest: The most similar model IDs that exist, best first.
-        available: Every model ID that exists, if the listing was read.
-        status_code: 404, even if nothing was sent.
-        **rest: As for `APIStatusError`.
+    `closest` are the most similar IDs that exist, best first; `available` are all of them, if the listing was read.
 
     Example:
         >>> from aki_transport.messages import ChatRequest

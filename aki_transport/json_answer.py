@@ -60,15 +60,9 @@ class Candidate(NamedTuple):
 
 
 class JsonAnswer:
-    """The JSON values in an answer.
+    """The JSON `values` in the text of an answer, in order, without those in its reasoning.
 
-    Args:
-        text: The text of the answer, perhaps with reasoning in it.
-        reasoning: The reasoning beside it; None if the answer was cut off, so that an object in
-            its reasoning is no answer.
-
-    Attributes:
-        values: The values outside of reasoning, in order.
+    `reasoning` is what came beside the text; None if the answer was cut off, so that an object in reasoning is none.
     """
 
     def __init__(self, text: str, reasoning: str | None = "") -> None:
@@ -82,12 +76,8 @@ class JsonAnswer:
     def find(self, convert: Callable[[Any], T], fields: Collection[str] = ()) -> T:
         r"""The last value that fits: as it is, else in an object around it, else in a JSON string, else repaired.
 
-        Args:
-            convert: Makes the result of a value; raises `ValueError` if the value does not fit.
-            fields: Names of the fields of what is searched for. An object that has some of them is nothing around it.
-
-        Raises:
-            ValueError: None fits. It is what `convert` raised for the last value, if there is any.
+        `convert` makes the result of a value, or raises `ValueError`, which is that of the last value if none fits.
+        `fields` are names of fields of what is searched for: an object with some of them is nothing around it.
 
         Example:
             >>> from aki_transport.json_answer import JsonAnswer

@@ -60,12 +60,7 @@ class BracketScanner:
         self.is_escaped = False
 
     def feed(self, text: str) -> int | None:
-        """Read the next piece, up to the end of an outermost value.
-
-        Returns:
-            The position behind the first bracket of this piece that closes an outermost value, where reading stops;
-            None if there is none.
-        """
+        """Read the next piece up to the bracket that closes an outermost value; the position behind it, or None."""
         position, length = 0, len(text)
         if self.is_escaped and length:
             self.is_escaped, position = False, 1

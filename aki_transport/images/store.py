@@ -217,12 +217,7 @@ class ImageStore:
 
 
 def describe_images(images: Sequence[GeneratedImage], sources: Sequence[GeneratedImage] = ()) -> str:
-    """The text about new images for a chat model: their IDs and sizes, never their data.
-
-    Args:
-        images: The new images.
-        sources: The images that they were made from.
-    """
+    """The text about images, made from those in `sources`, for a chat model: IDs and sizes, never their data."""
     ids = ", ".join(f"{image.id} ({image.width}x{image.height})" for image in images)
     count = f"{len(images)} images" if len(images) > 1 else "1 image"
     if sources:

@@ -19,29 +19,16 @@ _UNANSWERED = "NO ANSWER"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What came of a question.
-
-    Args:
-        question: The question.
-        mark: `as assumed`, `OTHERWISE` or `NO ANSWER`.
-        detail: What the service did, or why there is no answer.
-        exchanges: The requests and their answers.
-    """
+    """What came of a question."""
 
     question: Question
-    mark: str
-    detail: str
-    exchanges: Sequence[str] = ()
+    mark: str  # "as assumed", "OTHERWISE" or "NO ANSWER"
+    detail: str  # what the service did, or why there is no answer
+    exchanges: Sequence[str] = ()  # the requests and their answers
 
 
 def open_services(budget: Budget, *, provider: str | None = None, protocol: str | None = None) -> dict[str, Service]:
-    """The interfaces for which there is a key, by `provider/protocol`.
-
-    Args:
-        budget: Counts the calls to all of them.
-        provider: Only this one's.
-        protocol: Only this one.
-    """
+    """The interfaces for which there is a key, by `provider/protocol`; the budget counts the calls to all of them."""
     services: dict[str, Service] = {}
     for row in PROVIDERS.values():
         for route in row.routes:
@@ -88,19 +75,10 @@ def run(
     protocol: str | None = None,
     report: Path | None = None,
 ) -> bool:
-    """Ask what there are keys for; True if every question was answered.
+    """Ask what there are keys for; True if every question was answered, `ConfigurationError` if there is no key.
 
-    Args:
-        questions: All that could be asked.
-        write: Takes one line, or several.
-        agree: Is told what it costs, and returns whether to go on. The emulator costs nothing and is not asked about.
-        provider: Ask only this one.
-        protocol: Ask only this one.
-        report: The file for the report; None writes none.
-
-    Raises:
-        ConfigurationError: There is no key.
-        OSError: The report cannot be written.
+    `write` takes one line, or several. `agree` is told what it costs, and returns whether to go on; the emulator costs
+    nothing and is not asked about.
     """
     budget = Budget(0)
     services = open_services(budget, provider=provider, protocol=protocol)

@@ -26,21 +26,13 @@ class OverBudgetError(Exception):
 
 
 class Budget:
-    """Counts calls that cost money before they are sent.
-
-    Args:
-        left: How many may be made.
-    """
+    """Counts calls that cost money before they are sent: how many are `left`."""
 
     def __init__(self, left: int) -> None:
         self.left = left
 
     def take(self, address: object) -> None:
-        """One call more.
-
-        Raises:
-            OverBudgetError: It would be one too many; it must not be sent.
-        """
+        """One call more; `OverBudgetError` if it is one too many, and must not be sent."""
         if self.left <= 0:
             raise OverBudgetError(f"{address} is one call more than was agreed to; nothing was sent.")
         self.left -= 1
@@ -80,14 +72,7 @@ class ServiceAnswer:
 
 
 class Service:
-    """Calls to one interface.
-
-    Args:
-        interface: `provider/protocol`.
-        base_url: Where the protocol's paths start.
-        key: The key.
-        budget: Counts the calls.
-    """
+    """Calls to one interface, which is named `provider/protocol`."""
 
     def __init__(self, interface: str, *, base_url: str, key: SecretStr, budget: Budget) -> None:
         self.interface = interface

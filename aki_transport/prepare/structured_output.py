@@ -105,10 +105,7 @@ class JsonDecoder:
 
     Text before and behind the JSON is left out. In a stream, an object that begins with a field of the schema is
     returned while it arrives. If it turns out to be none of the answer, the rest of the text follows as it is.
-    Text in which no value fits is returned as it is if the method is the last one.
-
-    Attributes:
-        has_answer: Whether a value that fits was in the answer.
+    Text in which no value fits is returned as it is if the method is the last one. `has_answer` tells whether one did.
     """
 
     def __init__(

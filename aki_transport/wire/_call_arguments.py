@@ -26,8 +26,7 @@ _JSON = json.JSONDecoder(strict=False)
 class ArgumentsReader:
     """The arguments of one call, from pieces that may repeat them. Linear in their length.
 
-    Attributes:
-        is_complete: Whether a JSON object was closed. Text behind it is held back until the end.
+    They are complete once a JSON object was closed; text behind it is held back until the end.
     """
 
     def __init__(self) -> None:

@@ -25,13 +25,9 @@ _MOST_CHOICES = 8  # that a service gives where none were asked for
 
 
 class ChoiceReader:
-    """Picks the pieces of the answer.
+    """Picks the pieces of the answer, and keeps those of further choices in `others`, under numbers in their order.
 
-    Args:
-        several: Whether more than one choice was asked for.
-
-    Attributes:
-        others: The pieces of further choices, each under a number that tells their order.
+    `several` tells whether more than one choice was asked for.
     """
 
     def __init__(self, *, several: bool) -> None:

@@ -13,10 +13,7 @@ class CumulativeText:
 
     A piece that begins with the one before is held back. Two such pieces that are longer than what they begin with,
     blanks apart, and of which the last has several characters, show that all are; anything else shows that they are
-    parts. Ordinary texts hardly have one such piece at their start.
-
-    Attributes:
-        is_past: Whether pieces are parts, so that nothing is to be looked at any more.
+    parts, and `is_past` that nothing is to be looked at any more. Ordinary texts hardly have one such piece at first.
     """
 
     def __init__(self) -> None:

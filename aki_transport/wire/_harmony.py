@@ -39,13 +39,9 @@ def _begins_any(text: str, marks: tuple[str, ...]) -> bool:
 
 
 class HarmonySplitter:
-    """Splits such an answer, which arrives in pieces, into text, reasoning and calls.
+    """Splits such an answer, which arrives in pieces, into text, reasoning and `calls`, each a name and arguments.
 
-    Args:
-        names: The names of the tools that were offered, each with the one that it has for its caller.
-
-    Attributes:
-        calls: Name and arguments of each call that has ended.
+    `names` are those of the tools that were offered, each with the one that it has for its caller.
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:

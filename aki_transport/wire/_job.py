@@ -74,9 +74,7 @@ def _follow(endpoint: str, started: Payload) -> tuple[Call, Call]:
 def read_error(error: APIStatusError, polled: str | None = None) -> AKIError:
     """The error that this API means by a bad status, with none but the known fields of its body.
 
-    Args:
-        error: What the status means elsewhere.
-        polled: The job whose state was asked for.
+    `error` is what the status means elsewhere, `polled` the job whose state was asked for.
     """
     has_fields = isinstance(error.body, Mapping)
     body = {name: error.body[name] for name in _ERROR_FIELDS if name in error.body} if has_fields else {}

@@ -142,11 +142,7 @@ class ThinkSplitter:
 
 
 class StopSequences:
-    """Cuts a text before the first stop sequence, and holds back what may be the beginning of one.
-
-    Attributes:
-        matched: The stop sequence that was found; None so far.
-    """
+    """Cuts a text before the first stop sequence, which is `matched` then, and holds back the beginnings of any."""
 
     def __init__(self, sequences: tuple[str, ...]) -> None:
         self._sequences = tuple(filter(None, sequences))

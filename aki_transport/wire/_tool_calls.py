@@ -146,11 +146,7 @@ def _objects_in(text: str) -> list[str]:
 
 
 class ToolCallReader:
-    """Assembles the tool calls of one answer.
-
-    Args:
-        names: The names of the tools that were offered; see `offered_name`.
-    """
+    """Assembles the tool calls of one answer, for the tools of these `names`; see `offered_name`."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
@@ -366,10 +362,7 @@ def offered_name(name: str, names: Mapping[str, str]) -> str:
     """The name of the one tool that was offered and that a model wrote with additions; else the name as it is.
 
     Models write their template's namespace before it, a number or special tokens behind it, or blanks around it.
-
-    Args:
-        name: What the model wrote.
-        names: The names that were offered, each with the one that the tool has for its caller.
+    `names` are those that were offered, each with the one that the tool has for its caller.
     """
     if name in names or len(name) > _MAX_NAME:
         return names.get(name, name)
