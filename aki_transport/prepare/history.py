@@ -121,7 +121,7 @@ def _with_ids(messages: tuple[Message, ...], must_change: Callable[[str, set[str
                 changed = replace(message, tool_calls=tuple(replace(call, id=new) for call, new in pairs))
         elif message.role == "tool":
             # A result without an ID is that of the first call that has none yet.
-            waiting = open_ids.get(message.tool_call_id or "") or (unanswered[:1] if not message.tool_call_id else [])
+            waiting = open_ids.get(message.tool_call_id or "") or (unanswered if not message.tool_call_id else [])
             if waiting:
                 new_id = waiting.pop(0) if len(waiting) > 1 else waiting[0]  # which a second result of the call has too
                 if new_id in unanswered:

@@ -29,9 +29,7 @@ from aki_transport.wire._tool_calls import offered_name, unique_id
 from aki_transport.wire._unknown_fields import merged_fields
 
 # Fields that are read here; all others are kept as they are.
-_ANSWER_FIELDS = frozenset(
-    {"type", "id", "role", "model", "content", "stop_reason", "stop_sequence", "usage", "message", "delta"}
-)
+_ANSWER_FIELDS = frozenset({"type", "id", "role", "model", "content", "stop_reason", "usage", "message", "delta"})
 _BLOCK_FIELDS = frozenset({"type", "text", "thinking", "signature", "data", "id", "name", "input"})
 
 
@@ -143,8 +141,6 @@ class AnthropicDecoder(AnswerDecoder):
         self._details |= kept(delta, _ANSWER_FIELDS)
         if isinstance(delta.get("stop_reason"), str):
             self._finish = delta["stop_reason"]
-            if isinstance(delta.get("stop_sequence"), str):
-                self._details["stop_sequence"] = delta["stop_sequence"]
             self.complete = True
 
     def _block_at(self, index: Any) -> _Block | None:
