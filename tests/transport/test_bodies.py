@@ -151,12 +151,14 @@ PICTURE = Image(base64="QUJD", mime_type="image/png")
 PICTURE_SENT = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
 VIDEO = {"type": "video_url", "video_url": {"url": "https://x/y.mp4"}}
 URL = "https://x/y.png"
+PDF = "data:application/pdf;base64,QQ=="
 PARTS = [
     (Text("a", {"cache_control": {}}), {"type": "text", "text": "a", "cache_control": {}}),
     (PICTURE, PICTURE_SENT),
     (Image(url=URL, detail="low"), {"type": "image_url", "image_url": {"url": URL, "detail": "low"}}),
     (File(file_id="f1", filename="T"), {"type": "file", "file": {"file_id": "f1", "filename": "T"}}),
     (Image(file_id="f1", detail="low"), {"type": "file", "file": {"file_id": "f1", "detail": "low"}}),
+    (File(base64="QQ=="), {"type": "file", "file": {"filename": "document", "file_data": PDF}}),
     (File(text="a"), {"type": "text", "text": "a"}),
     (File(text="a", filename="T"), {"type": "text", "text": "T:\n\na"}),
     (RawBlock(VIDEO, "openai"), VIDEO),

@@ -74,6 +74,7 @@ def test_an_answer_ends_before_a_stop_text(way, row, protocol, server):
     respond, stop, text = STOPPED[row]
     reply = asked(way, server, protocol, respond, stop=stop)
     assert (reply.text, reply.tool_calls, reply.finish_reason) == (text, (), "stop")
+    assert reply.details.keys() == {"stop_sequence", *(("created",) if protocol == "openai" else ())}
     assert bool(reply.usage) != way.streamed
     (request,) = server.requests
     sent = [each for each in stop if protocol == "openai" or each.strip()]  # Anthropic's protocol refuses blank ones

@@ -11,6 +11,7 @@ from aki_transport import AKIError
 from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, Message, Text, Tool
 from aki_transport.prepare import adaptations
 from tests.scenarios import chunk, replied, streamed, tool_calls
+from tests.scenarios.table import broken
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 from tests.subcases import subcases
 from tests.transport.asking import (
@@ -256,3 +257,5 @@ def test_a_stream_that_breaks_off_is_not_asked_for_in_another_way(stream_way, sc
     with pytest.raises(AKIError):
         asked(stream_way, scripted, said, **SCHEMA_FIRST)
     assert len(scripted.requests) == 1
+    behind_its_end = broken(JSON, chunk(finish="stop"), end="cut")
+    assert asked(stream_way, scripted, behind_its_end, **SCHEMA_FIRST).text == JSON
