@@ -507,3 +507,6 @@ def test_json_in_a_text_never_calls_a_tool_of_the_user(server: ScriptServer):
     *_, last = llm.stream_chat_with_tools([tool], user_msg="hi")
     assert llm.get_tool_calls_from_response(last, error_on_no_tool_call=False) == []
     assert called == []
+    server.always = answering(TEXT)
+    response = llm.chat_with_tools([tool, get_function_tool(Joke)], user_msg="hi")
+    assert [each.tool_name for each in llm.get_tool_calls_from_response(response)] == ["Joke"]

@@ -25,6 +25,7 @@ from tests.transport.asking import (
     refusal,
     request_for,
 )
+from tests.transport.native_says import CHAT, Worker, done, working
 
 pytestmark = pytest.mark.usefixtures("one_loop")
 
@@ -218,6 +219,13 @@ def test_json_that_flows_is_given_as_it_comes(stream_way, scripted):
         scripted.say(answer)
         deltas = stream_way.deltas(client_for(scripted), wanted(**fields))
         assert len([delta for delta in deltas if delta.text]) > 1
+
+
+@pytest.mark.usefixtures("clock")
+@in_every_way
+def test_a_job_is_looked_at_until_it_has_given_the_json(way):
+    worker = Worker(working(JSON[:4]), done(JSON), RuntimeError("it was done"))
+    assert way.ask(worker.client(), wanted(CHAT)).text == JSON
 
 
 @in_every_way

@@ -233,6 +233,17 @@ def test_a_name_that_begins_another_tool_s_is_that_of_a_call_of_its_own_where_al
         assert [call.name for call in reader.calls()] == names
 
 
+def test_a_name_is_given_out_as_soon_as_it_is_certain():
+    for functions, names in (
+        ([{"name": "add"}, {"arguments": "{}"}], ["add", None]),
+        ([{"name": "get_"}, {"name": "weather"}], [None, "get_weather"]),
+        ([{"name": "get_"}, {"arguments": '{"a"'}], [None, "get_"]),
+    ):
+        reader = ToolCallReader(OFFERED)
+        deltas = [reader.feed([{"index": 0, "function": function}]) for function in functions]
+        assert [next((delta.name for delta in each), None) for each in deltas] == names
+
+
 def test_further_fields_of_each_piece_are_kept():
     reader = ToolCallReader(OFFERED)
     for function, fields in (
