@@ -9,13 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, Field, ValidationError, WithJsonSchema, model_validator
 
 from aki_transport.images.progress import ProgressBar
-from aki_transport.images.request import (
-    MAX_IMAGES_PER_TOOL_CALL,
-    MAX_PROMPT,
-    MAX_SIDE,
-    MIN_SIDE,
-    build_image_request,
-)
+from aki_transport.images.request import MAX_IMAGES_PER_TOOL_CALL, MAX_PROMPT, MAX_SIDE, MIN_SIDE, build_image_request
 from aki_transport.images.store import ImageStore
 from aki_transport.messages import JobProgress, OnProgress
 from aki_transport.prepare.images import validate_request

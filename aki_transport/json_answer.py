@@ -253,7 +253,7 @@ class _Reader:
             behind = max(getattr(error, "pos", 0), start + 1)
             self._failures += 1 if isinstance(error, json.JSONDecodeError) else _TOO_DEEP
             return self._read_broken_object(start, behind) if opening == "{" else behind
-        if opening == '"' and not _is_json(value):
+        if opening == '"' and not isinstance(_decoded(value), dict | list):
             self._failures += 1
             return start + 1
         self._keep(Candidate(value))
@@ -296,10 +296,6 @@ def _as_json(match: re.Match[str]) -> str:
 def _with_escapes(text: str) -> str:
     """A string in which a backslash that escapes nothing, as in regular expressions and TeX, stands for itself."""
     return _ESCAPE.sub(lambda escape: escape[0] if escape["no_escape"] is None else "\\\\", text)
-
-
-def _is_json(value: Any) -> bool:
-    return isinstance(_decoded(value), dict | list)
 
 
 def _decoded(value: Any) -> Any:

@@ -102,7 +102,7 @@ def _convert_assistant_message(message: AIMessage) -> Message:
     blocks = [] if isinstance(message.content, str) else list(map(_unwrap_non_standard, message.content))
     reasoning = fields.get("reasoning_content") or "".join(_reasoning_texts(blocks))
     provider = message.response_metadata.get("model_provider")
-    content = message.content if isinstance(message.content, str) else joined_parts(list(_answer_parts(blocks)), "")
+    content = message.content if isinstance(message.content, str) else joined_parts(_answer_parts(blocks), "")
     converted = Message(
         role="assistant",
         content=content or fields.get("refusal") or "",
@@ -161,26 +161,21 @@ def _unwrap_non_standard(block: Any) -> Any:
     return value if isinstance(value, dict) else block
 
 
-def _answer_parts(blocks: list[Any]) -> Iterator[Part]:
+def _answer_parts(blocks: list[Any]) -> list[Part]:
     """The parts of an earlier answer: text with its sources, and blocks that only their maker understands."""
-    text: Text | None = None
+    parts: list[Part] = []
     for block in ({"type": "text", "text": each} if isinstance(each, str) else each for each in blocks):
         kind = block.get("type")
         if kind in ("text", "output_text", "refusal") or (kind is None and isinstance(block.get("text"), str)):
             extra = {name: block[name] for name in ("cache_control", "citations") if block.get(name)}
-            new = Text(block.get("text") or block.get("refusal") or "", extra)
-            if text is not None and not new.text:  # a stream gives sources behind the text that has them
-                new = Text(text.text, {**text.extra, **extra})
-            elif text is not None:
-                yield text
-            text = new
+            text, last = block.get("text") or block.get("refusal") or "", parts[-1] if parts else None
+            if isinstance(last, Text) and not text:  # a stream gives sources behind the text that has them
+                parts[-1] = Text(last.text, {**last.extra, **extra})
+            else:
+                parts.append(Text(text, extra))
         elif kind not in _SKIPPED_TYPES | _REASONING_TYPES and (part := maker_block(block)) is not None:
-            if text is not None:
-                yield text
-            text = None
-            yield part
-    if text is not None:
-        yield text
+            parts.append(part)
+    return parts
 
 
 def _convert_content(content: str | list[str | dict[str, Any]], role: Role) -> str | tuple[Part, ...]:

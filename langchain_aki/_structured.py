@@ -56,9 +56,10 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
             refusal = str(refusal or finish)
             raise ModelRefusalError(f"the model refused: {refusal}", refusal=refusal, raw_message=message)
         arguments = self._tool_arguments(message)
-        answer = JsonAnswer(text, None if finish == "length" else _reasoning(message))
         if arguments is not None:
             answer = JsonAnswer(arguments)
+        else:
+            answer = JsonAnswer(text, None if finish == "length" else _reasoning(message))
         try:
             return answer.find(self._convert, self._fields)
         except ValueError as error:

@@ -12,12 +12,7 @@ from langchain_core.tools import ArgsSchema, BaseTool, ToolException
 from pydantic import Field
 
 from aki_transport.errors import AKIError, BadRequestError, ConfigurationError
-from aki_transport.image_tools import (
-    EditImageInput,
-    GenerateImageInput,
-    ImageToolSettings,
-    describe_argument_errors,
-)
+from aki_transport.image_tools import EditImageInput, GenerateImageInput, ImageToolSettings, describe_argument_errors
 from aki_transport.images.image import GeneratedImage, ImageList
 from aki_transport.images.request import MAX_IMAGES
 from aki_transport.images.store import ImageStore, describe_images
@@ -80,7 +75,7 @@ class _ImageTool(LangChainConnection, ImageToolSettings, BaseTool):
         return self.store.scope(str(name))
 
     def _result(
-        self, images: list[GeneratedImage], store: ImageStore, sources: tuple[GeneratedImage, ...] = ()
+        self, images: list[GeneratedImage], store: ImageStore, sources: tuple[GeneratedImage, ...]
     ) -> tuple[Content, list[GeneratedImage]]:
         kept = ImageList(map(store.add, images))
         text = describe_images(kept, sources)

@@ -15,12 +15,7 @@ from llama_index.core.workflow import Context
 from pydantic import BaseModel, ValidationError
 
 from aki_transport.errors import ConfigurationError
-from aki_transport.image_tools import (
-    EditImageInput,
-    GenerateImageInput,
-    ImageToolSettings,
-    describe_argument_errors,
-)
+from aki_transport.image_tools import EditImageInput, GenerateImageInput, ImageToolSettings, describe_argument_errors
 from aki_transport.images.image import GeneratedImage
 from aki_transport.images.store import describe_images
 

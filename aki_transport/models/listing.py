@@ -38,7 +38,7 @@ REREAD_AFTER = 60.0  # seconds after which an ID that is missing, or a failure, 
 MAX_WAIT = 5.0  # seconds that reading it may hold a call up, in all
 
 # A service that was not reached, or a key that was wrong.
-_PASSING = (APIConnectionError, AuthenticationError, PermissionDeniedError, RateLimitError, ServerError)
+_TEMPORARY = (APIConnectionError, AuthenticationError, PermissionDeniedError, RateLimitError, ServerError)
 
 
 class SharedListing:
@@ -145,7 +145,7 @@ class SharedListing:
         if self._provider.fallback_model is None:
             # A service without a listing is asked once; one that was not reached may have been starting.
             self._retry_after = (
-                LIFETIME if isinstance(error, APITimeoutError) or not isinstance(error, _PASSING) else REREAD_AFTER
+                LIFETIME if isinstance(error, APITimeoutError) or not isinstance(error, _TEMPORARY) else REREAD_AFTER
             )
             return
         # A wrong key is reported by the call itself, and a test's mock without a listing is no failure.

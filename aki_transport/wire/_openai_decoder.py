@@ -86,7 +86,7 @@ class OpenAIDecoder(AnswerDecoder):
             raise InvalidResponseError(f"the stream has no choices: {shown(self._last)}")
         waiting.append(self._held_text())
         last = super().end()
-        return joined_delta([*waiting, last], last.raw) or last if any(waiting) else last
+        return (joined_delta([*waiting, last], last.raw) or last) if any(waiting) else last
 
     def _held_text(self) -> ChatDelta | None:
         """Text and reasoning that were held back, for they might have been all so far."""

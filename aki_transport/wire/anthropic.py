@@ -36,16 +36,7 @@ from aki_transport.wire._request import (
 MODELS_ARE_ENDPOINTS = False
 REQUIRES_MAX_TOKENS = True
 SUPPORTED_FIELDS = frozenset(
-    {
-        "temperature",
-        "top_p",
-        "top_k",
-        "max_tokens",
-        "stop",
-        "reasoning_effort",
-        "tools",
-        "images",
-    }
+    {"temperature", "top_p", "top_k", "max_tokens", "stop", "reasoning_effort", "tools", "images"}
 )
 # Source: AKI.IO's documentation of this interface.
 RANGES: Mapping[str, tuple[float, float]] = {"temperature": (0, 1), "top_p": (0, 1)}
