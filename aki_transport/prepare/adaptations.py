@@ -115,6 +115,12 @@ def _named_bound(message: str) -> int | None:
     return int(bound[1]) if bound else None
 
 
+def _without_named_fields(refusal: APIStatusError) -> Change:
+    """Without the fields of earlier answers that it names, which some gateways do not take back."""
+    names = frozenset(re.findall(r"\w+", f"{' '.join(refused_fields(refusal))} {refusal.message}")) - {"type"}
+    return _change_messages(partial(history.without_fields, names=names))
+
+
 _PERMANENT = (500, 501)  # some servers answer so where a template or a grammar refuses
 _NOT_TAKEN = (
     r"(not support|unsupport|unknown|unrecogni|unexpected|not permitted|not allowed|extra inputs|additional prop"
@@ -224,6 +230,11 @@ TABLE = (
         name="reasoning",
         fields=("reasoning_content", "reasoning", "thinking", "reasoning_details"),
         change=_change_messages(history.without_reasoning),
+    ),
+    Adaptation(
+        name="fields of answers",
+        message=_NOT_TAKEN,
+        change_for=_without_named_fields,
     ),
     Adaptation(
         name="name",

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -77,6 +77,18 @@ def with_all_reasoning(request: ChatRequest) -> ChatRequest:
         for each in request.messages
     )
     return replace(request, send_reasoning="always", messages=tuple(messages))
+
+
+def without_fields(message: Message, names: Collection[str]) -> Message:
+    """An answer, and its calls, without its maker's fields of these names."""
+    if message.role != "assistant":
+        return message
+    calls = tuple(replace(call, extra=_without(call.extra, names)) for call in message.tool_calls)
+    return replace(message, tool_calls=calls, extra=_without(message.extra, names))
+
+
+def _without(extra: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in extra.items() if name not in names}
 
 
 def has_attachments_in_results(messages: tuple[Message, ...]) -> bool:

@@ -88,6 +88,13 @@ CALLING = request_of(turn(Text("found")), tools=(TOOL,))
 PICTURES = turn(Image(url="data:image/png;base64,iVBORw0KGgo="))
 CUT = (Message(role="tool", content="found", tool_call_id="c1", is_error=True), *HI)
 EMPTY = (*HI, Message(role="assistant"), *turn(Text(""))[1:], *HI)
+ANSWER = Message(
+    role="assistant",
+    provider="mine",
+    extra={"a_field": 1, "other": 2},
+    tool_calls=(ToolCall("c1", "f", "{}", {"a_field": 3}),),
+)
+MARKED = (*HI, ANSWER, Message(role="tool", content="found", tool_call_id="c1"))
 NAMED = (Message(role="user", content="hi", name="ann"),)
 MIXED = tuple(Message(role=role, content=f"text {at}") for at, role in enumerate(("user", "system", "user", "user")))
 
@@ -115,6 +122,12 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], bool, list[Refusal]]] =
         refusal("messages.1.content.0: Invalid `signature` in `thinking` block"),
         refusal("No.", param="messages.1.content.0.signature"),
         refusal("`thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified."),
+    ]),
+    # Sources: https://github.com/BerriAI/litellm/issues/25595, https://github.com/BerriAI/litellm/pull/20334
+    "fields of answers": (request_of(MARKED), lambda body: "a_field" in str(body), True, [
+        refusal("'messages.1' : for 'role:assistant': property 'a_field' is unsupported"),
+        refusal("Extra inputs are not permitted, field: 'messages[1].a_field'"),
+        (422, fastapi("messages", "1", "assistant", "a_field", message="Extra inputs are not permitted")),
     ]),
     "nine characters": (CALLING, has_other_ids, True, [
         refusal("Tool call id was c1 but must be a-z, A-Z, 0-9, with a length of 9."),
@@ -299,6 +312,14 @@ def test_messages_without_content_are_left_out_or_blank_and_a_system_alone_is_th
     system = (Message(role="system", content="a"), Message(role="system", content="b"))
     assert history.without_system((*system, call, result)) == (Message(role="user", content="a\n\nb"), call, result)
     assert history.without_system((call, result)) == (call, result)
+
+
+def test_other_fields_of_answers_stay():
+    (_, answer, _) = MARKED
+    left = history.without_fields(answer, {"a_field", "role"})
+    assert (left.extra, left.tool_calls[0].extra) == ({"other": 2}, {})
+    assert history.without_fields(left, {"a_field"}) == left
+    assert history.without_fields(NAMED[0], {"name"}) == NAMED[0]
 
 
 def test_a_second_result_has_the_new_id_of_its_call_too():
