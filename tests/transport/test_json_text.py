@@ -51,7 +51,7 @@ def test_the_scanner_is_in_the_same_state_however_the_text_is_split(text, at):
     split, joined = BracketScanner(), BracketScanner()
     first, end = split.feed(text[:at]), joined.feed(text)
     second = split.feed(text[at:]) if first is None else None
-    for name in BracketScanner.__slots__:
+    for name in vars(BracketScanner()):
         assert getattr(split, name) == getattr(joined, name)
     assert end == (first if first is not None or second is None else second + len(text[:at]))
 
