@@ -198,7 +198,10 @@ def error_from_payload(payload: Mapping[str, Any]) -> APIStatusError:
 
 def is_error(payload: Mapping[str, Any]) -> bool:
     """Whether an object in a successful response, or in a stream, is an error."""
-    if payload.get("error") or payload.get("object") == "error" or payload.get("type") == "error":
+    error = payload.get("error")
+    if error and isinstance(error, dict) and not any(error.values()):  # gateways send all fields of one, with nothing
+        return False
+    if error or payload.get("object") == "error" or payload.get("type") == "error":
         return True
     if "choices" in payload or payload.keys().isdisjoint(_STATUSES):  # nearly each event of a stream
         return False

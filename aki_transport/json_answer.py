@@ -46,8 +46,9 @@ _MAX_CANDIDATES = 1000  # the last ones of a text
 _MAX_FAILURES = 1000  # each may take time in proportion to the length of the text
 _MAX_SCANNED = 1 << 20  # characters that are looked through for the ends of objects that are no valid JSON
 _MAX_DEPTH = 2  # objects around the answer
-_ARGUMENTS = ("arguments", "parameters")  # how models write the call of a tool as text: these beside its name
-_CALL_FIELDS = {"name", "type", "id", *_ARGUMENTS}
+# How models write the call of a tool as text, and repeat the schema that they were given: these beside a name.
+_ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input", "schema", "input_schema")
+_CALL_FIELDS = {"name", "type", "id", "description", "strict", *_ARGUMENTS}
 _TOO_DEEP = 100  # how many failures nesting too deep counts for, as it takes that long
 _decoder = json.JSONDecoder(strict=False)
 
@@ -117,11 +118,11 @@ class _Search(Generic[T]):
         self._fields = fields
 
     def as_it_is(self, value: Any) -> T:
-        if isinstance(value, dict) and "name" in value and value.keys() <= _CALL_FIELDS:
+        if self._fields and isinstance(value, dict) and "name" in value and value.keys() <= _CALL_FIELDS:
             arguments = next((value[name] for name in _ARGUMENTS if name in value and name not in self._fields), None)
-            with suppress(ValueError):
-                if arguments:
-                    return self._convert(_decode(arguments, 0)[0] if isinstance(arguments, str) else arguments)
+            arguments = _decoded(arguments)
+            if arguments and isinstance(arguments, dict):
+                return self._convert(arguments)
         return self._convert(value)
 
     def unwrapped(self, value: Any) -> T:

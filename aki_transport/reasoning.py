@@ -10,6 +10,9 @@ from aki_transport.messages import ReasoningBlock
 FIELD = "thinking_blocks"
 """The key of these blocks in the additional fields of a message."""
 
+REASONING_DETAILS = "reasoning_details"
+"""The field of a message in which OpenRouter and MiniMax have reasoning, and want it back as it came."""
+
 
 def to_blocks(reasoning: Iterable[ReasoningBlock]) -> list[dict[str, Any]]:
     """As Anthropic's content blocks, which other integrations keep under the same key."""

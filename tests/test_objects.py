@@ -99,6 +99,8 @@ HELD: dict[str, str] = {
     "as a call": f'{{"name": "City", "arguments": {R}}}',
     "as a call of OpenAI": json.dumps({"type": "function", "function": {"name": "City", "arguments": R}}),
     "as a call among others' fields": f'{{"id": "1", "type": "function", "name": "City", "parameters": {R}}}',
+    "as a call in other words": f'{{"name": "City", "description": "A city.", "input": {R}}}',
+    "as a call in LangChain's words": f'{{"name": "City", "args": {R}, "id": "1", "type": "tool_call"}}',
     "as calls": f'<tool_call>{{"tool_calls": [{{"name": "City", "arguments": {R}}}]}}</tool_call>',
     "encoded twice": json.dumps(R),
     "encoded twice among words": f"The answer is {json.dumps(R)}.",
@@ -119,6 +121,8 @@ NOT_HELD: dict[str, str] = {
     "a wrong object": '{"people": 3}',
     "an empty object": "{}",
     "the schema": SCHEMA,
+    "the schema by its name": f'{{"name": "City", "schema": {SCHEMA}, "strict": true}}',
+    "the function": f'{{"type": "function", "function": {{"name": "City", "parameters": {SCHEMA}}}}}',
     "a list of two": f"[{OTHER}, {OTHER}]",
     "an object that ends too soon": '{"name": "Rome", "mayor": {"name": "x"}, "people": ',
     "a part of it": '{"capital": 1, "people": {"name": "x"}}',
@@ -333,6 +337,16 @@ def _drawn(draw: Any) -> tuple[Any, dict[str, Any], str]:
     before = thought.replace("{}", draw(_words) + json.dumps(decoy) + draw(_words))
     text = json.dumps(wanted, ensure_ascii=draw(st.booleans()))
     return schema, wanted, before + draw(_words) + draw(_forms).format(text) + draw(_words)
+
+
+@pytest.mark.parametrize("inner", ["parameters", "arguments", "input"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_object_of_any_fields_is_not_taken_for_a_call(scripted: ScriptServer, protocol: Any, inner: str) -> None:
+    value = {"name": "Rome", inner: {"people": 3}}
+    schema = {"title": "Any", "description": "Any object.", "type": "object"}
+    scripted.always = in_pieces(json.dumps(value))
+    for method in METHODS[1:]:
+        assert objects(scripted, schema, stream=False, protocol=protocol, method=method) == [value]
 
 
 @given(_drawn())

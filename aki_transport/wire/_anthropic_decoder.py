@@ -25,11 +25,21 @@ from aki_transport.transport import Payload
 from aki_transport.wire._call_arguments import ArgumentsReader
 from aki_transport.wire._chat_decoder import AnswerDecoder, joined_delta
 from aki_transport.wire._fields import kept, read_usage, text_or_none, unwrapped
-from aki_transport.wire._tool_calls import offered_name, unique_id
+from aki_transport.wire._tool_calls import offered_name, read_index, unique_id
 from aki_transport.wire._unknown_fields import merged_fields
 
 # Fields that are read here; all others are kept as they are.
 _ANSWER_FIELDS = frozenset({"type", "id", "role", "model", "content", "stop_reason", "usage", "message", "delta"})
+_EVENTS = frozenset(
+    {
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    }
+)
 _BLOCK_FIELDS = frozenset({"type", "text", "thinking", "signature", "data", "id", "name", "input"})
 
 
@@ -52,8 +62,7 @@ class AnthropicDecoder(AnswerDecoder):
         if chunk is None:
             return None
         if "type" not in chunk:
-            chunk = unwrapped(unwrapped(chunk, "type"), "content")
-            chunk = {"type": "message", **chunk} if isinstance(chunk.get("content"), list) else chunk
+            chunk = _typed(chunk, payload.event)
         self._last = chunk
         match chunk.get("type"):
             case "content_block_delta":
@@ -69,7 +78,7 @@ class AnthropicDecoder(AnswerDecoder):
                 self._details |= kept(chunk, _ANSWER_FIELDS)
                 self._on_message_delta(chunk.get("delta"), chunk.get("usage"))
             case "message_stop":
-                self._details |= kept(chunk, _ANSWER_FIELDS)
+                self._on_message_delta(chunk, chunk.get("usage"))
                 self.finished = self.complete = True
             case "message":
                 return self._on_message(chunk)
@@ -140,14 +149,25 @@ class AnthropicDecoder(AnswerDecoder):
             return
         self._details |= kept(delta, _ANSWER_FIELDS)
         if isinstance(delta.get("stop_reason"), str):
-            self._finish = delta["stop_reason"]
+            self._note_finish(delta["stop_reason"])
             self.complete = True
 
     def _block_at(self, index: Any) -> _Block | None:
         """The block that was started last with this index; the last block if there is no index."""
-        if isinstance(index, int):
+        index = read_index(index)
+        if index is not None:
             return self._by_index.get(index)
         return self._blocks[-1] if self._blocks else None
+
+    def _miscounted_call(self, block: _Block | None) -> _Block:
+        """The call that needs arguments which came under the index of no call, or of this block."""
+        calls = [each for each in self._blocks if each.is_call and not each.arguments.is_complete]
+        calls = [each for each in calls if each.arguments.is_open] or calls
+        if len(calls) == 1:
+            return calls[0]
+        if block is None or calls:
+            raise InvalidResponseError("the arguments of a tool call came without its beginning")
+        return block
 
     def _on_block_start(self, chunk: Mapping[str, Any], index: Any, start: Any) -> ChatDelta | None:
         if not isinstance(start, dict):
@@ -157,7 +177,7 @@ class AnthropicDecoder(AnswerDecoder):
             block.name = offered_name(block.name, self._names)
             block.id = unique_id(block.id, self._call_ids)
         self._blocks.append(block)
-        if isinstance(index, int):
+        if (index := read_index(index)) is not None:
             self._by_index[index] = block
         if block.is_call:
             self._call_count += 1
@@ -174,6 +194,8 @@ class AnthropicDecoder(AnswerDecoder):
 
     def _on_block_delta(self, chunk: Mapping[str, Any], delta: Any) -> ChatDelta | None:
         block = self._block_at(chunk.get("index"))
+        if isinstance(delta, dict) and delta.get("partial_json") and not (block and block.takes_json):
+            block = self._miscounted_call(block)
         if block is None:
             self._on_block_start(chunk, chunk.get("index"), {})
             block = self._blocks[-1]
@@ -194,8 +216,6 @@ class AnthropicDecoder(AnswerDecoder):
                 added = block.arguments.feed(arguments_text(piece))
                 call = ToolCallDelta(block.position, arguments=added)
                 return ChatDelta("", "", "", (call,), None, chunk) if added else None
-            case {"type": "input_json_delta"} if not block.type:
-                raise InvalidResponseError("the arguments of a tool call came without its beginning")
             case dict() if delta.get("type") != "input_json_delta":
                 block.pieces.append(kept(delta, ("type",)))
         return None
@@ -243,6 +263,17 @@ class AnthropicDecoder(AnswerDecoder):
         )
 
 
+def _typed(chunk: Mapping[str, Any], event: str) -> Mapping[str, Any]:
+    """A payload without a type, with that of its event, of an object in it, or of what it looks like."""
+    if event in _EVENTS:
+        return {"type": event, **chunk}
+    inner = unwrapped(chunk, "type")
+    if "type" in inner:
+        return inner
+    inner = unwrapped(chunk, "content")
+    return {"type": "message", **inner} if isinstance(inner.get("content"), list) else inner
+
+
 def _thinking_in(delta: Mapping[str, Any]) -> str:
     """The text of a thought, which gateways put into other fields too."""
     return next(filter(None, (text_or_none(delta.get(name)) for name in ("thinking", "reasoning", "text"))), "")
@@ -262,6 +293,7 @@ class _Block:
         self.type = start.get("type")
         self.is_call = self.type == "tool_use"
         self.is_raw = self.type not in ("tool_use", "text", "thinking", "redacted_thinking", None)
+        self.takes_json = self.is_call or self.is_raw
         self.is_ended = False
         self.id = text_or_none(start.get("id")) or (f"toolu_{uuid4().hex[:24]}" if self.is_call else "")
         self.name = text_or_none(start.get("name")) or ""

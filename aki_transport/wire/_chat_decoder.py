@@ -188,6 +188,14 @@ class AnswerDecoder:
             self._on_model(model)
             self._model = model
 
+    def _note_finish(self, reason: Any) -> None:
+        """Keep why the answer ended. Some gateways end every stream with "stop", whatever they said before."""
+        known = (self._finish or "").lower()
+        if isinstance(reason, str) and not (
+            (known in _FINISH_REASONS or known in _FAILED) and _FINISH_REASONS.get(reason.lower()) == "stop"
+        ):
+            self._finish = reason
+
     def _update_usage(self, usage: Any) -> None:
         """Later counts win, except zeros: some services send the counts first and zeros at the end."""
         if isinstance(usage, dict):
@@ -244,7 +252,10 @@ class AnswerDecoder:
     def _finish_reason(self) -> str | None:
         if self._is_stopped:
             return "stop"
-        return _FINISH_REASONS.get(self._finish.lower(), self._finish) if self._finish else None
+        reason = _FINISH_REASONS.get(self._finish.lower(), self._finish) if self._finish else None
+        if reason == "tool_calls" and self._max_tokens is not None:  # vLLM says so of calls that were cut off, too
+            return "length" if count_in(self._usage, *_COMPLETION) == self._max_tokens else reason
+        return reason
 
     def _build_reply(self, **fields: Any) -> ChatReply:
         """The reply with the fields that all protocols have in common, and these."""

@@ -112,7 +112,7 @@ def _listed(choices: Any) -> list[Any]:
     """The list of choices, or the only one outside a list; empty if it is something else."""
     if isinstance(choices, dict) and not _PARTS.isdisjoint(choices):
         return [choices]
-    return choices if isinstance(choices, list) else []
+    return [choice for choice in choices if choice is not None] if isinstance(choices, list) else []
 
 
 def _with_index(position: int, choice: Any) -> tuple[int, Choice]:

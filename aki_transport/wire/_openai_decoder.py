@@ -10,7 +10,7 @@ from aki_transport.error_parsing import error_from_payload, tells_failure
 from aki_transport.errors import InvalidResponseError
 from aki_transport.json_text import shown
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Part, RawBlock, Text, ToolCallDelta
-from aki_transport.reasoning import FIELD, from_blocks
+from aki_transport.reasoning import FIELD, REASONING_DETAILS, from_blocks
 from aki_transport.transport import Payload
 from aki_transport.wire._chat_decoder import AnswerDecoder, joined_delta
 from aki_transport.wire._choices import ChoiceReader
@@ -111,7 +111,7 @@ class OpenAIDecoder(AnswerDecoder):
         return "", (*self._calls.feed(written, blocking=True), *self._calls.end())
 
     def _read_choice(self, choice: Mapping[str, Any], chunk: Mapping[str, Any], event: str) -> ChatDelta | None:
-        self._choice = choice
+        self._choice = choice or self._choice
         if choice.get("error"):
             raise error_from_payload({"error": choice["error"]})
         is_plain = _EVENT_FIELDS.issuperset(choice)
@@ -119,7 +119,7 @@ class OpenAIDecoder(AnswerDecoder):
             self._choice_fields.update(kept(choice, _CHOICE_FIELDS))
         finish = choice.get("finish_reason")
         if finish and finish != "null":  # KoboldCpp writes null as text
-            self._finish = finish if isinstance(finish, str) else self._finish
+            self._note_finish(finish)
             self.complete = True
         delta = choice.get("delta")
         if not delta or not isinstance(delta, dict) or not is_plain:
@@ -172,10 +172,16 @@ class OpenAIDecoder(AnswerDecoder):
             if fields.get("error"):
                 raise error_from_payload({"error": fields["error"]})
         name = next(filter(delta.get, _REASONING_FIELDS), None)
-        if name is None or delta.get("reasoning_content") or delta.get("reasoning"):
+        if delta.get("reasoning_content") or delta.get("reasoning"):
             return delta
-        self._reasoning_field = name
-        return {**delta, "reasoning_content": delta[name]}
+        if name is not None:
+            self._reasoning_field = name
+            return {**delta, "reasoning_content": delta[name]}
+        if REASONING_DETAILS not in delta or (self._reasonings and self._reasoning_field != REASONING_DETAILS):
+            return delta
+        text = "".join(_texts(delta[REASONING_DETAILS]))  # MiniMax writes it there alone, others repeat it there
+        self._reasoning_field = REASONING_DETAILS if text else self._reasoning_field
+        return {**delta, "reasoning_content": text} if text else delta
 
     def _new_in_message(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> Any:
         """The message in place of a delta; what is new in it, if it repeats what came before, as MiniMax's does."""
@@ -340,7 +346,7 @@ def _parts(content: Any) -> Iterator[Text | RawBlock | str]:
                 if kept(part, ("type", "index")):
                     yield RawBlock(part, "openai")
             case _:
-                raise InvalidResponseError(f"the answer's content holds a part of an unknown form: {shown(part)}")
+                yield Text(json.dumps(part))
 
 
 def _refusal_in(content: Any) -> str:
@@ -359,10 +365,12 @@ def _is_call(part: Any) -> bool:
 
 def _texts(content: Any) -> Iterator[str]:
     """The texts in reasoning that is a part or a list of parts."""
-    for part in _parts(content):
+    for part in () if isinstance(content, bool) else _parts(content):
         match part:
-            case Text(text) | str(text) | RawBlock({"content": str(text)}):
+            case Text(text) | str(text) | RawBlock({"content": str(text)} | {"summary": str(text)}):
                 yield text
+            case RawBlock({"summary": list(parts)}):
+                yield from _texts(parts)
             case _:
                 pass  # what thoughts hold besides text is not sent back
 

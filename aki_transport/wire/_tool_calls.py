@@ -43,6 +43,7 @@ _ADDITIONS = (
 # Templates of models name them so, and some gateways leave it.
 _ARGUMENTS = ("arguments", "parameters", "input", "args")
 _KINDS = ("function", "custom")
+_NO_ARGUMENTS = re.compile(r"\s*(?:\{\s*\}\s*)*")  # as in a call without a name, which is none, that LiteLLM adds
 _STANDARD_FIELDS = frozenset({"index", "id", "type", "name", *_KINDS, *_ARGUMENTS})
 
 
@@ -153,6 +154,7 @@ class ToolCallReader:
         self._calls: list[_Call] = []
         self._ids: set[str] = set()
         self._by_label: dict[str, _Call] = {}
+        self._early_labels: dict[int | None, str | None] = {}  # that came before anything else of a call
         self._by_index: dict[int, _Call] = {}
         self._reused: set[int] = set()
         self._shared = _SharedIndex()
@@ -165,8 +167,9 @@ class ToolCallReader:
 
     def feed(self, pieces: Any, *, blocking: bool = False) -> tuple[ToolCallDelta, ...]:
         """The deltas in one payload's `tool_calls`; positions count from 0 in the order in which calls begin."""
-        if isinstance(pieces, dict):
-            pieces = [pieces]
+        if isinstance(pieces, dict):  # the only call, or all by their numbers, as PHP writes a list with gaps
+            is_numbered = all(number.isdecimal() and isinstance(piece, dict) for number, piece in pieces.items())
+            pieces = list(pieces.values()) if is_numbered else [pieces]
         if not isinstance(pieces, list):
             raise InvalidResponseError(f"tool_calls is {type(pieces).__name__}, not a list")
         begun: set[int] = set()
@@ -215,8 +218,10 @@ class ToolCallReader:
             return None
         call = None if blocking and name is not None else self._call_for(label, index, name, arguments, begun)
         if call is None:
-            if not (name or label or arguments.strip()):
+            if name is None and _NO_ARGUMENTS.fullmatch(arguments):
+                self._early_labels[index] = label
                 return None
+            label = label or self._early_labels.pop(index, None)
             call = self._begin(index, begun, has_arguments=bool(arguments.strip()))
         self._current = call
         new_id = None

@@ -124,7 +124,7 @@ def _add_reasoning(body: dict[str, Any], message: Message) -> None:
         texts = [{"type": "text", "text": content}] if content and isinstance(content, str) else content or []
         thinking = [{"type": "text", "text": message.reasoning}]
         body["content"] = [{"type": "thinking", "thinking": thinking}, *texts]
-    elif message.reasoning:
+    elif message.reasoning and field != reasoning_format.REASONING_DETAILS:  # which are sent as they came
         body[field] = message.reasoning
     if message.reasoning_blocks and message.reasoning_field is not None:  # they came on this protocol
         body[reasoning_format.FIELD] = reasoning_format.to_blocks(message.reasoning_blocks)

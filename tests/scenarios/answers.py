@@ -96,6 +96,13 @@ CHOICES = (
         [_choice("Hello", index=_DIGITS)],
         *(choices(_piece(text, _DIGITS)) for text in ("Hel", "lo")),
     ),
+    *(
+        # Not seen in public: a choice of nothing, with the usage.
+        in_stream(
+            f"choice-{name}-at-the-end", sse(chunk("Hello"), STOP, chunk(top={"choices": [last], "usage": tokens()}))
+        )
+        for name, last in (("empty", {}), ("null", None))
+    ),
     # Gemini on OpenRouter (sugarforever/chat-ollama#695): a filter stopped it, which is no failed worker.
     Scenario(
         "empty-answer-of-a-filter",
@@ -158,6 +165,8 @@ CONTENT = (
             ("reasoning", {"type": "reasoning", "text": "hm"}, Expect(reasoning="hm")),
             # OpenAI's assistants (openai/openai-python src/openai/types/beta/threads/text.py): text in an object.
             ("value", {"type": "text", "text": {"value": "Hello"}}, HELLO),
+            # Not seen in public: a part that a gateway reads as JSON.
+            ("number", 10, replace(HELLO, text="10")),
             # Not seen in public: OpenAI's part that is a refusal, in an answer.
             ("refusal", {"type": "refusal", "refusal": "No."}, Expect(refusal="No.")),
         )
@@ -223,6 +232,13 @@ CONTENT = (
         streamed(chunk("Hello", role=None, **_NULL, top={"error": None, "usage": None})),
         HELLO,
     ),
+    # new-api (QuantumNous/new-api relay/helper): an error with all of its fields, and nothing in them.
+    Scenario(
+        "error-of-nothing",
+        replied(top={"error": {"message": "", "type": "", "param": "", "code": None}}),
+        streamed(chunk("Hello", top={"error": {"message": "", "type": "", "param": "", "code": ""}})),
+        HELLO,
+    ),
     # OpenAI's specification: the refusal field.
     Scenario(
         "refusal",
@@ -247,6 +263,12 @@ FINISH = (
     in_stream("finish-twice", sse(chunk("Hello"), STOP, chunk(finish="stop", top={"usage": tokens()}))),
     # vLLM (vllm-project/vllm#36944): text and finish reason in one event, here in the only one.
     in_stream("finish-with-the-text", sse(chunk("Hello", role="assistant", finish="stop", top={"usage": tokens()}))),
+    # ChatMock (RayBytes/ChatMock#114): every stream ends with `stop`, here one that was cut.
+    in_stream(
+        "finish-stop-behind-another",
+        sse(chunk("Hello"), chunk(finish="length"), STOP, COUNT),
+        replace(HELLO, finish_reason="length"),
+    ),
     # KoboldCpp (PowerShell/AIShell#350): null as text, until the end or even there.
     Scenario(
         "finish-null-as-text",

@@ -260,6 +260,14 @@ IN_OTHER_TYPES = (
         ),
         stream=asked_in([{"id": "a", "index": 0, "function": "get_weather", "arguments": PARIS}]),
     ),
+    # Not seen in public: calls by their numbers, as PHP writes a list with gaps.
+    tool_row(
+        "calls-by-number",
+        IN_PARIS,
+        ADDED,
+        blocking=replied(None, finish="tool_calls", tool_calls={"0": weather(PARIS), "2": adding(SUM)}),
+        stream=asked_in(chunk(tool_calls={"0": weather(PARIS, 0)}), chunk(tool_calls={"2": adding(SUM, 2)})),
+    ),
     *(
         Scenario(
             f"reasoning-in-{name}",

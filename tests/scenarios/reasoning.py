@@ -45,6 +45,29 @@ ROWS = (
         ),
         _THOUGHT,
     ),
+    *(
+        # MiniMax (BerriAI/litellm#22392): reasoning in the details of it alone, here as text and as a summary.
+        Scenario(
+            f"reasoning-details-{kind}",
+            replied(reasoning_details=[{"type": f"reasoning.{kind}", kind: "hm, yes"}]),
+            streamed(
+                *(
+                    chunk(reasoning_details=[{"type": f"reasoning.{kind}", kind: piece, "index": 0}])
+                    for piece in ("hm, ", "yes")
+                ),
+                "Hello",
+            ),
+            _THOUGHT,
+        )
+        for kind in ("text", "summary")
+    ),
+    # Not seen in public: whether there was reasoning, in the place of the reasoning.
+    Scenario(
+        "reasoning-flag",
+        replied(reasoning=True),
+        streamed(chunk("Hello", reasoning=False), chunk(reasoning=True)),
+        Expect(text="Hello"),
+    ),
     # LightLLM (ModelTC/LightLLM#1345): the same words as `reasoning` and as `reasoning_content`.
     Scenario(
         "reasoning-in-both-fields",

@@ -2,8 +2,9 @@
 
 import json
 
-from tests.scenarios.table import ABSENT
+from tests.scenarios.table import ABSENT, chunk, counted, tokens
 from tests.scenarios.tool_calls import ADDED, PARIS, SUM, adding, asked, asked_in, more, one, tool_row, weather
+from tests.script_server import sse
 
 _ANYWHERE: tuple[str, dict[str, str]] = ("get_weather", {})
 
@@ -103,6 +104,15 @@ ROWS = (
             # vLLM (vllm-project/vllm#37937): the maximum output is reached inside the arguments.
             ("cut", '{"city": "Par', "length"),
         )
+    ),
+    # vLLM (vllm-project/vllm#58228): what was cut at max_tokens is told as calls; the count of tokens shows it.
+    tool_row(
+        "arguments-cut-and-told-as-calls",
+        finish_reason="length",
+        usage=(5, 8192, 8197),
+        invalid_tool_calls=(("get_weather", '{"city": "Par'),),
+        blocking=asked(weather('{"city": "Par'), top={"usage": tokens(5, 8192)}),
+        stream=sse(chunk(tool_calls=[weather('{"city": "Par', 0)], finish="tool_calls"), counted(tokens(5, 8192))),
     ),
     # OpenAI's specification: a custom tool's input is any text.
     tool_row(

@@ -6,6 +6,7 @@ from tests.scenarios.table import (
     ABSENT,
     COUNT,
     ROLE,
+    STOP,
     Expect,
     Scenario,
     choices,
@@ -173,6 +174,28 @@ ROWS = (
         usage=(5, 0, 5),
         blocking=asked(weather(PARIS), top={"usage": tokens(5, 0)}),
         stream=sse(chunk(tool_calls=[weather(PARIS, 0)], finish="tool_calls"), counted(tokens(5, 0))),
+    ),
+    # LiteLLM before Bedrock (BerriAI/litellm#9127): calls without a name and arguments, which are none.
+    tool_row(
+        "calls-of-nothing",
+        text="Hello",
+        finish_reason="stop",
+        blocking=replied(tool_calls=[call(None, text, call_id=text) for text in ("{}{}", "{}")]),
+        stream=streamed("Hel", chunk(tool_calls=[call(None, "{}", index=0, call_id="x")]), "lo"),
+    ),
+    # The same (BerriAI/litellm#9127), beside a call that needs no arguments.
+    tool_row(
+        "call-beside-one-of-nothing",
+        ("get_weather", {}),
+        tool_ids=("call_1",),
+        blocking=asked(call(None, "{}", call_id="x"), weather("")),
+        stream=asked_in([call(None, "", index=0, call_id="x")], [weather("", 1)]),
+    ),
+    # ChatMock (RayBytes/ChatMock#114): every stream ends with `stop`, one with calls too.
+    tool_row(
+        "call-finished-twice",
+        IN_PARIS,
+        stream=sse(chunk(tool_calls=[weather(PARIS, 0)], finish="tool_calls"), STOP, COUNT),
     ),
     # Foundry Local (microsoft/foundry-local#144), SGLang (sgl-project/sglang#6310): an empty list, or null.
     tool_row(

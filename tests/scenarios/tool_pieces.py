@@ -112,6 +112,13 @@ ROWS = (
         tool_ids=(None, None),
         stream=asked_in([weather(PARIS, call_id=ABSENT), weather(ROME, call_id=ABSENT)]),
     ),
+    # Not seen in public: the ID alone, before anything else of the call.
+    one(
+        "id-before-the-call",
+        [{"index": 0, "id": "call_1"}],
+        [call("get_weather", '{"city":', index=0)],
+        [more(' "Paris"}', 0)],
+    ),
     # Gemini (smallmain/vscode-unify-chat-provider#48): neither; the nameless piece continues the last call.
     tool_row(
         "id-and-index-missing-in-pieces",

@@ -131,6 +131,18 @@ ODDITIES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
         *pieces('{"city":', index=2), say("Hello"), *pieces('{"city": ', index=1),
         *pieces(' "Rome"}', index=2), *pieces('"Paris"}', index=1), stop(2), stop(0), stop(1),
     ], {**HELLO, "tool_calls": (CALLED, ToolCall("toolu_2", "get_weather", '{"city": "Rome"}'))}),
+    "interleaved calls whose indices are text": ([
+        begin("0", CALL), begin("1", {**CALL, "id": "toolu_2"}), *pieces('{"city":', index="0"),
+        *pieces('{"city": ', index="1"), *pieces(' "Paris"}', index="0"), *pieces('"Rome"}', index="1"),
+    ], {"tool_calls": (CALLED, ToolCall("toolu_2", "get_weather", '{"city": "Rome"}'))}),
+    # sub2api (Wei-Shaw/sub2api#4193)
+    "arguments under an index that no block has": ([
+        begin(0, CALL), stop(), begin(1, {**CALL, "id": "toolu_2"}), *pieces('{"city": "Paris"}'), stop(1),
+        *pieces('{"city": "Rome"}', index=2), stop(2),
+    ], {"tool_calls": (CALLED, ToolCall("toolu_2", "get_weather", '{"city": "Rome"}'))}),
+    "arguments under the index of the text before": ([
+        begin(0, text("Hello")), begin(1, CALL), *pieces('{"city":', ' "Paris"}'), stop(), stop(1),
+    ], {**HELLO, "tool_calls": (CALLED,)}),
     "calls under one index": ([
         begin(0, CALL), *pieces('{"city": "Paris"}'), stop(),
         begin(0, {**CALL, "id": "toolu_2"}), *pieces("{}"), stop(),
@@ -306,6 +318,31 @@ ALL = streamed(
     *(grow(1, "thinking", thinking="Hm"), grow(1, "signature", signature="c2ln"), stop(1)),
     *(begin(2, CALL), *pieces("{}", index=2), stop(2)),
 )
+
+
+def test_an_event_that_has_its_type_as_its_name_alone_is_read():
+    events = streamed(begin(0, text("")), say("Hel"), say("lo"), stop(), reason="max_tokens")
+    named = [(each["type"], {name: value for name, value in each.items() if name != "type"}) for each in events]
+    reply = added_up(decode(*(Payload(name, json.dumps(fields)) for name, fields in named)))
+    assert (reply.text, reply.finish_reason) == ("Hello", "length")
+
+
+def test_an_object_around_every_event_is_none_of_it():
+    events = streamed(begin(0, text("")), say("Hello"), stop())
+    assert follow(*({"chunk": event} for event in events)).text == "Hello"
+
+
+def test_the_end_may_have_what_stands_before_it():
+    events = [start(), begin(0, text("Hello")), {**END, "stop_reason": "max_tokens", "usage": {"output_tokens": 3}}]
+    reply = follow(*events)
+    assert (reply.finish_reason, reply.usage) == ("length", Usage(input_tokens=5, output_tokens=3, total_tokens=8))
+
+
+def test_a_later_end_takes_nothing_back():
+    assert (
+        follow(start(), begin(0, CALL), *pieces("{}"), close("tool_use"), close("end_turn"), END).finish_reason
+        == "tool_calls"
+    )
 
 
 def test_arguments_without_a_call_are_no_answer():
