@@ -23,6 +23,7 @@ from aki_transport.messages import (
     tool_name,
 )
 from aki_transport.transport.sse import OUTSIDE
+from aki_transport.wire._fields import read_usage
 from aki_transport.wire._text_filters import StopSequences, ThinkSplitter, split_unopened
 
 # OpenAI's names for others' reasons to stop, in lower case: Anthropic, Bedrock, Cohere, Gemini, Mistral, TGI, Zhipu.
