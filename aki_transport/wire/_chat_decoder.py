@@ -254,8 +254,8 @@ class AnswerDecoder:
         if self._is_stopped:
             return "stop"
         reason = _FINISH_REASONS.get(self._finish.lower(), self._finish) if self._finish else None
-        if reason == "tool_calls" and self._max_tokens is not None:  # vLLM says so of calls that were cut off, too
-            return "length" if count_in(self._usage, *_COMPLETION) == self._max_tokens else reason
+        if reason == "tool_calls" and (usage := read_usage(self._usage)) is not None:
+            return "length" if usage.output_tokens == self._max_tokens else reason  # vLLM calls it so all the same
         return reason
 
     def _build_reply(self, **fields: Any) -> ChatReply:
