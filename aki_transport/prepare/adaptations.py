@@ -74,6 +74,12 @@ def _automatic_choice(request: ChatRequest) -> ChatRequest:
     return replace(request, tool_choice="auto") if is_forced else request
 
 
+def _without_thinking(request: ChatRequest) -> ChatRequest:
+    fields = {name: value for name, value in request.fields.items() if name != "thinking"}
+    messages = tuple(map(history.without_reasoning, request.messages))
+    return replace(request, messages=messages, reasoning_effort=None, fields=fields)
+
+
 # Anthropic: "input length and `max_tokens` exceed context limit: 188240 + 8192 > 200000, decrease input length".
 _SUM = re.compile(r"(\d{1,9}) ?\+ ?\d{1,9} ?>=? ?(\d{1,9})")
 # vLLM: "… and your request has 20 input tokens", with the difference in brackets, as the bound > 1024 - 20.
@@ -218,6 +224,13 @@ TABLE = (
         name="all reasoning",
         message=r"must be passed back|reasoning.{0,20}missing|missing.{0,4}reasoning",
         change=history.with_all_reasoning,
+    ),
+    Adaptation(
+        name="thinking in this turn",
+        is_remembered=False,
+        message=r"expected.{0,6}thinking.{0,40}but found|must start with a thinking block",
+        change=_without_thinking,
+        warning="this turn of tools began without thoughts, so it was asked to answer without thinking.",
     ),
     Adaptation(  # signed by another model, or for another history
         name="this reasoning",

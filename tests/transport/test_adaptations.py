@@ -366,6 +366,22 @@ def test_a_forced_tool_that_is_refused_warns_once(way, scripted):
     assert [request.json["tool_choice"]["type"] for request in scripted.requests] == ["any", "auto"]
 
 
+# Sources: https://github.com/crewAIInc/crewAI/issues/2323, https://github.com/run-llama/llama_index/issues/20072
+@in_every_way
+def test_a_turn_that_began_without_thoughts_goes_on_without_and_warns(way, scripted):
+    words = (
+        "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`. When `thinking`"
+        " is enabled, a final `assistant` message must start with a thinking block."
+    )
+    scripted.always = refuse_if(lambda body: "thinking" in body, refusal(words))
+    for asked in ({"reasoning_effort": "low"}, {"fields": {"thinking": {"type": "enabled", "budget_tokens": 1024}}}):
+        scripted.requests.clear()
+        with pytest.warns(UserWarning, match="began without thoughts") as warned:
+            way.ask(client_of(scripted, "anthropic"), request_of(MARKED, tools=(TOOL,), max_tokens=4000, **asked))
+        assert ["without thoughts" in str(each.message) for each in warned].count(True) == 1
+        assert ["thinking" in request.json for request in scripted.requests] == [True, False]
+
+
 # Refusals of 8192 tokens, the bound that is sent for them where one is required, and whether that is remembered.
 # fmt: off
 BOUNDS: list[tuple[Refusal, int, bool]] = [
