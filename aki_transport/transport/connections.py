@@ -29,30 +29,30 @@ KEEPALIVE = 10.0
 _Origin: TypeAlias = tuple[bytes, bytes, int | None]
 
 
-class _Lane(httpx.HTTPTransport):
+class _SyncConnection(httpx.HTTPTransport):
     """httpx's transport over a single connection."""
 
     def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies, url: httpx.URL) -> None:
         self.watch = Watch()
         kinds = httpcore.HTTPConnection, httpcore.ConnectionPool
         # Its own constructor would make a pool that takes no `NetworkBackend`. This attribute is private to httpx.
-        self._pool = _connection(*kinds, ssl_context, proxies, url, SyncBackend(self.watch))
+        self._pool = _core_connection(*kinds, ssl_context, proxies, url, SyncBackend(self.watch))
         self.idle_since = 0.0
 
 
-class _AsyncLane(httpx.AsyncHTTPTransport):
-    """`_Lane`, async. Closing it takes no event loop."""
+class _AsyncConnection(httpx.AsyncHTTPTransport):
+    """`_SyncConnection`, async. Closing it takes no event loop."""
 
     def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies, url: httpx.URL) -> None:
         self.watch = Watch()
         backend = AsyncBackend(self.watch)
         kinds = httpcore.AsyncHTTPConnection, httpcore.AsyncConnectionPool
-        self._pool = _connection(*kinds, ssl_context, proxies, url, backend)
+        self._pool = _core_connection(*kinds, ssl_context, proxies, url, backend)
         self.close = backend.close
         self.idle_since = 0.0
 
 
-def _connection(
+def _core_connection(
     direct: Any, pool: Any, ssl_context: ssl.SSLContext, proxies: Proxies, url: httpx.URL, backend: Any
 ) -> Any:
     """One of httpcore's connections, or its pool of one, which knows proxies."""
@@ -69,38 +69,38 @@ def _core_url(url: httpx.URL) -> httpcore.URL:
     return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
-_L = TypeVar("_L", _Lane, _AsyncLane)
+_C = TypeVar("_C", _SyncConnection, _AsyncConnection)
 
 
-class _FreeLanes(Generic[_L]):
+class _FreeConnections(Generic[_C]):
     """The free connections of each origin, last in, first out."""
 
-    def __init__(self, make: Callable[[httpx.URL], _L]) -> None:
-        self._make: Callable[[httpx.URL], _L] = make
-        self._by_origin: dict[_Origin, deque[_L]] = {}
+    def __init__(self, make: Callable[[httpx.URL], _C]) -> None:
+        self._make: Callable[[httpx.URL], _C] = make
+        self._by_origin: dict[_Origin, deque[_C]] = {}
         self._is_closed = False
 
-    def take(self, url: httpx.URL) -> _L:
+    def take(self, url: httpx.URL) -> _C:
         """A free connection to that address that can be used again, else a new one."""
         self._close_older_than(KEEPALIVE)
-        lanes = self._by_origin.get(_origin_of(url))
-        while lanes:
+        connections = self._by_origin.get(_origin_of(url))
+        while connections:
             try:
-                lane = lanes.pop()
+                connection = connections.pop()
             except IndexError:  # another thread was quicker
                 break
-            if _is_reusable(lane):
-                return lane
-            lane.close()
+            if _is_reusable(connection):
+                return connection
+            connection.close()
         return self._make(url)
 
-    def give_back(self, url: httpx.URL, lane: _L) -> None:
+    def give_back(self, url: httpx.URL, connection: _C) -> None:
         """Keep the connection if it can be used again."""
-        if self._is_closed or not _is_idle(lane):
-            lane.close()
+        if self._is_closed or not _is_idle(connection):
+            connection.close()
             return
-        lane.idle_since = time.monotonic()
-        self._by_origin.setdefault(_origin_of(url), deque()).append(lane)
+        connection.idle_since = time.monotonic()
+        self._by_origin.setdefault(_origin_of(url), deque()).append(connection)
         if self._is_closed:  # by another thread in between
             self.close()
 
@@ -111,28 +111,28 @@ class _FreeLanes(Generic[_L]):
 
     def _close_older_than(self, seconds: float) -> None:
         now = time.monotonic()
-        for lanes in list(self._by_origin.values()):
+        for connections in list(self._by_origin.values()):
             with suppress(IndexError):  # none is left
-                while now - lanes[0].idle_since > seconds:
-                    lanes.popleft().close()
+                while now - connections[0].idle_since > seconds:
+                    connections.popleft().close()
 
 
 def _origin_of(url: httpx.URL) -> _Origin:
     return url.raw_scheme, url.raw_host, url.port
 
 
-def _is_idle(lane: _Lane | _AsyncLane) -> bool:
+def _is_idle(connection: _SyncConnection | _AsyncConnection) -> bool:
     """Whether the last answer was read to its end, and nothing came behind it."""
-    return not lane.watch.last_byte and all(each.is_available() for each in _connections_of(lane))
+    return not connection.watch.last_byte and all(each.is_available() for each in _core_connections(connection))
 
 
-def _is_reusable(lane: _Lane | _AsyncLane) -> bool:
+def _is_reusable(connection: _SyncConnection | _AsyncConnection) -> bool:
     """Whether an idle connection is still open, and nothing came on it since."""
-    return not any(each.has_expired() for each in _connections_of(lane))
+    return not any(each.has_expired() for each in _core_connections(connection))
 
 
-def _connections_of(lane: _Lane | _AsyncLane) -> Any:
-    return getattr(lane._pool, "connections", (lane._pool,))  # noqa: SLF001  set above
+def _core_connections(connection: _SyncConnection | _AsyncConnection) -> Any:
+    return getattr(connection._pool, "connections", (connection._pool,))  # noqa: SLF001  set above
 
 
 def _no_connection(request: httpx.Request) -> httpx.PoolTimeout:
@@ -143,8 +143,10 @@ class Connections(httpx.BaseTransport):
     """Sends from any thread."""
 
     def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies) -> None:
-        self._free = _FreeLanes(partial(_Lane, ssl_context, proxies))
-        self._in_use: set[_Lane] = set()  # so that a stream that is collected in a cycle closes before its socket
+        self._free = _FreeConnections(partial(_SyncConnection, ssl_context, proxies))
+        self._in_use: set[_SyncConnection] = (
+            set()
+        )  # so that a stream that is collected in a cycle closes before its socket
         # A `SimpleQueue` may be put to while its own thread takes from it, which a collected stream does.
         self._tickets: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(MAX_CONNECTIONS):
@@ -156,34 +158,34 @@ class Connections(httpx.BaseTransport):
             self._tickets.get(timeout=request.extensions.get("timeout", {}).get("pool"))
         except queue.Empty:
             raise _no_connection(request) from None
-        lane: _Lane | None = None
+        connection: _SyncConnection | None = None
         try:
-            lane = self._free.take(request.url)
-            self._in_use.add(lane)
-            lane.watch.begin(request.extensions.get("deadline"))
-            response = lane.handle_request(request)
-            lane.watch.note_headers(response.headers)
+            connection = self._free.take(request.url)
+            self._in_use.add(connection)
+            connection.watch.begin(request.extensions.get("deadline"))
+            response = connection.handle_request(request)
+            connection.watch.note_headers(response.headers)
         except BaseException:
-            if lane is not None:
-                lane.close()
-            self._end_use(lane)
+            if connection is not None:
+                connection.close()
+            self._end_use(connection)
             raise
-        response.stream = _Body(response.stream, partial(self._give_back, request.url, lane))
-        response.extensions["end_by"] = lane.watch.end_by
+        response.stream = _Body(response.stream, partial(self._give_back, request.url, connection))
+        response.extensions["end_by"] = connection.watch.end_by
         return response
 
     def close(self) -> None:
         """Close the free connections now, and each of the others at the end of its answer."""
         self._free.close()
 
-    def _give_back(self, url: httpx.URL, lane: _Lane) -> None:
+    def _give_back(self, url: httpx.URL, connection: _SyncConnection) -> None:
         try:
-            self._free.give_back(url, lane)
+            self._free.give_back(url, connection)
         finally:
-            self._end_use(lane)
+            self._end_use(connection)
 
-    def _end_use(self, lane: _Lane | None) -> None:
-        self._in_use.discard(lane)
+    def _end_use(self, connection: _SyncConnection | None) -> None:
+        self._in_use.discard(connection)
         self._tickets.put(None)
 
 
@@ -191,8 +193,8 @@ class AsyncConnections(httpx.AsyncBaseTransport):
     """`Connections`, on the event loop that it was made on."""
 
     def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies) -> None:
-        self._free = _FreeLanes(partial(_AsyncLane, ssl_context, proxies))
-        self._in_use: set[_AsyncLane] = set()
+        self._free = _FreeConnections(partial(_AsyncConnection, ssl_context, proxies))
+        self._in_use: set[_AsyncConnection] = set()
         self._tickets = asyncio.Semaphore(MAX_CONNECTIONS)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -202,19 +204,19 @@ class AsyncConnections(httpx.AsyncBaseTransport):
                 await self._tickets.acquire()
         except TimeoutError:
             raise _no_connection(request) from None
-        lane: _AsyncLane | None = None
+        connection: _AsyncConnection | None = None
         try:
-            lane = self._free.take(request.url)
-            self._in_use.add(lane)
-            lane.watch.begin(None)  # the event loop ends what takes too long
-            response = await lane.handle_async_request(request)
-            lane.watch.note_headers(response.headers)
+            connection = self._free.take(request.url)
+            self._in_use.add(connection)
+            connection.watch.begin(None)  # the event loop ends what takes too long
+            response = await connection.handle_async_request(request)
+            connection.watch.note_headers(response.headers)
         except BaseException:
-            if lane is not None:
-                lane.close()
-            self._end_use(lane)
+            if connection is not None:
+                connection.close()
+            self._end_use(connection)
             raise
-        response.stream = _AsyncBody(response.stream, partial(self._give_back, request.url, lane))
+        response.stream = _AsyncBody(response.stream, partial(self._give_back, request.url, connection))
         return response
 
     async def aclose(self) -> None:
@@ -224,18 +226,18 @@ class AsyncConnections(httpx.AsyncBaseTransport):
     def abandon(self) -> None:
         """Close the sockets of an event loop that does not run any more."""
         self._free.close()
-        for lane in self._in_use:
-            lane.close()
+        for connection in self._in_use:
+            connection.close()
 
-    def _give_back(self, url: httpx.URL, lane: _AsyncLane, *, is_read: bool) -> None:
+    def _give_back(self, url: httpx.URL, connection: _AsyncConnection, *, is_read: bool) -> None:
         if is_read:
-            self._free.give_back(url, lane)
+            self._free.give_back(url, connection)
         else:
-            lane.close()
-        self._end_use(lane)
+            connection.close()
+        self._end_use(connection)
 
-    def _end_use(self, lane: _AsyncLane | None) -> None:
-        self._in_use.discard(lane)
+    def _end_use(self, connection: _AsyncConnection | None) -> None:
+        self._in_use.discard(connection)
         self._tickets.release()
 
 

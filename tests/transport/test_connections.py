@@ -324,14 +324,14 @@ def test_headers_that_drip_and_a_body_that_is_read_slowly_end_in_time(caller, ca
 def test_a_stream_may_be_collected_while_its_thread_takes_a_connection():
     with serving(answering(CHUNKED + b"2\r\nok\r\n")) as place, calling(is_async=False) as caller:
         opened = caller.open(place.url)
-        take = connections._FreeLanes.take
+        take = connections._FreeConnections.take
 
         def collect(*args: Any) -> Any:
             caller.end(opened)
             return take(*args)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(connections._FreeLanes, "take", collect)
+            patch.setattr(connections._FreeConnections, "take", collect)
             assert caller.fetch(place.url) == (200, b"ok")
 
 
