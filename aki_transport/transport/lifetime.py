@@ -25,12 +25,18 @@ from aki_transport.transport.proxies import Proxies
 HttpEngine: TypeAlias = Literal["httpx", "aiohttp"]
 
 _MAX_HEADER = 100 * 2**10  # bytes, as httpcore takes; aiohttp alone takes 8190
+_LARGE_BODY = 2**20  # bytes; aiohttp warns of a larger body unless it is a stream
 
 
 @cache
 def _ssl_context() -> ssl.SSLContext:
     """One for all: making one takes about 30 ms."""
-    return httpx.create_ssl_context()
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        reason = str(error)  # which names no file
+    file = os.environ.get("SSL_CERT_FILE")
+    raise ConfigurationError(f"the certificates of authorities cannot be read ({reason}); SSL_CERT_FILE is {file!r}")
 
 
 class _NoCookies(httpx.Cookies):
@@ -100,10 +106,18 @@ def _aiohttp_transport() -> httpx.AsyncBaseTransport:
     class Transport(AiohttpTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             self.proxy = proxies.proxy_for(request.url)  # read before it waits for anything
+            if int(request.headers.get("content-length", "0")) > _LARGE_BODY:
+                method, url, headers, extensions = request.method, request.url, request.headers, request.extensions
+                request = httpx.Request(method, url, headers=headers, stream=request.stream, extensions=extensions)
             try:
                 response: httpx.Response = await super().handle_async_request(request)
-            except aiohttp.ClientError as error:  # that of a broken answer, which holds the request's headers
-                raise httpx.RemoteProtocolError(str(error)) from None
+            except (aiohttp.ClientError, httpx.ConnectTimeout) as error:
+                # The first, of a broken answer, holds the request's headers. The second stands for any lost connection.
+                cause = error if isinstance(error, aiohttp.ClientError) else error.__cause__
+                if not isinstance(cause, aiohttp.ClientError) or isinstance(cause, TimeoutError):
+                    raise
+                kind = httpx.ConnectError if isinstance(cause, aiohttp.ClientConnectorError) else httpx.ReadError
+                raise kind(str(cause)) from None
             return response
 
     return Transport(client=session, verify=_ssl_context())

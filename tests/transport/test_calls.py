@@ -1,6 +1,7 @@
 """What a call through the default clients keeps, follows, reads and leaves behind."""
 
 import asyncio
+import socket
 import threading
 import traceback
 from dataclasses import replace
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from aki_transport import Client, Timeout, errors
+from aki_transport.transport import lifetime
 from tests.scenarios import chunk, replied, streamed
 from tests.script_server import Answer, sse, text_answer
 from tests.transport.asking import (
@@ -27,7 +29,7 @@ from tests.transport.asking import (
     run,
     true,
 )
-from tests.transport.raw_server import HEAD, answering, hanging, refusing, serving
+from tests.transport.raw_server import HEAD, answering, hanging, read_request, refusing, serving
 from tests.transport.test_decoding import Pieces
 
 STREAM = HEAD + b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -45,23 +47,57 @@ def test_no_cookie_is_kept(way, engine, server):
     assert [request.headers.get("cookie") for request in server.requests] == [None, None]
 
 
-@pytest.mark.usefixtures("clock")
-@in_every_async_way
-def test_what_aiohttp_raises_of_a_broken_answer_is_our_error_and_holds_no_header(way):
-    with serving(answering(b"HTP/9 what\r\n\r\n", then=b"HTTP/1.1 abc OK\r\n\r\n")) as place:
-        url = place.url.removesuffix("/chat")
-        with pytest.raises(errors.APIConnectionError, match="lost before any answer") as caught:
-            way.ask(Client(base_url=url, api_key=KEY, http_engine="aiohttp", model_listing=False))
-        assert place.made == 3
+def ask_over_aiohttp(way, url):
+    """The error of a call that is repeated over aiohttp; it is no timeout, and holds no header."""
+    options = {"http_engine": "aiohttp", "model_listing": False}
+    with pytest.raises(errors.APIConnectionError) as caught:
+        way.ask(Client(base_url=url, api_key=KEY, **options))
+    assert not isinstance(caught.value, errors.APITimeoutError)
     check_frames(caught.value)
+    return caught.value
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("answer", [b"HTP/9 what\r\n\r\n", HEAD + b"content-length: -1\r\n\r\n", b"HTTP/1.1 20", b""])
+@in_every_async_way
+def test_an_answer_that_is_broken_for_aiohttp_is_a_lost_connection(way, answer):
+    def handle(connection: socket.socket, _: int) -> None:
+        read_request(connection)
+        connection.sendall(answer)
+
+    with serving(handle) as place:
+        assert "lost before any answer" in str(ask_over_aiohttp(way, place.url.removesuffix("/chat")))
+        assert place.made == 3
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "https://nowhere.invalid/v1", "https://localhost:{}/v1"])
+@in_every_async_way
+def test_what_aiohttp_cannot_connect_to_is_said(way, url):
+    with serving(answering(), tls=True) as place:
+        assert "cannot connect" in str(ask_over_aiohttp(way, url.format(place.port)))
+
+
+@pytest.mark.usefixtures("own_client")
+@pytest.mark.parametrize("text", [None, "no certificate"])
+@in_every_way
+def test_a_file_of_certificates_that_cannot_be_read_is_named(way, text, monkeypatch, tmp_path):
+    file = tmp_path / "authorities.pem"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    lifetime._ssl_context.cache_clear()
+    with pytest.raises(errors.ConfigurationError, match=r"cannot be read .*authorities\.pem"):
+        way.ask(Client(base_url="https://127.0.0.1:9/v1", api_key=KEY, model_listing=False))
 
 
 @in_every_async_way
-def test_a_header_that_httpx_takes_is_taken_by_aiohttp(way, server):
-    """https://github.com/bentoml/BentoML/issues/4346 has what aiohttp says of one with more than 8190 bytes."""
+def test_large_bodies_and_headers_are_fine_with_aiohttp_too(way, server):
+    """https://github.com/bentoml/BentoML/issues/4346 has what it says of a header with more than 8190 bytes."""
     long = {"x-long": "x" * 60_000}
     server.always = lambda request: replace(good(request), headers={**good(request).headers, **long})
-    assert way.ask(client_for(server, http_engine="aiohttp")).text == "Hello"
+    assert way.ask(client_for(server, http_engine="aiohttp"), request_for(text="x" * 2_000_000)).text == "Hello"
+    assert server.requests[0].headers["content-length"] == str(len(server.requests[0].body))
 
 
 @pytest.mark.parametrize("behind", ["same write", "later", "open chunk", "more events"])
@@ -101,10 +137,10 @@ def test_a_timeout_without_bounds_is_none(chat_way, server):
 def check_frames(error: BaseException | None) -> None:
     if error is None:
         return
-    assert not type(error).__module__.startswith(("httpx", "httpcore", "h11", "anyio")), error
+    assert not type(error).__module__.startswith(("httpx", "httpcore", "h11", "anyio", "aiohttp")), error
     for frame, _ in traceback.walk_tb(error.__traceback__):
         name = frame.f_globals["__name__"]
-        assert not name.startswith(("httpx", "httpcore", "h11", "anyio", "ssl", "http")), (error, name)
+        assert not name.startswith(("httpx", "httpcore", "h11", "anyio", "aiohttp", "ssl", "http")), (error, name)
         assert not name.startswith("aki_transport.transport.") or name.endswith(("sender", "attempts", "polling"))
     for other in (error.__cause__, error.__context__):
         check_frames(other)
