@@ -80,6 +80,13 @@ def _without_thinking(request: ChatRequest) -> ChatRequest:
     return replace(request, messages=messages, reasoning_effort=None, fields=fields)
 
 
+def _with_user_at_end(request: ChatRequest) -> ChatRequest:
+    last = request.messages[-1]
+    if last.role != "assistant" or last.tool_calls:
+        return request
+    return replace(request, messages=(*request.messages, Message(role="user", content="Please continue.")))
+
+
 # Anthropic: "input length and `max_tokens` exceed context limit: 188240 + 8192 > 200000, decrease input length".
 _SUM = re.compile(r"(\d{1,9}) ?\+ ?\d{1,9} ?>=? ?(\d{1,9})")
 # vLLM: "… and your request has 20 input tokens", with the difference in brackets, as the bound > 1024 - 20.
@@ -135,7 +142,7 @@ _NOT_TAKEN = (
 
 _OTHER_CAUSE = (  # the history, or the text, is refused
     r"messages?\W*[\[.]|\broles?\b|tool.(call|use).id|tool.(result|message)|followed by|preceding|history|conversation"
-    r"|polic(y|ies)|moderat|safety|harm|blocked"
+    r"|pre-?fill|polic(y|ies)|moderat|safety|harm|blocked"
 )
 # Both methods' words for each: gateways turn one method into the other.
 _METHODS: tuple[StructuredMethod, ...] = ("json_schema", "function_calling")
@@ -274,6 +281,13 @@ TABLE = (
         message=r"tool.{0,30}must be a response to|unexpected .?tool_use_id|tool_call_id\W+(is )?not found"
         r"|role\W+tool\W.{0,20}after.{0,20}role",
         change=lambda request: replace(request, messages=history.without_lone_results(request.messages)),
+    ),
+    Adaptation(
+        name="answer at the end",
+        is_remembered=False,
+        message=r"pre-?fill|expected last role|last message is from the assistant|must end with a user",
+        change=_with_user_at_end,
+        warning="it takes no conversation that ends with an answer; it was asked by the user to continue.",
     ),
     Adaptation(
         name="empty content",

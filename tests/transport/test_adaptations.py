@@ -382,6 +382,28 @@ def test_a_turn_that_began_without_thoughts_goes_on_without_and_warns(way, scrip
         assert ["thinking" in request.json for request in scripted.requests] == [True, False]
 
 
+# Sources: https://github.com/langchain-ai/langgraph/issues/4940, https://github.com/langchain-ai/deepagents/issues/1585,
+# https://github.com/langchain-ai/langchain/issues/23703, https://github.com/ggml-org/llama.cpp/issues/20861
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@in_every_way
+def test_the_user_follows_an_answer_at_the_end_where_it_is_refused(way, protocol, scripted):
+    for words in (
+        "When using tools, pre-filling the `assistant` response is not supported",
+        "This model does not support assistant message prefill. The conversation must end with a user message.",
+        "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant",
+        "Cannot set `add_generation_prompt` to True when the last message is from the assistant.",
+        "Assistant response prefill is incompatible with enable_thinking.",
+    ):
+        scripted.requests.clear()
+        scripted.always = refuse_if(lambda body: roles(body)[-1] == "assistant", refusal(words))
+        with pytest.warns(UserWarning, match="ends with an answer"):
+            way.ask(client_of(scripted, protocol), request_of((*HI, Message(role="assistant", content="a"))))
+        before, after = (request.json["messages"] for request in scripted.requests)
+        assert after[:-1] == before
+    with pytest.raises(AKIError, match="prefill"):
+        way.ask(client_of(scripted, protocol), request_of((*HI, ANSWER)))
+
+
 # Refusals of 8192 tokens, the bound that is sent for them where one is required, and whether that is remembered.
 # fmt: off
 BOUNDS: list[tuple[Refusal, int, bool]] = [

@@ -162,6 +162,8 @@ def test_it_is_remembered_for_an_hour_for_one_model_by_all_clients(way, scripted
         (400, refusal("tools are not supported here", param="messages[1].tool_calls")),
         (400, refusal("Blocked by our policy: a tool or function of this kind is not allowed")),
         (400, refusal("The function of this weapon is not something we support.")),
+        # Source: https://github.com/langchain-ai/langgraph/issues/4940
+        (400, refusal("When using tools, pre-filling the `assistant` response is not supported")),
     ],
 )
 @in_both_halves
