@@ -25,6 +25,7 @@ from aki_transport.errors import (
 _OK = 200
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
+_TOO_MANY = 429
 # Cookies are secrets; the others describe the encoded bytes, not the decoded text that is kept.
 _DROPPED_HEADERS = frozenset({"set-cookie", "content-encoding", "content-length", "transfer-encoding"})
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-litellm-call-id")
@@ -63,7 +64,10 @@ _CODES: Mapping[type[APIStatusError], tuple[str, ...]] = {
         # LiteLLM's; the first without a database, asked with any key but its own
         *("no_db_connection", "auth_error", "expired_key", "token_not_found_in_db"),
     ),
-    InsufficientCreditsError: ("insufficient_credits", "insufficient_quota", "billing_error", "budget_exceeded"),
+    InsufficientCreditsError: (
+        *("insufficient_credits", "insufficient_quota", "billing_error", "budget_exceeded"),
+        *("exceeded_current_quota_error", "arrearage"),  # Moonshot; DashScope
+    ),
     PermissionDeniedError: (
         "permission_error",
         *(f"{owner}_model_access_denied" for owner in ("key", "user", "team", "org")),  # LiteLLM
@@ -99,7 +103,6 @@ _IN_STREAMS: Mapping[str, type[APIStatusError]] = {
         ("unavailable", "service_unavailable_error", "service_unavailable_exception"), ServiceUnavailableError
     ),
     **dict.fromkeys(("internal", "internal_error", "internal_server_exception", "model_error"), ServerError),
-    "arrearage": InsufficientCreditsError,
 }
 _STATUS_OF = {
     **{cls: status for status, cls in _BY_STATUS.items() if cls is not BadRequestError},
@@ -127,8 +130,8 @@ _OVERFLOW = re.compile(
       | token\ (count|limit)[^.]{0,40}exceed | exceed\w{0,3}\ (the\ )?(model'?s?\ )?token\ limit""",
     re.IGNORECASE | re.VERBOSE,
 )
-# Messages of vLLM, LiteLLM, transformers, Ollama, OpenAI, DeepSeek, OpenRouter, Bedrock, Gemini, LM Studio, Ray Serve,
-# Cloudflare, Zhipu.
+# Messages of vLLM, LiteLLM, transformers, Ollama, OpenAI, DeepSeek, OpenRouter, Bedrock and its gateway, Gemini,
+# LM Studio, Ray Serve, Cloudflare, Zhipu.
 # Between "model" and what is wrong stands at most its ID: "model output is invalid" tells of something else.
 _NO_MODEL = re.compile(
     r"""\bno\ such\ model\b
@@ -137,6 +140,7 @@ _NO_MODEL = re.compile(
         (['"`][^'"`]{1,200}['"`]|(?=[^\s'"`]{0,99}[-\d/._:])[^\s'"`]{1,200})?,?\ ?
         (was\ |is\ |could\ |does\ |do\ )?(not\ (be\ )?(found|available|exist|accessible|deployed|loaded)
         |doesn't\ exist|unknown|invalid|not\ a\ valid\ model|not\ supported\.?\Z) | 模型不存在
+      | \bunsupported\ model\ [^\s,]{1,200},
       | is\ not\ a\ valid\ model | pinned\ to\ ['"`\w] | no\ models?\ (is\ |are\ )?loaded
       | could\ not\ find\ (the\ )?model\b | no\ endpoints\ found\ for\ [^\s/]{1,99}/ | llm\ provider\ not\ provided""",
     re.IGNORECASE | re.VERBOSE,
@@ -154,8 +158,9 @@ _WRONG_KEY = re.compile(
     r"|api[ _-]?key.{0,20}(not valid|invalid|incorrect|expired)",
     re.IGNORECASE,
 )
-# Anthropic answers an empty account with 400.
-_NO_CREDIT = re.compile(r"credit balance is too low|insufficient (balance|credits?|funds)", re.IGNORECASE)
+# Anthropic answers an empty account with 400, Zhipu with 429, in Chinese too.
+_NO_CREDIT = re.compile(r"credit balance is too low|insufficient (balance|credits?|funds)|余额不足|欠费", re.IGNORECASE)
+_TOO_FAST = re.compile(r"rate.?limit|too many requests", re.IGNORECASE)  # MiniMax has a code of its own for it
 # What the same request will meet again: a feature that is missing, a template or a grammar that refuses.
 _PERMANENT = re.compile(
     r"""not[ _](yet[ _]|currently[ _])?(implemented|supported|permitted) | unsupported | extra\ inputs
@@ -319,8 +324,10 @@ def _classify(
         return by_code
     if status in (_OK, _BAD_REQUEST) and _WRONG_KEY.search(message):
         return AuthenticationError
-    if status in (_OK, _BAD_REQUEST) and _NO_CREDIT.search(message):
+    if status in (_OK, _BAD_REQUEST, _TOO_MANY) and _NO_CREDIT.search(message):
         return InsufficientCreditsError
+    if status == _OK and _TOO_FAST.search(message):
+        return RateLimitError
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status >= _SERVER_ERROR:

@@ -21,7 +21,8 @@ from aki_transport.json_answer import JsonAnswer
 from aki_transport.schemas import checked
 from tests.anthropic_script import said
 from tests.requests.frameworks import aki, chat_aki, in_pieces
-from tests.scenarios import replied, streamed
+from tests.scenarios import chunk, replied, streamed
+from tests.scenarios.tool_calls import call
 from tests.script_server import Answer, Request, ScriptServer
 
 pytestmark = pytest.mark.filterwarnings(
@@ -337,6 +338,15 @@ def _drawn(draw: Any) -> tuple[Any, dict[str, Any], str]:
     before = thought.replace("{}", draw(_words) + json.dumps(decoy) + draw(_words))
     text = json.dumps(wanted, ensure_ascii=draw(st.booleans()))
     return schema, wanted, before + draw(_words) + draw(_forms).format(text) + draw(_words)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_empty_call_is_no_answer_where_another_has_one(scripted: ScriptServer, stream: bool) -> None:
+    names = json.dumps({"names": ["Ann"]})
+    calls = [call("Names", text, index=index, call_id=text) for index, text in enumerate(("{}", names))]
+    scripted.always = streamed(chunk(tool_calls=calls)) if stream else replied(None, tool_calls=calls)
+    found = objects(scripted, Names, stream=stream, method="function_calling")[-1]
+    assert found == Names(names=["Ann"])
 
 
 @pytest.mark.parametrize("inner", ["parameters", "arguments", "input"])

@@ -156,7 +156,9 @@ class JsonDecoder:
             return delta
         returned = "".join(self._texts)
         if self._by_tool and reply.tool_calls:
-            rest = self._rest(reply, reply.tool_calls[0].arguments, "", returned)
+            arguments = [call.arguments for call in reply.tool_calls]
+            first = next((text for text in arguments if text.strip("{} \n")), arguments[0])
+            rest = self._rest(reply, first, "", returned)
             finish = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason
             reply = replace(reply, tool_calls=(), finish_reason=finish)
         elif reply.tool_calls:

@@ -205,7 +205,18 @@ def _words(value: Any) -> str:
     raise AssertionError(value)
 
 
+_BUSY = {"id": "1", "choices": None, "base_resp": {"status_code": 1002, "status_msg": "trigger rate limit"}}
+
 OTHER_FORMS = (
+    # MiniMax (MiniMax-AI/MiniMax-01#45): its own status for 429; in a stream an answer might have followed.
+    Scenario(
+        "error-of-minimax-busy",
+        json_answer(_BUSY),
+        sse(_BUSY),
+        _says("RateLimitError", "trigger rate limit"),
+        requests=3,
+        requests_stream=1,
+    ),
     *(
         _first(f"error-{name}", cls, _words(error), body=error, requests=requests)
         for name, error, cls, requests in _OTHER_FORMS

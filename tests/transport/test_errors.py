@@ -47,6 +47,11 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
         (402, openai("Insufficient Balance", GENERAL, "unknown_error")),  # DeepSeek
         (400, openai("Spent: 0.1 of 0.05", "400", "budget_exceeded")),  # LiteLLM
         (400, openai("Your credit balance is too low", None, GENERAL)),  # Anthropic
+        (429, openai("Your account is suspended", None, "exceeded_current_quota_error")),  # Moonshot
+        (403, openai("Your account is not active", None, "exceeded_current_quota_error")),
+        (429, openai("余额不足或无可用资源包,请充值。", "1113")),  # Zhipu
+        (429, openai("Insufficient balance or no resource package. Please recharge.", "1113")),
+        (400, openai("Access denied, please make sure your account is in good standing.", "Arrearage")),  # DashScope
     ],
     ("PermissionDeniedError", False): [
         (401, openai("Only a, not b", "401", "key_model_access_denied"))  # LiteLLM
@@ -81,6 +86,7 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
         (401, openai("Model gpt-9 is not supported", "model_not_found")),
         (400, {"detail": "Model 'gpt-9' is not supported."}),
         (404, openai("The API deployment does not exist.", "DeploymentNotFound")),  # Azure
+        (400, {"detail": "Unsupported model x, please use models API to get a list of supported models"}),  # Bedrock's
         (422, {"detail": [{"loc": ["body", "model"], "msg": "unknown model"}]}),  # FastAPI
         (422, {"detail": [{"loc": ["body", "model"], "msg": "Input should be 'a'"}]}),
     ],
@@ -92,6 +98,7 @@ ENVELOPES: dict[tuple[str, bool], list[tuple[int, Any]]] = {
         (400, openai("The model's tool 'f' was not found in the request")),
         (400, openai("The model output is invalid for this schema")),
         (400, openai("Images are not supported by this model")),
+        (400, openai("Unsupported model parameters: a, b")),
         (400, openai("Model gpt-9 is not supported with tools")),
         (400, openai("Expected a string with maximum length 64, but got a string with length 70")),
         (400, openai("invalid token '<|x|>' in the prompt")),
