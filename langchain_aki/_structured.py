@@ -127,10 +127,10 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         return value if not fields or not isinstance(value, dict) or next(iter(value)) in fields else None
 
     def _tool_arguments(self, message: BaseMessage) -> str | None:
-        """The arguments of the call, which may be no valid JSON."""
-        for call in getattr(message, "tool_calls", ()):
-            if call["name"] == self.tool_name:
-                return json.dumps(call["args"])
+        """The arguments of the call, which may be no valid JSON; of several, those of the first that has any."""
+        calls = [call["args"] for call in getattr(message, "tool_calls", ()) if call["name"] == self.tool_name]
+        if calls:
+            return json.dumps(next(filter(None, calls), {}))
         invalid = getattr(message, "invalid_tool_calls", ())
         return next((call["args"] for call in invalid if call["name"] == self.tool_name), None)
 
