@@ -144,9 +144,8 @@ class Connections(httpx.BaseTransport):
 
     def __init__(self, ssl_context: ssl.SSLContext, proxies: Proxies) -> None:
         self._free = _FreeConnections(partial(_SyncConnection, ssl_context, proxies))
-        self._in_use: set[_SyncConnection] = (
-            set()
-        )  # so that a stream that is collected in a cycle closes before its socket
+        # Held here, so that a stream that is collected in a cycle closes before its socket.
+        self._in_use: set[_SyncConnection] = set()
         # A `SimpleQueue` may be put to while its own thread takes from it, which a collected stream does.
         self._tickets: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(MAX_CONNECTIONS):
