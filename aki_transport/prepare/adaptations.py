@@ -167,6 +167,7 @@ TABLE = (
             is_remembered=False,
             message=r"^\S*\.(parameters|input_schema|schema)\b|invalid_json_schema|json_validate_failed|tool_use_failed"
             r"|invalid schema|grammar|in context=|\$(ref|defs)|additional.?properties|\b(any|one|all)of\b"
+            r"|(json|response).{0,60}combined with|calling with a response"  # tools beside it are the cause
             r"|schema.{0,60}(feature|keyword|complex|deep|depth|recurs|nest|too (large|long|many))"
             r"|(feature|keyword|complex|recurs).{0,60}schema",
             change=_next_method(method),

@@ -118,6 +118,10 @@ REFUSALS: dict[str, tuple[int, Any, list[str]]] = {
     "a schema, by code": (400, refusal("Not this one.", code="invalid_json_schema"), ONCE),
     "a schema, in OpenAI's words": (400, refusal(REQUIRED, param="response_format"), ONCE),
     "a schema, in vLLM's words": (400, refusal("Grammar error: Unimplemented keys: [uniqueItems]"), ONCE),
+    # Source: https://github.com/langchain-ai/langchain/issues/33863
+    "tools beside it": (400, refusal("json mode cannot be combined with tool/function calling"), ONCE),
+    # Source: https://github.com/vercel/ai/pull/16540
+    "tools and a MIME type": (400, refusal("Function calling with a response mime type is unsupported"), ONCE),
     "one text": (400, refusal("Failed to generate JSON.", code="json_validate_failed"), ONCE),
 }
 # fmt: on
