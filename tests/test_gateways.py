@@ -179,6 +179,20 @@ def test_a_place_of_the_key_that_was_chosen_is_kept_and_a_wrong_key_is_tried_in_
         assert (len(server.listings), len(server.requests)) == (2, 2)
 
 
+def test_a_second_place_of_the_key_takes_no_attempt_away() -> None:
+    def answer(request: Request) -> Answer:
+        is_bearer = "authorization" in request.headers
+        return json_answer({"error": "x"}, 503 if is_bearer else 401, retry_after="0")
+
+    for way in WAYS:
+        with ScriptServer(always=answer) as server:
+            provider = Provider(base_url=server.anthropic_url)
+            model = ChatAKI(model=MODEL, provider=provider, api_key=KEY, model_listing=False, max_retries=1)
+            with pytest.raises(ours.ServiceUnavailableError):
+                text_of(model, way)
+            assert ["authorization" in each.headers for each in server.requests] == [False, True] * 2
+
+
 def test_the_bound_that_the_protocol_requires_leaves_room_for_the_prompt() -> None:
     with only(header="x-api-key") as server:
         server.listing = text_answer("no", 404)

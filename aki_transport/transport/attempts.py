@@ -38,7 +38,7 @@ class Attempts:
         self._transport = transport
         self._deadline = deadline
         self._trusts_connections = trusts_connections
-        self._attempt = 0
+        self._attempt = 1
         self._sent = 0.0
         self._headers: Mapping[str, str] | None = None
         self.has_begun = False
@@ -62,9 +62,11 @@ class Attempts:
         if self._deadline is not None and time.monotonic() >= self._deadline:
             raise TimeoutError("no time was left")
 
-    def next_attempt(self) -> dict[str, Any]:
-        """Count an attempt that is about to be sent, and give its bounds as extensions of httpx's request."""
-        self._attempt += 1
+    def next_request(self) -> dict[str, Any]:
+        """The bounds of a request that is about to be sent, as extensions of httpx's.
+
+        An attempt has two where the key is tried in a second place.
+        """
         self._sent = time.monotonic()
         self._headers = None
         remaining = self.remaining()
@@ -147,4 +149,5 @@ class Attempts:
             self._attempt + 1,
             wait,
         )
+        self._attempt += 1
         return wait

@@ -246,7 +246,7 @@ class Transport:
             self._url(call.path) if client is None else self._address(call.path),  # httpx2 takes no URL of httpx
             headers=headers,
             content=self._content(call, attempts.key),
-            extensions=attempts.next_attempt(),
+            extensions=attempts.next_request(),
             **(call.form or {}),
         )
 
