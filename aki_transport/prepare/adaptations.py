@@ -292,7 +292,9 @@ TABLE = (
     ),
     Adaptation(
         name="empty content",
-        message=r"role\W+(assistant|tool)\W.{0,20}must not be empty|either content or tool_calls, but not none",
+        message=r"role\W+(assistant|tool)\W.{0,20}must not be empty|either content or tool_calls, but not none"
+        r"|text content blocks must be non-empty|text field in the contentblock.{0,60}blank"
+        r"|missing .?(messages|input)\.content",
         change=lambda request: replace(request, messages=history.without_empty_content(request.messages)),
     ),
     Adaptation(

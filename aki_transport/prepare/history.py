@@ -185,17 +185,20 @@ def without_lone_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     )
 
 
+_NO_CONTENT = {"assistant": "(no text)", "tool": "(no output)"}  # a blank is refused too
+
+
 def without_empty_content(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The messages without answers that hold nothing; calls and results without text have a blank."""
+    """The messages without answers that hold nothing; calls and results without text say so."""
     return tuple(
-        message if message.role in ("system", "user") or _has_content(message) else replace(message, content=" ")
+        message if _has_content(message) else replace(message, content=_NO_CONTENT.get(message.role, message.content))
         for message in messages
         if message.role != "assistant" or message.tool_calls or _has_content(message)
     )
 
 
 def _has_content(message: Message) -> bool:
-    return any(not isinstance(part, Text) or part.text for part in message.parts)
+    return any(not isinstance(part, Text) or part.text.strip() for part in message.parts)
 
 
 def _no_result(call: ToolCall) -> Message:

@@ -73,6 +73,10 @@ def in_order(body: dict[str, Any]) -> bool:
     return "system" not in spoken and all(one != other for one, other in pairwise(spoken))
 
 
+def has_empty_content(body: dict[str, Any]) -> bool:
+    return not all(each["content"].strip() for each in body["messages"])
+
+
 def has_other_ids(body: dict[str, Any]) -> bool:
     """Than those of nine characters."""
     return any(len(call["id"]) != 9 for each in body["messages"] for call in each.get("tool_calls", ()))
@@ -147,9 +151,14 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], bool, list[Refusal]]] =
         refusal("Unexpected role 'tool' after role 'system'"),
     ]),
     # Sources: https://github.com/AstrBotDevs/AstrBot/issues/7200, https://github.com/OpenHands/OpenHands/issues/8685
-    "empty content": (request_of(EMPTY), lambda body: "" in [each["content"] for each in body["messages"]], True, [
+    # https://github.com/tidyverse/ellmer/issues/932, https://github.com/maximhq/bifrost/issues/1493 (nor a blank),
+    # https://github.com/lidge-jun/opencodex/issues/795
+    "empty content": (request_of(EMPTY), has_empty_content, True, [
         refusal("Invalid request: the message at position 8 with role 'assistant' must not be empty"),
         refusal("Assistant message must have either content or tool_calls, but not none."),
+        {"message": "messages: text content blocks must be non-empty"},
+        refusal("The text field in the ContentBlock object at messages.5.content.0 is blank. Add text."),
+        refusal("The request failed because it is missing `input.content.text` parameter.", param="input.content.text"),
     ]),
     # Source: https://github.com/vllm-project/vllm/issues/36432
     "no user": (request_of(MIXED[1:2]), lambda body: "user" not in roles(body), False, [
@@ -302,8 +311,8 @@ def test_a_result_without_its_call_is_said_by_the_user_and_others_stay():
 def test_messages_without_content_are_left_out_or_blank_and_a_system_alone_is_the_user():
     assert [(each.role, each.content) for each in history.without_empty_content(EMPTY)] == [
         ("user", "hi"),
-        ("assistant", " "),
-        ("tool", " "),
+        ("assistant", "(no text)"),
+        ("tool", "(no output)"),
         ("user", "hi"),
     ]
     pictures = turn(Image(url="https://a.example/b.png"))[2:]
