@@ -69,7 +69,7 @@ class PreparedChat:
             max_tokens=bound,
             own_bound=None if bound == request.max_tokens else "required" if wire.REQUIRES_MAX_TOKENS else "optional",
             send_reasoning=request.send_reasoning or route.send_reasoning,
-            structured_methods=accepted or methods[-1:],
+            structured_methods=accepted or methods,
         )
         self._request = as_remembered(request, memory)
         self._json: JsonDecoder | None = None
