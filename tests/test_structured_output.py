@@ -403,7 +403,7 @@ def test_an_answer_without_the_object_is_an_error_of_llama_index_and_never_empty
     with pytest.raises(error, match=words or None) as caught:
         objects(model_at(server), how)
     if is_refusal:
-        assert caught.value.refusal
+        assert caught.value.refusal == {"a refusal": REFUSAL, "a filter": "content_filter"}[case]
     assert caught.value.model == server.requests[0].json["model"]
     assert len(server.requests) == requests
 

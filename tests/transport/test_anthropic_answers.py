@@ -275,6 +275,14 @@ def test_each_reason_to_end_in_openai_s_word_and_the_protocol_s(reason, finish):
         assert reply.raw["choices"] == [{"index": 0, "finish_reason": finish}]
 
 
+def test_the_model_that_answered_is_told():
+    for answer in (
+        follow(start(model="other"), say("Hello"), close(), END),
+        read(message(text("Hello"), model="other")),
+    ):
+        assert answer.model == "other"
+
+
 @in_every_way
 def test_the_stop_sequence_is_a_detail(way):
     ended = {"stop": "stop_sequence", "stop_sequence": "END"}

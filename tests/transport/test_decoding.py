@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aki_transport import AKIError, ModelLimitWarning, ServerError, StreamInterruptedError
-from aki_transport.messages import ChatDelta, ChatReply, ToolCall
+from aki_transport.messages import ChatDelta, ChatReply, RawBlock, Text, ToolCall
 from aki_transport.transport.body import payloads
 from aki_transport.transport.decoder import Payload
 from aki_transport.wire import openai
@@ -242,6 +242,11 @@ def test_sources_reasoning_and_fields_of_an_answer():
     assert read(reply(top={"citations": top["citations"]})).annotations == tuple(top["citations"])
 
 
+def test_a_part_without_a_type_has_none_and_one_with_a_number_has_a_text():
+    for part, kept in (({"x": 1}, {"x": 1}), ({"type": 7, "x": 1}, {"type": "7", "x": 1})):
+        assert read(reply(["Old", part])).content == (Text("Old"), RawBlock(kept, "openai"))
+
+
 def test_what_is_read_is_not_kept_a_second_time():
     function = {"name": "add", "arguments": "{}"}
     thought = {"reasoning_content": "Hm", "reasoning": "Hm"}
@@ -285,7 +290,8 @@ def test_each_service_s_word_for_an_end_is_openai_s_or_a_failure(name, words):
 
 def test_forms_of_other_servers():
     older = {"function_call": {"name": "add", "arguments": '{"a": 1}'}}
-    for answer in (stream(chunk(**older), chunk(finish="function_call")), read(reply("", **older))):
+    again = {"function_call": {"name": "add", "arguments": ""}}
+    for answer in (stream(chunk(**older), chunk(**again), chunk(finish="function_call")), read(reply("", **older))):
         assert [(call.name, call.arguments) for call in answer.tool_calls] == [("add", '{"a": 1}')]
     custom = {"id": "a", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}}
     assert read(reply("", tool_calls=[custom])).tool_calls == (ToolCall("a", "sql", "SELECT 1", {"type": "custom"}),)

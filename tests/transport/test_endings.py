@@ -14,7 +14,7 @@ from aki_transport import errors
 from aki_transport.transport import Payload
 from aki_transport.wire import anthropic, openai
 from tests.anthropic_script import said
-from tests.scenarios import chunk, replied, streamed
+from tests.scenarios import chunk, replied, reply, streamed
 from tests.script_server import Answer, Request, ScriptServer, sse
 from tests.transport.anthropic_says import begin, say, start
 from tests.transport.asking import Way, client_for, in_every_chat, in_every_way, request_for
@@ -79,6 +79,15 @@ def test_an_answer_ends_before_a_stop_text(way, row, protocol, server):
     (request,) = server.requests
     sent = [each for each in stop if protocol == "openai" or each.strip()]  # Anthropic's protocol refuses blank ones
     assert request.json.get({"openai": "stop"}.get(protocol, "stop_sequences"), []) == sent
+
+
+def test_parts_behind_a_stop_text_are_none_of_the_answer():
+    said = [{"type": "text", "text": "One STOP", "note": 1}, "two", {"type": "thinking", "thinking": "hm"}]
+    decoder = openai.decoder(request_for(stop=("STOP",)), {}, on_model=lambda _: None)
+    decoder.feed(Payload("body", json.dumps(reply(said))))
+    answer = decoder.end().reply
+    assert answer is not None
+    assert (answer.text, answer.reasoning) == ("One ", "")
 
 
 @with_each_protocol

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aki_transport import AKIError
-from aki_transport.messages import ChatReply, ChatRequest, JsonSchema, Message, Text, Tool
+from aki_transport.messages import ChatReply, ChatRequest, JsonObject, JsonSchema, Message, Text, Tool
 from aki_transport.prepare import adaptations
 from tests.scenarios import chunk, replied, streamed, tool_calls
 from tests.scenarios.table import broken
@@ -232,6 +232,8 @@ def test_json_that_flows_is_given_as_it_comes(stream_way, scripted):
 def test_a_job_is_looked_at_until_it_has_given_the_json(way):
     worker = Worker(working(JSON[:4]), done(JSON), RuntimeError("it was done"))
     assert way.ask(worker.client(), wanted(CHAT)).text == JSON
+    worker = Worker(done(f"{JSON} of [1]"))  # no list is an object
+    assert way.ask(worker.client(), request_for(CHAT, response_format=JsonObject())).text == JSON
 
 
 @in_every_way

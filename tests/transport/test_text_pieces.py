@@ -69,6 +69,12 @@ def test_a_header_may_be_cut_behind_a_text_of_any_length() -> None:
     assert splitter.feed("tant<|channel|>final<|message|>Hello") == ("Hello", "")
 
 
+def test_what_follows_a_call_is_none_of_its_arguments() -> None:
+    splitter, odd = HarmonySplitter({"add": "add"}), "<|start|>!!<|message|>Hello"
+    said = f'<|channel|>commentary to=functions.add<|message|>{{"a": 1}}<|call|>{odd}'
+    assert (splitter.feed(said), splitter.calls) == ((odd, ""), [("add", '{"a": 1}')])
+
+
 def test_text_that_is_taken_back_is_an_error() -> None:
     with pytest.raises(InvalidResponseError, match="then did not: 'ab'"):
         read(["ab", "abc", "abcd", "abcdefgh", "ab"])

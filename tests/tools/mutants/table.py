@@ -263,12 +263,14 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "_reasoning: 'reasoning_content' → 'reasoning_contentX'": "LangChain makes a block of it, which is read",
     },
     "langchain_aki/_convert_replies.py": {
+        "DeltaConverter._tool_call_chunk: len(calls) > 1 → len(calls) >= 1": "one piece is merged with none",
         "module: '' → 'X'": "each copy of the template gets a content of its own",
         "DeltaConverter.convert: 'lc_rs_0' → 'lc_rs_0X'": "an index says which blocks are one; any other text does too",
         "DeltaConverter.__init__: 0 → 1": "the first number of such an index",
         "DeltaConverter._part_chunk: 'raw' → 'rawX'": "it is a part of such an index",
     },
     "llama_index_aki/_convert_replies.py": {
+        "_CallAccumulator.__init__: 0 → 1": "one character of JSON holds no field",
         "_CallAccumulator.add: len(self._json) >= self._parsed_length * _PARSE_AGAIN_AT → len(self._json) >"
         " self._parsed_length * _PARSE_AGAIN_AT": "the fields so far of an unfinished call come one piece later",
     },
@@ -283,6 +285,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "PreparedChat.adapt: 2 → 3": "the line that a warning names is ours in either case",
     },
     "aki_transport/prepare/history.py": {
+        "with_legal_names: 1 → 2": "any number will do that no other name has",
         "with_legal_names: 1 → 2 (2)": "any number will do that no other name has",
     },
     "llama_index_aki/_structured.py": {
