@@ -154,7 +154,8 @@ class AnthropicDecoder(AnswerDecoder):
 
     def _block_at(self, index: Any) -> _Block | None:
         """The block that was started last with this index; the last block if there is no index."""
-        index = read_index(index)
+        if type(index) is not int:  # nearly each event has one
+            index = read_index(index)
         if index is not None:
             return self._by_index.get(index)
         return self._blocks[-1] if self._blocks else None
@@ -194,7 +195,7 @@ class AnthropicDecoder(AnswerDecoder):
 
     def _on_block_delta(self, chunk: Mapping[str, Any], delta: Any) -> ChatDelta | None:
         block = self._block_at(chunk.get("index"))
-        if isinstance(delta, dict) and delta.get("partial_json") and not (block and block.takes_json):
+        if not (block and block.takes_json) and isinstance(delta, dict) and delta.get("partial_json"):
             block = self._miscounted_call(block)
         if block is None:
             self._on_block_start(chunk, chunk.get("index"), {})
