@@ -1,4 +1,7 @@
-"""Questions to a service, and what their probes are made of: a request, and a look at its answer."""
+"""Questions to a service, and what their probes are made of: a request, and a look at its answer.
+
+What is None in the body of a request is left out; further options are those of `Service.send`.
+"""
 
 from __future__ import annotations
 
@@ -45,9 +48,6 @@ class Question:
     calls: int = 1
 
 
-# Requests. What is None in `body` is left out; `options` are those of `Service.send`.
-
-
 def send(method: str, path: str, look: Look, **options: Any) -> Probe:
     """Look at the answer to one request."""
     return lambda service: look(service.send(method, path, **options))
@@ -71,9 +71,6 @@ def job(look: Look, body: Mapping[str, Any] | None = None, **options: Any) -> Pr
         return look(service.poll_until_done(started)[-1] if started.status == 200 else started)
 
     return probe
-
-
-# Looks.
 
 
 def answered(answer: ServiceAnswer) -> Finding:

@@ -53,9 +53,6 @@ _EVENTS = [
 ]
 
 
-# What is looked at, where it is more than a place in the body.
-
-
 def _listed(answer: ServiceAnswer) -> str | None:
     rows = answer.at("data")
     return f"{len(rows)} models; fields {', '.join(rows[0])}" if rows else None
@@ -112,9 +109,6 @@ def _own_headers(answer: ServiceAnswer) -> list[str]:
 
 def _is_minimax(model: Any) -> bool:
     return "minimax" in str(model).lower()
-
-
-# Probes that take several requests.
 
 
 def _same_seed(service: Service) -> Finding:

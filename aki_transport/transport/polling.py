@@ -58,7 +58,7 @@ class _Job:
         self._started_at = self._answered_at = time.monotonic()
         self._process = os.getpid()
         ends = [end for end in (deadline, None if bound is None else self._started_at + bound) if end is not None]
-        self._bound = "total_timeout" if deadline is not None and deadline == min(ends) else "timeout"
+        self._bounded_by = "total_timeout" if deadline is not None and deadline == min(ends) else "timeout"
         self._lost: APIConnectionError | None = None
         self._cancel: Call | None = None
         self.poll: Call | None = None
@@ -84,7 +84,7 @@ class _Job:
         now = time.monotonic()
         wait = pause(now - self._started_at, stream=self._job.stream)
         if self.deadline is not None and now + wait >= self.deadline:
-            waited = f"after {now - self._started_at:.0f} s, which {self._bound}= allows"
+            waited = f"after {now - self._started_at:.0f} s, which {self._bounded_by}= allows"
             lost = "" if self._lost is None else f", and could not be polled at last ({self._lost.message})"
             message = f"the job was not done {waited}{lost}; it is canceled if the service can"
             raise self._sender.with_context(APITimeoutError(message), self._call, None, None)

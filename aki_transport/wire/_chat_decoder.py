@@ -71,7 +71,7 @@ class AnswerDecoder:
         self.complete = False
         self._requested = request.model
         self._max_tokens = request.max_tokens
-        self._stops = bool(request.stop)
+        self._has_stops = bool(request.stop)
         self._stop = StopSequences(request.stop)
         self._headers = headers
         self._on_model = on_model
@@ -210,7 +210,7 @@ class AnswerDecoder:
     def _collect(self, text: str, reasoning: str) -> str:
         """Add to the answer; gives the text that certainly stands before a stop sequence."""
         if text:
-            if self._stops:
+            if self._has_stops:
                 text = self._stop.feed(text)
                 self.finished = self.finished or self._is_stopped
             self._texts.append(text)

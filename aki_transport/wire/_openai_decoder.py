@@ -129,7 +129,7 @@ class OpenAIDecoder(AnswerDecoder):
         if not _MESSAGE_FIELDS.issuperset(delta):
             delta = self._keep_fields(delta)
         text, reasoning, parts = self._read_content(delta)
-        if self._stops and self._is_stopped:
+        if self._has_stops and self._is_stopped:
             return ChatDelta(text, reasoning, "", (), None, chunk, parts)
         refusal, calls, content = delta.get("refusal") or "", delta.get("tool_calls"), delta.get("content")
         if refusal or isinstance(content, list):
