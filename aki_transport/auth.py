@@ -82,11 +82,15 @@ def checked_base_url(url: str, *, title: str, allow_insecure: bool) -> str:
 
 
 def checked_headers(headers: Mapping[str, str], *, title: str) -> dict[str, str]:
-    """The headers, names in lower case; `ConfigurationError` if HTTP does not allow a name or value."""
+    """The headers, names in lower case; `ConfigurationError` if HTTP does not allow a name or value.
+
+    The length of a body is told by what sends it.
+    """
     for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name) or not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
-            raise ConfigurationError(f"{title}: the header {name!r} in default_headers is not a valid HTTP header.")
-    return {name.lower(): value for name, value in headers.items()}
+        is_allowed = _HEADER_NAME.fullmatch(name) and isinstance(value, str) and _HEADER_VALUE.fullmatch(value)
+        if not is_allowed or name.lower() == "content-length":
+            raise ConfigurationError(f"{title}: the header {name!r} cannot be sent.")
+    return {name.lower(): value.strip() for name, value in headers.items()}
 
 
 def emulated(provider: Provider, route: Route, api_key: ApiKeySource) -> tuple[Route, ApiKeySource]:

@@ -123,7 +123,7 @@ class Client:
                 "accept": "application/json, text/event-stream",
                 "accept-encoding": "gzip",
                 "content-type": "application/json",
-                **checked_headers(default_headers or {}, title=self.provider.title),
+                **checked_headers(default_headers or {}, title=f"{self.provider.title}: default_headers"),
             },
             timeout=as_timeout(timeout),
             total_timeout=total_timeout,

@@ -93,13 +93,20 @@ def test_the_key_is_looked_for_in_order(way, server, monkeypatch):
     [
         *(("api_key", key) for key in ("a\r\nx: y", "a\nb", "a b", "schl\u00fcssel", "a\0", "a\x7f")),
         *(("default_headers", {"x": value}) for value in ("a\r\nb: c", "a\nb", "\u00fc", "\0")),
-        *(("default_headers", {name: "a"}) for name in ("x\r\n", "", "a b")),
+        *(("default_headers", {name: "1"}) for name in ("x\r\n", "", "a b", "Content-Length")),
     ],
 )
 def test_what_no_header_takes_is_refused_without_showing_it(field, value):
     with pytest.raises(errors.ConfigurationError, match=field if field != "api_key" else "key") as caught:
         Client(**{field: value})
     assert field != "api_key" or value not in f"{caught.value} {caught.value!r}"
+
+
+@in_every_chat
+def test_blanks_around_a_header_are_none_of_it(chat_way, server):
+    server.always = good
+    chat_way.ask(client_for(server, default_headers={"X-Team": " red and blue\t"}))
+    assert server.requests[0].headers["x-team"] == "red and blue"
 
 
 def test_a_call_has_the_documented_defaults_and_shows_neither_headers_nor_form():
