@@ -277,6 +277,14 @@ TABLE = (
         ),
     ),
     Adaptation(
+        name="pictures of tools",
+        is_remembered=False,  # it may be one picture
+        message=r"(image|vision|multi-?modal).{0,60}not support|support.{0,30}(image|vision|multi-?modal)"
+        r"|at most 0 image|unsupported image|unknown variant .?image",
+        change=lambda request: replace(request, messages=history.without_attachments_in_results(request.messages)),
+        warning="it does not take the pictures of tools; it was told that they are left out.",
+    ),
+    Adaptation(
         name="results without calls",
         is_remembered=False,
         message=r"tool.{0,30}must be a response to|unexpected .?tool_use_id|tool_call_id\W+(is )?not found"

@@ -1,5 +1,6 @@
 """What a service refuses is said otherwise, and remembered where it concerns the service; so is a bound of ours."""
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -411,6 +412,31 @@ def test_the_user_follows_an_answer_at_the_end_where_it_is_refused(way, protocol
         assert after[:-1] == before
     with pytest.raises(AKIError, match="prefill"):
         way.ask(client_of(scripted, protocol), request_of((*HI, ANSWER)))
+
+
+# Sources: https://github.com/Stack-Cairn/LiveAgent/issues/729, https://github.com/NousResearch/hermes-agent/pull/109707,
+# https://github.com/QwenLM/qwen-code/issues/3616
+@pytest.mark.filterwarnings("ignore:.*pictures of tools")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "This model does not support image input.",
+        "No endpoints found that support image input",
+        "At most 0 image(s) may be provided in one prompt.",
+        "Failed to deserialize the JSON body: messages[3]: unknown variant `image_url`, expected `text`",
+        ".messages[3].image[0]: You have uploaded an unsupported image.",
+    ],
+)
+@in_every_way
+def test_pictures_of_tools_are_left_out_where_a_model_takes_none_and_those_of_the_user_are_not(way, words, scripted):
+    scripted.always = refuse_if(lambda body: "image" in str(body["messages"]), refusal(words))
+    for _ in range(2):
+        way.ask(client_of(scripted), request_of(PICTURES, tools=(TOOL,)))
+    shown = ["left out" in str(request.json["messages"]) for request in scripted.requests]
+    assert shown == [False, True] * 2
+    mine = Message(role="user", content=(Image(url="https://a.example/b.png"),))
+    with pytest.raises(AKIError, match=re.escape(words)):
+        way.ask(client_of(scripted), request_of((*PICTURES, mine), tools=(TOOL,)))
 
 
 # Refusals of 8192 tokens, the bound that is sent for them where one is required, and whether that is remembered.
