@@ -285,6 +285,14 @@ TABLE = (
         warning="it does not take the pictures of tools; it was told that they are left out.",
     ),
     Adaptation(
+        name="calls without tools",
+        is_remembered=False,
+        message=r"toolconfig field must be defined|without .?tools=.? param|blocks must define tools",
+        change=lambda request: (
+            request if request.tools else replace(request, messages=history.with_calls_in_words(request.messages))
+        ),
+    ),
+    Adaptation(
         name="results without calls",
         is_remembered=False,
         message=r"tool.{0,30}must be a response to|unexpected .?tool_use_id|tool_call_id\W+(is )?not found"

@@ -196,6 +196,24 @@ def without_lone_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     )
 
 
+def with_calls_in_words(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages with calls and their results as text, for a request without tools."""
+    told = (
+        replace(
+            message,
+            tool_calls=(),
+            content=(
+                *message.parts,
+                *(Text(f"[I called {call.name}: {call.arguments}]") for call in message.tool_calls),
+            ),
+        )
+        if message.tool_calls
+        else message
+        for message in messages
+    )
+    return without_lone_results(tuple(told))
+
+
 _NO_CONTENT = {"assistant": "(no text)", "tool": "(no output)"}  # a blank is refused too
 
 

@@ -144,6 +144,11 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], bool, list[Refusal]]] =
             (400, {"object": "error", "message": "Conversation: user message after a tool message", "code": 400}),
         ],
     ),
+    # Sources: https://github.com/langchain-ai/langchain-aws/issues/591, https://github.com/pydantic/pydantic-ai/issues/1966
+    "calls without tools": (request_of(MARKED), lambda body: "tool" in roles(body), False, [
+        refusal("The toolConfig field must be defined when using toolUse and toolResult content blocks."),
+        refusal("Bedrock doesn't support tool calling without `tools=` param specified."),
+    ]),
     # Sources: https://github.com/langchain-ai/langchain/issues/33245, https://github.com/run-llama/llama_index/issues/10493
     "results without calls": (request_of(CUT), lambda body: "tool" in roles(body), False, [
         refusal("messages with role 'tool' must be a response to a preceeding message with 'tool_calls'."),
@@ -307,6 +312,17 @@ def test_a_result_without_its_call_is_said_by_the_user_and_others_stay():
     said, *others = history.without_lone_results((lone, *HI, call, result))
     assert (said.role, [part.text for part in said.parts][-1], said.tool_call_id) == ("user", "lost", None)
     assert others == [*HI, call, result]
+
+
+def test_calls_and_results_are_told_in_words_where_there_are_no_tools(scripted):
+    words = "The toolConfig field must be defined when using toolUse and toolResult content blocks."
+    scripted.always = refuse_if(lambda body: "tool" in str(roles(body)) or "tool_use" in str(body), refusal(words))
+    for protocol in PROTOCOLS:
+        client_of(scripted, protocol).chat(request_of(MARKED))
+        assert "[I called f: {}]" in str(scripted.requests[-1].json["messages"][1])
+        assert "found" in str(scripted.requests[-1].json["messages"][2])
+    with pytest.raises(AKIError, match="toolConfig"):
+        client_of(scripted).chat(request_of(MARKED, tools=(TOOL,)))
 
 
 def test_messages_without_content_are_left_out_or_blank_and_a_system_alone_is_the_user():
