@@ -89,13 +89,11 @@ def _as_openai_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
     except (ValueError, TypeError, AttributeError, RuntimeError) as error:
         problem = str(error).rstrip(".")
     else:
-        problem = ""
-    if problem:
-        name = getattr(tool, "__name__", repr(tool))
-        raise ConfigurationError(f"{name:.100} cannot be converted to a tool or a schema: {problem}.")
-    if strict is not None and "function" in converted:
-        converted["function"]["strict"] = strict
-    return converted
+        if strict is not None and "function" in converted:
+            converted["function"]["strict"] = strict
+        return converted
+    name = getattr(tool, "__name__", repr(tool))
+    raise ConfigurationError(f"{name:.100} cannot be converted to a tool or a schema: {problem}.")
 
 
 def _recursive_schema(tool: Any) -> dict[str, Any] | None:

@@ -184,7 +184,7 @@ class JsonDecoder:
                 raise NoJsonError("the answer holds no JSON") from None
         else:
             self.has_answer = True
-        if returned:
+        if returned:  # by a stream; unless that is the answer, the text behind it follows as it is
             before = JsonAnswer(returned).values
             is_thought = not self.has_answer and any(value not in answer.values for value in before)
             return text.partition(returned)[2] if is_thought or any(value not in before for value in values) else ""

@@ -118,7 +118,7 @@ class ThinkSplitter:
 
     def _hold(self, text: str) -> tuple[str, str]:
         self._unopened.append(text)
-        end = self._tail + text
+        end = self._tail + text  # all of the text, looked through with each piece, would take quadratic time
         self._tail = end[1 - _LONGEST :]
         if not _CLOSING.search(end):
             return "", ""
