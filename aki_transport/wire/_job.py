@@ -83,13 +83,14 @@ def read_error(error: APIStatusError, polled: str | None = None) -> AKIError:
         if not any(map(body.get, _MESSAGE_FIELDS)):
             error.message = f"no message but {body}"
             error.args = (error.message,)
-    job_id, state = text_or_none(body.get("job_id")) or polled, text_or_none(body.get("job_state"))
+    job_id, state = text_or_none(body.get("job_id")) or polled, _state_in(body)
     context = {"provider": error.provider, "model": error.model, "request_id": error.request_id}
     if not state and type(error) in _OF_REQUESTS and (match := _OVER.search(error.message)):
         state = "lapsed" if match[1].lower() == "lapsed" else "canceled"
     if state in _FAILED_STATES:
         return JobError(f"{_FAILED_STATES[state]}: {error.message}", job_id=job_id, state=state, **context)
-    if error.status_code == _PAYMENT_REQUIRED and _ABOUT_JOB.search(error.message):
+    is_poll_refused = polled is not None and type(error) in _OF_REQUESTS
+    if (is_poll_refused or error.status_code == _PAYMENT_REQUIRED) and _ABOUT_JOB.search(error.message):
         message = f"the service does not know the job: {error.message}"
         return JobError(message, job_id=job_id, state="failed", **context)
     if error.status_code == _PAYMENT_REQUIRED:
@@ -97,6 +98,11 @@ def read_error(error: APIStatusError, polled: str | None = None) -> AKIError:
     if _QUEUE_FULL.search(error.message):
         return _converted(error, RateLimitError)
     return error
+
+
+def _state_in(body: Mapping[str, Any]) -> str | None:
+    state = text_or_none(body.get("job_state"))
+    return "canceled" if state == "cancelled" else state
 
 
 def _converted(error: APIStatusError, cls: type[APIStatusError]) -> APIStatusError:
@@ -138,7 +144,7 @@ class JobReader:
         if body.get("success") is False:
             raise read_error(error_from_payload(body), self.job_id or None)
         self.job_id = text_or_none(body.get("job_id")) or self.job_id
-        state = text_or_none(body.get("job_state"))
+        state = _state_in(body)
         result = body.get("job_result")
         failure = body.get("error") or (isinstance(result, dict) and result.get("error"))
         if failure:

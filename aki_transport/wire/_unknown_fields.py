@@ -28,7 +28,7 @@ def merged(values: list[Any], name: str = "") -> Any:
     if all(isinstance(value, dict) for value in values):
         return merged_fields(values)
     if all(isinstance(value, list) for value in values):
-        return [merged(entry) for entry in _entries(values)]
+        return [merged(_without_repetition(entry)) for entry in _entries(values)]
     return values[-1]
 
 
@@ -60,6 +60,15 @@ def _entries(lists: list[list[Any]]) -> list[list[Any]]:
         else:
             entries.append([piece])
     return entries
+
+
+def _without_repetition(pieces: list[Any]) -> list[Any]:
+    """The pieces of an entry without the text that LiteLLM repeats where a thought has its signature."""
+    *before, last = pieces
+    if not before or not isinstance(last, dict) or not last.get("signature"):
+        return pieces
+    repeated = [name for name in ("thinking", "text") if last.get(name) and last[name] == merged(before).get(name)]
+    return [*before, {**last, **dict.fromkeys(repeated, "")}]
 
 
 def _continues(last: Any, piece: Any) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.messages import AIMessage
+from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks.token_counting import get_tokens_from_response
 
 from aki_transport import Provider
@@ -143,3 +144,13 @@ def test_messages_of_other_packages_are_translated_as_before():
         ChatAKI(model=MODEL, provider=Provider(name=name, base_url="https://h.example/v1"), api_key=KEY)
     assert [message.content_blocks for message in messages] == before
     assert before[0][0] == {"type": "reasoning", "reasoning": "Hm.", "extras": {"signature": "sig"}}
+
+
+def test_a_thought_that_comes_again_with_its_signature_stands_once(scripted: ScriptServer):
+    """LiteLLM streams it so (BerriAI/litellm#35118); Anthropic refuses a thought of another text than was signed."""
+    pieces = (("hm, ", ""), ("yes", ""), ("hm, yes", "c2ln"))
+    thoughts = [{"type": "thinking", "thinking": text, "signature": signature} for text, signature in pieces]
+    scripted.always = sse(*(chunk(thinking_blocks=[each]) for each in thoughts), chunk("Hello", finish="stop"))
+    *_, answer = llama_at(scripted).stream_chat([ChatMessage("hi")])
+    assert reply_of(chat_at(scripted), "stream").additional_kwargs["thinking_blocks"] == [thoughts[-1]]
+    assert answer.message.blocks[0].content == "hm, yes"
