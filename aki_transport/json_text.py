@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from typing import Any
 
 from pydantic_core import from_json
@@ -13,14 +15,38 @@ MAX_SHOWN = 4096  # characters of an answer that go into an error, which is shor
 _STRUCTURE = re.compile(r'[{}\[\]"]')
 _STRING_END = re.compile(r'["\\]')
 _BOM = b"\xef\xbb\xbf"
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse_json(body: str | bytes, subject: str = "the answer") -> Any:
-    """The value in a body, also behind a byte order mark; `InvalidResponseError` on `subject` if it is no JSON."""
+def parse_json(body: str | bytes, subject: str = "the answer", halves: dict[tuple[Any, ...], str] | None = None) -> Any:
+    """The value in a body, also behind a byte order mark; `InvalidResponseError` on `subject` if it is no JSON.
+
+    In `halves` are the first halves of characters that are cut in two, by their places, until the next body is read.
+    """
     try:
         return from_json(body.removeprefix(_BOM) if isinstance(body, bytes) else body)
     except ValueError as error:
-        raise InvalidResponseError(f"{subject} is not JSON ({error}): {shown(body)!r}") from None
+        problem = f"{subject} is not JSON ({error}): {shown(body)!r}"
+    with suppress(ValueError, RecursionError):
+        text = body if isinstance(body, str) else body.decode()
+        if _SURROGATE.search(text):
+            return _whole_characters(json.loads(text), (), {} if halves is None else halves)
+    raise InvalidResponseError(problem)
+
+
+def _whole_characters(value: Any, place: tuple[Any, ...], halves: dict[tuple[Any, ...], str]) -> Any:
+    match value:
+        case str():
+            text = halves.pop(place, "") + value
+            if "\ud800" <= text[-1:] <= "\udbff":
+                halves[place], text = text[-1], text[:-1]
+            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {name: _whole_characters(inner, (*place, name), halves) for name, inner in value.items()}
+        case list():
+            return [_whole_characters(inner, (*place, index), halves) for index, inner in enumerate(value)]
+        case _:
+            return value
 
 
 def is_json(text: str) -> bool:

@@ -90,6 +90,7 @@ class AnswerDecoder:
         self._think = ThinkSplitter(self._names, may_be_unopened=stream and holds_unopened_reasoning)
         self._finish: str | None = None
         self._broken: str | None = None
+        self._halves: dict[tuple[Any, ...], str] = {}  # of characters, until the next event has the others
         self._is_cut = False  # whether what is broken may be the beginning of JSON
         self._last: Mapping[str, Any] = {}  # the last payload
         self._stray: Mapping[str, Any] | None = None  # one that is no part of an answer and may tell why
@@ -163,7 +164,7 @@ class AnswerDecoder:
             self._last = self._stray = {"error": shown(data)}
             return None
         try:
-            payload = parse_json(data)
+            payload = parse_json(data, halves=self._halves)
         except InvalidResponseError as error:
             if event == "error":
                 raise error_from_payload({"error": shown(data)}) from None

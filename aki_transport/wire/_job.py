@@ -89,14 +89,14 @@ def read_error(error: APIStatusError, polled: str | None = None) -> AKIError:
         state = "lapsed" if match[1].lower() == "lapsed" else "canceled"
     if state in _FAILED_STATES:
         return JobError(f"{_FAILED_STATES[state]}: {error.message}", job_id=job_id, state=state, **context)
+    if _QUEUE_FULL.search(error.message):
+        return _converted(error, RateLimitError)
     is_poll_refused = polled is not None and type(error) in _OF_REQUESTS
     if (is_poll_refused or error.status_code == _PAYMENT_REQUIRED) and _ABOUT_JOB.search(error.message):
         message = f"the service does not know the job: {error.message}"
         return JobError(message, job_id=job_id, state="failed", **context)
     if error.status_code == _PAYMENT_REQUIRED:
         return _converted(error, PermissionDeniedError)
-    if _QUEUE_FULL.search(error.message):
-        return _converted(error, RateLimitError)
     return error
 
 

@@ -103,6 +103,23 @@ ROWS = (
         sse(ROLE, json.dumps(chunk("🌍")), STOP, COUNT),
         Expect(text="🌍"),
     ),
+    *(
+        # JavaScript (elizaOS/eliza#30904, elie222/rakazo#416): an event ends within a character, as UTF-16 has it.
+        in_stream(
+            f"surrogates-in-two-events-of-{name}",
+            sse(
+                *(json.dumps(chunk(**{field: "@"})).replace("@", half) for half in (r"Hi \ud83c", r"\udf0d!")),
+                *(() if field == "text" else (chunk("Hello"),)),
+                STOP,
+                COUNT,
+            ),
+            expect,
+        )
+        for name, field, expect in (
+            ("text", "text", Expect(text="Hi 🌍!")),
+            ("reasoning", "reasoning_content", Expect(text="Hello", reasoning="Hi 🌍!")),
+        )
+    ),
     # nginx (nexu-io/open-design#111): gzip, flushed with each event.
     Scenario("gzip", replace(HELLO_REPLY, gzip=True), replace(HELLO_STREAM, gzip=True), HELLO),
     # nginx (nexu-io/open-design#111): gzip, split anywhere.
