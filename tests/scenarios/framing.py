@@ -104,7 +104,7 @@ ROWS = (
         Expect(text="🌍"),
     ),
     *(
-        # JavaScript (elizaOS/eliza#30904, elie222/rakazo#416): an event ends within a character, as UTF-16 has it.
+        # Servers in JavaScript (elizaOS/eliza#30904): an event ends within a character, as UTF-16 has it.
         in_stream(
             f"surrogates-in-two-events-of-{name}",
             sse(
