@@ -60,8 +60,12 @@ class Adaptation:
         return any(re.search(rf"(?<![\w]){name}(?!\w)", refusal.message) for name in self.fields if "_" in name)
 
 
-def _change_messages(change: Callable[[Message], Message]) -> Change:
-    return lambda request: replace(request, messages=tuple(map(change, request.messages)))
+def _change_history(change: Callable[[tuple[Message, ...]], tuple[Message, ...]]) -> Change:
+    return lambda request: replace(request, messages=change(request.messages))
+
+
+def _change_each_message(change: Callable[[Message], Message]) -> Change:
+    return _change_history(lambda messages: tuple(map(change, messages)))
 
 
 def _other_token_bound(request: ChatRequest) -> ChatRequest:
@@ -131,7 +135,7 @@ def _named_bound(message: str) -> int | None:
 def _without_named_fields(refusal: APIStatusError) -> Change:
     """Without the fields of earlier answers that it names, which some gateways do not take back."""
     names = frozenset(re.findall(r"\w+", f"{' '.join(refused_fields(refusal))} {refusal.message}")) - {"type"}
-    return _change_messages(partial(history.without_fields, names=names))
+    return _change_each_message(partial(history.without_fields, names=names))
 
 
 _PERMANENT = (500, 501)  # some servers answer so where a template or a grammar refuses
@@ -245,12 +249,12 @@ TABLE = (
         is_remembered=False,
         fields=("signature",),
         message=r"signature.{0,40}thinking|thinking.{0,60}signature|thinking. blocks?",
-        change=_change_messages(history.without_reasoning),
+        change=_change_each_message(history.without_reasoning),
     ),
     Adaptation(
         name="reasoning",
         fields=("reasoning_content", "reasoning", "thinking", "reasoning_details"),
-        change=_change_messages(history.without_reasoning),
+        change=_change_each_message(history.without_reasoning),
     ),
     Adaptation(
         name="fields of answers",
@@ -261,13 +265,13 @@ TABLE = (
         name="name",
         fields=("name",),
         message=rf"""{_NOT_TAKEN}.{{0,60}}(\b|['"`.])name\b|\bname['"`]?\W.{{0,40}}{_NOT_TAKEN}""",
-        change=_change_messages(lambda message: replace(message, name=None)),
+        change=_change_each_message(lambda message: replace(message, name=None)),
     ),
     Adaptation(
         name="call IDs",
         fields=("tool_call_id",),
         message=r"tool.?calls?.{0,6}ids?\b.{0,120}(length|pattern|match|must|long|9)",
-        change=lambda request: replace(request, messages=history.with_short_ids(request.messages)),
+        change=_change_history(history.with_short_ids),
     ),
     Adaptation(
         name="attachments in results",
@@ -281,7 +285,7 @@ TABLE = (
         is_remembered=False,  # it may be one picture
         message=r"(image|vision|multi-?modal).{0,60}not support|support.{0,30}(image|vision|multi-?modal)"
         r"|at most 0 image|unsupported image|unknown variant .?image",
-        change=lambda request: replace(request, messages=history.without_attachments_in_results(request.messages)),
+        change=_change_each_message(history.without_attachments),
         warning="it does not take the pictures of tools; it was told that they are left out.",
     ),
     Adaptation(
@@ -297,7 +301,7 @@ TABLE = (
         is_remembered=False,
         message=r"tool.{0,30}must be a response to|unexpected .?tool_use_id|tool_call_id\W+(is )?not found"
         r"|role\W+tool\W.{0,20}after.{0,20}role",
-        change=lambda request: replace(request, messages=history.without_lone_results(request.messages)),
+        change=_change_history(history.without_lone_results),
     ),
     Adaptation(
         name="answer at the end",
@@ -311,7 +315,7 @@ TABLE = (
         message=r"role\W+(assistant|tool)\W.{0,20}must not be empty|either content or tool_calls, but not none"
         r"|text content blocks must be non-empty|text field in the contentblock.{0,60}blank"
         r"|missing .?(messages|input)\.content",
-        change=lambda request: replace(request, messages=history.without_empty_content(request.messages)),
+        change=_change_history(history.without_empty_content),
     ),
     Adaptation(
         name="system first",
@@ -319,20 +323,20 @@ TABLE = (
         message=r"system.{0,60}(first|begin|start|once|only|must|one|single|multiple)"
         r"|(first|begin|only one|multiple).{0,60}system|role\W+system"
         r"|(invalid|unexpected|unknown) (message )?role",
-        change=lambda request: replace(request, messages=history.with_system_first(request.messages)),
+        change=_change_history(history.with_system_first),
     ),
     Adaptation(
         name="no system",
         is_remembered=False,
         message=rf"(system|developer).{{0,40}}({_NOT_TAKEN}|not enabled)|got .?system|{_NOT_TAKEN}.{{0,20}}system"
         r"|should be 'user'(, | or )'assistant'|no user (query|message)",
-        change=lambda request: replace(request, messages=history.without_system(request.messages)),
+        change=_change_history(history.without_system),
     ),
     Adaptation(
         name="alternating",
         is_remembered=False,
         message=r"alternat|consecutive|in a row|(same|successive) role|role\W+user\W.{0,40}after.{0,20}role\W+user",
-        change=lambda request: replace(request, messages=history.merged(history.with_system_first(request.messages))),
+        change=_change_history(lambda messages: history.merged(history.with_system_first(messages))),
     ),
 )
 

@@ -96,15 +96,12 @@ def has_attachments_in_results(messages: tuple[Message, ...]) -> bool:
     return any(not isinstance(part, Text) for message in messages if message.role == "tool" for part in message.parts)
 
 
-def without_attachments_in_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The messages with a word in place of what tools returned besides text."""
+def without_attachments(message: Message) -> Message:
+    """A tool's result with a word in place of what is no text."""
+    if not has_attachments_in_results((message,)):
+        return message
     note = Text("[An attachment of this result is left out: the model does not take it.]")
-    return tuple(
-        replace(each, content=tuple(part if isinstance(part, Text) else note for part in each.parts))
-        if has_attachments_in_results((each,))
-        else each
-        for each in messages
-    )
+    return replace(message, content=tuple(part if isinstance(part, Text) else note for part in message.parts))
 
 
 def with_readable_ids(messages: tuple[Message, ...], protocol: str) -> tuple[Message, ...]:
