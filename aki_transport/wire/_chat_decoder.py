@@ -168,13 +168,18 @@ class AnswerDecoder:
         except InvalidResponseError as error:
             if event == "error":
                 raise error_from_payload({"error": shown(data)}) from None
-            if event == "body":
-                raise
-            self._broken, self._is_cut = error.message, data == "[DONE]" or may_be_cut(data)
-            return None
+            try:
+                payload = parse_json(_unframed(event, data), halves=self._halves)
+            except InvalidResponseError:
+                if event == "body":
+                    raise error from None
+                self._broken, self._is_cut = error.message, data == "[DONE]" or may_be_cut(data)
+                return None
         if payload is None and event == "message":  # some services keep a quiet stream open so
             return None
         if not isinstance(payload, dict):
+            if payload == "[DONE]":  # from a server that writes JSON alone
+                return None
             raise InvalidResponseError(f"the answer is {type(payload).__name__}, not an object")
         if event == "error" or is_error(payload):
             raise error_from_payload(payload)
@@ -302,6 +307,19 @@ class AnswerDecoder:
             "usage": {**usage_fields, **tokens} or None,
             "choices": [{"index": 0, "finish_reason": self._finish_reason()}],
         }
+
+
+def _unframed(event: str, data: str | bytes) -> str:
+    """What stands in data that a proxy made of an event, of a comment, or of a body with the end of a stream behind it.
+
+    Empty where it is something else.
+    """
+    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    if event == "body":
+        answer, terminator, rest = text.rpartition("data: [DONE]")
+        return answer if terminator and not rest.strip() else ""
+    inner = text[5:].strip() if text.startswith("data:") else ""
+    return "null" if text.startswith(":") or inner == "[DONE]" else inner
 
 
 def joined_delta(deltas: Iterable[ChatDelta | None], payload: Mapping[str, Any] | None) -> ChatDelta | None:

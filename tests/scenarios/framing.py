@@ -29,6 +29,16 @@ _PRETTY = "".join(f"data: {line}\n" for line in json.dumps(chunk("Hello"), inden
 
 
 ROWS = (
+    # Manifest before OpenRouter (mnfst/llm-gateway#2053): a comment as the data of an event.
+    in_stream(
+        "sse-comments-as-data", sse(": OPENROUTER PROCESSING", ROLE, chunk("Hel"), ":", chunk("lo"), STOP, COUNT)
+    ),
+    # axum, which frames what is framed (paiml/aprender#2015).
+    in_stream("sse-data-twice", sse(*_EVENTS, "[DONE]", prefix="data: data: ", done=False)),
+    # Not seen in public: the terminator as JSON, as all the rest.
+    in_stream("sse-done-as-json", sse(*_EVENTS, '"[DONE]"', done=False)),
+    # 9router (decolua/9router#3492): the terminator of a stream behind a blocking answer.
+    at_once("sse-done-behind-a-body", replace(HELLO_REPLY, chunks=(*HELLO_REPLY.chunks, b"\n\ndata: [DONE]\n\n"))),
     # llama.cpp (ollama/ollama#16443), DeepSeek (tmc/langchaingo#942): comments while it waits.
     in_stream(
         "sse-comments", sse(b": PROCESSING\n\n", ROLE, b":\n", chunk("Hel"), b": ping\n\n", chunk("lo"), STOP, COUNT)
