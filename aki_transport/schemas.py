@@ -43,6 +43,25 @@ def object_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"type": "object", "properties": {"value": inner}, "required": ["value"], **definitions}
 
 
+def flat_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of an object with the fields of its alternatives beside its own, for services that take none there.
+
+    Example:
+        >>> from aki_transport.schemas import flat_schema
+        >>> flat_schema({"anyOf": [{"properties": {"a": {}}, "required": ["a"]}, {"properties": {"b": {}}}]})
+        {'type': 'object', 'properties': {'a': {}, 'b': {}}}
+    """
+    alternatives = {name: schema[name] for name in ("anyOf", "oneOf", "allOf") if isinstance(schema.get(name), list)}
+    if not alternatives:
+        return schema
+    roots = [_resolved(schema, each) for branches in alternatives.values() for each in branches]
+    properties: dict[str, Any] = {}
+    for root in (*roots, schema):
+        properties |= root.get("properties") or {} if isinstance(root, Mapping) else {}
+    rest = {name: value for name, value in schema.items() if name not in alternatives}
+    return {**rest, "type": "object", "properties": properties}
+
+
 def rooted_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """The schema with its object at the root, where a reference stood: services refuse a root without a type.
 

@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 from aki_transport.error_parsing import refused_fields
 from aki_transport.errors import APIStatusError, BadRequestError, ContextOverflowError, NotFoundError
-from aki_transport.messages import ChatRequest, Message, StructuredMethod, ToolNamed
+from aki_transport.messages import ChatRequest, Message, StructuredMethod, Tool, ToolNamed
 from aki_transport.prepare import history
+from aki_transport.schemas import flat_schema
 
 REMEMBERED_FOR = 3600.0
 """Seconds after which what a service refused is tried again."""
@@ -91,6 +92,14 @@ def _with_user_at_end(request: ChatRequest) -> ChatRequest:
     return replace(request, messages=(*request.messages, Message(role="user", content="Please continue.")))
 
 
+def _with_flat_tools(request: ChatRequest) -> ChatRequest:
+    tools = (
+        replace(tool, parameters=flat_schema(tool.parameters)) if isinstance(tool, Tool) else tool
+        for tool in request.tools
+    )
+    return replace(request, tools=tuple(tools))
+
+
 # Anthropic: "input length and `max_tokens` exceed context limit: 188240 + 8192 > 200000, decrease input length".
 _SUM = re.compile(r"(\d{1,9}) ?\+ ?\d{1,9} ?>=? ?(\d{1,9})")
 # vLLM: "… and your request has 20 input tokens", with the difference in brackets, as the bound > 1024 - 20.
@@ -165,6 +174,11 @@ def _next_method(method: StructuredMethod) -> Change:
 
 
 TABLE = (
+    Adaptation(
+        name="alternatives of tools",
+        message=r"(any|one|all)of.{0,60}at the top level",
+        change=_with_flat_tools,
+    ),
     *(
         Adaptation(
             name=f"this schema by {method}",

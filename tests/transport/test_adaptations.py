@@ -12,6 +12,7 @@ import pytest
 from aki_transport import AKIError, Client, ContextOverflowError, Provider, Route
 from aki_transport.messages import ChatRequest, Image, Message, Text, Tool, ToolCall
 from aki_transport.prepare import adaptations, history
+from aki_transport.schemas import flat_schema
 from tests.anthropic_script import said
 from tests.script_server import Answer, Request, ScriptServer, json_answer
 from tests.transport.asking import (
@@ -100,6 +101,17 @@ ANSWER = Message(
     tool_calls=(ToolCall("c1", "f", "{}", {"a_field": 3}),),
 )
 MARKED = (*HI, ANSWER, Message(role="tool", content="found", tool_call_id="c1"))
+BRANCHES = [{"properties": {"a": {"type": "string"}}, "required": ["a"]}, {"$ref": "#/$defs/B"}]
+EITHER = Tool(
+    name="f",
+    parameters={
+        "type": "object",
+        "anyOf": BRANCHES,
+        "required": ["c"],
+        "properties": {"c": {}},
+        "$defs": {"B": {"properties": {"b": {}}}},
+    },
+)
 NAMED = (Message(role="user", content="hi", name="ann"),)
 MIXED = tuple(Message(role=role, content=f"text {at}") for at, role in enumerate(("user", "system", "user", "user")))
 
@@ -182,6 +194,11 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], bool, list[Refusal]]] =
             refusal("tool_choice must be auto", param="tool_choice"),
         ],
     ),
+    # Sources: https://github.com/langchain-ai/langchain/issues/39271, https://github.com/langchain-ai/langchainjs/issues/9804
+    "alternatives of tools": (request_of(tools=(EITHER,)), lambda body: "anyOf" in str(body), True, [
+        refusal("tools.0.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level"),
+        refusal("Invalid schema: have no 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level.", param="tools[0]"),
+    ]),
     # Source: https://github.com/langchain-ai/langchain/issues/26433
     "stop": (request_of(stop=("x",)), lambda body: "stop" in body, True, [
         refusal("Unsupported parameter: 'stop' is not supported with this model."),
@@ -323,6 +340,13 @@ def test_calls_and_results_are_told_in_words_where_there_are_no_tools(scripted):
         assert "found" in str(scripted.requests[-1].json["messages"][2])
     with pytest.raises(AKIError, match="toolConfig"):
         client_of(scripted).chat(request_of(MARKED, tools=(TOOL,)))
+
+
+def test_the_fields_of_alternatives_stand_beside_those_of_the_tool():
+    flat = flat_schema(EITHER.parameters)
+    assert flat["properties"] == {"a": {"type": "string"}, "b": {}, "c": {}}
+    assert (flat["required"], "anyOf" in flat) == (["c"], False)
+    assert flat_schema(flat) is flat
 
 
 def test_messages_without_content_are_left_out_or_blank_and_a_system_alone_is_the_user():
