@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
@@ -57,8 +57,13 @@ class Attempts:
         """Bounds a wait by the call's deadline; without one there is no timer, which takes time for each chunk."""
         return _UNBOUNDED if self._deadline is None else asyncio.timeout(self.remaining())
 
+    @property
+    def check_of_chunks(self) -> Callable[[], None] | None:
+        """What is asked for each chunk of an answer: a client of the user's bounds each wait alone."""
+        return None if self._trusts_connections else self.check_time
+
     def check_time(self) -> None:
-        """Raise once the deadline has passed: a client of the user's bounds each wait alone."""
+        """Raise once the deadline has passed."""
         if self._deadline is not None and time.monotonic() >= self._deadline:
             raise TimeoutError("no time was left")
 

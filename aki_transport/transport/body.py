@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from io import BytesIO
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 
@@ -23,14 +23,15 @@ _UNPACKED = 2**20  # bytes that are unpacked at a time
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 _ANY_HEADER = 47  # zlib: gzip or zlib, by the header
 _NO_CONTENT = 204
+CheckTime: TypeAlias = Callable[[], None]
 _SENTENCE = re.compile(r"^\w+[ \t]+\w", re.MULTILINE)  # no field has a name of two words
 
 
-def read_body(response: httpx.Response) -> bytes:
+def read_body(response: httpx.Response, check_time: CheckTime | None = None) -> bytes:
     """The complete body, or of an error as much as arrives; `InvalidResponseError` if it is larger than is taken."""
     body = BytesIO()  # whose value is no copy, as joined pieces would be
     with _reading(response):
-        body.writelines(_chunks(response))
+        body.writelines(_chunks(response, check_time))
     return body.getvalue()
 
 
@@ -53,16 +54,18 @@ def _reading(response: httpx.Response) -> Iterator[None]:
             raise
 
 
-def payloads(response: httpx.Response, *, stream: bool) -> Iterator[Sequence[Payload]]:
+def payloads(
+    response: httpx.Response, *, stream: bool, check_time: CheckTime | None = None
+) -> Iterator[Sequence[Payload]]:
     """The body; or the events of a stream, if one was asked for, together as they arrived.
 
-    Some services answer even then with one body.
+    Some services answer even then with one body. `check_time`, asked for each chunk, raises if it came too late.
     """
     if not (stream and _is_stream(response)):
-        yield (Payload("body", read_body(response)),)
+        yield (Payload("body", read_body(response, check_time)),)
         return
     events = EventDecoder()
-    for chunk in _chunks(response):
+    for chunk in _chunks(response, check_time):
         yield events.feed(chunk)
     yield _last_event(events, response)
 
@@ -93,11 +96,19 @@ def _last_event(events: EventDecoder, response: httpx.Response) -> list[Payload]
     return last
 
 
-def _chunks(response: httpx.Response) -> Iterator[bytes]:
+def _chunks(response: httpx.Response, check_time: CheckTime | None) -> Iterator[bytes]:
     """The bytes of a body, within its bound and unpacked."""
     # A test's mock, or a hook of the user's client, may have read it already.
     chunks = (response.content,) if response.is_stream_consumed else response.iter_raw()
+    if check_time is not None:
+        chunks = _checked(chunks, check_time)
     return chain.from_iterable(map(_Unpacker(response).feed, chunks))
+
+
+def _checked(chunks: Iterable[bytes], check_time: CheckTime) -> Iterator[bytes]:
+    for chunk in chunks:
+        check_time()
+        yield chunk
 
 
 def _araw(response: httpx.Response) -> AsyncGenerator[bytes, None]:

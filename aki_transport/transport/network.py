@@ -23,6 +23,8 @@ T = TypeVar("T")
 _WRITE = 65536  # bytes between two looks at the clock
 _TLS_RECORD = 16384
 _SOCKS_REPLY = 4096  # bytes that httpcore reads of a SOCKS proxy's reply, which it must get in one piece
+_TURN = 65536  # bytes, of which each read counts for some more, after which other tasks have their turn
+_OF_READ = 2048  # bytes that each read counts for beside its own
 _NEXT_ADDRESS = 2.0  # seconds after which the next address of a host is tried
 
 
@@ -218,6 +220,7 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         self.socket = sock
         self.watch = watch
         self._outbox = _Outbox()
+        self._since_turn = 0
 
     async def receive(self, max_bytes: int) -> bytes:
         return await asyncio.get_running_loop().sock_recv(self.socket, max_bytes)
@@ -230,8 +233,12 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
             return last_byte
         if self._outbox.held:
             await self.write(b"", timeout)
+        if self._since_turn >= _TURN:
+            self._since_turn = 0
+            await asyncio.sleep(0)  # what has arrived is read without a wait, and a peer may send without an end
         async with _Bounded(timeout, httpcore.ReadTimeout, httpcore.ReadError):
             data = await self.receive(max_bytes)
+        self._since_turn += len(data) + _OF_READ
         return self.watch.keep_last_byte(data, max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:

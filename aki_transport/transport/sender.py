@@ -95,7 +95,7 @@ class Transport:
                 response = self._open(attempts)
                 try:
                     decoder = attempts.start(start)
-                    batches = payloads(response, stream=call.stream)
+                    batches = payloads(response, stream=call.stream, check_time=attempts.check_of_chunks)
                     try:
                         for payload in chain.from_iterable(batches):
                             item = decoder.feed(payload)
@@ -200,7 +200,8 @@ class Transport:
                 self._note_place(place)
                 return response
             with closing(response):
-                error = _refusal(attempts.call, response, read_body(response))
+                body = read_body(response, attempts.check_of_chunks)
+                error = _refusal(attempts.call, response, body)
             if response.status_code != _UNAUTHORIZED:
                 break
         raise error

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import httpx
 import httpx2
@@ -11,6 +12,7 @@ from aki_transport import AKIError, APIConnectionError, APITimeoutError, StreamI
 from tests.ecosystem.calls import ANSWER, LISTING, answer, events, in_every_way, mocked
 from tests.scenarios.refusals import envelope
 from tests.script_server import Answer, sse, text_answer
+from tests.transport.asking import patient
 
 pytestmark = pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
 TLS = httpx.create_ssl_context()  # making one takes longer than a test
@@ -100,6 +102,16 @@ def test_what_a_client_raises_is_our_error_and_keeps_none_of_the_library_s(way, 
         while inner is not None:
             assert not type(inner).__module__.startswith("http")
             inner = inner.__cause__ or inner.__context__
+
+
+@in_every_way
+def test_an_answer_that_drips_ends_with_the_time_of_the_call(way, library, server):
+    answers = [replace(sse(*[b": wait\n\n"] * 400), chunk_delay=0.05)] if way.stream else []
+    for drips in (*answers, replace(text_answer("", end="cut"), chunks=(b" ",) * 400, chunk_delay=0.05)):
+        with patient(5):
+            error = failure(library, way, server, drips, total_timeout=0.5)
+        assert isinstance(error, APITimeoutError | StreamInterruptedError)
+        assert "total_timeout passed" in str(error)
 
 
 @in_every_way

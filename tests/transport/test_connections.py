@@ -306,16 +306,23 @@ def reading_slowly(connection: socket.socket, _: int) -> None:
         time.sleep(0.02)
 
 
+def flooding(connection: socket.socket, _: int) -> None:
+    connection.recv(65536)
+    while True:
+        connection.sendall(b"HTTP/1.1 103 E\r\n\r\n" * 3000)
+
+
 @pytest.mark.parametrize("tls", [False, True])
 @subcases(
     "case",
     [
+        (flooding, 1),
         (dripping(HEAD + b"x: " + b"a" * 500), 1),
         (dripping(b"HTTP/1.1 103 E\r\nx: y\r\n\r\n" * 50), 1),
         (reading_slowly, 20 * MB),
     ],
 )
-def test_headers_that_drip_and_a_body_that_is_read_slowly_end_in_time(caller, case, tls):
+def test_headers_that_drip_or_never_end_and_a_body_that_is_read_slowly_end_in_time(caller, case, tls):
     handle, size = case
     with serving(handle, tls=tls) as place, patient(2):
         error_of(caller, place.url, b"x" * size, total=0.3)
