@@ -173,6 +173,8 @@ def _next_method(method: StructuredMethod) -> Change:
     return change
 
 
+# Of the rows that a refusal fits, the first is taken that was not tried for this call and changes the request. So rows
+# that tell a cause more exactly stand before those with wider words. What is remembered is applied in this order too.
 TABLE = (
     Adaptation(
         name="alternatives of tools",

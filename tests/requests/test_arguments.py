@@ -270,7 +270,13 @@ def test_tools_are_taken_in_a_call_as_they_are_bound(server) -> None:
     aki(server).chat_with_tools([grower, declared], "hi")
     for request in server.requests:
         assert [each["function"]["name"] for each in request.json["tools"]] == ["grow", "f"]
-    for wrong in ("f", 5, list[int], create_model("Sorted", by=(Callable[[int], int], ...))):
+
+    class Silent(BaseModel):
+        @classmethod
+        def model_json_schema(cls, *_, **__):
+            raise ValueError
+
+    for wrong in ("f", 5, list[int], create_model("Sorted", by=(Callable[[int], int], ...)), Silent):
         for take in (lambda each: chat_aki(server).bind_tools([each]), chat_aki(server).with_structured_output):
             with pytest.raises(ConfigurationError, match="cannot be converted"):
                 take(wrong)
