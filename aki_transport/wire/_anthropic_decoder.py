@@ -195,8 +195,8 @@ class AnthropicDecoder(AnswerDecoder):
 
     def _on_block_delta(self, chunk: Mapping[str, Any], delta: Any) -> ChatDelta | None:
         block = self._block_at(chunk.get("index"))
-        if not (block and block.takes_json) and isinstance(delta, dict) and delta.get("partial_json"):
-            block = self._miscounted_call(block)
+        if block is None and isinstance(delta, dict) and delta.get("partial_json"):
+            block = self._miscounted_call(None)
         if block is None:
             self._on_block_start(chunk, chunk.get("index"), {})
             block = self._blocks[-1]
@@ -213,7 +213,9 @@ class AnthropicDecoder(AnswerDecoder):
                 block.pieces.append({"citations": [citation]})
             case {"type": "input_json_delta", "partial_json": str(piece)} if block.is_raw:
                 block.pieces.append({"partial_json": piece})
-            case {"type": "input_json_delta", "partial_json": piece} if piece and block.is_call:
+            case {"type": "input_json_delta", "partial_json": piece} if (
+                piece and (block := block if block.is_call else self._miscounted_call(block)).is_call
+            ):
                 added = block.arguments.feed(arguments_text(piece))
                 call = ToolCallDelta(block.position, arguments=added)
                 return ChatDelta("", "", "", (call,), None, chunk) if added else None
@@ -294,7 +296,6 @@ class _Block:
         self.type = start.get("type")
         self.is_call = self.type == "tool_use"
         self.is_raw = self.type not in ("tool_use", "text", "thinking", "redacted_thinking", None)
-        self.takes_json = self.is_call or self.is_raw
         self.is_ended = False
         self.id = text_or_none(start.get("id")) or (f"toolu_{uuid4().hex[:24]}" if self.is_call else "")
         self.name = text_or_none(start.get("name")) or ""
