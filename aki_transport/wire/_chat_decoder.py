@@ -197,10 +197,8 @@ class AnswerDecoder:
 
     def _note_finish(self, reason: Any) -> None:
         """Keep why the answer ended. Some gateways end every stream with "stop", whatever they said before."""
-        known = (self._finish or "").lower()
-        if isinstance(reason, str) and not (
-            (known in _FINISH_REASONS or known in _FAILED) and _FINISH_REASONS.get(reason.lower()) == "stop"
-        ):
+        is_known = self._finish is not None and self._finish.lower() in _FINISH_REASONS
+        if isinstance(reason, str) and not (is_known and _FINISH_REASONS.get(reason.lower()) == "stop"):
             self._finish = reason
 
     def _update_usage(self, usage: Any) -> None:
