@@ -20,7 +20,9 @@ from aki_transport.redaction import MASK
 from aki_transport.transport.proxies import proxy_secrets
 from aki_transport.transport.user_clients import class_of_library
 
-_NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"})
+_NEVER_SENT = frozenset(
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "SOCKSError", "UnsupportedProtocol"}
+)
 _NAMES = _NEVER_SENT | {
     "InvalidURL",
     "DecodingError",
@@ -81,7 +83,7 @@ def describe_failure(
             return APITimeoutError(f"no connection in time ({text})")
         case "TimeoutException" | None:
             return APITimeoutError(f"no answer in time ({text})")
-        case "ConnectError" | "ProxyError":
+        case "ConnectError" | "ProxyError" | "SOCKSError":
             parts = urlsplit(base_url)
             return APIConnectionError(f"cannot connect to {parts.scheme}://{parts.netloc} ({text})")
         case _:

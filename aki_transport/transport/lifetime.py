@@ -106,6 +106,8 @@ def _aiohttp_transport() -> httpx.AsyncBaseTransport:
     class Transport(AiohttpTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             self.proxy = proxies.proxy_for(request.url)  # read before it waits for anything
+            if self.proxy is not None and self.proxy.url.scheme.startswith("socks"):
+                raise ConfigurationError("aiohttp knows no SOCKS proxies: use http_engine='httpx', or another proxy.")
             if int(request.headers.get("content-length", "0")) > _LARGE_BODY:
                 method, url, headers, extensions = request.method, request.url, request.headers, request.extensions
                 request = httpx.Request(method, url, headers=headers, stream=request.stream, extensions=extensions)

@@ -22,7 +22,9 @@ T = TypeVar("T")
 
 _WRITE = 65536  # bytes between two looks at the clock
 _TLS_RECORD = 16384
-_SOCKS_REPLY = 4096  # bytes that httpcore reads of a SOCKS proxy's reply, which it must get in one piece
+_SOCKS_REPLY = (
+    4096  # bytes that httpcore reads of a SOCKS proxy's reply: in one piece, and without a timeout of its own
+)
 _TURN = 65536  # bytes, of which each read counts for some more, after which other tasks have their turn
 _OF_READ = 2048  # bytes that each read counts for beside its own
 _NEXT_ADDRESS = 2.0  # seconds after which the next address of a host is tried
@@ -36,6 +38,7 @@ class Watch:
     """
 
     def __init__(self) -> None:
+        self.connect_timeout: float | None = None
         self.begin(None)
 
     def begin(self, deadline: float | None) -> None:
@@ -116,6 +119,7 @@ class SyncBackend(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect to the first address of the host that answers; all of them share the time."""
+        self._watch.connect_timeout = timeout
         try:
             infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
@@ -154,6 +158,8 @@ class _SyncStream(httpcore.NetworkStream):
             return last_byte
         if self._outbox.held:
             self.write(b"", timeout)
+        if max_bytes <= _SOCKS_REPLY:
+            timeout = self._watch.connect_timeout
         data = self._stream.read(max_bytes, self._watch.allowed(timeout, httpcore.ReadTimeout))
         return self._watch.keep_last_byte(data, max_bytes)
 
@@ -196,6 +202,7 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
         self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first address of the host that answers; all of them share the time."""
+        self._watch.connect_timeout = timeout
         async with _Bounded(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
             infos = await _look_up(host, port)
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
@@ -236,6 +243,8 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         if self._since_turn >= _TURN:
             self._since_turn = 0
             await asyncio.sleep(0)  # what has arrived is read without a wait, and a peer may send without an end
+        if max_bytes <= _SOCKS_REPLY:
+            timeout = self.watch.connect_timeout
         async with _Bounded(timeout, httpcore.ReadTimeout, httpcore.ReadError):
             data = await self.receive(max_bytes)
         self._since_turn += len(data) + _OF_READ

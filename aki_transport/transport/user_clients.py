@@ -17,7 +17,7 @@ else:
 
 __all__ = ["HttpAsyncClient", "HttpClient", "class_of_library", "users_client"]
 
-_LIBRARIES = frozenset({"httpx", "httpx2"})
+_LIBRARIES = frozenset({"httpx", "httpx2", "socksio"})  # whose exceptions come through those of the others
 
 
 def class_of_library(value: object, names: Collection[str]) -> str | None:

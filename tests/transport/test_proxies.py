@@ -1,19 +1,24 @@
 """Proxies: plain calls, tunnels, those that the environment names, and those that it must not be used for."""
 
+import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 
+import httpcore
 import httpx
 import pytest
 
 from aki_transport import APIConnectionError, Client, ConfigurationError
+from aki_transport.transport import proxies
 from aki_transport.transport.failures import was_never_sent
+from aki_transport.transport.network import AsyncBackend, SyncBackend, Watch
 from aki_transport.transport.proxies import proxy_secrets
 from aki_transport.transport.raw import proxy_for
-from tests.transport.asking import KEY, Way, in_every_chat, in_every_way, patient
+from tests.transport.asking import KEY, Way, answered_by, in_every_async_way, in_every_chat, in_every_way, patient
 from tests.transport.raw_server import (
     GOOD,
     HEAD,
@@ -202,6 +207,54 @@ def test_a_proxy_that_cannot_be_used_is_a_configuration_error(way, address, monk
     with pytest.raises(ConfigurationError, match="socksio" if address.startswith("socks") else "proxy") as caught:
         way.ask(client_at("http://127.0.0.1:9/v1"))
     assert "hunter2" not in f"{caught.value!r} {caught.value} {caught.value.__context__!r} {caught.value.__cause__!r}"
+
+
+class SOCKSError(Exception):
+    """As socksio raises it: it is in no environment of these tests."""
+
+    __module__ = "socksio.exceptions"
+
+
+@in_every_way
+def test_a_socks_proxy_that_answers_nonsense_is_a_failure_to_connect(way):
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise SOCKSError("Malformed reply")
+
+    with pytest.raises(APIConnectionError, match=r"cannot connect .*Malformed reply"):
+        way.ask(answered_by(fail, model_listing=False, max_retries=0))
+
+
+@with_an_own_pool
+@in_every_async_way
+def test_aiohttp_sends_nothing_to_a_socks_proxy(way, monkeypatch):
+    monkeypatch.setattr(proxies, "find_spec", lambda _: True)
+    client = Client(base_url="https://target.invalid/v1", api_key=KEY, http_engine="aiohttp", model_listing=False)
+    with (
+        proxy_in("ALL_PROXY", "socks5://{}") as seen,
+        pytest.raises(ConfigurationError, match="aiohttp knows no SOCKS"),
+    ):
+        way.ask(client)
+    assert seen == []
+
+
+@pytest.mark.parametrize("max_bytes", [1, 4096])
+def test_a_socks_proxy_that_says_nothing_is_waited_for_as_long_as_a_connection(is_async, max_bytes):
+    """httpcore reads these replies without a timeout."""
+    watch = Watch()
+
+    async def aread(port: int) -> None:
+        stream = await AsyncBackend(watch).connect_tcp("127.0.0.1", port, 0.1)
+        try:
+            await stream.read(max_bytes)
+        finally:
+            await stream.aclose()
+
+    def read(port: int) -> None:
+        with closing(SyncBackend(watch).connect_tcp("127.0.0.1", port, 0.1)) as stream:
+            stream.read(max_bytes)
+
+    with serving(lambda *_: time.sleep(10)) as place, pytest.raises(httpcore.ReadTimeout):
+        asyncio.run(aread(place.port)) if is_async else read(place.port)
 
 
 def test_a_password_of_bytes_that_are_no_text_is_kept_from_messages_too(monkeypatch):
