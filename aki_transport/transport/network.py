@@ -22,9 +22,8 @@ T = TypeVar("T")
 
 _WRITE = 65536  # bytes between two looks at the clock
 _TLS_RECORD = 16384
-_SOCKS_REPLY = (
-    4096  # bytes that httpcore reads of a SOCKS proxy's reply: in one piece, and without a timeout of its own
-)
+# Bytes that httpcore reads of a SOCKS proxy's reply: in one piece, and without a timeout of its own.
+_SOCKS_REPLY = 4096
 _TURN = 65536  # bytes, of which each read counts for some more, after which other tasks have their turn
 _OF_READ = 2048  # bytes that each read counts for beside its own
 _NEXT_ADDRESS = 2.0  # seconds after which the next address of a host is tried

@@ -213,10 +213,9 @@ class AnthropicDecoder(AnswerDecoder):
                 block.pieces.append({"citations": [citation]})
             case {"type": "input_json_delta", "partial_json": str(piece)} if block.is_raw:
                 block.pieces.append({"partial_json": piece})
-            case {"type": "input_json_delta", "partial_json": piece} if (
-                piece and (block := block if block.is_call else self._miscounted_call(block)).is_call
-            ):
-                added = block.arguments.feed(arguments_text(piece))
+            case {"type": "input_json_delta", "partial_json": piece} if piece:
+                block = block if block.is_call else self._miscounted_call(block)
+                added = block.arguments.feed(arguments_text(piece)) if block.is_call else ""
                 call = ToolCallDelta(block.position, arguments=added)
                 return ChatDelta("", "", "", (call,), None, chunk) if added else None
             case dict() if delta.get("type") != "input_json_delta":
