@@ -345,8 +345,10 @@ def _parts(content: Any) -> Iterator[Text | RawBlock | str]:
             case dict():
                 if kept(part, ("type", "index")):
                     yield RawBlock(part, "openai")
-            case _:
+            case int() | float():
                 yield Text(json.dumps(part))
+            case _:
+                raise InvalidResponseError(f"the answer's content holds a part of an unknown form: {shown(part)}")
 
 
 def _refusal_in(content: Any) -> str:
