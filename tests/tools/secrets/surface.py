@@ -73,7 +73,8 @@ FAILURES = {
     "inner error": lambda key: json_answer({"error": {"message": f"Wrong key {key}"}}),
     "event": lambda key: sse({"error": {"message": f"Wrong key {key}"}}, done=False),
     "stream cut": lambda key: sse(f": {key}\n\n".encode(), chunk("so far"), done=False, end="cut"),
-    "choice": lambda key: json_answer({"choices": [key]}),  # of any content that is no text, a text is made
+    "part": lambda key: json_answer({"choices": [{"message": {"content": [[key]]}}]}),
+    "choice": lambda key: json_answer({"choices": [key]}),
     "tool call": lambda key: json_answer({"choices": [{"message": {"tool_calls": [key]}}]}),
     OTHER_MODEL: lambda key: json_answer(reply("x", top={"model": f"other-{key}"})),
     "fallback": lambda key: json_answer(reply("x", top={"model": "minimax-m2.5-230b", "system_fingerprint": key})),
