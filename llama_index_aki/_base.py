@@ -26,9 +26,16 @@ from llama_index_aki._convert_replies import ResponseAccumulator, create_chat_re
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
-# LlamaIndex's decorators, whose own types would hide those of the methods.
-_chat_callback: Callable[[_Method], _Method] = llm_chat_callback()
-_completion_callback: Callable[[_Method], _Method] = llm_completion_callback()
+def _chat_callback(method: _Method) -> _Method:
+    """LlamaIndex's decorator, which would hide the method's type from type checkers."""
+    decorated: _Method = llm_chat_callback()(method)
+    return decorated
+
+
+def _completion_callback(method: _Method) -> _Method:
+    """The same for prompts."""
+    decorated: _Method = llm_completion_callback()(method)
+    return decorated
 
 
 class LlamaIndexModel(ModelSettings, LLM):
