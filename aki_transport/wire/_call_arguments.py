@@ -52,6 +52,11 @@ class ArgumentsReader:
         return bool(self._pieces or self._other or self._held) and not self.is_complete
 
     @property
+    def may_be_complete(self) -> bool:
+        """Whether they are complete, if need be in that a piece which is held back is all of them so far."""
+        return self.is_complete or (bool(self._repeating) and is_json(self._repeating[-1]))
+
+    @property
     def text(self) -> str:
         """The arguments so far."""
         return "".join(self._pieces)

@@ -79,11 +79,11 @@ class _Call:
             return self.arguments.is_complete and bool(start)
         if name != self.name:
             return True
-        if not self.arguments.is_complete or self.arguments.is_empty:
+        if self.arguments.is_empty:
             return False
         if not start:
-            return not is_certain and not self.repeats_name
-        if not start.startswith("{"):
+            return self.arguments.may_be_complete and not is_certain and not self.repeats_name
+        if not self.arguments.is_complete or not start.startswith("{"):
             return False
         if is_certain and not is_json(start):
             return False

@@ -110,6 +110,20 @@ def test_calls_come_out_of_any_mixture(drawn: tuple[list[tuple[str, dict[str, An
     assert len({call.id for call in reader.calls()}) == len(calls)
 
 
+def test_a_name_that_comes_again_begins_a_call_where_the_arguments_are_complete_if_they_came_as_all_so_far():
+    """Under one ID, all arguments so far are also what may follow a colon, and wait until it is told."""
+    for between, calls in (
+        (['{"a":', '{"a": 1}'], ['{"a": 1}', '{"b": 2}']),  # all so far
+        (['{"a":', '{"a":1}', "}"], ['{"a":{"a":1}}', '{"b": 2}']),  # the next pieces
+        (['{"a":', '{"a":'], ['{"a":{"a":{"b": 2}']),  # not complete either way
+    ):
+        reader = ToolCallReader(OFFERED)
+        for name, arguments in (("add", ""), *((None, piece) for piece in between), ("add", ""), (None, '{"b": 2}')):
+            reader.feed([{"id": "call_0", "function": {"name": name, "arguments": arguments}}])
+        reader.end()
+        assert [call.arguments for call in reader.calls()] == calls
+
+
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(st.data())
 def test_ordinary_arguments_are_unchanged(data: st.DataObject):
