@@ -161,7 +161,7 @@ def check_items(items: Sequence[ChatResponse]) -> None:
             if isinstance(now.tool_kwargs, dict):
                 assert set(now.tool_kwargs) >= set(before.tool_kwargs)
         calls = called
-        assert item.raw is None or isinstance(item.raw, dict)
+        assert isinstance(item.raw, dict) or (item.raw is None and not item.delta)
 
 
 def check_answer(llm: AKI, response: ChatResponse, expect: Expect) -> None:

@@ -82,6 +82,8 @@ ROWS = (
     _whole(
         "usage-details-null", tokens(prompt_tokens_details=None, completion_tokens_details={"reasoning_tokens": None})
     ),
+    # Not seen in public: details as a list, as PHP writes an empty object, or one without names.
+    _whole("usage-details-list", tokens(prompt_tokens_details=[], completion_tokens_details=[2])),
     # Groq (vercel/ai#1578): a server that does not know `stream_options` is asked again without it.
     in_stream(
         "stream-options-refused",
