@@ -26,9 +26,9 @@ from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, OnProgress
 from aki_transport.models.catalog import ModelInfo
 from aki_transport.models.listing import ServiceListing
 from aki_transport.models.resolver import ModelResolver, OnModelFallback, OnUnknownModel
-from aki_transport.prepare.adaptations import Memory
 from aki_transport.prepare.chat import PreparedChat, final_reply
 from aki_transport.prepare.images import requests_of_calls, validate_request
+from aki_transport.prepare.memory import Memory
 from aki_transport.prepare.structured_output import NoJsonError
 from aki_transport.providers import DEFAULT_PROVIDER, Provider, base_url_hint, default_protocol, find_provider
 from aki_transport.transport import Call, HttpAsyncClient, HttpClient, Timeout, as_timeout, users_client

@@ -11,7 +11,7 @@ from hypothesis import settings
 from aki_transport import PROVIDERS
 from aki_transport.emulator import Emulator
 from aki_transport.models.listing import forget_listings
-from aki_transport.prepare.adaptations import forget_refusals
+from aki_transport.prepare.memory import forget_refusals
 from aki_transport.transport import attempts, lifetime, polling
 from tests.script_server import ScriptServer
 

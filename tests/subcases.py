@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aki_transport.models.listing import forget_listings
-from aki_transport.prepare.adaptations import forget_refusals
+from aki_transport.prepare.memory import forget_refusals
 
 
 def subcases(name: str, values: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from aki_transport import Client
-from aki_transport.prepare import adaptations
+from aki_transport.prepare import memory
 from aki_transport.wire._text_filters import ThinkSplitter
 from tests.requests.frameworks import chat_aki, gateway, in_pieces
 from tests.scenarios import chunk, streamed
@@ -30,7 +30,7 @@ def in_each_way(subtests: Any, server: ScriptServer, text: str, is_split: Any, *
     server.always = in_pieces(text)
     for protocol, way in product(("openai", "anthropic"), WAYS):
         with subtests.test(protocol=protocol, way=str(way)):
-            adaptations.forget_refusals()
+            memory.forget_refusals()
             expected = SPLIT if is_split(way) else ("", text)
             assert read(server, way, protocol=protocol, **fields) == expected
 
@@ -67,7 +67,7 @@ def test_what_a_model_did_once_is_known_in_its_next_stream(scripted: ScriptServe
     scripted.always = in_pieces(TEXT)
     stream = next(way for way in WAYS if way.streamed)
     for first in WAYS:
-        adaptations.forget_refusals()
+        memory.forget_refusals()
         read(scripted, first)
         assert read(scripted, stream) == SPLIT
         assert read(scripted, stream, model="other") == ("", TEXT)

@@ -1,28 +1,18 @@
-"""Adaptations: how a request is changed when the service refuses a feature. One row each; what is remembered."""
+"""Adaptations: how a request is changed when the service refuses a feature. One row each; `memory` keeps them."""
 
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias
 
 from aki_transport.error_parsing import refused_fields
 from aki_transport.errors import APIStatusError, BadRequestError, ContextOverflowError, NotFoundError
 from aki_transport.messages import ChatRequest, Message, StructuredMethod, Tool, ToolNamed
 from aki_transport.prepare import history
+from aki_transport.prepare.memory import Change, Memory
 from aki_transport.schemas import flat_schema
-
-REMEMBERED_FOR = 3600.0
-"""Seconds after which what a service refused is tried again."""
-
-clock = time.monotonic
-"""Seconds of the clock by which that is measured; tests set another one."""
-
-Change: TypeAlias = Callable[[ChatRequest], ChatRequest]
-"""Makes the request in another form; gives it back unchanged where there is nothing to change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,42 +347,6 @@ TABLE = (
 )
 
 
-_refused: dict[tuple[str, str, str], tuple[float, Change]] = {}
-"""What services refused, by base URL, model and name: until when, and the change that worked."""
-
-
-def forget_refusals() -> None:
-    """Forget everything that was refused, as if the process had just started."""
-    _refused.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What the service at one base URL refused, for each model: not sent again for an hour.
-
-    All clients of the process share it.
-    """
-
-    base_url: str
-
-    def add(self, model: str, changes: Mapping[str, Change]) -> None:
-        """Remember the changes after which the service took the request, each under the name of what was refused."""
-        now = clock()
-        for expired in [key for key, (until, _) in list(_refused.items()) if now >= until]:
-            _refused.pop(expired, None)
-        for name, change in changes.items():
-            _refused.setdefault((self.base_url, model, name), (now + REMEMBERED_FOR, change))
-
-    def discard(self, model: str, name: str) -> None:
-        """Forget this."""
-        _refused.pop((self.base_url, model, name), None)
-
-    def change(self, model: str, name: str) -> Change | None:
-        """The change that worked less than an hour ago; None if there is none."""
-        until, change = _refused.get((self.base_url, model, name), (0.0, None))
-        return change if clock() < until else None
-
-
 def adapted(
     request: ChatRequest, refusal: APIStatusError, tried: set[str]
 ) -> tuple[ChatRequest, Adaptation, Change] | None:
@@ -414,7 +368,7 @@ def adapted(
 
 def as_remembered(request: ChatRequest, memory: Memory) -> ChatRequest:
     """The request without what the service refused before."""
-    for row in TABLE if _refused else ():
+    for row in () if memory.is_empty else TABLE:
         change = memory.change(request.model, row.name)
         if change is not None:
             request = change(request)

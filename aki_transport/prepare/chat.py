@@ -13,7 +13,8 @@ from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, JsonObject
 from aki_transport.models.catalog import Listing
 from aki_transport.models.resolver import ModelResolver
 from aki_transport.prepare import history, structured_output
-from aki_transport.prepare.adaptations import Change, Memory, adapted, as_remembered
+from aki_transport.prepare.adaptations import adapted, as_remembered
+from aki_transport.prepare.memory import Change, Memory
 from aki_transport.prepare.structured_output import JsonDecoder, NoJsonError
 from aki_transport.providers import Route
 from aki_transport.transport import Call, Decoder

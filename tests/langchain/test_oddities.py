@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aki_transport.prepare.adaptations import forget_refusals
+from aki_transport.prepare.memory import forget_refusals
 from tests.langchain.asking import WAYS, is_streamed, model_at, outcome_of
 from tests.scenarios import ERRORS, SCENARIOS, TOOLS, Expect, Scenario
 from tests.script_server import ScriptServer

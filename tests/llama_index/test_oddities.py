@@ -2,7 +2,7 @@
 
 import pytest
 
-from aki_transport.prepare.adaptations import forget_refusals
+from aki_transport.prepare.memory import forget_refusals
 from tests.llama_index.asking import WAYS, is_streamed, model_at, outcome_of
 from tests.scenarios import ERRORS, SCENARIOS, TOOLS, Scenario
 from tests.script_server import ScriptServer

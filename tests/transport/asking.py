@@ -14,7 +14,7 @@ import pytest
 from aki_transport import Client
 from aki_transport.messages import ChatDelta, ChatReply, ChatRequest, Message, ToolCall
 from aki_transport.models import listing
-from aki_transport.prepare import adaptations
+from aki_transport.prepare import memory
 from aki_transport.transport import attempts, polling, sender
 from tests.scenarios.table import chunk, replied, tokens
 from tests.script_server import Answer, Request, ScriptServer, sse
@@ -218,7 +218,7 @@ class Clock:
         for module in (sender, polling):
             monkeypatch.setattr(module, "asyncio", Asyncio())
         monkeypatch.setattr(attempts, "random", Dice)
-        monkeypatch.setattr(adaptations, "clock", Time.monotonic)
+        monkeypatch.setattr(memory, "clock", Time.monotonic)
 
     def reset(self) -> None:
         """No pause was asked for, and the time is the true one."""

@@ -11,7 +11,7 @@ import pytest
 
 from aki_transport import AKIError, Client, ContextOverflowError, Provider, Route
 from aki_transport.messages import ChatRequest, Image, Message, Text, Tool, ToolCall
-from aki_transport.prepare import adaptations, history
+from aki_transport.prepare import history, memory
 from aki_transport.schemas import flat_schema
 from tests.anthropic_script import said
 from tests.script_server import Answer, Request, ScriptServer, json_answer
@@ -228,10 +228,10 @@ ROWS: dict[str, tuple[ChatRequest, Callable[[Any], Any], bool, list[Refusal]]] =
 def test_a_refusal_is_followed_by_the_other_form(way, row, scripted, clock):
     request, is_refused, is_remembered, refusals = ROWS[row]
     for error in refusals if way is WAYS[0] else refusals[:1]:  # the ways do not differ in the words
-        adaptations.forget_refusals()
+        memory.forget_refusals()
         scripted.always = refuse_if(is_refused, error)
         counts = []
-        for later in (0, 0, adaptations.REMEMBERED_FOR, 0):
+        for later in (0, 0, memory.REMEMBERED_FOR, 0):
             clock.passed += later
             scripted.requests.clear()
             way.ask(client_of(scripted), request)
@@ -258,7 +258,7 @@ def test_a_service_that_wants_the_other_name_of_the_token_bound_back_gets_it(way
 @in_every_stream
 def test_a_stream_goes_without_counts_where_they_are_refused(stream_way, scripted):
     for field in ("stream_options", "include_usage"):
-        adaptations.forget_refusals()
+        memory.forget_refusals()
         scripted.requests.clear()
         scripted.always = refuse_if(lambda body: "stream_options" in body, refusal("No.", param=field))
         for _ in range(2):
@@ -288,7 +288,7 @@ def test_reasoning_of_earlier_turns_is_sent_where_it_is_asked_for(way, words, sc
         for _ in range(len(expected) // 2 + 1):
             way.ask(client_of(scripted), request_of(messages, tools=(TOOL,), send_reasoning=choice))
         assert [thoughts(request.json) for request in scripted.requests] == expected
-    adaptations.forget_refusals()
+    memory.forget_refusals()
     with pytest.raises(AKIError):
         way.ask(client_of(scripted), request_of(messages, tools=(TOOL,), send_reasoning="never"))
     assert "hm" not in str([request.json for request in scripted.requests[1:]])
@@ -514,13 +514,13 @@ def sent(server: ScriptServer) -> list[int | None]:
 @in_every_way
 def test_a_refused_bound_of_ours_is_left_out_or_lowered(way, protocol, scripted, clock):
     for error, room, is_remembered in BOUNDS if way is WAYS[0] else BOUNDS[4:6]:
-        adaptations.forget_refusals()
+        memory.forget_refusals()
         scripted.always = refuse_if(lambda body: body.get("max_tokens") == 8192, error)
         lowered = room if protocol == "anthropic" else None
         for later, expected in (
             (0, [8192, lowered]),
             (0, [lowered] if is_remembered else [8192, lowered]),
-            (adaptations.REMEMBERED_FOR, [8192, lowered]),
+            (memory.REMEMBERED_FOR, [8192, lowered]),
         ):
             clock.passed += later
             way.ask(client_of(scripted, protocol), request_of())

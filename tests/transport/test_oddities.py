@@ -9,7 +9,7 @@ import pytest
 
 from aki_transport import AKIError, errors
 from aki_transport.messages import ChatReply, ToolCall
-from aki_transport.prepare.adaptations import forget_refusals
+from aki_transport.prepare.memory import forget_refusals
 from tests.scenarios import ERRORS, KEY, SCENARIOS, TOOLS, Expect, Scenario
 from tests.scenarios.table import check_error
 from tests.transport.asking import WAYS, Clock, Way, alive, client_for, request_for

@@ -9,7 +9,7 @@ import pytest
 
 from aki_transport import AKIError
 from aki_transport.messages import ChatReply, ChatRequest, JsonObject, JsonSchema, Message, Text, Tool
-from aki_transport.prepare import adaptations
+from aki_transport.prepare import memory
 from tests.scenarios import chunk, replied, streamed, tool_calls
 from tests.scenarios.table import broken
 from tests.script_server import Answer, Request, ScriptServer, json_answer
@@ -152,7 +152,7 @@ def test_it_is_remembered_for_an_hour_for_one_model_by_all_clients(way, scripted
 
     both = ["json_schema", "function_calling"]
     assert [methods(), methods(), methods("gpt-oss-120b")] == [both, ["function_calling"], both]
-    clock.passed += adaptations.REMEMBERED_FOR
+    clock.passed += memory.REMEMBERED_FOR
     assert [methods(), methods()] == [both, ["function_calling"]]
 
 
@@ -200,7 +200,7 @@ def test_a_service_that_takes_no_notice_is_asked_in_another_way(way, scripted):
     methods = ["function_calling", "json_schema", "instruction"]
     assert asked(way, scripted, told(way, "Sure, what?"), told(way, "Well."), told(way, f"Here: {JSON}")).text == JSON
     assert methods_of(scripted) == methods
-    adaptations.forget_refusals()
+    memory.forget_refusals()
     assert asked(way, scripted, *[told(way, "I cannot say it in JSON.")] * 3).text == "I cannot say it in JSON."
     assert methods_of(scripted) == methods * 2
     scripted.requests.clear()

@@ -68,7 +68,7 @@ TESTS = {
             ("wire", _OPENAI, ("_call_arguments", "_choices", "_cumulative", "_harmony")),
             ("wire", _ANTHROPIC, ("_anthropic_decoder", "anthropic")),
             ("wire", _NATIVE, ("_native_decoder", "native")),
-            ("prepare", _PREPARE, ("adaptations", "chat", "history")),
+            ("prepare", _PREPARE, ("adaptations", "chat", "history", "memory")),
             ("prepare", f"{_T}/test_structured.py tests/test_objects.py", ("structured_output",)),
         )
         for name in names
@@ -213,9 +213,12 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "module: 'outside' → 'outsideX'": "a name of ours, which is compared with itself alone",
         "EventDecoder.__init__: False → True": "a line feed at the start is an empty line, which ends no event there",
     },
-    "aki_transport/prepare/adaptations.py": {
+    "aki_transport/prepare/memory.py": {
         "Memory.change: 0.0 → 1.0": "any moment before now will do",
         "module: 3600.0 → 3601.0": "a second of an hour",
+        "Memory.add: now >= until → now > until": "the exact moment at which an hour is over",
+    },
+    "aki_transport/prepare/adaptations.py": {
         **{
             f"module: {name!r} → '{name}X'{place}": "what a row is called is compared with itself alone"
             for name, place in (
@@ -224,7 +227,6 @@ EQUIVALENT: dict[str, dict[str, str]] = {
                 ("tool_choice", " (2)"),
             )
         },
-        "Memory.add: now >= until → now > until": "the exact moment at which an hour is over",
         "_within: 0 → 1": "no service has room for one token and answers with it",
     },
     "aki_transport/prepare/structured_output.py": {
