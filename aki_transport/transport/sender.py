@@ -105,8 +105,6 @@ class Transport:
                                 yield item
                             if decoder.finished:
                                 break
-                            if call.stream:  # a body that was read is not thrown away
-                                attempts.check_time()
                     except Exception as error:  # noqa: BLE001  judged there
                         attempts.raise_unless_complete(error)
                     yield attempts.end()
