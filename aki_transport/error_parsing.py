@@ -310,9 +310,12 @@ def _classify(
     status: int, message: str, code: str | None, error_type: str | None, *, refuses_model: bool
 ) -> type[APIStatusError]:
     known = _IN_STREAMS if status == _OK else _BY_CODE
-    names = [name for each in (code, error_type) if each is not None and (name := _plain(each)) in known]
+    codes = [_plain(each) for each in (code, error_type) if each is not None]
+    names = [name for name in codes if name in known]
     by_code = next((known[name] for name in names if name not in _GENERIC), None)
-    if (by_code in (None, BadRequestError, ServerError)) and status in _OVERFLOW_STATUSES and _OVERFLOW.search(message):
+    # Codes that are not known tell it in the words of messages: "ContextWindowExceededError".
+    tells_overflow = status in _OVERFLOW_STATUSES and any(map(_OVERFLOW.search, (*codes, message)))
+    if tells_overflow and by_code in (None, BadRequestError, ServerError):
         return ContextOverflowError
     if by_code not in (None, BadRequestError):
         return by_code

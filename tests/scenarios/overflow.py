@@ -55,6 +55,8 @@ _WORDS: dict[tuple[str, int, tuple[str | None, Any]], str] = {
     "received 5000",
     ("Ollama", 400, (None, None)): "input length exceeds maximum context length",
     ("LiteLLM", 413, (None, None)): "ContextWindowExceededError: the request is larger than the model's context window",
+    ("a code alone", 422, (None, "context_window_exceeded")): "This request cannot be answered.",
+    ("a type alone", 400, ("ContextWindowExceededError", None)): "litellm could not answer.",
     ("proxy", 422, (None, None)): "The conversation is too long for this model's context window of 32768 tokens.",
 }
 """By server, status, and type and code of the error."""
