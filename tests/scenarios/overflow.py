@@ -55,8 +55,6 @@ _WORDS: dict[tuple[str, int, tuple[str | None, Any]], str] = {
     "received 5000",
     ("Ollama", 400, (None, None)): "input length exceeds maximum context length",
     ("LiteLLM", 413, (None, None)): "ContextWindowExceededError: the request is larger than the model's context window",
-    ("a code alone", 422, (None, "context_window_exceeded")): "This request cannot be answered.",
-    ("a type alone", 400, ("ContextWindowExceededError", None)): "litellm could not answer.",
     ("proxy", 422, (None, None)): "The conversation is too long for this model's context window of 32768 tokens.",
 }
 """By server, status, and type and code of the error."""
@@ -85,6 +83,24 @@ _ENVELOPES = tuple(
         # AKI.IO's open-source server (aime-team/aime-api-server api_server/openai.py): 404; the words say which.
         ("request-failed", envelope(404, _FAILED, "invalid_request_error", "request_failed"), "131072", "aki"),
     )
+)
+
+_CODES = (
+    # Not seen in public: the code alone tells it, and is none that is known.
+    refused(
+        "code-of-an-overflow-422",
+        envelope(422, "It cannot be answered.", None, "context_window_exceeded"),
+        "ContextOverflowError",
+        "It cannot be answered.",
+        code="context_window_exceeded",
+    ),
+    # Not seen in public: the type alone does.
+    refused(
+        "type-of-an-overflow-400",
+        envelope(400, "It cannot be answered.", "ContextWindowExceededError"),
+        "ContextOverflowError",
+        "It cannot be answered.",
+    ),
 )
 
 _LOOKALIKES = (
@@ -124,4 +140,4 @@ _LOOKALIKES = (
     ),
 )
 
-ROWS = (*_WORDINGS, *_ENVELOPES, *_LOOKALIKES)
+ROWS = (*_WORDINGS, *_ENVELOPES, *_CODES, *_LOOKALIKES)

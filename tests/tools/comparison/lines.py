@@ -9,9 +9,11 @@ from tests.scenarios.overflow import ROWS
 from tests.scenarios.table import MODEL, Fails, Scenario
 
 OVERFLOWS: tuple[Scenario, ...] = tuple(
-    row for row in ROWS if isinstance(row.expect, Fails) and row.expect.error == "ContextOverflowError"
+    row
+    for row in ROWS
+    if row.name.startswith("overflow-") and isinstance(row.expect, Fails) and row.expect.error == "ContextOverflowError"
 )
-"""What as many servers say of a conversation that does not fit."""
+"""What as many servers say of a conversation that does not fit, in words of their own."""
 
 WHICH_KEY = "Which key came with this?"
 """The scripted server answers it with the `Authorization` header."""
